@@ -1,0 +1,182 @@
+"""The edge between Copier and the pure modules in `pipeline/`: what `copier.yml` and the
+templates may call.
+
+Copier loads this file afresh for each render, four times in one `copier update`, where the old
+and the new version of the template run in one process. So the package beside it is loaded by its
+path and under a name of that path's own: an old module is never taken for a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+from copier.errors import UserMessageError
+from jinja2 import Environment, pass_context
+from jinja2.ext import Extension
+from jinja2.runtime import Context
+
+HERE = Path(__file__).resolve().parent
+
+
+def load_pipeline() -> ModuleType:
+    """The package `pipeline` beside this file, loaded anew, with the modules that are used here."""
+    name = "pipeline_" + hashlib.sha256(str(HERE).encode()).hexdigest()[:12]
+    for loaded in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+        del sys.modules[loaded]
+    spec = importlib.util.spec_from_file_location(
+        name, HERE / "pipeline" / "__init__.py", submodule_search_locations=[str(HERE / "pipeline")]
+    )
+    assert spec and spec.loader
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[name] = package
+    spec.loader.exec_module(package)
+    for module in ("errors", "code_types", "answers", "plan", "printing"):
+        importlib.import_module(f"{name}.{module}")
+    return package
+
+
+class Orchestrator(Extension):
+    """Globals `plan`, `check_answers`, `problem`, `code_type_choices`, `ask_for_environments`,
+    and filters `scalar`, `flow`, `command`, `prefixed`."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.pipeline = load_pipeline()
+        self.plans: dict[str, Any] = {}
+        environment.globals.update(
+            plan=pass_context(self.plan),
+            check_answers=pass_context(self.check_answers),
+            problem=pass_context(self.problem),
+            code_type_choices=self.code_type_choices,
+            ask_for_environments=pass_context(self.ask_for_environments),
+        )
+        printing = self.pipeline.printing
+        environment.filters.update(
+            scalar=printing.scalar,
+            flow=printing.flow,
+            command=printing.command,
+            prefixed=printing.prefixed,
+        )
+
+    # -- for copier.yml ---------------------------------------------------------------------
+
+    def code_type_choices(self) -> str:
+        """The choices of the question `code_types`, as YAML: label and name."""
+        types = self._code_types().values()
+        return str(yaml.safe_dump([[t.label, t.name] for t in types], allow_unicode=True))
+
+    def check_answers(self, context: Context, when: str) -> str:
+        """Stop with one line when an answer is wrong; nothing has been written by then.
+
+        `first`: before anything is asked, what `--data`, `--data-file` and the answers file say,
+        because Copier would report a wrong one with a traceback, and drop a stored one silently.
+        `last`: all answers together.
+        """
+        if when == "last":
+            given = self._answers(context)
+        else:
+            given = {**self._stored(context), **self._data(context)}
+            if not given or not context["_copier_conf"]["defaults"]:
+                # The rest is still to be asked for, so what is here may name what is not yet.
+                self._check_alone(self._data(context))
+                return ""
+        try:
+            self._read(given)
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+        return ""
+
+    def problem(self, context: Context, question: str) -> str:
+        """What is wrong with the answer just typed, or nothing. Shown at the prompt.
+
+        What was not typed is left to `check_answers`: a validator's "no" makes Copier print a
+        traceback for `--data`, and silently forget a stored answer.
+        """
+        value = context[question]
+        if question in self._data(context) or self._stored(context).get(question) == value:
+            return ""
+        try:
+            known = {q: context[q] for q in self._questions_until(question) if q in context}
+            self._read({**known, question: value}, asking=question)
+        except self.pipeline.errors.AnswerError as error:
+            return str(error)
+        return ""
+
+    def ask_for_environments(self, context: Context) -> bool:
+        """Whether the list of environments counts: it was chosen, or is already there.
+
+        Copier forgets the answer to a question that it does not ask, so a list that a data file
+        or an earlier answer holds must be asked for, whatever `branching` says beside it.
+        """
+        if context.get("branching") == "custom" or self._data(context).get("environments"):
+            return True
+        stored = self._stored(context)
+        kept = stored.get("branching") == context.get("branching")
+        return bool(stored.get("environments")) and kept
+
+    # -- for the templates ------------------------------------------------------------------
+
+    def plan(self, context: Context) -> Any:
+        """The plan for the answers. Computed once for each set of answers."""
+        answers = self._answers(context)
+        key = repr(answers)
+        if key not in self.plans:
+            try:
+                self.plans[key] = self.pipeline.plan.make_plan(self._read(answers))
+            except self.pipeline.errors.AnswerError as error:
+                raise UserMessageError(str(error)) from None
+        return self.plans[key]
+
+    # ---------------------------------------------------------------------------------------
+
+    def _code_types(self) -> Mapping[str, Any]:
+        try:
+            types: Mapping[str, Any] = self.pipeline.code_types.load_code_types(
+                HERE.parent / "code_types"
+            )
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+        return types
+
+    def _read(self, given: Mapping[str, Any], asking: str = "") -> Any:
+        return self.pipeline.answers.read_answers(given, self._code_types(), asking)
+
+    def _check_alone(self, data: Mapping[str, Any]) -> None:
+        try:
+            self.pipeline.answers.check_alone(data, self._code_types())
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+
+    def _questions_until(self, question: str) -> list[str]:
+        names = list(self.pipeline.answers.DEFAULTS)
+        return names[: names.index(question)]
+
+    def _answers(self, context: Context) -> dict[str, Any]:
+        """The answers given so far, of those that are ours."""
+        names = self.pipeline.answers.DEFAULTS
+        return {name: context[name] for name in names if name in context}
+
+    @staticmethod
+    def _data(context: Context) -> dict[str, Any]:
+        """What `--data` and `--data-file` say."""
+        return dict(context["_copier_conf"]["data"])
+
+    @staticmethod
+    def _stored(context: Context) -> dict[str, Any]:
+        """What the answers file in the destination says."""
+        conf = context["_copier_conf"]
+        file = Path(conf["dst_path"]) / conf["answers_file"]
+        try:
+            stored = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserMessageError(f"{conf['answers_file']}: cannot be read: {error}") from None
+        return stored if isinstance(stored, dict) else {}

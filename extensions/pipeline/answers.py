@@ -1,0 +1,180 @@
+"""Reads the answers to `copier.yml`, with everything that may be wrong in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from .code_types import CodeType
+from .components import Component, read_components, read_runner
+from .dependencies import MAP, Dependencies, read_dependencies
+from .environments import Environment, read_environments
+from .errors import AnswerError, nearest, shown, yaml_surprise
+from .limits import CALLED_COMPONENTS
+from .names import EXPRESSION, check_no_collision
+from .schema import check
+
+DEFAULTS: Mapping[str, Any] = {
+    "project_name": "project",
+    "code_types": [],
+    "components": {},
+    "dependency_map": [],
+    "orchestration": "call",
+    "branching": "develop-main",
+    "environments": [],
+    "cloud": "none",
+    "runner": "ubuntu-latest",
+    "retry_approval": True,
+}
+"""The answers to every question, and what they are when nobody says otherwise."""
+
+ORCHESTRATIONS = ("call",)
+CLOUDS = ("none",)
+"""What works today. More are added, never renamed: people's answers hold these words."""
+
+PROJECT_NAME_LENGTH = 100
+
+BEFORE_COMPONENTS = ("project_name", "code_types")
+"""The questions that are asked while there need not be any component yet."""
+
+_TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers, complete and free of contradictions."""
+
+    project_name: str
+    components: tuple[Component, ...]
+    dependencies: Dependencies
+    orchestration: str
+    environments: tuple[Environment, ...]
+    runner: Any
+    retry_approval: bool
+
+
+def read_answers(
+    given: Mapping[str, Any], code_types: Mapping[str, CodeType], asking: str = ""
+) -> Answers:
+    """All answers together; what is not given has its default.
+
+    `asking` names the question that is just being asked: while components are still to come,
+    having none is no error.
+
+    `given` holds values as YAML reads them; texts are parsed where a list or mapping is expected,
+    because `--data` can only hand over text. Raises AnswerError for the first thing that is
+    wrong, in the order of the questions. Keys that start with `_` are Copier's own.
+    """
+    for key in given:
+        if not isinstance(key, str):
+            raise AnswerError("answers", f"the key {shown(key)} is not text{yaml_surprise(key)}")
+        if key not in DEFAULTS and not key.startswith("_"):
+            raise AnswerError(key, f"there is no such answer{nearest(key, DEFAULTS)}")
+    raw = {name: _parsed(name, given.get(name, default)) for name, default in DEFAULTS.items()}
+    project_name = _project_name(raw["project_name"])
+    check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
+    check(raw["components"], {"type": "object"}, "components")
+    _check_number(raw)
+    components = read_components(raw["code_types"], raw["components"], code_types)
+    if not components and asking not in BEFORE_COMPONENTS:
+        raise AnswerError("code_types", "nothing is selected; choose at least one code type")
+    dependencies = read_dependencies(raw["dependency_map"], components, code_types)
+    _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
+    environments = read_environments(raw["branching"], raw["environments"])
+    _check_choice(raw["cloud"], CLOUDS, "cloud")
+    check(raw["retry_approval"], {"type": "boolean"}, "retry_approval")
+    _check_files(components, environments)
+    _check_secrets(components, environments)
+    return Answers(
+        project_name=project_name,
+        components=components,
+        dependencies=dependencies,
+        orchestration=raw["orchestration"],
+        environments=environments,
+        runner=read_runner(raw["runner"], "runner"),
+        retry_approval=raw["retry_approval"],
+    )
+
+
+def check_alone(given: Mapping[str, Any], code_types: Mapping[str, CodeType]) -> None:
+    """Check some of the answers, where the others are still to be asked for.
+
+    What may name something that is still to come is left to `read_answers`. Raises AnswerError.
+    """
+    some = dict(given)
+    if not {"code_types", "components"} <= set(some):
+        check(_parsed("dependency_map", some.pop("dependency_map", [])), MAP, "dependency_map")
+    if not some.get("environments") and some.get("branching") == "custom":
+        del some["branching"]
+    read_answers(some, code_types, asking=BEFORE_COMPONENTS[0])
+
+
+def _parsed(name: str, value: Any) -> Any:
+    """The value, parsed from YAML when it is the text of an answer that is none."""
+    if name in _TEXT_ANSWERS or not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise AnswerError(name, f"{shown(value)} is not YAML: {problem}{where}") from error
+    except (ValueError, RecursionError) as error:
+        # PyYAML: 2024-13-45 looks like a date and is none; a thousand brackets are too deep.
+        raise AnswerError(name, f"{shown(value)} is not YAML: {error}") from error
+
+
+def _project_name(value: Any) -> str:
+    # A bare number is a fine name, and Copier takes it as text too.
+    text = str(value) if isinstance(value, (int, float)) and value is not True else value
+    check(text, {"type": "string"}, "project_name")
+    if not text.strip() or not text.isprintable() or EXPRESSION in text:
+        cause = f"{shown(text)} is no name; use one line of printable characters without ${{{{"
+        raise AnswerError("project_name", cause)
+    if len(text) > PROJECT_NAME_LENGTH:
+        cause = f"it has {len(text)} characters; at most {PROJECT_NAME_LENGTH} fit"
+        raise AnswerError("project_name", cause)
+    return str(text).strip()
+
+
+def _check_choice(value: Any, choices: tuple[str, ...], place: str) -> None:
+    check(value, {"type": "string", "enum": list(choices)}, place)
+
+
+def _check_number(raw: Mapping[str, Any]) -> None:
+    number = len({*raw["code_types"], *map(str, raw["components"])})
+    if number > CALLED_COMPONENTS:
+        raise AnswerError(
+            "components",
+            f"there are {number}, and GitHub runs at most {CALLED_COMPONENTS} component workflows "
+            "in one run; merge some, or split the repository's pipelines",
+        )
+
+
+def _check_files(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
+    """No two files or jobs may have one name: `a-b` to `c`, and `a` to `b-c`."""
+    files = [("component-preflight", "the shared preflight workflow")]
+    files += [("deployment-summary", "the summary job")]
+    files += [(f"orchestrator-{e.name}", f"environments.{e.name}") for e in environments]
+    for component in components:
+        files += [
+            (f"{component.name}-{e.name}", f"components.{component.name}") for e in environments
+        ]
+    check_no_collision(files, "file")
+
+
+def _check_secrets(
+    components: tuple[Component, ...], environments: tuple[Environment, ...]
+) -> None:
+    for component in components:
+        for environment in environments:
+            for name in component.secrets:
+                if name in environment.env:
+                    raise AnswerError(
+                        f"environments.{environment.name}.env",
+                        f"{name!r} is also a secret of {component.name}; drop one of them",
+                    )

@@ -1,0 +1,130 @@
+"""The kinds of code that the template knows: one file each in `code_types/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import AnswerError
+from .names import EXPRESSION, check_name
+from .schema import check
+
+JOBS = ("lint", "test", "security", "build", "deploy")
+"""The jobs of a component workflow that run commands, in their order. A contract (DESIGN 2)."""
+
+CHECKS = ("lint", "test", "security")
+"""The jobs that run in parallel; a failure of one blocks build and deploy."""
+
+ALWAYS_WITH_PACKAGES = ("build", "deploy")
+"""The jobs before whose commands upstream packages are always placed. A contract (DESIGN 3)."""
+
+
+@dataclass(frozen=True)
+class JobDefaults:
+    """What a code type says of one of the jobs."""
+
+    name: str
+    command: str = ""
+    setup: str = ""
+    packages: bool = False
+    secrets: bool = False
+    timeout_minutes: int = 30
+
+
+@dataclass(frozen=True)
+class CodeType:
+    """One file of `code_types/`, read and checked."""
+
+    name: str
+    label: str
+    description: str
+    jobs: Mapping[str, JobDefaults]
+    depends_on: tuple[str, ...] = ()
+    produces: tuple[str, ...] = ()
+    products: Mapping[str, str] = field(default_factory=dict)
+    secret_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    setup: str = ""
+    prerequisites: tuple[str, ...] = ()
+
+
+def load_code_types(folder: Path) -> dict[str, CodeType]:
+    """Read every `*.yml` of the folder, by name.
+
+    Raises AnswerError with file and key when a file breaks `schema.json` or names a code type
+    that does not exist.
+    """
+    schema = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+    # Sorted: a folder lists its files in another order on every file system.
+    files = sorted(folder.glob("*.yml"), key=lambda file: file.name)
+    code_types = {file.stem: _read(file, _resolved(schema)) for file in files}
+    for code_type in code_types.values():
+        for other in code_type.depends_on:
+            # A code type that another catalogue left out is no error: nobody can select it.
+            check_name(other, f"code_types/{code_type.name}.yml: depends_on")
+    return code_types
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema with its one shared definition in place of the references to it."""
+    job = schema["$defs"]["job"]
+    jobs = dict(schema["properties"]["jobs"], properties=dict.fromkeys(JOBS, job))
+    return dict(schema, properties=dict(schema["properties"], jobs=jobs))
+
+
+def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
+    place = f"code_types/{file.name}"
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise AnswerError(place, f"not YAML: {error}") from error
+    check(data, schema, place)
+    _check_steps(data.get("setup", ""), f"{place}.setup")
+    jobs = {}
+    for job in JOBS:
+        settings = data["jobs"].get(job) or {}
+        _check_steps(settings.get("setup", ""), f"{place}.jobs.{job}.setup")
+        _check_command(settings.get("command", ""), f"{place}.jobs.{job}.command")
+        jobs[job] = JobDefaults(
+            name=settings.get("name", job.capitalize()),
+            command=settings.get("command", "").strip("\n"),
+            setup=settings.get("setup", "").strip("\n"),
+            packages=job in ALWAYS_WITH_PACKAGES or settings.get("packages", False),
+            secrets=settings.get("secrets", False),
+            timeout_minutes=settings.get("timeout_minutes", 30),
+        )
+    for product, command in data.get("products", {}).items():
+        _check_command(command, f"{place}.products.{product}")
+    return CodeType(
+        name=check_name(file.stem, place),
+        label=data["label"],
+        description=data["description"],
+        jobs=jobs,
+        depends_on=tuple(data.get("depends_on", [])),
+        produces=tuple(data.get("produces", [])),
+        products={name: text.strip("\n") for name, text in data.get("products", {}).items()},
+        secret_variables={
+            name: tuple(others) for name, others in data.get("secret_variables", {}).items()
+        },
+        setup=data.get("setup", "").strip("\n"),
+        prerequisites=tuple(data.get("prerequisites", [])),
+    )
+
+
+def _check_steps(text: str, place: str) -> None:
+    """Set-up steps are printed as they stand, so they must be a YAML list of steps."""
+    try:
+        steps = yaml.safe_load(text) or []
+    except yaml.YAMLError as error:
+        raise AnswerError(place, f"not YAML: {error}") from error
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        raise AnswerError(place, "expected a list of steps")
+
+
+def _check_command(command: str, place: str) -> None:
+    if EXPRESSION in command:
+        raise AnswerError(place, "a command holds ${{ }}; hand the value over by `env`")

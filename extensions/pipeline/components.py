@@ -1,0 +1,255 @@
+"""The nodes of the graph: named pieces of the repository with a code type, a path, commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .code_types import JOBS, CodeType
+from .errors import AnswerError, shown
+from .limits import TIMEOUT_MINUTES
+from .names import (
+    EXPRESSION,
+    check_name,
+    check_no_collision,
+    check_path,
+    check_variable,
+    unknown,
+)
+from .schema import check
+
+RESERVED = {"orchestrator": "its file would be an orchestrator's"}
+"""Component names that would collide with generated files."""
+
+RUNNER: Mapping[str, Any] = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "group": {"type": "string", "minLength": 1},
+                "labels": {
+                    "anyOf": [
+                        {"type": "string", "minLength": 1},
+                        {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                    ]
+                },
+            },
+        },
+    ]
+}
+"""A label, a list of labels, or `{group, labels}`: what `runs-on` takes."""
+
+ENV: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
+    },
+}
+
+SETTINGS: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "code_type": {"type": "string"},
+        "path": {"type": "string"},
+        **{job: {"type": "string"} for job in JOBS},
+        "produces": {"type": "array", "items": {"type": "string"}},
+        "secrets": {"type": "array", "items": {"type": "string"}},
+        "env": ENV,
+        "runner": RUNNER,
+        "timeout_minutes": {"type": "integer", "minimum": 1, "maximum": TIMEOUT_MINUTES},
+    },
+}
+"""What `components.NAME` may hold. A contract (DESIGN 2)."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component, complete: what the answers leave out comes from its code type."""
+
+    name: str
+    code_type: CodeType
+    path: str
+    commands: Mapping[str, str]
+    """The command of each job that the component has; a job that is switched off is missing."""
+    produces: tuple[str, ...]
+    """Files or folders, relative to `path`, that its build leaves behind."""
+    secrets: tuple[str, ...]
+    env: Mapping[str, str]
+    runner: Any
+    """What `runs-on` takes; None for the answers' common runner."""
+    timeout_minutes: int | None
+
+
+def read_components(
+    selected: list[str], settings: Mapping[str, Any], code_types: Mapping[str, CodeType]
+) -> tuple[Component, ...]:
+    """The components of the answers `code_types` and `components`, sorted by name.
+
+    Raises AnswerError for unknown code types and keys, unsafe or colliding names, and settings
+    that cannot be used.
+    """
+    for name in selected:
+        if name not in code_types:
+            raise unknown(name, list(code_types), "code_types", "code type")
+    check(settings, {"type": "object"}, "components")
+    # A selected code type is a component of the same name.
+    wanted = {name: settings.get(name, {}) for name in selected}
+    wanted.update(settings)
+    components = [
+        _component(check_name(name, "components"), given, selected, code_types)
+        for name, given in wanted.items()
+    ]
+    check_no_collision([(c.name, f"components.{c.name}") for c in components], "name")
+    variables = [(packages_variable(c.name), f"components.{c.name}") for c in components]
+    check_no_collision(variables, "variable")
+    return tuple(sorted(components, key=lambda component: component.name))
+
+
+def packages_variable(component: str) -> str:
+    """The environment variable in which a consumer finds the folder of a producer's package."""
+    return component.upper().replace("-", "_") + "_PACKAGE"
+
+
+def _component(
+    name: str, given: Any, selected: list[str], code_types: Mapping[str, CodeType]
+) -> Component:
+    place = f"components.{name}"
+    if name.lower() in RESERVED:
+        raise AnswerError(place, f"the name is reserved, {RESERVED[name.lower()]}; rename it")
+    # `worker:` with nothing behind it is what a person writes for "all by default".
+    given = {} if given is None else given
+    check(given, SETTINGS, place)
+    code_type_name = given.get("code_type", name)
+    if code_type_name not in code_types:
+        if "code_type" in given:
+            raise unknown(given["code_type"], list(code_types), f"{place}.code_type", "code type")
+        error = unknown(name, list(code_types), place, "code type")
+        raise AnswerError(place, f"{str(error).split(': ', 1)[1]} (or say its code_type)")
+    code_type = code_types[code_type_name]
+    produces = _produces(given, code_type, place)
+    return Component(
+        name=name,
+        code_type=code_type,
+        path=check_path(given.get("path", "."), f"{place}.path"),
+        commands=_commands(given, code_type, produces, place),
+        produces=produces,
+        secrets=_secrets(given, code_type, place),
+        env=read_env(given.get("env", {}), f"{place}.env"),
+        runner=read_runner(given.get("runner"), f"{place}.runner"),
+        timeout_minutes=given.get("timeout_minutes"),
+    )
+
+
+def _produces(given: Mapping[str, Any], code_type: CodeType, place: str) -> tuple[str, ...]:
+    place = f"{place}.produces"
+    if "build" in given and not given["build"].strip():
+        if given.get("produces"):
+            raise AnswerError(place, "the build is switched off, so nothing is produced; drop one")
+        return ()
+    listed = given.get("produces", list(code_type.produces))
+    products = [check_path(product, place) for product in listed]
+    for product in products:
+        if product == ".":
+            raise AnswerError(place, "'.' is the whole folder; name the files that are built")
+    check_no_collision([(product, place) for product in set(products)], "product")
+    _check_no_nesting(products, place)
+    if "build" not in given:
+        for product in products:
+            if product not in code_type.products:
+                raise AnswerError(
+                    place,
+                    f"{code_type.name} has no command that builds {product!r}; say `build`, or "
+                    f"choose among: {', '.join(code_type.products) or 'nothing'}",
+                )
+    return tuple(dict.fromkeys(products))
+
+
+def _check_no_nesting(paths: list[str], place: str) -> None:
+    for outer in paths:
+        for inner in paths:
+            if inner.lower().startswith(f"{outer.lower()}/"):
+                raise AnswerError(place, f"{inner!r} lies in {outer!r}; name only one of them")
+
+
+def _commands(
+    given: Mapping[str, Any], code_type: CodeType, produces: tuple[str, ...], place: str
+) -> dict[str, str]:
+    commands = {}
+    for job in JOBS:
+        default = code_type.jobs[job].command
+        if job == "build":
+            default = "\n".join(code_type.products[p] for p in produces if p in code_type.products)
+        command = given.get(job, default).strip("\n")
+        if EXPRESSION in command:
+            raise AnswerError(
+                f"{place}.{job}",
+                "a command must not hold ${{ }}: GitHub would paste the value into the script; "
+                "hand it over in `env` or `secrets`",
+            )
+        for character in command:
+            if not character.isprintable() and character not in "\n\t":
+                cause = f"the control character {character!r} cannot stand in a workflow; drop it"
+                raise AnswerError(f"{place}.{job}", cause)
+        if command.strip():
+            commands[job] = command
+    return commands
+
+
+def _secrets(given: Mapping[str, Any], code_type: CodeType, place: str) -> tuple[str, ...]:
+    place = f"{place}.secrets"
+    secrets = [check_variable(name, place) for name in given.get("secrets", [])]
+    check_no_collision([(name, place) for name in set(secrets)], "secret")
+    for name in secrets:
+        if name in given.get("env", {}):
+            raise AnswerError(place, f"{name!r} is also in env; drop one of them")
+    return tuple(dict.fromkeys(secrets))
+
+
+def read_env(given: Mapping[str, Any], place: str) -> dict[str, str]:
+    """Variables for commands, as text. Raises AnswerError.
+
+    A value may be one configuration variable of GitHub's, `${{ vars.NAME }}`, and no other
+    expression: anything else belongs in `secrets`, or would make the value depend on the event.
+    """
+    check(given, ENV, place)
+    result = {}
+    for name, value in sorted(given.items()):
+        check_variable(name, place)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if EXPRESSION in text and not _is_configuration_variable(text):
+            raise AnswerError(
+                f"{place}.{name}",
+                f"{shown(text)} holds an expression; the only one allowed is "
+                "${{ vars.NAME }}, and a secret belongs in `secrets`",
+            )
+        if not text.replace("\n", "").replace("\t", "").isprintable():
+            raise AnswerError(f"{place}.{name}", f"{shown(text)} has a control character; drop it")
+        result[name] = text
+    return result
+
+
+def _is_configuration_variable(text: str) -> bool:
+    return re.fullmatch(r"\$\{\{ *vars\.[A-Za-z_][A-Za-z0-9_]* *\}\}", text) is not None
+
+
+def read_runner(given: Any, place: str) -> Any:
+    """A runner as `runs-on` takes it; None stays None. Raises AnswerError."""
+    if given is None:
+        return None
+    check(given, RUNNER, place)
+    labels = [given] if isinstance(given, str) else given
+    if isinstance(given, dict):
+        if not given:
+            raise AnswerError(place, "expected a group or labels, not an empty mapping")
+        inner = given.get("labels", [])
+        labels = [given.get("group", "-"), *([inner] if isinstance(inner, str) else inner)]
+    for label in labels:
+        if EXPRESSION in label or not label.isprintable():
+            raise AnswerError(place, f"{shown(label)} is not a runner's label; write it out")
+    return given

@@ -1,0 +1,269 @@
+"""The edges of the graph: who waits for whom, and which files go where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from .code_types import CodeType
+from .components import Component
+from .errors import AnswerError, nearest, shown
+from .graph import Graph, edge_to_drop, find_cycle, reaches
+from .names import check_path, unknown
+from .schema import check
+
+PACKAGES_FOLDER = ".packages"
+"""Where a package lands, `.packages/{producer}/`, relative to the repository's root."""
+
+NAMES: Mapping[str, Any] = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+}
+ARTIFACT: Mapping[str, Any] = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["name"],
+            "properties": {"name": {"type": "string"}, "to": {"type": "string"}},
+        },
+    ]
+}
+ENTRY: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["code_type", "depends_on"],
+    "properties": {
+        "code_type": {"type": "string"},
+        "depends_on": NAMES,
+        "artifacts": {"type": "array", "items": ARTIFACT},
+    },
+}
+MAP: Mapping[str, Any] = {
+    "anyOf": [{"type": "array"}, {"type": "object", "additionalProperties": NAMES}]
+}
+"""What `dependency_map` may be: the seed's list of entries, or the short form. A contract."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A file or folder of a producer's package, and where its consumer wants it."""
+
+    product: str
+    to: str | None
+    """Relative to the repository's root; None leaves it in `.packages/{producer}/`."""
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """One edge: `consumer` waits for `producer`, and takes `placements` from its package."""
+
+    consumer: str
+    producer: str
+    placements: tuple[Placement, ...]
+    conventional: bool = False
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """All edges, and what a person should know about them."""
+
+    edges: tuple[Dependency, ...]
+    notices: tuple[str, ...] = ()
+
+    def graph(self, components: tuple[Component, ...]) -> Graph:
+        """Each component's name with the names that it waits for."""
+        return {
+            c.name: frozenset(e.producer for e in self.edges if e.consumer == c.name)
+            for c in components
+        }
+
+
+@dataclass
+class _Wish:
+    """What the map's entries say of one edge, added up."""
+
+    everything: bool = False
+    placements: list[Placement] = field(default_factory=list)
+
+
+def read_dependencies(
+    given: Any, components: tuple[Component, ...], code_types: Mapping[str, CodeType]
+) -> Dependencies:
+    """The edges that the map writes down, and the conventional ones of what it does not mention.
+
+    Raises AnswerError for unknown names and artifacts, self-dependencies, cycles, and two
+    placements in one spot.
+    """
+    by_name = {component.name: component for component in components}
+    wishes, notices = _written(_entries(given), by_name, code_types)
+    written = {who: frozenset(wishes[who]) for who in wishes}
+    # An edge to a name that is not there is an error before, so cycles are all that is left.
+    graph = {name: written.get(name, frozenset()) for name in by_name}
+    _check_no_cycle(graph)
+    edges = [
+        Dependency(who, whom, _placements(by_name[whom], wish))
+        for who in wishes
+        for whom, wish in wishes[who].items()
+    ]
+    conventional, yielded = _conventional(graph, set(wishes), by_name)
+    edges += conventional
+    edges.sort(key=lambda edge: (edge.consumer, edge.producer))
+    for name in by_name:
+        _check_placements([edge for edge in edges if edge.consumer == name])
+    return Dependencies(tuple(edges), tuple(sorted(set(notices))) + yielded)
+
+
+def _entries(given: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The map's entries in the long form, each with its place for messages."""
+    check(given, MAP, "dependency_map")
+    if isinstance(given, dict):
+        return [
+            (f"dependency_map.{who}", {"code_type": who, "depends_on": whom})
+            for who, whom in given.items()
+        ]
+    entries = []
+    for index, entry in enumerate(given):
+        place = f"dependency_map[{index}]"
+        check(entry, ENTRY, place)
+        entries.append((place, entry))
+    return entries
+
+
+def _written(
+    entries: list[tuple[str, dict[str, Any]]],
+    by_name: Mapping[str, Component],
+    code_types: Mapping[str, CodeType],
+) -> tuple[dict[str, dict[str, _Wish]], list[str]]:
+    wishes: dict[str, dict[str, _Wish]] = {}
+    notices: list[str] = []
+    for place, entry in entries:
+        consumer = entry["code_type"]
+        wanted = entry["depends_on"]
+        # An empty text is how a person without lists writes "none".
+        producers = [wanted] * bool(wanted) if isinstance(wanted, str) else list(wanted)
+        absent = set()
+        for name in [consumer, *producers]:
+            if name in by_name:
+                continue
+            if name not in code_types:
+                known = [*by_name, *code_types]
+                raise unknown(name, known, place, "component or code type")
+            absent.add(name)
+            notices.append(
+                f"The dependency map names {name}, which is not selected; that part is ignored."
+            )
+        if consumer in producers:
+            raise AnswerError(place, f"{consumer} depends on itself; drop that dependency")
+        if consumer in absent:
+            continue
+        edges = wishes.setdefault(consumer, {})
+        present = [name for name in producers if name not in absent]
+        for producer in present:
+            edges.setdefault(producer, _Wish())
+        if "artifacts" not in entry:
+            for producer in present:
+                edges[producer].everything = True
+            continue
+        for index, artifact in enumerate(entry["artifacts"]):
+            here = f"{place}.artifacts[{index}]"
+            sources = [by_name[producer] for producer in present]
+            _add_artifact(artifact, sources, bool(absent), edges, here)
+    return wishes, notices
+
+
+def _add_artifact(
+    artifact: Any,
+    producers: list[Component],
+    some_absent: bool,
+    edges: dict[str, _Wish],
+    place: str,
+) -> None:
+    given = {"name": artifact} if isinstance(artifact, str) else artifact
+    name = check_path(given["name"], place)
+    makers = [producer for producer in producers if name in producer.produces]
+    if not makers:
+        if some_absent:
+            return  # Its producer is not selected; the notice about it says so.
+        made = [product for producer in producers for product in producer.produces]
+        if not producers:
+            raise AnswerError(place, f"{shown(name)} has no producer; name it in depends_on")
+        who = " and ".join(producer.name for producer in producers)
+        what = nearest(name, made) if made else "; it produces nothing"
+        raise AnswerError(place, f"{who} does not produce {shown(name)}{what}")
+    to = given.get("to")
+    if to is not None:
+        target = check_path(to, f"{place}.to")
+        # `to: iac/` means "into that folder", as it does for cp.
+        if to.endswith("/") or target == ".":
+            target = str(PurePosixPath(target) / PurePosixPath(name).name)
+        to = check_path(target, f"{place}.to")
+    for maker in makers:
+        edges[maker.name].placements.append(Placement(name, to))
+
+
+def _placements(producer: Component, wish: _Wish) -> tuple[Placement, ...]:
+    placements = list(wish.placements)
+    if wish.everything:
+        named = {placement.product for placement in placements}
+        placements += [Placement(p, None) for p in producer.produces if p not in named]
+    unique = dict.fromkeys(placements)
+    return tuple(sorted(unique, key=lambda p: (p.product, p.to or "")))
+
+
+def _conventional(
+    written: Graph, mentioned: set[str], by_name: Mapping[str, Component]
+) -> tuple[list[Dependency], tuple[str, ...]]:
+    """The conventional edges, one by one; one that would close a cycle yields to the written."""
+    graph = dict(written)
+    edges, notices = [], []
+    for consumer in by_name.values():
+        if consumer.name in mentioned:
+            continue
+        for producer in by_name.values():
+            if producer.code_type.name not in consumer.code_type.depends_on:
+                continue
+            if reaches(graph, producer.name, consumer.name):
+                notices.append(
+                    f"{consumer.name} does not wait for {producer.name}, as "
+                    f"{consumer.code_type.name} usually does for {producer.code_type.name}: "
+                    f"{producer.name} waits for it."
+                )
+                continue
+            graph[consumer.name] = graph[consumer.name] | {producer.name}
+            placements = tuple(Placement(product, None) for product in producer.produces)
+            edges.append(Dependency(consumer.name, producer.name, placements, conventional=True))
+    return edges, tuple(notices)
+
+
+def _check_no_cycle(graph: Graph) -> None:
+    cycle = find_cycle(graph)
+    if cycle:
+        who, whom = edge_to_drop(graph, cycle)
+        raise AnswerError(
+            "dependency_map",
+            f"the dependencies run in a circle: {' -> '.join(cycle)}; drop one of them, for "
+            f"example that {who} depends on {whom}",
+        )
+
+
+def _check_placements(edges: list[Dependency]) -> None:
+    """No two placements of one consumer in one spot, nor one inside the other."""
+    spots = [
+        (placement.to, f"{placement.product!r} of {edge.producer}")
+        for edge in edges
+        for placement in edge.placements
+        if placement.to is not None
+    ]
+    for index, (spot, what) in enumerate(spots):
+        for other, other_what in spots[index + 1 :]:
+            a, b = spot.lower(), other.lower()
+            if a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/"):
+                where = repr(spot) if a == b else f"{spot!r} and {other!r}"
+                raise AnswerError(
+                    "dependency_map",
+                    f"{edges[0].consumer} places {what} and {other_what} in one spot, {where}; "
+                    "choose another `to` for one of them",
+                )

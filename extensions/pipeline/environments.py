@@ -1,0 +1,216 @@
+"""What starts a deployment to an environment, and which commits may be deployed there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .components import ENV, read_env
+from .errors import AnswerError, shown
+from .limits import RETENTION_DAYS, WORKFLOW_RUN_LINKS
+from .names import EXPRESSION, check_name, check_no_collision, unknown
+from .schema import check
+
+TRIGGERS = ("branch", "tag", "after", "manual")
+
+RETRY_SUFFIX = "-retry"
+"""A re-run of a production deployment uses the GitHub Environment `{name}-retry`."""
+
+SHORT_RETENTION, LONG_RETENTION = 7, 30
+"""How long packages are kept by default, in days: other environments, and production."""
+
+BRANCHING: Mapping[str, list[dict[str, Any]]] = {
+    "develop-main": [
+        {"name": "dev", "branch": "develop"},
+        {"name": "test", "branch": "main"},
+        {"name": "prd", "after": "test", "production": True},
+    ],
+    "trunk": [
+        {"name": "dev", "branch": "main"},
+        {"name": "test", "after": "dev"},
+        {"name": "prd", "after": "test", "production": True},
+    ],
+}
+"""What the branching choices stand for. A contract (DESIGN 2)."""
+
+ENVIRONMENT: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string"},
+        "branch": {"type": "string", "minLength": 1},
+        "tag": {"type": "string", "minLength": 1},
+        "after": {"type": "string", "minLength": 1},
+        "manual": {"type": "boolean"},
+        "env": ENV,
+        "retention_days": {"type": "integer", "minimum": 1, "maximum": RETENTION_DAYS},
+        "production": {"type": "boolean"},
+        "on_failure": {"type": "string", "enum": ["downstream", "stop"]},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment, complete."""
+
+    name: str
+    trigger: str
+    """`branch`, `tag`, `after` or `manual`."""
+    source: str
+    """The branch or tag (globs allowed), or the environment it comes after; empty if manual."""
+    root: str
+    """The name of the environment that its chain of `after` starts from; its own without one."""
+    links: int
+    """How many `after` lie between it and that environment."""
+    env: Mapping[str, str]
+    retention_days: int
+    production: bool
+    stops: bool
+    """Whether no new wave starts after a failure; otherwise only what depends on it is left out."""
+
+    @property
+    def title(self) -> str:
+        """The name as workflows show it: `prd-eu` becomes `Prd Eu`."""
+        return title(self.name)
+
+    @property
+    def orchestrator(self) -> str:
+        """The name of its orchestrator workflow."""
+        return f"Orchestrator {self.title}"
+
+    @property
+    def retry(self) -> str:
+        """The GitHub Environment that a re-run of a production deployment uses."""
+        return f"{self.name}{RETRY_SUFFIX}"
+
+
+def title(name: str) -> str:
+    """`api-gateway` as people read it: `Api Gateway`."""
+    return " ".join(part[:1].upper() + part[1:] for part in re.split("[-_]", name))
+
+
+def read_environments(branching: Any, given: Any) -> tuple[Environment, ...]:
+    """The environments that the answers `branching` and `environments` stand for, in their order.
+
+    A list that is given wins: it means `custom`. Raises AnswerError.
+    """
+    choices = [*BRANCHING, "custom"]
+    check(branching, {"type": "string", "enum": choices}, "branching")
+    check(given, {"type": "array"}, "environments")
+    if not given:
+        if branching == "custom":
+            raise AnswerError("environments", "branching is custom, so list at least one")
+        given = BRANCHING[branching]
+    by_name = _check_each(given)
+    return tuple(_environment(entry, by_name) for entry in given)
+
+
+def _check_each(given: list[Any]) -> dict[str, dict[str, Any]]:
+    names = []
+    for index, entry in enumerate(given):
+        place = f"environments[{index}]"
+        check(entry, ENVIRONMENT, place)
+        names.append((check_name(entry["name"], place), place))
+    check_no_collision(names, "name")
+    check_no_collision([(title(name), place) for name, place in names], "title")
+    by_name = {entry["name"]: entry for entry in given}
+    lower = {name.lower(): name for name in by_name}
+    for entry in given:
+        retry = entry["name"].lower() + RETRY_SUFFIX
+        if entry.get("production") and retry in lower:
+            raise AnswerError(
+                f"environments.{lower[retry]}",
+                f"the name is reserved for re-runs of {entry['name']}; choose another",
+            )
+    return by_name
+
+
+def _environment(entry: dict[str, Any], by_name: Mapping[str, dict[str, Any]]) -> Environment:
+    place = f"environments.{entry['name']}"
+    trigger = _trigger(entry, place)
+    source = "" if trigger == "manual" else entry[trigger]
+    if trigger in ("branch", "tag"):
+        _check_ref(source, f"{place}.{trigger}")
+    chain = _chain(entry["name"], by_name)
+    production = entry.get("production", False)
+    return Environment(
+        name=entry["name"],
+        trigger=trigger,
+        source=source,
+        root=chain[-1],
+        links=len(chain) - 1,
+        env=read_env(entry.get("env", {}), f"{place}.env"),
+        retention_days=entry.get(
+            "retention_days", LONG_RETENTION if production else SHORT_RETENTION
+        ),
+        production=production,
+        stops=entry.get("on_failure", "stop" if production else "downstream") == "stop",
+    )
+
+
+def _trigger(entry: Mapping[str, Any], place: str) -> str:
+    """The one trigger of an entry. `manual: false` is none."""
+    present = [t for t in TRIGGERS if t in entry and (t != "manual" or entry[t])]
+    if len(present) != 1:
+        has = " and ".join(present) if present else "none"
+        raise AnswerError(place, f"it has {has}; say exactly one of branch, tag, after or manual")
+    return present[0]
+
+
+def _chain(name: str, by_name: Mapping[str, dict[str, Any]]) -> list[str]:
+    """The environment, the one it comes after, and so on to the first."""
+    chain = [name]
+    while (before := by_name[chain[-1]].get("after")) is not None:
+        place = f"environments.{chain[-1]}.after"
+        if before not in by_name:
+            raise unknown(before, list(by_name), place, "environment")
+        if before in chain:
+            circle = " -> ".join([*chain[chain.index(before) :], before])
+            raise AnswerError(place, f"the environments run in a circle: {circle}; start one of "
+                              "them by a branch, a tag or by hand")  # fmt: skip
+        chain.append(before)
+    if len(chain) - 1 > WORKFLOW_RUN_LINKS:
+        raise AnswerError(
+            f"environments.{name}",
+            f"{' after '.join(chain)} are {len(chain) - 1} links, and GitHub starts at most "
+            f"{WORKFLOW_RUN_LINKS} workflows after one another; start one by a branch or a tag",
+        )
+    return chain
+
+
+def _check_ref(ref: str, place: str) -> None:
+    """A branch or tag filter, as GitHub's filter pattern cheat sheet allows it."""
+    if EXPRESSION in ref or not ref.isprintable() or re.search(r"[\s~^:\\]|\.\.|@\{", ref):
+        raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
+    if ref.startswith(("!", "refs/")):
+        raise AnswerError(place, f"{shown(ref)} starts with {ref[0:5]!r}; write the name itself")
+    try:
+        re.compile(filter_to_regex(ref))
+    except re.error as error:
+        raise AnswerError(place, f"{shown(ref)} is not a pattern that GitHub reads") from error
+
+
+def is_pattern(ref: str) -> bool:
+    """Whether a branch or tag filter holds any of GitHub's special characters."""
+    return any(character in ref for character in "*?+[]")
+
+
+def filter_to_regex(ref: str) -> str:
+    """A branch or tag filter as a regular expression, valid in Python and JavaScript.
+
+    GitHub, "Filter pattern cheat sheet": `*` matches anything but `/`, `**` anything, `?` and `+`
+    repeat the character before them, `[]` is a set or range.
+    """
+    pattern = re.sub(
+        r"\*\*|\*|\[[^\]]*\]|\?|\+|.",
+        lambda match: {"**": ".*", "*": "[^/]*", "?": "?", "+": "+"}.get(
+            match[0],
+            match[0] if len(match[0]) > 1 else re.sub(r"([.$|(){}\[\]^])", r"\\\1", match[0]),
+        ),
+        ref,
+    )
+    return f"^{pattern}$"

@@ -1,0 +1,59 @@
+"""The one exception of this package, and the words of its messages.
+
+Every message is one line and names the place, the cause and the fix, in that order.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+SHOWN_CHARACTERS = 60
+"""How much of a wrong value a message repeats: enough to find it, never a screenful."""
+
+
+class AnswerError(Exception):
+    """An answer that cannot be used; its text is shown to the person as it is."""
+
+    def __init__(self, place: str, cause: str) -> None:
+        super().__init__(f"{one_line(place)}: {one_line(cause)}")
+
+
+def one_line(text: str) -> str:
+    """The text without control characters, so that a message stays one line in any terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def shown(value: Any) -> str:
+    """A value as a message repeats it: short, on one line, unmistakable."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """`; did you mean 'python'?`, or the known words when none is near."""
+    words = sorted(known)
+    near = difflib.get_close_matches(str(word).lower(), words, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    if not words:
+        return ""
+    listed = ", ".join(words[:12]) + (", ..." if len(words) > 12 else "")
+    return f"; known are: {listed}"
+
+
+def yaml_surprise(value: Any) -> str:
+    """How YAML came to read a bare word as something that is not text, or nothing."""
+    if isinstance(value, bool):
+        return " (YAML reads a bare yes, no, on, off, true or false so; write it in quotes)"
+    if isinstance(value, datetime.date):
+        return " (YAML reads a bare date so; write it in quotes)"
+    if isinstance(value, (int, float)):
+        return " (write it in quotes)"
+    return ""

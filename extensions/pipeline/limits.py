@@ -1,0 +1,27 @@
+"""What GitHub can run, as far as it bounds what is generated. Sources in each docstring."""
+
+from __future__ import annotations
+
+REUSABLE_WORKFLOWS = 50
+"""Unique reusable workflows in one run, nested ones included.
+
+GitHub: "Limitations of reusable workflows"; GitHub Enterprise Server allows fewer.
+"""
+
+SHARED_WORKFLOWS = 1
+"""Reusable workflows of ours beside the components': `component-preflight.yml`."""
+
+CALLED_COMPONENTS = REUSABLE_WORKFLOWS - SHARED_WORKFLOWS
+
+WORKFLOW_RUN_LINKS = 3
+"""How many `workflow_run` triggers may follow one another. GitHub: "Events that trigger
+workflows", workflow_run: "You can't use workflow_run to chain together more than three levels"."""
+
+RETENTION_DAYS = 400
+"""The longest an artifact can be kept, in days (private repositories; public ones: 90)."""
+
+TIMEOUT_MINUTES = 360
+"""The longest a job may run on GitHub's own runners, in minutes."""
+
+WORKFLOW_FILE_BYTES = 500 * 1024
+"""The largest workflow file that GitHub reads."""

@@ -1,0 +1,94 @@
+"""Rules for everything that a person names: components, environments, variables, paths."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from .errors import AnswerError, nearest, shown, yaml_surprise
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
+"""A name becomes part of file names, job ids and artifact names, so it is a plain slug.
+
+GitHub: "job_id ... must start with a letter or _ and contain only alphanumeric characters, -, or
+_" (workflow syntax, jobs.<job_id>).
+"""
+
+NAME_LENGTH = 40
+"""Two names, `-package-` and `.yml` stay readable, far below every limit on file names."""
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+EXPRESSION = "${{"
+"""What starts an expression in a workflow: GitHub evaluates it before any shell sees it."""
+
+
+def check_name(name: object, place: str) -> str:
+    """The name, when it is a safe slug. Raises AnswerError."""
+    if not isinstance(name, str):
+        cause = f"the name {shown(name)} is not text{yaml_surprise(name)}"
+        raise AnswerError(place, cause)
+    if len(name) > NAME_LENGTH:
+        cause = f"the name {shown(name)} has {len(name)} characters; at most {NAME_LENGTH} fit"
+        raise AnswerError(place, cause)
+    if not NAME.fullmatch(name):
+        cause = (
+            f"{shown(name)} is not a safe name; use letters, digits and single - or _ between "
+            "them, a letter first"
+        )
+        raise AnswerError(place, cause)
+    return name
+
+
+def check_variable(name: str, place: str) -> str:
+    """The name of an environment variable or secret. Raises AnswerError."""
+    if not VARIABLE.fullmatch(name):
+        cause = f"{shown(name)} is not a variable's name; use letters, digits and _, no digit first"
+        raise AnswerError(place, cause)
+    if name.upper().startswith(("GITHUB_", "RUNNER_")):
+        # "Secret names must not start with the GITHUB_ prefix"; variables would overwrite the
+        # runner's own (GitHub: "Default environment variables").
+        raise AnswerError(place, f"{name!r} is reserved by GitHub; choose another name")
+    return name
+
+
+def check_path(path: str, place: str) -> str:
+    """A path inside the repository: relative, with /, normalised. Raises AnswerError."""
+    if not path.strip() or not path.isprintable():
+        raise AnswerError(place, f"{shown(path)} is not a path; use printable characters")
+    if EXPRESSION in path:
+        raise AnswerError(place, f"{shown(path)} holds an expression; write the path itself")
+    if "\\" in path:
+        raise AnswerError(place, f"{shown(path)} has a backslash; write folders with /")
+    if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path):
+        cause = f"{shown(path)} is absolute; write it relative to the repository's root"
+        raise AnswerError(place, cause)
+    pure = PurePosixPath(path)
+    if ".." in pure.parts:
+        raise AnswerError(place, f"{shown(path)} leaves the repository; write it without ..")
+    if pure.parts and pure.parts[0].lower() == ".git":
+        raise AnswerError(place, f"{shown(path)} lies in git's own folder; choose another")
+    if any(part.startswith("-") for part in pure.parts[:1]):
+        raise AnswerError(place, f"{shown(path)} starts with -, which commands read as an option")
+    return str(pure)
+
+
+def check_no_collision(names: list[tuple[str, str]], what: str) -> None:
+    """Raise AnswerError when two names differ by nothing but case, or not at all.
+
+    `names` holds (name, where it comes from). Windows and macOS keep one file for both, and
+    GitHub's concurrency groups ignore case.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    for name, origin in names:
+        other = seen.setdefault(name.lower(), (name, origin))
+        if other != (name, origin):
+            raise AnswerError(
+                origin,
+                f"its {what} {name!r} collides with {other[0]!r} of {other[1]}; rename one",
+            )
+
+
+def unknown(name: object, known: list[str], place: str, what: str) -> AnswerError:
+    """The error for a name that nothing carries, with the nearest one that something does."""
+    return AnswerError(place, f"{shown(name)} is no {what}{nearest(name, known)}")

@@ -1,0 +1,58 @@
+"""How text becomes YAML that reads as if written by hand. Used as filters in the templates."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ @+-]*(?<! )")
+_LOOKS_LIKE_A_NUMBER = re.compile(r"[.+-]?(\d|inf|nan)", re.IGNORECASE)
+
+
+def scalar(value: Any) -> str:
+    """A YAML scalar that every YAML reader takes for the same value, quoted only where needed."""
+    if isinstance(value, bool) or not isinstance(value, str):
+        return json.dumps(value)
+    if value.startswith("${{ ") and not re.search(r": | #|\n", value):
+        return value  # An expression: none of its characters means anything to YAML.
+    if _PLAIN.fullmatch(value) and not _LOOKS_LIKE_A_NUMBER.match(value):
+        # PyYAML knows the words that YAML 1.1 reads as something else: on, no, null, ...
+        if yaml.safe_load(value) == value and value.lower() not in ("y", "n"):
+            return value
+    if value.isprintable():
+        return "'" + value.replace("'", "''") + "'"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def flow(value: Any) -> str:
+    """A scalar, a list or a mapping on one line, as in `[a, b]` and `{group: large}`."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{scalar(k)}: {flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_in_flow(item) for item in value) + "]"
+    return _in_flow(value)
+
+
+def _in_flow(value: Any) -> str:
+    # Inside [ ] and { } a comma or bracket would end a plain scalar; scalar() quotes all of them.
+    return scalar(value)
+
+
+def command(text: str, indent: int) -> str:
+    """A command as the value of `run:`, on the same line or as a block below it."""
+    if "\n" not in text and "#" not in text and scalar(text) == text:
+        return text
+    padding = " " * indent
+    # A first line that starts with a space needs the indentation said.
+    header = "|2" if text.startswith((" ", "\t", "\n")) else "|"
+    lines = [f"{padding}{line}" if line.strip() else "" for line in text.split("\n")]
+    return "\n".join([header, *lines])
+
+
+def prefixed(lines: Iterable[str], prefix: str) -> str:
+    """Lines, each behind a prefix; used for indented blocks."""
+    return "\n".join(f"{prefix}{line}" if line else "" for line in lines)

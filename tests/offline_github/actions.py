@@ -1,0 +1,159 @@
+"""Stand-ins for actions: `actions/OWNER+NAME.mjs`, or nothing but a check of the inputs.
+
+Which inputs an action has is recorded in `tests/validators/action_inputs.yml`; an action that is
+not listed there cannot be used offline.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import shutil
+import socketserver
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import toolbox
+import yaml
+
+from .model import NotModelledError
+
+HERE = Path(__file__).parent
+RECORDED = toolbox.TESTS / "validators" / "action_inputs.yml"
+
+# The only defaults that a stand-in cannot work out from its environment.
+TOKEN_INPUTS = {
+    "actions/checkout": "token",
+    "actions/github-script": "github-token",
+}
+
+# What runs as `node` in a job: stand-ins go to a warm process, everything else to Node itself.
+SHIM = """\
+#!{bash}
+case "$1" in
+  */stand-in.mjs)
+    exec 3<>"/dev/tcp/127.0.0.1/$OFFLINE_GITHUB_ACTION_HOST"
+    {{ printf '%s\\0' "$PWD" "$GITHUB_ACTION_REPOSITORY"; env -0; printf '\\0'; }} >&3
+    IFS= read -r code <&3
+    cat <&3
+    exit "$code" ;;
+  *) exec {node} "$@" ;;
+esac
+"""
+
+
+@functools.cache
+def recorded_inputs() -> dict[str, dict[str, bool]]:
+    """Action -> input -> whether a step must give it."""
+    actions = yaml.safe_load(RECORDED.read_text(encoding="utf-8"))
+    return {name.lower(): action["inputs"] or {} for name, action in actions.items()}
+
+
+def write_stand_ins(folder: Path) -> None:
+    """An `action.yml` for every known action, in the form in which act looks for it."""
+    for name in recorded_inputs():
+        token = TOKEN_INPUTS.get(name)
+        inputs = {token: {"default": "${{ github.token }}"}} if token else {}
+        action = {"name": name, "inputs": inputs, "runs": {"using": "node24", "main": "stand-in.mjs"}}
+        place = folder / name.replace("/", "+")
+        place.mkdir(parents=True)
+        (place / "action.yml").write_text(json.dumps(action), encoding="utf-8")
+
+
+def write_node_shim(folder: Path) -> None:
+    shim = folder / "node"
+    bash = shutil.which("bash") or "/bin/bash"
+    shim.write_text(SHIM.format(bash=bash, node=toolbox.NODE), encoding="utf-8")
+    shim.chmod(0o755)
+
+
+def local_repositories(steps: list[dict[str, Any]], folder: Path) -> list[str]:
+    """act's arguments that replace the actions of a job by their stand-ins."""
+    arguments = []
+    for uses in dict.fromkeys(step["uses"] for step in steps if "uses" in step):
+        name, _, ref = uses.partition("@")
+        if uses.startswith(("./", "docker://")) or not ref:
+            raise NotModelledError(f"step uses: {uses}")
+        if name.lower() not in recorded_inputs():
+            raise NotModelledError(f"there is no stand-in for {name}: record its inputs in {RECORDED.name}")
+        arguments += ["--local-repository", f"{uses}={folder / name.lower().replace('/', '+')}"]
+    return arguments
+
+
+class _Host:
+    """One warm Node process."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        answers, descriptor = os.pipe()
+        # The descriptor is 3 in the child, whatever its number is here.
+        command = f'exec "$0" "$1" 3>&{descriptor} {descriptor}>&-' if descriptor != 3 else 'exec "$0" "$1"'
+        self.process = subprocess.Popen(
+            ["bash", "-c", command, toolbox.NODE, HERE / "action_host.mjs"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[descriptor],
+            env=environment,
+        )
+        os.close(descriptor)
+        self.answers = os.fdopen(answers, encoding="utf-8")
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+        line = self.answers.readline()
+        return json.loads(line) if line else {"code": 1, "output": "the action host has ended\n"}
+
+
+class ActionHosts:
+    """Hands steps to warm Node processes, as many as there are steps at the same time."""
+
+    def __init__(self, api_url: str) -> None:
+        # The libraries read the API's address when they are loaded.
+        self._environment = {"PATH": os.environ["PATH"], "GITHUB_API_URL": api_url}
+        self._idle: list[_Host] = []
+        self._lock = threading.Lock()
+        hosts = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                hosts._handle(self)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._idle += [_Host(self._environment) for _ in range(2)]
+        self._all = list(self._idle)
+        atexit.register(self._close)
+
+    def _handle(self, connection: socketserver.StreamRequestHandler) -> None:
+        text = b""
+        while not text.endswith(b"\0\0"):
+            text += connection.request.recv(65536)
+        cwd, action, *variables = text.decode()[:-2].split("\0")
+        environment = dict(variable.split("=", 1) for variable in variables if "=" in variable)
+        request = {
+            "cwd": cwd,
+            "action": action.lower(),
+            "inputs": recorded_inputs()[action.lower()],
+            "env": environment,
+        }
+        with self._lock:
+            host = self._idle.pop() if self._idle else None
+        if host is None:
+            host = _Host(self._environment)
+            self._all.append(host)
+        answer = host.run(request)
+        if host.process.poll() is None:
+            with self._lock:
+                self._idle.append(host)
+        connection.request.sendall(f"{answer['code']}\n{answer['output']}".encode())
+
+    def _close(self) -> None:
+        for host in self._all:
+            host.process.kill()

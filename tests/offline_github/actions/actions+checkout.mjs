@@ -1,0 +1,53 @@
+// actions/checkout: fetches from the bare remote, as far as the token's rights reach.
+import fs from 'node:fs'
+import path from 'node:path'
+
+const core = await import('@actions/core')
+const exec = await import('@actions/exec')
+
+const NOT_MODELLED = ['ssh-key', 'filter', 'sparse-checkout', 'github-server-url']
+
+export default async function checkout() {
+  for (const name of NOT_MODELLED) {
+    if (core.getInput(name)) throw new Error(`offline checkout does not model the input ${name}`)
+  }
+  for (const name of ['lfs', 'submodules']) {
+    if (!['', 'false'].includes(core.getInput(name))) throw new Error(`offline checkout does not model ${name}`)
+  }
+  const token = core.getInput('token')
+  const repository = core.getInput('repository') || process.env.GITHUB_REPOSITORY
+  const workspace = process.env.GITHUB_WORKSPACE
+  const target = path.resolve(workspace, core.getInput('path') || '.')
+  if (target !== workspace && !target.startsWith(workspace + path.sep)) {
+    throw new Error(`Repository path '${target}' is not under '${workspace}'`)
+  }
+
+  const ref = core.getInput('ref') || process.env.GITHUB_SHA
+  const answer = await fetch(`${process.env.GITHUB_API_URL}/_offline/clone/${repository}?ref=${encodeURIComponent(ref)}`, {
+    headers: { authorization: `token ${token}` },
+  })
+  if (!answer.ok) throw new Error(`The process '/usr/bin/git' failed with exit code 128: ${await answer.text()}`)
+  const { url, fetched, commit, branch } = await answer.json()
+
+  const depth = core.getInput('fetch-depth') || '1'
+  const git = (...args) => exec.exec('git', ['-C', target, ...args], { silent: true })
+  await fs.promises.mkdir(target, { recursive: true })
+  if ((core.getInput('clean') || 'true') === 'true') {
+    for (const entry of await fs.promises.readdir(target)) {
+      await fs.promises.rm(path.join(target, entry), { recursive: true, force: true })
+    }
+  }
+  await git('init', '--quiet', '--initial-branch=offline')
+  await git('remote', 'add', 'origin', url)
+  const tags = core.getInput('fetch-tags') === 'true' ? ['--tags'] : ['--no-tags']
+  const refs = depth === '0' ? ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'] : [fetched]
+  await git('fetch', '--quiet', ...(depth === '0' ? [] : [...tags, `--depth=${depth}`]), 'origin', ...refs)
+  await git('checkout', '--quiet', '--force', ...(branch ? ['-B', branch] : ['--detach']), commit)
+  if ((core.getInput('persist-credentials') || 'true') === 'true') {
+    const basic = Buffer.from(`x-access-token:${token}`).toString('base64')
+    await git('config', 'http.https://github.com/.extraheader', `AUTHORIZATION: basic ${basic}`)
+  }
+  core.setOutput('ref', ref)
+  core.setOutput('commit', commit)
+  core.info(`Checked out ${commit} of ${repository}`)
+}

@@ -1,0 +1,114 @@
+"""What a run leaves behind: runs, jobs, artifacts, as tests look at them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class NotModelledError(NotImplementedError):
+    """A workflow uses something that this double does not imitate: better loud than wrong."""
+
+
+@dataclass
+class Job:
+    """One job of one attempt; a calling job has the aggregated result of what it called."""
+
+    key: str
+    id: int
+    attempt: int
+    workflow: str
+    name: str = ""
+    status: str = "queued"
+    result: str | None = None
+    log: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+    summary: str = ""
+    environment: str | None = None
+    concurrency: str | None = None
+    runs_on: Any = None
+    permissions: dict[str, str] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def errors(self) -> list[str]:
+        """The messages of `::error::` commands, in order."""
+        return [line.removeprefix("##[error]") for line in self.log.splitlines() if line.startswith("##[error]")]
+
+
+@dataclass
+class Artifact:
+    id: int
+    name: str
+    run_id: int
+    data: bytes = b""
+    digest: str = ""
+    created_at: str = ""
+    retention_days: int | None = None
+    expired: bool = False
+    final: bool = False
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
+            return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+
+
+@dataclass
+class Run:
+    """One attempt of a workflow run."""
+
+    id: int
+    number: int
+    workflow_path: str
+    workflow_name: str
+    event: str
+    head_sha: str
+    head_branch: str | None
+    ref: str
+    payload: dict[str, Any]
+    attempt: int = 1
+    display_title: str = ""
+    status: str = "queued"
+    conclusion: str | None = None
+    #: Why GitHub refused to start it, or cancelled it.
+    message: str = ""
+    jobs: dict[str, Job] = field(default_factory=dict)
+    #: Keys of jobs in the order in which they started.
+    order: list[str] = field(default_factory=list)
+    #: (job, environment) pairs that somebody had to approve.
+    approvals: list[tuple[str, str]] = field(default_factory=list)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    concurrency: str | None = None
+    cancelled: bool = False
+    actor: str = "octocat"
+    created_at: str = ""
+    head_repository: str = "acme/demo"
+    triggered_by: Run | None = None
+    artifact_store: dict[int, Artifact] = field(default_factory=dict)
+
+    @property
+    def workflow_file(self) -> str:
+        return self.workflow_path.rsplit("/", 1)[-1]
+
+    @property
+    def artifacts(self) -> dict[str, dict[str, bytes]]:
+        """Artifact name -> path -> content."""
+        return {a.name: a.files for a in self.artifact_store.values() if a.final and not a.expired}
+
+    @property
+    def results(self) -> dict[str, str | None]:
+        return {key: job.result for key, job in self.jobs.items()}
+
+    @property
+    def ran(self) -> list[str]:
+        """The jobs that ran steps in this attempt, sorted."""
+        return sorted(self.order)
+
+    def job(self, key: str) -> Job:
+        return self.jobs[key]

@@ -1,0 +1,100 @@
+"""The remote repository: a bare clone of the work tree under test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+WORKFLOWS = ".github/workflows"
+
+# The machine's own git configuration (hooks, signing, credential helpers) must not matter.
+GIT_ENVIRONMENT = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+
+class GitError(RuntimeError):
+    """A git command failed."""
+
+
+def git(*arguments: str | Path, cwd: Path, data: bytes | None = None) -> bytes:
+    """What a git command prints."""
+    result = subprocess.run(
+        ["git", *map(str, arguments)],
+        cwd=cwd,
+        input=data,
+        capture_output=True,
+        env={**os.environ, **GIT_ENVIRONMENT},
+    )
+    if result.returncode:
+        raise GitError(f"git {' '.join(map(str, arguments))}: {result.stderr.decode().strip()}")
+    return result.stdout
+
+
+class Repository:
+    """A bare repository, and the work tree that is pushed to it."""
+
+    def __init__(self, path: Path, work_tree: Path) -> None:
+        self.path = path
+        self.work_tree = work_tree
+        self._workflows: dict[str, dict[str, str]] = {}
+        git("init", "--quiet", "--bare", path, cwd=work_tree)
+        # Real GitHub lets one fetch any reachable commit; a bare repository must be told to.
+        git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=path)
+
+    def push(self, ref: str) -> None:
+        git("push", "--quiet", "--force", self.path, f"{ref}:{ref}", cwd=self.work_tree)
+
+    def resolve(self, name: str) -> str | None:
+        """The commit of a ref, branch, tag or SHA."""
+        try:
+            return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", cwd=self.path).decode().strip()
+        except GitError:
+            return None
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Ref name (without the prefix) -> commit, in the order of the names."""
+        form = "%(refname) %(objectname) %(*objectname)"
+        lines = git("for-each-ref", f"--format={form}", prefix, cwd=self.path).decode().splitlines()
+        refs = {}
+        for line in lines:
+            name, commit, *tagged = line.split()
+            refs[name.removeprefix(prefix)] = tagged[0] if tagged else commit
+        return refs
+
+    def workflows(self, commit: str) -> dict[str, str]:
+        """The text of every workflow file of a commit, by path."""
+        if commit not in self._workflows:
+            listing = git("ls-tree", "-z", commit, f"{WORKFLOWS}/", cwd=self.path).decode()
+            entries = [entry.split("\t") for entry in listing.split("\0") if entry]
+            blobs = [(path, meta.split()[2]) for meta, path in entries if path.endswith((".yml", ".yaml"))]
+            batch = git("cat-file", "--batch", cwd=self.path, data="".join(f"{blob}\n" for _, blob in blobs).encode())
+            files = {}
+            for path, _ in blobs:
+                header, _, batch = batch.partition(b"\n")
+                size = int(header.split()[2])
+                files[path], batch = batch[:size].decode(), batch[size + 1 :]
+            self._workflows[commit] = files
+        return self._workflows[commit]
+
+    def message(self, commit: str) -> str:
+        return git("log", "-1", "--format=%B", commit, cwd=self.path).decode().strip()
+
+    def compare(self, base: str, head: str) -> dict[str, int | str] | None:
+        """How two commits lie to each other, in the words of GitHub's API; None if one is unknown."""
+        first, second = self.resolve(base), self.resolve(head)
+        if not first or not second:
+            return None
+        counts = git("rev-list", "--left-right", "--count", f"{first}...{second}", cwd=self.path)
+        behind, ahead = map(int, counts.split())
+        status = {(True, True): "diverged", (True, False): "ahead", (False, True): "behind"}
+        return {
+            "status": status.get((ahead > 0, behind > 0), "identical"),
+            "ahead_by": ahead,
+            "behind_by": behind,
+            "base": first,
+            "head": second,
+        }

@@ -1,0 +1,70 @@
+"""Workflows that call one another: what GitHub checks over all files of a run.
+
+- a workflow that calls itself, over any number of steps;
+- more than ten levels (the caller and nine called), more than 50 different called workflows;
+  https://docs.github.com/actions/reference/workflows-and-actions/reusing-workflow-configurations
+- a called workflow in the same concurrency group as its caller: both would wait for, or cancel,
+  each other. Groups ignore case.
+
+What a calling job may say, and whether what it calls is there, is checked by `github_parser`.
+
+Cannot see: workflows of other repositories; groups that are expressions, unless both are written
+the same; GitHub Enterprise Server's lower limits (4 levels, 20 workflows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .repository import Finding, Repository, Workflow
+
+MAX_LEVELS = 10
+MAX_CALLED = 50
+
+
+def check(repository: Repository) -> list[Finding]:
+    return [
+        Finding("calls", workflow.file, 0, rule, message)
+        for workflow in repository.workflows.values()
+        for rule, message in (*_tree(workflow, repository), *_groups(workflow, repository))
+    ]
+
+
+def _tree(workflow: Workflow, repository: Repository) -> Iterator[tuple[str, str]]:
+    """Walk down to everything that a run of this workflow calls."""
+    called: set[str] = set()
+    deepest: tuple[str, ...] = ()
+    paths: list[tuple[str, ...]] = [(workflow.file,)]
+    while paths:
+        path = paths.pop()
+        deepest = max(deepest, path, key=len)
+        current = repository.workflows.get(path[-1])
+        for file in sorted(set(current.calls.values())) if current else []:
+            if file == workflow.file:
+                yield "cycle", " -> ".join((*path, file))
+            elif file not in path:  # another cycle is reported for the files that are in it
+                called.add(file)
+                paths.append((*path, file))
+    if len(deepest) > MAX_LEVELS:
+        yield "levels", f"{len(deepest)} levels, GitHub allows {MAX_LEVELS}: {' -> '.join(deepest)}"
+    if len(called) > MAX_CALLED:
+        yield "called", f"calls {len(called)} different workflows, GitHub allows {MAX_CALLED}"
+
+
+def _groups(workflow: Workflow, repository: Repository) -> Iterator[tuple[str, str]]:
+    """Compare the groups that a calling job is in with those inside the workflow it calls."""
+    for job, file in workflow.calls.items():
+        callee = repository.workflows.get(file)
+        if callee is None:
+            continue
+        outer = {_group(workflow.data), _group(workflow.jobs[job])} - {None}
+        inner = {_group(callee.data), *map(_group, callee.jobs.values())}
+        for group in sorted(str(group) for group in outer & inner):
+            yield "same-group", f"job {job} and {file} are both in the concurrency group '{group}'"
+
+
+def _group(holder: dict[str, Any]) -> str | None:
+    concurrency = holder.get("concurrency")
+    group = concurrency.get("group") if isinstance(concurrency, dict) else concurrency
+    return str(group).lower() if group else None

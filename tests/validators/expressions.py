@@ -1,0 +1,89 @@
+"""The project's own rules for generated workflows, and GitHub's limits on one file.
+
+- no expression inside a script: what a value holds would become part of the program; values
+  travel by `env:` (https://docs.github.com/actions/concepts/security/script-injections);
+- `permissions: {}` for every workflow and permissions spelled out for every job;
+- a time limit for every job but calling ones, where GitHub does not allow it;
+- `persist-credentials: false` at every checkout, so that no later step finds the token;
+- no `|| true`: a check that cannot fail is no check;
+- `secrets: inherit` only with its reason beside it;
+- a file under 500 KB, and a string with an expression under 21,000 characters, or GitHub rejects
+  the workflow.
+
+Cannot see: whether permissions, limits and reasons are good ones; failures that are hidden in
+other ways (`continue-on-error`, `if ! command`, scripts that are called); expressions inside
+values that a script evaluates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .repository import Finding, Repository, Step, Workflow
+
+MAX_FILE = 500_000
+MAX_STRING = 21_000
+
+REASON = re.compile(r"secrets:\s*inherit\s+# zizmor: ignore\[secrets-inherit\]\s+\w")
+HIDDEN_FAILURE = re.compile(r"\|\|\s*(?:true|:)(?=$|[\s;)&|#])", re.MULTILINE)
+
+# A rule's name, the line, and what is wrong.
+Problem = tuple[str, int, str]
+
+
+def check(repository: Repository) -> list[Finding]:
+    return [
+        Finding("expressions", workflow.file, line, rule, message)
+        for workflow in repository.workflows.values()
+        for rule, line, message in (
+            *_file(workflow),
+            *(problem for job in workflow.jobs for problem in _job(workflow, job)),
+            *(problem for step in workflow.steps for problem in _step(workflow, step)),
+        )
+    ]
+
+
+def _file(workflow: Workflow) -> Iterator[Problem]:
+    size = len(workflow.text.encode("utf-8"))
+    if size >= MAX_FILE:
+        yield "file-size", 0, f"the file has {size} bytes, GitHub allows {MAX_FILE}"
+    for line, text in workflow.expressions:
+        if len(text) >= MAX_STRING:
+            yield "string-size", line, f"a string with an expression has {len(text)} characters"
+    if workflow.data.get("permissions") != {}:
+        yield "permissions", workflow.line("permissions"), "the workflow lacks `permissions: {}`"
+
+
+def _job(workflow: Workflow, name: str) -> Iterator[Problem]:
+    job, line = workflow.jobs[name], workflow.line("jobs", name)
+    if not isinstance(job.get("permissions"), dict):
+        yield "permissions", line, f"job {name} does not list its permissions"
+    if "uses" not in job and "timeout-minutes" not in job:
+        yield "timeout", line, f"job {name} has no timeout-minutes"
+    if job.get("secrets") == "inherit" and not REASON.search(
+        workflow.source("jobs", name, "secrets")
+    ):
+        message = f"job {name} inherits secrets without an ignore comment that says why"
+        yield "secrets-inherit", workflow.line("jobs", name, "secrets"), message
+
+
+def _step(workflow: Workflow, step: Step) -> Iterator[Problem]:
+    title = f"{step.job}, {step.name!r}"
+    inputs: Any = step.data.get("with")
+    inputs = inputs if isinstance(inputs, dict) else {}
+    action = str(step.data.get("uses", "")).partition("@")[0].lower()
+    run = str(step.data.get("run", ""))
+    if "${{" in run:
+        line = workflow.line(*step.keys, "run")
+        yield "expression-in-script", line, f"{title}: an expression inside `run:`"
+    if hidden := HIDDEN_FAILURE.search(run):
+        line = workflow.line(*step.keys, "run")
+        yield "hidden-failure", line, f"{title}: `{hidden[0]}` hides a failure"
+    if action == "actions/github-script" and "${{" in str(inputs.get("script", "")):
+        line = workflow.line(*step.keys, "with", "script")
+        yield "expression-in-script", line, f"{title}: an expression inside `script:`"
+    if action == "actions/checkout" and inputs.get("persist-credentials") is not False:
+        line = workflow.line(*step.keys)
+        yield "persist-credentials", line, f"{title}: lacks `persist-credentials: false`"

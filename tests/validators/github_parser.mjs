@@ -1,0 +1,58 @@
+// Validates workflows with GitHub's own language service. Standard input is a JSON object
+// {file: text}, standard output a JSON array of {file, line, rule, message}.
+
+import { readFileSync } from "node:fs";
+import { registerHooks } from "node:module";
+
+const packages = new URL("../node/package.json", import.meta.url).href;
+registerHooks({
+  // The npm packages live beside `tests/node/package.json`, not beside this file.
+  resolve: (name, context, next) =>
+    next(name, context.parentURL === import.meta.url ? { ...context, parentURL: packages } : context),
+  // The packages are written for bundlers: they import .json without saying so, which Node rejects.
+  load: (url, context, next) =>
+    url.endsWith(".json")
+      ? { format: "module", shortCircuit: true, source: `export default ${readFileSync(new URL(url), "utf8")}` }
+      : next(url, context),
+});
+const { registerLogger, validate } = await import("@actions/languageservice");
+
+const files = JSON.parse(readFileSync(0, "utf8"));
+const found = new Map(); // file -> its diagnostics
+const callees = new Map(); // file -> the files it calls
+let file;
+
+// An exception inside the service is only logged, and the file then passes as valid.
+registerLogger({
+  log: () => {},
+  info: () => {},
+  warn: () => {},
+  error: message => found.get(file).push({ line: 0, rule: "crash", message }),
+});
+
+const fileProvider = {
+  async getFileContent({ path, repository }) {
+    if (repository || !(path in files)) throw new Error(`There is no ${path}`);
+    callees.get(file).add(path);
+    return { name: path, content: files[path] };
+  },
+};
+
+for (file of Object.keys(files)) {
+  found.set(file, []);
+  callees.set(file, new Set());
+  const document = { uri: `file:///${file}`, getText: () => files[file] };
+  for (const { range, severity, code, message } of await validate(document, { fileProvider })) {
+    const rule = code ?? (severity === 2 ? "warning" : "error");
+    found.get(file).push({ line: range.start.line + 1, rule, message });
+  }
+}
+
+// Errors of a called file are also reported for its callers, with the called file's line numbers.
+const same = a => b => a.line === b.line && a.message === b.message;
+const own = ([file, diagnostics]) =>
+  diagnostics
+    .filter(d => ![...callees.get(file)].some(callee => callee !== file && found.get(callee).some(same(d))))
+    .map(d => ({ file, ...d }));
+
+process.stdout.write(JSON.stringify([...found].flatMap(own)));

@@ -1,0 +1,113 @@
+"""shellcheck, every check of every severity, on every `run:` script of every step.
+
+GitHub runs a script with `bash -e`, `bash --noprofile --norc -eo pipefail` or `sh -e`, so
+shellcheck reads it behind a `set -e`: it then knows that a failed `cd` ends the script.
+
+Cannot see: scripts for other shells (PowerShell, Python), which are skipped; scripts in
+JavaScript (github-script); files that a script calls. An expression in a script is replaced by
+a word of the same length (`expressions` forbids it anyway). It does not know which variables
+`env:` sets; it takes names in capitals for such.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import toolbox
+
+from .repository import Finding, Repository, Step, Workflow
+
+SHELLS = ("bash", "sh", "dash", "ksh")
+
+# What stands before a script in the file that shellcheck reads.
+PREAMBLE = "# shellcheck shell={shell}\n{options}\n"
+PREAMBLE_LINES = 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a script is: the line of the file that holds the script's first line."""
+
+    file: str
+    line: int
+    title: str
+
+
+def check(repository: Repository) -> list[Finding]:
+    """Check all scripts in one call, each different one once, and report it wherever it is."""
+    scripts: dict[str, list[Place]] = defaultdict(list)
+    for workflow in repository.workflows.values():
+        for script, place in _scripts(workflow):
+            scripts[script].append(place)
+    return [
+        Finding(
+            "shellcheck",
+            place.file,
+            place.line + max(comment["line"] - 1 - PREAMBLE_LINES, 0),
+            f"SC{comment['code']}",
+            f"{place.title}: {comment['message']}",
+        )
+        for script, comment in _shellcheck(list(scripts))
+        for place in scripts[script]
+    ]
+
+
+def _scripts(workflow: Workflow) -> Iterator[tuple[str, Place]]:
+    """The scripts of a workflow, as shellcheck is to read them."""
+    for step in workflow.steps:
+        shell = _shell(workflow, step)
+        name = Path(shell.split()[0]).name
+        if "run" not in step.data or name not in SHELLS:
+            continue
+        # https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax#defaultsrunshell
+        custom = "{0}" in shell
+        errexit = not custom or re.search(r"\s-\w*e", shell)
+        preamble = PREAMBLE.format(shell=name, options="set -e" if errexit else ":")
+        text = re.sub(r"\$\{\{.*?\}\}", _word, str(step.data["run"]), flags=re.DOTALL)
+        keys = (*step.keys, "run")
+        line = workflow.line(*keys) + workflow.is_block(*keys)
+        yield preamble + text, Place(workflow.file, line, f"{step.job}, {step.name!r}")
+
+
+def _shell(workflow: Workflow, step: Step) -> str:
+    """The shell of a step: its own, its job's or its workflow's default, or bash."""
+    for level in (step.data, workflow.jobs[step.job], workflow.data):
+        defaults = level.get("defaults")
+        run = defaults.get("run") if isinstance(defaults, dict) else None
+        shell = level.get("shell") or (run.get("shell") if isinstance(run, dict) else None)
+        if shell:
+            return str(shell)
+    return "bash"
+
+
+def _word(expression: re.Match[str]) -> str:
+    """A word as long as an expression, with its line ends, so that lines stay what they are."""
+    return re.sub(r"[^\n]", "_", expression[0])
+
+
+def _shellcheck(scripts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What shellcheck says about each script."""
+    if not scripts:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        files = {f"{number}.sh": script for number, script in enumerate(scripts)}
+        for file, script in files.items():
+            (Path(folder) / file).write_text(script, encoding="utf-8", newline="\n")
+        result = subprocess.run(
+            [toolbox.script("shellcheck"), "--norc", "--severity=style", "--format=json1", *files],
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+        )
+    if result.returncode not in (0, 1):
+        raise RuntimeError(f"shellcheck failed ({result.returncode}):\n{result.stderr}")
+    for comment in json.loads(result.stdout)["comments"]:
+        yield files[comment["file"]], comment

@@ -1,0 +1,65 @@
+"""zizmor, offline: how a workflow could be attacked.
+
+A repository's own configuration counts when it has one, else `zizmor.yml` of this folder. The
+persona `regular` reports what is surely wrong; `auditor` reports everything that the other
+personas do and more, such as permissions without a reason and jobs without a name.
+
+Cannot see: what needs the network (known vulnerable, archived or impostor commits of actions,
+whether a version comment belongs to its SHA: see `action_inputs`), cycles, unknown `needs`,
+anything that spans two files. A workflow that it cannot read is reported as `unreadable`, and
+then the other files are not audited.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Literal
+
+import toolbox
+
+from .repository import Finding, Repository
+
+Persona = Literal["regular", "pedantic", "auditor"]
+
+# 10 is not used; 11 to 14 say how severe the worst finding is.
+FINDINGS = range(11, 15)
+
+
+def check(
+    repository: Repository, persona: Persona = "regular", config: Path | None = None
+) -> list[Finding]:
+    """Audit all workflows in one call."""
+    # Files, not the folder: in a folder zizmor would leave out what .gitignore names. And strictly:
+    # otherwise it skips a file that it cannot read with a warning, and finds nothing.
+    command = [
+        *(toolbox.script("zizmor"), "--offline", "--strict-collection", "--format=json"),
+        *("--quiet", f"--persona={persona}", f"--config={config or _config(repository.root)}"),
+        *repository.workflows,
+    ]
+    result = subprocess.run(command, cwd=repository.root, capture_output=True, encoding="utf-8")
+    if result.returncode not in (0, *FINDINGS):
+        if "failed to load" not in result.stderr:
+            raise RuntimeError(f"zizmor failed ({result.returncode}):\n{result.stderr}")
+        reason = result.stderr.partition("Stack backtrace")[0].strip()
+        file = next((file for file in repository.workflows if file in reason), ".")
+        return [Finding("zizmor", file, 0, "unreadable", reason)]
+    return [_finding(found) for found in json.loads(result.stdout) if not found["ignored"]]
+
+
+def _config(root: Path) -> Path:
+    """The configuration that zizmor itself would take, or ours."""
+    own = (root / ".github" / "zizmor.yml", root / "zizmor.yml")
+    found = next((path for path in own if path.is_file()), None)
+    return found.resolve() if found else Path(__file__).with_name("zizmor.yml")
+
+
+def _finding(found: dict[str, Any]) -> Finding:
+    places = found["locations"]
+    place = next((p for p in places if p["symbolic"]["kind"] == "Primary"), places[0])
+    (key,) = place["symbolic"]["key"].values()
+    line = place["concrete"]["location"]["start_point"]["row"] + 1
+    file = Path(key["verbatim_path"]).as_posix()
+    message = f"{found['desc']}: {place['symbolic']['annotation']}"
+    return Finding("zizmor", file, line, found["ident"], message)
