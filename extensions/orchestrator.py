@@ -51,11 +51,11 @@ class Orchestrator(Extension):
         self.pipeline = load_pipeline()
         self.plans: dict[str, Any] = {}
         environment.globals.update(
-            plan=pass_context(self.plan),
-            check_answers=pass_context(self.check_answers),
-            problem=pass_context(self.problem),
+            plan=self.plan,
+            check_answers=self.check_answers,
+            problem=self.problem,
             code_type_choices=self.code_type_choices,
-            ask_for_environments=pass_context(self.ask_for_environments),
+            ask_for_environments=self.ask_for_environments,
         )
         printing = self.pipeline.printing
         environment.filters.update(
@@ -72,6 +72,7 @@ class Orchestrator(Extension):
         types = self._code_types().values()
         return str(yaml.safe_dump([[t.label, t.name] for t in types], allow_unicode=True))
 
+    @pass_context
     def check_answers(self, context: Context, when: str) -> str:
         """Stop with one line when an answer is wrong; nothing has been written by then.
 
@@ -93,6 +94,7 @@ class Orchestrator(Extension):
             raise UserMessageError(str(error)) from None
         return ""
 
+    @pass_context
     def problem(self, context: Context, question: str) -> str:
         """What is wrong with the answer just typed, or nothing. Shown at the prompt.
 
@@ -109,6 +111,7 @@ class Orchestrator(Extension):
             return str(error)
         return ""
 
+    @pass_context
     def ask_for_environments(self, context: Context) -> bool:
         """Whether the list of environments counts: it was chosen, or is already there.
 
@@ -123,6 +126,7 @@ class Orchestrator(Extension):
 
     # -- for the templates ------------------------------------------------------------------
 
+    @pass_context
     def plan(self, context: Context) -> Any:
         """The plan for the answers. Computed once for each set of answers."""
         answers = self._answers(context)

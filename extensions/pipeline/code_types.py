@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from .errors import AnswerError
-from .names import EXPRESSION, check_name
+from .names import EXPRESSION, check_name, unknown
 from .schema import check
 
 JOBS = ("lint", "test", "security", "build", "deploy")
@@ -30,7 +30,7 @@ class JobDefaults:
 
     name: str
     command: str = ""
-    setup: str = ""
+    tools: tuple[str, ...] = ()
     packages: bool = False
     secrets: bool = False
     timeout_minutes: int = 30
@@ -48,7 +48,8 @@ class CodeType:
     produces: tuple[str, ...] = ()
     products: Mapping[str, str] = field(default_factory=dict)
     secret_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    setup: str = ""
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """Set-up steps, as YAML text, by name."""
     prerequisites: tuple[str, ...] = ()
 
 
@@ -83,16 +84,20 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
     except yaml.YAMLError as error:
         raise AnswerError(place, f"not YAML: {error}") from error
     check(data, schema, place)
-    _check_steps(data.get("setup", ""), f"{place}.setup")
+    tools = {name: text.strip("\n") for name, text in data.get("tools", {}).items()}
+    for name, text in tools.items():
+        _check_steps(text, f"{place}.tools.{name}")
     jobs = {}
     for job in JOBS:
         settings = data["jobs"].get(job) or {}
-        _check_steps(settings.get("setup", ""), f"{place}.jobs.{job}.setup")
+        for tool in settings.get("tools", []):
+            if tool not in tools:
+                raise unknown(tool, list(tools), f"{place}.jobs.{job}.tools", "tool of this file")
         _check_command(settings.get("command", ""), f"{place}.jobs.{job}.command")
         jobs[job] = JobDefaults(
             name=settings.get("name", job.capitalize()),
             command=settings.get("command", "").strip("\n"),
-            setup=settings.get("setup", "").strip("\n"),
+            tools=tuple(settings.get("tools", [])),
             packages=job in ALWAYS_WITH_PACKAGES or settings.get("packages", False),
             secrets=settings.get("secrets", False),
             timeout_minutes=settings.get("timeout_minutes", 30),
@@ -110,7 +115,7 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         secret_variables={
             name: tuple(others) for name, others in data.get("secret_variables", {}).items()
         },
-        setup=data.get("setup", "").strip("\n"),
+        tools=tools,
         prerequisites=tuple(data.get("prerequisites", [])),
     )
 

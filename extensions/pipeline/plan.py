@@ -38,14 +38,16 @@ class Package:
     """Where it is downloaded to, relative to the repository's root."""
     run: str
     """An expression that yields the id of the run which holds it."""
-    same_commit: str
-    """An expression: `true` unless a package of another commit was asked for."""
+    built_from: str
+    """The variable that says from which commit it must be built, in the step that verifies it."""
     copies: tuple[tuple[str, str], ...]
     """(from, to), relative to the repository's root, quoted for the shell."""
     wanted: tuple[str, ...]
     """What must be in it, quoted for the shell."""
     variable: str
     """The environment variable that names the folder to the command."""
+    own: bool = False
+    """Whether the component's own build made it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Job:
     name: str
     needs: tuple[str, ...]
     command: str
-    setup: str
+    setup: tuple[str, ...]
+    """Set-up steps, as YAML text."""
     permissions: Mapping[str, str]
     timeout_minutes: int
     packages: tuple[Package, ...]
@@ -66,6 +69,11 @@ class Job:
     """The GitHub Environment, or an expression that chooses one; empty for none."""
     retry_environment: str = ""
     """What a re-run must be approved in; empty where re-runs need no approval."""
+
+    @property
+    def places(self) -> bool:
+        """Whether any file of a package is wanted somewhere else than in its folder."""
+        return any(package.copies for package in self.packages)
 
 
 @dataclass(frozen=True)
@@ -358,7 +366,6 @@ def _job(
         needs = ["preflight", "build"]
     else:
         needs = ["preflight", *(name for name in names if name in CHECKS)]
-    setup = [text for text in (component.code_type.setup, defaults.setup) if text]
     extra: dict[str, Any] = {}
     if job_id == "deploy":
         extra["environment"] = environment.name
@@ -376,7 +383,7 @@ def _job(
         name=defaults.name,
         needs=tuple(needs),
         command=component.commands[job_id],
-        setup="\n".join(setup),
+        setup=tuple(component.code_type.tools[tool] for tool in defaults.tools),
         permissions=READ_PACKAGES if reads else READ_CONTENTS,
         timeout_minutes=component.timeout_minutes or defaults.timeout_minutes,
         packages=packages,
@@ -391,7 +398,7 @@ def _variables(
     """The command's environment variables; the component's own win over the environment's."""
     variables = {"ENVIRONMENT": environment.name, **environment.env, **component.env}
     for package in packages:
-        if package.variable:
+        if not package.own:
             variables[package.variable] = f"${{{{ github.workspace }}}}/{package.folder}"
     for secret in component.secrets if secrets else ():
         for name in (secret, *component.code_type.secret_variables.get(secret, ())):
@@ -407,7 +414,7 @@ def _package(edge: Dependency, environment: Environment) -> Package:
         artifact=f"{edge.producer}-package-{environment.name}",
         folder=folder,
         run=f"${{{{ {run} }}}}",
-        same_commit="${{ inputs.packages != 'latest' }}",
+        built_from="UPSTREAM_COMMIT",
         copies=tuple(
             (shlex.quote(f"{folder}/{placement.product}"), shlex.quote(placement.to))
             for placement in edge.placements
@@ -429,11 +436,12 @@ def _own_package(component: Component, artifact: str) -> Package:
         artifact=artifact,
         folder=folder,
         run="${{ github.run_id }}",
-        same_commit="true",
+        built_from="COMMIT",
         copies=tuple(
             (shlex.quote(f"{folder}/{product}"), shlex.quote(f"{where}{product}"))
             for product in component.produces
         ),
         wanted=tuple(shlex.quote(product) for product in component.produces),
-        variable="",
+        variable=packages_variable(component.name),
+        own=True,
     )
