@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,14 +38,14 @@ def load_pipeline() -> ModuleType:
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
     spec.loader.exec_module(package)
-    for module in ("errors", "code_types", "answers", "plan", "printing"):
+    for module in ("errors", "code_types", "answers", "plan", "printing", "setup"):
         importlib.import_module(f"{name}.{module}")
     return package
 
 
 class Orchestrator(Extension):
-    """Globals `plan`, `check_answers`, `problem`, `code_type_choices`, `ask_for_environments`,
-    and filters `scalar`, `flow`, `command`, `prefixed`."""
+    """Globals `plan`, `set_up`, `check_answers`, `problem`, `code_type_choices`, `ask_for_environments`,
+    and filters `scalar`, `flow`, `command`, `shell`."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -52,6 +53,7 @@ class Orchestrator(Extension):
         self.plans: dict[str, Any] = {}
         environment.globals.update(
             plan=self.plan,
+            set_up=self.pipeline.setup.set_up,
             check_answers=self.check_answers,
             problem=self.problem,
             code_type_choices=self.code_type_choices,
@@ -62,7 +64,7 @@ class Orchestrator(Extension):
             scalar=printing.scalar,
             flow=printing.flow,
             command=printing.command,
-            prefixed=printing.prefixed,
+            shell=shlex.quote,
         )
 
     # -- for copier.yml ---------------------------------------------------------------------

@@ -133,13 +133,14 @@ def _component(
         raise AnswerError(place, f"{str(error).split(': ', 1)[1]} (or say its code_type)")
     code_type = code_types[code_type_name]
     produces = _produces(given, code_type, place)
+    commands = _commands(given, code_type, produces, place)
     return Component(
         name=name,
         code_type=code_type,
         path=check_path(given.get("path", "."), f"{place}.path"),
-        commands=_commands(given, code_type, produces, place),
+        commands=commands,
         produces=produces,
-        secrets=_secrets(given, code_type, place),
+        secrets=_secrets(given, code_type, commands, place),
         env=read_env(given.get("env", {}), f"{place}.env"),
         runner=read_runner(given.get("runner"), f"{place}.runner"),
         timeout_minutes=given.get("timeout_minutes"),
@@ -201,8 +202,17 @@ def _commands(
     return commands
 
 
-def _secrets(given: Mapping[str, Any], code_type: CodeType, place: str) -> tuple[str, ...]:
+def _secrets(
+    given: Mapping[str, Any], code_type: CodeType, commands: Mapping[str, str], place: str
+) -> tuple[str, ...]:
     place = f"{place}.secrets"
+    takers = [job for job in JOBS if code_type.jobs[job].secrets]
+    if given.get("secrets") and not set(takers) & set(commands):
+        raise AnswerError(
+            place,
+            f"{code_type.name} hands secrets to {' and '.join(takers) or 'no job'}, and there is "
+            f"no such command; say {' or '.join(takers) or 'no secrets'}",
+        )
     secrets = [check_variable(name, place) for name in given.get("secrets", [])]
     check_no_collision([(name, place) for name in set(secrets)], "secret")
     for name in secrets:

@@ -83,6 +83,16 @@ class Environment:
         return f"Orchestrator {self.title}"
 
     @property
+    def starts(self) -> str:
+        """What starts its deployments, as Markdown."""
+        return {
+            "branch": f"on a push to `{self.source}`",
+            "tag": f"on a push of a tag `{self.source}`",
+            "after": f"after {self.source} has succeeded, with the same commit",
+            "manual": "by hand, from the Actions tab",
+        }[self.trigger]
+
+    @property
     def retry(self) -> str:
         """The GitHub Environment that a re-run of a production deployment uses."""
         return f"{self.name}{RETRY_SUFFIX}"

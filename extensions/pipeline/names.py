@@ -60,6 +60,9 @@ def check_path(path: str, place: str) -> str:
         raise AnswerError(place, f"{shown(path)} holds an expression; write the path itself")
     if "\\" in path:
         raise AnswerError(place, f"{shown(path)} has a backslash; write folders with /")
+    if match := re.search(r"[<>:\"|?*`]", path.replace(":", "", path[1:2] == ":")):
+        cause = f"{shown(path)} has a {match[0]}, which no file can have on Windows; write it out"
+        raise AnswerError(place, cause)
     if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path):
         cause = f"{shown(path)} is absolute; write it relative to the repository's root"
         raise AnswerError(place, cause)

@@ -65,6 +65,8 @@ class Job:
     packages: tuple[Package, ...]
     variables: Mapping[str, str]
     """Environment variables of the command, with their values (expressions allowed)."""
+    secrets: tuple[str, ...] = ()
+    """The secrets among them."""
     environment: str = ""
     """The GitHub Environment, or an expression that chooses one; empty for none."""
     retry_environment: str = ""
@@ -113,6 +115,10 @@ class ComponentWorkflow:
     @property
     def deploys(self) -> bool:
         return any(job.id == "deploy" for job in self.jobs)
+
+    def secrets_of(self, job_id: str) -> tuple[str, ...]:
+        """The secrets that one of its jobs reads; none when it has no such job."""
+        return next((job.secrets for job in self.jobs if job.id == job_id), ())
 
     @property
     def what(self) -> str:
@@ -196,6 +202,40 @@ class Plan:
     def order(self) -> tuple[str, ...]:
         """The components in the order in which they are deployed."""
         return tuple(name for wave in self.waves for name in wave)
+
+    @property
+    def arrows(self) -> list[tuple[int, int]]:
+        """The edges of the picture in docs/ci-cd.md, by the places of both ends in the order."""
+        place = {name: index for index, name in enumerate(self.order)}
+        edges = self.answers.dependencies.edges
+        return sorted((place[edge.producer], place[edge.consumer]) for edge in edges)
+
+    @property
+    def placements(self) -> list[tuple[str, str, str, str]]:
+        """(producer, product, consumer, where) for every file that is handed on."""
+        return [
+            (e.producer, p.product, e.consumer, p.to or f"{PACKAGES_FOLDER}/{e.producer}/{p.product}")
+            for e in self.answers.dependencies.edges
+            for p in e.placements
+        ]
+
+    @property
+    def chained(self) -> list[str]:
+        """The environments that come after others."""
+        return [e.name for e in self.environments if e.trigger == "after"]
+
+    @property
+    def retried(self) -> list[str]:
+        """The GitHub Environments that re-runs of production deployments use."""
+        retries = [job.retry_environment for w in self.workflows for job in w.jobs]
+        return list(dict.fromkeys(retry for retry in retries if retry))
+
+    @property
+    def hand_branch(self) -> str:
+        """The branch from which a person starts the last orchestrator."""
+        root = next(e for e in self.environments if e.name == self.environments[-1].root)
+        literal = root.trigger == "branch" and not is_pattern(root.source)
+        return shlex.quote(root.source) if literal else "BRANCH"
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -388,6 +428,7 @@ def _job(
         timeout_minutes=component.timeout_minutes or defaults.timeout_minutes,
         packages=packages,
         variables=_variables(component, environment, packages, defaults.secrets),
+        secrets=component.secrets if defaults.secrets else (),
         **extra,
     )
 

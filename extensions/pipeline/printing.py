@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -52,7 +51,3 @@ def command(text: str, indent: int) -> str:
     lines = [f"{padding}{line}" if line.strip() else "" for line in text.split("\n")]
     return "\n".join([header, *lines])
 
-
-def prefixed(lines: Iterable[str], prefix: str) -> str:
-    """Lines, each behind a prefix; used for indented blocks."""
-    return "\n".join(f"{prefix}{line}" if line else "" for line in lines)
