@@ -84,8 +84,9 @@ def _wrong_workflow(path: str, content: bytes, jobs: set[str]) -> list[str]:
 def report(plan: Plan) -> str:
     """What a person sees on success: the order, and what to set up next."""
     setup = set_up(plan)
+    number = len(plan.answers.components)
     lines = [
-        f"Pipelines for {len(plan.answers.components)} components, deployed in this order:",
+        f"Pipelines for {number} component{'s' * (number > 1)}, deployed in this order:",
         *(f"  {index}. {wave}" for index, wave in enumerate(plan.orchestrators[0].explained, 1)),
     ]
     lines += [f"Note: {notice}" for notice in plan.notices]

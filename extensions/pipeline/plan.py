@@ -183,7 +183,6 @@ class Orchestrator:
         return (*first, *(call.id for call in self.calls))
 
 
-
 @dataclass(frozen=True)
 class Plan:
     """Everything that is generated."""
@@ -214,7 +213,12 @@ class Plan:
     def placements(self) -> list[tuple[str, str, str, str]]:
         """(producer, product, consumer, where) for every file that is handed on."""
         return [
-            (e.producer, p.product, e.consumer, p.to or f"{PACKAGES_FOLDER}/{e.producer}/{p.product}")
+            (
+                e.producer,
+                p.product,
+                e.consumer,
+                p.to or f"{PACKAGES_FOLDER}/{e.producer}/{p.product}",
+            )
             for e in self.answers.dependencies.edges
             for p in e.placements
         ]

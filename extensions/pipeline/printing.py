@@ -50,4 +50,3 @@ def command(text: str, indent: int) -> str:
     header = "|2" if text.startswith((" ", "\t", "\n")) else "|"
     lines = [f"{padding}{line}" if line.strip() else "" for line in text.split("\n")]
     return "\n".join([header, *lines])
-
