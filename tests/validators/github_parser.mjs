@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
+import { json } from "node:stream/consumers";
 
 const packages = new URL("../node/package.json", import.meta.url).href;
 registerHooks({
@@ -17,7 +18,7 @@ registerHooks({
 });
 const { registerLogger, validate } = await import("@actions/languageservice");
 
-const files = JSON.parse(readFileSync(0, "utf8"));
+const files = await json(process.stdin);
 const found = new Map(); // file -> its diagnostics
 const callees = new Map(); // file -> the files it calls
 let file;

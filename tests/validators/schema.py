@@ -33,8 +33,9 @@ def check(repository: Repository) -> list[Finding]:
 
 
 def _finding(error: dict[str, Any], repository: Repository) -> Finding:
-    # A job has alternatives (normal, calling): the innermost mismatch says what people must change.
-    best = error.get("best_match", error)
+    # A job is a normal or a calling one: of all mismatches the shallowest blames the wrong kind
+    # ("'uses' is a required property"), the deepest one says what people must change.
+    best = error.get("best_deep_match", error)
     file = error["filename"].replace("\\", "/")
     line = repository.workflows[file].line(*_keys(best["path"]))
     return Finding("schema", file, line, "schema", f"{best['path']}: {best['message']}")

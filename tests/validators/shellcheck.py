@@ -64,7 +64,7 @@ def _scripts(workflow: Workflow) -> Iterator[tuple[str, Place]]:
     """The scripts of a workflow, as shellcheck is to read them."""
     for step in workflow.steps:
         shell = _shell(workflow, step)
-        name = Path(shell.split()[0]).name
+        name = Path((shell.split() or [""])[0]).name
         if "run" not in step.data or name not in SHELLS:
             continue
         # https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax#defaultsrunshell
