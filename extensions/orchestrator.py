@@ -44,8 +44,9 @@ def load_pipeline() -> ModuleType:
 
 
 class Orchestrator(Extension):
-    """Globals `plan`, `set_up`, `check_answers`, `problem`, `code_type_choices`, `ask_for_environments`,
-    and filters `scalar`, `flow`, `command`, `shell`."""
+    """Globals for the templates: `plan`, `set_up`; for copier.yml: `check_answers`, `problem`,
+    `code_type_choices`, `ask_for_environments`. Filters: `scalar`, `flow`, `command`, `shell`.
+    """
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

@@ -17,7 +17,7 @@ TEMPLATE_PARTS = ("copier.yml", "code_types", "extensions", "hooks", "macros", "
 
 
 def export_template(folder: Path) -> Path:
-    """The template as it is in the work tree, without git: Copier then copies, and clones nothing."""
+    """The template as it is in the work tree, without git, so that Copier clones nothing."""
     for part in TEMPLATE_PARTS:
         source, target = ROOT / part, folder / part
         if source.is_dir():

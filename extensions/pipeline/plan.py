@@ -73,6 +73,13 @@ class Job:
     """What a re-run must be approved in; empty where re-runs need no approval."""
 
     @property
+    def permission_reason(self) -> str:
+        """Why it may read the repository's runs and environments, for a comment beside it."""
+        reasons = ["downloads packages"] * bool(self.packages)
+        reasons += ["reads who approves a re-run"] * bool(self.retry_environment)
+        return ", ".join(reasons)
+
+    @property
     def places(self) -> bool:
         """Whether any file of a package is wanted somewhere else than in its folder."""
         return any(package.copies for package in self.packages)

@@ -18,13 +18,16 @@ def scalar(value: Any) -> str:
         return json.dumps(value)
     if value.startswith("${{ ") and not re.search(r": | #|\n", value):
         return value  # An expression: none of its characters means anything to YAML.
-    if _PLAIN.fullmatch(value) and not _LOOKS_LIKE_A_NUMBER.match(value):
-        # PyYAML knows the words that YAML 1.1 reads as something else: on, no, null, ...
-        if yaml.safe_load(value) == value and value.lower() not in ("y", "n"):
-            return value
+    if _PLAIN.fullmatch(value) and not _LOOKS_LIKE_A_NUMBER.match(value) and not _is_word(value):
+        return value
     if value.isprintable():
         return "'" + value.replace("'", "''") + "'"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _is_word(value: str) -> bool:
+    """Whether some YAML reader takes the text for something else: on, no, null, y."""
+    return yaml.safe_load(value) != value or value.lower() in ("y", "n")
 
 
 def flow(value: Any) -> str:
