@@ -1,0 +1,130 @@
+"""Answers of every shape, by name: what the generated files are checked on."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from copies import example
+
+Answers = dict[str, Any]
+
+
+def _commands(names: list[str], **settings: Any) -> Answers:
+    """Generic components that test, build a file and deploy it."""
+    return {
+        name: {
+            "code_type": "generic",
+            "path": f"parts/{name}",
+            "test": "make test",
+            "build": "make package.txt",
+            "produces": ["package.txt"],
+            "deploy": "make deploy",
+            **settings,
+        }
+        for name in names
+    }
+
+
+def _random_graph(number: int, seed: int) -> Answers:
+    """Components with random edges, each to earlier ones only, so that there is no cycle."""
+    choice = random.Random(seed)
+    names = [f"part-{index}" for index in range(number)]
+    edges = {
+        name: sorted(choice.sample(names[:index], k=min(index, choice.randint(0, 3))))
+        for index, name in enumerate(names)
+    }
+    return {"components": _commands(names), "dependency_map": edges}
+
+
+ANSWER_SETS: dict[str, Answers] = {
+    "lambda": example("lambda"),
+    "seed": example("seed"),
+    "monorepo": example("monorepo"),
+    "single": example("single"),
+    "nothing-said": {"code_types": ["python", "terraform", "generic"]},
+    "one": {"code_types": ["terraform"], "branching": "trunk"},
+    "two": {"components": _commands(["a", "b"]), "dependency_map": {"b": ["a"]}},
+    "independent": {"components": _commands(["a", "b", "c"]), "branching": "trunk"},
+    "chain": {
+        "components": _commands(["a", "b", "c", "d", "e"]),
+        "dependency_map": {"b": "a", "c": "b", "d": "c", "e": "d"},
+    },
+    "diamond": {
+        "components": _commands(["base", "left", "right", "top"]),
+        "dependency_map": {"left": "base", "right": "base", "top": ["left", "right"]},
+    },
+    "random": _random_graph(12, seed=7),
+    "forty-nine": {
+        **_random_graph(49, seed=49),
+        "environments": [
+            {"name": "dev", "branch": "main"},
+            {"name": "prd", "after": "dev", "production": True},
+        ],
+    },
+    "secrets": {
+        "code_types": ["terraform"],
+        "components": {
+            "terraform": {"secrets": ["TF_API_TOKEN", "SECOND"], "env": {"TF_VAR_a": "1"}},
+            **_commands(["site"], secrets=["SITE_TOKEN"], env={"SITE": "${{ vars.SITE }}"}),
+        },
+    },
+    "environments": {
+        "code_types": ["python", "terraform"],
+        "retry_approval": False,
+        "environments": [
+            {"name": "preview", "branch": "feature/**", "retention_days": 1},
+            {"name": "dev", "branch": "main", "env": {"LEVEL": "debug", "REPLICAS": 1}},
+            {"name": "test", "after": "dev", "on_failure": "stop"},
+            {"name": "stage", "after": "test"},
+            {"name": "prd", "after": "stage", "production": True, "on_failure": "downstream"},
+            {"name": "release", "tag": "v[0-9]+.*", "production": True},
+            {"name": "mirror", "after": "release"},
+            {"name": "sandbox", "manual": True},
+            {"name": "sandbox-two", "after": "sandbox"},
+        ],
+    },
+    "runners": {
+        "code_types": ["python"],
+        "components": {
+            "python": {"runner": ["self-hosted", "linux"]},
+            **_commands(["site"], runner="big-arm", timeout_minutes=7),
+        },
+        "runner": {"group": "large", "labels": ["linux", "x64"]},
+    },
+    "words-of-yaml": {
+        "project_name": "on: no # 'yes' ☂",
+        "components": {
+            **_commands(["on", "no", "y", "null"], path="with space/and 'quote'"),
+            "end": {
+                "code_type": "generic",
+                "path": "e1",
+                "env": {"A": "on", "B": "1e3", "C": "2024-01-01", "D": "a: b # c", "E": " x ", "F": ""},
+                "lint": "  indented\n\n\techo 'tab' \"quotes\" \\\n  end",
+                "produces": ["a file", "sub/fold er"],
+                "build": "make 'a file'",
+            },
+        },
+        "dependency_map": [
+            {
+                "code_type": "on",
+                "depends_on": ["no", "end"],
+                "artifacts": [
+                    {"name": "package.txt", "to": "in put/"},
+                    {"name": "sub/fold er", "to": "place d"},
+                ],
+            }
+        ],
+    },
+    "two-packages": {
+        "components": _commands(["one", "two", "takes-both", "takes-one"]),
+        "dependency_map": [
+            {"code_type": "takes-both", "depends_on": ["one", "two"]},
+            {
+                "code_type": "takes-one",
+                "depends_on": "one",
+                "artifacts": [{"name": "package.txt", "to": "parts/takes-one/input.txt"}],
+            },
+        ],
+    },
+}

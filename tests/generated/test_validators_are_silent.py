@@ -1,0 +1,82 @@
+"""No validator has anything to say about what is generated, for answers of every shape.
+
+zizmor runs in its strictest persona, `auditor`. What stands all the same is listed here with its
+reason, and nothing may stand in the list that is not found.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from answer_sets import ANSWER_SETS
+from copies import copy
+from validators import Finding, validate
+
+
+class Accepted(NamedTuple):
+    """A finding that stands: the rule, the files it may be found in, and why."""
+
+    rule: str
+    files: str
+    sets: tuple[str, ...]
+    reason: str
+
+
+SOME_RUNNERS = ("runners",)
+ACCEPTED = [
+    Accepted(
+        "concurrency-limits",
+        r"(?!orchestrator-|component-preflight)[^/]*\.yml",
+        tuple(ANSWER_SETS),
+        "several commits may be checked and built at once; what must happen one after the other "
+        "is the deploy job, which has a group of its own",
+    ),
+    Accepted(
+        "self-hosted-runner", r".*\.yml", SOME_RUNNERS, "these answers ask for self-hosted runners"
+    ),
+    Accepted(
+        "runner-label", r".*\.yml", SOME_RUNNERS, "actionlint cannot know a label of one's own"
+    ),
+]
+
+
+def _accepted_as(finding: Finding, answer_set: str) -> Accepted | None:
+    name = Path(finding.file).name
+    return next(
+        (
+            accepted
+            for accepted in ACCEPTED
+            if finding.rule == accepted.rule
+            and answer_set in accepted.sets
+            and re.fullmatch(accepted.files, name)
+        ),
+        None,
+    )
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_silent(answer_set: str, template: Path, tmp_path: Path) -> None:
+    repository = copy(template, tmp_path / "copy", ANSWER_SETS[answer_set])
+    findings = validate(repository, persona="auditor")
+    assert [str(f) for f in findings if not _accepted_as(f, answer_set)] == []
+
+
+def test_zizmor_is_silent_in_its_default_persona(template: Path, tmp_path: Path) -> None:
+    """Without any configuration, as a user runs it: `zizmor --offline .`"""
+    repository = copy(template, tmp_path / "copy", ANSWER_SETS["lambda"])
+    configuration = tmp_path / "copy" / ".github" / "zizmor.yml"
+    configuration.write_text("rules: {}\n", encoding="utf-8")
+    assert [str(f) for f in validate(repository, only=["zizmor"])] == []
+
+
+def test_every_accepted_finding_is_found(template: Path, tmp_path: Path) -> None:
+    """Otherwise the list would hide something that is no longer there to be explained."""
+    found = set()
+    for answer_set in ("lambda", "runners"):
+        repository = copy(template, tmp_path / answer_set, ANSWER_SETS[answer_set])
+        findings = validate(repository, persona="auditor", only=["zizmor", "actionlint"])
+        found |= {_accepted_as(finding, answer_set) for finding in findings}
+    assert found - {None} == set(ACCEPTED)
