@@ -31,18 +31,44 @@ TOKEN_INPUTS = {
     "actions/github-script": "github-token",
 }
 
+# When a step fails, act drops what it printed last. So a failing step prints this line and waits
+# until the test's side, which reads act's log, has seen it and made the file. (As a workflow
+# command, because act does not mask those.)
+DRAINED = "offline-drained"
+DRAIN = """\
+[ "$code" = 0 ] && exit
+drained="$HOME/../drained-$$"
+echo "::{drained}::$drained"
+for _ in {{1..500}}; do
+  [ -e "$drained" ] && break
+  {sleep} 0.01
+done
+exit "$code"
+"""
+
 # What runs as `node` in a job: stand-ins go to a warm process, everything else to Node itself.
-SHIM = """\
+NODE_SHIM = """\
 #!{bash}
-case "$1" in
-  */stand-in.mjs)
-    exec 3<>"/dev/tcp/127.0.0.1/$OFFLINE_GITHUB_ACTION_HOST"
-    {{ printf '%s\\0' "$PWD" "$GITHUB_ACTION_REPOSITORY"; env -0; printf '\\0'; }} >&3
-    IFS= read -r code <&3
-    cat <&3
-    exit "$code" ;;
+case "$*" in
+  "--no-warnings -e console.log(process.execPath)") echo "$0"; exit ;; # act asks where node is
+  */stand-in.mjs) ;;
   *) exec {node} "$@" ;;
 esac
+exec 3<>"/dev/tcp/127.0.0.1/$OFFLINE_GITHUB_ACTION_HOST"
+{{ printf '%s\\0' "$PWD" "$GITHUB_ACTION_REPOSITORY"; env -0; printf '\\0'; }} >&3
+IFS= read -r code <&3
+cat <&3
+"""
+
+# What runs as `bash`: act gives its steps a terminal, a runner of GitHub does not.
+BASH_SHIM = """\
+#!{bash}
+case "$*" in
+  --noprofile*/act/workflow/*) ;;
+  *) exec {bash} "$@" ;;
+esac
+{bash} "$@" </dev/null 2>&1 | cat
+code="${{PIPESTATUS[0]}}"
 """
 
 
@@ -64,11 +90,14 @@ def write_stand_ins(folder: Path) -> None:
         (place / "action.yml").write_text(json.dumps(action), encoding="utf-8")
 
 
-def write_node_shim(folder: Path) -> None:
-    shim = folder / "node"
-    bash = shutil.which("bash") or "/bin/bash"
-    shim.write_text(SHIM.format(bash=bash, node=toolbox.NODE), encoding="utf-8")
-    shim.chmod(0o755)
+def write_shims(folder: Path) -> None:
+    """The commands that stand between act and the steps."""
+    commands = {name: shutil.which(name) or f"/bin/{name}" for name in ("bash", "sleep")}
+    for name, script in (("node", NODE_SHIM), ("bash", BASH_SHIM)):
+        shim = folder / name
+        text = (script + DRAIN).format(node=toolbox.NODE, drained=DRAINED, **commands)
+        shim.write_text(text, encoding="utf-8")
+        shim.chmod(0o755)
 
 
 def local_repositories(steps: list[dict[str, Any]], folder: Path) -> list[str]:

@@ -65,7 +65,7 @@ function mapStrings(value, change) {
 /** The expression of an `if`, which may be written with or without `${{ }}`. */
 function bareExpression(condition) {
   const parts = [...pieces(condition)].filter((part) => part.expression !== undefined || part.text)
-  if (parts.length === 1) return parts[0].expression ?? condition
+  if (parts.length < 2) return parts[0]?.expression ?? condition
   // Text around `${{ }}` makes the condition a string, which is true unless it is empty.
   const format = parts.map((p, i) => (p.text !== undefined ? p.text.replace(/[{}]/g, '$&$&') : `{${i}}`))
   return `format('${format.join('').replaceAll("'", "''")}', ${parts.map((p) => p.expression ?? "''").join(', ')})`
