@@ -8,6 +8,7 @@ path and under a name of that path's own: an old module is never taken for a new
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import shlex
@@ -51,6 +52,7 @@ class Orchestrator(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.pipeline = load_pipeline()
+        self.read: dict[str, Any] = {}
         self.plans: dict[str, Any] = {}
         environment.globals.update(
             plan=self.plan,
@@ -72,7 +74,7 @@ class Orchestrator(Extension):
 
     def code_type_choices(self) -> str:
         """The choices of the question `code_types`, as YAML: label and name."""
-        types = self._code_types().values()
+        types = self.code_types.values()
         return str(yaml.safe_dump([[t.label, t.name] for t in types], allow_unicode=True))
 
     @pass_context
@@ -143,7 +145,8 @@ class Orchestrator(Extension):
 
     # ---------------------------------------------------------------------------------------
 
-    def _code_types(self) -> Mapping[str, Any]:
+    @functools.cached_property
+    def code_types(self) -> Mapping[str, Any]:
         try:
             types: Mapping[str, Any] = self.pipeline.code_types.load_code_types(
                 HERE.parent / "code_types"
@@ -153,11 +156,15 @@ class Orchestrator(Extension):
         return types
 
     def _read(self, given: Mapping[str, Any], asking: str = "") -> Any:
-        return self.pipeline.answers.read_answers(given, self._code_types(), asking)
+        """The answers, read once however often Copier asks for them."""
+        key = repr((given, asking))
+        if key not in self.read:
+            self.read[key] = self.pipeline.answers.read_answers(given, self.code_types, asking)
+        return self.read[key]
 
     def _check_alone(self, data: Mapping[str, Any]) -> None:
         try:
-            self.pipeline.answers.check_alone(data, self._code_types())
+            self.pipeline.answers.check_alone(data, self.code_types)
         except self.pipeline.errors.AnswerError as error:
             raise UserMessageError(str(error)) from None
 

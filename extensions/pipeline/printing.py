@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import Any
@@ -25,6 +26,7 @@ def scalar(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+@functools.cache
 def _is_word(value: str) -> bool:
     """Whether some YAML reader takes the text for something else: on, no, null, y."""
     return yaml.safe_load(value) != value or value.lower() in ("y", "n")
