@@ -1,0 +1,106 @@
+"""Repositories with generated pipelines, ready to be pushed to the offline GitHub."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from copies import copy
+from offline_github import OfflineGitHub, Run
+from offline_github.repository import git
+
+MACHINE = ("UV_", "PIP_", "SSL_", "REQUESTS_", "HTTP", "NO_PROXY", "HOME", "XDG_")
+"""What real tools read of a machine: where its package index is, and how to trust it."""
+
+BUILD = """\
+#!/usr/bin/env bash
+# Makes a package that says of what it is made.
+printf '%s of %s\\n' "$1" "$GITHUB_SHA" > package.txt
+"""
+
+
+def commit(work_tree: Path, files: Mapping[str, str], message: str = "A change") -> str:
+    """Write files, commit all there is, and return the commit."""
+    for name, text in files.items():
+        path = work_tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    git("add", "--all", cwd=work_tree)
+    git("commit", "--quiet", "--allow-empty", "--message", message, cwd=work_tree)
+    return git("rev-parse", "HEAD", cwd=work_tree).decode().strip()
+
+
+def start(
+    template: Path, folder: Path, answers: Mapping[str, Any], files: Mapping[str, str]
+) -> OfflineGitHub:
+    """A repository with generated pipelines and these files, on `main` and `develop`."""
+    work_tree = folder / "repository"
+    work_tree.mkdir(parents=True)
+    git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
+    git("config", "user.name", "Test", cwd=work_tree)
+    git("config", "user.email", "test@example.invalid", cwd=work_tree)
+    copy(template, work_tree, answers)
+    commit(work_tree, files, "The first")
+    git("branch", "develop", cwd=work_tree)
+    return OfflineGitHub(folder / "github", work_tree)
+
+
+def with_the_machines_packages(github: OfflineGitHub) -> OfflineGitHub:
+    """Let jobs install real tools: ruff, pytest, bandit."""
+    variables = os.environ.items()
+    github.runner_environment = {k: v for k, v in variables if k.upper().startswith(MACHINE)}
+    return github
+
+
+def generic(names: list[str], **settings: Any) -> dict[str, Any]:
+    """Components whose commands are recorded: `check`, `build` and `ship` are put on the PATH."""
+    return {
+        name: {
+            "code_type": "generic",
+            "path": f"parts/{name}",
+            "lint": f"check lint {name}",
+            "test": f"check test {name}",
+            "security": f"check security {name}",
+            "build": f"build {name}",
+            "produces": ["package.txt"],
+            "deploy": f"ship {name}",
+            **settings,
+        }
+        for name in names
+    }
+
+
+def folders(names: list[str]) -> dict[str, str]:
+    """A file in each component's folder, so that git keeps it."""
+    return {f"parts/{name}/README.md": f"{name}\n" for name in names}
+
+
+def with_commands(github: OfflineGitHub) -> OfflineGitHub:
+    """Put the commands of `generic` on the jobs' PATH."""
+    github.tool("check")
+    github.tool("build", BUILD)
+    github.tool("ship")
+    return github
+
+
+def deployments(github: OfflineGitHub, tool: str) -> list[str]:
+    """What a tool was called with, in the order of the calls."""
+    return [command.arguments[0] for command in github.commands(tool)]
+
+
+def zip_names(data: bytes) -> set[str]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name for name in archive.namelist() if not name.endswith("/")}
+
+
+def failed(run: Run) -> set[str]:
+    """The jobs that failed, callers included."""
+    return {key for key, job in run.jobs.items() if job.result == "failure"}
+
+
+def skipped(run: Run) -> set[str]:
+    return {key for key, job in run.jobs.items() if job.result == "skipped"}
