@@ -99,7 +99,14 @@ ANSWER_SETS: dict[str, Answers] = {
             "end": {
                 "code_type": "generic",
                 "path": "e1",
-                "env": {"A": "on", "B": "1e3", "C": "2024-01-01", "D": "a: b # c", "E": " x ", "F": ""},
+                "env": {
+                    "A": "on",
+                    "B": "1e3",
+                    "C": "2024-01-01",
+                    "D": "a: b # c",
+                    "E": " x ",
+                    "F": "",
+                },
                 "lint": "  indented\n\n\techo 'tab' \"quotes\" \\\n  end",
                 "produces": ["a file", "sub/fold er"],
                 "build": "make 'a file'",

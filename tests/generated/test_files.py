@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from answer_sets import ANSWER_SETS
-from copies import copy, example, tree
+from copies import tree
 from pipeline.answers import read_answers
 from pipeline.code_types import load_code_types
 from toolbox import ROOT
 
+Generated = Callable[[str], Path]
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
-"""Write the snapshots instead of comparing: UPDATE_SNAPSHOTS=1 python3 dev.py test tests/generated"""
+"""Whether to write the snapshots instead of comparing; see CONTRIBUTING.md."""
 
 
 def expected_files(answers: dict[str, object]) -> set[str]:
@@ -32,9 +34,9 @@ def expected_files(answers: dict[str, object]) -> set[str]:
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_exactly_the_promised_files(answer_set: str, template: Path, tmp_path: Path) -> None:
+def test_exactly_the_promised_files(answer_set: str, generated: Generated) -> None:
     answers = ANSWER_SETS[answer_set]
-    written = tree(copy(template, tmp_path / "copy", answers))
+    written = tree(generated(answer_set))
     assert set(written) == expected_files(answers)
     for name, content in written.items():
         text = content.decode("utf-8")
@@ -44,13 +46,11 @@ def test_exactly_the_promised_files(answer_set: str, template: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_jobs_are_exactly_the_promised_ones(
-    answer_set: str, template: Path, tmp_path: Path
-) -> None:
+def test_jobs_are_exactly_the_promised_ones(answer_set: str, generated: Generated) -> None:
     """Orchestrators: a job for each component, and the summary; and they call the right file."""
     answers = ANSWER_SETS[answer_set]
     read = read_answers(answers, load_code_types(ROOT / "code_types"))
-    folder = copy(template, tmp_path / "copy", answers) / ".github" / "workflows"
+    folder = generated(answer_set) / ".github" / "workflows"
     for environment in read.environments:
         file = folder / f"orchestrator-{environment.name}.yml"
         jobs = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
@@ -71,8 +71,8 @@ def test_jobs_are_exactly_the_promised_ones(
 
 
 @pytest.mark.parametrize("name", ["lambda", "single"])
-def test_output_reads_as_it_did(name: str, template: Path, tmp_path: Path) -> None:
-    written = tree(copy(template, tmp_path / "copy", example(name)))
+def test_output_reads_as_it_did(name: str, generated: Generated) -> None:
+    written = tree(generated(name))
     # The answers file says where the template lay, which is another folder each time.
     del written[".copier-answers.yml"]
     folder = SNAPSHOTS / name

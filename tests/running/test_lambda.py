@@ -68,7 +68,9 @@ def test_deploys_in_order_and_places_the_zip(github: OfflineGitHub) -> None:
     # Terraform read the very zip, under the name that the code asks for, before each command.
     digest = hashlib.sha256(package["lambda-package.zip"]).hexdigest()
     commands = github.commands("terraform")
-    by_job = {job: [c for c in commands if c.job == f"terraform-dev / {job}"] for job in TERRAFORM_JOBS}
+    by_job = {
+        job: [c for c in commands if c.job == f"terraform-dev / {job}"] for job in TERRAFORM_JOBS
+    }
     assert [c.arguments for c in by_job["test"]] == [
         ["init", "-backend=false", "-input=false"],
         ["validate"],
