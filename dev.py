@@ -79,7 +79,7 @@ def demo(destination: str, answers: str | None = None) -> None:
         *("--data-file", answers_file, ROOT, target),
     )
     if not (target / ".git").exists():
-        run("git", "init", "--quiet", target)
+        run("git", "init", "--quiet", "--initial-branch=main", target)
     print(f"\nThe new repository is {target}; read docs/ci-cd.md there first.")
 
 

@@ -4,4 +4,12 @@ from .github import DispatchError, OfflineGitHub
 from .model import Artifact, Job, NotModelledError, Run
 from .tools import Command
 
-__all__ = ["Artifact", "Command", "DispatchError", "Job", "NotModelledError", "OfflineGitHub", "Run"]
+__all__ = [
+    "Artifact",
+    "Command",
+    "DispatchError",
+    "Job",
+    "NotModelledError",
+    "OfflineGitHub",
+    "Run",
+]

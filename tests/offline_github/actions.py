@@ -10,7 +10,9 @@ import atexit
 import functools
 import json
 import os
+import select
 import shutil
+import socket
 import socketserver
 import subprocess
 import threading
@@ -37,7 +39,7 @@ TOKEN_INPUTS = {
 DRAINED = "offline-drained"
 DRAIN = """\
 [ "$code" = 0 ] && exit
-drained="$HOME/../drained-$$"
+drained="$OFFLINE_GITHUB_FOLDER/drained-$$"
 echo "::{drained}::$drained"
 for _ in {{1..500}}; do
   [ -e "$drained" ] && break
@@ -64,9 +66,10 @@ cat <&3
 BASH_SHIM = """\
 #!{bash}
 case "$*" in
-  --noprofile*/act/workflow/*) ;;
+  *-e*/act/workflow/*.sh) ;;
   *) exec {bash} "$@" ;;
 esac
+echo $$ >> "$OFFLINE_GITHUB_FOLDER/sessions"
 {bash} "$@" </dev/null 2>&1 | cat
 code="${{PIPESTATUS[0]}}"
 """
@@ -84,7 +87,11 @@ def write_stand_ins(folder: Path) -> None:
     for name in recorded_inputs():
         token = TOKEN_INPUTS.get(name)
         inputs = {token: {"default": "${{ github.token }}"}} if token else {}
-        action = {"name": name, "inputs": inputs, "runs": {"using": "node24", "main": "stand-in.mjs"}}
+        action = {
+            "name": name,
+            "inputs": inputs,
+            "runs": {"using": "node24", "main": "stand-in.mjs"},
+        }
         place = folder / name.replace("/", "+")
         place.mkdir(parents=True)
         (place / "action.yml").write_text(json.dumps(action), encoding="utf-8")
@@ -108,7 +115,9 @@ def local_repositories(steps: list[dict[str, Any]], folder: Path) -> list[str]:
         if uses.startswith(("./", "docker://")) or not ref:
             raise NotModelledError(f"step uses: {uses}")
         if name.lower() not in recorded_inputs():
-            raise NotModelledError(f"there is no stand-in for {name}: record its inputs in {RECORDED.name}")
+            raise NotModelledError(
+                f"there is no stand-in for {name}: record its inputs in {RECORDED.name}"
+            )
         arguments += ["--local-repository", f"{uses}={folder / name.lower().replace('/', '+')}"]
     return arguments
 
@@ -119,7 +128,11 @@ class _Host:
     def __init__(self, environment: dict[str, str]) -> None:
         answers, descriptor = os.pipe()
         # The descriptor is 3 in the child, whatever its number is here.
-        command = f'exec "$0" "$1" 3>&{descriptor} {descriptor}>&-' if descriptor != 3 else 'exec "$0" "$1"'
+        command = (
+            f'exec "$0" "$1" 3>&{descriptor} {descriptor}>&-'
+            if descriptor != 3
+            else 'exec "$0" "$1"'
+        )
         self.process = subprocess.Popen(
             ["bash", "-c", command, toolbox.NODE, HERE / "action_host.mjs"],
             stdin=subprocess.PIPE,
@@ -128,14 +141,19 @@ class _Host:
             env=environment,
         )
         os.close(descriptor)
-        self.answers = os.fdopen(answers, encoding="utf-8")
+        self.answers = os.fdopen(answers, "rb")
 
-    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+    def run(self, request: dict[str, Any], step: socket.socket) -> dict[str, Any] | None:
+        """What the action answers; None when the step was killed, and this process with it."""
         assert self.process.stdin
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
-        line = self.answers.readline()
-        return json.loads(line) if line else {"code": 1, "output": "the action host has ended\n"}
+        ready, _, _ = select.select([self.answers.fileno(), step.fileno()], [], [])
+        if self.answers.fileno() not in ready:
+            self.process.kill()
+            return None
+        answer: dict[str, Any] = json.loads(self.answers.readline())
+        return answer
 
 
 class ActionHosts:
@@ -163,7 +181,10 @@ class ActionHosts:
     def _handle(self, connection: socketserver.StreamRequestHandler) -> None:
         text = b""
         while not text.endswith(b"\0\0"):
-            text += connection.request.recv(65536)
+            received = connection.request.recv(65536)
+            if not received:
+                return
+            text += received
         cwd, action, *variables = text.decode()[:-2].split("\0")
         environment = dict(variable.split("=", 1) for variable in variables if "=" in variable)
         request = {
@@ -177,10 +198,11 @@ class ActionHosts:
         if host is None:
             host = _Host(self._environment)
             self._all.append(host)
-        answer = host.run(request)
-        if host.process.poll() is None:
-            with self._lock:
-                self._idle.append(host)
+        answer = host.run(request, connection.request)
+        if answer is None:
+            return
+        with self._lock:
+            self._idle.append(host)
         connection.request.sendall(f"{answer['code']}\n{answer['output']}".encode())
 
     def _close(self) -> None:

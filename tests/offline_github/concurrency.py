@@ -37,7 +37,10 @@ class Groups:
                 return
             if holder in claim.outer:
                 claim.state = "cancelled"
-                claim.message = f"Canceling since a deadlock was detected for concurrency group: '{claim.group}'"
+                claim.message = (
+                    "Canceling since a deadlock was detected for concurrency group: "
+                    f"'{claim.group}'"
+                )
                 return
             if waiting := self._pending.get(group):
                 waiting.state = "cancelled"
@@ -57,7 +60,8 @@ class Groups:
                 del self._pending[group]
             if self._running.get(group) is claim:
                 del self._running[group]
-                if waiting := self._pending.pop(group, None):
+                waiting = self._pending.pop(group, None)
+                if waiting and waiting.state == "pending":  # it may have been cancelled meanwhile
                     waiting.state = "running"
                     self._running[group] = waiting
             claim.state = "released"

@@ -21,7 +21,7 @@ def triggers(workflow: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def pattern(glob: str) -> re.Pattern[str]:
-    """GitHub's filter pattern: `*` stops at `/`, `**` does not, `?` and `+` repeat what precedes."""
+    """GitHub's filter pattern: `*` stops at `/`, `**` does not, `?` and `+` quantify."""
     parts = []
     for token in re.findall(r"\*\*|\\.|\[[^\]]*\]|.", glob):
         if token == "**":
@@ -71,7 +71,7 @@ def starts_on_workflow_run(
     settings: dict[str, Any], name: str, activity: str, branch: str | None
 ) -> bool:
     """A run of one of the named workflows was `requested` or is `completed`."""
-    if not matches(as_list(settings.get("workflows")), name):
+    if name not in as_list(settings.get("workflows")):
         return False
     types = as_list(settings.get("types")) or ["requested", "in_progress", "completed"]
     return activity in types and filtered(settings, "branches", branch or "")
@@ -82,7 +82,7 @@ def dispatch_inputs(settings: dict[str, Any], given: dict[str, Any]) -> dict[str
     declared = settings.get("inputs") or {}
     if unknown := sorted(set(given) - set(declared)):
         raise ValueError(f"Unexpected inputs provided: {unknown}")
-    inputs = {}
+    inputs: dict[str, Any] = {}
     for name, declaration in declared.items():
         declaration = declaration or {}
         kind = declaration.get("type", "string")
@@ -90,7 +90,9 @@ def dispatch_inputs(settings: dict[str, Any], given: dict[str, Any]) -> dict[str
             raise ValueError(f"Required input '{name}' not provided")
         value = given.get(name, declaration.get("default", False if kind == "boolean" else ""))
         if kind == "choice" and value not in declaration.get("options", []):
-            raise ValueError(f"Provided value '{value}' for input '{name}' not in the list of allowed values")
+            raise ValueError(
+                f"Provided value '{value}' for input '{name}' not in the list of allowed values"
+            )
         if kind == "boolean":
             if str(value).lower() not in ("true", "false"):
                 raise ValueError(f"Input '{name}' must be a boolean")

@@ -121,7 +121,6 @@ const substituteText = (text, literals) =>
 const operations = {
   evaluate: ({ value, context }) => mapStrings(value, (text) => evaluateText(text, context)),
   condition: ({ text, context, status }) => condition(text, context, status),
-  uses_status: ({ text }) => usesStatus(new Lexer(bareExpression(text)).lex().tokens),
   substitute: ({ job, steps, literals }) => ({
     job: mapStrings(job, (text) => substituteText(text, literals)),
     steps: steps.map(({ if: bare, ...step }) => ({

@@ -60,11 +60,6 @@ def condition(text: str, context: dict[str, Any], status: dict[str, bool]) -> bo
     return bool(_evaluator.ask("condition", text=text, context=context, status=status))
 
 
-def uses_status_function(text: str) -> bool:
-    """Whether an `if` replaces the implicit `success()`."""
-    return bool(_evaluator.ask("uses_status", text=text))
-
-
 def substitute(
     job: dict[str, Any], steps: list[dict[str, Any]], literals: dict[str, Any]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from dataclasses import dataclass, field
@@ -38,7 +39,11 @@ class Job:
     @property
     def errors(self) -> list[str]:
         """The messages of `::error::` commands, in order."""
-        return [line.removeprefix("##[error]") for line in self.log.splitlines() if line.startswith("##[error]")]
+        return [
+            line.removeprefix("##[error]")
+            for line in self.log.splitlines()
+            if line.startswith("##[error]")
+        ]
 
 
 @dataclass
@@ -53,10 +58,21 @@ class Artifact:
     expired: bool = False
     final: bool = False
 
+    def fill(self, files: dict[str, bytes]) -> None:
+        """Content that no job uploaded."""
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        self.data, self.final = data.getvalue(), True
+        self.digest = f"sha256:{hashlib.sha256(self.data).hexdigest()}"
+
     @property
     def files(self) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
-            return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+            return {
+                name: archive.read(name) for name in archive.namelist() if not name.endswith("/")
+            }
 
 
 @dataclass

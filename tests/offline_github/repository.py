@@ -51,7 +51,11 @@ class Repository:
     def resolve(self, name: str) -> str | None:
         """The commit of a ref, branch, tag or SHA."""
         try:
-            return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", cwd=self.path).decode().strip()
+            return (
+                git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", cwd=self.path)
+                .decode()
+                .strip()
+            )
         except GitError:
             return None
 
@@ -70,8 +74,17 @@ class Repository:
         if commit not in self._workflows:
             listing = git("ls-tree", "-z", commit, f"{WORKFLOWS}/", cwd=self.path).decode()
             entries = [entry.split("\t") for entry in listing.split("\0") if entry]
-            blobs = [(path, meta.split()[2]) for meta, path in entries if path.endswith((".yml", ".yaml"))]
-            batch = git("cat-file", "--batch", cwd=self.path, data="".join(f"{blob}\n" for _, blob in blobs).encode())
+            blobs = [
+                (path, meta.split()[2])
+                for meta, path in entries
+                if path.endswith((".yml", ".yaml"))
+            ]
+            batch = git(
+                "cat-file",
+                "--batch",
+                cwd=self.path,
+                data="".join(f"{blob}\n" for _, blob in blobs).encode(),
+            )
             files = {}
             for path, _ in blobs:
                 header, _, batch = batch.partition(b"\n")
@@ -84,7 +97,7 @@ class Repository:
         return git("log", "-1", "--format=%B", commit, cwd=self.path).decode().strip()
 
     def compare(self, base: str, head: str) -> dict[str, int | str] | None:
-        """How two commits lie to each other, in the words of GitHub's API; None if one is unknown."""
+        """How two commits lie to each other, as the API says it; None if one is unknown."""
         first, second = self.resolve(base), self.resolve(head)
         if not first or not second:
             return None

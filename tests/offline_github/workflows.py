@@ -41,10 +41,14 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag.endswith((":null", ":float", ":merge"))]
+    first: [
+        (tag, regexp) for tag, regexp in resolvers if tag.endswith((":null", ":float", ":merge"))
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), "tTfF")
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), "tTfF"
+)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("^[-+]?[0-9]+$"), "-+0123456789")
 
 
@@ -129,7 +133,9 @@ def tree(files: Mapping[str, str], path: str) -> Node:
     called: set[str] = set()
     _add_jobs(root, workflow, path, files, called, depth=1)
     if len(called) > MAX_CALLED:
-        raise WorkflowError(f"{len(called)} reusable workflows called, at most {MAX_CALLED} are allowed")
+        raise WorkflowError(
+            f"{len(called)} reusable workflows called, at most {MAX_CALLED} are allowed"
+        )
     return root
 
 
@@ -163,7 +169,9 @@ def _add_jobs(
                 raise WorkflowError(f"{where}: `runs-on` and `steps` are required")
             continue
         if extra := sorted(set(definition) - CALLING_KEYS):
-            raise WorkflowError(f"{where}: {extra[0]} is not allowed in a job that calls a workflow")
+            raise WorkflowError(
+                f"{where}: {extra[0]} is not allowed in a job that calls a workflow"
+            )
         target = re.fullmatch(r"\./(\.github/workflows/[^/@]+)", str(definition["uses"]))
         if not target:
             raise NotModelledError(f"uses: {definition['uses']}")
@@ -190,17 +198,27 @@ def _check_call(node: Node, where: str) -> None:
     assert node.called is not None
     settings = call_settings(node.called)
     if settings is None:
-        raise WorkflowError(f"{where}: the called workflow is not reusable (no `on: workflow_call`)")
-    given = {"inputs": node.definition.get("with") or {}, "secrets": node.definition.get("secrets") or {}}
+        raise WorkflowError(
+            f"{where}: the called workflow is not reusable (no `on: workflow_call`)"
+        )
+    given = {
+        "inputs": node.definition.get("with") or {},
+        "secrets": node.definition.get("secrets") or {},
+    }
     for kind, names in given.items():
         if names == "inherit":
             continue
         declared = settings.get(kind) or {}
         if unknown := sorted(set(names) - set(declared)):
-            raise WorkflowError(f"{where}: Invalid {kind[:-1]}, {unknown[0]} is not defined in the referenced workflow")
+            raise WorkflowError(
+                f"{where}: Invalid {kind[:-1]}, {unknown[0]} is not defined "
+                "in the referenced workflow"
+            )
         for name, declaration in declared.items():
             if (declaration or {}).get("required") and name not in names:
-                raise WorkflowError(f"{where}: {kind[:-1].capitalize()} {name} is required, but not provided")
+                raise WorkflowError(
+                    f"{where}: {kind[:-1].capitalize()} {name} is required, but not provided"
+                )
 
 
 def call_inputs(called: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,650 @@
+"""A double of GitHub for tests: push to it, and look at the runs that follow."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import itertools
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import toolbox
+
+from . import actions, events, expressions, scheduler, workflows
+from .concurrency import Claim, Groups
+from .model import Artifact, Job, NotModelledError, Run
+from .repository import WORKFLOWS, Repository, git
+from .server import Answer, ApiCall, Server
+from .tools import Command, Tools
+
+MAX_WORKFLOW_RUN_LINKS = 3
+SERVER_URL = "https://github.com"
+EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+class DispatchError(ValueError):
+    """GitHub answers 422 to a dispatch."""
+
+
+@functools.cache
+def _server() -> Server:
+    return Server()
+
+
+@functools.cache
+def _hosts() -> actions.ActionHosts:
+    return actions.ActionHosts(_server().url)
+
+
+class OfflineGitHub:
+    """The repository `acme/demo`, its runs, and everything a workflow can reach of GitHub."""
+
+    name = "acme/demo"
+    repository_id = 1001
+    owner_id = 2001
+    fork_id = 9001
+
+    def __init__(self, workdir: Path, repository: Path) -> None:
+        self.workdir = workdir
+        workdir.mkdir(parents=True, exist_ok=True)
+        self.remote = Repository(workdir / "remote.git", repository)
+        self.server = _server()
+        self.server.add(self)
+        self.api_url = self.server.url
+        self.default_branch = "main"
+        #: name -> {"reviewers": bool, "branches": [globs], "vars": {}, "secrets": {}}
+        self.environments: dict[str, dict[str, Any]] = {}
+        self.variables: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
+        #: More of the machine's environment for jobs that run real tools (indexes, proxies).
+        self.runner_environment: dict[str, str] = {}
+        #: How many jobs run at once; 1 makes `order` the same every time.
+        self.parallel = 4
+        #: How many times faster timers run in scripts of actions/github-script.
+        self.speed = 100
+        #: Called with (run, job key) before a job's first step; may push, cancel, dispatch, fail.
+        self.before_job: Callable[[Run, str], None] | None = None
+        #: Job key -> result (and outputs), for jobs whose steps shall not run at all.
+        self.forced_results: dict[str, str] = {}
+        self.forced_outputs: dict[str, dict[str, str]] = {}
+        #: A job that runs for longer than these seconds is a mistake of the test.
+        self.job_limit = 120
+        self.runs: list[Run] = []
+        self.api_calls: list[ApiCall] = []
+        self.failures: list[BaseException] = []
+        self.groups = Groups()
+        self.lock = threading.RLock()
+        self.tools = Tools(workdir)
+        self.stand_ins = workdir / "actions"
+        actions.write_stand_ins(self.stand_ins)
+        shims = workdir / "bin"
+        shims.mkdir()
+        actions.write_shims(shims)
+        self.path = [str(self.tools.folder), str(shims), str(toolbox.SCRIPTS)]
+        self._hosts = _hosts()
+        self._action_log = workdir / "actions.jsonl"
+        self._ids = itertools.count(1)
+        self._ticks = itertools.count()
+        self._numbers: dict[str, int] = {}
+        self._threads: list[threading.Thread] = []
+        self._schedulers: dict[int, scheduler.Scheduler] = {}
+        self._claims: dict[int, Claim] = {}
+        self._planned: list[tuple[str, re.Pattern[str], Answer]] = []
+        self._local = threading.local()
+
+    # What tests do
+
+    def push(self, branch: str) -> list[Run]:
+        """Push a branch of the work tree; the runs that the push itself started."""
+        return self._push(f"refs/heads/{branch}")
+
+    def tag(self, name: str) -> list[Run]:
+        """Push a tag, made at HEAD unless it exists."""
+        work_tree = self.remote.work_tree
+        if name not in git("tag", "--list", name, cwd=work_tree).decode().split():
+            git("tag", name, cwd=work_tree)
+        return self._push(f"refs/tags/{name}")
+
+    def dispatch(self, workflow_file: str, ref: str, inputs: dict[str, Any] | None = None) -> Run:
+        """Start a workflow by hand or over the API. DispatchError where GitHub answers 422."""
+        path = workflow_file if "/" in workflow_file else f"{WORKFLOWS}/{workflow_file}"
+        if path not in self.remote.workflows(self._default_commit()):
+            raise DispatchError(f"{path} does not exist on the default branch")
+        full, commit = self._branch_or_tag(ref)
+        files = self.remote.workflows(commit)
+        settings = events.triggers(workflows.parse(files[path])) if path in files else {}
+        if "workflow_dispatch" not in settings:
+            raise DispatchError(
+                f"Workflow does not have 'workflow_dispatch' trigger on {ref}: {path}"
+            )
+        try:
+            typed = events.dispatch_inputs(settings["workflow_dispatch"], inputs or {})
+        except ValueError as error:
+            raise DispatchError(str(error)) from error
+        texts = {name: workflows.as_text(value) for name, value in typed.items()}
+        payload = {"ref": full, "inputs": texts, "workflow": path, **self._payload()}
+        with self._outermost():
+            return self._start(path, "workflow_dispatch", full, commit, payload, typed)
+
+    def rerun(self, run: Run, failed_only: bool = False) -> Run:
+        """Another attempt: same id, commit and event. Returns the new attempt."""
+        if run.status != "completed":
+            raise ValueError("This workflow run is still running")
+        again = Run(
+            id=run.id,
+            number=run.number,
+            workflow_path=run.workflow_path,
+            workflow_name=run.workflow_name,
+            event=run.event,
+            head_sha=run.head_sha,
+            head_branch=run.head_branch,
+            ref=run.ref,
+            payload=run.payload,
+            attempt=run.attempt + 1,
+            inputs=run.inputs,
+            actor=run.actor,
+            created_at=run.created_at,
+            head_repository=run.head_repository,
+            triggered_by=run.triggered_by,
+            artifact_store=run.artifact_store,
+        )
+        with self._outermost():
+            self._begin(again, previous=run if failed_only else None)
+        return again
+
+    def cancel(self, run: Run) -> None:
+        """Cancel a run that is going on (from `before_job`, a tool, or over the API)."""
+        run.cancelled = True
+        with self.groups.changed:
+            claim = self._claims.get(id(run))
+            if claim and claim.state == "pending":
+                claim.state, claim.message = "cancelled", "The run was canceled."
+            self.groups.changed.notify_all()
+        if running := self._schedulers.get(id(run)):
+            running.wake()
+
+    def add_run(
+        self,
+        workflow_file: str,
+        *,
+        head_sha: str,
+        head_branch: str = "main",
+        event: str = "push",
+        conclusion: str = "success",
+        display_title: str = "",
+        fork: bool = False,
+        artifacts: dict[str, dict[str, bytes]] | None = None,
+        fire: bool = False,
+    ) -> Run:
+        """A run that nobody executes: of a fork, of another event, of long ago.
+
+        `fire` lets `workflow_run` workflows see its end.
+        """
+        path = f"{WORKFLOWS}/{workflow_file}"
+        text = self.remote.workflows(self._default_commit()).get(path)
+        name = self._name_of(path, text)
+        run = self._new_run(path, name, event, f"refs/heads/{head_branch}", head_sha, {}, {})
+        run.status, run.conclusion, run.display_title = (
+            "completed",
+            conclusion,
+            display_title or name,
+        )
+        run.head_repository = "stranger/demo" if fork else self.name
+        for artifact_name, files in (artifacts or {}).items():
+            self.new_artifact(run, artifact_name).fill(files)
+        if fire:
+            with self._outermost():
+                self._fire_workflow_run(run)
+        return run
+
+    def expire(self, run: Run, name: str) -> None:
+        """What happens to an artifact when its retention ends."""
+        for artifact in run.artifact_store.values():
+            artifact.expired |= artifact.name == name
+
+    def commands(self, tool: str | None = None, job: str = "") -> list[Command]:
+        """What the recorded tools were called with, in order; `job` is a pattern."""
+        return self.tools.commands(tool, job)
+
+    def tool(self, name: str, script: str | None = None) -> None:
+        """Put a command on the jobs' PATH: the test's own script, or a recorded stub."""
+        self.tools.add(name, script)
+
+    def real_tool(self, name: str) -> None:
+        """Take a stub away again: the machine has the command."""
+        self.tools.remove(name)
+
+    def fail_tool(self, tool: str, arguments: str = "", job: str = "", code: int = 1) -> None:
+        """Let a recorded tool fail for arguments and jobs that match these patterns."""
+        self.tools.fail(tool, arguments, job, code)
+
+    def actions_used(self, name: str | None = None) -> list[dict[str, Any]]:
+        """The inputs that setup and login actions got, in order."""
+        if not self._action_log.exists():
+            return []
+        lines = self._action_log.read_text(encoding="utf-8").splitlines()
+        return [entry for entry in map(json.loads, lines) if name in (None, entry["tool"])]
+
+    def answer(self, method: str, path: str, status: int, body: Any = None, times: int = 1) -> None:
+        """Let the next REST calls that match answer this; status 0 drops the connection."""
+        self._planned += [(method, re.compile(path), Answer(status, body))] * times
+
+    def job_keys(self, workflow_file: str, ref: str = "main") -> list[str]:
+        """The keys of all jobs with steps that a run of this workflow could have."""
+        files = self.remote.workflows(self._branch_or_tag(ref)[1])
+        root = workflows.tree(files, f"{WORKFLOWS}/{workflow_file}")
+        return [node.key for node in root.walk() if node.parent and not node.called]
+
+    def runs_of(self, workflow_file: str) -> list[Run]:
+        return [run for run in self.runs if run.workflow_file == workflow_file]
+
+    # Events
+
+    def _push(self, ref: str) -> list[Run]:
+        before = self.remote.resolve(ref)
+        self.remote.push(ref)
+        commit = self._commit(ref)
+        payload = {
+            "ref": ref,
+            "before": before or "0" * 40,
+            "after": commit,
+            "created": before is None,
+            "deleted": False,
+            "forced": False,
+            "head_commit": {"id": commit, "message": self.remote.message(commit)},
+            "pusher": {"name": "octocat"},
+            **self._payload(),
+        }
+        started = []
+        with self._outermost():
+            for path, text in self.remote.workflows(commit).items():
+                try:
+                    on = events.triggers(workflows.parse(text))
+                except (
+                    workflows.WorkflowError
+                ):  # GitHub shows a failed run for a file it cannot read
+                    on = {"push": {}}
+                if "push" in on and events.starts_on_push(on["push"], ref):
+                    started.append(self._start(path, "push", ref, commit, payload, {}))
+        return started
+
+    def _fire_workflow_run(self, run: Run) -> None:
+        """A run has ended: start what waits for it, from the default branch's files."""
+        links, origin = 1, run
+        while origin.event == "workflow_run" and origin.triggered_by:
+            links, origin = links + 1, origin.triggered_by
+        if links > MAX_WORKFLOW_RUN_LINKS:
+            return
+        ref, commit = (
+            f"refs/heads/{self.default_branch}",
+            self.remote.resolve(f"refs/heads/{self.default_branch}"),
+        )
+        if commit is None:
+            return
+        for path, text in self.remote.workflows(commit).items():
+            try:
+                on = events.triggers(workflows.parse(text))
+            except workflows.WorkflowError:
+                continue
+            if "workflow_run" not in on:
+                continue
+            if not events.starts_on_workflow_run(
+                on["workflow_run"], run.workflow_name, "completed", run.head_branch
+            ):
+                continue
+            payload = {
+                "action": "completed",
+                "workflow_run": self.run_payload(run),
+                "workflow": {"name": run.workflow_name, "path": run.workflow_path},
+                **self._payload(),
+            }
+            self._start(path, "workflow_run", ref, commit, payload, {}, triggered_by=run)
+
+    def _commit(self, ref: str) -> str:
+        commit = self.remote.resolve(ref)
+        if commit is None:
+            raise DispatchError(f"No ref found for: {ref}")
+        return commit
+
+    def _default_commit(self) -> str:
+        return self._commit(f"refs/heads/{self.default_branch}")
+
+    def _branch_or_tag(self, ref: str) -> tuple[str, str]:
+        """A dispatch takes a branch or a tag, not a commit."""
+        for full in (ref, f"refs/heads/{ref}", f"refs/tags/{ref}"):
+            if full.startswith("refs/") and (commit := self.remote.resolve(full)):
+                return full, commit
+        raise DispatchError(f"No ref found for: {ref}")
+
+    def _payload(self) -> dict[str, Any]:
+        return {"repository": self.repository_payload(), "sender": {"login": "octocat", "id": 3001}}
+
+    # Runs
+
+    def _start(
+        self,
+        path: str,
+        event: str,
+        ref: str,
+        commit: str,
+        payload: dict[str, Any],
+        inputs: dict[str, Any],
+        triggered_by: Run | None = None,
+    ) -> Run:
+        name = self._name_of(path, self.remote.workflows(commit)[path])
+        run = self._new_run(path, name, event, ref, commit, payload, inputs)
+        run.triggered_by = triggered_by
+        self._begin(run)
+        return run
+
+    def _new_run(
+        self,
+        path: str,
+        name: str,
+        event: str,
+        ref: str,
+        commit: str,
+        payload: dict[str, Any],
+        inputs: dict[str, Any],
+    ) -> Run:
+        with self.lock:
+            number = self._numbers[path] = self._numbers.get(path, 0) + 1
+            branch = ref.split("/", 2)[2]
+            return_value = Run(
+                self.new_id(), number, path, name, event, commit, branch, ref, payload
+            )
+            return_value.inputs, return_value.created_at = inputs, self._now()
+            self.runs.append(return_value)
+        return return_value
+
+    def _begin(self, run: Run, previous: Run | None = None) -> None:
+        if run not in self.runs:
+            self.runs.append(run)
+        ready = threading.Event()
+        thread = threading.Thread(target=self._execute, args=(run, previous, ready), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        ready.wait()  # runs are created, and ask for their groups, in the order of the events
+
+    def _execute(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
+        try:
+            self._run_jobs(run, previous, ready)
+        except workflows.WorkflowError as error:
+            run.jobs, run.conclusion, run.message = {}, "startup_failure", str(error)
+        except BaseException as error:
+            self.failures.append(error)
+            run.conclusion, run.message = "failure", repr(error)
+        finally:
+            run.status = "completed"
+            if claim := self._claims.get(id(run)):
+                self.groups.release(claim)
+        try:
+            self._fire_workflow_run(run)
+        except BaseException as error:
+            self.failures.append(error)
+        finally:
+            ready.set()
+
+    def _run_jobs(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
+        files = self.remote.workflows(run.head_sha)
+        root = workflows.tree(files, run.workflow_path)
+        context = {
+            "github": self.github_context(run, ""),
+            "inputs": run.inputs,
+            "vars": self.variables,
+        }
+        try:
+            title = expressions.evaluate(
+                root.workflow.get("run-name"), context
+            ) or self._default_title(run)
+            wanted = expressions.evaluate(root.workflow.get("concurrency"), context)
+        except expressions.ExpressionError as error:
+            raise workflows.WorkflowError(str(error)) from error
+        run.display_title = workflows.as_text(title)
+        claims = []
+        if wanted:
+            settings = wanted if isinstance(wanted, dict) else {"group": wanted}
+            run.concurrency = settings["group"]
+            claim = Claim(settings["group"], f"run {run.id}", lambda: self.cancel(run))
+            claims.append(claim)
+            self._claims[id(run)] = claim
+            run.status = "pending"
+            self.groups.request(claim, bool(settings.get("cancel-in-progress")))
+            ready.set()
+            with self.groups.changed:
+                self.groups.changed.wait_for(lambda: claim.state not in ("new", "pending"))
+            if claim.state == "cancelled":
+                run.cancelled, run.conclusion, run.message = True, "cancelled", claim.message
+                return
+        run.status = "in_progress"
+        jobs = scheduler.Scheduler(self, run, root, claims)
+        if previous:
+            jobs.keep(previous)
+        self._schedulers[id(run)] = jobs
+        ready.set()
+        jobs.execute()
+        run.conclusion = scheduler.conclusion(run)
+
+    def _default_title(self, run: Run) -> str:
+        if run.event == "push":
+            return str(run.payload["head_commit"]["message"]).splitlines()[0]
+        return run.workflow_name
+
+    @contextmanager
+    def _outermost(self) -> Iterator[None]:
+        """The first call waits until everything is over; calls that jobs make do not."""
+        inside = any(thread.is_alive() for thread in self._threads)
+        yield
+        if inside:
+            return
+        while alive := [thread for thread in self._threads if thread.is_alive()]:
+            alive[0].join()
+        self._threads.clear()
+        if self.failures:
+            failures, self.failures = self.failures, []
+            raise failures[0]
+
+    def report(self, what: str) -> None:
+        """Something that this double does not imitate was asked for: the test must hear of it."""
+        self.failures.append(NotModelledError(what))
+
+    def planned_answer(self, method: str, path: str) -> Answer | None:
+        with self.lock:
+            for planned in self._planned:
+                if planned[0] == method and planned[1].search(path):
+                    self._planned.remove(planned)
+                    return planned[2]
+        return None
+
+    def new_id(self) -> int:
+        with self.lock:
+            return 10_000_000 + next(self._ids)
+
+    def _now(self) -> str:
+        moment = EPOCH + datetime.timedelta(seconds=next(self._ticks))
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def find_run(self, run_id: int, attempt: int | None = None) -> Run | None:
+        attempts = [run for run in self.runs if run.id == run_id and attempt in (None, run.attempt)]
+        return attempts[-1] if attempts else None
+
+    def latest_attempts(self) -> list[Run]:
+        return list({run.id: run for run in self.runs}.values())
+
+    def new_artifact(self, run: Run, name: str) -> Artifact:
+        with self.lock:
+            artifact = Artifact(self.new_id(), name, run.id, created_at=self._now())
+            run.artifact_store[artifact.id] = artifact
+        return artifact
+
+    def artifact(self, artifact_id: int) -> Artifact | None:
+        return next(
+            (r.artifact_store[artifact_id] for r in self.runs if artifact_id in r.artifact_store),
+            None,
+        )
+
+    # What GitHub tells workflows and API clients
+
+    @staticmethod
+    def _name_of(path: str, text: str | None) -> str:
+        try:
+            return str(workflows.parse(text).get("name", path)) if text else path
+        except workflows.WorkflowError:
+            return path
+
+    def workflow_path(self, file_or_id: str) -> str | None:
+        """The path of a workflow, by file name or id, if GitHub has heard of it."""
+        commit = self.remote.resolve(f"refs/heads/{self.default_branch}")
+        known: list[str] = list(self.remote.workflows(commit)) if commit else []
+        for path in [*known, *(run.workflow_path for run in self.runs)]:
+            if file_or_id in (path, path.rsplit("/", 1)[1], str(self.workflow_id(path))):
+                return path
+        return None
+
+    @staticmethod
+    def workflow_id(path: str) -> int:
+        return 500_000 + sum(i * ord(letter) for i, letter in enumerate(path, 1))
+
+    def head_repository_id(self, run: Run) -> int:
+        return self.repository_id if run.head_repository == self.name else self.fork_id
+
+    def repository_payload(self, name: str | None = None) -> dict[str, Any]:
+        name = name or self.name
+        owner = name.split("/")[0]
+        return {
+            "id": self.repository_id if name == self.name else self.fork_id,
+            "name": name.split("/")[1],
+            "full_name": name,
+            "private": True,
+            "fork": name != self.name,
+            "default_branch": self.default_branch,
+            "html_url": f"{SERVER_URL}/{name}",
+            "owner": {"login": owner, "id": self.owner_id, "type": "Organization"},
+        }
+
+    def run_payload(self, run: Run) -> dict[str, Any]:
+        url = f"{self.api_url}/repos/{self.name}/actions/runs/{run.id}"
+        return {
+            "id": run.id,
+            "name": run.workflow_name,
+            "path": run.workflow_path,
+            "display_title": run.display_title,
+            "event": run.event,
+            "status": run.status,
+            "conclusion": run.conclusion,
+            "head_sha": run.head_sha,
+            "head_branch": run.head_branch,
+            "run_number": run.number,
+            "run_attempt": run.attempt,
+            "workflow_id": self.workflow_id(run.workflow_path),
+            "created_at": run.created_at,
+            "updated_at": run.created_at,
+            "url": url,
+            "jobs_url": f"{url}/jobs",
+            "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}",
+            "actor": {"login": run.actor},
+            "triggering_actor": {"login": run.actor},
+            "repository": self.repository_payload(),
+            "head_repository": self.repository_payload(run.head_repository),
+            "pull_requests": [],
+        }
+
+    def job_payloads(self, run: Run) -> list[dict[str, Any]]:
+        """Jobs as the API lists them: those with steps, under the names that the page shows."""
+        shown = []
+        jobs = dict(run.jobs)  # the run may be going on
+        for key, job in jobs.items():
+            if any(other.startswith(f"{key} / ") for other in jobs):
+                continue
+            names = [
+                jobs[" / ".join(key.split(" / ")[: i + 1])].name
+                for i in range(key.count(" / ") + 1)
+            ]
+            shown.append(
+                {
+                    "id": job.id,
+                    "run_id": run.id,
+                    "run_attempt": job.attempt,
+                    "name": " / ".join(names),
+                    "status": job.status,
+                    "conclusion": job.result,
+                    "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{job.id}",
+                    "steps": [],
+                }
+            )
+        return shown
+
+    def github_context(self, run: Run, job_id: str) -> dict[str, Any]:
+        kind, name = run.ref.split("/", 2)[1:]
+        return {
+            "action": "",
+            "actor": run.actor,
+            "actor_id": "3001",
+            "api_url": self.api_url,
+            "base_ref": "",
+            "event": run.payload,
+            "event_name": run.event,
+            "graphql_url": f"{self.api_url}/graphql",
+            "head_ref": "",
+            "job": job_id,
+            "ref": run.ref,
+            "ref_name": name,
+            "ref_protected": False,
+            "ref_type": "tag" if kind == "tags" else "branch",
+            "repository": self.name,
+            "repository_id": str(self.repository_id),
+            "repository_owner": self.name.split("/")[0],
+            "repository_owner_id": str(self.owner_id),
+            "repositoryUrl": f"git://github.com/{self.name}.git",
+            "retention_days": "90",
+            "run_attempt": str(run.attempt),
+            "run_id": str(run.id),
+            "run_number": str(run.number),
+            "server_url": SERVER_URL,
+            "sha": run.head_sha,
+            "triggering_actor": run.actor,
+            "workflow": run.workflow_name,
+            "workflow_ref": f"{self.name}/{run.workflow_path}@{run.ref}",
+            "workflow_sha": run.head_sha,
+        }
+
+    @staticmethod
+    def unknown_to_act(context: dict[str, Any]) -> dict[str, Any]:
+        """Properties of `github` that act leaves empty."""
+        names = [
+            *("actor_id", "ref_protected", "repository_id", "repository_owner_id"),
+            *("repositoryUrl", "triggering_actor", "workflow_ref", "workflow_sha"),
+        ]
+        return {f"github.{name.lower()}": context[name] for name in names}
+
+    def job_environment(
+        self, run: Run, job: Job, context: dict[str, Any], runtime_token: str
+    ) -> dict[str, str]:
+        """Variables of the runner; act derives most of the `github` context from them."""
+        skipped = ("action", "event", "job", "repositoryUrl", "workflow")
+        variables = {
+            f"GITHUB_{name.upper()}": workflows.as_text(value)
+            for name, value in context.items()
+            if name not in skipped
+        }
+        if job.permissions.get("id-token") == "write":
+            variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"{self.api_url}/oidc?api-version=1"
+            variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = runtime_token
+        return {
+            **variables,
+            "CI": "true",
+            "SHA_REF": run.head_sha,  # act's name for the commit
+            "RUNNER_NAME": "offline",
+            "RUNNER_ENVIRONMENT": "github-hosted",
+            "ACTIONS_RESULTS_URL": f"{self.api_url}/",
+            "ACTIONS_RUNTIME_TOKEN": runtime_token,
+            "OFFLINE_GITHUB_ACTION_HOST": str(self._hosts.port),
+            "OFFLINE_GITHUB_ACTION_LOG": str(self._action_log),
+            "OFFLINE_GITHUB_JOB": job.key,
+            "OFFLINE_GITHUB_SPEED": str(self.speed),
+        }

@@ -1,0 +1,245 @@
+"""Runs the steps of one job with nektos/act in host mode, in a workspace of its own.
+
+act gets a workflow of this single job, with the contexts it cannot know (`needs`, `inputs`, ...)
+replaced by their values, and a last step that records the job's outputs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import toolbox
+
+from . import actions
+from .model import NotModelledError
+
+COLLECTOR = "offline-github collects the outputs"
+LABEL = "offline"
+NOT_MODELLED = ("container", "services", "continue-on-error")
+# act's words for what goes wrong with a step -> GitHub's.
+ACT_ERRORS = {
+    r"^exit status (\d+)$": r"Process completed with exit code \1.",
+    r"^fork/exec .*: no such file or directory$": "An error occurred trying to start process "
+    "'bash' with its working directory. No such file or directory",
+}
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass
+class JobRequest:
+    """Everything that a job's steps can see."""
+
+    folder: Path
+    stand_ins: Path
+    event_name: str
+    event: dict[str, Any]
+    workflow_name: str
+    workflow: dict[str, Any]
+    job_id: str
+    #: `env`, `defaults` and `outputs` of the job, and its steps: contexts already replaced.
+    job: dict[str, Any]
+    steps: list[dict[str, Any]]
+    #: What act passes to the steps, and turns into the `github` context.
+    environment: dict[str, str]
+    secrets: dict[str, str]
+    variables: dict[str, str]
+    path: list[str]
+    runner_environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class JobOutcome:
+    result: str = "failure"
+    outputs: dict[str, str] = field(default_factory=dict)
+    log: str = ""
+    summary: str = ""
+    steps: dict[str, str] = field(default_factory=dict)
+
+
+class JobProcess:
+    """A running act, which can be cancelled."""
+
+    def __init__(self, request: JobRequest) -> None:
+        self.request = request
+        self._process: subprocess.Popen[str] | None = None
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """What GitHub does to a running job: the steps stop, those with always() still run."""
+        self._cancelled.set()
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+
+    def run(self) -> JobOutcome:
+        request = self.request
+        for folder in ("home", "act"):
+            (request.folder / folder).mkdir(parents=True)
+        names = [*(request.job.get("outputs") or {})]
+        collected = request.folder / "outputs"
+        workflow = request.folder / "workflow.yml"
+        workflow.write_text(
+            json.dumps(_derived(request, names, collected), ensure_ascii=False), encoding="utf-8"
+        )
+        (request.folder / "event.json").write_text(json.dumps(request.event), encoding="utf-8")
+        self._process = subprocess.Popen(
+            _command(request, workflow),
+            cwd=request.folder,
+            env=_environment(request),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        if self._cancelled.is_set():
+            self._process.send_signal(signal.SIGINT)
+        assert self._process.stdout
+        outcome = _read_log(self._process.stdout)
+        self._process.wait()
+        if collected.exists():
+            values = collected.read_text(encoding="utf-8").split("\0")
+            outcome.outputs = _visible(dict(zip(names, values, strict=False)), request.secrets)
+        if self._cancelled.is_set():
+            outcome.result = "cancelled"
+            self._kill_orphans()
+        return outcome
+
+    def _kill_orphans(self) -> None:
+        """act kills the shell of a step, not what the shell had started."""
+        sessions = self.request.folder / "sessions"
+        for session in sessions.read_text().split() if sessions.exists() else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(session), signal.SIGKILL)
+
+
+def _derived(request: JobRequest, outputs: list[str], collected: Path) -> dict[str, Any]:
+    """The workflow that act runs. It is JSON, which is YAML as well."""
+    expressions = request.job.get("outputs") or {}
+    variables = {f"OFFLINE_OUTPUT_{i}": str(expressions[name]) for i, name in enumerate(outputs)}
+    values = " ".join(f'"${name}"' for name in variables)
+    collector = {
+        "name": COLLECTOR,
+        "if": "always()",
+        "shell": "bash",
+        "working-directory": str(request.folder),
+        "env": variables,
+        "run": f"printf '%s\\0' {values} > '{collected}'" if variables else ":",
+    }
+    job = {
+        "name": request.job_id,
+        "runs-on": LABEL,
+        "env": request.job.get("env") or {},
+        "defaults": request.job.get("defaults") or {},
+        "steps": [*request.steps, collector],
+    }
+    return {
+        "name": request.workflow_name,
+        "on": [request.event_name],
+        "env": request.workflow.get("env") or {},
+        "defaults": request.workflow.get("defaults") or {},
+        "jobs": {request.job_id: job},
+    }
+
+
+def _command(request: JobRequest, workflow: Path) -> list[str]:
+    command = [toolbox.script("act"), request.event_name, "--json", "--workflows", str(workflow)]
+    command += [
+        "--eventpath",
+        str(request.folder / "event.json"),
+        "--platform",
+        f"{LABEL}=-self-hosted",
+    ]
+    command += ["--action-offline-mode", "--no-skip-checkout", "--no-cache-server", "--rm"]
+    command += [
+        "--action-cache-path",
+        str(request.folder / "act"),
+        "--actor",
+        request.environment["GITHUB_ACTOR"],
+    ]
+    command += actions.local_repositories(request.steps, request.stand_ins)
+    options = {
+        "--env": request.environment,
+        "--var": request.variables,
+        "--secret": request.secrets,
+    }
+    for option, values in options.items():
+        for name, value in values.items():
+            command += [option, f"{name}={value}"]
+    return command
+
+
+def _environment(request: JobRequest) -> dict[str, str]:
+    """What a hosted runner gives to every step; nothing of the machine's own environment."""
+    path = os.pathsep.join([*request.path, *os.environ["PATH"].split(os.pathsep)])
+    return {
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        **request.runner_environment,
+        "PATH": path,
+        "HOME": str(request.folder / "home"),
+        "OFFLINE_GITHUB_FOLDER": str(request.folder),
+    }
+
+
+def _visible(outputs: dict[str, str], secrets: dict[str, str]) -> dict[str, str]:
+    """GitHub drops a job output that contains a secret."""
+    hidden = [value for value in secrets.values() if value]
+    return {
+        n: value for n, value in outputs.items() if not any(secret in value for secret in hidden)
+    }
+
+
+def _read_log(lines: Any) -> JobOutcome:
+    """Turns act's JSON log into the log that GitHub shows, step results and the summary."""
+    outcome = JobOutcome()
+    log: list[str] = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            if not re.fullmatch(r"Error: Job '.*' failed", line.strip()):
+                log.append(line.rstrip())
+            continue
+        message = ANSI.sub("", entry.get("msg", "")).rstrip("\r\n")
+        outcome.result = entry.get("jobResult", outcome.result)
+        if entry.get("command") == actions.DRAINED:
+            Path(entry["arg"]).touch()
+            continue
+        if entry.get("step") == COLLECTOR:
+            continue
+        if entry.get("command") == "summary":
+            outcome.summary += entry["content"]
+        elif entry.get("command") in ("error", "warning", "notice"):
+            # Masked text: the message, after its symbol and the command itself.
+            text = re.sub(r"^\W*::\w+(?: [^:]*)?::", "", message.strip())
+            decoded = text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
+            log.append(f"##[{entry['command']}]{decoded}")
+        elif entry.get("raw_output"):
+            log.append(message)
+        elif entry.get("stepResult") and entry.get("stage") == "Main":
+            outcome.steps[entry["step"]] = entry["stepResult"]
+        elif entry.get("level") == "error":
+            for pattern, words in ACT_ERRORS.items():
+                message = re.sub(pattern, words, message)
+            log.append(f"##[error]{message}")
+        elif "⭐ Run Main" in message:
+            log.append(f"##[group]Run {entry['step']}")
+    outcome.log = "\n".join(log)
+    return outcome
+
+
+def check_modelled(definition: dict[str, Any]) -> None:
+    for key in NOT_MODELLED:
+        if key in definition:
+            raise NotModelledError(f"jobs.<id>.{key}")

@@ -1,0 +1,418 @@
+"""Runs the jobs of one run in dependency order, with GitHub's rules for conditions and calls."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import queue
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import events, expressions, runner, workflows
+from .concurrency import Claim
+from .model import Job, NotModelledError, Run
+from .server import Session
+from .workflows import Node
+
+if TYPE_CHECKING:
+    from .github import OfflineGitHub
+
+#: A condition without any of these does not survive the cancellation of a run.
+NEVER = {"success": False, "failure": False, "cancelled": True}
+
+
+@dataclass
+class Progress:
+    """How far a job of the tree has come."""
+
+    status: str = "pending"
+    result: str | None = None
+    outputs: dict[str, str] = field(default_factory=dict)
+    #: What a calling job hands to the jobs of the workflow it calls.
+    inputs: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    environment_secrets: bool = False
+    claims: list[Claim] = field(default_factory=list)
+    process: runner.JobProcess | None = None
+    job: Job | None = None
+    permitted: bool = False
+
+
+class Scheduler:
+    """One attempt of one run."""
+
+    def __init__(
+        self, github: OfflineGitHub, run: Run, root: Node, run_claims: list[Claim]
+    ) -> None:
+        self.github = github
+        self.run = run
+        self.root = root
+        self.claims = run_claims
+        self.nodes = [node for node in root.walk() if node.parent]
+        self.progress = {node.key: Progress() for node in root.walk()}
+        self.finished: queue.Queue[tuple[Node, runner.JobOutcome | BaseException] | None] = (
+            queue.Queue()
+        )
+        self.running = 0
+        top = self.progress[root.key]
+        top.status, top.inputs, top.environment_secrets = "running", run.inputs, True
+        top.secrets = dict(github.secrets)
+
+    # Contexts
+
+    def context(self, node: Node) -> dict[str, Any]:
+        """The contexts that the keys of a job may use."""
+        assert node.parent
+        caller = self.progress[node.parent.key]
+        needs = {need: self._needed(node.parent.children[need]) for need in node.needs}
+        return {
+            "github": self.github.github_context(self.run, node.id),
+            "inputs": caller.inputs,
+            "needs": needs,
+            "vars": self.github.variables,
+            "strategy": {},
+            "matrix": {},
+        }
+
+    def _needed(self, node: Node) -> dict[str, Any]:
+        progress = self.progress[node.key]
+        return {"result": progress.result, "outputs": progress.outputs}
+
+    def _status(self, node: Node) -> dict[str, bool]:
+        """success() and failure() look at all ancestors, not only at `needs`."""
+        results = [self.progress[ancestor.key].result for ancestor in node.ancestors()]
+        return {
+            "success": not self.run.cancelled and all(result == "success" for result in results),
+            "failure": any(result == "failure" for result in results),
+            "cancelled": self.run.cancelled,
+        }
+
+    # The loop
+
+    def execute(self) -> None:
+        """Run everything; returns when every job has a result."""
+        with concurrent.futures.ThreadPoolExecutor(self.github.parallel) as pool:
+            self.pool = pool
+            while True:
+                while self._advance():
+                    pass
+                if all(self.progress[node.key].status == "completed" for node in self.nodes):
+                    break
+                try:
+                    message = self.finished.get(timeout=0.05 if self._waiting() else None)
+                except queue.Empty:
+                    continue
+                if message is not None:
+                    self._collect(*message)
+
+    def wake(self) -> None:
+        """Look again: the run was cancelled."""
+        self.finished.put(None)
+        for node in self.nodes:
+            progress = self.progress[node.key]
+            if progress.process and not self._survives_cancel(node):
+                progress.process.cancel()
+
+    def _waiting(self) -> bool:
+        return any(c.state == "pending" for p in self.progress.values() for c in p.claims)
+
+    def _advance(self) -> bool:
+        """One step for every job that can take one, in the order of the files."""
+        changed = False
+        for node in self.nodes:
+            assert node.parent
+            progress = self.progress[node.key]
+            if progress.status == "pending" and self.progress[node.parent.key].status == "running":
+                siblings = node.parent.children
+                if all(
+                    self.progress[siblings[need].key].status == "completed" for need in node.needs
+                ):
+                    changed |= self._start(node, progress)
+            elif progress.status == "running" and node.called:
+                children = [self.progress[child.key] for child in node.children.values()]
+                if all(child.status == "completed" for child in children):
+                    self._return(node, progress)
+                    changed = True
+        return changed
+
+    def _start(self, node: Node, progress: Progress) -> bool:
+        if not progress.permitted:
+            try:
+                status = self._status(node)
+                text = workflows.as_text(node.definition.get("if", ""))
+                starts = expressions.condition(text, self.context(node), status)
+            except expressions.ExpressionError as error:
+                return self._finish(node, "failure", f"##[error]The template is not valid. {error}")
+            if not starts:
+                # Ready and only stopped by the cancellation, or never wanted.
+                results = [self.progress[a.key].result for a in node.ancestors()]
+                stopped = self.run.cancelled and all(result == "success" for result in results)
+                return self._finish(node, "cancelled" if stopped else "skipped")
+            progress.permitted = True
+        if not node.called and self.running >= self.github.parallel:
+            return False
+        try:
+            if not self._claim(node, progress):
+                return progress.status == "completed"
+            if node.called:
+                self._call(node, progress)
+            else:
+                self._launch(node, progress)
+        except (expressions.ExpressionError, ValueError) as error:
+            return self._finish(node, "failure", f"##[error]The template is not valid. {error}")
+        return True
+
+    def _claim(self, node: Node, progress: Progress) -> bool:
+        """Ask for the job's concurrency groups; False while they are held by others."""
+        if not progress.claims:
+            wanted = [(node.definition.get("concurrency"), self.context(node))]
+            if node.called:
+                context = {**self.context(node), "inputs": self._call_inputs(node)}
+                wanted.append((node.called.get("concurrency"), context))
+            job = self._job(node)
+            for value, context in wanted:
+                if value is None:
+                    continue
+                settings = expressions.evaluate(value, context)
+                settings = settings if isinstance(settings, dict) else {"group": settings}
+                if settings.get("cancel-in-progress"):
+                    raise NotModelledError("cancel-in-progress of a job's concurrency group")
+                job.concurrency = settings["group"]
+                claim = Claim(settings["group"], f"{self.run.id} {node.key}", lambda: None)
+                claim.outer = [*self.claims, *self._outer_claims(node), *progress.claims]
+                progress.claims.append(claim)
+                self.github.groups.request(claim, cancel_in_progress=False)
+        for claim in progress.claims:
+            if claim.state == "cancelled":
+                self._finish(node, "cancelled", f"##[error]{claim.message}")
+                return False
+        if self.run.cancelled and not self._survives_cancel(node):
+            self._finish(node, "cancelled")
+            return False
+        return all(claim.state == "running" for claim in progress.claims)
+
+    def _outer_claims(self, node: Node) -> list[Claim]:
+        claims: list[Claim] = []
+        parent = node.parent
+        while parent:
+            claims += self.progress[parent.key].claims
+            parent = parent.parent
+        return claims
+
+    def _survives_cancel(self, node: Node) -> bool:
+        try:
+            return expressions.condition(
+                workflows.as_text(node.definition.get("if", "")), self.context(node), NEVER
+            )
+        except expressions.ExpressionError:
+            return False
+
+    def _job(self, node: Node) -> Job:
+        progress = self.progress[node.key]
+        if progress.job is None:
+            job = Job(node.key, self.github.new_id(), self.run.attempt, node.path)
+            job.permissions = node.permissions
+            job.name = str(node.definition.get("name", node.id))
+            progress.job = self.run.jobs[node.key] = job
+        return progress.job
+
+    def _finish(self, node: Node, result: str, log: str = "") -> bool:
+        progress, job = self.progress[node.key], self._job(node)
+        progress.status, progress.result, progress.process = "completed", result, None
+        job.status, job.result, job.outputs = "completed", result, progress.outputs
+        job.log = "\n".join(part for part in (job.log, log) if part)
+        for claim in progress.claims:
+            self.github.groups.release(claim)
+        if (
+            result != "success"
+            and node.called
+            and not any(self.progress[child.key].job for child in node.children.values())
+        ):
+            # GitHub shows a call that did not happen as one job, without those of the callee.
+            for child in node.walk():
+                self.progress[child.key].status = "completed"
+                self.progress[child.key].result = result
+        return True
+
+    # Calls
+
+    def _call_inputs(self, node: Node) -> dict[str, Any]:
+        assert node.called
+        given = expressions.evaluate(node.definition.get("with") or {}, self.context(node))
+        return workflows.call_inputs(node.called, given)
+
+    def _call(self, node: Node, progress: Progress) -> None:
+        """Start the jobs of a called workflow."""
+        assert node.parent
+        caller = self.progress[node.parent.key]
+        job = self._job(node)
+        progress.inputs = job.inputs = self._call_inputs(node)
+        secrets = node.definition.get("secrets") or {}
+        if secrets == "inherit":
+            progress.secrets, progress.environment_secrets = (
+                caller.secrets,
+                caller.environment_secrets,
+            )
+        else:
+            context = {**self.context(node), "secrets": caller.secrets}
+            values = expressions.evaluate(secrets, context)
+            progress.secrets = {name: workflows.as_text(value) for name, value in values.items()}
+        progress.status = job.status = "running"
+
+    def _return(self, node: Node, progress: Progress) -> None:
+        """A calling job ends: its outputs, and the worst result of what it called."""
+        assert node.called
+        results = [self.progress[child.key].result for child in node.children.values()]
+        settings = workflows.call_settings(node.called) or {}
+        declared = {name: o["value"] for name, o in (settings.get("outputs") or {}).items()}
+        jobs = {child.id: self._needed(child) for child in node.children.values()}
+        context = {**self.context(node), "inputs": progress.inputs, "jobs": jobs}
+        values = expressions.evaluate(declared, context)
+        progress.outputs = {name: workflows.as_text(value) for name, value in values.items()}
+        for worst in ("failure", "cancelled"):
+            if worst in results:
+                self._finish(node, worst)
+                return
+        self._finish(node, "skipped" if set(results) == {"skipped"} else "success")
+
+    # Jobs with steps
+
+    def _launch(self, node: Node, progress: Progress) -> None:
+        assert node.parent
+        github, run, job = self.github, self.run, self._job(node)
+        runner.check_modelled(node.definition)
+        caller, context = self.progress[node.parent.key], self.context(node)
+        job.name = workflows.as_text(expressions.evaluate(job.name, context))
+        job.runs_on = expressions.evaluate(node.definition["runs-on"], context)
+        variables, secrets = dict(github.variables), dict(caller.secrets)
+        environment = expressions.evaluate(node.definition.get("environment"), context)
+        if environment:
+            name = environment["name"] if isinstance(environment, dict) else environment
+            job.environment = name
+            # An environment that does not exist is created, without any protection.
+            settings = github.environments.setdefault(name, {})
+            branches = settings.get("branches")
+            ref_name = run.ref.split("/", 2)[2]
+            if branches and not events.matches(branches, ref_name):
+                self._finish(
+                    node,
+                    "failure",
+                    f'##[error]Branch "{ref_name}" is not allowed to deploy to {name} '
+                    "due to environment protection rules.",
+                )
+                return
+            if settings.get("reviewers"):
+                run.approvals.append((node.key, name))
+            variables |= settings.get("vars") or {}
+            if caller.environment_secrets:
+                secrets |= settings.get("secrets") or {}
+        job.secrets = sorted(secrets)
+        job.inputs = caller.inputs
+        token, runtime_token = github.server.tokens(Session(github, run, job))
+        literals = {**context, "vars": variables, **github.unknown_to_act(context["github"])}
+        del literals["github"]
+        parts = {key: node.definition.get(key) or {} for key in ("env", "defaults", "outputs")}
+        parts["workflow"] = {key: node.workflow.get(key) or {} for key in ("env", "defaults")}
+        parts, steps = expressions.substitute(parts, node.definition["steps"], literals)
+        progress.process = runner.JobProcess(
+            runner.JobRequest(
+                folder=github.workdir / "jobs" / f"{run.id}-{run.attempt}-{job.id}",
+                stand_ins=github.stand_ins,
+                event_name=run.event,
+                event=run.payload,
+                workflow_name=run.workflow_name,
+                workflow=parts.pop("workflow"),
+                job_id=node.id,
+                job=parts,
+                steps=steps,
+                environment=github.job_environment(run, job, context["github"], runtime_token),
+                secrets={**secrets, "GITHUB_TOKEN": token},
+                variables=variables,
+                path=github.path,
+                runner_environment=github.runner_environment,
+            )
+        )
+        progress.status = job.status = "running"
+        run.order.append(node.key)
+        self.running += 1
+        self.pool.submit(self._work, node, progress.process)
+
+    def _work(self, node: Node, process: runner.JobProcess) -> None:
+        outcome: runner.JobOutcome | BaseException
+        github, started = self.github, time.monotonic()
+
+        def too_long() -> None:
+            github.failures.append(TimeoutError(f"{node.key} ran longer than {github.job_limit} s"))
+            process.cancel()
+
+        limit = threading.Timer(github.job_limit, too_long)
+        limit.start()
+        try:
+            if github.before_job:
+                github.before_job(self.run, node.key)
+            if result := github.forced_results.get(node.key):
+                outcome = runner.JobOutcome(result, github.forced_outputs.get(node.key, {}))
+            else:
+                outcome = process.run()
+        except BaseException as error:
+            outcome = error
+        finally:
+            limit.cancel()
+        self._job(node).seconds = time.monotonic() - started
+        self.finished.put((node, outcome))
+
+    def _collect(self, node: Node, outcome: runner.JobOutcome | BaseException) -> None:
+        self.running -= 1
+        if isinstance(outcome, BaseException):
+            self.github.failures.append(outcome)
+            outcome = runner.JobOutcome(log=f"##[error]offline GitHub: {outcome!r}")
+        job, progress = self._job(node), self.progress[node.key]
+        job.log, job.summary, job.steps = outcome.log, outcome.summary, outcome.steps
+        progress.outputs = {name: value for name, value in outcome.outputs.items() if value}
+        self._finish(node, outcome.result)
+
+    # Re-runs
+
+    def keep(self, previous: Run) -> None:
+        """`Re-run failed jobs`: what succeeded, or was skipped for itself, keeps its result."""
+        failed = {
+            key for key, job in previous.jobs.items() if job.result in ("failure", "cancelled")
+        }
+
+        def again(node: Node) -> bool:
+            if node.children and any(
+                child.key in previous.jobs for child in node.children.values()
+            ):
+                return any(again(child) for child in node.children.values())
+            return node.key in failed or any(
+                ancestor.key in failed for ancestor in node.ancestors()
+            )
+
+        for node in self.nodes:
+            old = previous.jobs.get(node.key)
+            progress = self.progress[node.key]
+            if old is None or again(node):
+                continue
+            progress.status, progress.result, progress.outputs = (
+                "completed",
+                old.result,
+                old.outputs,
+            )
+            progress.job = self.run.jobs[node.key] = old
+            if node.called:
+                for child in node.walk():
+                    kept = self.progress[child.key]
+                    if child.key not in previous.jobs:
+                        kept.status, kept.result = "completed", old.result
+
+
+def conclusion(run: Run) -> str:
+    """The run's conclusion from its top-level jobs."""
+    results = {job.result for key, job in run.jobs.items() if " / " not in key}
+    if run.cancelled:
+        return "cancelled"
+    for worst in ("failure", "cancelled"):
+        if worst in results:
+            return worst
+    return "skipped" if results == {"skipped"} else "success"

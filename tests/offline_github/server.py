@@ -1,0 +1,578 @@
+"""The REST API and the artifact service, on a free port of this machine.
+
+One server serves every `OfflineGitHub` of a process, because GitHub's libraries read the API's
+address once, when they are loaded; the token of a request says whose it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import itertools
+import json
+import re
+import threading
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .model import Artifact, Job, Run
+from .workflows import LEVELS
+
+if TYPE_CHECKING:
+    from .github import OfflineGitHub
+
+
+@dataclass
+class Session:
+    """What a token stands for: one job, with its rights."""
+
+    github: OfflineGitHub
+    run: Run
+    job: Job
+
+
+@dataclass
+class ApiCall:
+    method: str
+    path: str
+    job: str
+    status: int
+    body: Any = None
+
+
+@dataclass
+class Answer:
+    """A response; a `status` of 0 drops the connection."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] | None = None
+
+
+class ApiError(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+Handler = Callable[["Request"], Answer]
+ROUTES: list[tuple[str, re.Pattern[str], str, Handler]] = []
+
+
+@dataclass
+class Request:
+    session: Session
+    parameters: dict[str, str]
+    query: dict[str, str]
+    body: Any
+    url: str
+
+    @property
+    def github(self) -> OfflineGitHub:
+        return self.session.github
+
+    def run(self) -> Run:
+        """The newest attempt of the run in the path, or 404."""
+        run = self.github.find_run(int(self.parameters["run"]))
+        if run is None:
+            raise ApiError(404, "Not Found")
+        return run
+
+    def page(self, items: list[Any], key: str | None = None) -> Answer:
+        """One page, with the Link header that Octokit's `paginate` follows."""
+        size = min(int(self.query.get("per_page", 30)), 100)
+        number = int(self.query.get("page", 1))
+        shown = items[(number - 1) * size : number * size]
+        headers = {}
+        if number * size < len(items):
+            path = self.url.split("?")[0]
+            query = urllib.parse.urlencode({**self.query, "page": number + 1})
+            headers["Link"] = f'<{self.github.api_url}{path}?{query}>; rel="next"'
+        return Answer(200, {"total_count": len(items), key: shown} if key else shown, headers)
+
+
+def route(method: str, path: str, permission: str) -> Callable[[Handler], Handler]:
+    """Registers a REST endpoint; `permission` is what the token needs, as `contents: read`."""
+    names = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+    names = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+)", names)
+
+    def register(handler: Handler) -> Handler:
+        ROUTES.append(
+            (method, re.compile(f"/repos/(?P<repository>[^/]+/[^/]+){names}"), permission, handler)
+        )
+        return handler
+
+    return register
+
+
+@route("GET", "", "")
+def get_repository(request: Request) -> Answer:
+    return Answer(200, request.github.repository_payload())
+
+
+@route("GET", "/compare/{basehead*}", "contents: read")
+def compare(request: Request) -> Answer:
+    base, _, head = request.parameters["basehead"].partition("...")
+    result = request.github.remote.compare(base, head)
+    if result is None:
+        raise ApiError(404, "Not Found")
+    first, second = result.pop("base"), result.pop("head")
+    merge_base = {"sha": first if result["status"] in ("ahead", "identical") else second}
+    shown = {
+        "base_commit": {"sha": first},
+        "merge_base_commit": merge_base,
+        "total_commits": result["ahead_by"],
+    }
+    return Answer(200, {**result, **shown, "commits": [], "files": []})
+
+
+def _branch(name: str, commit: str) -> dict[str, Any]:
+    return {"name": name, "commit": {"sha": commit}, "protected": False}
+
+
+@route("GET", "/branches", "contents: read")
+def list_branches(request: Request) -> Answer:
+    refs = request.github.remote.refs("refs/heads/")
+    return request.page([_branch(name, commit) for name, commit in refs.items()])
+
+
+@route("GET", "/branches/{branch*}", "contents: read")
+def get_branch(request: Request) -> Answer:
+    name = request.parameters["branch"]
+    commit = request.github.remote.refs("refs/heads/").get(name)
+    if commit is None:
+        raise ApiError(404, "Branch not found")
+    return Answer(200, _branch(name, commit))
+
+
+@route("GET", "/tags", "contents: read")
+def list_tags(request: Request) -> Answer:
+    refs = request.github.remote.refs("refs/tags/")
+    return request.page(
+        [{"name": name, "commit": {"sha": commit}} for name, commit in refs.items()]
+    )
+
+
+@route("GET", "/commits/{ref*}", "contents: read")
+def get_commit(request: Request) -> Answer:
+    commit = request.github.remote.resolve(request.parameters["ref"])
+    if commit is None:
+        raise ApiError(422, f"No commit found for SHA: {request.parameters['ref']}")
+    return Answer(
+        200, {"sha": commit, "commit": {"message": request.github.remote.message(commit)}}
+    )
+
+
+def _ref(name: str, commit: str) -> dict[str, Any]:
+    return {"ref": name, "object": {"type": "commit", "sha": commit}}
+
+
+@route("GET", "/git/matching-refs/{ref*}", "contents: read")
+def matching_refs(request: Request) -> Answer:
+    start = f"refs/{request.parameters['ref']}"
+    refs = request.github.remote.refs("refs/")
+    return request.page(
+        [_ref(f"refs/{n}", c) for n, c in refs.items() if f"refs/{n}".startswith(start)]
+    )
+
+
+@route("GET", "/git/ref/{ref*}", "contents: read")
+def get_ref(request: Request) -> Answer:
+    name = request.parameters["ref"]
+    commit = request.github.remote.refs("refs/").get(name)
+    if commit is None:
+        raise ApiError(404, "Not Found")
+    return Answer(200, _ref(f"refs/{name}", commit))
+
+
+@route("GET", "/environments/{environment}", "actions: read")
+def get_environment(request: Request) -> Answer:
+    name = request.parameters["environment"]
+    settings = request.github.environments.get(name)
+    if settings is None:
+        raise ApiError(404, "Not Found")
+    reviewer = {"type": "User", "reviewer": {"login": "reviewer"}}
+    rule = {
+        "id": 1,
+        "type": "required_reviewers",
+        "prevent_self_review": False,
+        "reviewers": [reviewer],
+    }
+    rules = [rule] if settings.get("reviewers") else []
+    return Answer(200, {"name": name, "protection_rules": rules, "deployment_branch_policy": None})
+
+
+def _runs(request: Request, runs: list[Run]) -> Answer:
+    wanted = request.query
+    for filter_name, attribute in (
+        ("branch", "head_branch"),
+        ("event", "event"),
+        ("head_sha", "head_sha"),
+    ):
+        if filter_name in wanted:
+            runs = [run for run in runs if getattr(run, attribute) == wanted[filter_name]]
+    if unknown := set(wanted) - {"branch", "event", "head_sha", "status", "per_page", "page"}:
+        request.github.report(f"listing runs by {sorted(unknown)}")
+    if "status" in wanted:
+        runs = [run for run in runs if wanted["status"] in (run.status, run.conclusion)]
+    newest_first = sorted(runs, key=lambda run: run.id, reverse=True)
+    return request.page([request.github.run_payload(run) for run in newest_first], "workflow_runs")
+
+
+@route("GET", "/actions/runs", "actions: read")
+def list_runs(request: Request) -> Answer:
+    return _runs(request, request.github.latest_attempts())
+
+
+@route("GET", "/actions/workflows/{workflow}/runs", "actions: read")
+def list_workflow_runs(request: Request) -> Answer:
+    path = request.github.workflow_path(request.parameters["workflow"])
+    if path is None:
+        raise ApiError(404, "Not Found")
+    return _runs(
+        request, [run for run in request.github.latest_attempts() if run.workflow_path == path]
+    )
+
+
+@route("GET", "/actions/workflows/{workflow}", "actions: read")
+def get_workflow(request: Request) -> Answer:
+    path = request.github.workflow_path(request.parameters["workflow"])
+    if path is None:
+        raise ApiError(404, "Not Found")
+    return Answer(200, {"id": request.github.workflow_id(path), "path": path, "state": "active"})
+
+
+@route("GET", "/actions/runs/{run}", "actions: read")
+def get_run(request: Request) -> Answer:
+    return Answer(200, request.github.run_payload(request.run()))
+
+
+@route("GET", "/actions/runs/{run}/attempts/{attempt}", "actions: read")
+def get_attempt(request: Request) -> Answer:
+    run = request.github.find_run(request.run().id, int(request.parameters["attempt"]))
+    if run is None:
+        raise ApiError(404, "Not Found")
+    return Answer(200, request.github.run_payload(run))
+
+
+def _jobs(request: Request, run: Run | None) -> Answer:
+    if run is None:
+        raise ApiError(404, "Not Found")
+    return request.page(request.github.job_payloads(run), "jobs")
+
+
+@route("GET", "/actions/runs/{run}/jobs", "actions: read")
+def list_jobs(request: Request) -> Answer:
+    return _jobs(request, request.run())
+
+
+@route("GET", "/actions/runs/{run}/attempts/{attempt}/jobs", "actions: read")
+def list_attempt_jobs(request: Request) -> Answer:
+    return _jobs(
+        request, request.github.find_run(request.run().id, int(request.parameters["attempt"]))
+    )
+
+
+def _artifact(request: Request, artifact: Artifact, run: Run) -> dict[str, Any]:
+    url = f"{request.github.api_url}/repos/{request.github.name}"
+    return {
+        "id": artifact.id,
+        "name": artifact.name,
+        "size_in_bytes": len(artifact.data),
+        "expired": artifact.expired,
+        "digest": artifact.digest,
+        "created_at": artifact.created_at,
+        "archive_download_url": f"{url}/actions/artifacts/{artifact.id}/zip",
+        "workflow_run": {
+            "id": run.id,
+            "head_sha": run.head_sha,
+            "head_branch": run.head_branch,
+            "repository_id": request.github.repository_id,
+            "head_repository_id": request.github.head_repository_id(run),
+        },
+    }
+
+
+def _artifacts(request: Request, runs: list[Run]) -> Answer:
+    found = [(a, run) for run in runs for a in run.artifact_store.values() if a.final]
+    if "name" in request.query:
+        found = [(a, run) for a, run in found if a.name == request.query["name"]]
+    found.sort(key=lambda pair: pair[0].id, reverse=True)
+    return request.page([_artifact(request, a, run) for a, run in found], "artifacts")
+
+
+@route("GET", "/actions/artifacts", "actions: read")
+def list_artifacts(request: Request) -> Answer:
+    return _artifacts(request, request.github.latest_attempts())
+
+
+@route("GET", "/actions/runs/{run}/artifacts", "actions: read")
+def list_run_artifacts(request: Request) -> Answer:
+    return _artifacts(request, [request.run()])
+
+
+@route("GET", "/actions/artifacts/{artifact}/zip", "actions: read")
+def download_artifact(request: Request) -> Answer:
+    artifact = request.github.artifact(int(request.parameters["artifact"]))
+    if artifact is None:
+        raise ApiError(404, "Not Found")
+    if artifact.expired:
+        raise ApiError(410, "Artifact has expired")
+    return Answer(302, b"", {"Location": blob_url(request.github, artifact)})
+
+
+@route("POST", "/actions/workflows/{workflow}/dispatches", "actions: write")
+def dispatch(request: Request) -> Answer:
+    body = request.body or {}
+    path = request.github.workflow_path(request.parameters["workflow"])
+    if path is None:
+        raise ApiError(404, "Not Found")
+    try:
+        run = request.github.dispatch(path, body.get("ref", ""), body.get("inputs") or {})
+    except ValueError as error:
+        raise ApiError(422, str(error)) from error
+    if not body.get("return_run_details"):
+        return Answer(204)
+    shown = request.github.run_payload(run)
+    return Answer(
+        200, {"workflow_run_id": run.id, "run_url": shown["url"], "html_url": shown["html_url"]}
+    )
+
+
+def _cancel(request: Request) -> Answer:
+    run = request.run()
+    if run.status == "completed":
+        raise ApiError(409, "Cannot cancel a workflow run that is completed.")
+    request.github.cancel(run)
+    return Answer(202, {})
+
+
+route("POST", "/actions/runs/{run}/cancel", "actions: write")(_cancel)
+route("POST", "/actions/runs/{run}/force-cancel", "actions: write")(_cancel)
+
+
+@route("GET", "/_clone", "contents: read")
+def clone(request: Request) -> Answer:
+    """Not GitHub's: tells the checkout stand-in where a ref is, if its token may read it."""
+    remote, ref = request.github.remote, request.query["ref"]
+    branch = ref.removeprefix("refs/heads/")
+    commit = remote.refs("refs/heads/").get(branch)
+    fetched: str | None = f"refs/heads/{branch}"
+    if commit is None:
+        tag = ref.removeprefix("refs/tags/")
+        branch, commit, fetched = "", remote.refs("refs/tags/").get(tag), f"refs/tags/{tag}"
+    if commit is None and re.fullmatch("[0-9a-f]{40}", ref):
+        commit = fetched = remote.resolve(ref)
+    if commit is None:
+        raise ApiError(404, f"A branch or tag with the name '{ref}' could not be found")
+    return Answer(
+        200, {"url": remote.path.as_uri(), "commit": commit, "branch": branch, "fetched": fetched}
+    )
+
+
+# The artifact service
+
+
+def blob_url(github: OfflineGitHub, artifact: Artifact) -> str:
+    return f"{github.server.url}/blobs/{id(github)}/{artifact.id}.zip?sig=signature-{artifact.id}"
+
+
+def twirp(session: Session, method: str, body: dict[str, Any]) -> Answer:
+    """github.actions.results.api.v1.ArtifactService, for the run of the token."""
+    github, store = session.github, session.run.artifact_store
+    named = [a for a in store.values() if a.name == body.get("name")]
+    match method:
+        case "CreateArtifact":
+            if named:
+                message = "an artifact with this name already exists on the workflow run"
+                return Answer(409, {"code": "already_exists", "msg": message})
+            artifact = github.new_artifact(session.run, body["name"])
+            return Answer(200, {"ok": True, "signed_upload_url": blob_url(github, artifact)})
+        case "FinalizeArtifact":
+            named[0].final = True
+            return Answer(200, {"ok": True, "artifact_id": str(named[0].id)})
+        case "ListArtifacts":
+            found = [a for a in store.values() if a.final and not a.expired]
+            if "name_filter" in body:
+                found = [a for a in found if a.name == body["name_filter"]]
+            if "id_filter" in body:
+                found = [a for a in found if str(a.id) == body["id_filter"]]
+            ids = {
+                "workflow_run_backend_id": str(session.run.id),
+                "workflow_job_run_backend_id": "1",
+            }
+            shown = [
+                {
+                    **ids,
+                    "database_id": str(a.id),
+                    "name": a.name,
+                    "size": str(len(a.data)),
+                    "created_at": a.created_at,
+                    "digest": a.digest,
+                }
+                for a in found
+            ]
+            return Answer(200, {"artifacts": shown})
+        case "GetSignedArtifactURL" if named:
+            return Answer(200, {"signed_url": blob_url(github, named[0])})
+        case "DeleteArtifact" if named:
+            del store[named[0].id]
+            return Answer(200, {"ok": True, "artifact_id": str(named[0].id)})
+    return Answer(404, {"code": "not_found", "msg": f"{method}: not found"})
+
+
+class _HttpHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _HttpServer
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        data = self.rfile.read(length)
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            data = self._chunks()
+        url = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        if url.path.startswith("/blobs/"):
+            answer = self._blob(url.path, query, data)
+        else:
+            answer = self._api(url.path, query, data)
+        self._send(answer)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve  # noqa: N815
+
+    def _chunks(self) -> bytes:
+        data = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+    def _send(self, answer: Answer) -> None:
+        if answer.status == 0:
+            self.close_connection = True
+            return
+        content = answer.body
+        headers = {"x-ms-request-id": "1", **(answer.headers or {})}
+        if content is None:
+            content = b""
+        elif not isinstance(content, bytes):
+            content = json.dumps(content).encode()
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        self.send_response(answer.status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if answer.status != 204:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD" and answer.status != 204:
+            self.wfile.write(content)
+
+    def _api(self, path: str, query: dict[str, str], data: bytes) -> Answer:
+        token = self.headers.get("Authorization", "").rpartition(" ")[2]
+        session = self.server.sessions.get(token)
+        if session is None:
+            return Answer(401, {"message": "Bad credentials"})
+        body = json.loads(data) if data else None
+        if path.startswith("/twirp/"):
+            with session.github.lock:
+                return twirp(session, path.rpartition("/")[2], body or {})
+        answer = self._rest(session, path, query, body)
+        if path.startswith("/_offline/"):
+            return answer
+        session.github.api_calls.append(
+            ApiCall(self.command, self.path, session.job.key, answer.status, body)
+        )
+        return answer
+
+    def _rest(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
+        if answer := session.github.planned_answer(self.command, path):
+            return answer
+        path = re.sub(r"^/_offline/clone/([^/]+/[^/]+)$", r"/repos/\1/_clone", path)
+        try:
+            for method, pattern, permission, handler in ROUTES:
+                match = pattern.fullmatch(path)
+                if method != self.command or not match:
+                    continue
+                parameters = {k: urllib.parse.unquote(v) for k, v in match.groupdict().items()}
+                if parameters["repository"].lower() != session.github.name.lower():
+                    raise ApiError(404, "Not Found")
+                _authorize(session, permission)
+                return handler(Request(session, parameters, query, body, path))
+        except ApiError as error:
+            return Answer(error.status, {"message": str(error), "status": str(error.status)})
+        except Exception as error:
+            session.github.failures.append(error)
+            return Answer(500, {"message": repr(error)})
+        session.github.report(f"REST call {self.command} {path}")
+        return Answer(501, {"message": "not modelled by the offline GitHub"})
+
+    def _blob(self, path: str, query: dict[str, str], data: bytes) -> Answer:
+        github_id, _, name = path.removeprefix("/blobs/").partition("/")
+        github = self.server.githubs[int(github_id)]
+        artifact = github.artifact(int(name.removesuffix(".zip")))
+        if artifact is None:
+            return Answer(404)
+        if self.command == "GET":
+            return Answer(200, artifact.data, {"Content-Type": "application/zip"})
+        # Azure's library sends blocks and then the list that puts them in order.
+        blocks = self.server.blocks.setdefault(path, {})
+        match query.get("comp"):
+            case "block":
+                blocks[query["blockid"]] = data
+            case "blocklist":
+                order = re.findall(r"<(?:Latest|Uncommitted|Committed)>([^<]+)<", data.decode())
+                artifact.data = b"".join(blocks[block] for block in order)
+            case _:
+                artifact.data = data
+        artifact.digest = f"sha256:{hashlib.sha256(artifact.data).hexdigest()}"
+        return Answer(201, b"", {"ETag": '"1"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"})
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read `api_calls` instead."""
+
+
+def _authorize(session: Session, permission: str) -> None:
+    """A token without the right gets what GitHub answers for a private repository."""
+    scope, _, level = permission.partition(": ")
+    if scope and LEVELS[session.job.permissions.get(scope, "none")] < LEVELS[level]:
+        raise ApiError(403, f"Resource not accessible by integration (needs {permission})")
+
+
+class _HttpServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _HttpHandler)
+        self.sessions: dict[str, Session] = {}
+        self.githubs: dict[int, OfflineGitHub] = {}
+        self.blocks: dict[str, dict[str, bytes]] = {}
+
+
+class Server:
+    """The HTTP server, and the tokens it knows."""
+
+    def __init__(self) -> None:
+        self._http = _HttpServer()
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self._numbers = itertools.count(1)
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def add(self, github: OfflineGitHub) -> None:
+        self._http.githubs[id(github)] = github
+
+    def tokens(self, session: Session) -> tuple[str, str]:
+        """A job's GITHUB_TOKEN and its token for the artifact service."""
+        number = next(self._numbers)
+        claims = {"scp": f"Actions.Results:{session.run.id}:{session.job.id}", "jti": str(number)}
+        parts = [
+            base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=")
+            for p in ({"alg": "none"}, claims)
+        ]
+        token, runtime = f"ghs_offline{number:08}", ".".join([*parts, ""])
+        self._http.sessions |= {token: session, runtime: session}
+        return token, runtime
