@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import pickle
 import shlex
 import sys
 from collections.abc import Mapping
@@ -46,20 +47,23 @@ def load_pipeline() -> ModuleType:
 
 class Orchestrator(Extension):
     """Globals for the templates: `plan`, `set_up`; for copier.yml: `check_answers`, `problem`,
-    `code_type_choices`, `ask_for_environments`. Filters: `scalar`, `flow`, `command`, `shell`.
+    `code_type_choices`, `default_name`, `type_of_runner`, `ask_for_environments`. Filters:
+    `scalar`, `flow`, `command`, `shell`.
     """
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.pipeline = load_pipeline()
-        self.read: dict[str, Any] = {}
-        self.plans: dict[str, Any] = {}
+        self.read: dict[bytes, Any] = {}
+        self.plans: dict[int, Any] = {}
         environment.globals.update(
             plan=self.plan,
             set_up=self.pipeline.setup.set_up,
             check_answers=self.check_answers,
             problem=self.problem,
             code_type_choices=self.code_type_choices,
+            default_name=self.pipeline.answers.default_name,
+            type_of_runner=self.type_of_runner,
             ask_for_environments=self.ask_for_environments,
         )
         printing = self.pipeline.printing
@@ -107,14 +111,23 @@ class Orchestrator(Extension):
         traceback for `--data`, and silently forget a stored answer.
         """
         value = context[question]
-        if question in self._data(context) or self._stored(context).get(question) == value:
+        stored = self._stored(context)
+        if question in self._data(context) or (question in stored and stored[question] == value):
             return ""
-        try:
-            known = {q: context[q] for q in self._questions_until(question) if q in context}
-            self._read({**known, question: value}, asking=question)
-        except self.pipeline.errors.AnswerError as error:
-            return str(error)
-        return ""
+        known = {q: context[q] for q in self._questions_until(question) if q in context}
+        problem = self._problem_of({**known, question: value}, question)
+        # What is wrong without this answer too, it cannot mend; `check_answers` says so.
+        return "" if problem == self._problem_of(known, question) else problem
+
+    @pass_context
+    def type_of_runner(self, context: Context) -> str:
+        """`str` for a prompt that shows a label as it is; `yaml` where a list or mapping is given.
+
+        Copier shows the default of a `yaml` question as PyYAML dumps it, a bare label with three
+        dots below it.
+        """
+        given = {**self._stored(context), **self._data(context)}.get("runner", "")
+        return "str" if isinstance(given, str) else "yaml"
 
     @pass_context
     def ask_for_environments(self, context: Context) -> bool:
@@ -123,7 +136,8 @@ class Orchestrator(Extension):
         Copier forgets the answer to a question that it does not ask, so a list that a data file
         or an earlier answer holds must be asked for, whatever `branching` says beside it.
         """
-        if context.get("branching") == "custom" or self._data(context).get("environments"):
+        given = self._data(context).get("environments")
+        if context.get("branching") == "custom" or self._parsed("environments", given):
             return True
         stored = self._stored(context)
         kept = stored.get("branching") == context.get("branching")
@@ -134,14 +148,13 @@ class Orchestrator(Extension):
     @pass_context
     def plan(self, context: Context) -> Any:
         """The plan for the answers. Computed once for each set of answers."""
-        answers = self._answers(context)
-        key = repr(answers)
-        if key not in self.plans:
-            try:
-                self.plans[key] = self.pipeline.plan.make_plan(self._read(answers))
-            except self.pipeline.errors.AnswerError as error:
-                raise UserMessageError(str(error)) from None
-        return self.plans[key]
+        try:
+            answers = self._read(self._answers(context))
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+        if id(answers) not in self.plans:
+            self.plans[id(answers)] = self.pipeline.plan.make_plan(answers)
+        return self.plans[id(answers)]
 
     # ---------------------------------------------------------------------------------------
 
@@ -157,10 +170,21 @@ class Orchestrator(Extension):
 
     def _read(self, given: Mapping[str, Any], asking: str = "") -> Any:
         """The answers, read once however often Copier asks for them."""
-        key = repr((given, asking))
+        # Pickled, because YAML anchors make values that `repr` would unfold without end.
+        key = pickle.dumps((given, asking))
         if key not in self.read:
             self.read[key] = self.pipeline.answers.read_answers(given, self.code_types, asking)
         return self.read[key]
+
+    def _problem_of(self, given: Mapping[str, Any], asking: str) -> str:
+        try:
+            self._read(given, asking)
+        except self.pipeline.errors.AnswerError as error:
+            return str(error)
+        return ""
+
+    def _parsed(self, name: str, value: Any) -> Any:
+        return self.pipeline.answers.parsed(name, value)
 
     def _check_alone(self, data: Mapping[str, Any]) -> None:
         try:

@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from .code_types import CodeType
-from .components import Component, read_components, read_runner
+from .components import Component, packages_variable, read_components, read_runner
 from .dependencies import MAP, Dependencies, read_dependencies
-from .environments import Environment, read_environments
-from .errors import AnswerError, nearest, shown, yaml_surprise
+from .environments import Environment, read_environments, title
+from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import CALLED_COMPONENTS
 from .names import EXPRESSION, check_no_collision
 from .schema import check
@@ -73,7 +73,7 @@ def read_answers(
             raise AnswerError("answers", f"the key {shown(key)} is not text{yaml_surprise(key)}")
         if key not in DEFAULTS and not key.startswith("_"):
             raise AnswerError(key, f"there is no such answer{nearest(key, DEFAULTS)}")
-    raw = {name: _parsed(name, given.get(name, default)) for name, default in DEFAULTS.items()}
+    raw = {name: parsed(name, given.get(name, default)) for name, default in DEFAULTS.items()}
     project_name = _project_name(raw["project_name"])
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
@@ -87,7 +87,8 @@ def read_answers(
     _check_choice(raw["cloud"], CLOUDS, "cloud")
     check(raw["retry_approval"], {"type": "boolean"}, "retry_approval")
     _check_files(components, environments)
-    _check_secrets(components, environments)
+    _check_titles(components, environments)
+    _check_variables(components, dependencies, environments)
     return Answers(
         project_name=project_name,
         components=components,
@@ -106,13 +107,13 @@ def check_alone(given: Mapping[str, Any], code_types: Mapping[str, CodeType]) ->
     """
     some = dict(given)
     if not {"code_types", "components"} <= set(some):
-        check(_parsed("dependency_map", some.pop("dependency_map", [])), MAP, "dependency_map")
+        check(parsed("dependency_map", some.pop("dependency_map", [])), MAP, "dependency_map")
     if not some.get("environments") and some.get("branching") == "custom":
         del some["branching"]
     read_answers(some, code_types, asking=BEFORE_COMPONENTS[0])
 
 
-def _parsed(name: str, value: Any) -> Any:
+def parsed(name: str, value: Any) -> Any:
     """The value, parsed from YAML when it is the text of an answer that is none."""
     if name in _TEXT_ANSWERS or not isinstance(value, str):
         return value
@@ -130,7 +131,8 @@ def _parsed(name: str, value: Any) -> Any:
 
 def _project_name(value: Any) -> str:
     # A bare number is a fine name, and Copier takes it as text too.
-    text = str(value) if isinstance(value, (int, float)) and value is not True else value
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    text = as_text(value, "project_name") if number else value
     check(text, {"type": "string"}, "project_name")
     if not text.strip() or not text.isprintable() or EXPRESSION in text:
         cause = f"{shown(text)} is no name; use one line of printable characters without ${{{{"
@@ -139,6 +141,12 @@ def _project_name(value: Any) -> str:
         cause = f"it has {len(text)} characters; at most {PROJECT_NAME_LENGTH} fit"
         raise AnswerError("project_name", cause)
     return str(text).strip()
+
+
+def default_name(folder: str) -> str:
+    """A project's name from its folder's, which may hold what a name may not."""
+    printable = "".join(c for c in folder.replace(EXPRESSION, "") if c.isprintable())
+    return printable.strip()[:PROJECT_NAME_LENGTH].strip() or DEFAULTS["project_name"]
 
 
 def _check_choice(value: Any, choices: tuple[str, ...], place: str) -> None:
@@ -159,6 +167,7 @@ def _check_files(components: tuple[Component, ...], environments: tuple[Environm
     """No two files or jobs may have one name: `a-b` to `c`, and `a` to `b-c`."""
     files = [("component-preflight", "the shared preflight workflow")]
     files += [("deployment-summary", "the summary job")]
+    files += [("tested-commit", "the job that finds the commit")]
     files += [(f"orchestrator-{e.name}", f"environments.{e.name}") for e in environments]
     for component in components:
         files += [
@@ -167,14 +176,39 @@ def _check_files(components: tuple[Component, ...], environments: tuple[Environm
     check_no_collision(files, "file")
 
 
-def _check_secrets(
-    components: tuple[Component, ...], environments: tuple[Environment, ...]
-) -> None:
+def _check_titles(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
+    """No two workflows may have one name: `workflow_run` finds the one before it by its name."""
+    titles = [(e.orchestrator, f"environments.{e.name}") for e in environments]
     for component in components:
         for environment in environments:
-            for name in component.secrets:
-                if name in environment.env:
+            name = f"{title(component.name)} {environment.title}"
+            titles.append((name, f"components.{component.name}"))
+    check_no_collision(titles, "workflow's name")
+
+
+def _check_variables(
+    components: tuple[Component, ...],
+    dependencies: Dependencies,
+    environments: tuple[Environment, ...],
+) -> None:
+    """No variable may have two values: secrets, folders of packages and `env` share their names."""
+    for component in components:
+        ours = {"ENVIRONMENT": "the name of the environment"}
+        for edge in dependencies.edges:
+            if edge.consumer == component.name:
+                what = f"the folder of {edge.producer}'s package"
+                ours[packages_variable(edge.producer)] = what
+        place = f"components.{component.name}"
+        for secret in component.secrets:
+            for name in (secret, *component.code_type.secret_variables.get(secret, ())):
+                if name.upper() in ours:
                     raise AnswerError(
-                        f"environments.{environment.name}.env",
-                        f"{name!r} is also a secret of {component.name}; drop one of them",
+                        f"{place}.secrets", f"{name!r} is already {ours[name.upper()]}; rename it"
                     )
+                ours[name.upper()] = f"the secret {secret} of {component.name}"
+        given = [(f"{place}.env", component.env)]
+        given += [(f"environments.{e.name}.env", e.env) for e in environments]
+        for where, variables in given:
+            for name in variables:
+                if name.upper() in ours:
+                    raise AnswerError(where, f"{name!r} is already {ours[name.upper()]}; drop it")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .code_types import JOBS, CodeType
-from .errors import AnswerError, shown
+from .errors import AnswerError, as_text, shown
 from .limits import TIMEOUT_MINUTES
 from .names import (
     EXPRESSION,
@@ -35,7 +35,11 @@ RUNNER: Mapping[str, Any] = {
                 "labels": {
                     "anyOf": [
                         {"type": "string", "minLength": 1},
-                        {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                        {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "minLength": 1},
+                        },
                     ]
                 },
             },
@@ -46,9 +50,8 @@ RUNNER: Mapping[str, Any] = {
 
 ENV: Mapping[str, Any] = {
     "type": "object",
-    "additionalProperties": {
-        "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
-    },
+    # No other numbers: YAML has made 3.1 of 3.10, and true of yes, before we see them.
+    "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
 }
 
 SETTINGS: Mapping[str, Any] = {
@@ -142,7 +145,7 @@ def _component(
         produces=produces,
         secrets=_secrets(given, code_type, commands, place),
         env=read_env(given.get("env", {}), f"{place}.env"),
-        runner=read_runner(given.get("runner"), f"{place}.runner"),
+        runner=read_runner(given["runner"], f"{place}.runner") if "runner" in given else None,
         timeout_minutes=given.get("timeout_minutes"),
     )
 
@@ -215,9 +218,6 @@ def _secrets(
         )
     secrets = [check_variable(name, place) for name in given.get("secrets", [])]
     check_no_collision([(name, place) for name in set(secrets)], "secret")
-    for name in secrets:
-        if name in given.get("env", {}):
-            raise AnswerError(place, f"{name!r} is also in env; drop one of them")
     return tuple(dict.fromkeys(secrets))
 
 
@@ -231,7 +231,7 @@ def read_env(given: Mapping[str, Any], place: str) -> dict[str, str]:
     result = {}
     for name, value in sorted(given.items()):
         check_variable(name, place)
-        text = str(value).lower() if isinstance(value, bool) else str(value)
+        text = as_text(value, f"{place}.{name}")
         if EXPRESSION in text and not _is_configuration_variable(text):
             raise AnswerError(
                 f"{place}.{name}",
@@ -249,9 +249,7 @@ def _is_configuration_variable(text: str) -> bool:
 
 
 def read_runner(given: Any, place: str) -> Any:
-    """A runner as `runs-on` takes it; None stays None. Raises AnswerError."""
-    if given is None:
-        return None
+    """A runner as `runs-on` takes it. Raises AnswerError."""
     check(given, RUNNER, place)
     labels = [given] if isinstance(given, str) else given
     if isinstance(given, dict):
@@ -260,6 +258,6 @@ def read_runner(given: Any, place: str) -> Any:
         inner = given.get("labels", [])
         labels = [given.get("group", "-"), *([inner] if isinstance(inner, str) else inner)]
     for label in labels:
-        if EXPRESSION in label or not label.isprintable():
+        if EXPRESSION in label or not label.strip() or not label.isprintable():
             raise AnswerError(place, f"{shown(label)} is not a runner's label; write it out")
     return given

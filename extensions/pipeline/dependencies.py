@@ -200,6 +200,9 @@ def _add_artifact(
         if to.endswith("/") or target == ".":
             target = str(PurePosixPath(target) / PurePosixPath(name).name)
         to = check_path(target, f"{place}.to")
+        if PurePosixPath(to.lower()).parts[0] == PACKAGES_FOLDER:
+            cause = f"{shown(to)} lies where packages are downloaded to; choose another place"
+            raise AnswerError(f"{place}.to", cause)
     for maker in makers:
         edges[maker.name].placements.append(Placement(name, to))
 

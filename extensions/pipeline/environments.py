@@ -196,8 +196,16 @@ def _check_ref(ref: str, place: str) -> None:
     """A branch or tag filter, as GitHub's filter pattern cheat sheet allows it."""
     if EXPRESSION in ref or not ref.isprintable() or re.search(r"[\s~^:\\]|\.\.|@\{", ref):
         raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
-    if ref.startswith(("!", "refs/")):
-        raise AnswerError(place, f"{shown(ref)} starts with {ref[0:5]!r}; write the name itself")
+    if match := re.match("!|refs/", ref):
+        raise AnswerError(place, f"{shown(ref)} starts with {match[0]}; write the name itself")
+    # git check-ref-format
+    parts = ref.split("/")
+    if ref.startswith("-") or ref == "@" or not all(parts):
+        raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
+    if any(part.startswith(".") or part.endswith((".", ".lock")) for part in parts):
+        raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
+    if not re.fullmatch(r"((\*\*|\*|\[[^\[\]]+\]|[^*\[\]?+])[?+]?)+", ref):
+        raise AnswerError(place, f"{shown(ref)} is not a pattern that GitHub reads")
     try:
         re.compile(filter_to_regex(ref))
     except re.error as error:

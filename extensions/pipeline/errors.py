@@ -18,7 +18,12 @@ class AnswerError(Exception):
     """An answer that cannot be used; its text is shown to the person as it is."""
 
     def __init__(self, place: str, cause: str) -> None:
-        super().__init__(f"{one_line(place)}: {one_line(cause)}")
+        # A place can hold a name that somebody made ten thousand characters long.
+        parts = [
+            part if len(part) <= SHOWN_CHARACTERS else f"{part[:SHOWN_CHARACTERS]}..."
+            for part in place.split(".")
+        ]
+        super().__init__(f"{one_line('.'.join(parts))}: {one_line(cause)}")
 
 
 def one_line(text: str) -> str:
@@ -32,13 +37,27 @@ def shown(value: Any) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
+    value = _pruned(value)
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
+def _pruned(value: Any, depth: int = 3) -> Any:
+    """The beginning of a value: YAML anchors write a billion words in ten lines."""
+    if isinstance(value, (list, tuple)):
+        some = value[: SHOWN_CHARACTERS // 3] if depth else [...]
+        return [_pruned(item, depth - 1) for item in some]
+    if isinstance(value, dict):
+        some = list(value.items())[: SHOWN_CHARACTERS // 5] if depth else []
+        return {_pruned(key, depth - 1): _pruned(item, depth - 1) for key, item in some}
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 1000:
+        return "a number of more than 300 digits"
+    return value
+
+
 def nearest(word: Any, known: Iterable[str]) -> str:
     """`; did you mean 'python'?`, or the known words when none is near."""
-    words = sorted(known)
+    words = sorted(set(known))
     near = difflib.get_close_matches(str(word).lower(), words, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
@@ -57,3 +76,11 @@ def yaml_surprise(value: Any) -> str:
     if isinstance(value, (int, float)):
         return " (write it in quotes)"
     return ""
+
+
+def as_text(value: str | int | float, place: str) -> str:
+    """A number as text; Python refuses to write one of thousands of digits."""
+    try:
+        return str(value)
+    except ValueError:
+        raise AnswerError(place, f"{shown(value)} is too long") from None

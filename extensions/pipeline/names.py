@@ -14,6 +14,9 @@ GitHub: "job_id ... must start with a letter or _ and contain only alphanumeric 
 _" (workflow syntax, jobs.<job_id>).
 """
 
+PATH_LENGTH = 200
+"""The longest path, in characters; Windows holds 260 with the folder of the clone before it."""
+
 NAME_LENGTH = 40
 """Two names, `-package-` and `.yml` stay readable, far below every limit on file names."""
 
@@ -54,6 +57,9 @@ def check_variable(name: str, place: str) -> str:
 
 def check_path(path: str, place: str) -> str:
     """A path inside the repository: relative, with /, normalised. Raises AnswerError."""
+    if len(path) > PATH_LENGTH:
+        cause = f"{shown(path)} has {len(path)} characters; at most {PATH_LENGTH} fit"
+        raise AnswerError(place, cause)
     if not path.strip() or not path.isprintable():
         raise AnswerError(place, f"{shown(path)} is not a path; use printable characters")
     if EXPRESSION in path:

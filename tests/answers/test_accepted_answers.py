@@ -1,0 +1,395 @@
+"""What looks odd and is right: none of it may be refused, and all of it means what it says."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from copier._cli import CopierApp
+from copies import copy, example, tree
+from pipeline.answers import read_answers
+from pipeline.code_types import load_code_types
+from pipeline.plan import Plan, make_plan
+from toolbox import ROOT
+
+CODE_TYPES = load_code_types(ROOT / "code_types")
+GENERIC = {"code_type": "generic"}
+SEED_MAP = (
+    '[{"code_type": "terraform", "depends_on": "python", "artifacts": ["lambda-package.zip"]},'
+    ' {"code_type": "kubernetes", "depends_on": "docker", "artifacts": ["docker-image"]}]'
+)
+"""The dependency map of the requirements, word for word."""
+
+
+def plan_of(**answers: Any) -> Plan:
+    return make_plan(read_answers({"code_types": ["python", "terraform"], **answers}, CODE_TYPES))
+
+
+def edges(plan: Plan) -> set[str]:
+    return {f"{e.consumer} after {e.producer}" for e in plan.answers.dependencies.edges}
+
+
+def places(plan: Plan) -> set[tuple[str, str]]:
+    """(product, where it goes)"""
+    return {(product, where) for _, product, _, where in plan.placements}
+
+
+PACKAGE = ("lambda-package.zip", ".packages/python/lambda-package.zip")
+"""What terraform takes from python when nobody says otherwise."""
+
+
+# -- the dependency map ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("written", [SEED_MAP, json.loads(SEED_MAP)], ids=["text", "list"])
+def test_the_seeds_map(written: Any) -> None:
+    plan = plan_of(**{**example("seed"), "dependency_map": written})
+    assert edges(plan) == {"terraform after python", "kubernetes after docker"}
+    assert places(plan) == {PACKAGE, ("docker-image", ".packages/docker/docker-image")}
+    assert plan.waves == (("docker", "python"), ("kubernetes", "terraform"))
+    assert plan.notices == ()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"terraform": "python"},
+        {"terraform": ["python"]},
+        {"terraform": ["python", "python"]},
+        "{terraform: [python]}",
+        "terraform: python",
+        "terraform:\n- python\n",
+        [{"code_type": "terraform", "depends_on": "python"}],
+        [{"code_type": "terraform", "depends_on": ["python"]}],
+        [{"code_type": "terraform", "depends_on": "python", "artifacts": ["lambda-package.zip"]}],
+        [{"code_type": "terraform", "depends_on": "python", "artifacts": ["./lambda-package.zip"]}],
+        [{"code_type": "terraform", "depends_on": "python"}] * 2,
+        {"python": [], "terraform": "python"},
+    ],
+    ids=repr,
+)
+def test_forms_of_one_map(written: Any) -> None:
+    plan = plan_of(dependency_map=written)
+    assert edges(plan) == {"terraform after python"}
+    assert places(plan) == {PACKAGE}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"terraform": []},
+        {"terraform": ""},
+        [{"code_type": "terraform", "depends_on": []}],
+        [{"code_type": "terraform", "depends_on": ""}],
+        [{"code_type": "terraform", "depends_on": [], "artifacts": []}],
+    ],
+    ids=repr,
+)
+def test_none_instead_of_what_is_usual(written: Any) -> None:
+    assert edges(plan_of(dependency_map=written)) == set()
+    assert edges(plan_of(dependency_map={})) == {"terraform after python"}
+
+
+def test_several_entries_add_up() -> None:
+    plan = plan_of(
+        components={"api": GENERIC, "worker": {"code_type": "python", "produces": ["dist"]}},
+        dependency_map=[
+            {"code_type": "api", "depends_on": "python", "artifacts": []},
+            {"code_type": "api", "depends_on": []},
+            {"code_type": "api", "depends_on": ["worker", "python"], "artifacts": ["dist"]},
+            {"code_type": "terraform", "depends_on": "api"},
+        ],
+    )
+    assert edges(plan) == {"api after python", "api after worker", "terraform after api"}
+    assert places(plan) == {("dist", ".packages/worker/dist")}
+    assert plan.waves == (("python", "worker"), ("api",), ("terraform",))
+
+
+def test_order_only() -> None:
+    entry = {"code_type": "terraform", "depends_on": "python", "artifacts": []}
+    plan = plan_of(dependency_map=[entry])
+    assert edges(plan) == {"terraform after python"}
+    assert places(plan) == set()
+
+
+@pytest.mark.parametrize(
+    ("to", "where"),
+    [
+        ("infra/", "infra/lambda-package.zip"),
+        ("./infra//", "infra/lambda-package.zip"),
+        (".", "lambda-package.zip"),
+        ("./", "lambda-package.zip"),
+        ("infra/code.zip", "infra/code.zip"),
+        ("infra/./code.zip", "infra/code.zip"),
+        ("infra", "infra"),
+        (".infra/.code", ".infra/.code"),
+        ("ünïcode/🚀.zip", "ünïcode/🚀.zip"),
+        ("it's $HOME & co/x.zip", "it's $HOME & co/x.zip"),
+    ],
+)
+def test_where_an_artifact_goes(to: str, where: str) -> None:
+    artifact = {"name": "lambda-package.zip", "to": to}
+    entry = {"code_type": "terraform", "depends_on": "python", "artifacts": [artifact]}
+    assert places(plan_of(dependency_map=[entry])) == {("lambda-package.zip", where)}
+
+
+def test_one_artifact_in_two_places() -> None:
+    artifacts = [{"name": "lambda-package.zip", "to": to} for to in ("a.zip", "b.zip", "b.zip")]
+    entry = {"code_type": "terraform", "depends_on": "python", "artifacts": artifacts}
+    assert {where for _, where in places(plan_of(dependency_map=[entry]))} == {"a.zip", "b.zip"}
+
+
+def test_names_that_only_begin_alike_are_two_spots() -> None:
+    artifacts = [{"name": "lambda-package.zip", "to": to} for to in ("infra/a", "infra/ab")]
+    entry = {"code_type": "terraform", "depends_on": "python", "artifacts": artifacts}
+    assert len(places(plan_of(dependency_map=[entry]))) == 2
+
+
+def test_two_consumers_may_use_one_spot() -> None:
+    """Each has a workspace of its own."""
+    artifacts = [{"name": "lambda-package.zip", "to": "x.zip"}]
+    plan = plan_of(
+        components={"edge": {"code_type": "terraform"}},
+        dependency_map=[
+            {"code_type": consumer, "depends_on": "python", "artifacts": artifacts}
+            for consumer in ("edge", "terraform")
+        ],
+    )
+    assert places(plan) == {("lambda-package.zip", "x.zip")}
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ({"terraform": "python"}, set()),
+        ({"python": "terraform"}, set()),
+        ({"python": ["terraform", "api"]}, {"python after api"}),
+        ([{"code_type": "python", "depends_on": "terraform", "artifacts": ["state"]}], set()),
+    ],
+    ids=repr,
+)
+def test_a_code_type_that_is_not_selected(written: Any, left: set[str]) -> None:
+    plan = plan_of(code_types=["python"], components={"api": GENERIC}, dependency_map=written)
+    assert edges(plan) == left
+    assert len(plan.notices) == 1
+    assert "terraform, which is not selected" in plan.notices[0]
+
+
+def test_its_notice_is_in_every_orchestrator_and_the_docs(template: Path, tmp_path: Path) -> None:
+    answers = {"code_types": ["python"], "dependency_map": {"terraform": "python"}}
+    files = tree(copy(template, tmp_path / "new", answers))
+    (notice,) = plan_of(**answers).notices
+    for env in ("dev", "test", "prd"):
+        header = files[f".github/workflows/orchestrator-{env}.yml"].decode().split("\nname:")[0]
+        assert f"# {notice}\n" in header
+    assert notice in files["docs/ci-cd.md"].decode()
+    assert not [path for path in files if "terraform" in path]
+
+
+def test_a_usual_dependency_yields_to_a_written_one() -> None:
+    plan = plan_of(dependency_map={"python": "terraform"})
+    assert edges(plan) == {"python after terraform"}
+    assert len(plan.notices) == 1
+    assert "terraform does not wait for python" in plan.notices[0]
+
+
+# -- names and texts ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["on", "no", "null", "y", "true", "Off", "call", "e1", "NaN"])
+def test_words_that_yaml_reads_otherwise(name: str, template: Path, tmp_path: Path) -> None:
+    """Quoted in the answers, they stay names in the plan and in what is written."""
+    answers = {
+        "code_types": [],
+        "components": {name: {**GENERIC, "deploy": "true"}},
+        "environments": [{"name": name, "branch": name, "env": {"A": name}}],
+    }
+    plan = plan_of(**answers)
+    assert plan.order == (name,)
+    assert [e.name for e in plan.environments] == [name]
+    files = tree(copy(template, tmp_path / "new", answers))
+    assert set(files) == {*plan.files, ".copier-answers.yml"}
+    stored = yaml.safe_load(files[".copier-answers.yml"])
+    assert plan_of(**{"code_types": [], **stored}) == plan_of(
+        **answers, branching="custom", project_name="new"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Änderungs-Dienst", "注文", "🚀 launch", "it's \"quoted\"", "# no comment", "a: b", "- x",
+     "[[ 7 * 7 ]] [% if %]", "{{ x }}", "$HOME `id`", "x" * 100, "007", "*anchor", "</a>"],
+)  # fmt: skip
+def test_names_of_projects(name: str, template: Path, tmp_path: Path) -> None:
+    answers = {"code_types": ["python"], "project_name": name}
+    assert plan_of(**answers).answers.project_name == name
+    files = tree(copy(template, tmp_path / "new", answers))
+    assert yaml.safe_load(files[".copier-answers.yml"])["project_name"] == name
+    orchestrator = files[".github/workflows/orchestrator-dev.yml"].decode()
+    assert orchestrator.startswith(f"# Deploys {name} to dev")
+    assert yaml.safe_load(orchestrator)["name"] == "Orchestrator Dev"
+
+
+@pytest.mark.parametrize(("given", "name"), [(12, "12"), (1.5, "1.5"), (0, "0"), ("  a  ", "a")])
+def test_names_of_projects_that_are_made_text(given: Any, name: str) -> None:
+    assert plan_of(project_name=given).answers.project_name == name
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("🚀 ünï", "🚀 ünï"),
+        ("", ""),
+        ("a\nb\tc\n", "a\nb\tc\n"),
+        (" \" ' # : - ", " \" ' # : - "),
+        (8080, "8080"),
+        ("3.10", "3.10"),
+        ("${{ vars.REGION }}", "${{ vars.REGION }}"),
+        ("$HOME ${HOME} }} {{", "$HOME ${HOME} }} {{"),
+        ("x" * 10_000, "x" * 10_000),
+    ],
+)
+def test_values_of_variables(given: Any, text: str, template: Path, tmp_path: Path) -> None:
+    answers = {
+        "code_types": [],
+        "components": {"api": {**GENERIC, "env": {"VALUE": given}, "deploy": "true"}},
+        "environments": [{"name": "dev", "branch": "main", "env": {"OTHER": given}}],
+    }
+    plan = plan_of(**answers)
+    assert plan.answers.components[0].env == {"VALUE": text}
+    assert plan.environments[0].env == {"OTHER": text}
+    files = tree(copy(template, tmp_path / "new", answers))
+    workflow = yaml.safe_load(files[".github/workflows/api-dev.yml"])
+    found = [step.get("env", {}) for step in workflow["jobs"]["deploy"]["steps"]]
+    assert {"VALUE": text, "OTHER": text}.items() <= found[-1].items()
+
+
+@pytest.mark.parametrize("path", [".", "./", "a b/c", "it's", "ünï/🚀", ".hidden", "a/./b", "..."])
+def test_paths(path: str) -> None:
+    plan = plan_of(components={"python": {"path": path}})
+    (python,) = [c for c in plan.answers.components if c.name == "python"]
+    assert Path(python.path) == Path(path)
+
+
+def test_most_components() -> None:
+    components = {f"c{i}": GENERIC for i in range(47)}
+    assert len(plan_of(components=components).order) == 49
+
+
+# -- environments and other choices ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ref", ["main", "release/**", "v[0-9]+.[0-9]+", "feature/*", "a+b?", "ünï", "it's", "v*", "#1"]
+)
+@pytest.mark.parametrize("trigger", ["branch", "tag"])
+def test_branches_and_tags(trigger: str, ref: str) -> None:
+    (dev,) = plan_of(environments=[{"name": "dev", trigger: ref}]).environments
+    assert (dev.trigger, dev.source) == (trigger, ref)
+
+
+def test_a_list_means_custom_whatever_branching_says() -> None:
+    environments = [{"name": "live", "branch": "main"}]
+    for branching in ("develop-main", "trunk", "custom"):
+        plan = plan_of(branching=branching, environments=environments)
+        assert [e.name for e in plan.environments] == ["live"]
+
+
+def test_three_links_and_any_order_of_the_list() -> None:
+    chain = [
+        {"name": "d", "after": "c", "production": True},
+        {"name": "b", "after": "a", "manual": False},
+        {"name": "c", "after": "b"},
+        {"name": "a", "branch": "main", "retention_days": 400},
+    ]
+    plan = plan_of(environments=chain)
+    assert [(e.name, e.links, e.root) for e in plan.environments] == [
+        ("d", 3, "a"),
+        ("b", 1, "a"),
+        ("c", 2, "a"),
+        ("a", 0, "a"),
+    ]
+
+
+def test_a_retry_name_is_free_where_no_production_takes_it() -> None:
+    environments = [{"name": "dev", "branch": "main"}, {"name": "dev-retry", "manual": True}]
+    assert len(plan_of(environments=environments).environments) == 2
+
+
+@pytest.mark.parametrize(
+    "runner",
+    ["macos-15", ["self-hosted", "linux"], {"group": "big"}, {"group": "big", "labels": ["x64"]},
+     {"labels": "x64"}],
+    ids=repr,
+)  # fmt: skip
+def test_runners(runner: Any) -> None:
+    assert plan_of(runner=runner).answers.runner == runner
+    assert plan_of(runner=json.dumps(runner)).answers.runner == runner
+
+
+# -- through Copier's command ---------------------------------------------------------------
+
+
+def copier(template: Path, destination: Path, *arguments: str) -> int:
+    command = ["copier", "copy", "--trust", "--defaults", "--quiet", *arguments]
+    _, code = CopierApp.run([*command, str(template), str(destination)], exit=False)
+    return int(code)
+
+
+def test_one_copy_by_data_by_file_and_from_python(template: Path, tmp_path: Path) -> None:
+    answers = {**example("seed"), "dependency_map": SEED_MAP}
+    file = tmp_path / "answers.yml"
+    file.write_text(yaml.safe_dump(answers), encoding="utf-8")
+    data = [
+        part
+        for key, value in answers.items()
+        for part in ("--data", f"{key}={value if isinstance(value, str) else json.dumps(value)}")
+    ]
+    assert copier(template, tmp_path / "file", "--data-file", str(file)) == 0
+    assert copier(template, tmp_path / "data", *data) == 0
+    copy(template, tmp_path / "python", example("seed"))
+    assert tree(tmp_path / "file") == tree(tmp_path / "data") == tree(tmp_path / "python")
+
+
+@pytest.mark.parametrize("empty", ["[]", "{}"])
+def test_empty_lists_by_data_are_the_defaults(empty: str, template: Path, tmp_path: Path) -> None:
+    question = "environments" if empty == "[]" else "components"
+    arguments = ["--data", "code_types=[python]", "--data", f"{question}={empty}"]
+    assert copier(template, tmp_path / "new", *arguments) == 0
+    copy(template, tmp_path / "other" / "new", {"code_types": ["python"]})
+    assert tree(tmp_path / "new") == tree(tmp_path / "other" / "new")
+
+
+@pytest.mark.parametrize("name", ["lambda", "monorepo", "seed", "single"])
+def test_the_answers_file_of_a_former_copy(name: str, template: Path, tmp_path: Path) -> None:
+    former = copy(template, tmp_path / "former", example(name))
+    answers = former / ".copier-answers.yml"
+    elsewhere = tmp_path / "answers.yml"
+    text = answers.read_text(encoding="utf-8")
+    elsewhere.write_text(f"{text}_commit: v0.0.1\n", encoding="utf-8")
+    assert copier(template, tmp_path / "new", "--data-file", str(elsewhere)) == 0
+    # Where the template is, Copier knows better than an old file.
+    assert tree(tmp_path / "new") == tree(former)
+
+
+def test_data_wins_over_a_data_file(template: Path, tmp_path: Path) -> None:
+    file = tmp_path / "answers.yml"
+    file.write_text("code_types: [pyton]\nbranching: trunk\n", encoding="utf-8")
+    arguments = ["--data-file", str(file), "--data", "code_types=[python]"]
+    assert copier(template, tmp_path / "new", *arguments) == 0
+    stored = yaml.safe_load((tmp_path / "new" / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert (stored["code_types"], stored["branching"]) == (["python"], "trunk")
+
+
+def test_only_what_was_written_is_stored(template: Path, tmp_path: Path) -> None:
+    """The usual dependencies are computed at every render, so that later choices are ordered."""
+    new = copy(template, tmp_path / "new", {"code_types": ["terraform", "python"]})
+    stored = yaml.safe_load((new / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert stored["dependency_map"] == []
+    assert "environments" not in stored
+    assert not any(key.startswith("check") for key in stored)
+    assert not any(isinstance(value, datetime.date) for value in stored.values())

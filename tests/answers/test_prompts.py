@@ -1,0 +1,206 @@
+"""A person at a terminal: the default path needs no typing, and a wrong answer is asked again.
+
+Each session ends with the very files that the same answers make without a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copies import copy, tree
+from toolbox import script
+
+if sys.platform == "win32":
+    pytest.skip("pexpect needs the terminals of Unix", allow_module_level=True)
+
+import pexpect
+
+ENTER = "\r"
+DOWN = "\x1b[B"
+CLEAR = "\x7f" * 60
+"""Backspaces: enough for every default that a prompt shows."""
+
+QUESTIONS = {
+    "project_name": "What is this repository called",
+    "code_types": "Which kinds of code",
+    "components": "Settings, and more components",
+    "dependency_map": "Who waits for whom",
+    "orchestration": "How do orchestrators run",
+    "branching": "What starts a deployment",
+    "environments": "Which environments",
+    "cloud": "Which cloud",
+    "runner": "Which runner",
+    "retry_approval": "Must a re-run",
+}
+
+
+class Session:
+    """`copier copy` in a terminal so wide that no line breaks."""
+
+    def __init__(self, template: Path, destination: Path, *arguments: str) -> None:
+        self.process = pexpect.spawn(
+            script("copier"),
+            ["copy", "--trust", *arguments, str(template), str(destination)],
+            dimensions=(60, 400),
+            encoding="utf-8",
+            timeout=9,
+            # Otherwise each prompt waits a second for the terminal to say where its cursor is.
+            env={**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "LC_ALL": "C.UTF-8"},
+        )
+
+    def asks(self, question: str) -> None:
+        """Wait for a question; what comes next is typed at it."""
+        self.process.expect_exact(QUESTIONS[question])
+
+    def types(self, keys: str) -> None:
+        self.process.send(keys + ENTER)
+
+    def answers(self, question: str, keys: str = "") -> None:
+        self.asks(question)
+        self.types(keys)
+
+    def says(self, text: str) -> None:
+        self.process.expect_exact(text)
+
+    def ends_after(self, *questions: str) -> tuple[int | None, str]:
+        """Answer by Enter whatever of these is still asked for, until the command ends."""
+        patterns = [*map(QUESTIONS.get, questions), pexpect.EOF]
+        said = ""
+        while (found := self.process.expect_exact(patterns)) < len(questions):
+            said += self.process.before
+            self.types("")
+            # A prompt is drawn again when it is answered, so each is listened for only once.
+            patterns[found] = "\0never"
+        self.process.close()
+        return self.process.exitstatus, said + self.process.before
+
+    def ends(self) -> tuple[int | None, str]:
+        """The exit code, and what was said last."""
+        self.process.expect(pexpect.EOF)
+        self.process.close()
+        return self.process.exitstatus, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.process.before)
+
+
+def check_same(session: Session, destination: Path, template: Path, answers: Any) -> None:
+    code, last = session.ends()
+    assert code == 0, last
+    without_terminal = copy(template, destination.parent / "other" / destination.name, answers)
+    assert tree(destination) == tree(without_terminal)
+
+
+def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None:
+    session = Session(template, tmp_path / "demo")
+    session.answers("project_name")
+    # The boxes stand in the order of the names: generic, python, terraform.
+    session.answers("code_types", f"{DOWN} {DOWN} ")
+    for question in ("components", "dependency_map", "orchestration", "branching", "cloud"):
+        session.answers(question)
+    session.answers("runner")
+    session.answers("retry_approval")
+    session.says("terraform (after python)")
+    answers = {"project_name": "demo", "code_types": ["python", "terraform"]}
+    check_same(session, tmp_path / "demo", template, answers)
+
+
+def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path: Path) -> None:
+    session = Session(template, tmp_path / "demo")
+
+    session.answers("project_name", f"{CLEAR}${{{{ x }}}}")
+    session.says("project_name: '${{ x }}' is no name; use one line")
+    session.types(f"{CLEAR}shop")
+
+    session.answers("code_types", f"{DOWN} {DOWN} ")
+
+    session.answers("components", CLEAR + "{worker: {code_type: pythn}}")
+    session.says("components.worker.code_type: 'pythn' is no code type; did you mean 'python'?")
+    session.types(CLEAR + "{worker: {code_type: python}}")
+
+    session.answers("dependency_map", CLEAR + "{python: worker, worker: python}")
+    session.says("circle: python -> worker -> python; drop one of them")
+    session.types(CLEAR + "{worker: python}")
+
+    session.answers("orchestration")
+    session.answers("branching", DOWN + DOWN)
+
+    session.answers("environments", CLEAR + "[{name: dev, after: prd}, {name: prd, after: dev}]")
+    session.says("the environments run in a circle: dev -> prd -> dev")
+    session.types(CLEAR + "[{name: dev, branch: main}, {name: prd, after: dev, production: true}]")
+
+    session.answers("cloud")
+
+    session.answers("runner", CLEAR + "{label: big}")
+    session.says("runner: unknown key 'label'; did you mean 'labels'?")
+    session.types(CLEAR + "{labels: big}")
+
+    session.answers("retry_approval", "n")
+    answers = {
+        "project_name": "shop",
+        "code_types": ["python", "terraform"],
+        "components": {"worker": {"code_type": "python"}},
+        "dependency_map": {"worker": "python"},
+        "branching": "custom",
+        "environments": [
+            {"name": "dev", "branch": "main"},
+            {"name": "prd", "after": "dev", "production": True},
+        ],
+        # What is typed stays text, which `read_answers` parses.
+        "runner": "{labels: big}",
+        "retry_approval": False,
+    }
+    check_same(session, tmp_path / "demo", template, answers)
+
+
+def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
+    """Without any component there is nothing to deploy; the reason comes while it can be mended."""
+    session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
+    session.answers("code_types")
+    session.answers("components")
+    session.process.expect("nothing is selected|expected a mapping|choose at least one")
+    session.types(CLEAR + "{api: {code_type: generic}}")
+    for question in ("dependency_map", "orchestration", "branching", "cloud"):
+        session.answers(question)
+    session.answers("runner", CLEAR + "big-runner")
+    session.answers("retry_approval")
+    answers = {
+        "project_name": "demo",
+        "components": {"api": {"code_type": "generic"}},
+        "runner": "big-runner",
+    }
+    check_same(session, tmp_path / "demo", template, answers)
+
+
+def test_wrong_data_is_refused_before_the_first_question(template: Path, tmp_path: Path) -> None:
+    session = Session(template, tmp_path / "demo", "--data", "branching=trunck")
+    code, said = session.ends()
+    assert said.strip() == "branching: 'trunck' is not a choice; did you mean 'trunk'?"
+    assert code == 1
+    assert not (tmp_path / "demo").exists()
+
+
+def test_data_that_fits_no_later_answer_ends_with_one_line(template: Path, tmp_path: Path) -> None:
+    """It is right alone, so it shows only when the rest was answered: no traceback then either."""
+    session = Session(template, tmp_path / "demo", "--data", "dependency_map={python: api}")
+    session.answers("project_name")
+    session.answers("code_types", f"{DOWN} ")
+    session.answers("components")
+    code, said = session.ends_after(*list(QUESTIONS)[4:])
+    assert "Traceback" not in said
+    assert "dependency_map.python: 'api' is no component or code type" in said
+    assert code == 1
+    assert not (tmp_path / "demo").exists()
+
+
+def test_control_c_leaves_nothing(template: Path, tmp_path: Path) -> None:
+    session = Session(template, tmp_path / "demo")
+    session.answers("project_name")
+    session.asks("code_types")
+    session.process.sendintr()
+    code, said = session.ends()
+    assert "Traceback" not in said
+    assert code == 1
+    assert not (tmp_path / "demo").exists()

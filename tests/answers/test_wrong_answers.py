@@ -1,0 +1,352 @@
+"""Whatever a tired or hostile person answers ends with one clear line, and nothing is written.
+
+The rows are in `wrong_answers.yml`. Each is proved three times: where answers are read, and
+through Copier's own command by `--data-file` and by `--data`. The command runs in this process,
+because a new one costs a second, and there are hundreds; one of each kind runs for real.
+"""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from copier._cli import CopierApp
+from copies import copier_command
+from pipeline.answers import DEFAULTS, read_answers
+from pipeline.code_types import load_code_types
+from pipeline.errors import AnswerError
+from toolbox import ROOT
+
+CODE_TYPES = load_code_types(ROOT / "code_types")
+TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+LONGEST_LINE = 400
+"""A line that is longer scrolls what matters out of a terminal."""
+
+COPIERS_LINES = ("", "Copying from template version None")
+"""What Copier says of itself on standard error."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Wrong answers, and the line that they end with."""
+
+    name: str
+    answers: dict[Any, Any]
+    says: str
+    pure: bool = False
+    """Whether Copier itself already fails on them, so that only reading them can be tested."""
+
+    def check(self, line: str) -> None:
+        parts = [re.escape(part) for part in re.split(r" ?\.\.\. ?", self.says)]
+        assert re.fullmatch(".*?".join(parts), line), f"expected: {self.says}\ngot:      {line}"
+        assert line.isprintable()
+        assert len(line) <= LONGEST_LINE
+
+    @property
+    def by_data(self) -> list[str]:
+        """The answers as `--data` arguments; empty where they cannot be written so."""
+        arguments = []
+        for key, value in self.answers.items():
+            if not isinstance(value, str):
+                if key in TEXT_ANSWERS:
+                    return []
+                # As JSON for the shell, but YAML's own, which also has dates and bare keys.
+                value = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
+            if "\0" in value:
+                return []
+            arguments += ["--data", f"{key}={value}"]
+        return arguments
+
+
+def unfolding(levels: int) -> Any:
+    """A list that its YAML anchors write in a line, and that is 10 to the power of levels long."""
+    value: Any = "ha"
+    for _ in range(levels):
+        value = [value] * 10
+    return value
+
+
+def endless() -> Any:
+    """A list that holds itself: `&a [*a]`."""
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+def generated() -> list[Row]:
+    """Rows that nobody would want to read in a file."""
+    long = "x" * 10_000
+    generic = {"code_type": "generic"}
+    many = "there are {}, and GitHub runs at most 49 component workflows in one run; merge some"
+    ring = {f"n{i}": f"n{(i + 1) % 40}" for i in range(40)}
+    rows: list[tuple[str, dict[Any, Any], str]] = [
+        *(
+            (
+                f"too-many/{number}",
+                {"code_types": [], "components": {f"c{i}": generic for i in range(number)}},
+                f"components: {many.format(number)} ...",
+            )
+            for number in (50, 51, 300, 10_000)
+        ),
+        (
+            "too-many/50-with-checkboxes",
+            {"components": {f"c{i}": generic for i in range(48)}},
+            f"components: {many.format(50)} ...",
+        ),
+        (
+            "too-many/10000-as-text",
+            {"components": "{" + ", ".join(f"c{i}: {{}}" for i in range(10_000)) + "}"},
+            f"components: {many.format(10_002)} ...",
+        ),
+        (
+            "cycle/of-forty",
+            {"components": dict.fromkeys(ring, generic), "dependency_map": ring},
+            "dependency_map: ... circle: n0 -> n1 -> n2 -> ... -> n39 -> n0; drop ... that n0 "
+            "depends on n1",
+        ),
+        (
+            "very-long/project-name",
+            {"project_name": long},
+            "project_name: it has 10000 ... 100 fit",
+        ),
+        (
+            "very-long/component",
+            {"components": {long: generic}},
+            "components: the name 'xxx... has 10000 characters; at most 40 fit",
+        ),
+        (
+            "very-long/environment",
+            {"environments": [{"name": long, "branch": "main"}]},
+            "environments[0]: the name 'xxx... has 10000 characters; at most 40 fit",
+        ),
+        ("very-long/code-type", {"code_types": [long]}, "code_types: 'xxx... is no code type; ..."),
+        ("very-long/answer", {long: 1}, "xxx...: there is no such answer; known are: ..."),
+        (
+            "very-long/key",
+            {"components": {"python": {long: 1}}},
+            "components.python: unknown key 'xxx...; known are: ...",
+        ),
+        (
+            "very-long/variable",
+            {"components": {"python": {"env": {long: []}}}},
+            "components.python.env.xxx...: expected text ...",
+        ),
+        (
+            "very-long/map",
+            {"dependency_map": {long: []}},
+            "dependency_map.xxx... is no component or code type; ...",
+        ),
+        (
+            "very-long/choice",
+            {"orchestration": long},
+            "orchestration: 'xxx... is not a choice; ...",
+        ),
+        (
+            "very-long/ref",
+            {"environments": [{"name": "dev", "branch": "x y" * 10_000}]},
+            "environments.dev.branch: 'x yx yx... cannot be the name of a branch or tag",
+        ),
+        (
+            "very-long/path",
+            {"components": {"python": {"path": long}}},
+            "components.python.path: ...",
+        ),
+        (
+            "hostile/brackets-of-a-thousand",
+            {"components": "[" * 1000},
+            "components: '[[[... is not YAML: ...",
+        ),
+        (
+            "hostile/nested-a-hundred-times",
+            {"components": yaml.safe_load("[" * 100 + "]" * 100)},
+            "components: expected a mapping, not [[[...",
+        ),
+        (
+            "hostile/anchors",
+            {"components": {"python": {"path": unfolding(4)}}},
+            "components.python.path: expected text, not [[[...",
+        ),
+        (
+            "hostile/list-that-holds-itself",
+            {"components": {"python": {"path": endless()}}},
+            "components.python.path: expected text, not [...",
+        ),
+        (
+            "hostile/hexadecimal-number-too-long-to-print",
+            {"components": f"{{python: {{timeout_minutes: 0x{'f' * 5000}}}}}"},
+            "components.python.timeout_minutes: expected a number from 1 to 360 ...",
+        ),
+        (
+            "hostile/number-too-long-to-read",
+            {"components": f"{{python: {{timeout_minutes: {'9' * 5000}}}}}"},
+            "components: ... is not YAML: Exceeds the limit ...",
+        ),
+    ]
+    return [Row(name, {"code_types": ["python", "terraform"], **a}, says) for name, a, says in rows]
+
+
+def read_table() -> list[Row]:
+    text = (Path(__file__).parent / "wrong_answers.yml").read_text(encoding="utf-8")
+    return [
+        Row(
+            name=f"{kind}/{name}",
+            answers={"code_types": ["python", "terraform"], **row["answers"]},
+            says=row["says"],
+            pure="pure" in row,
+        )
+        for kind, rows in yaml.safe_load(text).items()
+        for name, row in rows.items()
+    ]
+
+
+ROWS = [*read_table(), *generated()]
+
+
+def four_of_each_class(rows: list[Row]) -> list[Row]:
+    """The first four rows of each class, for proofs that cost a whole `copier copy`."""
+    by_class: dict[str, list[Row]] = {}
+    for row in rows:
+        by_class.setdefault(row.name.split("/")[0], []).append(row)
+    return [row for some in by_class.values() for row in some[:4]]
+
+
+def each(rows: list[Row]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("row", rows, ids=[row.name for row in rows])
+
+
+BY_FILE = four_of_each_class([row for row in ROWS if not row.pure])
+BY_DATA = four_of_each_class([row for row in ROWS if not row.pure and row.by_data])
+ONE_OF_EACH = [
+    "cycle/three-in-the-long-form",
+    "collision/a-b-to-c-and-a-to-b-c",
+    "unknown-code-type/checkbox",
+    "unknown-key/answer",
+    "absolute-path/home",
+    "placements-in-one-spot/by-case",
+    "environment-after/four-links",
+    "broken-yaml/tab",
+]
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Copier's command in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        places = str(template), str(tmp_path / "new")
+        command = ["copier", "copy", "--trust", "--defaults", *arguments, *places]
+        _, code = CopierApp.run(command, exit=False)
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def check_refused(row: Row, destination: Path, code: int, out: str, err: str) -> None:
+    """Exit code 1, one line that helps, nothing written."""
+    lines = [line for line in ANSI.sub("", err).splitlines() if line not in COPIERS_LINES]
+    assert "Traceback" not in out + err
+    assert len(lines) == 1, err[-2000:]
+    row.check(lines[0])
+    assert code == 1
+    assert not destination.exists()
+
+
+def data_file(folder: Path, answers: dict[Any, Any]) -> str:
+    file = folder / "answers.yml"
+    file.write_text(yaml.safe_dump(answers, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return str(file)
+
+
+def test_every_class_has_at_least_four_rows() -> None:
+    kinds = [row.name.split("/")[0] for row in ROWS]
+    assert {kind: kinds.count(kind) for kind in kinds if kinds.count(kind) < 4} == {}
+
+
+@each(ROWS)
+def test_reading(row: Row) -> None:
+    with pytest.raises(AnswerError) as caught:
+        read_answers(row.answers, CODE_TYPES)
+    row.check(str(caught.value))
+
+
+@each(BY_FILE)
+def test_by_data_file(row: Row, command: Command, tmp_path: Path) -> None:
+    result = command("--data-file", data_file(tmp_path, row.answers))
+    check_refused(row, tmp_path / "new", *result)
+
+
+@each(BY_DATA)
+def test_by_data(row: Row, command: Command, tmp_path: Path) -> None:
+    check_refused(row, tmp_path / "new", *command(*row.by_data))
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+@pytest.mark.parametrize("way", ["data", "data-file"])
+def test_for_real(name: str, way: str, template: Path, tmp_path: Path) -> None:
+    row = next(row for row in ROWS if row.name == name)
+    file = data_file(tmp_path, row.answers)
+    arguments = row.by_data if way == "data" else ["--data-file", file]
+    done = copier_command(template, tmp_path / "new", *arguments)
+    check_refused(row, tmp_path / "new", done.returncode, done.stdout, done.stderr)
+
+
+def test_data_and_data_file_together(command: Command, tmp_path: Path) -> None:
+    """Answers that are right alone may contradict each other."""
+    row = Row("", {}, "dependency_map.terraform: 'api' is no component or code type; ...")
+    file = data_file(
+        tmp_path, {"code_types": ["terraform"], "dependency_map": {"terraform": "api"}}
+    )
+    result = command("--data-file", file, "--data", "components={}")
+    check_refused(row, tmp_path / "new", *result)
+
+
+@pytest.mark.parametrize("folder", ["${{ x }}", "a\tb", "x" * 101])
+def test_folder_whose_name_is_no_project_name(folder: str, template: Path, tmp_path: Path) -> None:
+    """The folder's name is the default of the project's name: wrong, or made right."""
+    done = copier_command(template, tmp_path / folder, "--data", "code_types=[python]")
+    assert "Traceback" not in done.stderr
+    if done.returncode:
+        Row("", {}, "project_name: ...").check(done.stderr.strip())
+        assert not (tmp_path / folder).exists()
+
+
+def test_stored_answers_that_became_wrong(command: Command, tmp_path: Path) -> None:
+    """Copier would drop them without a word, and render the default."""
+    new = tmp_path / "new"
+    new.mkdir()
+    stored = "code_types: [python]\ndependency_map: {python: gone}\n"
+    (new / ".copier-answers.yml").write_text(stored, encoding="utf-8")
+    code, out, err = command("--overwrite")
+    Row("", {}, "dependency_map.python: 'gone' is no component or code type; ...").check(
+        ANSI.sub("", err).strip()
+    )
+    assert (code, out) == (1, "")
+    assert [file.name for file in new.iterdir()] == [".copier-answers.yml"]
+    assert (new / ".copier-answers.yml").read_text(encoding="utf-8") == stored
+
+
+def test_a_value_that_unfolds_is_not_unfolded() -> None:
+    """Nine lines of anchors are a billion words; a message repeats 60 characters of them."""
+    answers = {"code_types": ["python"], "components": {"python": {"path": unfolding(9)}}}
+    tracemalloc.start()
+    with pytest.raises(AnswerError, match="expected text"):
+        read_answers(answers, CODE_TYPES)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1_000_000
+
+
+def test_every_answer_has_a_wrong_row() -> None:
+    wrong = {row.says.split(":")[0].split(".")[0].split("[")[0] for row in ROWS}
+    assert set(DEFAULTS) <= wrong
