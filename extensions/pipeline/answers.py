@@ -124,8 +124,9 @@ def parsed(name: str, value: Any) -> Any:
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "cannot be read"
         raise AnswerError(name, f"{shown(value)} is not YAML: {problem}{where}") from error
-    except (ValueError, RecursionError) as error:
-        # PyYAML: 2024-13-45 looks like a date and is none; a thousand brackets are too deep.
+    except (ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        # PyYAML lets its own errors through: 2024-13-45 looks like a date and is none, `!!int ''`
+        # has no digits, a thousand brackets are too deep.
         raise AnswerError(name, f"{shown(value)} is not YAML: {error}") from error
 
 
@@ -206,6 +207,10 @@ def _check_variables(
                         f"{place}.secrets", f"{name!r} is already {ours[name.upper()]}; rename it"
                     )
                 ours[name.upper()] = f"the secret {secret} of {component.name}"
+        for environment in environments:
+            both = {**component.env, **environment.env}
+            names = [(name, f"environments.{environment.name}.env.{name}") for name in both]
+            check_no_collision(names, f"name (beside those of {component.name})")
         given = [(f"{place}.env", component.env)]
         given += [(f"environments.{e.name}.env", e.env) for e in environments]
         for where, variables in given:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from .errors import AnswerError
-from .names import EXPRESSION, check_name, unknown
+from .names import EXPRESSION, check_name, check_path, check_variable, unknown
 from .schema import check
 
 JOBS = ("lint", "test", "security", "build", "deploy")
@@ -79,10 +79,7 @@ def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
     place = f"code_types/{file.name}"
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise AnswerError(place, f"not YAML: {error}") from error
+    data = _parsed(file.read_bytes(), place)
     check(data, schema, place)
     tools = {name: text.strip("\n") for name, text in data.get("tools", {}).items()}
     for name, text in tools.items():
@@ -93,7 +90,7 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         for tool in settings.get("tools", []):
             if tool not in tools:
                 raise unknown(tool, list(tools), f"{place}.jobs.{job}.tools", "tool of this file")
-        _check_command(settings.get("command", ""), f"{place}.jobs.{job}.command")
+        check_command(settings.get("command", ""), f"{place}.jobs.{job}.command")
         jobs[job] = JobDefaults(
             name=settings.get("name", job.capitalize()),
             command=settings.get("command", "").strip("\n"),
@@ -102,8 +99,17 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
             secrets=settings.get("secrets", False),
             timeout_minutes=settings.get("timeout_minutes", 30),
         )
+    if jobs["build"].command:
+        raise AnswerError(f"{place}.jobs.build.command", "say in `products` what makes what")
+    for product in data.get("produces", []):
+        if product not in data.get("products", {}):
+            raise unknown(product, list(data.get("products", {})), f"{place}.produces", "product")
+    for secret, others in data.get("secret_variables", {}).items():
+        for name in (secret, *others):
+            check_variable(name, f"{place}.secret_variables")
     for product, command in data.get("products", {}).items():
-        _check_command(command, f"{place}.products.{product}")
+        check_path(product, f"{place}.products")
+        check_command(command, f"{place}.products.{product}")
     return CodeType(
         name=check_name(file.stem, place),
         label=data["label"],
@@ -122,14 +128,27 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
 
 def _check_steps(text: str, place: str) -> None:
     """Set-up steps are printed as they stand, so they must be a YAML list of steps."""
-    try:
-        steps = yaml.safe_load(text) or []
-    except yaml.YAMLError as error:
-        raise AnswerError(place, f"not YAML: {error}") from error
+    steps = _parsed(text, place)
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise AnswerError(place, "expected a list of steps")
 
 
-def _check_command(command: str, place: str) -> None:
+def _parsed(text: str | bytes, place: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise AnswerError(place, f"not YAML: {error}") from error
+
+
+def check_command(command: str, place: str) -> None:
+    """A command can be printed into a workflow as it is. Raises AnswerError."""
+    for character in command:
+        if not character.isprintable() and character not in "\n\t":
+            cause = f"the control character {character!r} cannot stand in a workflow; drop it"
+            raise AnswerError(place, cause)
     if EXPRESSION in command:
-        raise AnswerError(place, "a command holds ${{ }}; hand the value over by `env`")
+        raise AnswerError(
+            place,
+            "a command must not hold ${{ }}: GitHub would paste the value into the script; "
+            "hand it over in `env` or `secrets`",
+        )

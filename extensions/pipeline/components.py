@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .code_types import JOBS, CodeType
+from .code_types import JOBS, CodeType, check_command
 from .errors import AnswerError, as_text, shown
 from .limits import TIMEOUT_MINUTES
 from .names import (
@@ -161,7 +161,7 @@ def _produces(given: Mapping[str, Any], code_type: CodeType, place: str) -> tupl
     for product in products:
         if product == ".":
             raise AnswerError(place, "'.' is the whole folder; name the files that are built")
-    check_no_collision([(product, place) for product in set(products)], "product")
+    check_no_collision([(product, place) for product in dict.fromkeys(products)], "product")
     _check_no_nesting(products, place)
     if "build" not in given:
         for product in products:
@@ -190,16 +190,7 @@ def _commands(
         if job == "build":
             default = "\n".join(code_type.products[p] for p in produces if p in code_type.products)
         command = given.get(job, default).strip("\n")
-        if EXPRESSION in command:
-            raise AnswerError(
-                f"{place}.{job}",
-                "a command must not hold ${{ }}: GitHub would paste the value into the script; "
-                "hand it over in `env` or `secrets`",
-            )
-        for character in command:
-            if not character.isprintable() and character not in "\n\t":
-                cause = f"the control character {character!r} cannot stand in a workflow; drop it"
-                raise AnswerError(f"{place}.{job}", cause)
+        check_command(command, f"{place}.{job}")
         if command.strip():
             commands[job] = command
     return commands
@@ -217,7 +208,7 @@ def _secrets(
             f"no such command; say {' or '.join(takers) or 'no secrets'}",
         )
     secrets = [check_variable(name, place) for name in given.get("secrets", [])]
-    check_no_collision([(name, place) for name in set(secrets)], "secret")
+    check_no_collision([(name, place) for name in dict.fromkeys(secrets)], "secret")
     return tuple(dict.fromkeys(secrets))
 
 
@@ -228,6 +219,8 @@ def read_env(given: Mapping[str, Any], place: str) -> dict[str, str]:
     expression: anything else belongs in `secrets`, or would make the value depend on the event.
     """
     check(given, ENV, place)
+    # GitHub reads the keys of a mapping without regard to case.
+    check_no_collision([(name, f"{place}.{name}") for name in sorted(given)], "name")
     result = {}
     for name, value in sorted(given.items()):
         check_variable(name, place)

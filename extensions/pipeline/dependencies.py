@@ -255,11 +255,11 @@ def _check_no_cycle(graph: Graph) -> None:
 def _check_placements(edges: list[Dependency]) -> None:
     """No two placements of one consumer in one spot, nor one inside the other."""
     spots = [
-        (placement.to, f"{placement.product!r} of {edge.producer}")
+        (placement.to or f"{PACKAGES_FOLDER}/{edge.producer}/{placement.product}",
+         f"{placement.product!r} of {edge.producer}")
         for edge in edges
         for placement in edge.placements
-        if placement.to is not None
-    ]
+    ]  # fmt: skip
     for index, (spot, what) in enumerate(spots):
         for other, other_what in spots[index + 1 :]:
             a, b = spot.lower(), other.lower()

@@ -53,6 +53,10 @@ ENVIRONMENT: Mapping[str, Any] = {
 }
 
 
+PATTERN = r"(\*\*|\*|(\[(?!.*--)[A-Za-z0-9_./-]+\]|[^*\[\]?+])[?+]?)+"
+"""A branch or tag filter: `?` and `+` repeat one character or set, and nothing else."""
+
+
 @dataclass(frozen=True)
 class Environment:
     """One environment, complete."""
@@ -204,7 +208,7 @@ def _check_ref(ref: str, place: str) -> None:
         raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
     if any(part.startswith(".") or part.endswith((".", ".lock")) for part in parts):
         raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
-    if not re.fullmatch(r"((\*\*|\*|\[[^\[\]]+\]|[^*\[\]?+])[?+]?)+", ref):
+    if not re.fullmatch(PATTERN, ref):
         raise AnswerError(place, f"{shown(ref)} is not a pattern that GitHub reads")
     try:
         re.compile(filter_to_regex(ref))

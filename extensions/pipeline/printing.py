@@ -17,7 +17,7 @@ def scalar(value: Any) -> str:
     """A YAML scalar that every YAML reader takes for the same value, quoted only where needed."""
     if isinstance(value, bool) or not isinstance(value, str):
         return json.dumps(value)
-    if value.startswith("${{ ") and not re.search(r": | #|\n", value):
+    if re.fullmatch(r"\$\{\{ [^\n]* \}\}", value) and not re.search(r":\s|\s#", value):
         return value  # An expression: none of its characters means anything to YAML.
     if _PLAIN.fullmatch(value) and not _LOOKS_LIKE_A_NUMBER.match(value) and not _is_word(value):
         return value
@@ -28,8 +28,11 @@ def scalar(value: Any) -> str:
 
 @functools.cache
 def _is_word(value: str) -> bool:
-    """Whether some YAML reader takes the text for something else: on, no, null, y."""
-    return yaml.safe_load(value) != value or value.lower() in ("y", "n")
+    """Whether some YAML reader takes the text for something else: on, no, null, y, ..."""
+    try:
+        return yaml.safe_load(value) != value or value.lower() in ("y", "n")
+    except yaml.YAMLError:
+        return True
 
 
 def flow(value: Any) -> str:
@@ -42,8 +45,9 @@ def flow(value: Any) -> str:
 
 
 def _in_flow(value: Any) -> str:
-    # Inside [ ] and { } a comma or bracket would end a plain scalar; scalar() quotes all of them.
-    return scalar(value)
+    # Inside [ ] and { } a comma or brace ends a plain scalar. Only expressions hold any.
+    text = scalar(value)
+    return "'" + value.replace("'", "''") + "'" if text.startswith("$") else text
 
 
 def command(text: str, indent: int) -> str:
@@ -53,5 +57,5 @@ def command(text: str, indent: int) -> str:
     padding = " " * indent
     # A first line that starts with a space needs the indentation said.
     header = "|2" if text.startswith((" ", "\t", "\n")) else "|"
-    lines = [f"{padding}{line}" if line.strip() else "" for line in text.split("\n")]
+    lines = [f"{padding}{line}" if line else "" for line in text.split("\n")]
     return "\n".join([header, *lines])

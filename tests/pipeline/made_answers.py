@@ -1,0 +1,221 @@
+"""What the tests of the pure modules share: the shipped code types, and answers made at random."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import toolbox
+from hypothesis import HealthCheck, Phase, assume, settings
+from hypothesis import strategies as st
+from pipeline.answers import DEFAULTS, Answers, read_answers
+from pipeline.code_types import CodeType, load_code_types
+from pipeline.errors import AnswerError
+from pipeline.plan import Plan, make_plan
+
+CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
+
+# No database: the tests leave nothing behind in the work tree.
+quick = settings(
+    deadline=None,
+    max_examples=80,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+costly = settings(quick, max_examples=40)
+# Each example is a whole batch, so none is made smaller after a failure.
+slow = settings(quick, max_examples=3, phases=[Phase.explicit, Phase.generate])
+
+KNOWN_PLACES = tuple(DEFAULTS)
+
+
+def generic(**settings: Any) -> dict[str, Any]:
+    """The settings of a component that runs commands of its own."""
+    return {"code_type": "generic", **settings}
+
+
+def read(known: Mapping[str, CodeType] = CODE_TYPES, **answers: Any) -> Answers:
+    """`read_answers`; without components there is one, because having none is an error."""
+    if not answers.get("code_types") and not answers.get("components"):
+        answers["code_types"] = ["python"]
+    return read_answers(answers, known)
+
+
+def plan(**answers: Any) -> Plan:
+    return make_plan(read(**answers))
+
+
+def refusal(**answers: Any) -> str:
+    """The message with which the answers are refused; "" when they are taken."""
+    try:
+        plan(**answers)
+    except AnswerError as error:
+        return str(error)
+    return ""
+
+
+def catalogue(**depends_on: list[str]) -> dict[str, CodeType]:
+    """Code types that only have habits: `catalogue(app=["image"], image=[])`."""
+    bare = CODE_TYPES["generic"]
+    return {
+        name: dataclasses.replace(bare, name=name, depends_on=tuple(others))
+        for name, others in depends_on.items()
+    }
+
+
+def graph_answers(graph: Mapping[str, list[str]], **more: Any) -> dict[str, Any]:
+    """Answers whose components and edges are exactly those of the graph."""
+    return {
+        "components": {name: generic(lint="true") for name in graph},
+        "dependency_map": {name: list(others) for name, others in graph.items()},
+        **more,
+    }
+
+
+def shuffled(value: Any, source: random.Random, lists: bool = False) -> Any:
+    """The same value with every mapping's keys (and on request every list) in another order."""
+    if isinstance(value, dict):
+        items = [(key, shuffled(item, source, lists)) for key, item in value.items()]
+        return dict(source.sample(items, len(items)))
+    if isinstance(value, list):
+        items = [shuffled(item, source, lists) for item in value]
+        return source.sample(items, len(items)) if lists else items
+    return value
+
+
+# Some sort differently by case or length, some could run into one another when joined by "-".
+NODES = ["a", "b", "B2", "a-b", "b-c", "c", "a10", "a9", "z", "Zeta", "worker", "on", "null"]
+
+
+@st.composite
+def acyclic_graphs(draw: st.DrawFn, max_size: int = len(NODES)) -> dict[str, list[str]]:
+    """Each node with the nodes it waits for, in any order; no cycle."""
+    nodes = draw(st.lists(st.sampled_from(NODES), min_size=1, max_size=max_size, unique=True))
+    edges = {
+        node: draw(st.lists(st.sampled_from(nodes[:index]), unique=True, max_size=3))
+        if index
+        else []
+        for index, node in enumerate(nodes)
+    }
+    return {node: edges[node] for node in draw(st.permutations(nodes))}
+
+
+@st.composite
+def cyclic_graphs(draw: st.DrawFn) -> dict[str, list[str]]:
+    """Each node with the nodes it waits for: at least one cycle, no node on itself."""
+    nodes = draw(st.lists(st.sampled_from(NODES), min_size=2, unique=True))
+    graph = {
+        node: draw(st.lists(st.sampled_from([n for n in nodes if n != node]), unique=True))
+        for node in nodes
+    }
+    ring = draw(st.permutations(nodes))[: draw(st.integers(2, len(nodes)))]
+    for who, whom in zip(ring, [*ring[1:], ring[0]], strict=True):
+        graph[who] = sorted({*graph[who], whom})
+    return graph
+
+
+# Whole answers -------------------------------------------------------------------------------
+
+# Everything a value of an answer may hold: no control characters, no separators but the space.
+characters = st.characters(exclude_categories=["C", "Z"], include_characters=" ")
+printable = st.text(characters, max_size=12)
+awkward = st.sampled_from(
+    [
+        *("on", "no", "null", "~", "y", "N", "true", "1e3", "0o7", "0x1F", "1_000", "12:30:00"),
+        *("2024-01-01", ".inf", ".nan", "=", "<<", "- a", "? a", "a: b", "a:", "a #b", "#", "..."),
+        *("---", "--- a", "... a", "{a}", "[a]", "a, b", "*a", "&a b", "!a", "%a", "@a", "`a`"),
+        *("|", ">", "'", '"', "it's", "\\n", " a", "a ", " ", "", "é", "日本", "😀", "a\tb", "-"),
+        *("$HOME", "$(id)", "%PATH%", "1", "-1", "+1", ".5", "1.0", "0b1", "010", "_", "._", "y "),
+    ]
+)
+commands = st.sampled_from(["make", "true", "on", "  indented\n\n\ttab ", "a: b # c", "a \n b"])
+COMPONENTS = ["python", "terraform", "a", "a-b", "A2", "worker", "tested", "orchestrator_x", "on"]
+ENVIRONMENTS = ["dev", "b", "b-c", "prd", "x-dev", "on", "preflight"]
+
+
+@st.composite
+def _settings(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    types = [name] if name in CODE_TYPES else sorted(CODE_TYPES)
+    given: dict[str, Any] = {"code_type": draw(st.sampled_from(types))}
+    optional = {
+        "path": st.sampled_from([".", "src", "a b/c", "it's/é", "on", "... a"]),
+        "lint": st.one_of(st.just(""), commands),
+        "test": commands,
+        "security": commands,
+        "runner": st.sampled_from(["self-hosted", ["a", "on"], {"group": "g", "labels": ["x"]}]),
+        "timeout_minutes": st.integers(1, 360),
+        "env": st.dictionaries(st.sampled_from(["A", "B_1", "on", "null"]), awkward | printable),
+    }
+    for key, strategy in optional.items():
+        if draw(st.booleans()):
+            given[key] = draw(strategy)
+    if draw(st.booleans()):
+        given["build"] = draw(commands)
+        given["produces"] = draw(st.sampled_from([[], ["x.zip"], ["dist", "a b.txt"]]))
+    if draw(st.booleans()):
+        given["deploy"] = draw(commands)
+        given["secrets"] = draw(st.sampled_from([["TOKEN"], ["TF_API_TOKEN", "B"]]))
+    return given
+
+
+@st.composite
+def _environments(draw: st.DrawFn) -> list[dict[str, Any]]:
+    names = draw(st.lists(st.sampled_from(ENVIRONMENTS), min_size=1, max_size=4, unique=True))
+    found = []
+    for index, name in enumerate(names):
+        triggers = ["branch", "tag", "manual"] + ["after"] * 3 * bool(index)
+        trigger = draw(st.sampled_from(triggers))
+        values = {
+            "branch": st.sampled_from(["main", "release/**", "it's", "on", "v[12].x"]),
+            "tag": st.sampled_from(["v*", "v[0-9]+.*"]),
+            "manual": st.just(True),
+            "after": st.just(names[index - 1]),
+        }
+        entry = {"name": name, trigger: draw(values[trigger])}
+        if draw(st.booleans()):
+            entry["production"] = draw(st.booleans())
+            entry["on_failure"] = draw(st.sampled_from(["downstream", "stop"]))
+            entry["env"] = draw(st.dictionaries(st.sampled_from(["C", "d"]), awkward))
+        found.append(entry)
+    return found
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> dict[str, Any]:
+    """Whole answers, right but for names that may run into one another."""
+    names = draw(st.lists(st.sampled_from(COMPONENTS), min_size=1, max_size=5, unique=True))
+    components = {name: draw(_settings(name)) for name in names}
+    entries = [
+        {
+            "code_type": name,
+            "depends_on": draw(st.lists(st.sampled_from(names[:index]), max_size=3)),
+        }
+        for index, name in enumerate(names)
+        if index and draw(st.booleans())
+    ]
+    made: dict[str, Any] = {
+        "project_name": draw(st.one_of(st.just("shop"), printable.filter(str.strip))),
+        "code_types": [n for n in names if n in CODE_TYPES],
+        "components": components,
+        "dependency_map": entries,
+        "retry_approval": draw(st.booleans()),
+        "runner": draw(st.sampled_from(["ubuntu-latest", ["self-hosted", "on"], {"group": "g"}])),
+    }
+    if draw(st.booleans()):
+        made["environments"] = draw(_environments())
+    else:
+        made["branching"] = draw(st.sampled_from(["develop-main", "trunk"]))
+    return made
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """The plan for random answers that are taken."""
+    made = draw(answers())
+    try:
+        return make_plan(read_answers(made, CODE_TYPES))
+    except AnswerError:
+        assume(False)
+        raise

@@ -1,0 +1,472 @@
+"""Components: their settings, what they take from their code type, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_answers import CODE_TYPES, KNOWN_PLACES, answers, generic, plan, quick, read, refusal
+from pipeline.answers import read_answers
+from pipeline.code_types import JOBS
+from pipeline.components import Component
+from pipeline.errors import AnswerError
+from pipeline.plan import make_plan
+
+
+def component(name: str = "x", /, **settings: Any) -> Component:
+    """The one component with these settings."""
+    (found,) = read(components={name: settings}).components
+    return found
+
+
+def test_a_selected_code_type_is_a_component() -> None:
+    found = read(code_types=["terraform", "python"]).components
+    assert [(c.name, c.code_type.name, c.path) for c in found] == [
+        ("python", "python", "."),
+        ("terraform", "terraform", "."),
+    ]
+
+
+def test_settings_and_selection_meet() -> None:
+    given_settings = {"python": {"path": "src"}, "worker": {"code_type": "python"}}
+    by_selection = read(code_types=["python"], components=given_settings)
+    assert by_selection.components == read(components=given_settings).components
+    assert [(c.name, c.path) for c in by_selection.components] == [
+        ("python", "src"),
+        ("worker", "."),
+    ]
+
+
+def test_nothing_behind_a_name_means_defaults() -> None:
+    assert read(components={"python": None}).components == read(code_types=["python"]).components
+
+
+def test_components_as_text() -> None:
+    """`--data` hands over nothing but text."""
+    text = read(code_types="[python]", components="{a: {code_type: generic, path: s}}")
+    assert [c.name for c in text.components] == ["a", "python"]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_command_replaces_the_code_types_own(job: str) -> None:
+    usual = component("python").commands
+    found = component("python", **{job: "make it"}).commands
+    assert found == {j: "make it" if j == job else usual[j] for j in JOBS if j == job or j in usual}
+
+
+@pytest.mark.parametrize("off", ["", " ", "\n", " \n\t"], ids=["empty", "space", "line", "blank"])
+@pytest.mark.parametrize("job", JOBS)
+def test_an_empty_command_switches_a_job_off(job: str, off: str) -> None:
+    usual = component("python").commands
+    assert component("python", **{job: off}).commands == {
+        j: c for j, c in usual.items() if j != job
+    }
+
+
+def test_a_component_without_commands_is_still_one() -> None:
+    (workflow, *_) = plan(components={"x": generic()}).workflows
+    assert not workflow.jobs
+
+
+# What is wrong -> the settings of `x`, the place below `components.x`, and what is said.
+WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "unknown code type": ({"code_type": "pyton"}, ".code_type", "did you mean 'python'?"),
+    "no code type": ({}, "", "say its code_type"),
+    "code type as a number": ({"code_type": 3}, ".code_type", "expected text"),
+    "unknown key": (generic(comand="x"), "", "unknown key 'comand'"),
+    "a near key": (generic(pth="x"), "", "did you mean 'path'?"),
+    "absolute path": (generic(path="/src"), ".path", "absolute"),
+    "path out of the repository": (generic(path="../src"), ".path", "leaves the repository"),
+    "path out, later": (generic(path="a/../../b"), ".path", "leaves the repository"),
+    "path of a drive": (generic(path="C:\\src"), ".path", "backslash"),
+    "path of a drive with /": (generic(path="C:/src"), ".path", "absolute"),
+    "path in a home": (generic(path="~/src"), ".path", "absolute"),
+    "path in git": (generic(path=".GIT/x"), ".path", "git's own folder"),
+    "path as an option": (generic(path="-rf"), ".path", "option"),
+    "path with an expression": (generic(path="${{ x }}"), ".path", "expression"),
+    "path with a newline": (generic(path="a\nb"), ".path", "not a path"),
+    "path for no Windows": (generic(path="a?b"), ".path", "Windows"),
+    "empty path": (generic(path=""), ".path", "not a path"),
+    "path as a date": (generic(path=False), ".path", "in quotes"),
+    "expression in a command": (generic(lint="echo ${{ x }}"), ".lint", "must not hold"),
+    "control character in a command": (generic(lint="a\x1b[0m"), ".lint", "control character"),
+    "carriage return in a command": (generic(lint="a\r\nb"), ".lint", "control character"),
+    "command as a list": (generic(lint=["a"]), ".lint", "expected text"),
+    "command that YAML reads": (generic(lint=True), ".lint", "in quotes"),
+    "variable with a space": (generic(env={"A B": "x"}), ".env", "not a variable's name"),
+    "variable with a digit first": (generic(env={"1A": "x"}), ".env", "not a variable's name"),
+    "GitHub's variable": (generic(env={"github_x": "x"}), ".env", "reserved by GitHub"),
+    "the runner's variable": (generic(env={"RUNNER_X": "x"}), ".env", "reserved by GitHub"),
+    "variable as a list": (generic(env={"A": []}), ".env.A", "expected text"),
+    "variable that YAML reads": (generic(env={"A": True}), ".env.A", "in quotes"),
+    "version that YAML shortens": (generic(env={"A": 3.10}), ".env.A", "in quotes"),
+    "variable without a value": (generic(env={"A": None}), ".env.A", "not nothing"),
+    "variable with a secret": (generic(env={"A": "${{ secrets.A }}"}), ".env.A", "`secrets`"),
+    "variable with more": (generic(env={"A": "x ${{ vars.A }}"}), ".env.A", "expression"),
+    "variable with an operator": (generic(env={"A": "${{ vars.A || 1 }}"}), ".env.A", "expression"),
+    "variable with a control character": (generic(env={"A": "\x00"}), ".env.A", "control"),
+    "secret with a dash": (generic(deploy="x", secrets=["a-b"]), ".secrets", "not a variable's"),
+    "GitHub's secret": (generic(deploy="x", secrets=["GITHUB_TOKEN"]), ".secrets", "reserved"),
+    "secret and variable": (
+        generic(deploy="x", secrets=["A"], env={"A": "x"}),
+        ".env",
+        "the secret A",
+    ),
+    "secrets but for case": (generic(deploy="x", secrets=["A", "a"]), ".secrets", "collides"),
+    "secret for no command": (generic(lint="x", secrets=["A"]), ".secrets", "no such command"),
+    "secrets as text": (generic(deploy="x", secrets="A"), ".secrets", "expected a list"),
+    "no minutes": (generic(timeout_minutes=0), ".timeout_minutes", "1 to 360"),
+    "many minutes": (generic(timeout_minutes=361), ".timeout_minutes", "1 to 360"),
+    "half minutes": (generic(timeout_minutes=1.5), ".timeout_minutes", "whole number"),
+    "minutes as truth": (generic(timeout_minutes=True), ".timeout_minutes", "whole number"),
+    "empty runner": (generic(runner=""), ".runner", "empty"),
+    "no labels": (generic(runner=[]), ".runner", "at least one"),
+    "unknown key of a runner": (generic(runner={"grup": "x"}), ".runner", "did you mean 'group'?"),
+    "empty mapping as a runner": (generic(runner={}), ".runner", "group or labels"),
+    "runner by expression": (generic(runner="${{ x }}"), ".runner", "not a runner's label"),
+    "label by expression": (generic(runner=["a", "${{ x }}"]), ".runner", "not a runner's label"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_refused_settings(case: str) -> None:
+    settings, place, says = WRONG[case]
+    message = refusal(components={"x": settings})
+    assert message.startswith(f"components.x{place}: ")
+    assert says in message
+
+
+# Names that cannot be a component's.
+NAMES: dict[str, Any] = {
+    "space": "a b", "slash": "a/b", "dot": "a.b", "digit first": "1a", "dash first": "-a",
+    "dash last": "a-", "two dashes": "a--b", "emoji": "😀", "umlaut": "bü", "quote": "it's",
+    "newline": "a\n", "expression": "${{ x }}", "empty": "", "long": "a" * 41, "shell": "$(id)",
+    "up": "..", "reserved": "orchestrator", "reserved by case": "Orchestrator",
+    "truth": True, "number": 3, "nothing": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_refused_names(case: str) -> None:
+    assert refusal(components={NAMES[case]: generic()}).startswith("components")
+
+
+@pytest.mark.parametrize("name", ["a" * 40, "on", "null", "No", "a_b-c9"])
+def test_names_that_only_look_odd(name: str) -> None:
+    assert component(name, **generic()).name == name
+
+
+# Components and environments whose names run into one another somewhere.
+CLASHES: dict[str, tuple[list[str], list[str]]] = {
+    "case": (["api", "API"], ["dev"]),
+    "variable of the package": (["a-b", "a_b"], ["dev"]),
+    "file": (["a", "a-b"], ["b-c", "c"]),
+    "file by case": (["A", "a-b"], ["b-c", "c"]),
+    "orchestrator's file": (["orchestrator-x"], ["dev", "x-dev"]),
+    "the preflight's file": (["component"], ["preflight"]),
+    "the summary's job": (["deployment"], ["summary"]),
+    "the first job after another environment": (["tested"], ["dev", "commit"]),
+    "orchestrator's name": (["orchestrator_x"], ["dev", "x-dev"]),
+}
+
+
+@pytest.mark.parametrize("case", CLASHES)
+def test_names_that_run_into_one_another(case: str) -> None:
+    """Two files, jobs or names of workflows would be one."""
+    names, environments = CLASHES[case]
+    first, *others = environments
+    message = refusal(
+        components={name: generic(lint="true") for name in names},
+        environments=[
+            {"name": first, "branch": "main"},
+            *({"name": name, "after": first} for name in others),
+        ],
+    )
+    assert message
+    assert message.startswith(("components", "environments"))
+
+
+def test_as_many_as_github_runs() -> None:
+    """50 unique reusable workflows in one run, of which the preflight is one."""
+    assert len(plan(components={f"c{i}": generic() for i in range(49)}).waves[0]) == 49
+    for number in (50, 10_000):
+        message = refusal(components={f"c{i}": generic() for i in range(number)})
+        assert message.startswith(f"components: there are {number}, ")
+
+
+def test_more_code_types_and_components_than_github_runs() -> None:
+    components = {f"c{i}": generic() for i in range(48)}
+    assert refusal(code_types=["python", "terraform"], components=components)
+    assert not refusal(code_types=["python"], components=components)
+
+
+# Variables, secrets, runner, timeout ----------------------------------------------------------
+
+VALUES: dict[str, tuple[Any, str]] = {
+    "text": ("x", "x"),
+    "whole number": (3, "3"),
+    "empty": ("", ""),
+    "lines": ("a\n\tb", "a\n\tb"),
+    "dollar": ("$HOME ${X}", "$HOME ${X}"),
+    "configuration variable": ("${{ vars.A }}", "${{ vars.A }}"),
+}
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_variables_are_text(case: str) -> None:
+    value, expected = VALUES[case]
+    assert component(**generic(env={"A": value})).env == {"A": expected}
+
+
+def test_a_components_variables_win_over_its_environments() -> None:
+    made = plan(
+        components={"x": generic(lint="true", env={"A": "own"})},
+        environments=[{"name": "dev", "branch": "main", "env": {"A": "common", "B": "common"}}],
+    )
+    (job,) = made.workflows[0].jobs
+    assert (job.variables["A"], job.variables["B"]) == ("own", "common")
+    assert job.variables["ENVIRONMENT"] == "dev"
+
+
+# GitHub's parser ignores case in every mapping: two such keys are "already defined", and the
+# workflow never runs. Each of these must be refused, or end as one variable.
+SAME_VARIABLE: dict[str, dict[str, Any]] = {
+    "two of a component": {"components": {"x": generic(deploy="t", env={"a": "1", "A": "2"})}},
+    "environment and component": {
+        "components": {"x": generic(deploy="t", env={"a": "1"})},
+        "environments": [{"name": "dev", "branch": "main", "env": {"A": "2"}}],
+    },
+    "secret and variable": {
+        "components": {"x": generic(deploy="t", secrets=["Token"], env={"TOKEN": "2"})}
+    },
+    "secret and environment's": {
+        "components": {"x": generic(deploy="t", secrets=["Token"])},
+        "environments": [{"name": "dev", "branch": "main", "env": {"TOKEN": "2"}}],
+    },
+    "our own": {"components": {"x": generic(deploy="t", env={"Environment": "1"})}},
+    "a package's": {
+        "components": {
+            "x": generic(deploy="t", env={"p_package": "1"}),
+            "p": generic(build="t", produces=["f"]),
+        },
+        "dependency_map": {"x": "p"},
+    },
+}
+
+
+@pytest.mark.parametrize("case", SAME_VARIABLE)
+def test_no_two_variables_differ_by_nothing_but_case(case: str) -> None:
+    given_answers = SAME_VARIABLE[case]
+    if refusal(**given_answers):
+        return
+    for workflow in plan(**given_answers).workflows:
+        for job in workflow.jobs:
+            assert len({name.lower() for name in job.variables}) == len(job.variables)
+
+
+# Variables that a value of ours would silently replace, or that would replace one of ours.
+LOST_VARIABLE: dict[str, dict[str, Any]] = {
+    "a package's folder": {
+        "x": generic(deploy="t", env={"P_PACKAGE": "mine"}),
+        "p": generic(build="t", produces=["f"]),
+    },
+    "a package's folder, by a secret": {
+        "x": generic(deploy="t", secrets=["P_PACKAGE"]),
+        "p": generic(build="t", produces=["f"]),
+    },
+    "another name of a secret": {
+        "x": {
+            "code_type": "terraform",
+            "secrets": ["TF_API_TOKEN"],
+            "env": {"TF_TOKEN_app_terraform_io": "mine"},
+        }
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LOST_VARIABLE)
+def test_no_variable_is_silently_replaced(case: str) -> None:
+    components = LOST_VARIABLE[case]
+    written = {"x": "p"} if "p" in components else {}
+    assert refusal(components=components, dependency_map=written)
+
+
+RUNNERS: dict[str, Any] = {
+    "label": "macos-latest",
+    "labels": ["self-hosted", "linux"],
+    "group": {"group": "large"},
+    "group and label": {"group": "large", "labels": "x64"},
+    "group and labels": {"group": "large", "labels": ["x64", "gpu"]},
+}
+
+
+@pytest.mark.parametrize("case", RUNNERS)
+def test_runners(case: str) -> None:
+    common = plan(components={"x": generic()}, runner=RUNNERS[case])
+    assert {
+        workflow.runner for workflow in common.workflows if isinstance(workflow.runner, str)
+    } <= {"macos-latest"}
+    assert all(workflow.runner == RUNNERS[case] for workflow in common.workflows)
+    own = plan(components={"x": generic(runner=RUNNERS[case]), "y": generic()})
+    assert {str(w.runner) for w in own.workflows if w.component.name == "x"} == {str(RUNNERS[case])}
+    assert {w.runner for w in own.workflows if w.component.name == "y"} == {"ubuntu-latest"}
+
+
+def test_a_timeout_holds_for_every_job() -> None:
+    made = plan(components={"python": {"timeout_minutes": 7, "deploy": "x"}})
+    assert {job.timeout_minutes for w in made.workflows for job in w.jobs} == {7}
+
+
+@pytest.mark.parametrize("name", sorted(CODE_TYPES))
+def test_every_job_has_a_timeout(name: str) -> None:
+    commands = dict.fromkeys(JOBS, "make")
+    made = plan(components={"x": {"code_type": name, "produces": [], **commands}})
+    for workflow in made.workflows:
+        assert {job.id: job.timeout_minutes for job in workflow.jobs} == {
+            job: CODE_TYPES[name].jobs[job].timeout_minutes for job in JOBS
+        }
+
+
+# Everything else that a person could type ------------------------------------------------------
+
+PROJECT_NAMES: dict[str, tuple[Any, bool]] = {
+    "words": ("My shop", True),
+    "quotes": ('it\'s "ours"', True),
+    "emoji": ("shop 😀", True),
+    "number": (2024, True),
+    "empty": ("", False),
+    "blank": ("  ", False),
+    "lines": ("a\nb", False),
+    "expression": ("${{ x }}", False),
+    "long": ("a" * 101, False),
+    "list": (["a"], False),
+    "nothing": (None, False),
+    "YAML's yes": (True, False),
+    "YAML's no": (False, False),
+}
+
+
+@pytest.mark.parametrize("case", PROJECT_NAMES)
+def test_project_names(case: str) -> None:
+    value, fine = PROJECT_NAMES[case]
+    message = refusal(project_name=value)
+    assert message.startswith("" if fine else "project_name: ")
+    assert bool(message) != fine
+
+
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown answer": ({"branchng": "x"}, "branchng: there is no such answer; did you"),
+    "unknown code type": ({"code_types": ["pyhton"]}, "code_types: 'pyhton' is no code type"),
+    "code types as text": ({"code_types": "python"}, "code_types: expected a list"),
+    "code types as truth": ({"code_types": [True]}, "code_types[0]: expected text"),
+    "no component": ({"code_types": [], "components": {}}, "code_types: nothing is selected"),
+    "components as a list": ({"components": ["x"]}, "components: expected a mapping"),
+    "unknown orchestration": ({"orchestration": "cal"}, "orchestration: 'cal' is not a choice"),
+    "unknown cloud": ({"cloud": "amazon"}, "cloud: 'amazon' is not a choice"),
+    "approval in words": ({"retry_approval": "maybe"}, "retry_approval: expected true or false"),
+    "runner as a number": ({"runner": 3}, "runner: expected text"),
+    "broken YAML": ({"components": "{a: [}"}, "components: '{a: [}' is not YAML"),
+    "a date that is none": ({"components": "2024-13-45"}, "components: '2024-13-45' is not YAML"),
+    "a thousand brackets": ({"components": "[" * 1000}, "components: "),
+    "a reference to nothing": ({"components": "*x"}, "components: '*x' is not YAML"),
+    "a Python object": ({"components": "!!python/object:os.system {}"}, "components: "),
+    "a control character": ({"components": "\x00"}, "components: "),
+    "a list that holds itself": ({"dependency_map": "&a [*a]"}, "dependency_map[0]: "),
+    "an empty number": ({"runner": "!!int ''"}, "runner: "),
+    "a truth that is none": ({"runner": "!!bool x"}, "runner: "),
+    "a time that is none": ({"runner": "!!timestamp x"}, "runner: "),
+    "a number beyond all": ({"runner": ":".join(["9"] * 200) + ".5"}, "runner: "),
+    "a number of many digits": ({"runner": "0x" + "f" * 5000}, "runner: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_other_refusals(case: str) -> None:
+    given_answers, opening = OTHERS[case]
+    if case == "no component":
+        with pytest.raises(AnswerError, match=opening):
+            read_answers(given_answers, CODE_TYPES)
+        return
+    message = refusal(**given_answers)
+    assert message.startswith(opening)
+    assert message.isprintable()
+
+
+json_garbage = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(
+        ["python", "generic", "on", "code_type", "depends_on", "name", "{a: b}", "[x]"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=5)
+            | st.sampled_from(
+                ["python", "x", "code_type", "depends_on", "artifacts", "env", "labels"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+def check_verdict(given_answers: dict[str, Any]) -> None:
+    """Taken, or refused in one line that opens with the place."""
+    try:
+        make_plan(read_answers(given_answers, CODE_TYPES))
+    except AnswerError as error:
+        message = str(error)
+        assert message.isprintable()
+        place, cause = message.split(": ", 1)
+        assert place.startswith(KNOWN_PLACES)
+        assert cause.strip()
+
+
+@quick
+@given(st.dictionaries(st.sampled_from(KNOWN_PLACES), json_garbage, max_size=4))
+def test_garbage_is_taken_or_refused(garbage: dict[str, Any]) -> None:
+    check_verdict(garbage)
+
+
+@quick
+@given(answers(), st.data())
+def test_nearly_right_answers_are_taken_or_refused(
+    made: dict[str, Any], data: st.DataObject
+) -> None:
+    """Something in right answers is replaced by garbage, as deep as it lies."""
+    made = copy.deepcopy(made)  # What one example changes must not reach the next.
+    parent: Any = made
+    while True:
+        keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
+        key = data.draw(st.sampled_from(keys))
+        inner = parent[key]
+        if not isinstance(inner, dict | list) or not inner or data.draw(st.booleans()):
+            break
+        parent = inner
+    parent[key] = data.draw(json_garbage)
+    check_verdict(made)
+
+
+@quick
+@given(st.text(alphabet="{}[]:,-&*!|>'\"%@#?\n\t aon019.~=<_", max_size=14))
+def test_any_text_is_taken_or_refused(text: str) -> None:
+    """What comes by `--data` is text, read as YAML."""
+    for name in ("components", "dependency_map", "environments", "runner", "code_types"):
+        check_verdict({"code_types": ["python"], name: text})
+
+
+@quick
+@given(answers())
+def test_right_answers_are_hardly_ever_refused(made: dict[str, Any]) -> None:
+    """Otherwise the tests over random plans would prove little. Names may run into one another."""
+    message = refusal(**made)
+    assert not message or "collides" in message or "reserved" in message

@@ -1,0 +1,73 @@
+"""The questions of copier.yml and the pure modules say the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import copies
+import pytest
+import toolbox
+import yaml
+from made_answers import CODE_TYPES
+from pipeline.answers import CLOUDS, DEFAULTS, ORCHESTRATIONS
+from pipeline.environments import BRANCHING
+
+SETTINGS = yaml.safe_load((toolbox.ROOT / "copier.yml").read_text(encoding="utf-8"))
+QUESTIONS = {name: what for name, what in SETTINGS.items() if not name.startswith("_")}
+ASKED = {name: what for name, what in QUESTIONS.items() if not name.startswith("check_")}
+
+
+def test_the_questions_are_the_answers_in_their_order() -> None:
+    assert list(ASKED) == list(DEFAULTS)
+
+
+def test_hidden_questions_look_first_and_last() -> None:
+    hidden = [name for name in QUESTIONS if name not in ASKED]
+    assert hidden == [next(iter(QUESTIONS)), list(QUESTIONS)[-1]]
+
+
+CHOICES = {
+    "orchestration": ORCHESTRATIONS,
+    "branching": (*BRANCHING, "custom"),
+    "cloud": CLOUDS,
+}
+
+
+@pytest.mark.parametrize("question", CHOICES)
+def test_choices(question: str) -> None:
+    assert tuple(QUESTIONS[question]["choices"].values()) == CHOICES[question]
+
+
+@pytest.fixture(scope="module")
+def recorded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Copier records for somebody who only presses Enter, after one code type."""
+    folder = tmp_path_factory.mktemp("defaults") / "my-repository"
+    copies.copy(template, folder, {"code_types": ["python"]})
+    answers = yaml.safe_load((folder / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert isinstance(answers, dict)
+    return answers
+
+
+@pytest.mark.parametrize(
+    "question", [q for q in DEFAULTS if q not in ("project_name", "code_types")]
+)
+def test_enter_means_the_default(question: str, recorded: dict[str, Any]) -> None:
+    # Copier records no answer to a question that it did not ask.
+    found = recorded.get(question, [] if question == "environments" else None)
+    assert found == DEFAULTS[question]
+    assert type(found) is type(DEFAULTS[question])
+
+
+def test_hidden_questions_leave_no_answer(recorded: dict[str, Any]) -> None:
+    assert {name for name in recorded if not name.startswith("_")} <= set(DEFAULTS)
+
+
+def test_a_project_is_called_like_its_folder(recorded: dict[str, Any]) -> None:
+    assert recorded["project_name"] == "my-repository"
+
+
+def test_code_types_are_offered_by_their_labels(template: Path) -> None:
+    labels = [code_type.label for code_type in CODE_TYPES.values()]
+    assert len(set(labels)) == len(labels)
+    assert "code_type_choices()" in QUESTIONS["code_types"]["choices"]

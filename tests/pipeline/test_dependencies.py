@@ -1,0 +1,309 @@
+"""The dependency map: its forms, what is missing, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from made_answers import catalogue, generic, read, refusal
+
+SERVICES = {"web": generic(), "worker": generic(), "db": generic()}
+
+
+def edges(**answers: Any) -> list[str]:
+    return [f"{e.consumer} <- {e.producer}" for e in read(**answers).dependencies.edges]
+
+
+# What is written -> the edges, among web, worker and db.
+FORMS: dict[str, tuple[Any, list[str]]] = {
+    "nothing": ([], []),
+    "short": ({"web": "db"}, ["web <- db"]),
+    "short, list": ({"web": ["worker", "db"]}, ["web <- db", "web <- worker"]),
+    "short, none": ({"web": []}, []),
+    "long": ([{"code_type": "web", "depends_on": "db"}], ["web <- db"]),
+    "long, list": (
+        [{"code_type": "web", "depends_on": ["db", "worker"]}],
+        ["web <- db", "web <- worker"],
+    ),
+    "long, none": ([{"code_type": "web", "depends_on": []}], []),
+    "entries add up": (
+        [
+            {"code_type": "web", "depends_on": "db"},
+            {"code_type": "worker", "depends_on": "db"},
+            {"code_type": "web", "depends_on": ["worker"]},
+        ],
+        ["web <- db", "web <- worker", "worker <- db"],
+    ),
+    "twice the same": ([{"code_type": "web", "depends_on": ["db", "db"]}] * 2, ["web <- db"]),
+    "text, as --data hands it over": ("{web: [db], worker: db}", ["web <- db", "worker <- db"]),
+    "JSON, as in the requirements": (
+        '[{"code_type": "web", "depends_on": "db", "artifacts": []}]',
+        ["web <- db"],
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_the_map(form: str) -> None:
+    written, expected = FORMS[form]
+    assert edges(components=SERVICES, dependency_map=written) == expected
+
+
+BOTH: list[str] = ["python", "terraform"]
+# The map -> the edges and whether they are habits, for python and terraform.
+MENTIONS: dict[str, tuple[Any, list[tuple[str, bool]]]] = {
+    "no map": ([], [("python", True)]),
+    "written": ({"terraform": "python"}, [("python", False)]),
+    "none, on purpose": ({"terraform": []}, []),
+    "only the producer": ({"python": []}, [("python", True)]),
+}
+
+
+@pytest.mark.parametrize("case", MENTIONS)
+def test_habits_hold_for_what_the_map_does_not_mention(case: str) -> None:
+    written, expected = MENTIONS[case]
+    found = read(code_types=BOTH, dependency_map=written).dependencies.edges
+    assert [(e.producer, e.conventional) for e in found] == expected
+    assert all(e.consumer == "terraform" for e in found)
+
+
+def test_a_habit_yields_with_a_notice() -> None:
+    found = read(code_types=BOTH, dependency_map={"python": "terraform"}).dependencies
+    assert [(e.consumer, e.producer) for e in found.edges] == [("python", "terraform")]
+    (notice,) = found.notices
+    assert notice.startswith("terraform does not wait for python")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"terraform": "python"},
+        {"python": "terraform"},
+        [{"code_type": "terraform", "depends_on": "python", "artifacts": ["lambda-package.zip"]}],
+    ],
+    ids=["consumer", "producer", "with its artifact"],
+)
+@pytest.mark.parametrize("selected, absent", [("python", "terraform"), ("terraform", "python")])
+def test_a_code_type_that_is_not_selected_is_ignored_with_a_notice(
+    selected: str, absent: str, written: Any
+) -> None:
+    found = read(code_types=[selected], dependency_map=written).dependencies
+    assert not found.edges
+    (notice,) = found.notices
+    assert absent in notice and "not selected" in notice
+
+
+def test_the_rest_of_an_entry_with_an_absent_name_counts() -> None:
+    known = catalogue(app=[], image=[], chart=[])
+    found = read(
+        known=known, code_types=["app", "image"], dependency_map={"app": ["image", "chart"]}
+    )
+    assert [e.producer for e in found.dependencies.edges] == ["image"]
+    assert len(found.dependencies.notices) == 1
+
+
+MAKERS = {
+    "site": generic(build="make", produces=["dist", "report.txt"]),
+    "tool": generic(build="make", produces=["tool.zip"]),
+    "user": generic(path="infra", deploy="make"),
+}
+
+
+def wanted(*artifacts: Any, of: str | list[str] = "tool") -> list[dict[str, Any]]:
+    """The map with one entry: `user` takes these artifacts."""
+    return [{"code_type": "user", "depends_on": of, "artifacts": list(artifacts)}]
+
+
+HANDED_ON: dict[str, tuple[Any, list[tuple[str, str, str | None]]]] = {
+    "left out: everything": (
+        [{"code_type": "user", "depends_on": ["site", "tool"]}],
+        [("site", "dist", None), ("site", "report.txt", None), ("tool", "tool.zip", None)],
+    ),
+    "short form: everything": ({"user": "tool"}, [("tool", "tool.zip", None)]),
+    "empty: order only": ([{"code_type": "user", "depends_on": "site", "artifacts": []}], []),
+    "by name": (
+        [{"code_type": "user", "depends_on": "site", "artifacts": ["dist"]}],
+        [("site", "dist", None)],
+    ),
+    "the maker is found": (
+        [{"code_type": "user", "depends_on": ["site", "tool"], "artifacts": ["tool.zip"]}],
+        [("tool", "tool.zip", None)],
+    ),
+    "to a file": (
+        wanted({"name": "tool.zip", "to": "a/b"}),
+        [("tool", "tool.zip", "a/b")],
+    ),
+    "into a folder": (
+        wanted({"name": "tool.zip", "to": "a/"}),
+        [("tool", "tool.zip", "a/tool.zip")],
+    ),
+    "into the root": (
+        wanted({"name": "tool.zip", "to": "."}),
+        [("tool", "tool.zip", "tool.zip")],
+    ),
+    "to two places": (
+        [
+            {
+                "code_type": "user",
+                "depends_on": "tool",
+                "artifacts": [{"name": "tool.zip", "to": "a"}, {"name": "tool.zip", "to": "b"}],
+            }
+        ],
+        [("tool", "tool.zip", "a"), ("tool", "tool.zip", "b")],
+    ),
+    "entries add up": (
+        [
+            {"code_type": "user", "depends_on": "site", "artifacts": ["dist"]},
+            {"code_type": "user", "depends_on": "site", "artifacts": ["report.txt"]},
+        ],
+        [("site", "dist", None), ("site", "report.txt", None)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HANDED_ON)
+def test_artifacts_and_their_places(case: str) -> None:
+    written, expected = HANDED_ON[case]
+    found = read(components=MAKERS, dependency_map=written).dependencies.edges
+    assert [(e.producer, p.product, p.to) for e in found for p in e.placements] == expected
+    assert {e.consumer for e in found} == {"user"}
+
+
+ARTIFACT = "dependency_map[0].artifacts[0]"
+
+
+def artifact(what: Any, of: str | list[str] = "site") -> dict[str, Any]:
+    return {"components": MAKERS, "dependency_map": wanted(what, of=of)}
+
+
+def two(one: str, other: str) -> dict[str, Any]:
+    given = artifact({"name": "dist", "to": one}, of=["site", "tool"])
+    given["dependency_map"][0]["artifacts"].append({"name": "tool.zip", "to": other})
+    return given
+
+
+# What is wrong -> the answers, the place that the message opens with, and what it must say.
+WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "unknown dependency": (
+        {"components": SERVICES, "dependency_map": {"web": "wroker"}},
+        "dependency_map.web",
+        "did you mean 'worker'?",
+    ),
+    "unknown component": (
+        {"components": SERVICES, "dependency_map": [{"code_type": "wep", "depends_on": "db"}]},
+        "dependency_map[0]",
+        "did you mean 'web'?",
+    ),
+    "unknown, nothing near": (
+        {"components": SERVICES, "dependency_map": {"web": "qqq"}},
+        "dependency_map.web",
+        "known are: ",
+    ),
+    "itself": (
+        {"components": SERVICES, "dependency_map": {"web": ["db", "web"]}},
+        "dependency_map.web",
+        "web depends on itself",
+    ),
+    "circle of two": (
+        {"components": SERVICES, "dependency_map": {"web": "db", "db": "web"}},
+        "dependency_map",
+        "db -> web -> db",
+    ),
+    "circle of three": (
+        {"components": SERVICES, "dependency_map": {"web": "db", "db": "worker", "worker": "web"}},
+        "dependency_map",
+        "db -> worker -> web -> db",
+    ),
+    "unknown key": (
+        {"components": SERVICES, "dependency_map": [{"code_type": "web", "depend_on": "db"}]},
+        "dependency_map[0]",
+        "did you mean 'depends_on'?",
+    ),
+    "key missing": (
+        {"components": SERVICES, "dependency_map": [{"code_type": "web"}]},
+        "dependency_map[0]",
+        "'depends_on' is missing",
+    ),
+    "a word": ({"dependency_map": "python"}, "dependency_map", "expected a list or a mapping"),
+    "a list of words": ({"dependency_map": ["python"]}, "dependency_map[0]", "a mapping"),
+    "a number": (
+        {"components": SERVICES, "dependency_map": {"web": 3}},
+        "dependency_map.web",
+        "expected text or a list",
+    ),
+    "YAML's on": ({"dependency_map": "{on: python}"}, "dependency_map", "in quotes"),
+    "broken YAML": ({"dependency_map": "{web: [db"}, "dependency_map", "is not YAML"),
+    "product of nobody": (artifact("dits"), ARTIFACT, "did you mean 'dist'?"),
+    "product of another": (artifact("tool.zip"), ARTIFACT, "site does not"),
+    "product of no one asked": (artifact("dist", of=[]), ARTIFACT, "no producer"),
+    "unknown key of an artifact": (
+        artifact({"name": "dist", "at": "x"}),
+        ARTIFACT,
+        "unknown key 'at'",
+    ),
+    "to an absolute path": (
+        artifact({"name": "dist", "to": "/etc"}),
+        f"{ARTIFACT}.to",
+        "absolute",
+    ),
+    "to a home": (
+        artifact({"name": "dist", "to": "~/x"}),
+        f"{ARTIFACT}.to",
+        "absolute",
+    ),
+    "to a drive": (
+        artifact({"name": "dist", "to": "C:/x"}),
+        f"{ARTIFACT}.to",
+        "absolute",
+    ),
+    "out of the repository": (
+        artifact({"name": "dist", "to": "a/../../b"}),
+        f"{ARTIFACT}.to",
+        "leaves the repository",
+    ),
+    "into git": (
+        artifact({"name": "dist", "to": ".git/hooks"}),
+        f"{ARTIFACT}.to",
+        "git's own folder",
+    ),
+    "two in one spot": (two("a/b", "a/b"), "dependency_map", "in one spot"),
+    "one spot, written otherwise": (two("a/b", "./a//b"), "dependency_map", "in one spot"),
+    "one spot by case": (two("a/B", "A/b"), "dependency_map", "in one spot"),
+    "one inside the other": (two("a", "a/b/c"), "dependency_map", "in one spot"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_refused(case: str) -> None:
+    answers, place, says = WRONG[case]
+    message = refusal(**answers)
+    assert message.startswith(f"{place}: ")
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    "to",
+    [".packages/site/dist", ".packages/site", ".packages"],
+    ids=["where it lies already", "its own folder", "every folder"],
+)
+def test_a_placement_over_the_packages_themselves_is_refused(to: str) -> None:
+    """What has no `to` lands in `.packages/{producer}/`: that spot is taken.
+
+    Copying a file onto itself fails in the workflow, and copying over another one loses it.
+    """
+    assert "dependency_map" in refusal(**artifact({"name": "dist", "to": to}))
+
+
+def test_a_placement_over_another_package_is_refused() -> None:
+    given = artifact({"name": "dist", "to": ".packages/tool/tool.zip"})
+    given["dependency_map"].append({"code_type": "user", "depends_on": "tool"})
+    assert "lies where packages are downloaded to" in refusal(**given)
+
+
+def test_two_consumers_may_use_one_spot() -> None:
+    """Each runs on a machine of its own."""
+    taken = [{"name": "dist", "to": "a/b"}]
+    entries = [
+        {"code_type": who, "depends_on": "site", "artifacts": taken} for who in ("user", "tool")
+    ]
+    assert not refusal(components=MAKERS, dependency_map=entries)

@@ -1,0 +1,159 @@
+"""The same answers give the same bytes: under every hash seed, order of keys, and Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import copies
+import pytest
+import toolbox
+from made_answers import generic, shuffled
+
+RENDER = Path(__file__).with_name("render_all.py")
+EXAMPLES = ("lambda", "monorepo")
+
+# Messages must not depend on the seed either: several things are wrong at once here.
+WRONG: dict[str, dict[str, Any]] = {
+    "wrong-products": {"components": {"x": generic(build="b", produces=["ab", "Ab", "aB", "AB"])}},
+    "wrong-secrets": {"components": {"x": generic(deploy="d", secrets=["ab", "Ab", "aB", "AB"])}},
+    "wrong-circles": {
+        "components": {name: generic() for name in "abcdef"},
+        "dependency_map": {"a": ["b", "c"], "b": ["a"], "c": ["d"], "d": ["a", "e"], "e": ["d"]},
+    },
+    "wrong-names": {"components": {name: generic() for name in ("x y", "z w")}},
+}
+
+
+Trees = dict[str, dict[str, bytes]]
+
+
+def render(
+    python: str, template: Path, folder: Path, seed: str, more: dict[str, Any] | None = None
+) -> tuple[Trees, dict[str, str]]:
+    """What a Python under a hash seed writes for the examples (and for `more`); and what it says
+    of the answers whose name opens with "wrong"."""
+    # Folders of the same name: it is the default of one of the questions.
+    jobs = {f"{name}/out": copies.example(name) for name in EXAMPLES}
+    jobs |= {f"{name}/out": given for name, given in (more or {}).items()}
+    file = folder / "jobs.json"
+    file.write_text(json.dumps({str(folder / d): given for d, given in jobs.items()}))
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("PYTHONPATH", None)
+    subprocess.run(
+        [python, str(RENDER), str(template), str(file)],
+        check=True,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        timeout=120,
+    )
+    said = json.loads(file.with_suffix(".messages").read_text(encoding="utf-8"))
+    messages = {d: said[str(folder / d)] for d in jobs}
+    trees = {d: copies.tree(folder / d) for d in jobs if not d.startswith("wrong")}
+    assert not [message for d, message in messages.items() if d in trees and message]
+    return trees, {d: m for d, m in messages.items() if d not in trees}
+
+
+@pytest.fixture(scope="module")
+def usual(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trees, dict[str, str]]:
+    source = random.Random(0)
+    more = {f"{name}-keys": shuffled(copies.example(name), source) for name in EXAMPLES}
+    return render(sys.executable, template, tmp_path_factory.mktemp("seed-0"), "0", more | WRONG)
+
+
+def check_equal(found: Trees, expected: Trees) -> None:
+    for name, tree in found.items():
+        assert set(expected[name]) == set(tree)
+        assert not [file for file in tree if expected[name][file] != tree[file]], name
+
+
+@pytest.fixture(scope="module")
+def other_seed(
+    template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Trees, dict[str, str]]:
+    return render(sys.executable, template, tmp_path_factory.mktemp("seed-1"), "4711", WRONG)
+
+
+def test_hash_seeds(
+    usual: tuple[Trees, dict[str, str]], other_seed: tuple[Trees, dict[str, str]]
+) -> None:
+    check_equal(other_seed[0], usual[0])
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_messages_under_hash_seeds(
+    name: str, usual: tuple[Trees, dict[str, str]], other_seed: tuple[Trees, dict[str, str]]
+) -> None:
+    """Where several things are wrong at once, the same one is named."""
+    message = usual[1][f"{name}/out"]
+    assert message
+    assert other_seed[1][f"{name}/out"] == message
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_order_of_keys(name: str, usual: tuple[Trees, dict[str, str]]) -> None:
+    tree = usual[0][f"{name}/out"]
+    assert len(tree) > 8
+    check_equal({"": usual[0][f"{name}-keys/out"]}, {"": tree})
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_order_of_lists(
+    name: str, usual: tuple[Trees, dict[str, str]], template: Path, tmp_path: Path
+) -> None:
+    """Code types and the map in another order: only the record of the answers shows it."""
+    given = copies.example(name)
+    for key in ("code_types", "dependency_map"):
+        given[key] = given[key][::-1]
+    found = copies.tree(copies.copy(template, tmp_path / "out", given))
+    expected = dict(usual[0][f"{name}/out"])
+    del found[".copier-answers.yml"], expected[".copier-answers.yml"]
+    check_equal({"": found}, {"": expected})
+
+
+def pinned() -> list[str]:
+    """The project's own dependencies, in the versions that the tests run with."""
+    text = (toolbox.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    names = [entry.split(">")[0].lower() for entry in project["dependencies"]]
+    extra = project["optional-dependencies"]["test"]
+    return [entry for entry in extra if entry.split("==")[0].lower() in names]
+
+
+@cache
+def find_python(version: str) -> str | None:
+    """A Python of this version: on the PATH, or installed by pyenv."""
+    installed = (Path.home() / ".pyenv/versions").glob(f"{version}.*/bin/python")
+    candidates = [shutil.which(f"python{version}"), *map(str, sorted(installed))]
+    print_version = "import sys; print('%d.%d' % sys.version_info[:2])"
+    for candidate in filter(None, candidates):
+        # What pyenv puts on the PATH may stand for a Python that is switched off.
+        asked = subprocess.run([candidate, "-c", print_version], capture_output=True, text=True)
+        if asked.stdout.strip() == version:
+            return candidate
+    return None
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+def test_pythons(
+    version: str, usual: tuple[Trees, dict[str, str]], template: Path, tmp_path: Path
+) -> None:
+    """The same as by the Python that runs the tests."""
+    base = find_python(version)
+    if base is None:
+        pytest.skip(f"there is no Python {version} on the PATH or in ~/.pyenv")
+    uv, home = toolbox.script("uv"), tmp_path / "venv"
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    subprocess.run([uv, "venv", "--quiet", "--python", base, str(home)], check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), *pinned()]
+    subprocess.run(install, check=True)
+    trees, _ = render(str(python), template, tmp_path, "1")
+    check_equal(trees, usual[0])
