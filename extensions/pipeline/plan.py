@@ -393,7 +393,7 @@ def _belonging(root: Environment) -> dict[str, str]:
         return {"tag-pattern": filter_to_regex(root.source)}
     if root.trigger == "manual":
         # Whatever branch the person chose in the Actions tab.
-        return {"branch": "${{ github.event.workflow_run.head_branch || github.ref_name }}"}
+        return {"branch-pattern": "^.*$"}
     if is_pattern(root.source):
         return {"branch-pattern": filter_to_regex(root.source)}
     return {"branch": root.source}

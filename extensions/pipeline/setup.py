@@ -16,8 +16,10 @@ class GitHubEnvironment:
     name: str
     reviewed: bool
     """Whether a person should have to approve what is deployed there."""
-    branch: str
-    """The only branch that may deploy there; empty where no single one can be named."""
+    ref: str
+    """The only branch or tag that may deploy there, globs allowed; empty where none can be told."""
+    ref_type: str
+    """`branch` or `tag`, as a deployment-branch policy names it."""
     secrets: tuple[str, ...]
     """Secrets that commands read there."""
 
@@ -49,11 +51,11 @@ def set_up(plan: Plan) -> SetUp:
         if not deploys:
             continue
         secrets = tuple(sorted({name for w in deploys for name in w.secrets_of("deploy")}))
-        branch = _only_branch(plan, environment)
+        ref = _only_ref(plan, environment)
         reviewed = environment.production
-        environments.append(GitHubEnvironment(environment.name, reviewed, branch, secrets))
+        environments.append(GitHubEnvironment(environment.name, reviewed, *ref, secrets))
         if any(job.retry_environment for w in deploys for job in w.jobs):
-            environments.append(GitHubEnvironment(environment.retry, True, branch, secrets))
+            environments.append(GitHubEnvironment(environment.retry, True, *ref, secrets))
     return SetUp(
         default_branch=_default_branch(plan),
         environments=tuple(environments),
@@ -79,6 +81,19 @@ def _only_branch(plan: Plan, environment: Environment) -> str:
     root = _root(plan, environment)
     literal = root.trigger == "branch" and not is_pattern(root.source)
     return root.source if literal else ""
+
+
+def _only_ref(plan: Plan, environment: Environment) -> tuple[str, str]:
+    """Which refs may deploy to an environment, and their type, for its deployment-branch policy.
+
+    What comes after another environment runs on the default branch. Policies know `*`, and not
+    the other patterns of triggers. GitHub: "Deployment branches and tags".
+    """
+    if environment.trigger == "after":
+        return _only_branch(plan, environment), "branch"
+    simple = not is_pattern(re.sub(r"(?<!\*)\*(?!\*)", "", environment.source))
+    known = environment.trigger in ("branch", "tag") and simple
+    return (environment.source, environment.trigger) if known else ("", "branch")
 
 
 def _default_branch(plan: Plan) -> str:

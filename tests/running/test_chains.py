@@ -1,0 +1,312 @@
+"""Environments that follow one another, and deployments that come while one is going on.
+
+GitHub runs each link on the head of the default branch: which commit the chain is about travels
+by the titles of its runs. The deploy command is handed the commit that lies in the workspace.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from offline_github import OfflineGitHub, Run
+from offline_github.repository import git
+from pipelines import commit, failed, generic, start
+
+DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
+SHIP = 'ship site "$(git rev-parse HEAD)"'
+COMPONENTS = generic(["site"], **DEPLOY_ONLY, produces=[], path=".", deploy=SHIP)
+CHAINS: dict[str, dict[str, Any]] = {
+    "trunk": {"branching": "trunk"},
+    "custom": {
+        "environments": [
+            {"name": "dev", "branch": "main"},
+            {"name": "test", "after": "dev"},
+            {"name": "stage", "after": "test"},
+            {"name": "prd", "after": "stage", "production": True},
+            {"name": "release", "tag": "v*"},
+            {"name": "mirror", "after": "release", "production": True},
+            {"name": "sandbox", "manual": True},
+            {"name": "sandbox-two", "after": "sandbox"},
+            {"name": "sandbox-three", "after": "sandbox-two"},
+            {"name": "preview", "branch": "feature/**"},
+            {"name": "review", "after": "preview", "production": True},
+        ]
+    },
+}
+Open = Callable[[str], OfflineGitHub]
+
+
+@pytest.fixture(scope="module")
+def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Repositories made once for all tests: a copy of the template costs a second."""
+    made: dict[str, Path] = {}
+
+    def generate(name: str) -> Path:
+        if name not in made:
+            answers = {"components": COMPONENTS, **CHAINS[name]}
+            folder = tmp_path_factory.mktemp(name)
+            made[name] = start(template, folder, answers, {"version.txt": "1\n"}).remote.work_tree
+        return made[name]
+
+    return generate
+
+
+@pytest.fixture
+def repository(generated: Callable[[str], Path], tmp_path: Path) -> Open:
+    def open_repository(name: str) -> OfflineGitHub:
+        work_tree = shutil.copytree(generated(name), tmp_path / "repository")
+        github = OfflineGitHub(tmp_path / "github", work_tree)
+        github.tool("ship")
+        github.remote.push("refs/heads/main")  # as it was before the scenario: starts nothing
+        # What the summaries say is tested elsewhere; here only whether they ran.
+        github.forced_results = {"deployment-summary": "success"}
+        return github
+
+    return open_repository
+
+
+def changed(github: OfflineGitHub, text: str, branch: str = "main") -> str:
+    """One more commit on a branch, which is made if need be; not pushed."""
+    work_tree = github.remote.work_tree
+    exists = git("branch", "--list", branch, cwd=work_tree)
+    git("switch", "--quiet", *([] if exists else ["--create"]), branch, cwd=work_tree)
+    return commit(work_tree, {"version.txt": text}, text)
+
+
+def shipped(github: OfflineGitHub) -> list[tuple[str, str]]:
+    """(environment, commit) of every deployment, in order."""
+    commands = github.commands("ship", "^site-[a-z-]+ / deploy$")
+    return [(c.job.split(" ")[0].removeprefix("site-"), c.arguments[1]) for c in commands]
+
+
+def chain(github: OfflineGitHub, *environments: str) -> list[Run]:
+    """The one run of each environment's orchestrator; nothing else has run."""
+    files = [f"orchestrator-{name}.yml" for name in environments]
+    runs = {run.workflow_file: run for run in github.runs if run.conclusion != "skipped"}
+    assert sorted(runs) == sorted(files) and len(runs) == len(environments)
+    return [runs[file] for file in files]
+
+
+# From the first environment to the last
+
+
+def test_trunk_takes_the_first_commit_all_the_way(repository: Open) -> None:
+    """`main` moves on during dev and again during test, by pushes that start nothing."""
+    github = repository("trunk")
+    first = changed(github, "2\n")
+    heads = [first]
+
+    def move_on(run: Run, key: str) -> None:
+        if key in ("site-dev / deploy", "site-test / deploy"):
+            heads.append(changed(github, key))
+            github.remote.push("refs/heads/main")
+
+    github.before_job = move_on
+    [dev] = github.push("main")
+    runs = chain(github, "dev", "test", "prd")
+    assert runs[0] is dev and {run.conclusion for run in runs} == {"success"}
+    assert shipped(github) == [("dev", first), ("test", first), ("prd", first)]
+    assert [run.head_sha for run in runs] == heads and len(set(heads)) == 3
+    assert [run.event for run in runs] == ["push", "workflow_run", "workflow_run"]
+    assert [run.display_title for run in runs] == [
+        f"Deploy {first} to dev",
+        f"Deploy {first} to dev, then test",
+        f"Deploy {first} to dev, then test, then prd",
+    ]
+
+
+def test_trunk_goes_on_from_a_test_that_a_person_started(repository: Open) -> None:
+    """A roll-back that begins in the middle of the chain."""
+    github = repository("trunk")
+    older = changed(github, "2\n")
+    changed(github, "3\n")
+    github.remote.push("refs/heads/main")
+    github.dispatch("orchestrator-test.yml", "main", {"commit": older})
+    _, prd = chain(github, "test", "prd")
+    assert shipped(github) == [("test", older), ("prd", older)]
+    assert prd.display_title == f"Deploy {older} to test, then prd"
+
+
+@pytest.mark.parametrize("stops", ["dev", "test"])
+def test_a_chain_ends_at_a_failure(repository: Open, stops: str) -> None:
+    github = repository("trunk")
+    del github.forced_results["deployment-summary"]
+    github.fail_tool("ship", job=f"^site-{stops} / ")
+    github.push("main")
+    before = ["dev"] if stops == "dev" else ["dev", "test"]
+    runs = chain(github, *before)
+    assert [run.conclusion for run in runs] == [*["success"] * (len(before) - 1), "failure"]
+    ended = github.runs[len(before) :]
+    # The link that says no is itself a run, after which nothing can be said to have succeeded.
+    names = {"dev": ["test", "prd"], "test": ["prd"]}[stops]
+    assert [run.workflow_file for run in ended] == [f"orchestrator-{name}.yml" for name in names]
+    assert {(run.conclusion, len(run.order)) for run in ended} == {("skipped", 0)}
+
+
+def test_three_links(repository: Open) -> None:
+    github = repository("custom")
+    first = changed(github, "2\n")
+    github.environments = {"prd": {"reviewers": True, "branches": ["main"]}}
+    github.push("main")
+    runs = chain(github, "dev", "test", "stage", "prd")
+    assert shipped(github) == [(name, first) for name in ("dev", "test", "stage", "prd")]
+    assert runs[-1].display_title == f"Deploy {first} to dev, then test, then stage, then prd"
+    assert runs[-1].approvals == [("site-prd / deploy", "prd")]
+
+
+def test_from_a_tag(repository: Open) -> None:
+    github = repository("custom")
+    tagged = changed(github, "2\n")
+    git("tag", "v1", cwd=github.remote.work_tree)
+    changed(github, "3\n")
+    github.remote.push("refs/heads/main")
+    [release] = github.tag("v1")
+    _, mirror = chain(github, "release", "mirror")
+    assert (release.head_branch, mirror.head_branch) == ("v1", "main")
+    assert shipped(github) == [("release", tagged), ("mirror", tagged)]
+    assert mirror.display_title == f"Deploy {tagged} to release, then mirror"
+
+
+def test_from_a_branch_that_fits_a_pattern(repository: Open) -> None:
+    github = repository("custom")
+    tried = changed(github, "2\n", "feature/a/b")
+    [preview] = github.push("feature/a/b")
+    _, review = chain(github, "preview", "review")
+    assert (preview.head_branch, review.head_branch) == ("feature/a/b", "main")
+    assert shipped(github) == [("preview", tried), ("review", tried)]
+    assert review.display_title == f"Deploy {tried} to preview, then review"
+
+
+def test_by_hand_on_a_feature_branch(repository: Open) -> None:
+    """Every link deploys what the person chose, also the one whose predecessor ran on main."""
+    github = repository("custom")
+    tried = changed(github, "2\n", "feature/a")
+    github.remote.push("refs/heads/feature/a")
+    github.dispatch("orchestrator-sandbox.yml", "feature/a")
+    *_, last = chain(github, "sandbox", "sandbox-two", "sandbox-three")
+    assert last.display_title == f"Deploy {tried} to sandbox, then sandbox-two, then sandbox-three"
+    assert failed(last) == set(), last.job("site-sandbox-three / preflight / preflight").errors
+    names = ("sandbox", "sandbox-two", "sandbox-three")
+    assert shipped(github) == [(name, tried) for name in names]
+
+
+# What somebody with the right to push could try
+
+FORGED = """\
+name: {name}
+run-name: Deploy {commit} to production
+on: workflow_dispatch
+jobs:
+  nothing:
+    runs-on: ubuntu-latest
+    steps: [{{run: "true"}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("chain_name", "before", "after", "victim", "ref"),
+    [
+        pytest.param("trunk", "test", "prd", "main", "refs/heads/evil", id="branch"),
+        pytest.param("trunk", "dev", "test", "main", "refs/heads/evil", id="first-link"),
+        pytest.param("trunk", "test", "prd", "main", "refs/tags/main", id="tag-like-the-branch"),
+        pytest.param("custom", "release", "mirror", "v1", "refs/heads/evil", id="tag-root"),
+        pytest.param("custom", "preview", "review", "feature/a", "refs/heads/evil", id="pattern"),
+    ],
+)
+def test_a_forged_title_takes_no_commit_further(
+    repository: Open, chain_name: str, before: str, after: str, victim: str, ref: str
+) -> None:
+    """The predecessor's workflow, changed where nobody reviews it, claims that it has tested."""
+    github = repository(chain_name)
+    untested = changed(github, "2\n", "main" if victim.startswith("v") else victim)
+    if victim == "v1":
+        git("tag", "v1", cwd=github.remote.work_tree)
+    github.remote.push(f"refs/{'tags' if victim == 'v1' else 'heads'}/{victim}")
+    changed(github, "evil", "evil")
+    file = f"orchestrator-{before}.yml"
+    text = FORGED.format(name=f"Orchestrator {before.title()}", commit=untested)
+    forged = commit(github.remote.work_tree, {f".github/workflows/{file}": text})
+    git("update-ref", ref, forged, cwd=github.remote.work_tree)
+    github.remote.push(ref)
+    github.forced_results["nothing"] = "success"
+    run = github.dispatch(file, ref)
+    assert (run.conclusion, run.head_sha) == ("success", forged)
+    assert run.display_title == f"Deploy {untested} to production"
+    assert shipped(github) == []
+    [stopped] = github.runs_of(f"orchestrator-{after}.yml")
+    assert stopped.results[f"site-{after}"] in ("skipped", "failure")
+
+
+def test_a_forged_title_cannot_smuggle_a_commit_past_the_branch(repository: Open) -> None:
+    """Even where the title is believed, the preflight asks the branch itself."""
+    github = repository("trunk")
+    evil = changed(github, "evil", "evil")
+    github.remote.push("refs/heads/evil")
+    title = f"Deploy {evil} to dev, then test"
+    head = github.remote.resolve("main")
+    assert head
+    github.add_run(
+        "orchestrator-test.yml",
+        head_sha=head,
+        event="workflow_dispatch",
+        display_title=title,
+        fire=True,
+    )
+    [prd] = github.runs_of("orchestrator-prd.yml")
+    assert prd.job("tested-commit").outputs == {"commit": evil}
+    preflight = "site-prd / preflight / preflight"
+    assert failed(prd) == {"site-prd", "site-prd / preflight", preflight}
+    assert prd.job(preflight).errors[0] == (
+        f"{evil} is not on the branch main: it is not deployed to prd"
+    )
+    assert shipped(github) == []
+
+
+# While a deployment runs
+
+
+def test_a_push_waits_for_the_deployment_that_runs(repository: Open) -> None:
+    github = repository("custom")
+    pushed: list[Run] = []
+    first = changed(github, "2\n", "feature/a")
+
+    def push(run: Run, key: str) -> None:
+        if key == "site-preview / deploy" and not pushed:
+            changed(github, "3\n", "feature/b")
+            pushed.extend(github.push("feature/b"))
+            # Of another branch, but to the same environment: it waits, and cancels nothing.
+            assert [run.status for run in pushed] == ["pending"]
+            assert not run.cancelled
+
+    github.before_job = push
+    [running] = github.push("feature/a")
+    [waiting] = pushed
+    assert running.conclusion == waiting.conclusion == "success"
+    assert running.concurrency == waiting.concurrency == "orchestrator-preview"
+    previews = [commit for name, commit in shipped(github) if name == "preview"]
+    assert previews == [first, waiting.head_sha]
+
+
+def test_of_two_that_wait_the_newer_one_stays(repository: Open) -> None:
+    """GitHub's rule: a group keeps one pending run, and cancels the older for the newer."""
+    github = repository("custom")
+    commits = [changed(github, f"{number}\n") for number in range(3)]
+    github.remote.push("refs/heads/main")
+    later: list[Run] = []
+
+    def dispatch(run: Run, key: str) -> None:
+        if key == "site-sandbox / deploy" and not later:
+            for sha in commits[1:]:
+                later.append(github.dispatch("orchestrator-sandbox.yml", "main", {"commit": sha}))
+
+    github.before_job = dispatch
+    first = github.dispatch("orchestrator-sandbox.yml", "main", {"commit": commits[0]})
+    second, third = later
+    assert [run.conclusion for run in (first, second, third)] == ["success", "cancelled", "success"]
+    assert second.jobs == {} and "higher priority waiting request" in second.message
+    sandbox = [commit for name, commit in shipped(github) if name == "sandbox"]
+    assert sandbox == [commits[0], commits[2]]
