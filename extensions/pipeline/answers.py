@@ -194,7 +194,7 @@ def _check_variables(
 ) -> None:
     """No variable may have two values: secrets, folders of packages and `env` share their names."""
     for component in components:
-        ours = {"ENVIRONMENT": "the name of the environment"}
+        ours = {"ENVIRONMENT": "the name of the environment", "COMMIT": "the commit"}
         for edge in dependencies.edges:
             if edge.consumer == component.name:
                 what = f"the folder of {edge.producer}'s package"

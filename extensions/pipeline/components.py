@@ -161,6 +161,8 @@ def _produces(given: Mapping[str, Any], code_type: CodeType, place: str) -> tupl
     for product in products:
         if product == ".":
             raise AnswerError(place, "'.' is the whole folder; name the files that are built")
+        if product.lower().split("/")[0] == ".package":
+            raise AnswerError(place, f"{product!r} lies where a package says what it is; rename it")
     check_no_collision([(product, place) for product in dict.fromkeys(products)], "product")
     _check_no_nesting(products, place)
     if "build" not in given:

@@ -112,7 +112,7 @@ def read_dependencies(
     edges += conventional
     edges.sort(key=lambda edge: (edge.consumer, edge.producer))
     for name in by_name:
-        _check_placements([edge for edge in edges if edge.consumer == name])
+        _check_placements(by_name[name], [edge for edge in edges if edge.consumer == name])
     return Dependencies(tuple(edges), tuple(sorted(set(notices))) + yielded)
 
 
@@ -252,14 +252,22 @@ def _check_no_cycle(graph: Graph) -> None:
         )
 
 
-def _check_placements(edges: list[Dependency]) -> None:
-    """No two placements of one consumer in one spot, nor one inside the other."""
+def _check_placements(consumer: Component, edges: list[Dependency]) -> None:
+    """No two placements of one consumer in one spot, nor one inside the other.
+
+    Nor where its own build leaves a product: the upstream's file would pass for it.
+    """
     spots = [
         (placement.to or f"{PACKAGES_FOLDER}/{edge.producer}/{placement.product}",
          f"{placement.product!r} of {edge.producer}")
         for edge in edges
         for placement in edge.placements
     ]  # fmt: skip
+    own = {str(PurePosixPath(consumer.path) / product).lower() for product in consumer.produces}
+    for spot, what in spots:
+        if spot.lower() in own:
+            cause = f"{consumer.name} places {what} where its own build leaves {spot!r}"
+            raise AnswerError("dependency_map", f"{cause}; choose another `to`")
     for index, (spot, what) in enumerate(spots):
         for other, other_what in spots[index + 1 :]:
             a, b = spot.lower(), other.lower()
@@ -267,6 +275,6 @@ def _check_placements(edges: list[Dependency]) -> None:
                 where = repr(spot) if a == b else f"{spot!r} and {other!r}"
                 raise AnswerError(
                     "dependency_map",
-                    f"{edges[0].consumer} places {what} and {other_what} in one spot, {where}; "
+                    f"{consumer.name} places {what} and {other_what} in one spot, {where}; "
                     "choose another `to` for one of them",
                 )

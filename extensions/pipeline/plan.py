@@ -392,7 +392,7 @@ def _belonging(root: Environment) -> dict[str, str]:
     if root.trigger == "tag":
         return {"tag-pattern": filter_to_regex(root.source)}
     if root.trigger == "manual":
-        # Whatever branch the person chose in the Actions tab.
+        # Whatever branch a person likes: that is what such an environment is for.
         return {"branch-pattern": "^.*$"}
     if is_pattern(root.source):
         return {"branch-pattern": filter_to_regex(root.source)}
@@ -448,7 +448,13 @@ def _variables(
     component: Component, environment: Environment, packages: tuple[Package, ...], secrets: bool
 ) -> dict[str, str]:
     """The command's environment variables; the component's own win over the environment's."""
-    variables = {"ENVIRONMENT": environment.name, **environment.env, **component.env}
+    variables = {
+        "ENVIRONMENT": environment.name,
+        # GITHUB_SHA is the commit that the run was started on, which may be a newer one.
+        "COMMIT": "${{ needs.preflight.outputs.commit }}",
+        **environment.env,
+        **component.env,
+    }
     for package in packages:
         if not package.own:
             variables[package.variable] = f"${{{{ github.workspace }}}}/{package.folder}"

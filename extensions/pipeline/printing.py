@@ -17,7 +17,7 @@ def scalar(value: Any) -> str:
     """A YAML scalar that every YAML reader takes for the same value, quoted only where needed."""
     if isinstance(value, bool) or not isinstance(value, str):
         return json.dumps(value)
-    if re.fullmatch(r"\$\{\{ [^\n]* \}\}", value) and not re.search(r":\s|\s#", value):
+    if re.fullmatch(r"\$\{\{ [^\n]* \}\}[\w./-]*", value) and not re.search(r":\s|\s#", value):
         return value  # An expression: none of its characters means anything to YAML.
     if _PLAIN.fullmatch(value) and not _LOOKS_LIKE_A_NUMBER.match(value) and not _is_word(value):
         return value
