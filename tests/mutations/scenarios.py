@@ -145,8 +145,16 @@ def failing_test(github: OfflineGitHub) -> None:
     expect("the summary fails too", summary.result == "failure")
     says = "## Deployment to dev failed in base-dev\n"
     expect("the summary names the component", summary.summary.startswith(says))
-    rows = [line for line in summary.summary.splitlines() if line.startswith("| ")]
-    expect("what failed comes first", rows[2].startswith("| base-dev |"))
+
+
+def failing_deploy(github: OfflineGitHub) -> None:
+    """The deployment of the last component fails."""
+    github.fail_tool("ship", "top")
+    run = pushed(github)
+    rows = [line for line in run.job("deployment-summary").summary.splitlines() if "| " in line]
+    expect("what failed comes first", rows[2].startswith("| top-dev | ❌ failure |"))
+    status = run.job("top-dev").outputs.get("deployment-status")
+    expect("the caller learns that it failed", status == "failure")
 
 
 def foreign_commit(github: OfflineGitHub) -> None:
@@ -288,6 +296,7 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
     for scenario in (
         success,
         failing_test,
+        failing_deploy,
         foreign_commit,
         production,
         after_failure,

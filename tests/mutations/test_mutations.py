@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from offline_github import OfflineGitHub
+from offline_github import NotModelledError, OfflineGitHub
 from offline_github.repository import git
 from pipelines import commit, start
 from scenarios import ANSWERS, BUILD, FILES, SCENARIOS, NoticedError, publish, spare_bystanders
@@ -53,7 +53,7 @@ def noticed(work_tree: Path, github_folder: Path, scenario: str) -> str:
     publish(github)
     try:
         SCENARIOS[scenario](github)
-    except NoticedError as error:
+    except (NoticedError, NotModelledError) as error:
         return str(error)
     return ""
 

@@ -82,6 +82,13 @@ def recorded_inputs() -> dict[str, dict[str, bool]]:
     return {name.lower(): action["inputs"] or {} for name, action in actions.items()}
 
 
+@functools.cache
+def recorded_commits() -> dict[str, str]:
+    """Action -> the commit at which its inputs were recorded."""
+    actions = yaml.safe_load(RECORDED.read_text(encoding="utf-8"))
+    return {name.lower(): action["sha"] for name, action in actions.items()}
+
+
 def write_stand_ins(folder: Path) -> None:
     """An `action.yml` for every known action, in the form in which act looks for it."""
     for name in recorded_inputs():
@@ -118,6 +125,8 @@ def local_repositories(steps: list[dict[str, Any]], folder: Path) -> list[str]:
             raise NotModelledError(
                 f"there is no stand-in for {name}: record its inputs in {RECORDED.name}"
             )
+        if ref != recorded_commits()[name.lower()]:
+            raise NotModelledError(f"{name} is recorded at one commit, which is not {ref}")
         arguments += ["--local-repository", f"{uses}={folder / name.lower().replace('/', '+')}"]
     return arguments
 
