@@ -1,0 +1,113 @@
+"""The graphs on which everything is compared: small ones exhaustively, larger ones by a sample."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Any
+
+from copies import example
+
+Edges = frozenset[tuple[int, int]]
+"""(who, for whom): each waits for nodes with smaller numbers only, so there is no cycle."""
+
+SHAPES_OF = {1: 1, 2: 2, 3: 6, 4: 31}
+"""How many acyclic graphs there are, names aside: OEIS A003087."""
+
+SAMPLED = 12
+"""How many graphs of five components are looked at, of 302."""
+
+ENVIRONMENTS = [
+    {"name": "dev", "branch": "develop", "on_failure": "downstream"},
+    {"name": "test", "after": "dev", "on_failure": "downstream"},
+    {"name": "stage", "branch": "main", "on_failure": "stop"},
+    {"name": "prd", "after": "stage", "production": True, "on_failure": "stop"},
+]
+"""A push and a chained environment for each `on_failure`."""
+
+
+def every_shape(size: int) -> list[Edges]:
+    """One graph of each shape with this many nodes."""
+    pairs = [(who, whom) for who in range(size) for whom in range(who)]
+    graphs = [
+        frozenset(edges)
+        for number in range(len(pairs) + 1)
+        for edges in itertools.combinations(pairs, number)
+    ]
+    return list({_canonical(graph, size): graph for graph in reversed(graphs)}.values())
+
+
+def sampled_shapes() -> list[Edges]:
+    """Graphs of five nodes, no two of one shape: five with a name, the others at random."""
+    chosen: list[Edges] = [
+        frozenset((n, n - 1) for n in range(1, 5)),  # a chain
+        frozenset((n, 0) for n in range(1, 5)),  # four after one
+        frozenset((4, n) for n in range(4)),  # one after four
+        frozenset({(1, 0), (2, 0), (3, 1), (3, 2), (4, 3)}),  # a diamond, and one after it
+        frozenset({(2, 0), (3, 0), (3, 1), (4, 1)}),  # two that share a consumer
+    ]
+    source = random.Random(5)
+    pairs = [(who, whom) for who in range(5) for whom in range(who)]
+    while len(chosen) < SAMPLED:
+        edges = frozenset(pair for pair in pairs if source.random() < 0.4)
+        if _canonical(edges, 5) not in {_canonical(other, 5) for other in chosen}:
+            chosen.append(edges)
+    return chosen
+
+
+def _canonical(edges: Edges, size: int) -> tuple[tuple[int, int], ...]:
+    """The same for two graphs exactly when only the names of their nodes differ."""
+    return min(
+        tuple(sorted((order[who], order[whom]) for who, whom in edges))
+        for order in itertools.permutations(range(size))
+    )
+
+
+def graph_of(edges: Edges, size: int) -> dict[str, list[str]]:
+    """Components and their dependencies. The first is `e`: the alphabet is not the order."""
+    names = "edcba"
+    return {
+        names[node]: sorted(names[whom] for who, whom in edges if who == node)
+        for node in range(size)
+    }
+
+
+def shown(graph: dict[str, list[str]]) -> str:
+    """A graph as the id of a test: `e d(e) c(d,e)`."""
+    return " ".join(f"{name}({','.join(on)})" if on else name for name, on in graph.items())
+
+
+def answers_for(graph: dict[str, list[str]]) -> dict[str, Any]:
+    """Answers with exactly these components and edges, in all four kinds of environments."""
+    commands = {"lint": "true", "test": "true", "build": "true", "deploy": "true"}
+    return {
+        "components": {
+            name: {"code_type": "generic", "path": name, "produces": ["package"], **commands}
+            for name in graph
+        },
+        "dependency_map": graph,
+        "environments": ENVIRONMENTS,
+    }
+
+
+def small() -> dict[str, dict[str, Any]]:
+    """Answers for every shape of up to four components."""
+    graphs = [graph_of(edges, size) for size in SHAPES_OF for edges in every_shape(size)]
+    return {shown(graph): answers_for(graph) for graph in graphs}
+
+
+def large() -> dict[str, dict[str, Any]]:
+    graphs = [graph_of(edges, 5) for edges in sampled_shapes()]
+    return {shown(graph): answers_for(graph) for graph in graphs}
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    """The examples as they are, and with all four kinds of environments."""
+    found = {}
+    for name in ("lambda", "monorepo", "seed", "single"):
+        found[f"example {name}"] = example(name)
+        found[f"example {name}, four environments"] = {
+            **example(name),
+            "environments": ENVIRONMENTS,
+        }
+    return found

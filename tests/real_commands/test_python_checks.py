@@ -1,0 +1,239 @@
+"""The Python code type's lint, test and security commands, for real, on small projects."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import toolbox
+from commands import Runner, write
+from projects import (
+    APP,
+    HANDLER_TEST,
+    PACKAGE,
+    PLAIN,
+    PYPROJECT,
+    another_python,
+    locked,
+    without,
+)
+
+UNFORMATTED = "x = {'a':1}\n"
+RUFF = "[tool.ruff]\nline-length = 100\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "said"),
+    [
+        (APP, 0, "All checks passed!"),
+        ({**APP, "more.py": UNFORMATTED}, 0, "All checks passed!"),
+        ({**APP, "more.py": "import os\n"}, 1, "F401"),
+        ({**APP, "more.py": "print(unknown)\n"}, 1, "F821"),
+        ({**APP, "pyproject.toml": RUFF}, 0, "already formatted"),
+        (
+            {**APP, "pyproject.toml": RUFF, "more.py": UNFORMATTED},
+            1,
+            "unformatted: File would be reformatted",
+        ),
+        (
+            {**APP, "ruff.toml": "", "more.py": UNFORMATTED},
+            1,
+            "unformatted: File would be reformatted",
+        ),
+        (
+            {**APP, ".ruff.toml": "", "more.py": UNFORMATTED},
+            1,
+            "unformatted: File would be reformatted",
+        ),
+        ({**APP, "ruff.toml": 'lint.select = ["D"]\n'}, 1, "D100"),
+    ],
+    ids=[
+        "good",
+        "without rules the format is free",
+        "an unused import",
+        "an unknown name",
+        "own rules in pyproject",
+        "own rules and a wrong format",
+        "ruff.toml and a wrong format",
+        ".ruff.toml and a wrong format",
+        "own rules are obeyed",
+    ],
+)
+def test_lint(runner: Runner, tmp_path: Path, files: dict[str, str], code: int, said: str) -> None:
+    outcome = runner.run("app/lint", write(tmp_path / "app", files))
+    assert (outcome.code, said in outcome.output) == (code, True), outcome.output
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "said"),
+    [
+        (APP, 0, "1 passed"),
+        (PLAIN, 0, "1 passed"),
+        ({**PLAIN, "tests/test_handler.py": "def test_it():\n    assert 0\n"}, 1, "1 failed"),
+        ({**PLAIN, "tests/test_handler.py": "import unknown_module\n"}, 2, "unknown_module"),
+        (PACKAGE, 0, "1 passed"),
+    ],
+    ids=[
+        "requirements.txt",
+        "no dependencies",
+        "a failing test",
+        "a test that cannot be imported",
+        "a package without a lock file",
+    ],
+)
+def test_tests(runner: Runner, tmp_path: Path, files: dict[str, str], code: int, said: str) -> None:
+    outcome = runner.run("app/test", write(tmp_path / "app", files))
+    assert (outcome.code, said in outcome.output) == (code, True), outcome.output
+    assert outcome.notices == []
+
+
+def test_tests_see_only_what_is_declared(runner: Runner, tmp_path: Path) -> None:
+    """A runner's own Python has packages that Lambda has not: on Ubuntu PyYAML, for one. A test
+    that passes only because of them says nothing about what is deployed."""
+    test = f"import tabulate\n{HANDLER_TEST}"
+    python = tmp_path / "python"
+    uv = toolbox.script("uv")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, python], check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), "tabulate"]
+    subprocess.run(install, check=True)
+    without_dev = without(APP, "requirements-dev.txt")
+    project = write(tmp_path / "app", {**without_dev, "tests/test_handler.py": test})
+    path = os.pathsep.join([str(python / "bin"), str(runner.tools), os.environ["PATH"]])
+    outcome = runner.run("app/test", project, PATH=path)
+    assert outcome.code == 2 and "No module named 'tabulate'" in outcome.output, outcome.output
+
+
+def test_no_tests_are_worth_a_notice(runner: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "app", without(APP, "tests/test_handler.py"))
+    outcome = runner.run("app/test", project)
+    assert outcome.code == 0, outcome.output
+    assert outcome.notices == [f"::notice::There are no tests in {project}"]
+
+
+def test_tests_see_the_dependencies_for_development(runner: Runner, tmp_path: Path) -> None:
+    test = f"import tabulate\n{HANDLER_TEST}"
+    outcome = runner.run("app/test", write(tmp_path / "a", {**APP, "tests/test_handler.py": test}))
+    assert outcome.code == 0, outcome.output
+    package = {**locked(), "tests/test_dev.py": "import tabulate\n\n\ndef test_it():\n    pass\n"}
+    outcome = runner.run("app/test", write(tmp_path / "b", package))
+    assert (outcome.code, "2 passed" in outcome.output) == (0, True), outcome.output
+
+
+def test_a_lock_file_that_does_not_fit_fails(runner: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "app", locked())
+    lock = (project / "uv.lock").read_bytes()
+    assert runner.run("app/test", project).code == 0
+    changed = PYPROJECT.replace('"iniconfig>=2"', '"iniconfig>=2", "tabulate"')
+    write(project, {"pyproject.toml": changed})
+    outcome = runner.run("app/test", project)
+    assert outcome.code not in (0, 5) and "needs to be updated" in outcome.output
+    assert (project / "uv.lock").read_bytes() == lock
+
+
+def test_the_python_version_file_is_obeyed(runner: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "app", {**PLAIN, ".python-version": "3.99\n"})
+    for job in ("app/test", "app/build"):
+        outcome = runner.run(job, project)
+        assert outcome.code not in (0, 5) and "3.99" in outcome.output, outcome.output
+    wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
+    version = f"import sys\n\n\ndef test_it():\n    assert sys.version.startswith('{wanted}.')\n"
+    write(project, {".python-version": f"{wanted}\n", "tests/test_handler.py": version})
+    outcome = runner.run("app/test", project)
+    assert (outcome.code, "1 passed" in outcome.output) == (0, True), outcome.output
+
+
+# Security
+
+
+def security(runner: Runner) -> Runner:
+    """pip-audit asks the network for vulnerabilities: it is recorded, all else is real."""
+    runner.record("uvx")
+    runner.environment["REAL_UVX"] = toolbox.script("uvx")
+    return runner
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "code"),
+    [
+        ("more.py", "import subprocess\n\nsubprocess.run(['ls'], check=True)\n", 0),
+        ("more.py", "print(eval(input()))\n", 1),
+        ("more.py", "import subprocess\n\nsubprocess.call(input(), shell=True)\n", 1),
+        ("tests/test_more.py", "assert eval('1')\n", 0),
+        (".venv/lib/more.py", "print(eval(input()))\n", 0),
+    ],
+    ids=["low severity", "medium severity", "high severity", "only in tests", "only in .venv"],
+)
+def test_findings_in_the_code(
+    runner: Runner, tmp_path: Path, file: str, text: str, code: int
+) -> None:
+    project = write(tmp_path / "app", {**PLAIN, file: text})
+    outcome = security(runner).run("app/security", project)
+    assert outcome.code == code, outcome.output
+    assert ("Issue:" in outcome.output) == bool(code)
+    none = f"::notice::There are no dependencies to scan in {project}"
+    assert outcome.notices == ([] if code else [none])
+    # What was found first stops the rest.
+    assert [line.split("@")[0] for line in runner.lines] == ["uvx bandit"]
+
+
+@pytest.mark.parametrize("shape", ["uv.lock", "pyproject.toml", "requirements.txt"])
+def test_the_dependencies_that_are_scanned(runner: Runner, tmp_path: Path, shape: str) -> None:
+    files = {"uv.lock": locked(), "pyproject.toml": PACKAGE, "requirements.txt": APP}[shape]
+    if shape == "uv.lock":  # an older version than the newest: the lock file decides
+        files = {**files, "uv.lock": older_lock(tmp_path / "lock")}
+    outcome = security(runner).run("app/security", write(tmp_path / "app", files))
+    assert outcome.code == 0 and outcome.notices == [], outcome.output
+    call = runner.recorded[-1]
+    pinned, *options, requirements = call["arguments"]
+    assert re.fullmatch(r"pip-audit@\d+\.\d+\.\d+", pinned)
+    assert options == ["--require-hashes", "--disable-pip", "--requirement"]
+    text = call["files"][requirements]
+    found = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
+    if shape == "uv.lock":
+        packages = tomllib.loads(files["uv.lock"])["package"]
+        locked_version = {p["name"]: p["version"] for p in packages}["iniconfig"]
+        assert locked_version == "2.0.0" and found == {"iniconfig": "2.0.0"}
+    # Neither the project itself nor what is only for development; and every one with its hashes.
+    assert set(found) == {"iniconfig"}
+    assert text.count("--hash=sha256:") >= 1
+    assert runner.lines[0].startswith("uvx bandit@")
+
+
+def test_the_dependencies_of_the_chosen_python_are_scanned(runner: Runner, tmp_path: Path) -> None:
+    """Of that in `.python-version`, with which the tests run and the package is built."""
+    version = another_python()
+    if version is None:
+        pytest.skip("this machine has only one Python")
+    marked = f"tabulate; python_full_version == '{version}'"
+    files = {**APP, "requirements.txt": f"iniconfig\n{marked}\n", ".python-version": version}
+    outcome = security(runner).run("app/security", write(tmp_path / "app", files))
+    assert outcome.code == 0, outcome.output
+    call = runner.recorded[-1]
+    found = re.findall(r"^([\w.-]+)==", call["files"][call["arguments"][-1]], re.MULTILINE)
+    assert set(found) == {"iniconfig", "tabulate"}
+
+
+def older_lock(folder: Path) -> str:
+    """A lock file that holds iniconfig 2.0.0, although the project takes newer ones."""
+    write(
+        folder, {**PACKAGE, "pyproject.toml": PYPROJECT.replace("iniconfig>=2", "iniconfig==2.0.0")}
+    )
+    uv = toolbox.script("uv")
+    subprocess.run([uv, "lock", "--quiet"], cwd=folder, check=True)
+    write(folder, {"pyproject.toml": PYPROJECT})
+    subprocess.run([uv, "lock", "--quiet"], cwd=folder, check=True)
+    text = (folder / "uv.lock").read_text(encoding="utf-8")
+    shutil.rmtree(folder)
+    return text
+
+
+def test_a_vulnerable_dependency_fails(runner: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "app", APP)
+    outcome = security(runner).run("app/security", project, STUB_FAILS="uvx pip-audit")
+    assert outcome.code == 1, outcome.output
