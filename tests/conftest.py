@@ -7,6 +7,20 @@ from pathlib import Path
 import pytest
 from copies import export_template
 
+SLOW_LAST = (
+    *("pipeline", "answers", "hook", "update", "generated", "oracle"),
+    *("real_commands", "running", "mutations"),
+)
+"""Folders of proofs, the quick ones first: what is plainly wrong shows at once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Files that lie in no folder test the tools of the tests; everything else rests on those.
+    def place(item: pytest.Item) -> int:
+        return SLOW_LAST.index(item.path.parent.name) if item.path.parent.name in SLOW_LAST else -1
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:

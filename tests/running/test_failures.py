@@ -341,7 +341,8 @@ def test_a_build_that_does_not_leave_its_product_names_it(
     run = deploy(github)
     assert run.results == results("dev", failed_at("base-dev", "build"), AFTER_BASE)
     message = run.job("base-dev / build").errors[0]
-    assert re.fullmatch(r"It was to leave package\.txt in \S+/parts/base, and left no such file", message)
+    says = r"It was to leave package\.txt in \S+/parts/base, and left no such file"
+    assert re.fullmatch(says, message)
     assert run.artifacts == {}
 
 
