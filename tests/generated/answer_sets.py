@@ -58,8 +58,7 @@ ANSWER_SETS: dict[str, Answers] = {
     "forty-nine": {
         **_random_graph(49, seed=49),
         "environments": [
-            {"name": "dev", "branch": "main"},
-            {"name": "prd", "after": "dev", "production": True},
+            {"name": "prd", "branch": "main", "production": True},
         ],
     },
     "secrets": {
