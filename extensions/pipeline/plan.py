@@ -135,7 +135,7 @@ class ComponentWorkflow:
             ("packages" if self.products else "builds", any(j.id == "build" for j in self.jobs)),
             ("deploys", self.deploys),
         ]
-        done = [verb for verb, happens in verbs if happens] or ["does nothing yet for"]
+        done = [verb for verb, happens in verbs if happens] or ["has no commands for"]
         *most, last = done
         return f"{', '.join(most)} and {last}".capitalize() if most else last.capitalize()
 

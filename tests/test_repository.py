@@ -1,0 +1,77 @@
+"""This repository itself: names, style, and what its pages say of the answers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import PurePosixPath
+
+import pytest
+from pipeline.answers import DEFAULTS
+from pipeline.code_types import load_code_types
+from toolbox import ROOT, script
+
+
+def tracked() -> list[str]:
+    """The files that git holds, or would hold."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    return listed.stdout.decode("utf-8").split("\0")[:-1]
+
+
+def test_windows_can_hold_every_file() -> None:
+    names = tracked()
+    assert names
+    for name in names:
+        assert len(name) <= 160, name
+        for part in PurePosixPath(name).parts:
+            assert not re.search(r'[<>:"|?*\\\x00-\x1f]', part), name
+            assert not part.endswith((".", " ")), name
+            assert part.split(".")[0].lower() not in ("con", "prn", "aux", "nul"), name
+    assert len({name.lower() for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff_is_silent(arguments: list[str]) -> None:
+    done = subprocess.run([script("ruff"), *arguments, "--quiet"], cwd=ROOT, capture_output=True)
+    assert (done.returncode, done.stdout.decode()) == (0, "")
+
+
+def test_mypy_is_silent() -> None:
+    """Over all that runs on a user's machine."""
+    paths = ["extensions/pipeline", "hooks", "dev.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--no-error-summary", *paths], cwd=ROOT, capture_output=True
+    )
+    assert (done.returncode, done.stdout.decode()) == (0, "")
+
+
+def test_the_readme_lists_every_answer() -> None:
+    """In the order of the questions, with the code types that there are."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.split("## The answers")[1].split("## What is generated")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*)", table, re.MULTILINE)
+    assert [name for name, _ in rows] == list(DEFAULTS)
+    for code_type in load_code_types(ROOT / "code_types"):
+        assert f"`{code_type}`" in dict(rows)["code_types"]
+
+
+def test_every_code_type_is_documented() -> None:
+    text = (ROOT / "docs" / "code-types.md").read_text(encoding="utf-8")
+    sections = set(re.findall(r"^## (.*)$", text, re.MULTILINE))
+    assert sections == set(load_code_types(ROOT / "code_types"))
+
+
+def test_what_a_user_runs_needs_only_what_copier_brings() -> None:
+    """The standard library, jinja2, PyYAML, copier: nothing else is imported."""
+    allowed = {*sys.stdlib_module_names, "yaml", "jinja2", "copier", "pipeline"}
+    for folder in ("extensions", "hooks"):
+        for file in (ROOT / folder).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            imported = set(re.findall(r"^\s*(?:from|import) ([a-z_]\w*)", text, re.MULTILINE))
+            assert imported <= allowed, file
