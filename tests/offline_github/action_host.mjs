@@ -1,7 +1,7 @@
 // Runs the stand-ins of actions, one after the other, in a process that stays warm: starting Node
 // and loading the official libraries anew for each step would take ten times as long as the step.
 // Reads {cwd, action, inputs, env} a line from stdin, writes {code, output} a line to descriptor 3.
-import './packages.mjs'
+import '../node/packages.mjs'
 import fs from 'node:fs'
 import readline from 'node:readline'
 

@@ -1,6 +1,6 @@
 // Evaluates GitHub expressions with GitHub's own library. Reads one JSON request a line and
 // answers each with one line: {"value": ...} or {"error": "..."}.
-import './packages.mjs'
+import '../node/packages.mjs'
 import readline from 'node:readline'
 
 const { Lexer, Parser, Evaluator, data } = await import('@actions/expressions')

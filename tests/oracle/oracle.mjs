@@ -5,21 +5,9 @@
 // written down here from GitHub's documentation; each says where it stands. Nothing is shared with
 // tests/offline_github, whose scheduler is compared with this.
 
-import { readFileSync } from "node:fs";
-import { registerHooks } from "node:module";
+import "../node/packages.mjs";
 import readline from "node:readline";
 
-const packages = new URL("../node/package.json", import.meta.url).href;
-registerHooks({
-  // The npm packages live beside `tests/node/package.json`, not beside this file.
-  resolve: (name, context, next) =>
-    next(name, context.parentURL === import.meta.url ? { ...context, parentURL: packages } : context),
-  // The packages are written for bundlers: they import .json without saying so, which Node rejects.
-  load: (url, context, next) =>
-    url.endsWith(".json")
-      ? { format: "module", shortCircuit: true, source: `export default ${readFileSync(new URL(url), "utf8")}` }
-      : next(url, context),
-});
 const { parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter } = await import("@actions/workflow-parser");
 const { Lexer, Parser, Evaluator, data } = await import("@actions/expressions");
 const { reviver } = await import("@actions/expressions/data/reviver");

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from copies import copy
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
+
+Made = Callable[[str, Mapping[str, Any], Mapping[str, str]], Path]
+"""The fixture `made`: name, answers and files to a work tree."""
 
 MACHINE = ("UV_", "PIP_", "SSL_", "REQUESTS_", "HTTP", "NO_PROXY", "HOME", "XDG_")
 """What real tools read of a machine: where its package index is, and how to trust it."""
@@ -47,6 +51,14 @@ def start(
     commit(work_tree, files, "The first")
     git("branch", "develop", cwd=work_tree)
     return OfflineGitHub(folder / "github", work_tree)
+
+
+def reopened(work_tree: Path, folder: Path, branches: tuple[str, ...]) -> OfflineGitHub:
+    """A copy of a work tree, on a GitHub of its own, whose branches were there before."""
+    github = OfflineGitHub(folder / "github", shutil.copytree(work_tree, folder / "repository"))
+    for branch in branches:
+        github.remote.push(f"refs/heads/{branch}")  # this starts nothing
+    return github
 
 
 def with_the_machines_packages(github: OfflineGitHub) -> OfflineGitHub:

@@ -6,7 +6,6 @@ by the titles of its runs. The deploy command is handed the commit that lies in 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, failed, generic, start
+from pipelines import Made, commit, failed, generic, reopened
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 SHIP = 'ship site "$(git rev-parse HEAD)"'
@@ -40,28 +39,12 @@ CHAINS: dict[str, dict[str, Any]] = {
 Open = Callable[[str], OfflineGitHub]
 
 
-@pytest.fixture(scope="module")
-def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Repositories made once for all tests: a copy of the template costs a second."""
-    made: dict[str, Path] = {}
-
-    def generate(name: str) -> Path:
-        if name not in made:
-            answers = {"components": COMPONENTS, **CHAINS[name]}
-            folder = tmp_path_factory.mktemp(name)
-            made[name] = start(template, folder, answers, {"version.txt": "1\n"}).remote.work_tree
-        return made[name]
-
-    return generate
-
-
 @pytest.fixture
-def repository(generated: Callable[[str], Path], tmp_path: Path) -> Open:
+def repository(made: Made, tmp_path: Path) -> Open:
     def open_repository(name: str) -> OfflineGitHub:
-        work_tree = shutil.copytree(generated(name), tmp_path / "repository")
-        github = OfflineGitHub(tmp_path / "github", work_tree)
+        answers = {"components": COMPONENTS, **CHAINS[name]}
+        github = reopened(made(name, answers, {"version.txt": "1\n"}), tmp_path, ("main",))
         github.tool("ship")
-        github.remote.push("refs/heads/main")  # as it was before the scenario: starts nothing
         # What the summaries say is tested elsewhere; here only whether they ran.
         github.forced_results = {"deployment-summary": "success"}
         return github

@@ -7,14 +7,13 @@ only on which commit the run was started.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, failed, generic, skipped, start
+from pipelines import Made, commit, failed, generic, reopened, skipped, start
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 SHIP = 'ship site "$(git rev-parse HEAD)"'
@@ -25,19 +24,11 @@ ALL = {"tested-commit", *CALL, "deployment-summary"}
 UNTOUCHED = dict.fromkeys(["tested-commit", "site-prd", "deployment-summary"], "skipped")
 
 
-@pytest.fixture(scope="module")
-def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository made once for all tests: a copy of the template costs a second."""
-    folder = tmp_path_factory.mktemp("production")
-    return start(template, folder, ANSWERS, {"version.txt": "1\n"}).remote.work_tree
-
-
 @pytest.fixture
-def github(generated: Path, tmp_path: Path) -> OfflineGitHub:
-    github = OfflineGitHub(tmp_path / "github", shutil.copytree(generated, tmp_path / "repository"))
+def github(made: Made, tmp_path: Path) -> OfflineGitHub:
+    work_tree = made("production", ANSWERS, {"version.txt": "1\n"})
+    github = reopened(work_tree, tmp_path, ("main", "develop"))
     github.tool("ship")
-    for branch in ("main", "develop"):  # as it was before the scenario: this starts nothing
-        github.remote.push(f"refs/heads/{branch}")
     return github
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, deployments, folders, generic, start
+from pipelines import Made, commit, deployments, folders, generic, reopened
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 SHIP = 'ship site "$(git rev-parse HEAD)"'
@@ -35,30 +34,14 @@ printf '%s, attempt %s\\n' "$1" "$GITHUB_RUN_ATTEMPT" > package.txt
 Open = Callable[[str], OfflineGitHub]
 
 
-@pytest.fixture(scope="module")
-def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Repositories made once for all tests: a copy of the template costs a second."""
-    made: dict[str, Path] = {}
-
-    def generate(name: str) -> Path:
-        if name not in made:
-            folder = tmp_path_factory.mktemp(name)
-            made[name] = start(template, folder, ANSWERS[name], folders(NAMES)).remote.work_tree
-        return made[name]
-
-    return generate
-
-
 @pytest.fixture
-def repository(generated: Callable[[str], Path], tmp_path: Path) -> Open:
+def repository(made: Made, tmp_path: Path) -> Open:
     def open_repository(name: str) -> OfflineGitHub:
-        work_tree = shutil.copytree(generated(name), tmp_path / "repository")
-        github = OfflineGitHub(tmp_path / "github", work_tree)
+        work_tree = made(name, ANSWERS[name], folders(NAMES))
+        github = reopened(work_tree, tmp_path, ("main", "develop"))
         github.tool("ship")
         github.tool("build", BUILD)
         github.tools.watch(["package.txt"], [])
-        for branch in ("main", "develop"):
-            github.remote.push(f"refs/heads/{branch}")
         return github
 
     return open_repository

@@ -1,21 +1,9 @@
 // Validates workflows with GitHub's own language service. Standard input is a JSON object
 // {file: text}, standard output a JSON array of {file, line, rule, message}.
 
-import { readFileSync } from "node:fs";
-import { registerHooks } from "node:module";
+import "../node/packages.mjs";
 import { json } from "node:stream/consumers";
 
-const packages = new URL("../node/package.json", import.meta.url).href;
-registerHooks({
-  // The npm packages live beside `tests/node/package.json`, not beside this file.
-  resolve: (name, context, next) =>
-    next(name, context.parentURL === import.meta.url ? { ...context, parentURL: packages } : context),
-  // The packages are written for bundlers: they import .json without saying so, which Node rejects.
-  load: (url, context, next) =>
-    url.endsWith(".json")
-      ? { format: "module", shortCircuit: true, source: `export default ${readFileSync(new URL(url), "utf8")}` }
-      : next(url, context),
-});
 const { registerLogger, validate } = await import("@actions/languageservice");
 
 const files = await json(process.stdin);
