@@ -21,7 +21,7 @@ from pipeline.answers import read_answers  # noqa: E402
 from pipeline.code_types import load_code_types  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
-from pipeline.plan import WORKFLOWS, Plan, make_plan  # noqa: E402
+from pipeline.plan import SUMMARY, WORKFLOWS, Plan, make_plan  # noqa: E402
 from pipeline.setup import set_up  # noqa: E402
 
 # PyYAML's own parser takes a second for fifty workflows; libyaml, where it is there, a tenth.
@@ -41,7 +41,7 @@ def expected_jobs(plan: Plan) -> dict[str, set[str]]:
     """For each workflow, by path, the jobs that it must have; people may have added others."""
     jobs = {}
     for orchestrator in plan.orchestrators:
-        its_jobs = {*orchestrator.summary_needs, "deployment-summary"}
+        its_jobs = {*orchestrator.summary_needs, SUMMARY}
         jobs[f"{WORKFLOWS}/{orchestrator.file}"] = its_jobs
     for workflow in plan.workflows:
         jobs[f"{WORKFLOWS}/{workflow.file}"] = {"preflight", *(job.id for job in workflow.jobs)}

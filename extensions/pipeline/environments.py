@@ -68,8 +68,6 @@ class Environment:
     """The branch or tag (globs allowed), or the environment it comes after; empty if manual."""
     root: str
     """The name of the environment that its chain of `after` starts from; its own without one."""
-    links: int
-    """How many `after` lie between it and that environment."""
     env: Mapping[str, str]
     retention_days: int
     production: bool
@@ -156,7 +154,6 @@ def _environment(entry: dict[str, Any], by_name: Mapping[str, dict[str, Any]]) -
         trigger=trigger,
         source=source,
         root=chain[-1],
-        links=len(chain) - 1,
         env=read_env(entry.get("env", {}), f"{place}.env"),
         retention_days=entry.get(
             "retention_days", LONG_RETENTION if production else SHORT_RETENTION

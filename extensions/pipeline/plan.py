@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .answers import Answers
-from .code_types import CHECKS
+from .code_types import CHECKS, CodeType
 from .components import Component, packages_variable
 from .dependencies import PACKAGES_FOLDER, Dependency
 from .environments import Environment, filter_to_regex, is_pattern, title
@@ -229,6 +229,12 @@ class Plan:
             for e in self.answers.dependencies.edges
             for p in e.placements
         ]
+
+    @property
+    def code_types(self) -> list[CodeType]:
+        """The code types of its components, each once, by name."""
+        by_name = {c.code_type.name: c.code_type for c in self.answers.components}
+        return [by_name[name] for name in sorted(by_name)]
 
     @property
     def chained(self) -> list[str]:
