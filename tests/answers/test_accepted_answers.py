@@ -307,11 +307,11 @@ def test_three_links_and_any_order_of_the_list() -> None:
         {"name": "a", "branch": "main", "retention_days": 400},
     ]
     plan = plan_of(environments=chain)
-    assert [(e.name, e.links, e.root) for e in plan.environments] == [
-        ("d", 3, "a"),
-        ("b", 1, "a"),
-        ("c", 2, "a"),
-        ("a", 0, "a"),
+    assert [(e.name, e.source, e.root) for e in plan.environments] == [
+        ("d", "c", "a"),
+        ("b", "a", "a"),
+        ("c", "b", "a"),
+        ("a", "main", "a"),
     ]
 
 
