@@ -15,7 +15,7 @@ from .names import EXPRESSION, check_name, check_path, check_variable, unknown
 from .schema import check
 
 JOBS = ("lint", "test", "security", "build", "deploy")
-"""The jobs of a component workflow that run commands, in their order. A contract (DESIGN 2)."""
+"""The jobs that run commands, in their order. A contract: docs/answers.md."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml where it is there: code types are read at the start of every copy."""
@@ -24,7 +24,7 @@ CHECKS = ("lint", "test", "security")
 """The jobs that run in parallel; a failure of one blocks build and deploy."""
 
 ALWAYS_WITH_PACKAGES = ("build", "deploy")
-"""The jobs before whose commands upstream packages are always placed. A contract (DESIGN 3)."""
+"""The jobs before which packages are always placed. A contract: docs/code-types.md."""
 
 
 @dataclass(frozen=True)

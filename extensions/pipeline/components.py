@@ -68,7 +68,7 @@ SETTINGS: Mapping[str, Any] = {
         "timeout_minutes": {"type": "integer", "minimum": 1, "maximum": TIMEOUT_MINUTES},
     },
 }
-"""What `components.NAME` may hold. A contract (DESIGN 2)."""
+"""What `components.NAME` may hold. A contract: docs/answers.md."""
 
 
 @dataclass(frozen=True)

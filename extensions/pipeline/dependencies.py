@@ -44,7 +44,7 @@ ENTRY: Mapping[str, Any] = {
 MAP: Mapping[str, Any] = {
     "anyOf": [{"type": "array"}, {"type": "object", "additionalProperties": NAMES}]
 }
-"""What `dependency_map` may be: the seed's list of entries, or the short form. A contract."""
+"""A list of entries, or the short form. A contract: docs/answers.md."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ BRANCHING: Mapping[str, list[dict[str, Any]]] = {
         {"name": "prd", "after": "test", "production": True},
     ],
 }
-"""What the branching choices stand for. A contract (DESIGN 2)."""
+"""What the branching choices stand for. A contract: docs/answers.md."""
 
 ENVIRONMENT: Mapping[str, Any] = {
     "type": "object",

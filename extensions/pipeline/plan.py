@@ -1,7 +1,7 @@
 """The plan: every workflow, job and step that the templates print, in their order.
 
 Nothing is decided after this module. Job ids, artifact names and file names are a contract
-(DESIGN 3).
+(README, "What is generated").
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 
 
 def expected_files(answers: dict[str, object]) -> set[str]:
-    """What DESIGN promises, told from the answers and not from the plan's own list."""
+    """What the README promises, told from the answers and not from the plan's own list."""
     read = read_answers(answers, load_code_types(ROOT / "code_types"))
     environments = [environment.name for environment in read.environments]
     components = [component.name for component in read.components]

@@ -1,4 +1,4 @@
-"""The plan's own prediction of a run, said once more in the words of DESIGN 1 and 2.
+"""The plan's own prediction of a run, said once more in the words of docs/answers.md.
 
 It reads components, edges, waves and `stops`; not the `needs` that plan.py makes of them, because
 those are what is checked.

@@ -140,8 +140,8 @@ CHAINS = {
 def test_only_the_right_runs_start_the_next_environment(
     template: Path, tmp_path: Path, chain: str
 ) -> None:
-    """DESIGN 3: success, same repository, event `push` or `workflow_dispatch`, the right branch;
-    and FACTS: a run that `workflow_run` started counts as one of the default branch."""
+    """Success, same repository, event `push` or `workflow_dispatch`, the right branch;
+    and a run that `workflow_run` started counts as one of the default branch."""
     answers = {**graph_shapes.answers_for({"a": []}), "environments": CHAINS[chain]}
     plan = plan_of(answers)
     files = github_oracle.workflows(copy(template, tmp_path / "copy", answers))

@@ -11,7 +11,7 @@ from javascript import javascript
 from made_answers import plan, read, refusal
 from pipeline.environments import Environment, filter_to_regex
 
-# What a person would have written out for each choice: word for word what DESIGN 2 says.
+# What a person would have written out for each choice: word for word what docs/answers.md says.
 EXPANSIONS: dict[str, list[dict[str, Any]]] = {
     "develop-main": [
         {"name": "dev", "branch": "develop", "retention_days": 7},
