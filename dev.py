@@ -91,7 +91,9 @@ def main(arguments: list[str]) -> None:
             setup()
         case ["test", *pytest_arguments]:
             setup()
-            run(SCRIPTS / "python", "-m", "pytest", *(pytest_arguments or ["-n", "auto"]))
+            # One more than there are cores: much of the time a test waits for a process.
+            workers = str((os.cpu_count() or 1) + 1)
+            run(SCRIPTS / "python", "-m", "pytest", *(pytest_arguments or ["-n", workers]))
         case _:
             sys.exit(__doc__)
 

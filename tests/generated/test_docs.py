@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,15 @@ import yaml
 from answer_sets import ANSWER_SETS
 
 Generated = Callable[[str], Path]
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml where it is there: the largest answer set has fifty workflows."""
 
 
+@functools.cache
 def workflows(repository: Path) -> dict[str, Any]:
     """The generated workflows, by file name."""
     files = (repository / ".github" / "workflows").iterdir()
-    return {file.name: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
+    return {file.name: yaml.load(file.read_bytes(), Loader=LOADER) for file in files}
 
 
 def docs(repository: Path) -> str:
