@@ -80,6 +80,11 @@ class Job:
         return ", ".join(reasons)
 
     @property
+    def takes_upstream(self) -> bool:
+        """Whether any of its packages is another component's."""
+        return not all(package.own for package in self.packages)
+
+    @property
     def places(self) -> bool:
         """Whether any file of a package is wanted somewhere else than in its folder."""
         return any(package.copies for package in self.packages)
@@ -338,28 +343,21 @@ def _guard(predecessor: Environment, root: Environment) -> tuple[str, ...]:
     trigger workflows"), so its branch says nothing; its file can only come from there.
     """
     run = "github.event.workflow_run"
-    by_person = f"{run}.event == 'workflow_dispatch'"
-    if predecessor.trigger in ("branch", "tag"):
-        by_person = f"({run}.event == 'push' || {by_person})"
-    events = [by_person]
+    by_push = predecessor.trigger in ("branch", "tag")
+    events = ["push", "workflow_dispatch"] if by_push else ["workflow_dispatch"]
+    started = " || ".join(f"{run}.event == '{event}'" for event in events)
+    way = f"({started})" if by_push else started
     if root.trigger == "branch" and not is_pattern(root.source):
         branch = root.source.replace("'", "''")
-        events = [f"{by_person} &&", f"{run}.head_branch == '{branch}'"]
+        way += f" &&\n{run}.head_branch == '{branch}'"
     if predecessor.trigger == "after":
-        events[0] = f"(({events[0]}" if len(events) > 1 else f"({events[0]} ||"
-        if len(events) > 1:
-            events[-1] += ") ||"
-        events += [
-            f"({run}.event == 'workflow_run' &&",
-            f"{run}.head_branch == github.event.repository.default_branch))",
-        ]
-    return (
-        "github.event_name == 'workflow_dispatch' ||",
-        f"({run}.conclusion == 'success' &&",
-        f"{run}.head_repository.id == github.event.repository.id &&",
-        *events[:-1],
-        f"{events[-1]})",
+        default = f"{run}.head_branch == github.event.repository.default_branch"
+        way = f"(({way}) ||\n({run}.event == 'workflow_run' &&\n{default}))"
+    condition = (
+        f"github.event_name == 'workflow_dispatch' ||\n({run}.conclusion == 'success' &&\n"
+        f"{run}.head_repository.id == github.event.repository.id &&\n{way})"
     )
+    return tuple(condition.split("\n"))
 
 
 def _component_workflow(
