@@ -40,15 +40,15 @@ def load_pipeline() -> ModuleType:
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
     spec.loader.exec_module(package)
-    for module in ("errors", "code_types", "answers", "plan", "printing", "setup"):
+    for module in ("errors", "catalogue", "components", "answers", "plan", "printing", "setup"):
         importlib.import_module(f"{name}.{module}")
     return package
 
 
 class Orchestrator(Extension):
     """Globals for the templates: `plan`, `set_up`; for copier.yml: `check_answers`, `problem`,
-    `code_type_choices`, `default_name`, `type_of_runner`, `ask_for_environments`. Filters:
-    `scalar`, `flow`, `command`, `shell`.
+    `code_type_choices`, `default_name`, `type_of_runner`, `ask_for_environments`,
+    `ask_for_registry`. Filters: `scalar`, `flow`, `command`, `shell`.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -65,6 +65,7 @@ class Orchestrator(Extension):
             default_name=self.pipeline.answers.default_name,
             type_of_runner=self.type_of_runner,
             ask_for_environments=self.ask_for_environments,
+            ask_for_registry=self.ask_for_registry,
         )
         printing = self.pipeline.printing
         environment.filters.update(
@@ -78,7 +79,7 @@ class Orchestrator(Extension):
 
     def code_type_choices(self) -> str:
         """The choices of the question `code_types`, as YAML: label and name."""
-        types = self.code_types.values()
+        types = self.catalogue.code_types.values()
         return str(yaml.safe_dump([[t.label, t.name] for t in types], allow_unicode=True))
 
     @pass_context
@@ -143,6 +144,18 @@ class Orchestrator(Extension):
         kept = stored.get("branching") == context.get("branching")
         return bool(stored.get("environments")) and kept
 
+    @pass_context
+    def ask_for_registry(self, context: Context) -> bool:
+        """Whether the registry counts: a component pushes to it, or it is already said."""
+        if "registry" in self._data(context) or "registry" in self._stored(context):
+            return True
+        try:
+            known = {q: context[q] for q in self._questions_until("registry") if q in context}
+            components = self._read(known).components
+        except self.pipeline.errors.AnswerError:
+            return False  # said at the question that is wrong, or at the end
+        return any(map(self.pipeline.components.pushes, components))
+
     # -- for the templates ------------------------------------------------------------------
 
     @pass_context
@@ -159,21 +172,18 @@ class Orchestrator(Extension):
     # ---------------------------------------------------------------------------------------
 
     @functools.cached_property
-    def code_types(self) -> Mapping[str, Any]:
+    def catalogue(self) -> Any:
         try:
-            types: Mapping[str, Any] = self.pipeline.code_types.load_code_types(
-                HERE.parent / "code_types"
-            )
+            return self.pipeline.catalogue.load_catalogue(HERE.parent)
         except self.pipeline.errors.AnswerError as error:
             raise UserMessageError(str(error)) from None
-        return types
 
     def _read(self, given: Mapping[str, Any], asking: str = "") -> Any:
         """The answers, read once however often Copier asks for them."""
         # Pickled, because YAML anchors make values that `repr` would unfold without end.
         key = pickle.dumps((given, asking))
         if key not in self.read:
-            self.read[key] = self.pipeline.answers.read_answers(given, self.code_types, asking)
+            self.read[key] = self.pipeline.answers.read_answers(given, self.catalogue, asking)
         return self.read[key]
 
     def _problem_of(self, given: Mapping[str, Any], asking: str) -> str:
@@ -188,7 +198,7 @@ class Orchestrator(Extension):
 
     def _check_alone(self, data: Mapping[str, Any]) -> None:
         try:
-            self.pipeline.answers.check_alone(data, self.code_types)
+            self.pipeline.answers.check_alone(data, self.catalogue)
         except self.pipeline.errors.AnswerError as error:
             raise UserMessageError(str(error)) from None
 

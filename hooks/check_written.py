@@ -18,10 +18,10 @@ TEMPLATE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TEMPLATE / "extensions"))
 
 from pipeline.answers import read_answers  # noqa: E402
-from pipeline.code_types import load_code_types  # noqa: E402
+from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
-from pipeline.plan import SUMMARY, WORKFLOWS, Plan, make_plan  # noqa: E402
+from pipeline.plan import CHECKS_JOB, CHECKS_NAME, SUMMARY, WORKFLOWS, Plan, make_plan  # noqa: E402
 from pipeline.setup import set_up  # noqa: E402
 
 # PyYAML's own parser takes a second for fifty workflows; libyaml, where it is there, a tenth.
@@ -34,7 +34,7 @@ CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 def read_plan(answers_file: Path) -> Plan:
     """The plan for the answers that were recorded. Raises AnswerError."""
     answers = yaml.safe_load(answers_file.read_text(encoding="utf-8"))
-    return make_plan(read_answers(answers, load_code_types(TEMPLATE / "code_types")))
+    return make_plan(read_answers(answers, load_catalogue(TEMPLATE)))
 
 
 def expected_jobs(plan: Plan) -> dict[str, set[str]]:
@@ -45,6 +45,9 @@ def expected_jobs(plan: Plan) -> dict[str, set[str]]:
         jobs[f"{WORKFLOWS}/{orchestrator.file}"] = its_jobs
     for workflow in plan.workflows:
         jobs[f"{WORKFLOWS}/{workflow.file}"] = {"preflight", *(job.id for job in workflow.jobs)}
+    if plan.pull_request:
+        its_jobs = {CHECKS_JOB, *(job.id for job in plan.pull_request.jobs)}
+        jobs[f"{WORKFLOWS}/{plan.pull_request.file}"] = its_jobs
     return jobs
 
 
@@ -101,8 +104,13 @@ def report(plan: Plan) -> str:
     secrets = {*setup.build_secrets, *(s for e in setup.environments for s in e.secrets)}
     if secrets:
         todo.append("secrets " + ", ".join(sorted(secrets)))
-    if setup.variables:
-        todo.append("variables " + ", ".join(setup.variables))
+    variables = {*setup.variables, *(v for e in setup.environments for v in e.variables)}
+    if variables:
+        todo.append("variables " + ", ".join(sorted(variables)))
+    if setup.clouds:
+        todo.append(f"trust in {', '.join(plan.answers.clouds[c].title for c in setup.clouds)}")
+    if plan.pull_request:
+        todo.append(f"the required check {CHECKS_NAME!r}")
     if todo:
         lines.append(f"Next, on GitHub: {'; '.join(todo)}.")
     lines.append("docs/ci-cd.md has the commands to paste.")

@@ -12,7 +12,7 @@ import copier
 import yaml
 from toolbox import EXAMPLES, ROOT, script
 
-TEMPLATE_PARTS = ("copier.yml", "code_types", "extensions", "hooks", "macros", "template")
+TEMPLATE_PARTS = ("copier.yml", "clouds", "code_types", "extensions", "hooks", "macros", "template")
 """What a user's Copier reads of this repository."""
 
 

@@ -8,10 +8,18 @@ from typing import Any
 
 import yaml
 
-from .code_types import CodeType
-from .components import Component, packages_variable, read_components, read_runner
+from .catalogue import Catalogue
+from .clouds import DEFAULT_REGISTRY, REGISTRY_ENVIRONMENT, Cloud, Registry, read_registry
+from .components import (
+    CLOUDS,
+    Component,
+    packages_variable,
+    pushes,
+    read_components,
+    read_runner,
+)
 from .dependencies import MAP, Dependencies, read_dependencies
-from .environments import Environment, read_environments, title
+from .environments import PULL_REQUEST, Environment, read_environments, title
 from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import CALLED_COMPONENTS
 from .names import EXPRESSION, check_no_collision
@@ -26,13 +34,14 @@ DEFAULTS: Mapping[str, Any] = {
     "branching": "develop-main",
     "environments": [],
     "cloud": "none",
+    "registry": DEFAULT_REGISTRY,
     "runner": "ubuntu-latest",
     "retry_approval": True,
+    "pull_requests": True,
 }
 """The answers to every question, and what they are when nobody says otherwise."""
 
 ORCHESTRATIONS = ("call",)
-CLOUDS = ("none",)
 """What works today. More are added, never renamed: people's answers hold these words."""
 
 PROJECT_NAME_LENGTH = 100
@@ -40,7 +49,7 @@ PROJECT_NAME_LENGTH = 100
 BEFORE_COMPONENTS = ("project_name", "code_types")
 """The questions that are asked while there need not be any component yet."""
 
-_TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud")
+_TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud", "registry")
 
 
 @dataclass(frozen=True)
@@ -52,13 +61,16 @@ class Answers:
     dependencies: Dependencies
     orchestration: str
     environments: tuple[Environment, ...]
+    cloud: str
+    """What deployments log in to, where a component does not say otherwise."""
+    clouds: Mapping[str, Cloud]
+    registry: Registry
     runner: Any
     retry_approval: bool
+    pull_requests: bool
 
 
-def read_answers(
-    given: Mapping[str, Any], code_types: Mapping[str, CodeType], asking: str = ""
-) -> Answers:
+def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "") -> Answers:
     """All answers together; what is not given has its default.
 
     `asking` names the question that is just being asked: while components are still to come,
@@ -78,14 +90,18 @@ def read_answers(
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
     _check_number(raw)
-    components = read_components(raw["code_types"], raw["components"], code_types)
+    _check_choice(raw["cloud"], CLOUDS, "cloud")
+    code_types = catalogue.code_types
+    components = read_components(raw["code_types"], raw["components"], code_types, raw["cloud"])
     if not components and asking not in BEFORE_COMPONENTS:
         raise AnswerError("code_types", "nothing is selected; choose at least one code type")
     dependencies = read_dependencies(raw["dependency_map"], components, code_types)
     _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
     environments = read_environments(raw["branching"], raw["environments"])
-    _check_choice(raw["cloud"], CLOUDS, "cloud")
-    check(raw["retry_approval"], {"type": "boolean"}, "retry_approval")
+    registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds)
+    for switch in ("retry_approval", "pull_requests"):
+        check(raw[switch], {"type": "boolean"}, switch)
+    _check_environments(components, environments, registry)
     _check_files(components, environments)
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
@@ -95,12 +111,16 @@ def read_answers(
         dependencies=dependencies,
         orchestration=raw["orchestration"],
         environments=environments,
+        cloud=raw["cloud"],
+        clouds=catalogue.clouds,
+        registry=registry,
         runner=read_runner(raw["runner"], "runner"),
         retry_approval=raw["retry_approval"],
+        pull_requests=raw["pull_requests"],
     )
 
 
-def check_alone(given: Mapping[str, Any], code_types: Mapping[str, CodeType]) -> None:
+def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:
     """Check some of the answers, where the others are still to be asked for.
 
     What may name something that is still to come is left to `read_answers`. Raises AnswerError.
@@ -110,7 +130,7 @@ def check_alone(given: Mapping[str, Any], code_types: Mapping[str, CodeType]) ->
         check(parsed("dependency_map", some.pop("dependency_map", [])), MAP, "dependency_map")
     if not some.get("environments") and some.get("branching") == "custom":
         del some["branching"]
-    read_answers(some, code_types, asking=BEFORE_COMPONENTS[0])
+    read_answers(some, catalogue, asking=BEFORE_COMPONENTS[0])
 
 
 def parsed(name: str, value: Any) -> Any:
@@ -164,9 +184,24 @@ def _check_number(raw: Mapping[str, Any]) -> None:
         )
 
 
+def _check_environments(
+    components: tuple[Component, ...], environments: tuple[Environment, ...], registry: Registry
+) -> None:
+    """The names of GitHub Environments and packages that are ours are nobody else's."""
+    reserved = {PULL_REQUEST: "pull requests are checked under that name"}
+    if registry.environment and any(pushes(component) for component in components):
+        reserved[REGISTRY_ENVIRONMENT] = "images are pushed under that name"
+    for environment in environments:
+        if why := reserved.get(environment.name.lower()):
+            raise AnswerError(
+                f"environments.{environment.name}", f"the name is reserved, {why}; rename it"
+            )
+
+
 def _check_files(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
     """No two files or jobs may have one name: `a-b` to `c`, and `a` to `b-c`."""
     files = [("component-preflight", "the shared preflight workflow")]
+    files += [(PULL_REQUEST, "the workflow for pull requests")]
     files += [("deployment-summary", "the summary job")]
     files += [("tested-commit", "the job that finds the commit")]
     files += [(f"orchestrator-{e.name}", f"environments.{e.name}") for e in environments]
@@ -180,6 +215,7 @@ def _check_files(components: tuple[Component, ...], environments: tuple[Environm
 def _check_titles(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
     """No two workflows may have one name: `workflow_run` finds the one before it by its name."""
     titles = [(e.orchestrator, f"environments.{e.name}") for e in environments]
+    titles.append((title(PULL_REQUEST), "the workflow for pull requests"))
     for component in components:
         for environment in environments:
             name = f"{title(component.name)} {environment.title}"

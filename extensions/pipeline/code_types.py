@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,30 @@ class JobDefaults:
     tools: tuple[str, ...] = ()
     packages: bool = False
     secrets: bool = False
+    cloud: bool = False
+    """Whether it logs in to the cloud that the answers name."""
+    registry: bool = False
+    """Whether it logs in to the registry that the answers name."""
+    variables: Mapping[str, str] = field(default_factory=dict)
     timeout_minutes: int = 30
+
+
+@dataclass(frozen=True)
+class Product:
+    """The command that builds a product, and what does it in a pull request."""
+
+    command: str
+    pull_request: str
+
+
+@dataclass(frozen=True)
+class CloudAddition:
+    """What a cloud adds to the jobs that log in to it."""
+
+    steps: str = ""
+    """Steps between the login and the command, as YAML text."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    prerequisites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,11 +73,16 @@ class CodeType:
     jobs: Mapping[str, JobDefaults]
     depends_on: tuple[str, ...] = ()
     produces: tuple[str, ...] = ()
-    products: Mapping[str, str] = field(default_factory=dict)
+    products: Mapping[str, Product] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Outputs of the component's workflow: each the one line that a product holds."""
+    clouds: Mapping[str, CloudAddition] = field(default_factory=dict)
     secret_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     """Set-up steps, as YAML text, by name."""
     prerequisites: tuple[str, ...] = ()
+    leaves_out_others: bool = False
+    """Whether folders of other components inside a component's own are not its business."""
 
 
 def load_code_types(folder: Path) -> dict[str, CodeType]:
@@ -74,19 +103,32 @@ def load_code_types(folder: Path) -> dict[str, CodeType]:
 
 
 def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema with its one shared definition in place of the references to it."""
-    job = schema["$defs"]["job"]
-    jobs = dict(schema["properties"]["jobs"], properties=dict.fromkeys(JOBS, job))
-    return dict(schema, properties=dict(schema["properties"], jobs=jobs))
+    """The schema with its shared definitions in place of the references to them."""
+
+    def resolve(part: Any) -> Any:
+        if isinstance(part, list):
+            return [resolve(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return resolve(schema["$defs"][part["$ref"].rpartition("/")[2]])
+        return {key: resolve(value) for key, value in part.items() if key != "$defs"}
+
+    resolved: Mapping[str, Any] = resolve(schema)
+    return resolved
 
 
 def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
     place = f"code_types/{file.name}"
-    data = _parsed(file.read_bytes(), place)
+    data = read_yaml(file.read_bytes(), place)
     check(data, schema, place)
     tools = {name: text.strip("\n") for name, text in data.get("tools", {}).items()}
     for name, text in tools.items():
-        _check_steps(text, f"{place}.tools.{name}")
+        check_steps(text, f"{place}.tools.{name}")
+    functions = {name: text.strip("\n") for name, text in data.get("functions", {}).items()}
+    for name, text in functions.items():
+        check_command(text, f"{place}.functions.{name}")
+    products = _products(data.get("products", {}), functions, place)
     jobs = {}
     for job in JOBS:
         settings = data["jobs"].get(job) or {}
@@ -96,23 +138,27 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         check_command(settings.get("command", ""), f"{place}.jobs.{job}.command")
         jobs[job] = JobDefaults(
             name=settings.get("name", job.capitalize()),
-            command=settings.get("command", "").strip("\n"),
+            command=_with_functions(settings.get("command", ""), functions),
             tools=tuple(settings.get("tools", [])),
             packages=job in ALWAYS_WITH_PACKAGES or settings.get("packages", False),
             secrets=settings.get("secrets", False),
+            cloud=settings.get("cloud", False),
+            registry=settings.get("registry", False),
+            variables=_variables(settings, f"{place}.jobs.{job}"),
             timeout_minutes=settings.get("timeout_minutes", 30),
         )
     if jobs["build"].command:
         raise AnswerError(f"{place}.jobs.build.command", "say in `products` what makes what")
     for product in data.get("produces", []):
-        if product not in data.get("products", {}):
-            raise unknown(product, list(data.get("products", {})), f"{place}.produces", "product")
+        if product not in products:
+            raise unknown(product, list(products), f"{place}.produces", "product")
+    for output, product in data.get("outputs", {}).items():
+        check_name(output, f"{place}.outputs")
+        if product not in products:
+            raise unknown(product, list(products), f"{place}.outputs.{output}", "product")
     for secret, others in data.get("secret_variables", {}).items():
         for name in (secret, *others):
             check_variable(name, f"{place}.secret_variables")
-    for product, command in data.get("products", {}).items():
-        check_path(product, f"{place}.products")
-        check_command(command, f"{place}.products.{product}")
     return CodeType(
         name=check_name(file.stem, place),
         label=data["label"],
@@ -120,23 +166,69 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         jobs=jobs,
         depends_on=tuple(data.get("depends_on", [])),
         produces=tuple(data.get("produces", [])),
-        products={name: text.strip("\n") for name, text in data.get("products", {}).items()},
+        products=products,
+        outputs=data.get("outputs", {}),
+        clouds={
+            name: _cloud(given, f"{place}.clouds.{name}")
+            for name, given in data.get("clouds", {}).items()
+        },
         secret_variables={
             name: tuple(others) for name, others in data.get("secret_variables", {}).items()
         },
         tools=tools,
         prerequisites=tuple(data.get("prerequisites", [])),
+        leaves_out_others=data.get("leaves_out_others", False),
     )
 
 
-def _check_steps(text: str, place: str) -> None:
-    """Set-up steps are printed as they stand, so they must be a YAML list of steps."""
-    steps = _parsed(text, place)
+def _products(
+    given: Mapping[str, Any], functions: Mapping[str, str], place: str
+) -> dict[str, Product]:
+    products = {}
+    for name, commands in given.items():
+        check_path(name, f"{place}.products")
+        if isinstance(commands, str):
+            commands = {"command": commands}
+        for text in commands.values():
+            check_command(text, f"{place}.products.{name}")
+        command = _with_functions(commands["command"], functions)
+        pull_request = _with_functions(commands.get("pull_request", ""), functions)
+        products[name] = Product(command, pull_request or command)
+    return products
+
+
+def _with_functions(command: str, functions: Mapping[str, str]) -> str:
+    """The command below the shell functions that it calls."""
+    called = [text for name, text in functions.items() if re.search(rf"\b{name}\b", command)]
+    return "\n".join([*called, command.strip("\n")])
+
+
+def _cloud(given: Mapping[str, Any], place: str) -> CloudAddition:
+    if "steps" in given:
+        check_steps(given["steps"], f"{place}.steps")
+    return CloudAddition(
+        steps=given.get("steps", "").strip("\n"),
+        variables=_variables(given, place),
+        prerequisites=tuple(given.get("prerequisites", [])),
+    )
+
+
+def _variables(given: Mapping[str, Any], place: str) -> dict[str, str]:
+    variables: dict[str, str] = given.get("variables", {})
+    for name in variables:
+        check_variable(name, f"{place}.variables")
+    return variables
+
+
+def check_steps(text: str, place: str) -> None:
+    """Steps are printed as they stand, so they must be a YAML list. Raises AnswerError."""
+    steps = read_yaml(text, place)
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise AnswerError(place, "expected a list of steps")
 
 
-def _parsed(text: str | bytes, place: str) -> Any:
+def read_yaml(text: str | bytes, place: str) -> Any:
+    """The text, parsed. Raises AnswerError."""
     try:
         return yaml.load(text, Loader=LOADER)
     except (yaml.YAMLError, ValueError) as error:

@@ -23,6 +23,9 @@ from .schema import check
 RESERVED = {"orchestrator": "its file would be an orchestrator's"}
 """Component names that would collide with generated files."""
 
+CLOUDS = ("none", "aws", "azure", "gcp")
+"""The choices of `cloud`. More are added, never renamed: people's answers hold these words."""
+
 RUNNER: Mapping[str, Any] = {
     "anyOf": [
         {"type": "string", "minLength": 1},
@@ -65,6 +68,7 @@ SETTINGS: Mapping[str, Any] = {
         "secrets": {"type": "array", "items": {"type": "string"}},
         "env": ENV,
         "runner": RUNNER,
+        "cloud": {"type": "string", "enum": list(CLOUDS)},
         "timeout_minutes": {"type": "integer", "minimum": 1, "maximum": TIMEOUT_MINUTES},
     },
 }
@@ -80,6 +84,8 @@ class Component:
     path: str
     commands: Mapping[str, str]
     """The command of each job that the component has; a job that is switched off is missing."""
+    pull_request: Mapping[str, str]
+    """The same for pull requests: no deployment, and builds that need no credentials."""
     produces: tuple[str, ...]
     """Files or folders, relative to `path`, that its build leaves behind."""
     secrets: tuple[str, ...]
@@ -87,13 +93,19 @@ class Component:
     runner: Any
     """What `runs-on` takes; None for the answers' common runner."""
     timeout_minutes: int | None
+    cloud: str
+    """What its deployment logs in to: one of CLOUDS."""
 
 
 def read_components(
-    selected: list[str], settings: Mapping[str, Any], code_types: Mapping[str, CodeType]
+    selected: list[str],
+    settings: Mapping[str, Any],
+    code_types: Mapping[str, CodeType],
+    cloud: str = "none",
 ) -> tuple[Component, ...]:
     """The components of the answers `code_types` and `components`, sorted by name.
 
+    `cloud` is what deployments log in to where a component does not say otherwise.
     Raises AnswerError for unknown code types and keys, unsafe or colliding names, and settings
     that cannot be used.
     """
@@ -105,7 +117,7 @@ def read_components(
     wanted = {name: settings.get(name, {}) for name in selected}
     wanted.update(settings)
     components = [
-        _component(check_name(name, "components"), given, selected, code_types)
+        _component(check_name(name, "components"), given, code_types, cloud)
         for name, given in wanted.items()
     ]
     check_no_collision([(c.name, f"components.{c.name}") for c in components], "name")
@@ -114,14 +126,17 @@ def read_components(
     return tuple(sorted(components, key=lambda component: component.name))
 
 
+def pushes(component: Component) -> bool:
+    """Whether any of its jobs pushes to the registry."""
+    return any(component.code_type.jobs[job].registry for job in component.commands)
+
+
 def packages_variable(component: str) -> str:
     """The environment variable in which a consumer finds the folder of a producer's package."""
     return component.upper().replace("-", "_") + "_PACKAGE"
 
 
-def _component(
-    name: str, given: Any, selected: list[str], code_types: Mapping[str, CodeType]
-) -> Component:
+def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud: str) -> Component:
     place = f"components.{name}"
     if name.lower() in RESERVED:
         raise AnswerError(place, f"the name is reserved, {RESERVED[name.lower()]}; rename it")
@@ -137,16 +152,22 @@ def _component(
     code_type = code_types[code_type_name]
     produces = _produces(given, code_type, place)
     commands = _commands(given, code_type, produces, place)
+    in_pull_request = {job: text for job, text in commands.items() if job != "deploy"}
+    if "build" in commands and "build" not in given:
+        builds = [code_type.products[product].pull_request for product in produces]
+        in_pull_request["build"] = "\n".join(builds)
     return Component(
         name=name,
         code_type=code_type,
         path=check_path(given.get("path", "."), f"{place}.path"),
         commands=commands,
+        pull_request=in_pull_request,
         produces=produces,
         secrets=_secrets(given, code_type, commands, place),
         env=read_env(given.get("env", {}), f"{place}.env"),
         runner=read_runner(given["runner"], f"{place}.runner") if "runner" in given else None,
         timeout_minutes=given.get("timeout_minutes"),
+        cloud=given.get("cloud", cloud),
     )
 
 
@@ -190,7 +211,8 @@ def _commands(
     for job in JOBS:
         default = code_type.jobs[job].command
         if job == "build":
-            default = "\n".join(code_type.products[p] for p in produces if p in code_type.products)
+            products = [code_type.products[p] for p in produces if p in code_type.products]
+            default = "\n".join(product.command for product in products)
         command = given.get(job, default).strip("\n")
         check_command(command, f"{place}.{job}")
         if command.strip():

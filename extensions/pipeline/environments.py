@@ -18,6 +18,9 @@ TRIGGERS = ("branch", "tag", "after", "manual")
 RETRY_SUFFIX = "-retry"
 """A re-run of a production deployment uses the GitHub Environment `{name}-retry`."""
 
+PULL_REQUEST = "pull-request"
+"""What stands for the environment in pull requests, whose checks deploy to none."""
+
 SHORT_RETENTION, LONG_RETENTION = 7, 30
 """How long packages are kept by default, in days: other environments, and production."""
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .environments import Environment, is_pattern
-from .plan import Plan
+from .environments import RETRY_SUFFIX, Environment, is_pattern
+from .plan import Job, Plan
 
 
 @dataclass(frozen=True)
 class GitHubEnvironment:
-    """A GitHub Environment that deploy jobs name."""
+    """A GitHub Environment that jobs name."""
 
     name: str
     reviewed: bool
     """Whether a person should have to approve what is deployed there."""
-    ref: str
-    """The only branch or tag that may deploy there, globs allowed; empty where none can be told."""
-    ref_type: str
-    """`branch` or `tag`, as a deployment-branch policy names it."""
+    refs: tuple[tuple[str, str], ...]
+    """(ref, type): the only branches and tags that may deploy there, globs allowed, as
+    deployment-branch policies name them; empty where not all can be told."""
     secrets: tuple[str, ...]
-    """Secrets that commands read there."""
+    """Secrets that jobs read there."""
+    variables: tuple[str, ...]
+    """Configuration variables that only jobs with an environment read."""
+    clouds: tuple[str, ...]
+    """The clouds that jobs log in to there."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,11 @@ class SetUp:
     """What the default branch has to be; empty when any will do."""
     environments: tuple[GitHubEnvironment, ...]
     build_secrets: tuple[str, ...]
-    """Secrets that jobs without an environment read: those of the repository."""
+    """Secrets that jobs read which deploy nothing: those of the repository."""
     variables: tuple[str, ...]
-    """Configuration variables that the answers name."""
+    """Configuration variables of the repository."""
+    clouds: tuple[str, ...]
+    """The clouds that jobs log in to."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
 
@@ -42,35 +48,77 @@ class SetUp:
     def needs_secrets(self) -> bool:
         return bool(self.build_secrets) or any(e.secrets for e in self.environments)
 
+    @property
+    def needs_variables(self) -> bool:
+        return bool(self.variables) or any(e.variables for e in self.environments)
+
 
 def set_up(plan: Plan) -> SetUp:
     """What has to be set up for the plan."""
-    environments: list[GitHubEnvironment] = []
-    for environment in plan.environments:
-        deploys = [w for w in plan.workflows if w.environment == environment and w.deploys]
-        if not deploys:
-            continue
-        secrets = tuple(sorted({name for w in deploys for name in w.secrets_of("deploy")}))
-        ref = _only_ref(plan, environment)
-        reviewed = environment.production
-        environments.append(GitHubEnvironment(environment.name, reviewed, *ref, secrets))
-        if any(job.retry_environment for w in deploys for job in w.jobs):
-            environments.append(GitHubEnvironment(environment.retry, True, *ref, secrets))
+    jobs = [(job, workflow.environment) for workflow in plan.workflows for job in workflow.jobs]
+    checks = plan.pull_request.jobs if plan.pull_request else ()
+    without = [job for job, _ in jobs if not job.environments]
+    variables = {name for job in [*without, *checks] for name in job.variables_of_github}
+    used = dict.fromkeys(name for job, _ in jobs for name in job.environments)
+    environments = []
+    for name in sorted(used, key=lambda n: _place(plan, n)):
+        there = [(job, environment) for job, environment in jobs if name in job.environments]
+        environments.append(
+            GitHubEnvironment(
+                name=name,
+                reviewed=_is_reviewed(plan, name),
+                refs=_only_refs(plan, [environment for _, environment in there]),
+                secrets=_sorted(s for job, _ in there if job.id == "deploy" for s in job.secrets),
+                variables=_sorted(
+                    v for job, _ in there for v in job.variables_of_github if v not in variables
+                ),
+                clouds=_sorted(cloud for job, _ in there for cloud in _clouds(plan, job)),
+            )
+        )
     return SetUp(
         default_branch=_default_branch(plan),
         environments=tuple(environments),
-        build_secrets=tuple(
-            sorted({name for w in plan.workflows for name in w.secrets_of("build")})
-        ),
-        variables=_variables(plan),
-        prerequisites=tuple(
-            dict.fromkeys(
-                text
-                for component in plan.answers.components
-                for text in component.code_type.prerequisites
-            )
-        ),
+        build_secrets=_sorted(s for job, _ in jobs if job.id != "deploy" for s in job.secrets),
+        variables=tuple(sorted(variables)),
+        clouds=_sorted(cloud for job, _ in jobs for cloud in _clouds(plan, job)),
+        prerequisites=_prerequisites(plan),
     )
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once, in alphabetical order."""
+    return tuple(sorted(set(names)))
+
+
+def _place(plan: Plan, name: str) -> tuple[int, str]:
+    """Environments in their order, each before that of its re-runs; then the registry's."""
+    names = [environment.name for environment in plan.environments]
+    own = name if name in names else name.removesuffix(RETRY_SUFFIX)
+    return (names.index(own) if own in names else len(names), name)
+
+
+def _is_reviewed(plan: Plan, name: str) -> bool:
+    production = {e.name for e in plan.environments if e.production}
+    return name in production or name in plan.retried
+
+
+def _clouds(plan: Plan, job: Job) -> list[str]:
+    """The clouds that a job logs in to."""
+    clouds = plan.answers.clouds.values()
+    by_login = [c.name for c in clouds if c.login and c.login in job.login]
+    # A registry's login holds that of its cloud.
+    registry = plan.answers.registry
+    pushing = [plan.answers.cloud] if registry.environment and registry.login in job.login else []
+    return by_login + pushing
+
+
+def _prerequisites(plan: Plan) -> tuple[str, ...]:
+    texts: list[str] = []
+    for component in plan.answers.components:
+        texts += component.code_type.prerequisites
+        if "deploy" in component.commands and component.cloud in component.code_type.clouds:
+            texts += component.code_type.clouds[component.cloud].prerequisites
+    return tuple(dict.fromkeys(texts))
 
 
 def _root(plan: Plan, environment: Environment) -> Environment:
@@ -83,17 +131,22 @@ def _only_branch(plan: Plan, environment: Environment) -> str:
     return root.source if literal else ""
 
 
-def _only_ref(plan: Plan, environment: Environment) -> tuple[str, str]:
-    """Which refs may deploy to an environment, and their type, for its deployment-branch policy.
+def _only_refs(plan: Plan, environments: list[Environment]) -> tuple[tuple[str, str], ...]:
+    """Which refs may deploy to a GitHub Environment, and their types, for its branch policies.
 
     What comes after another environment runs on the default branch. Policies know `*`, and not
     the other patterns of triggers. GitHub: "Deployment branches and tags".
     """
-    if environment.trigger == "after":
-        return _only_branch(plan, environment), "branch"
-    simple = not is_pattern(re.sub(r"(?<!\*)\*(?!\*)", "", environment.source))
-    known = environment.trigger in ("branch", "tag") and simple
-    return (environment.source, environment.trigger) if known else ("", "branch")
+    refs: dict[tuple[str, str], None] = {}
+    for environment in environments:
+        ref, kind = environment.source, environment.trigger
+        if environment.trigger == "after":
+            ref, kind = _only_branch(plan, environment), "branch"
+        simple = not is_pattern(re.sub(r"(?<!\*)\*(?!\*)", "", ref))
+        if kind not in ("branch", "tag") or not ref or not simple:
+            return ()
+        refs[ref, kind] = None
+    return tuple(refs)
 
 
 def _default_branch(plan: Plan) -> str:
@@ -106,10 +159,3 @@ def _default_branch(plan: Plan) -> str:
     # Where several chains want several branches, production's is what matters.
     chained.sort(key=lambda e: not e.production)
     return next((branch for e in chained if (branch := _only_branch(plan, e))), "")
-
-
-def _variables(plan: Plan) -> tuple[str, ...]:
-    values = [value for e in plan.environments for value in e.env.values()]
-    values += [value for c in plan.answers.components for value in c.env.values()]
-    found = {name for value in values for name in re.findall(r"\$\{\{ *vars\.(\w+)", value)}
-    return tuple(sorted(found))

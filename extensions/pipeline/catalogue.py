@@ -1,0 +1,23 @@
+"""What the template knows: its code types and clouds, read from the files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .clouds import Cloud, load_clouds
+from .code_types import CodeType, load_code_types
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Code types and clouds, by name."""
+
+    code_types: Mapping[str, CodeType]
+    clouds: Mapping[str, Cloud]
+
+
+def load_catalogue(template: Path) -> Catalogue:
+    """Read `code_types/` and `clouds/` of the template. Raises AnswerError with file and key."""
+    return Catalogue(load_code_types(template / "code_types"), load_clouds(template / "clouds"))
