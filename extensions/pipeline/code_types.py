@@ -81,6 +81,8 @@ class CodeType:
     tools: Mapping[str, str] = field(default_factory=dict)
     """Set-up steps, as YAML text, by name."""
     prerequisites: tuple[str, ...] = ()
+    pull_requests: str = ""
+    """What docs/ci-cd.md says of it in its section on pull requests, as Markdown."""
     leaves_out_others: bool = False
     """Whether folders of other components inside a component's own are not its business."""
 
@@ -177,6 +179,7 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         },
         tools=tools,
         prerequisites=tuple(data.get("prerequisites", [])),
+        pull_requests=data.get("pull_requests", "").strip("\n"),
         leaves_out_others=data.get("leaves_out_others", False),
     )
 

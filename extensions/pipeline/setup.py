@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +28,20 @@ class GitHubEnvironment:
     clouds: tuple[str, ...]
     """The clouds that jobs log in to there."""
 
+    @property
+    def policies(self) -> tuple[tuple[str, str], ...]:
+        """The refs, where only they should get in: what is approved, and what a cloud trusts."""
+        return self.refs if self.reviewed or self.clouds else ()
+
+    @property
+    def protection(self) -> tuple[str, ...]:
+        """The settings that protect it, as members of a JSON object; the shell fills in who."""
+        reviewers = '"reviewers": [{"type": "User", "id": $(gh api user --jq .id)}]'
+        branches = '{"protected_branches": false, "custom_branch_policies": true}'
+        settings = [reviewers] * self.reviewed
+        settings += [f'"deployment_branch_policy": {branches}'] * bool(self.policies)
+        return tuple(settings)
+
 
 @dataclass(frozen=True)
 class SetUp:
@@ -41,12 +56,26 @@ class SetUp:
     """Configuration variables of the repository."""
     clouds: tuple[str, ...]
     """The clouds that jobs log in to."""
+    checked_branches: str
+    """JSON: the branches whose pull requests are checked, as a ruleset names them."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
 
     @property
     def needs_secrets(self) -> bool:
         return bool(self.build_secrets) or any(e.secrets for e in self.environments)
+
+    def identities(self, cloud: str) -> list[tuple[str, tuple[str, ...]]]:
+        """(name, environments) for each identity of a cloud: re-runs share that of their own."""
+        names = [
+            environment.name for environment in self.environments if cloud in environment.clouds
+        ]
+        own = {name: [name] for name in names if name.removesuffix(RETRY_SUFFIX) not in names}
+        own |= {name: [name] for name in names if not name.endswith(RETRY_SUFFIX)}
+        for name in names:
+            if name not in own:
+                own[name.removesuffix(RETRY_SUFFIX)].append(name)
+        return [(name, tuple(environments)) for name, environments in own.items()]
 
     @property
     def needs_variables(self) -> bool:
@@ -81,6 +110,7 @@ def set_up(plan: Plan) -> SetUp:
         build_secrets=_sorted(s for job, _ in jobs if job.id != "deploy" for s in job.secrets),
         variables=tuple(sorted(variables)),
         clouds=_sorted(cloud for job, _ in jobs for cloud in _clouds(plan, job)),
+        checked_branches=json.dumps(_checked_branches(plan)),
         prerequisites=_prerequisites(plan),
     )
 
@@ -110,6 +140,13 @@ def _clouds(plan: Plan, job: Job) -> list[str]:
     registry = plan.answers.registry
     pushing = [plan.answers.cloud] if registry.environment and registry.login in job.login else []
     return by_login + pushing
+
+
+def _checked_branches(plan: Plan) -> list[str]:
+    """What environments deploy on a push; rulesets know `*` and `**`, and no other pattern."""
+    branches = [e.source for e in plan.environments if e.trigger == "branch"]
+    known = [branch for branch in branches if not is_pattern(branch.replace("*", ""))]
+    return [f"refs/heads/{branch}" for branch in dict.fromkeys(known)] or ["~DEFAULT_BRANCH"]
 
 
 def _prerequisites(plan: Plan) -> tuple[str, ...]:

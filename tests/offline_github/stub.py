@@ -39,6 +39,10 @@ entry = {
 with (folder / "commands.jsonl").open("a") as log:
     fcntl.flock(log, fcntl.LOCK_EX)
     log.write(json.dumps(entry) + "\n")
+after = folder / "tools" / f".after-{tool}"
+if after.exists() and not code:
+    sys.stdout.flush()
+    os.execv(after, [str(after), *arguments])
 print("offline", tool, *arguments)
 if code:
     print("offline", tool, "was told to fail", file=sys.stderr)

@@ -100,6 +100,11 @@ class Tools:
         )
         path.chmod(0o755)
 
+    def then(self, name: str, script: str) -> None:
+        """What a recorded stub does after it has written down how it was called."""
+        self.add(name, None)
+        self.add(f".after-{name}", script)
+
     def remove(self, name: str) -> None:
         (self.folder / name).unlink()
 
