@@ -67,6 +67,15 @@ def starts_on_push(settings: dict[str, Any], ref: str) -> bool:
     return filtered(settings, kind, ref.split("/", 2)[2])
 
 
+def starts_on_merge(settings: dict[str, Any], activity: str, base: str) -> bool:
+    """A `pull_request`, or the merge queue's `merge_group`, that goes to the branch `base`."""
+    if any(key.startswith("paths") for key in settings):
+        raise NotModelledError("paths filters")
+    default = ["opened", "synchronize", "reopened", "checks_requested"]
+    types = as_list(settings.get("types")) or default
+    return activity in types and filtered(settings, "branches", base)
+
+
 def starts_on_workflow_run(
     settings: dict[str, Any], name: str, activity: str, branch: str | None
 ) -> bool:

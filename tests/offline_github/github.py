@@ -17,7 +17,7 @@ import toolbox
 
 from . import actions, events, expressions, scheduler, workflows
 from .concurrency import Claim, Groups
-from .model import Artifact, Job, NotModelledError, Run
+from .model import Artifact, Job, NotModelledError, PullRequest, Run
 from .repository import WORKFLOWS, Repository, git
 from .server import Answer, ApiCall, Server
 from .tools import Command, Tools
@@ -25,6 +25,7 @@ from .tools import Command, Tools
 MAX_WORKFLOW_RUN_LINKS = 3
 SERVER_URL = "https://github.com"
 EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+PEOPLE = {"octocat": 3001, "stranger": 3002}
 
 
 class DispatchError(ValueError):
@@ -47,6 +48,7 @@ class OfflineGitHub:
     name = "acme/demo"
     repository_id = 1001
     owner_id = 2001
+    fork = "stranger/demo"
     fork_id = 9001
 
     def __init__(self, workdir: Path, repository: Path) -> None:
@@ -91,6 +93,7 @@ class OfflineGitHub:
         self._ids = itertools.count(1)
         self._ticks = itertools.count()
         self._numbers: dict[str, int] = {}
+        self._pull_requests: list[PullRequest] = []
         self._threads: list[threading.Thread] = []
         self._schedulers: dict[int, scheduler.Scheduler] = {}
         self._claims: dict[int, Claim] = {}
@@ -109,6 +112,67 @@ class OfflineGitHub:
         if name not in git("tag", "--list", name, cwd=work_tree).decode().split():
             git("tag", name, cwd=work_tree)
         return self._push(f"refs/tags/{name}")
+
+    def pull_request(self, head: str, base: str = "main", fork: bool = False) -> list[Run]:
+        """Open a pull request of a branch of the work tree; the same again pushes to it.
+
+        Returns the runs that this itself started: none when the branches conflict. Workflows
+        that wait for the `push` of the head do not start.
+        """
+        base_commit = self._commit(f"refs/heads/{base}")
+        pull, commit = self._push_head(head, base, fork)
+        pull.commits.append(commit)
+        ref = f"refs/pull/{pull.number}/merge"
+        message = f"Merge {commit} into {base_commit}"
+        merged = self.remote.merge(base_commit, commit, ref, message)
+        if merged is None:
+            return []
+        payload: dict[str, Any] = {
+            "action": "opened",
+            "number": pull.number,
+            "pull_request": self._pull_request_payload(pull, base_commit),
+            **self._payload(pull.author),
+        }
+        if len(pull.commits) > 1:
+            before, after = pull.commits[-2:]
+            payload |= {"action": "synchronize", "before": before, "after": after}
+        return self._start_all(
+            "pull_request",
+            ref,
+            merged,
+            payload,
+            lambda settings: events.starts_on_merge(settings, payload["action"], base),
+        )
+
+    def merge_group(self, head: str, base: str = "main") -> list[Run]:
+        """The merge queue takes the pull request of a branch, which need not be open before.
+
+        Returns the runs that this itself started: none when the branches conflict.
+        """
+        base_commit = self._commit(f"refs/heads/{base}")
+        pull, commit = self._push_head(head, base)
+        branch = f"gh-readonly-queue/{base}/pr-{pull.number}-{base_commit}"
+        ref = f"refs/heads/{branch}"
+        owner = (self.fork if pull.fork else self.name).split("/")[0]
+        message = f"Merge pull request #{pull.number} from {owner}/{head}"
+        merged = self.remote.merge(base_commit, commit, ref, message)
+        if merged is None:
+            return []
+        group = {
+            "head_sha": merged,
+            "head_ref": ref,
+            "base_sha": base_commit,
+            "base_ref": f"refs/heads/{base}",
+            "head_commit": {"id": merged, "message": message},
+        }
+        payload = {"action": "checks_requested", "merge_group": group, **self._payload()}
+        return self._start_all(
+            "merge_group",
+            ref,
+            merged,
+            payload,
+            lambda settings: events.starts_on_merge(settings, "checks_requested", base),
+        )
 
     def dispatch(self, workflow_file: str, ref: str, inputs: dict[str, Any] | None = None) -> Run:
         """Start a workflow by hand or over the API. DispatchError where GitHub answers 422."""
@@ -145,6 +209,7 @@ class OfflineGitHub:
             head_branch=run.head_branch,
             ref=run.ref,
             payload=run.payload,
+            sha=run.sha,
             attempt=run.attempt + 1,
             inputs=run.inputs,
             actor=run.actor,
@@ -194,7 +259,7 @@ class OfflineGitHub:
             conclusion,
             display_title or name,
         )
-        run.head_repository = "stranger/demo" if fork else self.name
+        run.head_repository = self.fork if fork else self.name
         for artifact_name, files in (artifacts or {}).items():
             self.new_artifact(run, artifact_name).fill(files)
         if fire:
@@ -260,18 +325,47 @@ class OfflineGitHub:
             "pusher": {"name": "octocat"},
             **self._payload(),
         }
+        return self._start_all(
+            "push", ref, commit, payload, lambda settings: events.starts_on_push(settings, ref)
+        )
+
+    def _start_all(
+        self,
+        event: str,
+        ref: str,
+        commit: str,
+        payload: dict[str, Any],
+        fits: Callable[[dict[str, Any]], bool],
+    ) -> list[Run]:
+        """Start the workflows of a commit that wait for an event, and whose filters fit."""
         started = []
         with self._outermost():
             for path, text in self.remote.workflows(commit).items():
                 try:
                     on = events.triggers(workflows.parse(text))
-                except (
-                    workflows.WorkflowError
-                ):  # GitHub shows a failed run for a file it cannot read
-                    on = {"push": {}}
-                if "push" in on and events.starts_on_push(on["push"], ref):
-                    started.append(self._start(path, "push", ref, commit, payload, {}))
+                except workflows.WorkflowError:
+                    on = {"push": {}}  # GitHub shows a failed run for a file it cannot read
+                if event in on and fits(on[event]):
+                    started.append(self._start(path, event, ref, commit, payload, {}))
         return started
+
+    def _push_head(self, head: str, base: str, fork: bool | None = None) -> tuple[PullRequest, str]:
+        """The pull request of a branch, a new one if need be, and the commit it now has."""
+        with self.lock:
+            known = [
+                pull
+                for pull in self._pull_requests
+                if (pull.head, pull.base) == (head, base) and fork in (None, pull.fork)
+            ]
+            if not known:
+                number = len(self._pull_requests) + 1
+                known = [PullRequest(number, head, base, bool(fork))]
+                self._pull_requests += known
+        pull, target = known[-1], f"refs/pull/{known[-1].number}/head"
+        self.remote.push(f"refs/heads/{head}", target)
+        if not pull.fork:
+            self.remote.push(f"refs/heads/{head}")
+        return pull, self._commit(target)
 
     def _fire_workflow_run(self, run: Run) -> None:
         """A run has ended: start what waits for it, from the default branch's files."""
@@ -301,7 +395,7 @@ class OfflineGitHub:
                 "action": "completed",
                 "workflow_run": self.run_payload(run),
                 "workflow": {"name": run.workflow_name, "path": run.workflow_path},
-                **self._payload(),
+                **self._payload(run.actor),
             }
             self._start(path, "workflow_run", ref, commit, payload, {}, triggered_by=run)
 
@@ -317,12 +411,17 @@ class OfflineGitHub:
     def _branch_or_tag(self, ref: str) -> tuple[str, str]:
         """A dispatch takes a branch or a tag, not a commit."""
         for full in (ref, f"refs/heads/{ref}", f"refs/tags/{ref}"):
-            if full.startswith("refs/") and (commit := self.remote.resolve(full)):
+            if full.startswith(("refs/heads/", "refs/tags/")) and (
+                commit := self.remote.resolve(full)
+            ):
                 return full, commit
         raise DispatchError(f"No ref found for: {ref}")
 
-    def _payload(self) -> dict[str, Any]:
-        return {"repository": self.repository_payload(), "sender": {"login": "octocat", "id": 3001}}
+    def _payload(self, sender: str = "octocat") -> dict[str, Any]:
+        return {
+            "repository": self.repository_payload(),
+            "sender": {"login": sender, "id": PEOPLE[sender]},
+        }
 
     # Runs
 
@@ -359,6 +458,11 @@ class OfflineGitHub:
                 self.new_id(), number, path, name, event, commit, branch, ref, payload
             )
             return_value.inputs, return_value.created_at = inputs, self._now()
+            return_value.actor = payload.get("sender", {}).get("login", return_value.actor)
+            if pull := payload.get("pull_request"):
+                head = pull["head"]
+                return_value.head_sha, return_value.head_branch = head["sha"], head["ref"]
+                return_value.head_repository = head["repo"]["full_name"]
             self.runs.append(return_value)
         return return_value
 
@@ -391,12 +495,12 @@ class OfflineGitHub:
             ready.set()
 
     def _run_jobs(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
-        files = self.remote.workflows(run.head_sha)
+        files = self.remote.workflows(run.sha)
         root = workflows.tree(files, run.workflow_path)
         context = {
             "github": self.github_context(run, ""),
             "inputs": run.inputs,
-            "vars": self.variables,
+            "vars": self.variables_of(run),
         }
         try:
             title = expressions.evaluate(
@@ -433,6 +537,8 @@ class OfflineGitHub:
     def _default_title(self, run: Run) -> str:
         if run.event == "push":
             return str(run.payload["head_commit"]["message"]).splitlines()[0]
+        if run.event == "pull_request":
+            return str(run.payload["pull_request"]["title"])
         return run.workflow_name
 
     @contextmanager
@@ -510,6 +616,13 @@ class OfflineGitHub:
     def workflow_id(path: str) -> int:
         return 500_000 + sum(i * ord(letter) for i, letter in enumerate(path, 1))
 
+    def restricted(self, run: Run) -> bool:
+        """A fork's pull request: its token may only read, and there are no secrets or variables."""
+        return run.event == "pull_request" and run.head_repository != self.name
+
+    def variables_of(self, run: Run) -> dict[str, str]:
+        return {} if self.restricted(run) else self.variables
+
     def head_repository_id(self, run: Run) -> int:
         return self.repository_id if run.head_repository == self.name else self.fork_id
 
@@ -524,7 +637,28 @@ class OfflineGitHub:
             "fork": name != self.name,
             "default_branch": self.default_branch,
             "html_url": f"{SERVER_URL}/{name}",
-            "owner": {"login": owner, "id": self.owner_id, "type": "Organization"},
+            "owner": {
+                "login": owner,
+                "id": PEOPLE.get(owner, self.owner_id),
+                "type": "User" if owner in PEOPLE else "Organization",
+            },
+        }
+
+    def _pull_request_payload(self, pull: PullRequest, base_commit: str) -> dict[str, Any]:
+        def side(repository: str, branch: str, commit: str) -> dict[str, Any]:
+            shown = self.repository_payload(repository)
+            label = f"{shown['owner']['login']}:{branch}"
+            return {"label": label, "ref": branch, "sha": commit, "repo": shown}
+
+        return {
+            "number": pull.number,
+            "state": "open",
+            "draft": False,
+            "title": self.remote.message(pull.commits[0]).splitlines()[0],
+            "html_url": f"{SERVER_URL}/{self.name}/pull/{pull.number}",
+            "user": {"login": pull.author, "id": PEOPLE[pull.author]},
+            "head": side(self.fork if pull.fork else self.name, pull.head, pull.commits[-1]),
+            "base": side(self.name, pull.base, base_commit),
         }
 
     def run_payload(self, run: Run) -> dict[str, Any]:
@@ -551,7 +685,12 @@ class OfflineGitHub:
             "triggering_actor": {"login": run.actor},
             "repository": self.repository_payload(),
             "head_repository": self.repository_payload(run.head_repository),
-            "pull_requests": [],
+            # GitHub lists those of the repository itself, not those of forks.
+            "pull_requests": [
+                {name: pull[name] for name in ("number", "head", "base")}
+                for pull in [run.payload.get("pull_request")]
+                if pull and run.head_repository == self.name
+            ],
         }
 
     def job_payloads(self, run: Run) -> list[dict[str, Any]]:
@@ -581,16 +720,17 @@ class OfflineGitHub:
 
     def github_context(self, run: Run, job_id: str) -> dict[str, Any]:
         kind, name = run.ref.split("/", 2)[1:]
+        pull = run.payload.get("pull_request")
         return {
             "action": "",
             "actor": run.actor,
-            "actor_id": "3001",
+            "actor_id": str(PEOPLE[run.actor]),
             "api_url": self.api_url,
-            "base_ref": "",
+            "base_ref": pull["base"]["ref"] if pull else "",
             "event": run.payload,
             "event_name": run.event,
             "graphql_url": f"{self.api_url}/graphql",
-            "head_ref": "",
+            "head_ref": pull["head"]["ref"] if pull else "",
             "job": job_id,
             "ref": run.ref,
             "ref_name": name,
@@ -606,11 +746,11 @@ class OfflineGitHub:
             "run_id": str(run.id),
             "run_number": str(run.number),
             "server_url": SERVER_URL,
-            "sha": run.head_sha,
+            "sha": run.sha,
             "triggering_actor": run.actor,
             "workflow": run.workflow_name,
             "workflow_ref": f"{self.name}/{run.workflow_path}@{run.ref}",
-            "workflow_sha": run.head_sha,
+            "workflow_sha": run.sha,
         }
 
     @staticmethod
@@ -638,7 +778,7 @@ class OfflineGitHub:
         return {
             **variables,
             "CI": "true",
-            "SHA_REF": run.head_sha,  # act's name for the commit
+            "SHA_REF": run.sha,  # act's name for the commit
             "RUNNER_NAME": "offline",
             "RUNNER_ENVIRONMENT": "github-hosted",
             "ACTIONS_RESULTS_URL": f"{self.api_url}/",

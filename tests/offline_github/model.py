@@ -76,6 +76,22 @@ class Artifact:
 
 
 @dataclass
+class PullRequest:
+    """A pull request of a branch of the work tree, as if it were a fork's if `fork`."""
+
+    number: int
+    head: str
+    base: str
+    fork: bool
+    #: The commits with which it was opened and pushed to.
+    commits: list[str] = field(default_factory=list)
+
+    @property
+    def author(self) -> str:
+        return "stranger" if self.fork else "octocat"
+
+
+@dataclass
 class Run:
     """One attempt of a workflow run."""
 
@@ -84,10 +100,13 @@ class Run:
     workflow_path: str
     workflow_name: str
     event: str
+    #: As the API shows them: of a pull request, its own commit and branch.
     head_sha: str
     head_branch: str | None
     ref: str
     payload: dict[str, Any]
+    #: `github.sha`, whose workflow files run: of a pull request, the merge commit.
+    sha: str = ""
     attempt: int = 1
     display_title: str = ""
     status: str = "queued"
@@ -107,6 +126,9 @@ class Run:
     head_repository: str = "acme/demo"
     triggered_by: Run | None = None
     artifact_store: dict[int, Artifact] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sha = self.sha or self.head_sha
 
     @property
     def workflow_file(self) -> str:

@@ -19,6 +19,8 @@ GIT_ENVIRONMENT = {
 class GitError(RuntimeError):
     """A git command failed."""
 
+    code = 0
+
 
 def git(*arguments: str | Path, cwd: Path, data: bytes | None = None) -> bytes:
     """What a git command prints."""
@@ -30,7 +32,9 @@ def git(*arguments: str | Path, cwd: Path, data: bytes | None = None) -> bytes:
         env={**os.environ, **GIT_ENVIRONMENT},
     )
     if result.returncode:
-        raise GitError(f"git {' '.join(map(str, arguments))}: {result.stderr.decode().strip()}")
+        error = GitError(f"git {' '.join(map(str, arguments))}: {result.stderr.decode().strip()}")
+        error.code = result.returncode
+        raise error
     return result.stdout
 
 
@@ -45,8 +49,22 @@ class Repository:
         # Real GitHub lets one fetch any reachable commit; a bare repository must be told to.
         git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=path)
 
-    def push(self, ref: str) -> None:
-        git("push", "--quiet", "--force", self.path, f"{ref}:{ref}", cwd=self.work_tree)
+    def push(self, ref: str, target: str = "") -> None:
+        git("push", "--quiet", "--force", self.path, f"{ref}:{target or ref}", cwd=self.work_tree)
+
+    def merge(self, base: str, head: str, ref: str, message: str) -> str | None:
+        """Points a ref to a merge of two commits; None, and no change, if they conflict."""
+        try:
+            tree = git("merge-tree", "--write-tree", base, head, cwd=self.path).decode().strip()
+        except GitError as error:
+            if error.code == 1:
+                return None
+            raise
+        author = ("-c", "user.name=GitHub", "-c", "user.email=noreply@github.com")
+        parents = ("-p", base, "-p", head)
+        merged = git(*author, "commit-tree", tree, *parents, "-m", message, cwd=self.path)
+        git("update-ref", ref, merged.decode().strip(), cwd=self.path)
+        return merged.decode().strip()
 
     def resolve(self, name: str) -> str | None:
         """The commit of a ref, branch, tag or SHA."""

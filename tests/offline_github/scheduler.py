@@ -56,8 +56,10 @@ class Scheduler:
         )
         self.running = 0
         top = self.progress[root.key]
-        top.status, top.inputs, top.environment_secrets = "running", run.inputs, True
-        top.secrets = dict(github.secrets)
+        top.status, top.inputs = "running", run.inputs
+        self.restricted = github.restricted(run)
+        top.environment_secrets = not self.restricted
+        top.secrets = {} if self.restricted else dict(github.secrets)
 
     # Contexts
 
@@ -70,7 +72,7 @@ class Scheduler:
             "github": self.github.github_context(self.run, node.id),
             "inputs": caller.inputs,
             "needs": needs,
-            "vars": self.github.variables,
+            "vars": self.github.variables_of(self.run),
             "strategy": {},
             "matrix": {},
         }
@@ -213,6 +215,8 @@ class Scheduler:
         if progress.job is None:
             job = Job(node.key, self.github.new_id(), self.run.attempt, node.path)
             job.permissions = node.permissions
+            if self.restricted:
+                job.permissions = workflows.read_only(node.permissions)
             job.name = str(node.definition.get("name", node.id))
             progress.job = self.run.jobs[node.key] = job
         return progress.job
@@ -285,7 +289,7 @@ class Scheduler:
         caller, context = self.progress[node.parent.key], self.context(node)
         job.name = workflows.as_text(expressions.evaluate(job.name, context))
         job.runs_on = expressions.evaluate(node.definition["runs-on"], context)
-        variables, secrets = dict(github.variables), dict(caller.secrets)
+        variables, secrets = dict(github.variables_of(run)), dict(caller.secrets)
         environment = expressions.evaluate(node.definition.get("environment"), context)
         if environment:
             name = environment["name"] if isinstance(environment, dict) else environment
@@ -293,7 +297,9 @@ class Scheduler:
             # An environment that does not exist is created, without any protection.
             settings = github.environments.setdefault(name, {})
             branches = settings.get("branches")
-            ref_name = run.ref.split("/", 2)[2]
+            # Of a pull request, GitHub takes the whole ref: the pattern is `refs/pull/*/merge`.
+            pull = run.ref.startswith("refs/pull/")
+            ref_name = run.ref if pull else run.ref.split("/", 2)[2]
             if branches and not events.matches(branches, ref_name):
                 self._finish(
                     node,
@@ -304,7 +310,8 @@ class Scheduler:
                 return
             if settings.get("reviewers"):
                 run.approvals.append((node.key, name))
-            variables |= settings.get("vars") or {}
+            if not self.restricted:
+                variables |= settings.get("vars") or {}
             if caller.environment_secrets:
                 secrets |= settings.get("secrets") or {}
         job.secrets = sorted(secrets)

@@ -364,6 +364,8 @@ def clone(request: Request) -> Answer:
     if commit is None:
         tag = ref.removeprefix("refs/tags/")
         branch, commit, fetched = "", remote.refs("refs/tags/").get(tag), f"refs/tags/{tag}"
+    if commit is None and ref.startswith("refs/pull/"):
+        commit, fetched = remote.refs("refs/pull/").get(ref.removeprefix("refs/pull/")), ref
     if commit is None and re.fullmatch("[0-9a-f]{40}", ref):
         commit = fetched = remote.resolve(ref)
     if commit is None:

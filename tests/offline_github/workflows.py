@@ -117,6 +117,11 @@ def permissions(value: Any, inherited: dict[str, str]) -> dict[str, str]:
     return {scope: level for scope, level in value.items() if level != "none"}
 
 
+def read_only(granted: dict[str, str]) -> dict[str, str]:
+    """What GitHub leaves of a job's rights in a pull request of a fork."""
+    return {scope: "read" for scope in granted if scope != "id-token"}
+
+
 def exceeding(wanted: dict[str, str], granted: dict[str, str]) -> list[str]:
     return [
         f"'{scope}: {level}', but is only allowed '{scope}: {granted.get(scope, 'none')}'"

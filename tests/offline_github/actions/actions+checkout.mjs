@@ -40,8 +40,9 @@ export default async function checkout() {
   await git('init', '--quiet', '--initial-branch=offline')
   await git('remote', 'add', 'origin', url)
   const tags = core.getInput('fetch-tags') === 'true' ? ['--tags'] : ['--no-tags']
-  const refs = depth === '0' ? ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'] : [fetched]
-  await git('fetch', '--quiet', ...(depth === '0' ? [] : [...tags, `--depth=${depth}`]), 'origin', ...refs)
+  // All history is that of branches and tags: a pull request's commit is on none of them.
+  const refs = depth === '0' ? ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'] : []
+  await git('fetch', '--quiet', ...(depth === '0' ? [] : [...tags, `--depth=${depth}`]), 'origin', ...refs, fetched)
   await git('checkout', '--quiet', '--force', ...(branch ? ['-B', branch] : ['--detach']), commit)
   if ((core.getInput('persist-credentials') || 'true') === 'true') {
     const basic = Buffer.from(`x-access-token:${token}`).toString('base64')
