@@ -91,13 +91,13 @@ class Orchestrator(Extension):
         `last`: all answers together.
         """
         if when == "last":
-            given = self._answers(context)
-        else:
-            given = {**self._stored(context), **self._data(context)}
-            if not given or not context["_copier_conf"]["defaults"]:
-                # The rest is still to be asked for, so what is here may name what is not yet.
-                self._check_alone(self._data(context))
-                return ""
+            self.plan(context)
+            return ""
+        given = {**self._stored(context), **self._data(context)}
+        if not given or not context["_copier_conf"]["defaults"]:
+            # The rest is still to be asked for, so what is here may name what is not yet.
+            self._check_alone(self._data(context))
+            return ""
         try:
             self._read(given)
         except self.pipeline.errors.AnswerError as error:
@@ -163,10 +163,10 @@ class Orchestrator(Extension):
         """The plan for the answers. Computed once for each set of answers."""
         try:
             answers = self._read(self._answers(context))
+            if id(answers) not in self.plans:
+                self.plans[id(answers)] = self.pipeline.plan.make_plan(answers)
         except self.pipeline.errors.AnswerError as error:
             raise UserMessageError(str(error)) from None
-        if id(answers) not in self.plans:
-            self.plans[id(answers)] = self.pipeline.plan.make_plan(answers)
         return self.plans[id(answers)]
 
     # ---------------------------------------------------------------------------------------

@@ -21,7 +21,15 @@ from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
-from pipeline.plan import CHECKS_JOB, CHECKS_NAME, SUMMARY, WORKFLOWS, Plan, make_plan  # noqa: E402
+from pipeline.plan import (  # noqa: E402
+    CHECKS_JOB,
+    CHECKS_NAME,
+    PULL_REQUEST_FILE,
+    SUMMARY,
+    WORKFLOWS,
+    Plan,
+    make_plan,
+)
 from pipeline.setup import set_up  # noqa: E402
 
 # PyYAML's own parser takes a second for fifty workflows; libyaml, where it is there, a tenth.
@@ -72,7 +80,10 @@ def differences(plan: Plan, repository: Path, answers_file: str) -> list[str]:
 def _wrong_workflow(path: str, content: bytes, jobs: set[str]) -> list[str]:
     if len(content) > WORKFLOW_FILE_BYTES:
         size, limit = len(content) // 1024, WORKFLOW_FILE_BYTES // 1024
-        return [f"{path}: has {size} KB, and GitHub reads at most {limit} KB; shorten commands"]
+        fix = "shorten commands"
+        if path.endswith(f"/{PULL_REQUEST_FILE}"):
+            fix += " (a script in the repository), or answer `pull_requests: false`"
+        return [f"{path}: has {size} KB, and GitHub reads at most {limit} KB; {fix}"]
     try:
         text = content.decode("utf-8")
         if CONFLICT.search(text):

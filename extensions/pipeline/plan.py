@@ -26,7 +26,9 @@ from .environments import (
     is_pattern,
     title,
 )
+from .errors import AnswerError
 from .graph import waves
+from .limits import WORKFLOW_FILE_BYTES
 
 WORKFLOWS = ".github/workflows"
 PREFLIGHT = "component-preflight.yml"
@@ -148,6 +150,11 @@ class Job:
     def takes_upstream(self) -> bool:
         """Whether a package may be of another commit, when a person asks for that."""
         return any(package.built_from == "UPSTREAM_COMMIT" for package in self.packages)
+
+    @property
+    def verifies(self) -> bool:
+        """Whether a package could be another one than was wanted."""
+        return any(package.by_run for package in self.packages)
 
     @property
     def places(self) -> bool:
@@ -285,6 +292,30 @@ class PullRequest:
     """The id of the job at the end."""
     check_name: str = CHECKS_NAME
 
+    @property
+    def bytes(self) -> int:
+        """About how large the file is: what each job prints, and what is the same in all."""
+        return 4_900 + sum(_bytes(job) for job in self.jobs)
+
+
+def _bytes(job: Job) -> int:
+    """About how much the template prints for a job, within a tenth."""
+
+    def block(text: str, indent: int) -> int:
+        return len(text.encode()) + indent * (text.count("\n") + 1)
+
+    size = 390 + 5 * len(job.id) + len(job.component.path) + block(job.command, 10)
+    size += sum(block(step, 6) for step in job.setup)
+    size += sum(12 + len(name) + len(value) for name, value in job.variables.items())
+    size += 400 * bool(job.packages) + 200 * job.places
+    for package in job.packages:
+        size += (
+            230 + 3 * len(package.producer) + sum(20 + len(a) + len(b) for a, b in package.copies)
+        )
+    if job.upload:
+        size += 1_200 + sum(20 + len(product) for product in job.upload.products)
+    return size
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -363,7 +394,7 @@ class Plan:
 
 
 def make_plan(answers: Answers) -> Plan:
-    """Turn answers into the plan."""
+    """Turn answers into the plan. Raises AnswerError for more than GitHub reads."""
     by_name = {component.name: component for component in answers.components}
     order = waves(answers.dependencies.graph(answers.components))
     workflows: list[ComponentWorkflow] = []
@@ -376,12 +407,20 @@ def make_plan(answers: Answers) -> Plan:
         }
         workflows += its_workflows.values()
         orchestrators.append(_orchestrator(environment, its_workflows, order, answers))
+    pull_request = _pull_request(answers, order) if answers.pull_requests else None
+    if pull_request and pull_request.bytes > WORKFLOW_FILE_BYTES:
+        size, limit = pull_request.bytes // 1024, WORKFLOW_FILE_BYTES // 1024
+        raise AnswerError(
+            "pull_requests",
+            f"{PULL_REQUEST_FILE} would have about {size} KB, and GitHub reads at most {limit} KB; "
+            "shorten commands, or say false",
+        )
     return Plan(
         answers=answers,
         waves=order,
         orchestrators=tuple(orchestrators),
         workflows=tuple(workflows),
-        pull_request=_pull_request(answers, order) if answers.pull_requests else None,
+        pull_request=pull_request,
         notices=answers.dependencies.notices,
     )
 

@@ -37,6 +37,21 @@ def _random_graph(number: int, seed: int) -> Answers:
     return {"components": _commands(names), "dependency_map": edges}
 
 
+def _cloud(cloud: str, registry: str) -> Answers:
+    """The four code types, and one that deploys by itself, in a cloud."""
+    return {
+        "code_types": ["python", "terraform", "docker", "kubernetes"],
+        "components": {
+            "python": {"path": "app", "deploy": "./ship.sh"},
+            "terraform": {"path": "infra"},
+            "docker": {"path": "image"},
+            "kubernetes": {"path": "k8s"},
+        },
+        "cloud": cloud,
+        "registry": registry,
+    }
+
+
 ANSWER_SETS: dict[str, Answers] = {
     "lambda": example("lambda"),
     "seed": example("seed"),
@@ -122,6 +137,38 @@ ANSWER_SETS: dict[str, Answers] = {
             }
         ],
     },
+    "four": {"code_types": ["python", "terraform", "docker", "kubernetes"]},
+    "aws": _cloud("aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"),
+    "azure": _cloud("azure", "shopimages.azurecr.io"),
+    "gcp": _cloud("gcp", "europe-west1-docker.pkg.dev/project/images"),
+    "two-clouds": {
+        "code_types": ["terraform", "kubernetes"],
+        "components": {
+            **_commands(["site"], cloud="none"),
+            "kubernetes": {"cloud": "gcp"},
+            "web": {"code_type": "docker", "path": "web"},
+        },
+        "cloud": "aws",
+        "branching": "trunk",
+    },
+    "twelve-images": {
+        "code_types": ["kubernetes"],
+        "components": {
+            **{f"app-{i}": {"code_type": "docker", "path": f"apps/{i}"} for i in range(12)},
+            "base": {"code_type": "docker", "path": "base", "secrets": ["NPM_TOKEN"]},
+            "kubernetes": {"path": "k8s"},
+        },
+        "environments": [{"name": "prd", "branch": "main", "production": True}],
+    },
+    "root-beside-folders": {
+        "code_types": ["python", "docker", "kubernetes"],
+        "components": {
+            "docker": {"path": "image"},
+            "kubernetes": {"path": "deploy to"},
+            "worker": {"code_type": "python", "path": "services/worker"},
+        },
+    },
+    "no-pull-requests": {"code_types": ["docker"], "pull_requests": False},
     "two-packages": {
         "components": _commands(["one", "two", "takes-both", "takes-one"]),
         "dependency_map": [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import networkx
 import pytest
 import yaml
 from answer_sets import ANSWER_SETS
+from copies import copy
+from validators import validate
 
 Generated = Callable[[str], Path]
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -35,9 +39,13 @@ def deploying(repository: Path) -> list[tuple[set[str], str]]:
     for workflow in workflows(repository).values():
         for job in workflow["jobs"].values():
             if "environment" in job:
-                named = re.findall(r"'([\w-]+)'", job["environment"]) or [job["environment"]]
-                found.append((set(named), str(job)))
+                found.append((named(job), str(job)))
     return found
+
+
+def named(job: dict[str, Any]) -> set[str]:
+    """The environments that a job with one may use."""
+    return set(re.findall(r"'([\w-]+)'", job["environment"]) or [job["environment"]])
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
@@ -62,8 +70,21 @@ def test_environments_and_secrets(answer_set: str, generated: Generated) -> None
 def test_variables(answer_set: str, generated: Generated) -> None:
     repository = generated(answer_set)
     used = set(re.findall(r"vars\.(\w+)", str(workflows(repository))))
-    told = re.findall(r"^gh variable set (\w+) ", docs(repository), re.MULTILINE)
-    assert sorted(told) == sorted(used)
+    text = docs(repository)
+    told = re.findall(r"^gh variable set (\w+) --body", text, re.MULTILINE)
+    of_environments = re.findall(r"^gh variable set (\w+) --env ([\w-]+) --body", text, re.M)
+    # What a job without an environment reads is the repository's; the rest is of each environment.
+    common, own = set(), set()
+    for workflow in workflows(repository).values():
+        for job in workflow["jobs"].values():
+            names = set(re.findall(r"vars\.(\w+)", str(job)))
+            if "environment" in job:
+                own |= {(name, environment) for name in names for environment in named(job)}
+            else:
+                common |= names
+    assert sorted(told) == sorted(common)
+    assert sorted(of_environments) == sorted(pair for pair in own if pair[0] not in common)
+    assert used == {*common, *(name for name, _ in own)}
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
@@ -105,3 +126,87 @@ def test_the_default_branch(answer_set: str, branch: str | None, generated: Gene
     """Only where a chain hangs on it: `workflow_run` takes its file from the default branch."""
     told = re.findall(r"^gh repo edit --default-branch (.*)$", docs(generated(answer_set)), re.M)
     assert told == ([branch] if branch else [])
+
+
+# Trust in the clouds --------------------------------------------------------------------------
+
+PRINTED = {
+    "aws": "aws iam create-role --role-name",
+    "azure": "az identity federated-credential create",
+    "gcp": "gcloud iam service-accounts add-iam-policy-binding",
+}
+STUBS = """\
+aws() { if [ "$1" = sts ]; then echo 123456789012; else echo "aws $*"; fi; }
+az() { echo "az $*"; }
+gcloud() { case "$*" in *describe*|*get*) echo "projects/1/pool" ;; *) echo "gcloud $*" ;; esac; }
+gh() {
+  case "$*" in
+    *full_name*) echo acme/demo ;;
+    *owner.login*) echo acme@2001/demo@1001 ;;
+    *) echo 1001 ;;
+  esac
+}
+"""
+
+
+@pytest.mark.parametrize("cloud", PRINTED)
+def test_a_cloud_is_told_to_trust_both_forms_of_each_environment(
+    cloud: str, generated: Generated
+) -> None:
+    """The commands are run, with the clouds' own recorded: each subject is trusted once."""
+    repository = generated(cloud)
+    text = docs(repository).split("### Trust")[1].split("### Variables")[0]
+    [script] = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", STUBS + script], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    commands = done.stdout.replace("\n", " ").split(f"{PRINTED[cloud]} ")
+    subjects = [re.findall(r"repo:[^\s\"]+", command) for command in commands[1:]]
+    logging_in = {
+        environment
+        for workflow in workflows(repository).values()
+        for job in workflow["jobs"].values()
+        if "id-token" in job.get("permissions", {}) and "environment" in job
+        for environment in named(job)
+    }
+    assert logging_in == {"dev", "test", "prd", "prd-retry", "registry"}
+    assert sorted(subject for found in subjects for subject in found) == sorted(
+        f"repo:{form}:environment:{environment}"
+        for form in ("acme/demo", "acme@2001/demo@1001")
+        for environment in logging_in
+    )
+    if cloud == "aws":
+        policies = [
+            json.loads(command.split("--assume-role-policy-document ")[1].split("aws iam")[0])
+            for command in commands[1:]
+        ]
+        for policy in policies:
+            [statement] = policy["Statement"]
+            assert statement["Principal"]["Federated"].startswith("arn:aws:iam::123456789012:")
+            assert set(statement["Condition"]) == {"StringEquals"}
+            audience = statement["Condition"]["StringEquals"]
+            assert audience["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_environments_that_a_cloud_trusts_let_in_only_their_branches(
+    answer_set: str, generated: Generated
+) -> None:
+    text = docs(generated(answer_set))
+    for workflow in workflows(generated(answer_set)).values():
+        for job in workflow["jobs"].values():
+            if "id-token" in job.get("permissions", {}) and "environment" in job:
+                for name in named(job):
+                    policies = f"environments/{name}/deployment-branch-policies"
+                    assert policies in text, name
+
+
+def test_the_plan_for_pull_requests_is_a_valid_job(template: Path, tmp_path: Path) -> None:
+    """The snippet of docs/ci-cd.md, put where it says."""
+    repository = copy(template, tmp_path / "copy", {"code_types": ["terraform"]})
+    [snippet] = re.findall(r"^```yaml\n(.*?)^```$", docs(repository), re.MULTILINE | re.DOTALL)
+    file = repository / ".github" / "workflows" / "pull-request.yml"
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n{snippet}", encoding="utf-8")
+    assert [str(finding) for finding in validate(repository)] == []
+    assert "terraform-plan" in yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import yaml
 from answer_sets import ANSWER_SETS
 from copies import tree
 from pipeline.answers import read_answers
-from pipeline.code_types import load_code_types
+from pipeline.catalogue import load_catalogue
+from pipeline.plan import make_plan
 from toolbox import ROOT
 
 Generated = Callable[[str], Path]
@@ -23,12 +25,13 @@ UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 
 def expected_files(answers: dict[str, object]) -> set[str]:
     """What the README promises, told from the answers and not from the plan's own list."""
-    read = read_answers(answers, load_code_types(ROOT / "code_types"))
+    read = read_answers(answers, load_catalogue(ROOT))
     environments = [environment.name for environment in read.environments]
     components = [component.name for component in read.components]
     workflows = {f"orchestrator-{e}.yml" for e in environments}
     workflows |= {f"{c}-{e}.yml" for c in components for e in environments}
     workflows |= {"component-preflight.yml"}
+    workflows |= {"pull-request.yml"} if answers.get("pull_requests", True) else set()
     files = {f".github/workflows/{name}" for name in workflows}
     return files | {"docs/ci-cd.md", ".copier-answers.yml"}
 
@@ -49,7 +52,7 @@ def test_exactly_the_promised_files(answer_set: str, generated: Generated) -> No
 def test_jobs_are_exactly_the_promised_ones(answer_set: str, generated: Generated) -> None:
     """Orchestrators: a job for each component, and the summary; and they call the right file."""
     answers = ANSWER_SETS[answer_set]
-    read = read_answers(answers, load_code_types(ROOT / "code_types"))
+    read = read_answers(answers, load_catalogue(ROOT))
     folder = generated(answer_set) / ".github" / "workflows"
     for environment in read.environments:
         file = folder / f"orchestrator-{environment.name}.yml"
@@ -67,7 +70,68 @@ def test_jobs_are_exactly_the_promised_ones(answer_set: str, generated: Generate
             inputs = {name: set(on["inputs"]) for name, on in workflow[True].items()}
             assert inputs["workflow_call"] == inputs["workflow_dispatch"] == {"commit", "packages"}
             outputs = {"artifact-name", "artifact-path", "deployment-status"}
+            component = next(c for c in read.components if job == f"{c.name}-{environment.name}")
+            outputs |= {"image"} if component.code_type.name == "docker" else set()
             assert set(workflow[True]["workflow_call"]["outputs"]) == outputs
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_pull_requests_have_exactly_the_promised_jobs(
+    answer_set: str, generated: Generated
+) -> None:
+    """What a workflow for an environment checks and builds, but for what reads secrets."""
+    folder = generated(answer_set) / ".github" / "workflows"
+    file = folder / "pull-request.yml"
+    if not file.exists():
+        assert ANSWER_SETS[answer_set]["pull_requests"] is False
+        return
+    read = read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT))
+    text = file.read_text(encoding="utf-8")
+    left_out = set()
+    for name, jobs in re.findall(r"^# (\S+) has no (.+) in pull requests: ", text, re.MULTILINE):
+        left_out |= {f"{name}-{job}" for job in jobs.split(", ")}
+    environment = read.environments[0].name
+    expected = {"pull-request-checks"}
+    for component in read.components:
+        workflow = yaml.safe_load((folder / f"{component.name}-{environment}.yml").read_bytes())
+        jobs = set(workflow["jobs"]) - {"preflight", "deploy"}
+        expected |= {f"{component.name}-{job}" for job in jobs}
+    workflow = yaml.safe_load(text)
+    assert set(workflow["jobs"]) == expected - left_out
+    assert left_out <= expected
+    assert workflow[True] == {"pull_request": None, "merge_group": None}
+    for name, job in workflow["jobs"].items():
+        assert job["permissions"] == {"contents": "read"}, name
+        assert not {"environment", "uses", "secrets"} & set(job), name
+    assert not re.search(r"\$\{\{[^}]*\b(secrets|github\.token)\b", text)
+    checks = workflow["jobs"]["pull-request-checks"]
+    assert set(checks.get("needs", [])) == set(workflow["jobs"]) - {"pull-request-checks"}
+    assert (checks["if"], checks["name"]) == ("always()", "Pull request checks")
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_the_size_of_the_checks_is_known_before_they_are_written(
+    answer_set: str, generated: Generated
+) -> None:
+    plan = make_plan(read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT)))
+    if plan.pull_request:
+        size = (
+            (generated(answer_set) / ".github" / "workflows" / plan.pull_request.file)
+            .stat()
+            .st_size
+        )
+        assert 0.9 < plan.pull_request.bytes / size < 1.1
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_without_a_cloud_nothing_asks_for_a_token(answer_set: str, generated: Generated) -> None:
+    folder = generated(answer_set) / ".github" / "workflows"
+    asking = {file.name for file in folder.iterdir() if "id-token" in file.read_text("utf-8")}
+    answers = ANSWER_SETS[answer_set]
+    if answers.get("cloud", "none") == "none":
+        assert asking == set()
+    else:
+        assert asking and "pull-request.yml" not in asking
 
 
 @pytest.mark.parametrize("name", ["lambda", "single"])
