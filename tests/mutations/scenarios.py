@@ -81,6 +81,14 @@ def change(github: OfflineGitHub, branch: str, text: str) -> str:
     return commit(github.remote.work_tree, {"version.txt": text}, text)
 
 
+def prepare(github: OfflineGitHub) -> None:
+    """Put the commands of the components on the jobs' PATH."""
+    github.tool("check")
+    github.tool("build", BUILD)
+    github.tool("ship")
+    spare_bystanders(github)
+
+
 def spare_bystanders(github: OfflineGitHub) -> None:
     """Let `side` and `late` succeed without running: most scenarios are not about them."""
     spare(github, *(f"{n}-{e}" for n in BYSTANDERS for e in ("dev", "test", "prd")))

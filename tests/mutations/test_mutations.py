@@ -7,24 +7,37 @@ GitHub's own parser, and the rule by which GitHub refuses a run, count as scenar
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import image_scenarios
 import pytest
+import scenarios
 import yaml
 from offline_github import NotModelledError, OfflineGitHub
 from offline_github.repository import git
 from pipelines import commit, start
-from scenarios import ANSWERS, BUILD, FILES, SCENARIOS, NoticedError, publish, spare_bystanders
+from scenarios import NoticedError
 from validators import validate
 
+SCENARIOS = scenarios.SCENARIOS | image_scenarios.SCENARIOS
 TABLE = yaml.safe_load((Path(__file__).parent / "mutations.yml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
-def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pipelines as they are generated: made once, copied for each mutation."""
-    folder = tmp_path_factory.mktemp("mutations")
-    return start(template, folder, ANSWERS, FILES).remote.work_tree
+def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The pipelines as they are generated, for a scenario: made once, copied for each mutation."""
+    work_trees: dict[str, Path] = {}
+
+    def of(scenario: str) -> Path:
+        module = image_scenarios if scenario in image_scenarios.SCENARIOS else scenarios
+        if module.__name__ not in work_trees:
+            folder = tmp_path_factory.mktemp(module.__name__)
+            github = start(template, folder, module.ANSWERS, module.FILES)
+            work_trees[module.__name__] = github.remote.work_tree
+        return work_trees[module.__name__]
+
+    return of
 
 
 def broken(generated: Path, target: Path, mutation: dict[str, str] | None) -> Path:
@@ -46,11 +59,11 @@ def noticed(work_tree: Path, github_folder: Path, scenario: str) -> str:
         findings = validate(work_tree, only=["github_parser"])
         return findings[0].message if findings else ""
     github = OfflineGitHub(github_folder, work_tree)
-    github.tool("check")
-    github.tool("build", BUILD)
-    github.tool("ship")
-    spare_bystanders(github)
-    publish(github)
+    prepare = (
+        image_scenarios.prepare if scenario in image_scenarios.SCENARIOS else scenarios.prepare
+    )
+    prepare(github)
+    scenarios.publish(github)
     try:
         SCENARIOS[scenario](github)
     except (NoticedError, NotModelledError) as error:
@@ -60,17 +73,18 @@ def noticed(work_tree: Path, github_folder: Path, scenario: str) -> str:
 
 @pytest.mark.parametrize("scenario", [*SCENARIOS, "parser"])
 def test_nothing_is_noticed_in_what_is_generated(
-    scenario: str, generated: Path, tmp_path: Path
+    scenario: str, generated: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    work_tree = broken(generated, tmp_path / "repository", None)
+    work_tree = broken(generated(scenario), tmp_path / "repository", None)
     assert noticed(work_tree, tmp_path / "github", scenario) == ""
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_is_noticed(name: str, generated: Path, tmp_path: Path) -> None:
+def test_is_noticed(name: str, generated: Callable[[str], Path], tmp_path: Path) -> None:
     mutation = TABLE[name]
-    work_tree = broken(generated, tmp_path / "repository", mutation)
-    what = noticed(work_tree, tmp_path / "github", mutation["scenario"])
+    scenario = mutation["scenario"]
+    work_tree = broken(generated(scenario), tmp_path / "repository", mutation)
+    what = noticed(work_tree, tmp_path / "github", scenario)
     assert what == mutation["noticed"]
 
 

@@ -24,6 +24,7 @@ while [ $# -gt 1 ]; do
 done
 [ -n "$metadata" ] || exit 0
 digest=$(echo "$COMPONENT $COMMIT $ENVIRONMENT" | sha256sum - "$file" | sha256sum | cut -c 1-64)
+echo "exporting manifest list sha256:$digest done"
 cat > "$metadata" <<EOF
 {
   "buildx.build.ref": "builder/builder0/abc",
