@@ -28,8 +28,10 @@ ANSWERS: dict[str, Any] = {
         "app": {"code_type": "python", "path": "app"},
         "lib": {"code_type": "python", "path": "lib", "produces": ["dist"]},
         "infra": {"code_type": "terraform", "path": "infra"},
+        "image": {"code_type": "docker", "path": "image"},
+        "cluster": {"code_type": "kubernetes", "path": "cluster"},
     },
-    "dependency_map": {"app": [], "lib": [], "infra": []},
+    "dependency_map": {"app": [], "lib": [], "infra": [], "image": [], "cluster": ["image"]},
 }
 
 STUB = """\
@@ -73,9 +75,17 @@ class Outcome:
 
 @functools.cache
 def steps(template: Path, folder: Path) -> dict[str, Step]:
-    """`component/job` -> the step with its command, as generated for the environment dev."""
+    """`component/job` -> the step with its command, as generated for the environment dev.
+
+    And `pull-request/component-job`, as generated for pull requests.
+    """
     repository = copy(template, folder, ANSWERS)
     found = {}
+    checks = repository / ".github" / "workflows" / "pull-request.yml"
+    for job_id, job in yaml.safe_load(checks.read_text(encoding="utf-8"))["jobs"].items():
+        for step in job["steps"]:
+            if job["name"].endswith(f" / {step['name']}"):
+                found[f"pull-request/{job_id}"] = Step(step["run"], step["env"])
     for component in ANSWERS["components"]:
         file = repository / ".github" / "workflows" / f"{component}-dev.yml"
         workflow = yaml.safe_load(file.read_text(encoding="utf-8"))

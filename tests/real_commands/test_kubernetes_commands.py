@@ -1,0 +1,185 @@
+"""The Kubernetes code type's commands with the real kustomize (of kubectl), kubernetes-validate and
+yamllint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import toolbox
+import yaml
+from commands import Runner, write
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+REFERENCE = f"ghcr.io/acme/demo/image@{DIGEST}"
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      initContainers: [{name: migrate, image: "image:v1"}]
+      containers: [{name: web, image: IMAGE}, {name: cache, image: "redis:8"}]
+"""
+PLAIN = {"web.yaml": WEB.replace("IMAGE", "image")}
+OVERLAYS = {
+    "base/web.yaml": PLAIN["web.yaml"],
+    "base/kustomization.yaml": "resources: [web.yaml]\n",
+    "overlays/dev/kustomization.yaml": "resources: [../../base]\nnamespace: dev\n",
+    "overlays/test/kustomization.yaml": "resources: [../../base]\nnamespace: test\n",
+    "overlays/prd/kustomization.yaml": "resources: [../../base]\nnamespace: prd\n",
+}
+
+
+@pytest.fixture
+def cluster(runner: Runner) -> Runner:
+    (runner.tools / "kubectl").symlink_to(toolbox.script("kubectl"))
+    return runner
+
+
+def project(tmp_path: Path, files: dict[str, str], packages: dict[str, str] | None = None) -> Path:
+    """A repository with manifests in `cluster`, and packages that were placed."""
+    if packages is None:
+        packages = {"image": f"{REFERENCE}\n"}
+    placed = {f".packages/{name}/docker-image": text for name, text in packages.items()}
+    repository = write(tmp_path / "repository", placed)
+    return write(repository / "cluster", files)
+
+
+def rendered(folder: Path) -> list[dict[str, object]]:
+    return list(yaml.safe_load_all((folder / "rendered.yaml").read_text(encoding="utf-8")))
+
+
+def images(folder: Path) -> list[str]:
+    found = []
+    for one in rendered(folder):
+        spec = one["spec"]["template"]["spec"]  # type: ignore[index]
+        containers = spec.get("initContainers", []) + spec["containers"]
+        found += [container["image"] for container in containers]
+    return found
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        PLAIN,
+        {"web.yml": PLAIN["web.yaml"], "values.yaml": "a: b\n", ".hidden.yaml": "kind: x\n"},
+        {"dev/web.yaml": PLAIN["web.yaml"], "prd/web.yaml": "kind: broken\n"},
+        {"web.yaml": WEB.replace("IMAGE", "ghcr.io/acme/demo/image:v1")},
+        {"part/web.yaml": PLAIN["web.yaml"], "kustomization.yaml": "resources: [part/web.yaml]\n"},
+        OVERLAYS,
+        {
+            **OVERLAYS,
+            "overlays/dev/kustomization.yml": OVERLAYS["overlays/dev/kustomization.yaml"],
+            "overlays/dev/kustomization.yaml": "",
+        },
+    ],
+    ids=[
+        "plain manifests",
+        "other files beside them",
+        "a folder of the environment",
+        "an image named in full",
+        "a kustomization",
+        "overlays",
+        "an empty kustomization",
+    ],
+)
+def test_images_are_set_by_digest(files: dict[str, str], cluster: Runner, tmp_path: Path) -> None:
+    if files.get("overlays/dev/kustomization.yaml") == "":
+        files = {name: text for name, text in files.items() if text}
+    folder = project(tmp_path, files)
+    outcome = cluster.run("cluster/build", folder)
+    assert outcome.code == 0, outcome.output
+    assert images(folder) == [REFERENCE, REFERENCE, "redis:8"]
+    [web] = rendered(folder)
+    namespace = "dev" if "overlays/test/kustomization.yaml" in files else None
+    assert web["metadata"].get("namespace") == namespace  # type: ignore[attr-defined]
+
+
+def test_the_namespace_of_the_environment(cluster: Runner, tmp_path: Path) -> None:
+    folder = project(tmp_path, PLAIN)
+    outcome = cluster.run("cluster/build", folder, KUBERNETES_NAMESPACE="shop-dev")
+    assert outcome.code == 0, outcome.output
+    assert rendered(folder)[0]["metadata"]["namespace"] == "shop-dev"  # type: ignore[index]
+
+
+def test_images_of_many_producers(cluster: Runner, tmp_path: Path) -> None:
+    packages = {f"app-{i}": f"ghcr.io/acme/demo/app-{i}@{DIGEST}\n" for i in range(12)}
+    manifests = [
+        WEB.replace("IMAGE", name)
+        .replace("image:v1", name)
+        .replace("name: web}", f"name: {name}}}")
+        for name in packages
+    ]
+    folder = project(tmp_path, {"apps.yaml": "---\n".join(manifests)}, packages)
+    outcome = cluster.run("cluster/build", folder)
+    assert outcome.code == 0, outcome.output
+    expected = {reference.strip() for reference in packages.values()} | {"redis:8"}
+    assert set(images(folder)) == expected
+
+
+def test_without_any_image(cluster: Runner, tmp_path: Path) -> None:
+    folder = project(tmp_path, PLAIN, {})
+    outcome = cluster.run("cluster/build", folder)
+    assert outcome.code == 0, outcome.output
+    assert images(folder) == ["image:v1", "image", "redis:8"]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"web.yaml": WEB.replace("IMAGE", "other").replace("image:v1", "other")},
+         "::error title=Image of image::Nothing in {folder}/. runs an image called image or "
+         "ghcr.io/acme/demo/image"),
+        ({"web.yaml": PLAIN["web.yaml"].replace("containers:", "contaners:")},
+         "'containers' is a required property"),
+        ({"web.yaml": PLAIN["web.yaml"].replace("{app: web}}\n  temp", "{app: 1}}\n  temp")}, "1"),
+        ({"README.md": "nothing to apply\n"}, "::error title=Manifests::There is no overlay, "
+         "kustomization or manifest for dev in {folder}"),
+        ({"web.yaml": "kind: [\n"}, "web.yaml"),
+    ],
+    ids=["another image", "an unknown field", "a value of another type", "nothing", "no YAML"],
+)  # fmt: skip
+def test_what_cannot_be_applied_is_refused(
+    files: dict[str, str], said: str, cluster: Runner, tmp_path: Path
+) -> None:
+    folder = project(tmp_path, files)
+    outcome = cluster.run("cluster/build", folder)
+    assert outcome.code != 0, outcome.output
+    assert said.format(folder=folder) in outcome.output
+
+
+def test_custom_resources_are_let_through_with_a_warning(cluster: Runner, tmp_path: Path) -> None:
+    thing = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: thing}\nspec: {any: 1}\n"
+    folder = project(tmp_path, {**PLAIN, "thing.yaml": thing})
+    outcome = cluster.run("cluster/build", folder)
+    assert outcome.code == 0 and "kind Thing" in outcome.output
+
+
+def test_a_pull_request_renders_every_environment(cluster: Runner, tmp_path: Path) -> None:
+    folder = project(tmp_path, OVERLAYS)
+    job = "pull-request/cluster-build"
+    assert cluster.run(job, folder).code == 0
+    broken = {"overlays/test/kustomization.yaml": "resources: [../../base, missing.yaml]\n"}
+    outcome = cluster.run(job, write(folder, broken))
+    assert outcome.code != 0 and "missing.yaml" in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "said"),
+    [
+        (PLAIN, 0, ""),
+        ({"web.yaml": PLAIN["web.yaml"] + "kind: Deployment\n"}, 1, "key-duplicates"),
+        ({"web.yaml": "a: {\n"}, 1, "syntax"),
+        ({**PLAIN, ".yamllint": "rules: {braces: {max-spaces-inside: 0}, document-start: enable}"},
+         1, "document-start"),
+    ],
+    ids=["good", "a key given twice", "no YAML", "the project's own rules"],
+)  # fmt: skip
+def test_lint(files: dict[str, str], code: int, said: str, cluster: Runner, tmp_path: Path) -> None:
+    outcome = cluster.run("cluster/lint", project(tmp_path, files))
+    assert outcome.code == code, outcome.output
+    assert said in outcome.output
