@@ -20,15 +20,17 @@ COMMON = ("buildx", "build", ".")
 TRIVY = (
     "aquasec/trivy:0.74.0@sha256:62b1e65e8869bc4b4c6aa4fa2b21595256c7c2f6018a9d9ad61caf87187c1969"
 )
+# The map and its four code types, and nothing else: everything lies in the root.
+SEED = {name: example("seed")[name] for name in ("project_name", "code_types", "dependency_map")}
 SEED_FILES = {
-    "src/app.py": "print('hello')\n",
-    "infra/main.tf": 'locals {\n  package = "lambda-package.zip"\n}\n',
-    "image/Dockerfile": DOCKERFILE,
-    "k8s/base/web.yaml": deployment("web", "docker:latest"),
-    "k8s/base/service.yaml": SERVICE,
-    "k8s/base/kustomization.yaml": "resources: [web.yaml, service.yaml]\n",
+    "app.py": "print('hello')\n",
+    "main.tf": 'locals {\n  package = ".packages/python/lambda-package.zip"\n}\n',
+    "Dockerfile": DOCKERFILE,
+    "base/web.yaml": deployment("web", "docker:latest"),
+    "base/service.yaml": SERVICE,
+    "base/kustomization.yaml": "resources: [web.yaml, service.yaml]\n",
     **{
-        f"k8s/overlays/{name}/kustomization.yaml": f"resources: [../../base]\nnamespace: {name}\n"
+        f"overlays/{name}/kustomization.yaml": f"resources: [../../base]\nnamespace: {name}\n"
         for name in ("dev", "test", "prd")
     },
 }
@@ -69,11 +71,11 @@ def built_as(github: OfflineGitHub, job: str) -> list[list[str]]:
 
 @pytest.fixture
 def seed(template: Path, tmp_path: Path) -> OfflineGitHub:
-    github = with_images(start(template, tmp_path, example("seed"), SEED_FILES))
+    github = with_images(start(template, tmp_path, SEED, SEED_FILES))
     github.environments = {
         name: {"secrets": {"KUBE_CONFIG": f"cluster of {name}"}} for name in ("dev", "test", "prd")
     }
-    github.tools.watch(["rendered.yaml", ".packages/docker/docker-image"], ["KUBECONFIG", "IMAGE"])
+    github.tools.watch(["rendered.yaml", ".packages/python/lambda-package.zip"], [])
     return github
 
 
@@ -111,7 +113,11 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
         ]
         applied = deploy[0].files["rendered.yaml"]
         assert applied == hashlib.sha256(rendered).hexdigest()
-        assert deploy[0].folder == "k8s"
+        zip_file = run.artifacts[f"python-package-{name}"]["lambda-package.zip"]
+        apply = seed.commands("terraform", f"^terraform-{name} / deploy$")[-1]
+        assert apply.arguments[0] == "apply"
+        expected = {".packages/python/lambda-package.zip": hashlib.sha256(zip_file).hexdigest()}
+        assert apply.files == expected
     digests = {digest_of(run, f"docker-package-{name}") for name, (run,) in runs.items()}
     assert len(digests) == 3, "each environment runs what was built for it"
 
