@@ -21,15 +21,8 @@ from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
-from pipeline.plan import (  # noqa: E402
-    CHECKS_JOB,
-    CHECKS_NAME,
-    PULL_REQUEST_FILE,
-    SUMMARY,
-    WORKFLOWS,
-    Plan,
-    make_plan,
-)
+from pipeline.plan import SUMMARY, WORKFLOWS, Plan, make_plan  # noqa: E402
+from pipeline.pull_request import CHECKS_JOB, CHECKS_NAME, PULL_REQUEST_FILE  # noqa: E402
 from pipeline.setup import set_up  # noqa: E402
 
 # PyYAML's own parser takes a second for fifty workflows; libyaml, where it is there, a tenth.

@@ -9,5 +9,8 @@ dependencies.py  who waits for whom, and which files go where
 graph.py         order, waves, cycles
 environments.py  what starts a deployment, and what may be deployed
 limits.py        what GitHub can run
-plan.py          the workflows, jobs and steps that the templates print
+jobs.py          the jobs that run commands, with all that their steps need
+pull_request.py  the workflow that checks pull requests
+plan.py          all workflows that the templates print
+setup.py         what a person has to set up on GitHub and in the clouds
 """

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .environments import RETRY_SUFFIX, Environment, is_pattern
-from .plan import Job, Plan
+from .jobs import Job
+from .plan import Plan
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def test_the_size_of_the_checks_is_known_before_they_are_written(
             .stat()
             .st_size
         )
-        assert 0.9 < plan.pull_request.bytes / size < 1.1
+        assert 0.9 < plan.pull_request.size / size < 1.1
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
