@@ -30,7 +30,7 @@ class PullRequest:
 
     @property
     def size(self) -> int:
-        """About how large the file is, in bytes: what each job prints, and what is the same in all."""
+        """About how large the file is, in bytes: what each job prints, and what all share."""
         return 4_900 + sum(_size(job) for job in self.jobs)
 
 
