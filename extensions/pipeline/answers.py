@@ -98,7 +98,8 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     dependencies = read_dependencies(raw["dependency_map"], components, code_types)
     _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
     environments = read_environments(raw["branching"], raw["environments"])
-    registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds)
+    pushing = any(map(pushes, components))
+    registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
     for switch in ("retry_approval", "pull_requests"):
         check(raw[switch], {"type": "boolean"}, switch)
     _check_environments(components, environments, registry)
@@ -235,13 +236,16 @@ def _check_variables(
             if edge.consumer == component.name:
                 what = f"the folder of {edge.producer}'s package"
                 ours[packages_variable(edge.producer)] = what
+        if any("$ENVIRONMENTS" in command for command in component.pull_request.values()):
+            ours["ENVIRONMENTS"] = "the names of all environments"
+        # The answers may set what a code type gives its commands, in exactly that name.
+        defaults = {name.upper(): name for name in component.default_variables}
         place = f"components.{component.name}"
         for secret in component.secrets:
             for name in (secret, *component.code_type.secret_variables.get(secret, ())):
-                if name.upper() in ours:
-                    raise AnswerError(
-                        f"{place}.secrets", f"{name!r} is already {ours[name.upper()]}; rename it"
-                    )
+                taken = ours.get(name.upper()) or defaults.get(name.upper())
+                if taken:
+                    raise AnswerError(f"{place}.secrets", f"{name!r} is already {taken}; rename it")
                 ours[name.upper()] = f"the secret {secret} of {component.name}"
         for environment in environments:
             both = {**component.env, **environment.env}
@@ -253,3 +257,6 @@ def _check_variables(
             for name in variables:
                 if name.upper() in ours:
                     raise AnswerError(where, f"{name!r} is already {ours[name.upper()]}; drop it")
+                if defaults.get(name.upper(), name) != name:
+                    cause = f"{name!r} differs from {defaults[name.upper()]!r} of {component.name}"
+                    raise AnswerError(where, f"{cause} by case alone; write it so, or rename it")

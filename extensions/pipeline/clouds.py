@@ -25,6 +25,9 @@ A cloud trusts a job by the environment in its subject claim. The build has none
 comes before anybody is asked to approve the deployment.
 """
 
+REGISTRY_LENGTH = 200
+"""The longest answer, in characters: with a component's name Docker takes 255."""
+
 IMAGE_PATH = r"(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
 """What may follow the host, as the OCI distribution specification names repositories."""
 
@@ -103,8 +106,9 @@ def _read(file: Path) -> Cloud:
     data = read_yaml(file.read_bytes(), place)
     check(data, CLOUD, place)
     registry = dict(data["registry"], login=data["registry"]["login"].strip("\n"))
-    for login in filter(None, (data.get("login"), registry["login"])):
-        check_steps(login, place)
+    if "login" in data:
+        check_steps(data["login"], f"{place}.login")
+    check_steps(registry["login"], f"{place}.registry.login")
     return Cloud(
         name=file.stem,
         title=data["name"],
@@ -113,16 +117,24 @@ def _read(file: Path) -> Cloud:
     )
 
 
-def read_registry(given: Any, cloud: str, clouds: Mapping[str, Cloud]) -> Registry:
-    """The registry of the answer `registry`. Raises AnswerError."""
+def read_registry(
+    given: Any, cloud: str, clouds: Mapping[str, Cloud], used: bool = True
+) -> Registry:
+    """The registry of the answer `registry`. Raises AnswerError.
+
+    One that nothing is pushed to (`used`) may belong to another cloud: the answer of former days.
+    """
     check(given, {"type": "string"}, "registry")
+    if len(given) > REGISTRY_LENGTH:
+        cause = f"{shown(given)} has {len(given)} characters; at most {REGISTRY_LENGTH} fit"
+        raise AnswerError("registry", cause)
     name = given.removesuffix("/")
     for owner in clouds.values():
         kind = owner.registry
         match = re.match(rf"({kind.pattern})(?=/|$)", name)
         if match is None or not re.fullmatch(IMAGE_PATH, name[match.end() :]):
             continue
-        if owner.name not in (NONE, cloud):
+        if used and owner.name not in (NONE, cloud):
             cause = f"{shown(given)} is a registry of {owner.title}, and cloud is {cloud}"
             raise AnswerError(
                 "registry", f"{cause}; choose cloud {owner.name} or {DEFAULT_REGISTRY}"

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from .errors import AnswerError
-from .names import EXPRESSION, check_name, check_path, check_variable, unknown
+from .names import EXPRESSION, VARIABLE, check_name, check_path, check_variable, unknown
 from .schema import check
 
 JOBS = ("lint", "test", "security", "build", "deploy")
@@ -129,6 +129,8 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         check_steps(text, f"{place}.tools.{name}")
     functions = {name: text.strip("\n") for name, text in data.get("functions", {}).items()}
     for name, text in functions.items():
+        if not VARIABLE.fullmatch(name):
+            raise AnswerError(f"{place}.functions", f"{name!r} is no name of a shell function")
         check_command(text, f"{place}.functions.{name}")
     products = _products(data.get("products", {}), functions, place)
     jobs = {}
@@ -201,9 +203,16 @@ def _products(
 
 
 def _with_functions(command: str, functions: Mapping[str, str]) -> str:
-    """The command below the shell functions that it calls."""
-    called = [text for name, text in functions.items() if re.search(rf"\b{name}\b", command)]
-    return "\n".join([*called, command.strip("\n")])
+    """The command below the shell functions that it calls, or that those call."""
+    called: list[str] = []
+    texts = [command]
+    while texts:
+        text = texts.pop()
+        new = [name for name in functions if re.search(rf"\b{name}\b", text)]
+        texts += [functions[name] for name in new if name not in called]
+        called += [name for name in new if name not in called]
+    above = [text for name, text in functions.items() if name in called]
+    return "\n".join([*above, command.strip("\n")])
 
 
 def _cloud(given: Mapping[str, Any], place: str) -> CloudAddition:

@@ -96,6 +96,14 @@ class Component:
     cloud: str
     """What its deployment logs in to: one of CLOUDS."""
 
+    @property
+    def default_variables(self) -> tuple[str, ...]:
+        """The variables that its code type gives to any of its commands."""
+        names = [name for job in self.commands for name in self.code_type.jobs[job].variables]
+        if self.cloud in self.code_type.clouds:
+            names += self.code_type.clouds[self.cloud].variables
+        return tuple(dict.fromkeys(names))
+
 
 def read_components(
     selected: list[str],

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .environments import RETRY_SUFFIX, Environment, is_pattern
+from .environments import Environment, is_pattern
 from .jobs import Job
 from .plan import Plan
 
@@ -28,6 +28,8 @@ class GitHubEnvironment:
     """Configuration variables that only jobs with an environment read."""
     clouds: tuple[str, ...]
     """The clouds that jobs log in to there."""
+    retries: str = ""
+    """The environment whose re-runs use it; empty for one of its own."""
 
     @property
     def policies(self) -> tuple[tuple[str, str], ...]:
@@ -68,15 +70,12 @@ class SetUp:
 
     def identities(self, cloud: str) -> list[tuple[str, tuple[str, ...]]]:
         """(name, environments) for each identity of a cloud: re-runs share that of their own."""
-        names = [
-            environment.name for environment in self.environments if cloud in environment.clouds
-        ]
-        own = {name: [name] for name in names if name.removesuffix(RETRY_SUFFIX) not in names}
-        own |= {name: [name] for name in names if not name.endswith(RETRY_SUFFIX)}
-        for name in names:
-            if name not in own:
-                own[name.removesuffix(RETRY_SUFFIX)].append(name)
-        return [(name, tuple(environments)) for name, environments in own.items()]
+        identities: dict[str, list[str]] = {}
+        for environment in self.environments:
+            if cloud in environment.clouds:
+                name = environment.retries or environment.name
+                identities.setdefault(name, []).append(environment.name)
+        return [(name, tuple(environments)) for name, environments in identities.items()]
 
     @property
     def needs_variables(self) -> bool:
@@ -103,6 +102,7 @@ def set_up(plan: Plan) -> SetUp:
                     v for job, _ in there for v in job.variables_of_github if v not in variables
                 ),
                 clouds=_sorted(cloud for job, _ in there for cloud in _clouds(plan, job)),
+                retries=_retries(plan, name),
             )
         )
     return SetUp(
@@ -124,8 +124,13 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
 def _place(plan: Plan, name: str) -> tuple[int, str]:
     """Environments in their order, each before that of its re-runs; then the registry's."""
     names = [environment.name for environment in plan.environments]
-    own = name if name in names else name.removesuffix(RETRY_SUFFIX)
+    own = _retries(plan, name) or name
     return (names.index(own) if own in names else len(names), name)
+
+
+def _retries(plan: Plan, name: str) -> str:
+    """The environment whose re-runs use this one."""
+    return next((e.name for e in plan.environments if e.retry == name in plan.retried), "")
 
 
 def _is_reviewed(plan: Plan, name: str) -> bool:

@@ -12,11 +12,11 @@ import yaml
 from copier._cli import CopierApp
 from copies import copy, example, tree
 from pipeline.answers import read_answers
-from pipeline.code_types import load_code_types
+from pipeline.catalogue import load_catalogue
 from pipeline.plan import Plan, make_plan
 from toolbox import ROOT
 
-CODE_TYPES = load_code_types(ROOT / "code_types")
+CATALOGUE = load_catalogue(ROOT)
 GENERIC = {"code_type": "generic"}
 SEED_MAP = (
     '[{"code_type": "terraform", "depends_on": "python", "artifacts": ["lambda-package.zip"]},'
@@ -26,7 +26,7 @@ SEED_MAP = (
 
 
 def plan_of(**answers: Any) -> Plan:
-    return make_plan(read_answers({"code_types": ["python", "terraform"], **answers}, CODE_TYPES))
+    return make_plan(read_answers({"code_types": ["python", "terraform"], **answers}, CATALOGUE))
 
 
 def edges(plan: Plan) -> set[str]:
@@ -47,11 +47,22 @@ PACKAGE = ("lambda-package.zip", ".packages/python/lambda-package.zip")
 
 @pytest.mark.parametrize("written", [SEED_MAP, json.loads(SEED_MAP)], ids=["text", "list"])
 def test_the_seeds_map(written: Any) -> None:
-    plan = plan_of(**{**example("seed"), "dependency_map": written})
-    assert edges(plan) == {"terraform after python", "kubernetes after docker"}
-    assert places(plan) == {PACKAGE, ("docker-image", ".packages/docker/docker-image")}
-    assert plan.waves == (("docker", "python"), ("kubernetes", "terraform"))
-    assert plan.notices == ()
+    """Word for word, with its four code types. It does not say for whom docker waits, so that is
+    what is usual; it says for whom kubernetes does, so that does not wait for terraform."""
+    alone = {"code_types": ["python", "terraform", "docker", "kubernetes"]}
+    for answers in (alone, example("seed")):
+        plan = plan_of(**{**answers, "dependency_map": written})
+        assert edges(plan) == {
+            "terraform after python",
+            "kubernetes after docker",
+            "docker after python",
+        }
+        assert {
+            (e.consumer, e.producer) for e in plan.answers.dependencies.edges if e.conventional
+        } == {("docker", "python")}
+        assert places(plan) == {PACKAGE, ("docker-image", ".packages/docker/docker-image")}
+        assert plan.waves == (("python",), ("docker", "terraform"), ("kubernetes",))
+        assert plan.notices == ()
 
 
 @pytest.mark.parametrize(
@@ -329,6 +340,41 @@ def test_a_retry_name_is_free_where_no_production_takes_it() -> None:
 def test_runners(runner: Any) -> None:
     assert plan_of(runner=runner).answers.runner == runner
     assert plan_of(runner=json.dumps(runner)).answers.runner == runner
+
+
+@pytest.mark.parametrize(
+    ("cloud", "registry"),
+    [
+        ("none", "ghcr.io"),
+        ("aws", "ghcr.io"),
+        ("aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/shop"),
+        ("azure", "acmeshop.azurecr.io"),
+        ("gcp", "europe-west1-docker.pkg.dev/acme-shop/images/"),
+    ],
+)
+def test_clouds_and_registries(cloud: str, registry: str, template: Path, tmp_path: Path) -> None:
+    """What is written down is what was said; the images' name is printed as it was planned."""
+    answers = {
+        "code_types": ["docker", "kubernetes"],
+        "cloud": cloud,
+        "registry": registry,
+        "pull_requests": False,
+        "environments": [{"name": "dev", "branch": "main"}],
+    }
+    plan = plan_of(**answers)
+    files = tree(copy(template, tmp_path / "new", answers))
+    assert set(files) == {*plan.files, ".copier-answers.yml"}
+    stored = yaml.safe_load(files[".copier-answers.yml"])
+    assert {name: stored[name] for name in ("cloud", "registry", "pull_requests")} == {
+        "cloud": cloud,
+        "registry": registry,
+        "pull_requests": False,
+    }
+    build = yaml.safe_load(files[".github/workflows/docker-dev.yml"])["jobs"]["build"]
+    base = {"ghcr.io": "ghcr.io/${{ github.repository }}"}.get(registry, registry.rstrip("/"))
+    (image,) = [s["env"]["IMAGE"] for s in build["steps"] if "IMAGE" in s.get("env", {})]
+    assert image == f"{base}/docker"
+    assert build.get("environment") == (None if registry == "ghcr.io" else "registry")
 
 
 # -- through Copier's command ---------------------------------------------------------------

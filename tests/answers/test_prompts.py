@@ -34,9 +34,14 @@ QUESTIONS = {
     "branching": "What starts a deployment",
     "environments": "Which environments",
     "cloud": "Which cloud",
+    "registry": "Where are images pushed to",
     "runner": "Which runner",
     "retry_approval": "Must a re-run",
+    "pull_requests": "Check pull requests",
 }
+
+CHECK = {"python": f"{DOWN * 3} ", "terraform": f"{DOWN} "}
+"""Keys that check the boxes: docker, generic, kubernetes, python, terraform, by name."""
 
 
 class Session:
@@ -63,6 +68,11 @@ class Session:
     def answers(self, question: str, keys: str = "") -> None:
         self.asks(question)
         self.types(keys)
+
+    def decides(self, question: str, key: str) -> None:
+        """Answer by a key that needs no Enter: one would already answer the next question."""
+        self.asks(question)
+        self.process.send(key)
 
     def says(self, text: str) -> None:
         self.process.expect_exact(text)
@@ -96,12 +106,13 @@ def check_same(session: Session, destination: Path, template: Path, answers: Any
 def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None:
     session = Session(template, tmp_path / "demo")
     session.answers("project_name")
-    # The boxes stand in the order of the names: generic, python, terraform.
-    session.answers("code_types", f"{DOWN} {DOWN} ")
+    session.answers("code_types", CHECK["python"] + CHECK["terraform"])
     for question in ("components", "dependency_map", "orchestration", "branching", "cloud"):
         session.answers(question)
+    # Nothing is pushed: a question where to would wait for its answer, and this one never come.
     session.answers("runner")
     session.answers("retry_approval")
+    session.answers("pull_requests")
     session.says("terraform (after python)")
     answers = {"project_name": "demo", "code_types": ["python", "terraform"]}
     check_same(session, tmp_path / "demo", template, answers)
@@ -114,7 +125,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.says("project_name: '${{ x }}' is no name; use one line")
     session.types(f"{CLEAR}shop")
 
-    session.answers("code_types", f"{DOWN} {DOWN} ")
+    session.answers("code_types", CHECK["python"] + CHECK["terraform"])
 
     session.answers("components", CLEAR + "{worker: {code_type: pythn}}")
     session.says("components.worker.code_type: 'pythn' is no code type; did you mean 'python'?")
@@ -137,7 +148,8 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.says("runner: unknown key 'label'; did you mean 'labels'?")
     session.types(CLEAR + "{labels: big}")
 
-    session.answers("retry_approval", "n")
+    session.decides("retry_approval", "n")
+    session.decides("pull_requests", "n")
     answers = {
         "project_name": "shop",
         "code_types": ["python", "terraform"],
@@ -151,6 +163,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
         # What is typed stays text, which `read_answers` parses.
         "runner": "{labels: big}",
         "retry_approval": False,
+        "pull_requests": False,
     }
     check_same(session, tmp_path / "demo", template, answers)
 
@@ -166,10 +179,38 @@ def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
         session.answers(question)
     session.answers("runner", CLEAR + "big-runner")
     session.answers("retry_approval")
+    session.answers("pull_requests")
     answers = {
         "project_name": "demo",
         "components": {"api": {"code_type": "generic"}},
         "runner": "big-runner",
+    }
+    check_same(session, tmp_path / "demo", template, answers)
+
+
+def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_path: Path) -> None:
+    """By a component that no box names; and a registry of another cloud is asked for again."""
+    session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
+    session.answers("code_types", " ")  # docker
+    session.answers(
+        "components", CLEAR + "{api: {code_type: docker, build: ''}, docker: {path: a}}"
+    )
+    for question in ("dependency_map", "orchestration", "branching"):
+        session.answers(question)
+    session.answers("cloud", DOWN)  # aws
+    session.answers("registry", CLEAR + "acmeshop.azurecr.io")
+    session.says("registry: 'acmeshop.azurecr.io' is a registry of Azure, and cloud is aws; choose")
+    registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"
+    session.types(CLEAR + registry)
+    for question in ("runner", "retry_approval", "pull_requests"):
+        session.answers(question)
+    session.says("trust in AWS")
+    answers = {
+        "project_name": "demo",
+        "code_types": ["docker"],
+        "components": {"api": {"code_type": "docker", "build": ""}, "docker": {"path": "a"}},
+        "cloud": "aws",
+        "registry": registry,
     }
     check_same(session, tmp_path / "demo", template, answers)
 
@@ -186,7 +227,7 @@ def test_data_that_fits_no_later_answer_ends_with_one_line(template: Path, tmp_p
     """It is right alone, so it shows only when the rest was answered: no traceback then either."""
     session = Session(template, tmp_path / "demo", "--data", "dependency_map={python: api}")
     session.answers("project_name")
-    session.answers("code_types", f"{DOWN} ")
+    session.answers("code_types", CHECK["python"])
     session.answers("components")
     code, said = session.ends_after(*list(QUESTIONS)[4:])
     assert "Traceback" not in said

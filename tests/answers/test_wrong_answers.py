@@ -19,12 +19,12 @@ import yaml
 from copier._cli import CopierApp
 from copies import copier_command
 from pipeline.answers import DEFAULTS, read_answers
-from pipeline.code_types import load_code_types
+from pipeline.catalogue import load_catalogue
 from pipeline.errors import AnswerError
 from toolbox import ROOT
 
-CODE_TYPES = load_code_types(ROOT / "code_types")
-TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud")
+CATALOGUE = load_catalogue(ROOT)
+TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud", "registry")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST_LINE = 400
 """A line that is longer scrolls what matters out of a terminal."""
@@ -147,6 +147,23 @@ def generated() -> list[Row]:
             "very-long/choice",
             {"orchestration": long},
             "orchestration: 'xxx... is not a choice; ...",
+        ),
+        (
+            # Docker refuses a name of more than 255 characters, the first time that it builds.
+            "very-long/registry",
+            {"registry": f"{long}.azurecr.io", "cloud": "azure"},
+            "registry: 'xxx... has 10011 characters; at most 200 fit",
+        ),
+        (
+            "very-long/registry-path",
+            {"registry": f"ghcr.io/{'a/' * 5000}a"},
+            "registry: 'ghcr.io/a/a/... has 10009 characters; at most 200 fit",
+        ),
+        (
+            # Each letter could belong to this part of the pattern or to that one.
+            "hostile/registry-that-takes-long-to-refuse",
+            {"registry": f"acmeshop.azurecr.io/{'a' * 80}-{'a-' * 40}!", "cloud": "azure"},
+            "registry: ... is no registry that images can be pushed to; ...",
         ),
         (
             "very-long/ref",
@@ -276,7 +293,7 @@ def test_every_class_has_at_least_four_rows() -> None:
 @each(ROWS)
 def test_reading(row: Row) -> None:
     with pytest.raises(AnswerError) as caught:
-        read_answers(row.answers, CODE_TYPES)
+        read_answers(row.answers, CATALOGUE)
     row.check(str(caught.value))
 
 
@@ -341,7 +358,7 @@ def test_a_value_that_unfolds_is_not_unfolded() -> None:
     answers = {"code_types": ["python"], "components": {"python": {"path": unfolding(9)}}}
     tracemalloc.start()
     with pytest.raises(AnswerError, match="expected text"):
-        read_answers(answers, CODE_TYPES)
+        read_answers(answers, CATALOGUE)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 1_000_000

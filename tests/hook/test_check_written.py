@@ -13,6 +13,7 @@ from copies import copier_command, copy, example
 from toolbox import EXAMPLES
 
 ORCHESTRATOR = ".github/workflows/orchestrator-dev.yml"
+PULL_REQUEST = ".github/workflows/pull-request.yml"
 Change = Callable[[Path], object]
 
 
@@ -78,9 +79,30 @@ WRONG: dict[str, tuple[Change, str]] = {
         edit(ORCHESTRATOR, "  terraform-dev:\n", "  something:\n"),
         f"{ORCHESTRATOR}: has no job terraform-dev; render it again with `copier recopy`",
     ),
+    "missing-pull-request": (
+        lambda repository: (repository / PULL_REQUEST).unlink(),
+        f"{PULL_REQUEST}: is missing; render it again with `copier recopy`",
+    ),
+    "pull-requests-no-longer-checked": (
+        edit(".copier-answers.yml", "pull_requests: true", "pull_requests: false"),
+        f"{PULL_REQUEST}: is generated, but not by these answers; delete it",
+    ),
+    "job-gone-in-pull-requests": (
+        edit(PULL_REQUEST, "  terraform-test:\n", "  something:\n"),
+        f"{PULL_REQUEST}: has no job terraform-test; render it again with `copier recopy`",
+    ),
+    "required-job-gone": (
+        edit(PULL_REQUEST, "  pull-request-checks:\n", "  something:\n"),
+        f"{PULL_REQUEST}: has no job pull-request-checks; render it again with `copier recopy`",
+    ),
     "too-large": (
         edit(ORCHESTRATOR, "jobs:\n", f"# {'x' * 512_000}\njobs:\n"),
-        f"{ORCHESTRATOR}: has 50",
+        f"{ORCHESTRATOR}: has 50 ... KB, and GitHub reads at most 500 KB; shorten commands",
+    ),
+    "too-large-for-pull-requests": (
+        edit(PULL_REQUEST, "jobs:\n", f"# {'x' * 512_000}\njobs:\n"),
+        f"{PULL_REQUEST}: has 5 ... GitHub reads at most 500 KB; shorten commands (a script in the "
+        "repository), or answer `pull_requests: false`",
     ),
     "answers-gone": (
         lambda repository: (repository / ".copier-answers.yml").unlink(),
@@ -103,7 +125,8 @@ def test_what_is_not_as_planned_stops_with_its_name(
     assert done.returncode == 1
     assert done.stdout == ""
     [line] = done.stderr.splitlines()
-    assert line.startswith(says)
+    start, _, end = says.partition(" ... ")
+    assert line.startswith(start) and line.endswith(end)
 
 
 def test_own_files_and_jobs_are_no_difference(template: Path, repository: Path) -> None:
@@ -124,7 +147,36 @@ def test_success_says_the_order_and_what_is_next(template: Path, tmp_path: Path)
         "  1. python",
         "  2. terraform (after python)",
         "Next, on GitHub: the default branch main; environments dev, test, prd, prd-retry; "
-        "secrets TF_API_TOKEN.",
+        "secrets TF_API_TOKEN; the required check 'Pull request checks'.",
+        "docs/ci-cd.md has the commands to paste.",
+    ]
+
+
+def test_success_says_what_a_cloud_needs(template: Path, tmp_path: Path) -> None:
+    """Variables of the repository and of environments, and who has to trust whom."""
+    answers = tmp_path / "answers.yml"
+    answers.write_text(
+        """
+code_types: [docker, kubernetes]
+components:
+  kubernetes: {env: {KUBERNETES_NAMESPACE: "${{ vars.NAMESPACE }}"}}
+  legacy: {code_type: terraform, cloud: azure}
+cloud: aws
+registry: 123456789012.dkr.ecr.eu-west-1.amazonaws.com
+environments: [{name: dev, branch: main}]
+pull_requests: false
+""",
+        encoding="utf-8",
+    )
+    done = copier_command(template, tmp_path / "copy", "--quiet", f"--data-file={answers}")
+    assert done.returncode == 0
+    assert done.stdout.strip().splitlines() == [
+        "Pipelines for 3 components, deployed in this order:",
+        "  1. docker, legacy",
+        "  2. kubernetes (after docker, legacy)",
+        "Next, on GitHub: environments dev, registry; variables AWS_REGION, AWS_ROLE_ARN, "
+        "AZURE_CLIENT_ID, AZURE_SUBSCRIPTION_ID, AZURE_TENANT_ID, KUBERNETES_CLUSTER, NAMESPACE; "
+        "trust in AWS, Azure.",
         "docs/ci-cd.md has the commands to paste.",
     ]
 

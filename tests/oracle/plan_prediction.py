@@ -11,18 +11,18 @@ from typing import Any
 
 import toolbox
 from pipeline.answers import read_answers
-from pipeline.code_types import load_code_types
+from pipeline.catalogue import load_catalogue
 from pipeline.environments import Environment
 from pipeline.plan import Plan, make_plan
 
 TESTED = "tested-commit"
 """The job that lets in a run of the environment before, and reads its commit."""
 
-CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
+CATALOGUE = load_catalogue(toolbox.ROOT)
 
 
 def plan_of(answers: Mapping[str, Any]) -> Plan:
-    return make_plan(read_answers(answers, CODE_TYPES))
+    return make_plan(read_answers(answers, CATALOGUE))
 
 
 def components_after(

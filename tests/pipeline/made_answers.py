@@ -11,11 +11,14 @@ import toolbox
 from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from pipeline.answers import DEFAULTS, Answers, read_answers
-from pipeline.code_types import CodeType, load_code_types
+from pipeline.catalogue import load_catalogue
+from pipeline.code_types import CodeType
+from pipeline.components import CLOUDS
 from pipeline.errors import AnswerError
 from pipeline.plan import Plan, make_plan
 
-CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
+CATALOGUE = load_catalogue(toolbox.ROOT)
+CODE_TYPES = CATALOGUE.code_types
 
 # No database: the tests leave nothing behind in the work tree.
 quick = settings(
@@ -40,7 +43,7 @@ def read(known: Mapping[str, CodeType] = CODE_TYPES, **answers: Any) -> Answers:
     """`read_answers`; without components there is one, because having none is an error."""
     if not answers.get("code_types") and not answers.get("components"):
         answers["code_types"] = ["python"]
-    return read_answers(answers, known)
+    return read_answers(answers, dataclasses.replace(CATALOGUE, code_types=known))
 
 
 def plan(**answers: Any) -> Plan:
@@ -131,8 +134,22 @@ awkward = st.sampled_from(
     ]
 )
 commands = st.sampled_from(["make", "true", "on", "  indented\n\n\ttab ", "a: b # c", "a \n b"])
-COMPONENTS = ["python", "terraform", "a", "a-b", "A2", "worker", "tested", "orchestrator_x", "on"]
-ENVIRONMENTS = ["dev", "b", "b-c", "prd", "x-dev", "on", "preflight"]
+COMPONENTS = [
+    *("python", "terraform", "docker", "kubernetes"),
+    *("a", "a-b", "A2", "worker", "tested", "orchestrator_x", "on"),
+]
+ENVIRONMENTS = ["dev", "b", "b-c", "prd", "x-dev", "on", "preflight", "registry"]
+
+REGISTRIES: dict[str, list[str]] = {
+    "none": [],
+    "aws": [
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+        "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/team/shop",
+    ],
+    "azure": ["acmeshop.azurecr.io", "acmeshop.azurecr.io/team/shop"],
+    "gcp": ["europe-west1-docker.pkg.dev/acme-shop/images"],
+}
+"""Registries that a cloud has; ghcr.io goes with every cloud."""
 
 
 @st.composite
@@ -140,13 +157,16 @@ def _settings(draw: st.DrawFn, name: str) -> dict[str, Any]:
     types = [name] if name in CODE_TYPES else sorted(CODE_TYPES)
     given: dict[str, Any] = {"code_type": draw(st.sampled_from(types))}
     optional = {
-        "path": st.sampled_from([".", "src", "a b/c", "it's/é", "on", "... a"]),
+        "path": st.sampled_from([".", "src", "src/in ner", "a b/c", "it's/é", "on", "... a"]),
+        "cloud": st.sampled_from(CLOUDS),
         "lint": st.one_of(st.just(""), commands),
         "test": commands,
         "security": commands,
         "runner": st.sampled_from(["self-hosted", ["a", "on"], {"group": "g", "labels": ["x"]}]),
         "timeout_minutes": st.integers(1, 360),
-        "env": st.dictionaries(st.sampled_from(["A", "B_1", "on", "null"]), awkward | printable),
+        "env": st.dictionaries(
+            st.sampled_from(["A", "B_1", "on", "null", "IMAGE", "KUBECONFIG"]), awkward | printable
+        ),
     }
     for key, strategy in optional.items():
         if draw(st.booleans()):
@@ -156,7 +176,9 @@ def _settings(draw: st.DrawFn, name: str) -> dict[str, Any]:
         given["produces"] = draw(st.sampled_from([[], ["x.zip"], ["dist", "a b.txt"]]))
     if draw(st.booleans()):
         given["deploy"] = draw(commands)
-        given["secrets"] = draw(st.sampled_from([["TOKEN"], ["TF_API_TOKEN", "B"]]))
+    builds = given.get("build", given["code_type"] == "docker")
+    if "deploy" in given or (given["code_type"] in ("generic", "docker") and builds):
+        given["secrets"] = draw(st.sampled_from([[], ["TOKEN"], ["TF_API_TOKEN", "B"]]))
     return given
 
 
@@ -191,16 +213,22 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
         {
             "code_type": name,
             "depends_on": draw(st.lists(st.sampled_from(names[:index]), max_size=3)),
+            # Nothing else may be named here: what is produced depends on much.
+            **draw(st.sampled_from([{}, {}, {"artifacts": []}])),
         }
         for index, name in enumerate(names)
         if index and draw(st.booleans())
     ]
+    cloud = draw(st.sampled_from(CLOUDS))
     made: dict[str, Any] = {
         "project_name": draw(st.one_of(st.just("shop"), printable.filter(str.strip))),
         "code_types": [n for n in names if n in CODE_TYPES],
         "components": components,
         "dependency_map": entries,
+        "cloud": cloud,
+        "registry": draw(st.sampled_from(["ghcr.io", *REGISTRIES[cloud]])),
         "retry_approval": draw(st.booleans()),
+        "pull_requests": draw(st.sampled_from([True, True, True, False])),
         "runner": draw(st.sampled_from(["ubuntu-latest", ["self-hosted", "on"], {"group": "g"}])),
     }
     if draw(st.booleans()):
@@ -215,7 +243,7 @@ def plans(draw: st.DrawFn) -> Plan:
     """The plan for random answers that are taken."""
     made = draw(answers())
     try:
-        return make_plan(read_answers(made, CODE_TYPES))
+        return make_plan(read_answers(made, CATALOGUE))
     except AnswerError:
         assume(False)
         raise

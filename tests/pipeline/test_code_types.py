@@ -16,10 +16,11 @@ import toolbox
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import CODE_TYPES, generic, quick, read
+from made_answers import CATALOGUE, CODE_TYPES, generic, plan, quick, read
 from pipeline import code_types as module
-from pipeline.code_types import JOBS, CodeType, load_code_types
-from pipeline.components import SETTINGS
+from pipeline.clouds import CLOUD
+from pipeline.code_types import JOBS, CloudAddition, CodeType, Product, load_code_types
+from pipeline.components import CLOUDS, SETTINGS
 from pipeline.dependencies import ENTRY
 from pipeline.environments import ENVIRONMENT
 from pipeline.errors import AnswerError
@@ -48,7 +49,15 @@ def test_the_schema_knows_the_jobs() -> None:
     assert tuple(SCHEMA["properties"]["jobs"]["properties"]) == JOBS
 
 
-@pytest.mark.parametrize("schema", [SETTINGS, ENTRY, ENVIRONMENT], ids=["component", "map", "env"])
+def test_the_schema_knows_the_clouds() -> None:
+    assert tuple(SCHEMA["properties"]["clouds"]["properties"]) == CLOUDS
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [SETTINGS, ENTRY, ENVIRONMENT, CLOUD],
+    ids=["component", "map", "env", "cloud"],
+)
 def test_the_schemas_of_the_answers_are_schemas(schema: Any) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -99,6 +108,53 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "tools as a list": ({**MINIMAL, "tools": ["a"]}, False),
     "products": ({**MINIMAL, "products": {"a b": "make"}}, True),
     "empty product": ({**MINIMAL, "products": {"a": ""}}, False),
+    "product as a mapping": ({**MINIMAL, "products": {"a": {"command": "make"}}}, True),
+    "product in pull requests": (
+        {**MINIMAL, "products": {"a": {"command": "make", "pull_request": "make check"}}},
+        True,
+    ),
+    "product without a command": ({**MINIMAL, "products": {"a": {"pull_request": "x"}}}, False),
+    "empty command of a product": ({**MINIMAL, "products": {"a": {"command": ""}}}, False),
+    "unknown key of a product": ({**MINIMAL, "products": {"a": {"command": "x", "b": 1}}}, False),
+    "product as a list": ({**MINIMAL, "products": {"a": ["make"]}}, False),
+    "outputs": ({**MINIMAL, "outputs": {"a": "b"}}, True),
+    "outputs as a list": ({**MINIMAL, "outputs": ["a"]}, False),
+    "output of lists": ({**MINIMAL, "outputs": {"a": ["b"]}}, False),
+    "functions": ({**MINIMAL, "functions": {"a": "a() { :; }"}}, True),
+    "empty function": ({**MINIMAL, "functions": {"a": ""}}, False),
+    "functions as a list": ({**MINIMAL, "functions": ["a() { :; }"]}, False),
+    "leaves out others": ({**MINIMAL, "leaves_out_others": False}, True),
+    "leaves out in words": ({**MINIMAL, "leaves_out_others": "all"}, False),
+    "cloud of nothing": ({**MINIMAL, "clouds": {"aws": {}}}, True),
+    "every cloud": (
+        {
+            **MINIMAL,
+            "clouds": {
+                name: {"steps": "- run: x", "variables": {"A": "b"}, "prerequisites": ["c"]}
+                for name in ("none", "aws", "azure", "gcp")
+            },
+        },
+        True,
+    ),
+    "unknown cloud": ({**MINIMAL, "clouds": {"amazon": {}}}, False),
+    "unknown key of a cloud": ({**MINIMAL, "clouds": {"aws": {"login": "x"}}}, False),
+    "cloud's steps as a list": ({**MINIMAL, "clouds": {"aws": {"steps": [{"run": "x"}]}}}, False),
+    "empty steps of a cloud": ({**MINIMAL, "clouds": {"aws": {"steps": ""}}}, False),
+    "empty variable of a cloud": ({**MINIMAL, "clouds": {"aws": {"variables": {"A": ""}}}}, False),
+    "number as a cloud's variable": (
+        {**MINIMAL, "clouds": {"aws": {"variables": {"A": 1}}}},
+        False,
+    ),
+    "cloud's prerequisites as text": (
+        {**MINIMAL, "clouds": {"aws": {"prerequisites": "x"}}},
+        False,
+    ),
+    "job with a login": ({**MINIMAL, "jobs": {"lint": {"cloud": True, "registry": False}}}, True),
+    "job's cloud by name": ({**MINIMAL, "jobs": {"lint": {"cloud": "aws"}}}, False),
+    "job's registry by name": ({**MINIMAL, "jobs": {"lint": {"registry": "ghcr.io"}}}, False),
+    "job's variables": ({**MINIMAL, "jobs": {"lint": {"variables": {"A": "<image>"}}}}, True),
+    "job's variables as a list": ({**MINIMAL, "jobs": {"lint": {"variables": ["A"]}}}, False),
+    "truth as a job's variable": ({**MINIMAL, "jobs": {"lint": {"variables": {"A": True}}}}, False),
     "secret's variables": ({**MINIMAL, "secret_variables": {"A": ["B"]}}, True),
     "secret's variables as text": ({**MINIMAL, "secret_variables": {"A": "B"}}, False),
     "prerequisites": ({**MINIMAL, "prerequisites": ["x"]}, True),
@@ -125,7 +181,15 @@ values = st.one_of(
     st.just({"lint": {}}),
 ).map(copy.deepcopy)  # What one example changes must not reach the next.
 keys = st.sampled_from(
-    [*SCHEMA["properties"], *SCHEMA["$defs"]["job"]["properties"], *JOBS, "labell", ""]
+    [
+        *SCHEMA["properties"],
+        *(
+            key
+            for definition in SCHEMA["$defs"].values()
+            for key in definition.get("properties", {})
+        ),
+        *("command", "pull_request", *CLOUDS, *JOBS, "labell", ""),
+    ]
 )
 
 
@@ -168,11 +232,23 @@ def texts(value: Any) -> list[str]:
 def test_no_script_holds_an_expression(name: str) -> None:
     """GitHub would paste the value into the script before any shell could quote it."""
     data = SHIPPED[name]
-    scripts = [job.get("command", "") for job in data["jobs"].values()]
-    scripts += data.get("products", {}).values()
-    for steps in map(yaml.safe_load, data.get("tools", {}).values()):
+    scripts = [job["command"] for job in data["jobs"].values() if "command" in job]
+    for key in ("products", "functions"):
+        scripts += texts(data.get(key, {}))
+    for steps in (yaml.safe_load(text) for _, text in given_steps(name)):
         scripts += [step["run"] for step in steps if "run" in step]
+        # What actions/github-script runs is a script too.
+        scripts += [step["with"]["script"] for step in steps if "script" in step.get("with", {})]
+    assert bool(scripts) == (name != "generic")
     assert not [script for script in scripts if "${{" in script]
+
+
+def given_steps(name: str) -> list[tuple[str, str]]:
+    """(place, text) of the steps that a code type's file holds as YAML text."""
+    data = SHIPPED[name]
+    tools = [(f"{name}, {tool}", text) for tool, text in data.get("tools", {}).items()]
+    clouds = data.get("clouds", {}).items()
+    return tools + [(f"{name} on {c}", what["steps"]) for c, what in clouds if "steps" in what]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -181,12 +257,15 @@ def test_no_failure_is_hidden(name: str) -> None:
 
 
 USES = re.compile(r"^\s*(?:- )?uses: (\S+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$")
-TOOLS = [(n, tool) for n, data in SHIPPED.items() for tool in data.get("tools", {})]
+STEPS = dict(steps for name in SHIPPED for steps in given_steps(name))
+for _cloud in CATALOGUE.clouds.values():
+    STEPS |= {f"login to {_cloud.name}": _cloud.login} if _cloud.login else {}
+    STEPS |= {f"login to the registry of {_cloud.name}": _cloud.registry.login}
 
 
-@pytest.mark.parametrize("name, tool", TOOLS, ids=[f"{n}, {tool}" for n, tool in TOOLS])
-def test_a_tool_is_a_list_of_steps_with_pinned_actions(name: str, tool: str) -> None:
-    text = SHIPPED[name]["tools"][tool]
+@pytest.mark.parametrize("place", STEPS)
+def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None:
+    text = STEPS[place]
     steps = yaml.safe_load(text)
     assert steps and isinstance(steps, list)
     for step in steps:
@@ -206,6 +285,46 @@ def test_every_tool_and_product_is_of_use(name: str) -> None:
     used = {tool for job in data["jobs"].values() for tool in job.get("tools", [])}
     assert used == set(data.get("tools", {}))
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
+    commands = [job.get("command", "") for job in data["jobs"].values()]
+    commands += texts(data.get("products", {}))
+    for function in data.get("functions", {}):
+        assert any(re.search(rf"^ *{function}\b", text, re.MULTILINE) for text in commands)
+    if "clouds" in data:
+        assert any(job.get("cloud") for job in data["jobs"].values())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_function_is_called_what_its_file_says(name: str) -> None:
+    for function, text in SHIPPED[name].get("functions", {}).items():
+        assert re.match(rf"{function}\(\) \{{\n", text)
+
+
+def test_what_differs_in_a_pull_request() -> None:
+    """An image is not pushed, and manifests are rendered for every environment."""
+    differing = {
+        (name, product)
+        for name, code_type in CODE_TYPES.items()
+        for product, commands in code_type.products.items()
+        if commands.command != commands.pull_request
+    }
+    assert differing == {("docker", "docker-image"), ("kubernetes", "rendered.yaml")}
+    image = CODE_TYPES["docker"].products["docker-image"]
+    assert "push=true" in image.command and "imagetools create" in image.command
+    assert "push=false" in image.pull_request
+    assert "push=true" not in image.pull_request and "imagetools" not in image.pull_request
+
+
+def test_which_jobs_log_in() -> None:
+    """Deployments to a cloud, and what pushes an image; everything else goes without."""
+    jobs = [(name, job, what) for name, t in CODE_TYPES.items() for job, what in t.jobs.items()]
+    assert {(name, job) for name, job, what in jobs if what.cloud} == {
+        (name, "deploy") for name in ("docker", "generic", "kubernetes", "python", "terraform")
+    }
+    assert [(name, job) for name, job, what in jobs if what.registry] == [("docker", "build")]
+
+
+def test_which_code_types_leave_out_others() -> None:
+    assert [name for name, what in CODE_TYPES.items() if what.leaves_out_others] == ["python"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -229,6 +348,9 @@ def test_every_code_type_works_alone(name: str) -> None:
     (component,) = read(code_types=[name]).components
     assert component.path == "."
     assert list(component.commands) == [job for job in JOBS if job in component.commands]
+    assert list(component.pull_request) == [job for job in component.commands if job != "deploy"]
+    for job, command in component.pull_request.items():
+        assert job == "build" or command == component.commands[job]
 
 
 # Broken files, and a new one -------------------------------------------------------------------
@@ -290,6 +412,114 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "product out of the folder": (go(produces=["../a"], products={"../a": "x"}), ".produc", ""),
     "secret with a dash": (go(secret_variables={"a-b": ["A"]}), ".secret_variables", ""),
     "variable with a dash": (go(secret_variables={"A": ["a-b"]}), ".secret_variables", ""),
+    "expression in a function": (
+        go(functions={"f": "f() { echo ${{ x }}; }"}),
+        ".functions.f: ",
+        "`env`",
+    ),
+    "control character in a function": (
+        go(functions={"f": "f() { a\x1bb; }"}),
+        ".functions.f: ",
+        "control character",
+    ),
+    "function that is none": (go(functions={"f": 3}), ".functions.f: ", "expected text"),
+    "functions as a list": (go(functions=["f"]), ".functions: ", "expected a mapping"),
+    "expression in a product's command": (
+        go(products={"a": {"command": "${{ x }}"}}),
+        ".products.a: ",
+        "`env`",
+    ),
+    "expression in a pull request": (
+        go(products={"a": {"command": "x", "pull_request": "${{ x }}"}}),
+        ".products.a: ",
+        "`env`",
+    ),
+    "product without a command": (
+        go(products={"a": {"pull_request": "x"}}),
+        ".products.a: ",
+        "'command' is missing",
+    ),
+    "near key of a product": (
+        go(products={"a": {"command": "x", "pull_requests": "x"}}),
+        ".products.a: ",
+        "did you mean 'pull_request'?",
+    ),
+    "product as a number": (go(products={"a": 3}), ".products.a: ", "expected text or a mapping"),
+    "output of no product": (
+        go(products={"image": "x"}, outputs={"image": "imag"}),
+        ".outputs.image: ",
+        "did you mean 'image'?",
+    ),
+    "output of nothing": (go(outputs={"image": ""}), ".outputs.image: ", "is no product"),
+    "output with a space": (
+        go(products={"a": "x"}, outputs={"my image": "a"}),
+        ".outputs: ",
+        "not a safe name",
+    ),
+    "output as a list": (go(outputs={"image": ["a"]}), ".outputs.image: ", "expected text"),
+    "leaves out in words": (go(leaves_out_others="all"), ".leaves_out_others: ", "true or false"),
+    "cloud of no name": (go(clouds={"amazon": {}}), ".clouds: ", "unknown key 'amazon'"),
+    "near cloud": (go(clouds={"azur": {}}), ".clouds: ", "did you mean 'azure'?"),
+    "near key of a cloud": (
+        go(clouds={"aws": {"step": "- run: x"}}),
+        ".clouds.aws: ",
+        "did you mean 'steps'?",
+    ),
+    "cloud's steps that are no list": (
+        go(clouds={"aws": {"steps": "run: x"}}),
+        ".clouds.aws.steps: ",
+        "list of steps",
+    ),
+    "cloud's steps of words": (
+        go(clouds={"gcp": {"steps": "- x"}}),
+        ".clouds.gcp.steps: ",
+        "list of steps",
+    ),
+    "cloud's steps of broken YAML": (
+        go(clouds={"none": {"steps": "- ["}}),
+        ".clouds.none.steps: ",
+        "not YAML",
+    ),
+    "cloud's variable with a dash": (
+        go(clouds={"aws": {"variables": {"a-b": "x"}}}),
+        ".clouds.aws.variables: ",
+        "not a variable's name",
+    ),
+    "cloud's variable of GitHub": (
+        go(clouds={"aws": {"variables": {"GITHUB_X": "x"}}}),
+        ".clouds.aws.variables: ",
+        "reserved by GitHub",
+    ),
+    "cloud's empty variable": (
+        go(clouds={"aws": {"variables": {"A": ""}}}),
+        ".clouds.aws.variables.A: ",
+        "not an empty one",
+    ),
+    "cloud's prerequisite as text": (
+        go(clouds={"aws": {"prerequisites": "x"}}),
+        ".clouds.aws.prerequisites: ",
+        "expected a list",
+    ),
+    "cloud of a job by name": (
+        go(jobs={"test": {"cloud": "aws"}}),
+        ".jobs.test.cloud: ",
+        "true or false",
+    ),
+    "registry of a job by name": (
+        go(jobs={"test": {"registry": "ghcr.io"}}),
+        ".jobs.test.registry: ",
+        "true or false",
+    ),
+    "variable of a job with a dash": (
+        go(jobs={"test": {"variables": {"a-b": "x"}}}),
+        ".jobs.test.variables: ",
+        "not a variable's name",
+    ),
+    "variable of a job as a number": (
+        go(jobs={"test": {"variables": {"A": 1}}}),
+        ".jobs.test.variables.A: ",
+        "expected text",
+    ),
     "script with a control character": (
         go(jobs={"test": {"command": "a\x1bb"}}),
         ".jobs.test.command",
@@ -331,6 +561,94 @@ def test_adding_a_code_type_is_adding_a_file(folder: Path) -> None:
     (component, *_) = answers.components
     assert component.commands == {"test": "go test ./...", "build": "go build -o app"}
     assert component.produces == ("app",)
+
+
+def test_what_a_new_code_type_may_say(folder: Path) -> None:
+    """Every key that is not only text, as `load_code_types` hands it on."""
+    text = go(
+        products={"app": {"command": "make app", "pull_request": "make check"}, "doc": "make doc"},
+        produces=["app", "doc"],
+        outputs={"image": "app"},
+        leaves_out_others=True,
+        clouds={"gcp": {"steps": "- run: x\n", "variables": {"A": "b"}, "prerequisites": ["c"]}},
+        jobs={"deploy": {"cloud": True, "variables": {"WHO": "<component>"}}, "lint": {}},
+    )
+    loaded = load(folder, text)["go"]
+    assert loaded.products == {
+        "app": Product("make app", "make check"),
+        "doc": Product("make doc", "make doc"),
+    }
+    assert loaded.outputs == {"image": "app"}
+    assert loaded.leaves_out_others
+    assert loaded.clouds == {"gcp": CloudAddition("- run: x", {"A": "b"}, ("c",))}
+    assert (loaded.jobs["deploy"].cloud, loaded.jobs["deploy"].registry) == (True, False)
+    assert loaded.jobs["deploy"].variables == {"WHO": "<component>"}
+    assert not loaded.jobs["lint"].cloud and not loaded.jobs["lint"].variables
+    usual = load(folder, go())["go"]
+    assert (usual.outputs, usual.clouds, usual.leaves_out_others) == ({}, {}, False)
+
+
+FUNCTIONS = {
+    "first": "first() {\n  echo 1\n}\n",
+    "second": "second() {\n  echo 2\n}\n",
+}
+# A command -> the functions that are printed above it, in the file's order.
+CALLS: dict[str, tuple[str, list[str]]] = {
+    "none": ("make", []),
+    "one": ("first now", ["first"]),
+    "the other, later": ("make\nif second; then make; fi", ["second"]),
+    "both, in another order": ("second && first", ["first", "second"]),
+    "twice": ("first\nfirst", ["first"]),
+    "a longer word": ("firstly; secondary; my_first", []),
+    "in quotes": ('echo "$(first)"', ["first"]),
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_functions_stand_above_the_commands_that_call_them(case: str, folder: Path) -> None:
+    command, called = CALLS[case]
+    text = go(
+        functions=FUNCTIONS,
+        produces=["a"],
+        products={"a": {"command": command, "pull_request": "make check"}, "b": command},
+        jobs={"test": {"command": command}, "lint": {"command": "make lint"}},
+    )
+    loaded = load(folder, text)["go"]
+    whole = "".join(FUNCTIONS[name] for name in called) + command
+    assert loaded.jobs["test"].command == whole
+    assert loaded.jobs["lint"].command == "make lint"
+    assert loaded.products == {
+        "a": Product(whole, "make check"),
+        "b": Product(whole, whole),
+    }
+
+
+def test_a_command_of_ones_own_gets_no_functions() -> None:
+    """A person who writes `render` means a command of the repository's own."""
+    (component,) = read(components={"kubernetes": {"build": "render all"}}).components
+    assert component.commands["build"] == component.pull_request["build"] == "render all"
+
+
+def test_the_shipped_functions_stand_where_they_are_called() -> None:
+    made = plan(code_types=sorted(CODE_TYPES))
+    assert made.pull_request
+    jobs = [job for w in made.workflows if w.environment.name == "dev" for job in w.jobs]
+    by_place = {f"{job.component.name} {job.id}": job for job in jobs}
+    by_place |= {f"in pull requests {job.id}": job for job in made.pull_request.jobs}
+    found = {
+        place: re.findall(r"^(\w+)\(\) \{", job.command, re.MULTILINE)
+        for place, job in by_place.items()
+    }
+    assert {place: names for place, names in found.items() if names} == {
+        "docker test": ["build_image"],
+        "docker security": ["build_image"],
+        "docker build": ["build_image", "write_reference"],
+        "kubernetes build": ["render"],
+        "in pull requests docker-test": ["build_image"],
+        "in pull requests docker-security": ["build_image"],
+        "in pull requests docker-build": ["build_image", "write_reference"],
+        "in pull requests kubernetes-build": ["render"],
+    }
 
 
 def test_a_build_command_without_a_product_is_refused(folder: Path) -> None:

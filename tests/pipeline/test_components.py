@@ -8,12 +8,23 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import CODE_TYPES, KNOWN_PLACES, answers, generic, plan, quick, read, refusal
+from made_answers import (
+    CATALOGUE,
+    CODE_TYPES,
+    KNOWN_PLACES,
+    answers,
+    generic,
+    plan,
+    quick,
+    read,
+    refusal,
+)
 from pipeline.answers import read_answers
 from pipeline.code_types import JOBS
 from pipeline.components import Component
 from pipeline.errors import AnswerError
-from pipeline.plan import make_plan
+from pipeline.jobs import Job
+from pipeline.plan import Plan, make_plan
 
 
 def component(name: str = "x", /, **settings: Any) -> Component:
@@ -128,6 +139,12 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "empty mapping as a runner": (generic(runner={}), ".runner", "group or labels"),
     "runner by expression": (generic(runner="${{ x }}"), ".runner", "not a runner's label"),
     "label by expression": (generic(runner=["a", "${{ x }}"]), ".runner", "not a runner's label"),
+    "unknown cloud": (generic(cloud="azur"), ".cloud", "did you mean 'azure'?"),
+    "cloud by case": (generic(cloud="AWS"), ".cloud", "did you mean 'aws'?"),
+    "cloud as a list": (generic(cloud=["aws"]), ".cloud", "expected text"),
+    "cloud that YAML reads": (generic(cloud=False), ".cloud", "in quotes"),
+    "no cloud at all": (generic(cloud=None), ".cloud", "not nothing"),
+    "registry of its own": (generic(registry="ghcr.io"), "", "unknown key 'registry'"),
 }  # fmt: skip
 
 
@@ -168,6 +185,8 @@ CLASHES: dict[str, tuple[list[str], list[str]]] = {
     "orchestrator's file": (["orchestrator-x"], ["dev", "x-dev"]),
     "the preflight's file": (["component"], ["preflight"]),
     "the summary's job": (["deployment"], ["summary"]),
+    "the file for pull requests": (["pull"], ["request"]),
+    "the file for pull requests by case": (["Pull"], ["REQUEST"]),
     "the first job after another environment": (["tested"], ["dev", "commit"]),
     "orchestrator's name": (["orchestrator_x"], ["dev", "x-dev"]),
 }
@@ -247,6 +266,18 @@ SAME_VARIABLE: dict[str, dict[str, Any]] = {
         "environments": [{"name": "dev", "branch": "main", "env": {"TOKEN": "2"}}],
     },
     "our own": {"components": {"x": generic(deploy="t", env={"Environment": "1"})}},
+    "a code type's": {"components": {"x": {"code_type": "docker", "env": {"image": "mine"}}}},
+    "a code type's and a secret": {
+        "components": {"x": {"code_type": "docker", "secrets": ["image"]}}
+    },
+    "a code type's and an environment's": {
+        "code_types": ["kubernetes"],
+        "environments": [{"name": "dev", "branch": "main", "env": {"kubeconfig": "mine"}}],
+    },
+    "what a cloud adds": {
+        "components": {"x": {"code_type": "terraform", "env": {"arm_use_oidc": "false"}}},
+        "cloud": "azure",
+    },
     "a package's": {
         "components": {
             "x": generic(deploy="t", env={"p_package": "1"}),
@@ -262,9 +293,11 @@ def test_no_two_variables_differ_by_nothing_but_case(case: str) -> None:
     given_answers = SAME_VARIABLE[case]
     if refusal(**given_answers):
         return
-    for workflow in plan(**given_answers).workflows:
-        for job in workflow.jobs:
-            assert len({name.lower() for name in job.variables}) == len(job.variables)
+    made = plan(**given_answers)
+    assert made.pull_request
+    jobs = [job for workflow in made.workflows for job in workflow.jobs]
+    for job in (*jobs, *made.pull_request.jobs):
+        assert len({name.lower() for name in job.variables}) == len(job.variables)
 
 
 # Variables that a value of ours would silently replace, or that would replace one of ours.
@@ -303,21 +336,29 @@ RUNNERS: dict[str, Any] = {
 }
 
 
+def jobs_of(made: Plan, component: str) -> list[Job]:
+    """All of a component's jobs: its own workflows', and those of pull requests."""
+    assert made.pull_request
+    jobs = [job for workflow in made.workflows for job in workflow.jobs] + [*made.pull_request.jobs]
+    return [job for job in jobs if job.component.name == component]
+
+
 @pytest.mark.parametrize("case", RUNNERS)
 def test_runners(case: str) -> None:
-    common = plan(components={"x": generic()}, runner=RUNNERS[case])
-    assert {
-        workflow.runner for workflow in common.workflows if isinstance(workflow.runner, str)
-    } <= {"macos-latest"}
-    assert all(workflow.runner == RUNNERS[case] for workflow in common.workflows)
-    own = plan(components={"x": generic(runner=RUNNERS[case]), "y": generic()})
-    assert {str(w.runner) for w in own.workflows if w.component.name == "x"} == {str(RUNNERS[case])}
-    assert {w.runner for w in own.workflows if w.component.name == "y"} == {"ubuntu-latest"}
+    usual = generic(lint="true", deploy="true")
+    runner = RUNNERS[case]
+    jobs = jobs_of(plan(components={"x": usual}, runner=runner), "x")
+    # Two jobs in each of three environments, and the check of pull requests.
+    assert [job.runner for job in jobs] == [runner] * 7
+    own = plan(components={"x": {**usual, "runner": runner}, "y": usual})
+    assert [job.runner for job in jobs_of(own, "x")] == [runner] * 7
+    assert [job.runner for job in jobs_of(own, "y")] == ["ubuntu-latest"] * 7
 
 
 def test_a_timeout_holds_for_every_job() -> None:
     made = plan(components={"python": {"timeout_minutes": 7, "deploy": "x"}})
-    assert {job.timeout_minutes for w in made.workflows for job in w.jobs} == {7}
+    # Five jobs in each of three environments, and four in pull requests.
+    assert [job.timeout_minutes for job in jobs_of(made, "python")] == [7] * 19
 
 
 @pytest.mark.parametrize("name", sorted(CODE_TYPES))
@@ -328,6 +369,10 @@ def test_every_job_has_a_timeout(name: str) -> None:
         assert {job.id: job.timeout_minutes for job in workflow.jobs} == {
             job: CODE_TYPES[name].jobs[job].timeout_minutes for job in JOBS
         }
+    assert made.pull_request
+    assert {job.id: job.timeout_minutes for job in made.pull_request.jobs} == {
+        f"x-{job}": CODE_TYPES[name].jobs[job].timeout_minutes for job in JOBS if job != "deploy"
+    }
 
 
 # Everything else that a person could type ------------------------------------------------------
@@ -367,6 +412,10 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown orchestration": ({"orchestration": "cal"}, "orchestration: 'cal' is not a choice"),
     "unknown cloud": ({"cloud": "amazon"}, "cloud: 'amazon' is not a choice"),
     "approval in words": ({"retry_approval": "maybe"}, "retry_approval: expected true or false"),
+    "pull requests in words": ({"pull_requests": "all"}, "pull_requests: expected true or false"),
+    "registry as a list": ({"registry": ["ghcr.io"]}, "registry: expected text"),
+    "registry that is nothing": ({"registry": None}, "registry: expected text, not nothing"),
+    "cloud as a list": ({"cloud": ["aws"]}, "cloud: expected text"),
     "runner as a number": ({"runner": 3}, "runner: expected text"),
     "broken YAML": ({"components": "{a: [}"}, "components: '{a: [}' is not YAML"),
     "a date that is none": ({"components": "2024-13-45"}, "components: '2024-13-45' is not YAML"),
@@ -388,7 +437,7 @@ def test_other_refusals(case: str) -> None:
     given_answers, opening = OTHERS[case]
     if case == "no component":
         with pytest.raises(AnswerError, match=opening):
-            read_answers(given_answers, CODE_TYPES)
+            read_answers(given_answers, CATALOGUE)
         return
     message = refusal(**given_answers)
     assert message.startswith(opening)
@@ -422,7 +471,7 @@ json_garbage = st.recursive(
 def check_verdict(given_answers: dict[str, Any]) -> None:
     """Taken, or refused in one line that opens with the place."""
     try:
-        make_plan(read_answers(given_answers, CODE_TYPES))
+        make_plan(read_answers(given_answers, CATALOGUE))
     except AnswerError as error:
         message = str(error)
         assert message.isprintable()

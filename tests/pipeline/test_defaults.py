@@ -9,7 +9,7 @@ import copies
 import pytest
 import toolbox
 import yaml
-from made_answers import CODE_TYPES
+from made_answers import CATALOGUE, CODE_TYPES
 from pipeline.answers import CLOUDS, DEFAULTS, ORCHESTRATIONS
 from pipeline.environments import BRANCHING
 
@@ -39,11 +39,19 @@ def test_choices(question: str) -> None:
     assert tuple(QUESTIONS[question]["choices"].values()) == CHOICES[question]
 
 
+def test_every_cloud_that_can_be_chosen_is_known() -> None:
+    assert set(CLOUDS) == set(CATALOGUE.clouds)
+    assert {name: cloud.name for name, cloud in CATALOGUE.clouds.items()} == {n: n for n in CLOUDS}
+
+
 @pytest.fixture(scope="module")
 def recorded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What Copier records for somebody who only presses Enter, after one code type."""
+    """What Copier records for somebody who only presses Enter, after one code type.
+
+    Its images are pushed somewhere, so that every question but one is asked.
+    """
     folder = tmp_path_factory.mktemp("defaults") / "my-repository"
-    copies.copy(template, folder, {"code_types": ["python"]})
+    copies.copy(template, folder, {"code_types": ["docker"]})
     answers = yaml.safe_load((folder / ".copier-answers.yml").read_text(encoding="utf-8"))
     assert isinstance(answers, dict)
     return answers
@@ -57,6 +65,25 @@ def test_enter_means_the_default(question: str, recorded: dict[str, Any]) -> Non
     found = recorded.get(question, [] if question == "environments" else None)
     assert found == DEFAULTS[question]
     assert type(found) is type(DEFAULTS[question])
+
+
+# The code types and components -> whether it matters where images are pushed to.
+PUSHING: dict[str, tuple[dict[str, Any], bool]] = {
+    "no images": ({"code_types": ["python", "kubernetes"]}, False),
+    "a component": ({"components": {"api": {"code_type": "docker"}}}, True),
+    "no build": ({"components": {"docker": {"build": ""}}}, False),
+    "said, though nothing is pushed": ({"code_types": ["python"], "registry": "ghcr.io"}, True),
+}
+
+
+@pytest.mark.parametrize("case", PUSHING)
+def test_the_registry_is_asked_for_where_it_matters(
+    case: str, template: Path, tmp_path: Path
+) -> None:
+    given, asked = PUSHING[case]
+    folder = copies.copy(template, tmp_path / "x", {"code_types": [], **given})
+    answers = yaml.safe_load((folder / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert answers.get("registry") == ("ghcr.io" if asked else None)
 
 
 def test_hidden_questions_leave_no_answer(recorded: dict[str, Any]) -> None:

@@ -29,7 +29,6 @@ from made_answers import (
     refusal,
     shuffled,
 )
-from pipeline.answers import read_answers
 from pipeline.graph import edge_to_drop, find_cycle, waves
 
 ENVIRONMENTS = [
@@ -245,7 +244,7 @@ def test_habits_do_not_depend_on_the_order_of_the_answers(
     }
     known = catalogue(**depends_on)
     other = shuffled(answers, random.Random(seed), lists=True)
-    assert read_answers(answers, known).dependencies == read_answers(other, known).dependencies
+    assert read(known, **answers).dependencies == read(known, **other).dependencies
 
 
 def test_habits_reach_every_component_of_the_code_type() -> None:

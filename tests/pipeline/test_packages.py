@@ -33,7 +33,9 @@ def test_products_choose_the_build(case: str) -> None:
     settings, products = CHOICES[case]
     found = python(**settings)
     assert list(found.produces) == products
-    assert found.commands.get("build", "") == "\n".join(PYTHON.products[p] for p in products)
+    builds = [PYTHON.products[product].command for product in products]
+    assert found.commands.get("build", "") == "\n".join(builds)
+    assert found.pull_request.get("build", "") == "\n".join(builds)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,7 @@ def test_an_own_build(settings: dict[str, Any], produces: tuple[str, ...]) -> No
     found = python(**settings)
     assert found.produces == produces
     assert found.commands.get("build", "") == settings["build"]
+    assert found.pull_request.get("build", "") == settings["build"]
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

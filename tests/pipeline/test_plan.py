@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Any
 
 import copies
@@ -35,10 +37,10 @@ EXAMPLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
     ),
     "seed": (
         {
-            "docker": ["build"],
             "python": ["lint", "test", "security", "build"],
-            "kubernetes": ["deploy"],
+            "docker": ["lint", "test", "security", "build"],
             "terraform": ["lint", "test", "security", "deploy"],
+            "kubernetes": ["lint", "security", "build", "deploy"],
         },
         ["dev", "test", "prd"],
     ),
@@ -53,12 +55,21 @@ EXAMPLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
 def test_files_of_the_examples(name: str) -> None:
     components, environments = EXAMPLES[name]
     expected = {"docs/ci-cd.md", ".github/workflows/component-preflight.yml"}
+    expected.add(".github/workflows/pull-request.yml")
     for environment in environments:
         expected.add(f".github/workflows/orchestrator-{environment}.yml")
         expected |= {f".github/workflows/{c}-{environment}.yml" for c in components}
     made = plan(**copies.example(name))
     assert set(made.files) == expected
     assert len(made.files) == len(expected)
+
+
+def test_without_checks_of_pull_requests_there_is_one_file_less() -> None:
+    usual = plan(**copies.example("lambda"))
+    without = plan(**copies.example("lambda"), pull_requests=False)
+    assert without.pull_request is None
+    assert set(usual.files) - set(without.files) == {".github/workflows/pull-request.yml"}
+    assert (without.workflows, without.orchestrators) == (usual.workflows, usual.orchestrators)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -100,7 +111,8 @@ def twice(names: Iterable[str]) -> list[str]:
 def test_nothing_collides(made: Plan) -> None:
     assert not twice(made.files)
     # `workflow_run` finds the workflow before it by its name.
-    assert not twice([*(o.name for o in made.orchestrators), *(w.name for w in made.workflows)])
+    names = [*(o.name for o in made.orchestrators), *(w.name for w in made.workflows)]
+    assert not twice([*names, "Pull Request"])
     for orchestrator in made.orchestrators:
         ids = [call.id for call in orchestrator.calls]
         assert not twice([*ids, "tested-commit", "deployment-summary"])
@@ -133,7 +145,7 @@ def test_names_are_what_other_people_rely_on(made: Plan) -> None:
 @given(plans())
 def test_callers_grant_what_the_called_ask_for(made: Plan) -> None:
     """Otherwise GitHub refuses the whole run before any job starts. Nothing is granted that no
-    job asks for, and nothing at all may be written."""
+    job asks for, and each permission says why."""
     for workflow in made.workflows:
         asked = [workflow.preflight_permissions, *(job.permissions for job in workflow.jobs)]
         highest = {
@@ -141,7 +153,30 @@ def test_callers_grant_what_the_called_ask_for(made: Plan) -> None:
             for scope in {scope for a in asked for scope in a}
         }
         assert workflow.permissions == highest
-        assert set(highest.values()) <= {"read"}
+        for job in workflow.jobs:
+            assert all(job.reasons[scope] for scope in job.permissions if scope != "contents")
+    for call in (call for orchestrator in made.orchestrators for call in orchestrator.calls):
+        granted = call.workflow.permissions
+        assert all(call.reasons[scope] for scope in granted if scope != "contents")
+
+
+@costly
+@given(plans())
+def test_what_may_be_written(made: Plan) -> None:
+    """Nothing but an OIDC token by what logs in to a cloud, and the image by what pushes it."""
+    answers = made.answers
+    own_registry = answers.registry.base.startswith("ghcr.io/")
+    for workflow in made.workflows:
+        component = workflow.component
+        for job in workflow.jobs:
+            written = {scope for scope, access in job.permissions.items() if access != "read"}
+            expected = set()
+            if job.id == "deploy" and component.cloud != "none":
+                expected = {"id-token"}
+            if job.id == "build" and component.code_type.name == "docker":
+                expected = {"packages"} if own_registry else {"id-token"}
+            assert written == expected
+            assert all(job.permissions[scope] == "write" for scope in written)
 
 
 @costly
@@ -192,15 +227,18 @@ def test_checks_run_in_parallel_and_block_what_follows(made: Plan) -> None:
 @given(plans())
 def test_secrets_only_where_the_code_type_says_so(made: Plan) -> None:
     for workflow in made.workflows:
-        code_type = workflow.component.code_type
+        component = workflow.component
         for job in workflow.jobs:
             read = [value for value in job.variables.values() if "secrets." in value]
-            if code_type.jobs[job.id].secrets:
-                assert set(job.secrets) == set(workflow.component.secrets)
-                assert {f"${{{{ secrets.{name} }}}}" for name in job.secrets} == set(read)
-            else:
-                assert not job.secrets
-                assert not read
+            handed = component.secrets if component.code_type.jobs[job.id].secrets else ()
+            assert {f"${{{{ secrets.{name} }}}}" for name in handed} == set(read)
+            kubeconfig = (component.code_type.name, component.cloud) == ("kubernetes", "none")
+            by_login = {"KUBE_CONFIG"} if kubeconfig and job.id == "deploy" else set()
+            assert set(job.secrets) == {*handed, *by_login}
+            assert len(job.secrets) == len(set(job.secrets))
+            assert any("secrets.KUBE_CONFIG" in step for step in job.login) == bool(by_login)
+        # The calling job inherits secrets only for a workflow that reads some.
+        assert workflow.reads_secrets == any(job.secrets for job in workflow.jobs)
 
 
 @costly
@@ -215,15 +253,40 @@ def test_only_re_runs_of_production_deployments_ask_again(made: Plan) -> None:
                 assert (
                     f"> 1 && '{environment.name}-retry' || '{environment.name}'" in job.environment
                 )
+            elif job.id == "deploy":
+                assert job.environment == environment.name
             else:
-                assert job.environment == (environment.name if job.id == "deploy" else "")
+                pushes = workflow.component.code_type.name == "docker" and job.id == "build"
+                own_registry = made.answers.registry.base.startswith("ghcr.io/")
+                assert job.environment == ("registry" if pushes and not own_registry else "")
+
+
+@costly
+@given(plans())
+def test_only_deployments_wait_for_one_another(made: Plan) -> None:
+    """Two runs must not deploy one component to one environment at once; builds may run."""
+    for workflow in made.workflows:
+        for job in workflow.jobs:
+            assert job.group == (workflow.id if job.id == "deploy" else "")
 
 
 @costly
 @given(plans())
 def test_nobody_can_paste_into_a_script(made: Plan) -> None:
-    for workflow in made.workflows:
-        assert not any("${{" in job.command for job in workflow.jobs)
+    jobs = [job for workflow in made.workflows for job in workflow.jobs]
+    jobs += made.pull_request.jobs if made.pull_request else ()
+    assert not [job.command for job in jobs if "${{" in job.command]
+
+
+@costly
+@given(plans())
+def test_what_a_person_says_wins_over_the_code_type(made: Plan) -> None:
+    jobs = [(job, workflow.environment.env) for workflow in made.workflows for job in workflow.jobs]
+    # What is said of an environment holds in deployments to it alone.
+    jobs += [(job, {}) for job in made.pull_request.jobs] if made.pull_request else []
+    for job, of_environment in jobs:
+        said = {**of_environment, **job.component.env}
+        assert said.items() <= job.variables.items()
 
 
 @costly
@@ -241,7 +304,13 @@ def test_an_orchestrator_runs_every_component_once(made: Plan) -> None:
 
 # Single cases ----------------------------------------------------------------------------------
 
-SECRET_TAKERS = {"generic": {"build", "deploy"}, "python": {"deploy"}, "terraform": {"deploy"}}
+SECRET_TAKERS = {
+    "docker": {"test", "security", "build", "deploy"},
+    "generic": {"build", "deploy"},
+    "kubernetes": {"deploy"},
+    "python": {"deploy"},
+    "terraform": {"deploy"},
+}
 
 
 @pytest.mark.parametrize("code_type", sorted(CODE_TYPES))
@@ -249,7 +318,76 @@ def test_who_takes_secrets(code_type: str) -> None:
     commands = dict.fromkeys(JOBS, "make")
     settings = {"code_type": code_type, "secrets": ["TOKEN"], "produces": [], **commands}
     for workflow in plan(components={"x": settings}).workflows:
-        assert {job.id for job in workflow.jobs if job.secrets} == SECRET_TAKERS[code_type]
+        assert [job.id for job in workflow.jobs] == list(JOBS)
+        takers = {job.id for job in workflow.jobs if "TOKEN" in job.secrets}
+        assert takers == SECRET_TAKERS[code_type]
+        readers = {job.id for job in workflow.jobs if "TOKEN" in job.variables}
+        assert readers == SECRET_TAKERS[code_type]
+
+
+def test_build_secrets_of_an_image_are_named_to_its_builds() -> None:
+    """The command reads their names from a variable, and their values from variables of theirs."""
+    made = plan(components={"image": {"code_type": "docker", "secrets": ["NPM", "PIP"]}})
+    for workflow in made.workflows:
+        named = {job.id: job.variables.get("BUILD_SECRETS") for job in workflow.jobs}
+        wanted = "NPM PIP"
+        assert named == {"lint": None, "test": wanted, "security": wanted, "build": wanted}
+    (workflow, *_) = plan(code_types=["docker"]).workflows
+    assert not [job.id for job in workflow.jobs if "BUILD_SECRETS" in job.variables]
+
+
+# The code types -> the waves in which they are deployed when nobody says otherwise.
+HABITS: dict[str, tuple[list[str], tuple[tuple[str, ...], ...]]] = {
+    "docker after python": (["docker", "python"], (("python",), ("docker",))),
+    "terraform after python": (["terraform", "python"], (("python",), ("terraform",))),
+    "docker beside terraform": (["docker", "terraform"], (("docker", "terraform"),)),
+    "kubernetes after docker": (["kubernetes", "docker"], (("docker",), ("kubernetes",))),
+    "kubernetes after terraform": (["kubernetes", "terraform"], (("terraform",), ("kubernetes",))),
+    "kubernetes beside python": (["kubernetes", "python"], (("kubernetes", "python"),)),
+    "generic beside all": (["generic", "kubernetes"], (("generic", "kubernetes"),)),
+    "all four": (
+        ["python", "terraform", "docker", "kubernetes"],
+        (("python",), ("docker", "terraform"), ("kubernetes",)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HABITS)
+def test_what_is_usual_for_the_code_types(case: str) -> None:
+    code_types, waves = HABITS[case]
+    made = plan(code_types=code_types)
+    assert made.waves == waves
+    assert all(edge.conventional for edge in made.answers.dependencies.edges)
+    assert not made.notices
+
+
+def test_usual_edges_hand_on_what_is_produced() -> None:
+    """Terraform produces nothing: kubernetes only waits for it."""
+    made = plan(code_types=["python", "terraform", "docker", "kubernetes"])
+    handed = [(producer, product, consumer) for producer, product, consumer, _ in made.placements]
+    assert sorted(handed) == [
+        ("docker", "docker-image", "kubernetes"),
+        ("python", "lambda-package.zip", "docker"),
+        ("python", "lambda-package.zip", "terraform"),
+    ]
+    edges = {(e.consumer, e.producer) for e in made.answers.dependencies.edges}
+    assert edges - {(c, p) for p, _, c in handed} == {("kubernetes", "terraform")}
+
+
+def test_kubernetes_takes_the_packages_of_every_image() -> None:
+    images = {f"image{number:02}": {"code_type": "docker"} for number in range(12)}
+    made = plan(code_types=["kubernetes"], components=images)
+    assert made.waves == (tuple(images), ("kubernetes",))
+    for workflow in made.workflows:
+        if workflow.component.name != "kubernetes":
+            continue
+        environment = workflow.environment.name
+        assert workflow.waits_for == workflow.producers == tuple(images)
+        for job in workflow.jobs:
+            taken = [(p.producer, p.artifact, p.folder) for p in job.packages if not p.own]
+            every = [(n, f"{n}-package-{environment}", f".packages/{n}") for n in images]
+            assert taken == (every if job.id in ("build", "deploy") else [])
+            assert all(p.wanted == ("docker-image",) for p in job.packages if not p.own)
 
 
 def test_terraform_clouds_token_has_the_name_that_terraform_reads() -> None:
@@ -281,6 +419,88 @@ def test_which_commits_belong(case: str) -> None:
     environments, expected = BELONGING[case]
     made = plan(code_types=["python"], environments=environments)
     assert [w.preflight for w in made.workflows if w.environment.name == "x"] == [expected]
+
+
+# The components -> what the jobs of each leave out of their checkout.
+LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, tuple[str, ...]]]] = {
+    "in the root": (
+        {
+            "python": {},
+            "terraform": {"path": "infra"},
+            "docker": {"path": "services/api"},
+            "x": generic(path="web", lint="l"),
+        },
+        {"python": ("infra", "services/api", "web")},
+    ),
+    "in the root, spaces and quotes": (
+        {"python": {}, "x": generic(path="my site/it's", lint="l")},
+        {"python": ("'my site/it'\"'\"'s'",)},
+    ),
+    "in a folder": (
+        {
+            "python": {"path": "src"},
+            "inner": {"code_type": "terraform", "path": "src/infra/live"},
+            "beside": generic(path="srcs", lint="l"),
+            "above": generic(lint="l"),
+        },
+        {"python": ("infra/live",)},
+    ),
+    "in a folder, spaces": (
+        {"python": {"path": "a b"}, "inner": generic(path="a b/c d", lint="l")},
+        {"python": ("'c d'",)},
+    ),
+    "one in the other in the third": (
+        {
+            "python": {},
+            "outer": {"code_type": "python", "path": "a"},
+            "inner": {"code_type": "python", "path": "a/b"},
+        },
+        {"python": ("a", "a/b"), "outer": ("b",)},
+    ),
+    "two in one folder": (
+        {
+            "python": {"path": "src"},
+            "other": {"code_type": "python", "path": "./src/"},
+            "x": {"code_type": "docker", "path": "src"},
+        },
+        {},
+    ),
+    "alone": ({"python": {}}, {}),
+    "others in the root": (
+        {
+            "docker": {},
+            "terraform": {},
+            "kubernetes": {},
+            "x": generic(lint="l"),
+            "python": {"path": "src"},
+        },
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_OUT)
+def test_folders_of_others_are_left_out_where_tools_would_walk_into_them(case: str) -> None:
+    components, expected = LEFT_OUT[case]
+    made = plan(components=components)
+    assert made.pull_request
+    jobs = [job for workflow in made.workflows for job in workflow.jobs]
+    for job in (*jobs, *made.pull_request.jobs):
+        assert job.leaves_out == expected.get(job.component.name, ())
+
+
+@costly
+@given(plans())
+def test_nothing_of_ones_own_is_left_out(made: Plan) -> None:
+    jobs = [job for workflow in made.workflows for job in workflow.jobs]
+    jobs += made.pull_request.jobs if made.pull_request else ()
+    for job in jobs:
+        own = PurePosixPath(job.component.path)
+        others = {PurePosixPath(c.path) for c in made.answers.components} - {own}
+        inner = {other.relative_to(own) for other in others if other.is_relative_to(own)}
+        left_out = [PurePosixPath(*shlex.split(folder)) for folder in job.leaves_out]
+        assert set(left_out) == (inner if job.component.code_type.name == "python" else set())
+        assert len(left_out) == len(set(left_out))
 
 
 def test_independent_components_run_in_parallel() -> None:

@@ -5,6 +5,7 @@ GitHub reads 1.2, most of Python 1.1, and they disagree about `on`, `0o7` and mu
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from javascript import javascript
 from made_answers import characters, generic, plan, printable, slow
+from pipeline.jobs import Job
+from pipeline.plan import Plan
 from pipeline.printing import command, flow, scalar
 
 YAML_1_2 = (
@@ -269,6 +272,33 @@ AWKWARD_ANSWERS: dict[str, dict[str, Any]] = {
         }
     },
     "project": {"components": {"x": generic(lint="make")}, "project_name": "it's: [a] #b 😀"},
+    "folders in one another": {
+        "components": {
+            "python": {},
+            **{
+                f"c{index}": generic(path=path, lint="make")
+                for index, path in enumerate(["a b/c", "it's", "$HOME", "é/😀", "[a]"])
+            },
+            "inner": {"code_type": "python", "path": "it's"},
+            "innermost": generic(path="it's/a, {b}", lint="make"),
+        }
+    },
+    "a folder like an option in another": {
+        "components": {"python": {"path": "src"}, "x": generic(path="src/-x", lint="make")}
+    },
+    "a folder like a comment in another": {
+        "components": {"python": {}, "x": generic(path="a #b", lint="make")}
+    },
+    "logins": {
+        "components": {
+            "docker": {"secrets": ["on", "NPM"], "env": {"IMAGE": "${{ vars.IMAGE }}"}},
+            "kubernetes": {"cloud": "none"},
+            "x": generic(deploy="make", cloud="gcp"),
+        },
+        "code_types": ["docker", "kubernetes", "terraform"],
+        "cloud": "azure",
+        "registry": "acmeshop.azurecr.io/team/shop",
+    },
 }  # fmt: skip
 
 
@@ -290,7 +320,8 @@ def test_what_is_written_is_what_was_planned(
             data = written[f".github/workflows/{workflow.file}"]
             assert data["name"] == workflow.name
             for job in workflow.jobs:
-                check_job(data["jobs"][job.id], job, workflow.runner, workflow.component.path)
+                check_job(data["jobs"][job.id], job)
+        check_pull_request(written[".github/workflows/pull-request.yml"], made)
 
 
 def load(text: str) -> Any:
@@ -299,16 +330,69 @@ def load(text: str) -> Any:
     return {("on" if key is True else key): value for key, value in data.items()}
 
 
-def check_job(written: Any, job: Any, runner: Any, path: str) -> None:
+def check_pull_request(written: Any, made: Plan) -> None:
+    assert made.pull_request
+    assert written["name"] == "Pull Request"
+    assert set(written["on"]) == {"pull_request", "merge_group"}
+    assert written["permissions"] == {}
+    jobs = dict(written["jobs"])
+    last = jobs.pop("pull-request-checks")
+    assert list(jobs) == [job.id for job in made.pull_request.jobs]
+    assert last.get("needs", []) == list(jobs)
+    for job in made.pull_request.jobs:
+        check_job(jobs[job.id], job)
+
+
+def check_job(written: Any, job: Job) -> None:
+    path = job.component.path
     assert written["name"] == job.name
-    assert written["runs-on"] == runner
+    assert written["runs-on"] == job.runner
     assert written["timeout-minutes"] == job.timeout_minutes
     assert written["permissions"] == dict(job.permissions)
-    assert written["needs"] == list(job.needs)
+    assert written.get("needs", []) == list(job.needs)
     assert written.get("environment", "") == job.environment
+    assert written.get("concurrency", {}) == (
+        {"group": job.group, "cancel-in-progress": False} if job.group else {}
+    )
     assert written.get("defaults", {}) == (
         {} if path == "." else {"run": {"working-directory": path}}
     )
-    (step_of_ours,) = (s for s in written["steps"] if s.get("name") == job.name)
-    assert step_of_ours["run"] in (job.command, f"{job.command}\n")
-    assert step_of_ours["env"] == dict(job.variables)
+    check_steps(written["steps"], job)
+
+
+def check_steps(steps: list[Any], job: Job) -> None:
+    """In their order: checkout, what is left out, tools, packages, logins, command, upload."""
+    names = [step["name"] for step in steps]
+    assert len(set(names)) == len(names)
+    checkout, command_step = names.index("Check out the commit"), names.index(job.step)
+    assert steps[checkout]["with"].get("ref", "") == job.commit
+    assert ("Leave out the folders of other components" in names) == bool(job.leaves_out)
+    tools = checkout + 1
+    if job.leaves_out:
+        check_leaves_out(steps[tools]["run"], job)
+        tools += 1
+    given_steps = [step for text in job.setup for step in yaml.safe_load(f"{text}\n")]
+    assert steps[tools : tools + len(given_steps)] == given_steps
+    downloads = [step for step in steps if step["name"].startswith("Download the package of ")]
+    assert [step["with"]["name"] for step in downloads] == [p.artifact for p in job.packages]
+    logins = [step for text in job.login for step in yaml.safe_load(f"{text}\n")]
+    assert steps[command_step - len(logins) : command_step] == logins
+    assert steps[command_step]["run"] in (job.command, f"{job.command}\n")
+    assert steps[command_step]["env"] == dict(job.variables)
+    uploads = [step for step in steps if step["name"] == "Upload the package"]
+    assert [(step["with"]["name"], step["with"]["retention-days"]) for step in uploads] == (
+        [(job.upload.artifact, job.upload.retention_days)] if job.upload else []
+    )
+    assert not uploads or steps[-1] is uploads[0]
+
+
+def check_leaves_out(run: str, job: Job) -> None:
+    """The shell reads each folder as one word, and `rm` none as an option."""
+    remove, force, *folders = shlex.split(run)
+    assert (remove, force) == ("rm", "-rf")
+    if folders[0] == "--":
+        del folders[0]
+    else:
+        assert not [folder for folder in folders if folder.startswith("-")]
+    assert folders == [word for folder in job.leaves_out for word in shlex.split(folder)]
+    assert len(folders) == len(job.leaves_out)

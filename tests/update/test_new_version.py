@@ -83,3 +83,21 @@ def test_an_update_equals_a_copy(versions: Path, repository: Path, tmp_path: Pat
         ".github/workflows/orchestrator-dev.yml"
     ) + own.encode("utf-8")
     assert updated == fresh
+
+
+def test_checks_of_pull_requests_can_be_dropped_and_taken_back(
+    versions: Path, repository: Path, tmp_path: Path
+) -> None:
+    """Their workflow goes and comes with the answer, and the hook finds nothing amiss."""
+    pull_request = repository / ".github/workflows/pull-request.yml"
+    assert pull_request.exists()
+    update(repository, data={"pull_requests": False})
+    assert not pull_request.exists()
+    commit(repository, "No checks of pull requests")
+    update(repository, data={"pull_requests": True})
+
+    fresh = tree(copy(versions, tmp_path / "fresh", example("lambda")))
+    updated = tree(repository)
+    for written in (fresh, updated):
+        del written[".copier-answers.yml"]  # it says where the template lay
+    assert updated == fresh
