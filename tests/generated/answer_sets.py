@@ -57,7 +57,7 @@ ANSWER_SETS: dict[str, Answers] = {
     "seed": example("seed"),
     "monorepo": example("monorepo"),
     "single": example("single"),
-    "nothing-said": {"code_types": ["python", "terraform", "generic"]},
+    "nothing-said": {"code_types": ["docker", "generic", "kubernetes", "python", "terraform"]},
     "one": {"code_types": ["terraform"], "branching": "trunk"},
     "two": {"components": _commands(["a", "b"]), "dependency_map": {"b": ["a"]}},
     "independent": {"components": _commands(["a", "b", "c"]), "branching": "trunk"},
@@ -137,16 +137,17 @@ ANSWER_SETS: dict[str, Answers] = {
             }
         ],
     },
-    "four": {"code_types": ["python", "terraform", "docker", "kubernetes"]},
     "aws": _cloud("aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"),
     "azure": _cloud("azure", "shopimages.azurecr.io"),
     "gcp": _cloud("gcp", "europe-west1-docker.pkg.dev/project/images"),
     "two-clouds": {
-        "code_types": ["terraform", "kubernetes"],
+        "code_types": ["python", "terraform", "kubernetes"],  # python in the root beside folders
         "components": {
             **_commands(["site"], cloud="none"),
-            "kubernetes": {"cloud": "gcp"},
+            "terraform": {"path": "infra"},
+            "kubernetes": {"path": "deploy to", "cloud": "gcp"},
             "web": {"code_type": "docker", "path": "web"},
+            "worker": {"code_type": "python", "path": "services/worker"},
         },
         "cloud": "aws",
         "branching": "trunk",
@@ -159,14 +160,6 @@ ANSWER_SETS: dict[str, Answers] = {
             "kubernetes": {"path": "k8s"},
         },
         "environments": [{"name": "prd", "branch": "main", "production": True}],
-    },
-    "root-beside-folders": {
-        "code_types": ["python", "docker", "kubernetes"],
-        "components": {
-            "docker": {"path": "image"},
-            "kubernetes": {"path": "deploy to"},
-            "worker": {"code_type": "python", "path": "services/worker"},
-        },
     },
     "no-pull-requests": {"code_types": ["docker"], "pull_requests": False},
     "two-packages": {

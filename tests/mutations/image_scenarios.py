@@ -65,6 +65,7 @@ def running_image(run: Run) -> str:
 
 def image(github: OfflineGitHub) -> None:
     """An image is built, pushed and run."""
+    spare(github, "web-dev / lint", "web-dev / security")
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
     build, _ = github.commands("docker", "web-dev / build")
@@ -144,6 +145,7 @@ def proposed(github: OfflineGitHub, files: dict[str, str]) -> Run:
 
 def checked(github: OfflineGitHub) -> None:
     """A pull request is checked."""
+    spare(github, "web-lint", "web-security")
     run = proposed(github, {"README.md": "changed\n"})
     expect("every check succeeds", set(run.results.values()) == {"success"})
     [build] = github.commands("docker", "web-build")

@@ -45,6 +45,9 @@ class Repository:
         self.path = path
         self.work_tree = work_tree
         self._workflows: dict[str, dict[str, str]] = {}
+        # What is said of commits by their SHA never changes.
+        self._commits: set[str] = set()
+        self._counts: dict[tuple[str, str], bytes] = {}
         git("init", "--quiet", "--bare", path, cwd=work_tree)
         # Real GitHub lets one fetch any reachable commit; a bare repository must be told to.
         git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=path)
@@ -68,14 +71,15 @@ class Repository:
 
     def resolve(self, name: str) -> str | None:
         """The commit of a ref, branch, tag or SHA."""
+        if name in self._commits:
+            return name
         try:
-            return (
-                git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", cwd=self.path)
-                .decode()
-                .strip()
-            )
+            printed = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", cwd=self.path)
         except GitError:
             return None
+        commit = printed.decode().strip()
+        self._commits.add(commit)
+        return commit
 
     def refs(self, prefix: str) -> dict[str, str]:
         """Ref name (without the prefix) -> commit, in the order of the names."""
@@ -119,8 +123,11 @@ class Repository:
         first, second = self.resolve(base), self.resolve(head)
         if not first or not second:
             return None
-        counts = git("rev-list", "--left-right", "--count", f"{first}...{second}", cwd=self.path)
-        behind, ahead = map(int, counts.split())
+        pair = (first, second)
+        if pair not in self._counts:
+            between = f"{first}...{second}"
+            self._counts[pair] = git("rev-list", "--left-right", "--count", between, cwd=self.path)
+        behind, ahead = map(int, self._counts[pair].split())
         status = {(True, True): "diverged", (True, False): "ahead", (False, True): "behind"}
         return {
             "status": status.get((ahead > 0, behind > 0), "identical"),

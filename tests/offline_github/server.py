@@ -359,15 +359,18 @@ def clone(request: Request) -> Answer:
     """Not GitHub's: tells the checkout stand-in where a ref is, if its token may read it."""
     remote, ref = request.github.remote, request.query["ref"]
     branch = ref.removeprefix("refs/heads/")
-    commit = remote.refs("refs/heads/").get(branch)
+    commit: str | None = None
     fetched: str | None = f"refs/heads/{branch}"
+    if re.fullmatch("[0-9a-f]{40}", ref):  # GitHub lets no branch or tag have such a name
+        branch, commit = "", remote.resolve(ref)
+        fetched = commit
+    else:
+        commit = remote.refs("refs/heads/").get(branch)
     if commit is None:
         tag = ref.removeprefix("refs/tags/")
         branch, commit, fetched = "", remote.refs("refs/tags/").get(tag), f"refs/tags/{tag}"
     if commit is None and ref.startswith("refs/pull/"):
         commit, fetched = remote.refs("refs/pull/").get(ref.removeprefix("refs/pull/")), ref
-    if commit is None and re.fullmatch("[0-9a-f]{40}", ref):
-        commit = fetched = remote.resolve(ref)
     if commit is None:
         raise ApiError(404, f"A branch or tag with the name '{ref}' could not be found")
     return Answer(

@@ -19,7 +19,7 @@ import toolbox
 from made_answers import generic, shuffled
 
 RENDER = Path(__file__).with_name("render_all.py")
-EXAMPLES = ("lambda", "monorepo", "seed")
+EXAMPLES = ("monorepo", "seed")
 
 # Messages must not depend on the seed either: several things are wrong at once here.
 WRONG: dict[str, dict[str, Any]] = {
