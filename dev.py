@@ -93,7 +93,12 @@ def main(arguments: list[str]) -> None:
             setup()
             # One more than there are cores: much of the time a test waits for a process.
             workers = str((os.cpu_count() or 1) + 1)
-            run(SCRIPTS / "python", "-m", "pytest", *(pytest_arguments or ["-n", workers]))
+            run(
+                SCRIPTS / "python",
+                "-m",
+                "pytest",
+                *(pytest_arguments or ["-n", workers, "--dist", "loadgroup"]),
+            )
         case _:
             sys.exit(__doc__)
 

@@ -20,6 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW_LAST.index(item.path.parent.name) if item.path.parent.name in SLOW_LAST else -1
 
     items.sort(key=place)
+    for item in items:
+        # One worker copies an answer set, and has it for all proofs.
+        answer_set = getattr(item, "callspec", None) and item.callspec.params.get("answer_set")
+        if answer_set:
+            item.add_marker(pytest.mark.xdist_group(answer_set))
 
 
 @pytest.fixture(scope="session")

@@ -61,15 +61,10 @@ ANSWER_SETS: dict[str, Answers] = {
     "one": {"code_types": ["terraform"], "branching": "trunk"},
     "two": {"components": _commands(["a", "b"]), "dependency_map": {"b": ["a"]}},
     "independent": {"components": _commands(["a", "b", "c"]), "branching": "trunk"},
-    "chain": {
-        "components": _commands(["a", "b", "c", "d", "e"]),
-        "dependency_map": {"b": "a", "c": "b", "d": "c", "e": "d"},
-    },
     "diamond": {
         "components": _commands(["base", "left", "right", "top"]),
         "dependency_map": {"left": "base", "right": "base", "top": ["left", "right"]},
     },
-    "random": _random_graph(12, seed=7),
     "forty-nine": {
         **_random_graph(49, seed=49),
         "environments": [

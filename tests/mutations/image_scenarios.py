@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import scenarios
 import yaml
 from images import DOCKERFILE, deployment, with_images
 from offline_github import OfflineGitHub, Run
@@ -146,6 +147,7 @@ def proposed(github: OfflineGitHub, files: dict[str, str]) -> Run:
 def checked(github: OfflineGitHub) -> None:
     """A pull request is checked."""
     spare(github, "web-lint", "web-security")
+    github.tool("build", f"sleep 0.5\n{scenarios.BUILD}")  # whoever does not wait finds nothing
     run = proposed(github, {"README.md": "changed\n"})
     expect("every check succeeds", set(run.results.values()) == {"success"})
     [build] = github.commands("docker", "web-build")

@@ -23,11 +23,11 @@ CODE_TYPES = CATALOGUE.code_types
 # No database: the tests leave nothing behind in the work tree.
 quick = settings(
     deadline=None,
-    max_examples=80,
+    max_examples=50,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-costly = settings(quick, max_examples=40)
+costly = settings(quick, max_examples=25)
 # Each example is a whole batch, so none is made smaller after a failure.
 slow = settings(quick, max_examples=3, phases=[Phase.explicit, Phase.generate])
 
