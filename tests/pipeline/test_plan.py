@@ -44,6 +44,13 @@ EXAMPLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
         },
         ["dev", "test", "prd"],
     ),
+    "cluster": (
+        {
+            **{n: ["lint", "test", "security", "build"] for n in ("result", "vote", "worker")},
+            "kubernetes": ["lint", "security", "build", "deploy"],
+        },
+        ["dev", "test", "prd"],
+    ),
     "single": (
         {"python": ["lint", "test", "security", "build", "deploy"]},
         ["staging", "release"],
