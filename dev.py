@@ -27,6 +27,8 @@ DEMO_ANSWERS = ROOT / "examples" / "lambda.yml"
 def run(*command: str | Path, cwd: Path = ROOT) -> None:
     """Run a command; end this program with its exit code when it fails."""
     environment = dict(os.environ, PATH=f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
+    # Containers often forbid bytecode files; the tests start hundreds of processes that want them.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     status = subprocess.run([str(part) for part in command], cwd=cwd, env=environment).returncode
     if status:
         sys.exit(status)

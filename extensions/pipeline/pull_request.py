@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from .answers import Answers
 from .environments import PULL_REQUEST
@@ -29,9 +31,19 @@ class PullRequest:
     check_name: str = CHECKS_NAME
 
     @property
+    def own_runners(self) -> bool:
+        """Whether a job may run on a machine of the project's own, where a fork's code would be."""
+        return not all(_is_hosted(job.runner) for job in self.jobs)
+
+    @property
     def size(self) -> int:
         """About how large the file is, in bytes: what each job prints, and what all share."""
         return 4_900 + sum(_size(job) for job in self.jobs)
+
+
+def _is_hosted(runner: Any) -> bool:
+    """Whether it is a label of GitHub's. GitHub: "GitHub-hosted runners", supported runners."""
+    return isinstance(runner, str) and bool(re.match("(ubuntu|windows|macos)-", runner))
 
 
 def _size(job: Job) -> int:

@@ -210,3 +210,10 @@ def test_the_plan_for_pull_requests_is_a_valid_job(template: Path, tmp_path: Pat
     file.write_text(f"{file.read_text(encoding='utf-8')}\n{snippet}", encoding="utf-8")
     assert [str(finding) for finding in validate(repository)] == []
     assert "terraform-plan" in yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_runners_of_ones_own_are_warned_of(answer_set: str, generated: Generated) -> None:
+    checks = workflows(generated(answer_set)).get("pull-request.yml", {"jobs": {}})["jobs"]
+    own = [job for job in checks.values() if job["runs-on"] != "ubuntu-latest"]
+    assert ("machines of your own" in docs(generated(answer_set))) == bool(own)

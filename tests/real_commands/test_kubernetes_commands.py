@@ -174,10 +174,11 @@ def test_a_pull_request_renders_every_environment(cluster: Runner, tmp_path: Pat
         (PLAIN, 0, ""),
         ({"web.yaml": PLAIN["web.yaml"] + "kind: Deployment\n"}, 1, "key-duplicates"),
         ({"web.yaml": "a: {\n"}, 1, "syntax"),
+        ({**PLAIN, "chart/templates/web.yaml": "{{ .Values.a }}: [\n"}, 0, ""),
         ({**PLAIN, ".yamllint": "rules: {braces: {max-spaces-inside: 0}, document-start: enable}"},
          1, "document-start"),
     ],
-    ids=["good", "a key given twice", "no YAML", "the project's own rules"],
+    ids=["good", "a key given twice", "no YAML", "a chart", "the project's own rules"],
 )  # fmt: skip
 def test_lint(files: dict[str, str], code: int, said: str, cluster: Runner, tmp_path: Path) -> None:
     outcome = cluster.run("cluster/lint", project(tmp_path, files))
