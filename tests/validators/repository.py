@@ -71,21 +71,31 @@ class Workflow:
     text: str
 
     @cached_property
-    def _parsed(self) -> tuple[Any, dict[Keys, yaml.Node]]:
+    def _parsed(self) -> tuple[Any, dict[Keys, yaml.Node], str]:
         loader = _Loader(self.text)
         try:
             root = loader.get_single_node()
             nodes = dict(_nodes(root, ())) if root else {}
-            return (loader.construct_document(root) if root else None), nodes
-        except yaml.YAMLError:
+            return (loader.construct_document(root) if root else None), nodes, ""
+        except yaml.YAMLError as error:
             # Reported by yamllint, the schema and GitHub's parser; the others see an empty file.
-            return None, {}
+            return None, {}, str(error)
         finally:
             loader.dispose()
 
     @property
+    def content(self) -> Any:
+        """The parsed file, whatever it is; None when it cannot be parsed."""
+        return self._parsed[0]
+
+    @property
+    def error(self) -> str:
+        """Why it cannot be parsed; empty when it can."""
+        return self._parsed[2]
+
+    @property
     def data(self) -> dict[str, Any]:
-        """The parsed file."""
+        """The parsed file, empty when it is no mapping."""
         return _mapping(self._parsed[0])
 
     @cached_property

@@ -6,39 +6,53 @@ laxer than GitHub in places (types of inputs, combinations of keys) and knows no
 
 from __future__ import annotations
 
+import functools
+import importlib.resources
 import json
 import re
-import subprocess
-from typing import Any
+from collections.abc import Iterator
 
-import toolbox
+from check_jsonschema.reporter import find_best_deep_match
+from jsonschema import ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
 
-from .repository import Finding, Keys, Repository
+from .repository import Finding, Keys, Repository, Workflow
+
+
+@functools.cache
+def _validator() -> Validator:
+    vendor = importlib.resources.files("check_jsonschema.builtin_schemas.vendor")
+    schema = json.loads((vendor / "github-workflows.json").read_text(encoding="utf-8"))
+    validator: Validator = validator_for(schema)(schema)
+    return validator
 
 
 def check(repository: Repository) -> list[Finding]:
-    """Validate all workflows in one call."""
-    command = [
-        *(toolbox.script("check-jsonschema"), "--builtin-schema", "vendor.github-workflows"),
-        *("--output-format", "json", *repository.workflows),
-    ]
-    result = subprocess.run(command, cwd=repository.root, capture_output=True, encoding="utf-8")
-    if result.returncode not in (0, 1) or not result.stdout:
-        raise RuntimeError(f"check-jsonschema failed ({result.returncode}):\n{result.stderr}")
-    report = json.loads(result.stdout)
-    return [_finding(error, repository) for error in report["errors"]] + [
-        Finding("schema", error["filename"], 0, "parse", error["message"])
-        for error in report.get("parse_errors", [])
+    """Validate all workflows, in this process: the command of the package takes a second."""
+    return [
+        finding for workflow in repository.workflows.values() for finding in _findings(workflow)
     ]
 
 
-def _finding(error: dict[str, Any], repository: Repository) -> Finding:
-    # A job is a normal or a calling one: of all mismatches the shallowest blames the wrong kind
-    # ("'uses' is a required property"), the deepest one says what people must change.
-    best = error.get("best_deep_match", error)
-    file = error["filename"].replace("\\", "/")
-    line = repository.workflows[file].line(*_keys(best["path"]))
-    return Finding("schema", file, line, "schema", f"{best['path']}: {best['message']}")
+def _findings(workflow: Workflow) -> Iterator[Finding]:
+    if workflow.error:
+        yield Finding("schema", workflow.file, 0, "parse", " ".join(workflow.error.split()))
+        return
+    for error in _validator().iter_errors(workflow.content):
+        best = _best(error)
+        line = workflow.line(*_keys(best.json_path))
+        message = f"{best.json_path}: {best.message}"
+        yield Finding("schema", workflow.file, line, "schema", message)
+
+
+def _best(error: ValidationError) -> ValidationError:
+    """What people must change.
+
+    A job is a normal or a calling one: of all mismatches the shallowest blames the wrong kind
+    ("'uses' is a required property"), the deepest one is meant.
+    """
+    return find_best_deep_match(error) if error.context else error
 
 
 def _keys(path: str) -> Keys:
