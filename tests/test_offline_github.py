@@ -28,15 +28,20 @@ def make(tmp_path: Path) -> Make:
     """A repository with these workflow files (name -> YAML), and other files (path -> text)."""
 
     def build(workflows: dict[str, str], files: dict[str, str] | None = None) -> OfflineGitHub:
-        work_tree = tmp_path / "work tree"
-        work_tree.mkdir()
-        git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
-        git("config", "user.name", "Test", cwd=work_tree)
-        git("config", "user.email", "test@example.invalid", cwd=work_tree)
-        commit(work_tree, workflows, files or {})
-        return OfflineGitHub(tmp_path / "github", work_tree)
+        return built(tmp_path, workflows, files or {})
 
     return build
+
+
+def built(folder: Path, workflows: dict[str, str], files: dict[str, str]) -> OfflineGitHub:
+    """A GitHub in this folder, with a work tree that holds these files on main."""
+    work_tree = folder / "work tree"
+    work_tree.mkdir()
+    git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
+    git("config", "user.name", "Test", cwd=work_tree)
+    git("config", "user.email", "test@example.invalid", cwd=work_tree)
+    commit(work_tree, workflows, files)
+    return OfflineGitHub(folder / "github", work_tree)
 
 
 def commit(work_tree: Path, workflows: dict[str, str], files: dict[str, str] | None = None) -> str:

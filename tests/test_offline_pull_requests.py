@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from offline_github import DispatchError, NotModelledError, OfflineGitHub, Run
 from offline_github.repository import git
-from test_offline_github import CHECKOUT, commit, job, only
+from test_offline_github import CHECKOUT, built, commit, job, only
 
 Make = Callable[..., OfflineGitHub]
 QUICK = f"jobs: {{a: {job(**{'if': 'false'})}}}"
@@ -20,16 +20,10 @@ def make(tmp_path: Path) -> Make:
     """A repository with these workflow files on main, and at work on a branch `feature`."""
 
     def build(workflows: dict[str, str], files: dict[str, str] | None = None) -> OfflineGitHub:
-        work_tree = tmp_path / "work tree"
-        work_tree.mkdir()
-        git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
-        git("config", "user.name", "Test", cwd=work_tree)
-        git("config", "user.email", "test@example.invalid", cwd=work_tree)
-        commit(work_tree, workflows, {"file": "first\n", **(files or {})})
-        github = OfflineGitHub(tmp_path / "github", work_tree)
+        github = built(tmp_path, workflows, {"file": "first\n", **(files or {})})
         github.push("main")
         switch(github, "--create", "feature")
-        commit(work_tree, {}, {"feature": "one\n"})
+        commit(github.remote.work_tree, {}, {"feature": "one\n"})
         return github
 
     return build
