@@ -6,11 +6,11 @@ import dataclasses
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .answers import Answers
-from .code_types import CHECKS, CloudAddition
+from .code_types import CHECKS, CloudAddition, JobDefaults
 from .components import Component, packages_variable
 from .dependencies import PACKAGES_FOLDER, Dependency
 from .environments import PULL_REQUEST, RETRY_SUFFIX, Environment
@@ -163,10 +163,8 @@ def deployment_job(
         needs = ["preflight", "build"]
     else:
         needs = ["preflight", *(name for name in names if name in CHECKS)]
-    extra: dict[str, Any] = {}
-    permissions = dict(READ_CONTENTS)
-    login: list[str] = []
-    additions = {}
+    login = _login(defaults, component, answers)
+    extra: dict[str, Any] = {"environment": login.environment}
     if job_id == "deploy":
         extra["environment"] = environment.name
         extra["group"] = f"{component.name}-{environment.name}"
@@ -178,26 +176,15 @@ def deployment_job(
                 f"'{environment.retry}' || '{environment.name}' }}}}"
             )
             extra["retry_environment"] = environment.retry
-    if packages or "retry_environment" in extra:
-        permissions.update(READ_PACKAGES)
-    if defaults.cloud:
-        cloud = answers.clouds[component.cloud]
-        addition = component.code_type.clouds.get(component.cloud, CloudAddition())
-        permissions.update(cloud.permissions)
-        login += filter(None, (cloud.login, addition.steps))
-        additions = dict(addition.variables)
-    if defaults.registry:
-        permissions.update(answers.registry.permissions)
-        login.append(answers.registry.login)
-        if answers.registry.environment:
-            extra["environment"] = answers.registry.environment
+    reads = packages or "retry_environment" in extra
+    permissions = {**(READ_PACKAGES if reads else READ_CONTENTS), **login.permissions}
     if job_id == "build" and component.produces:
         upload = _upload(component, environment.name, environment.retention_days)
         outputs = component.code_type.outputs.items()
         said = tuple((name, product) for name, product in outputs if product in component.produces)
         extra["upload"] = dataclasses.replace(upload, outputs=said)
     secrets = component.secrets if defaults.secrets else ()
-    secrets += tuple(name for text in login for name in re.findall(r"\bsecrets\.(\w+)", text))
+    secrets += tuple(re.findall(r"\bsecrets\.(\w+)", "\n".join(login.steps)))
     return Job(
         id=job_id,
         name=defaults.name,
@@ -208,7 +195,7 @@ def deployment_job(
         runner=component.runner or answers.runner,
         commit=COMMIT,
         setup=tuple(component.code_type.tools[tool] for tool in defaults.tools),
-        login=tuple(login),
+        login=login.steps,
         permissions=dict(sorted(permissions.items())),
         timeout_minutes=component.timeout_minutes or defaults.timeout_minutes,
         packages=packages,
@@ -216,7 +203,7 @@ def deployment_job(
             "ENVIRONMENT": environment.name,
             "COMMIT": COMMIT,
             **_defaults(job_id, component, answers),
-            **additions,
+            **login.variables,
             **environment.env,
             **component.env,
             **_folders(packages),
@@ -226,6 +213,29 @@ def deployment_job(
         leaves_out=_nested(component, answers),
         **extra,
     )
+
+
+@dataclass(frozen=True)
+class _Login:
+    """What a job needs to log in, if it does."""
+
+    steps: tuple[str, ...] = ()
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    environment: str = ""
+    """The GitHub Environment by which a cloud trusts a job that has none of its own."""
+
+
+def _login(defaults: JobDefaults, component: Component, answers: Answers) -> _Login:
+    if defaults.registry:
+        registry = answers.registry
+        return _Login((registry.login,), registry.permissions, {}, registry.environment)
+    if defaults.cloud:
+        cloud = answers.clouds[component.cloud]
+        addition = component.code_type.clouds.get(component.cloud, CloudAddition())
+        steps = tuple(filter(None, (cloud.login, addition.steps)))
+        return _Login(steps, cloud.permissions, addition.variables)
+    return _Login()
 
 
 def _defaults(job_id: str, component: Component, answers: Answers) -> dict[str, str]:
