@@ -367,3 +367,12 @@ def test_a_value_that_unfolds_is_not_unfolded() -> None:
 def test_every_answer_has_a_wrong_row() -> None:
     wrong = {row.says.split(":")[0].split(".")[0].split("[")[0] for row in ROWS}
     assert set(DEFAULTS) <= wrong
+
+
+def test_more_than_github_reads_writes_nothing(template: Path, tmp_path: Path) -> None:
+    """What only the plan can tell is told before the first file, too."""
+    answers = {"components": {"x": {"code_type": "generic", "lint": "true\n" * 40_000}}}
+    file = data_file(tmp_path, answers)
+    done = copier_command(template, tmp_path / "new", "--data-file", file)
+    row = Row("", {}, "pull_requests: pull-request.yml would have about ... shorten commands, ...")
+    check_refused(row, tmp_path / "new", done.returncode, done.stdout, done.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 import copies
 import pytest
 from hypothesis import given
-from made_answers import CODE_TYPES, costly, generic, plan, plans
+from made_answers import CODE_TYPES, costly, generic, plan, plans, refusal
 from pipeline.jobs import Job
 from pipeline.plan import Plan
 from pipeline.pull_request import PullRequest
@@ -532,3 +532,21 @@ def test_every_command_is_run_or_its_absence_explained(made: Plan) -> None:
             assert missing[id_] == " and ".join(absent)
         else:
             assert id_ in found
+
+
+# More than GitHub reads ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lines", [30_000, 40_000])
+def test_a_file_that_github_would_not_read_is_refused(lines: int) -> None:
+    """500 KB; each line of a command is indented by ten characters."""
+    long = {"x": generic(lint="true\n" * lines)}
+    message = refusal(components=long)
+    size = (15 * lines + 5_500) // 1024
+    if size < 500:
+        assert message == ""
+    else:
+        [told] = re.findall(r"^pull_requests: pull-request\.yml would have about (\d+) KB", message)
+        assert 0.9 < int(told) / size < 1.1
+        assert message.endswith("GitHub reads at most 500 KB; shorten commands, or say false")
+    assert refusal(components=long, pull_requests=False) == ""
