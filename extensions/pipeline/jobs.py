@@ -86,6 +86,8 @@ class Job:
     packages: tuple[Package, ...]
     variables: Mapping[str, str]
     """Environment variables of the command, with their values (expressions allowed)."""
+    cloud: str = ""
+    """The cloud that it logs in to by OIDC; empty for none."""
     secrets: tuple[str, ...] = ()
     """The secrets that it reads."""
     leaves_out: tuple[str, ...] = ()
@@ -196,6 +198,7 @@ def deployment_job(
         commit=COMMIT,
         setup=tuple(component.code_type.tools[tool] for tool in defaults.tools),
         login=login.steps,
+        cloud=login.cloud,
         permissions=dict(sorted(permissions.items())),
         timeout_minutes=component.timeout_minutes or defaults.timeout_minutes,
         packages=packages,
@@ -222,6 +225,8 @@ class _Login:
     steps: tuple[str, ...] = ()
     permissions: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    cloud: str = ""
+    """The cloud, where it is one."""
     environment: str = ""
     """The GitHub Environment by which a cloud trusts a job that has none of its own."""
 
@@ -229,12 +234,19 @@ class _Login:
 def _login(defaults: JobDefaults, component: Component, answers: Answers) -> _Login:
     if defaults.registry:
         registry = answers.registry
-        return _Login((registry.login,), registry.permissions, {}, registry.environment)
+        cloud_of_registry = answers.cloud if registry.environment else ""
+        return _Login(
+            steps=(registry.login,),
+            permissions=registry.permissions,
+            cloud=cloud_of_registry,
+            environment=registry.environment,
+        )
     if defaults.cloud:
         cloud = answers.clouds[component.cloud]
         addition = component.code_type.clouds.get(component.cloud, CloudAddition())
         steps = tuple(filter(None, (cloud.login, addition.steps)))
-        return _Login(steps, cloud.permissions, addition.variables)
+        by_oidc = cloud.name if cloud.login else ""
+        return _Login(steps, cloud.permissions, addition.variables, by_oidc)
     return _Login()
 
 

@@ -101,7 +101,7 @@ def set_up(plan: Plan) -> SetUp:
                 variables=_sorted(
                     v for job, _ in there for v in job.variables_of_github if v not in variables
                 ),
-                clouds=_sorted(cloud for job, _ in there for cloud in _clouds(plan, job)),
+                clouds=_sorted(job.cloud for job, _ in there if job.cloud),
                 retries=_retries(plan, name),
             )
         )
@@ -110,7 +110,7 @@ def set_up(plan: Plan) -> SetUp:
         environments=tuple(environments),
         build_secrets=_sorted(s for job, _ in jobs if job.id != "deploy" for s in job.secrets),
         variables=tuple(sorted(variables)),
-        clouds=_sorted(cloud for job, _ in jobs for cloud in _clouds(plan, job)),
+        clouds=_sorted(job.cloud for job, _ in jobs if job.cloud),
         checked_branches=json.dumps(_checked_branches(plan)),
         prerequisites=_prerequisites(plan),
     )
@@ -130,22 +130,14 @@ def _place(plan: Plan, name: str) -> tuple[int, str]:
 
 def _retries(plan: Plan, name: str) -> str:
     """The environment whose re-runs use this one."""
-    return next((e.name for e in plan.environments if e.retry == name in plan.retried), "")
+    if name not in plan.retried:
+        return ""
+    return next(e.name for e in plan.environments if e.retry == name)
 
 
 def _is_reviewed(plan: Plan, name: str) -> bool:
     production = {e.name for e in plan.environments if e.production}
     return name in production or name in plan.retried
-
-
-def _clouds(plan: Plan, job: Job) -> list[str]:
-    """The clouds that a job logs in to."""
-    clouds = plan.answers.clouds.values()
-    by_login = [c.name for c in clouds if c.login and c.login in job.login]
-    # A registry's login holds that of its cloud.
-    registry = plan.answers.registry
-    pushing = [plan.answers.cloud] if registry.environment and registry.login in job.login else []
-    return by_login + pushing
 
 
 def _checked_branches(plan: Plan) -> list[str]:
