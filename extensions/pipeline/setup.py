@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .environments import Environment, is_pattern
-from .jobs import Job
 from .plan import Plan
 
 
