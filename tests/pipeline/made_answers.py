@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -20,9 +21,12 @@ from pipeline.plan import Plan, make_plan
 CATALOGUE = load_catalogue(toolbox.ROOT)
 CODE_TYPES = CATALOGUE.code_types
 
-# No database: the tests leave nothing behind in the work tree.
+# No database: the tests leave nothing behind in the work tree. The same examples every time: a
+# test that fails for one run in a hundred stops work that has nothing to do with it. Other ones
+# are looked for by hand, with RANDOM_EXAMPLES=1 in the environment.
 quick = settings(
     deadline=None,
+    derandomize=not os.environ.get("RANDOM_EXAMPLES"),
     max_examples=50,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
@@ -123,7 +127,7 @@ def cyclic_graphs(draw: st.DrawFn) -> dict[str, list[str]]:
 
 # Everything a value of an answer may hold: no control characters, no separators but the space.
 characters = st.characters(exclude_categories=["C", "Z"], include_characters=" ")
-printable = st.text(characters, max_size=12)
+printable = st.text(characters, max_size=12).filter(lambda text: "${{" not in text)
 awkward = st.sampled_from(
     [
         *("on", "no", "null", "~", "y", "N", "true", "1e3", "0o7", "0x1F", "1_000", "12:30:00"),
