@@ -21,9 +21,10 @@ from .components import (
 from .dependencies import MAP, Dependencies, read_dependencies
 from .environments import PULL_REQUEST, Environment, read_environments, title
 from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
-from .limits import CALLED_COMPONENTS
+from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS
 from .names import EXPRESSION, check_no_collision
 from .schema import check
+from .triggers import observed
 
 DEFAULTS: Mapping[str, Any] = {
     "project_name": "project",
@@ -41,13 +42,16 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """The answers to every question, and what they are when nobody says otherwise."""
 
-ORCHESTRATIONS = ("call",)
-"""What works today. More are added, never renamed: people's answers hold these words."""
+ORCHESTRATIONS = ("call", "dispatch", "observe")
+"""How orchestrators run components. More are added, never renamed: people's answers hold them."""
 
 PROJECT_NAME_LENGTH = 100
 
 BEFORE_COMPONENTS = ("project_name", "code_types")
 """The questions that are asked while there need not be any component yet."""
+
+BEFORE_ORCHESTRATION = (*BEFORE_COMPONENTS, "components", "dependency_map")
+"""Those that are asked while it is still open how many components there may be."""
 
 _TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud", "registry")
 
@@ -89,7 +93,6 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     project_name = _project_name(raw["project_name"])
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
-    _check_number(raw)
     _check_choice(raw["cloud"], CLOUDS, "cloud")
     code_types = catalogue.code_types
     components = read_components(raw["code_types"], raw["components"], code_types, raw["cloud"])
@@ -97,15 +100,22 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         raise AnswerError("code_types", "nothing is selected; choose at least one code type")
     dependencies = read_dependencies(raw["dependency_map"], components, code_types)
     _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
+    if asking not in BEFORE_ORCHESTRATION:
+        _check_number(len(components), raw["orchestration"])
     environments = read_environments(raw["branching"], raw["environments"])
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
     for switch in ("retry_approval", "pull_requests"):
         check(raw[switch], {"type": "boolean"}, switch)
     _check_environments(components, environments, registry)
-    _check_files(components, environments)
+    _check_files(components, environments, raw["orchestration"])
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
+    if raw["orchestration"] == "observe" and asking not in BEFORE_ORCHESTRATION:
+        # While the environments are still to come, only what none of them could mend is wrong.
+        some = environments if asking != "orchestration" else (environments[0],)
+        for environment in some:
+            observed(components, dependencies.graph(components), environment, environments)
     return Answers(
         project_name=project_name,
         components=components,
@@ -175,13 +185,14 @@ def _check_choice(value: Any, choices: tuple[str, ...], place: str) -> None:
     check(value, {"type": "string", "enum": list(choices)}, place)
 
 
-def _check_number(raw: Mapping[str, Any]) -> None:
-    number = len({*raw["code_types"], *map(str, raw["components"])})
-    if number > CALLED_COMPONENTS:
+def _check_number(number: int, orchestration: str) -> None:
+    most = CALLED_COMPONENTS if orchestration == "call" else DISPATCHED_COMPONENTS
+    if number > most:
+        fix = "choose dispatch, or " if number <= DISPATCHED_COMPONENTS else ""
         raise AnswerError(
-            "components",
-            f"there are {number}, and GitHub runs at most {CALLED_COMPONENTS} component workflows "
-            "in one run; merge some, or split the repository's pipelines",
+            "orchestration",
+            f"{orchestration} runs at most {most} components, and there are {number}; {fix}merge "
+            "some, or split the repository's pipelines",
         )
 
 
@@ -199,9 +210,14 @@ def _check_environments(
             )
 
 
-def _check_files(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
+def _check_files(
+    components: tuple[Component, ...], environments: tuple[Environment, ...], orchestration: str
+) -> None:
     """No two files or jobs may have one name: `a-b` to `c`, and `a` to `b-c`."""
     files = [("component-preflight", "the shared preflight workflow")]
+    files += [("component-run", "the shared workflow that starts others")] * (
+        orchestration == "dispatch"
+    )
     files += [(PULL_REQUEST, "the workflow for pull requests")]
     files += [("deployment-summary", "the summary job")]
     files += [("tested-commit", "the job that finds the commit")]

@@ -25,6 +25,18 @@ def waves(graph: Graph) -> tuple[tuple[str, ...], ...]:
     return tuple(result)
 
 
+def needs(graph: Graph, stops: bool) -> Graph:
+    """What each node needs: what it waits for and, where one failure stops all, earlier waves."""
+    if not stops:
+        return graph
+    earlier: frozenset[str] = frozenset()
+    result = {}
+    for wave in waves(graph):
+        result.update(dict.fromkeys(wave, earlier))
+        earlier |= set(wave)
+    return result
+
+
 def find_cycle(graph: Graph) -> tuple[str, ...] | None:
     """A cycle as `(a, b, a)`, where a waits for b and b for a; None when there is none.
 

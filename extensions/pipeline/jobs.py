@@ -99,6 +99,10 @@ class Job:
     """What a re-run must be approved in; empty where re-runs need no approval."""
     group: str = ""
     """The concurrency group; empty for none."""
+    condition: str = ""
+    """When it runs, besides that all it needs has succeeded; empty for always."""
+    is_retry: str = ""
+    """An expression: whether it is run again, so that somebody must approve it; empty for never."""
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -173,10 +177,14 @@ def deployment_job(
         if component.produces:
             packages = (*packages, _own_package(component, environment.name))
         if environment.production and answers.retry_approval:
+            is_retry = "github.run_attempt > 1"
+            if answers.orchestration == "dispatch":
+                # A re-run of the orchestrator starts a new run, whose own attempt is the first.
+                is_retry = f"(inputs.attempt > 1 || {is_retry})"
             extra["environment"] = (
-                "${{ github.run_attempt > 1 && "
-                f"'{environment.retry}' || '{environment.name}' }}}}"
+                f"${{{{ {is_retry} && '{environment.retry}' || '{environment.name}' }}}}"
             )
+            extra["is_retry"] = is_retry.strip("()")
             extra["retry_environment"] = environment.retry
     reads = packages or "retry_environment" in extra
     permissions = {**(READ_PACKAGES if reads else READ_CONTENTS), **login.permissions}

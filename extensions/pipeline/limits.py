@@ -25,3 +25,16 @@ TIMEOUT_MINUTES = 360
 
 WORKFLOW_FILE_BYTES = 500 * 1024
 """The largest workflow file that GitHub reads."""
+
+VARIABLE_BYTES = 128 * 1024
+"""The longest environment variable that Linux hands to a process (`MAX_ARG_STRLEN`). The graph and
+the results of all components reach the summary's script in one each."""
+
+DISPATCHED_COMPONENTS = 250
+"""How many components `dispatch` and `observe` run: what GitHub says of each job, up to 500 bytes
+as JSON, reaches the summary in one variable."""
+
+EXPRESSION_CHARACTERS = 21_000
+"""The longest text with an expression in it that GitHub reads.
+
+GitHub's own error: "Exceeded max expression length 21000"."""

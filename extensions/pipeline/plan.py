@@ -6,22 +6,34 @@ Nothing is decided after this module. Job ids, artifact names and file names are
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .answers import Answers
 from .code_types import CHECKS, CodeType
 from .components import Component
 from .dependencies import PACKAGES_FOLDER
-from .environments import Environment, filter_to_regex, is_pattern, title
-from .graph import waves
+from .environments import Environment, filter_to_regex, is_pattern
+from .errors import AnswerError
+from .graph import needs, waves
 from .jobs import READ_PACKAGES, Job, artifact_name, deployment_job, package
+from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WORKFLOW_FILE_BYTES
 from .pull_request import PULL_REQUEST_FILE, PullRequest, plan_pull_request
+from .triggers import (
+    NOTHING,
+    Triggers,
+    decisive_jobs,
+    observed,
+    orchestrator_guard,
+    workflow_name,
+)
 
 WORKFLOWS = ".github/workflows"
 PREFLIGHT = "component-preflight.yml"
+RUN = "component-run.yml"
 SUMMARY = "deployment-summary"
 
 WHY = {
@@ -48,6 +60,11 @@ class ComponentWorkflow:
     """Inputs of the preflight that say which commits belong to the environment."""
     permissions: Mapping[str, str]
     """What its jobs need together: the calling job must grant as much."""
+    run_name: tuple[str, ...]
+    """The title of its runs, line by line: `Deploy COMMIT to ENVIRONMENT` and more."""
+    triggers: Triggers = NOTHING
+    """What starts it besides a person and an orchestrator."""
+    orchestration: str = "call"
     preflight_permissions: Mapping[str, str] = field(default_factory=lambda: READ_PACKAGES)
 
     @property
@@ -61,7 +78,7 @@ class ComponentWorkflow:
 
     @property
     def name(self) -> str:
-        return f"{title(self.component.name)} {self.environment.title}"
+        return workflow_name(self.component.name, self.environment)
 
     @property
     def deploys(self) -> bool:
@@ -75,6 +92,22 @@ class ComponentWorkflow:
     def outputs(self) -> tuple[str, ...]:
         """Its outputs beside those that every component's workflow has."""
         return tuple(name for j in self.jobs if j.upload for name, _ in j.upload.outputs)
+
+    @property
+    def started(self) -> str:
+        """What starts it, as its header says."""
+        triggers, by_hand = self.triggers, "or by hand from the Actions tab"
+        if triggers.branch:
+            return f"Started by a push to {triggers.branch}, {by_hand}."
+        if triggers.tag:
+            return f"Started by a tag {triggers.tag}, {by_hand}."
+        if len(triggers.after) > 1:
+            return f"Started when any of these ends, {by_hand}; the last to succeed counts."
+        if triggers.after:
+            return f"Started when {triggers.after[0]} has succeeded, {by_hand}."
+        if self.orchestration == "observe":
+            return "Started by hand, from the Actions tab."
+        return f"Started by {orchestrator_file(self.environment)}, or alone from the Actions tab."
 
     @property
     def what(self) -> str:
@@ -95,15 +128,44 @@ class Call:
 
     workflow: ComponentWorkflow
     needs: tuple[str, ...]
+    runs: str = ""
+    """JSON with expressions: the runs that hold the packages which it takes, by producer. Under
+    `dispatch` only; empty where it takes none."""
 
     @property
     def id(self) -> str:
         return self.workflow.id
 
     @property
+    def file(self) -> str:
+        """The workflow that it calls."""
+        return RUN if self.workflow.orchestration == "dispatch" else self.workflow.file
+
+    @property
+    def permissions(self) -> Mapping[str, str]:
+        """What it grants to the called workflow."""
+        if self.workflow.orchestration == "dispatch":
+            return {"actions": "write"}
+        return self.workflow.permissions
+
+    @property
     def reasons(self) -> Mapping[str, str]:
         """Why the called workflow gets each permission, for a comment beside it."""
+        if self.workflow.orchestration == "dispatch":
+            return {"actions": "starts a run, waits for it, cancels it"}
         return WHY
+
+    @property
+    def hands_secrets(self) -> bool:
+        """A run of its own has the secrets of its environments without being handed them."""
+        return self.workflow.reads_secrets and self.workflow.orchestration == "call"
+
+    def inputs(self, commit: str) -> dict[str, str]:
+        """What it hands to the called workflow; `commit` is an expression."""
+        if self.workflow.orchestration == "dispatch":
+            runs = {"runs": self.runs} if self.runs else {}
+            return {"workflow": self.workflow.file, "commit": f"${{{{ {commit} }}}}", **runs}
+        return {"commit": f"${{{{ {commit} }}}}", "packages": "this-run"}
 
 
 @dataclass(frozen=True)
@@ -114,16 +176,24 @@ class Orchestrator:
     calls: tuple[Call, ...]
     waves: tuple[tuple[str, ...], ...]
     """Names of components."""
+    waits_for: Mapping[str, tuple[str, ...]]
+    """Each component with those that it depends on."""
     predecessor: Environment | None
     """The environment it comes after."""
     guard: tuple[str, ...]
     """The lines of the condition under which a run of the predecessor starts this one."""
     graph: str
-    """JSON: each job with the jobs that its component depends on, for the summary's picture."""
+    """JSON: each component's workflow with those that it depends on, for the summary's picture."""
+    orchestration: str = "call"
+    preflight: Mapping[str, str] = field(default_factory=dict)
+    """Inputs of a preflight of its own; empty where those of the components' workflows do."""
+    watched: str = ""
+    """JSON: each component's workflow with what it waits for, and with the jobs that say that it
+    was deployed. Under `observe` only."""
 
     @property
     def file(self) -> str:
-        return f"orchestrator-{self.environment.name}.yml"
+        return orchestrator_file(self.environment)
 
     @property
     def name(self) -> str:
@@ -132,16 +202,49 @@ class Orchestrator:
     @property
     def explained(self) -> list[str]:
         """The waves as the header lists them: `terraform (after python)`."""
-        after = {call.workflow.component.name: call.workflow.waits_for for call in self.calls}
+        after = self.waits_for
         return [
             ", ".join(f"{n} (after {', '.join(after[n])})" if after[n] else n for n in wave)
             for wave in self.waves
         ]
 
     @property
+    def run_name(self) -> tuple[str, ...]:
+        """The title of its runs, line by line."""
+        name, by_hand = self.environment.name, "inputs.commit || github.sha"
+        if not self.predecessor:
+            return (f"Deploy ${{{{ {by_hand} }}}} to {name}",)
+        return (
+            "${{ github.event_name == 'workflow_dispatch'",
+            f"&& format('Deploy {{0}} to {name}', {by_hand})",
+            f"|| format('{{0}}, then {name}', github.event.workflow_run.display_title) }}}}",
+        )
+
+    @property
+    def size(self) -> int:
+        """About how large the file is, in bytes, within a tenth where that matters."""
+        size = 8_000 + 2 * len(self.graph) + 2 * len(self.watched)
+        for call in self.calls:
+            size += 420 + 4 * len(call.id) + len(call.runs)
+            size += sum(2 + len(need) for need in call.needs)
+        return size
+
+    @property
+    def commit(self) -> str:
+        """An expression: the commit that is deployed."""
+        if self.predecessor:
+            return f"needs.{'preflight' if self.preflight else 'tested-commit'}.outputs.commit"
+        return "inputs.commit || github.sha"
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The ids of its jobs that come before those of the components."""
+        return ("tested-commit",) * bool(self.predecessor) + ("preflight",) * bool(self.preflight)
+
+    @property
     def summary_needs(self) -> tuple[str, ...]:
-        first = ("tested-commit",) if self.predecessor else ()
-        return (*first, *(call.id for call in self.calls))
+        watch = ("watch",) if self.watched else ()
+        return (*self.gates, *watch, *(call.id for call in self.calls))
 
 
 @dataclass(frozen=True)
@@ -159,6 +262,16 @@ class Plan:
     @property
     def environments(self) -> tuple[Environment, ...]:
         return self.answers.environments
+
+    @property
+    def dispatches(self) -> bool:
+        """Whether orchestrators start each component's workflow as a run of its own."""
+        return self.answers.orchestration == "dispatch"
+
+    @property
+    def observes(self) -> bool:
+        """Whether components' workflows start by themselves, and orchestrators only watch."""
+        return self.answers.orchestration == "observe"
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -215,25 +328,38 @@ class Plan:
         """Every generated file but the answers file, relative to the repository's root."""
         workflows = [o.file for o in self.orchestrators] + [w.file for w in self.workflows]
         workflows += [PULL_REQUEST_FILE] * (self.pull_request is not None)
+        workflows += [RUN] * self.dispatches
         return tuple(
             sorted([f"{WORKFLOWS}/{f}" for f in [*workflows, PREFLIGHT]] + ["docs/ci-cd.md"])
         )
 
 
+def orchestrator_file(environment: Environment) -> str:
+    return f"orchestrator-{environment.name}.yml"
+
+
 def make_plan(answers: Answers) -> Plan:
     """Turn answers into the plan. Raises AnswerError for more than GitHub reads."""
     by_name = {component.name: component for component in answers.components}
-    order = waves(answers.dependencies.graph(answers.components))
+    graph = answers.dependencies.graph(answers.components)
+    order = waves(graph)
     workflows: list[ComponentWorkflow] = []
     orchestrators = []
     for environment in answers.environments:
+        triggers = (
+            observed(answers.components, graph, environment, answers.environments)
+            if answers.orchestration == "observe"
+            else dict.fromkeys(by_name, NOTHING)
+        )
         its_workflows = {
-            name: _component_workflow(by_name[name], environment, answers)
+            name: _component_workflow(by_name[name], environment, triggers[name], answers)
             for wave in order
             for name in wave
         }
         workflows += its_workflows.values()
         orchestrators.append(_orchestrator(environment, its_workflows, order, answers))
+    for orchestrator in orchestrators:
+        _check_size(orchestrator)
     return Plan(
         answers=answers,
         waves=order,
@@ -250,77 +376,94 @@ def _orchestrator(
     order: tuple[tuple[str, ...], ...],
     answers: Answers,
 ) -> Orchestrator:
-    position = {name: index for index, wave in enumerate(order) for name in wave}
-    predecessor = next(
-        (
-            e
-            for e in answers.environments
-            if environment.trigger == "after" and e.name == environment.source
-        ),
-        None,
-    )
-    calls = []
-    for name, workflow in workflows.items():
-        # Under `stop` a wave waits for all of the earlier ones, so that one failure holds it back.
-        needed = (
-            [other for wave in order[: position[name]] for other in wave]
-            if environment.stops
-            else list(workflow.waits_for)
-        )
-        needs = [
-            f"{other}-{environment.name}"
-            for other in sorted(needed, key=lambda n: (position[n], n))
-        ]
-        if predecessor:
-            needs.insert(0, "tested-commit")
-        calls.append(Call(workflow, tuple(needs)))
-    graph = {
-        w.id: [f"{other}-{environment.name}" for other in w.waits_for] for w in workflows.values()
-    }
-    root = next(e for e in answers.environments if e.name == environment.root)
-    return Orchestrator(
+    by_name = {e.name: e for e in answers.environments}
+    predecessor = by_name[environment.source] if environment.trigger == "after" else None
+    root = by_name[environment.root]
+    waits = needs(answers.dependencies.graph(answers.components), environment.stops)
+
+    def ids(components: Iterable[str]) -> list[str]:
+        """The jobs of components, in the order of deployment."""
+        wanted = set(components)
+        return [workflow.id for name, workflow in workflows.items() if name in wanted]
+
+    orchestrator = Orchestrator(
         environment=environment,
-        calls=tuple(calls),
+        calls=(),
         waves=order,
+        waits_for={name: workflow.waits_for for name, workflow in workflows.items()},
         predecessor=predecessor,
-        guard=_guard(predecessor, root) if predecessor else (),
-        graph=json.dumps(graph),
+        guard=orchestrator_guard(predecessor, root) if predecessor else (),
+        graph=json.dumps({w.id: ids(w.waits_for) for w in workflows.values()}),
+        orchestration=answers.orchestration,
+        # What a component's workflow is told over the API does not include the run before.
+        preflight=_belonging(root) if predecessor and answers.orchestration == "dispatch" else {},
     )
+    if answers.orchestration == "observe":
+        watched = {
+            workflow.id: {
+                "after": ids(waits[name]),
+                "jobs": decisive_jobs(workflow.component),
+            }
+            for name, workflow in workflows.items()
+        }
+        return dataclasses.replace(orchestrator, watched=json.dumps(watched))
+    calls = [
+        Call(
+            workflow,
+            (*orchestrator.gates[-1:], *ids(waits[name])),
+            _runs(workflow) if answers.orchestration == "dispatch" else "",
+        )
+        for name, workflow in workflows.items()
+    ]
+    return dataclasses.replace(orchestrator, calls=tuple(calls))
 
 
-def _guard(predecessor: Environment, root: Environment) -> tuple[str, ...]:
-    """When a finished run of the predecessor's orchestrator starts the next environment.
+def _runs(workflow: ComponentWorkflow) -> str:
+    """JSON that says in which run each package lies, by producer; Actions fills in the ids."""
+    environment = workflow.environment.name
+    members = [
+        f'"{producer}": ${{{{ needs.{producer}-{environment}.outputs.run-id }}}}'
+        for producer in workflow.producers
+    ]
+    runs = "{" + ", ".join(members) + "}" if members else ""
+    if len(runs) > EXPRESSION_CHARACTERS:
+        raise AnswerError(
+            f"dependency_map.{workflow.component.name}",
+            f"the runs of {len(members)} packages are named in {len(runs)} characters, and GitHub "
+            f"reads at most {EXPRESSION_CHARACTERS}; take fewer (`artifacts: []`), or choose call",
+        )
+    return runs
 
-    `workflow_run` fires for every conclusion, for every branch, and for forks. A run that was
-    itself started by `workflow_run` counts as one of the default branch (GitHub: "Events that
-    trigger workflows"), so its branch says nothing; its file can only come from there.
-    """
-    run = "github.event.workflow_run"
-    by_push = predecessor.trigger in ("branch", "tag")
-    events = ["push", "workflow_dispatch"] if by_push else ["workflow_dispatch"]
-    started = " || ".join(f"{run}.event == '{event}'" for event in events)
-    way = f"({started})" if by_push else started
-    if root.trigger == "branch" and not is_pattern(root.source):
-        branch = root.source.replace("'", "''")
-        way += f" &&\n{run}.head_branch == '{branch}'"
-    if predecessor.trigger == "after":
-        default = f"{run}.head_branch == github.event.repository.default_branch"
-        way = f"(({way}) ||\n({run}.event == 'workflow_run' &&\n{default}))"
-    condition = (
-        f"github.event_name == 'workflow_dispatch' ||\n({run}.conclusion == 'success' &&\n"
-        f"{run}.head_repository.id == github.event.repository.id &&\n{way})"
-    )
-    return tuple(condition.split("\n"))
+
+def _check_size(orchestrator: Orchestrator) -> None:
+    """Refuse an orchestrator that GitHub or its runner could not read. Raises AnswerError."""
+    longest = max(len(orchestrator.graph), len(orchestrator.watched))
+    if longest > VARIABLE_BYTES:
+        raise AnswerError(
+            "dependency_map",
+            f"the graph of {orchestrator.file} has {longest // 1024} KB, and a variable at most "
+            f"{VARIABLE_BYTES // 1024} KB; drop edges that others imply, or shorten names",
+        )
+    if orchestrator.size > WORKFLOW_FILE_BYTES:
+        size, limit = orchestrator.size // 1024, WORKFLOW_FILE_BYTES // 1024
+        raise AnswerError(
+            "dependency_map",
+            f"{orchestrator.file} would have about {size} KB, and GitHub reads at most {limit} KB; "
+            "drop edges that others imply, or say `on_failure: downstream`",
+        )
 
 
 def _component_workflow(
-    component: Component, environment: Environment, answers: Answers
+    component: Component, environment: Environment, triggers: Triggers, answers: Answers
 ) -> ComponentWorkflow:
     edges = [e for e in answers.dependencies.edges if e.consumer == component.name]
     packages = tuple(package(e, environment.name) for e in edges if e.placements)
     jobs: list[Job] = []
     for job_id in component.commands:
-        jobs.append(deployment_job(job_id, component, environment, packages, jobs, answers))
+        job = deployment_job(job_id, component, environment, packages, jobs, answers)
+        if triggers.waits and job.needs == ("preflight",):
+            job = dataclasses.replace(job, condition="needs.preflight.outputs.ready == 'true'")
+        jobs.append(job)
     root = next(e for e in answers.environments if e.name == environment.root)
     # The preflight asks for as much, so every caller grants it.
     permissions = dict(READ_PACKAGES)
@@ -335,6 +478,37 @@ def _component_workflow(
         waits_for=tuple(sorted({edge.producer for edge in edges})),
         preflight=_belonging(root),
         permissions=dict(sorted(permissions.items())),
+        run_name=_run_name(component.name, environment, triggers, answers.orchestration),
+        triggers=triggers,
+        orchestration=answers.orchestration,
+    )
+
+
+def _run_name(
+    component: str, environment: Environment, triggers: Triggers, orchestration: str
+) -> tuple[str, ...]:
+    """The title of a workflow's runs, in lines.
+
+    It starts with the commit and the environment, because nothing else that the API shows of a
+    run says what it deploys: docs/decisions/0002.
+    """
+    commit, where = "inputs.commit || github.sha", environment.name
+    deploys = f"Deploy ${{{{ {commit} }}}} to {where}"
+    if orchestration == "call":
+        return (f"{deploys}, {component} alone",)
+    if orchestration == "dispatch":
+        # By this an orchestrator finds a run when GitHub's answer did not say which it started.
+        return (
+            f"{deploys}, {component} ${{{{ inputs.orchestrator == '' && 'alone'",
+            "|| format('of run {0}, attempt {1}', inputs.orchestrator, inputs.attempt) }}",
+        )
+    if not triggers.after:
+        return (f"{deploys} - {component}",)
+    then = f"then {component}" if triggers.waits else f"then {where} - {component}"
+    return (
+        "${{ github.event_name == 'workflow_run'",
+        f"&& format('{{0}}, {then}', github.event.workflow_run.display_title)",
+        f"|| format('Deploy {{0}} to {where} - {component}', {commit}) }}}}",
     )
 
 

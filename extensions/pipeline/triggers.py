@@ -1,0 +1,176 @@
+"""What starts a workflow, and what else must hold before it deploys."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .components import Component
+from .environments import Environment, is_pattern, title
+from .errors import AnswerError
+from .graph import Graph, needs, reaches
+from .limits import WORKFLOW_RUN_LINKS
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """What starts a component's workflow under `observe`, where nothing else does."""
+
+    branch: str = ""
+    """A push to it; empty for none. Globs allowed."""
+    tag: str = ""
+    """A push of it; empty for none. Globs allowed."""
+    after: tuple[str, ...] = ()
+    """The names of the workflows whose end starts it."""
+    guard: tuple[str, ...] = ()
+    """The lines of the condition under which such an end counts."""
+    dependencies: str = ""
+    """JSON: each component that must have been deployed, with the names of the jobs that say so;
+    empty for none."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may find that the time has not come yet."""
+        return bool(self.dependencies)
+
+
+NOTHING = Triggers()
+
+
+def guard(events: tuple[str, ...], chained: bool, root: Environment) -> tuple[str, ...]:
+    """When the end of an earlier run starts the next one: lines of a condition.
+
+    `events` are those that start the earlier workflow besides `workflow_run`, which starts it if
+    `chained`; `root` is the environment that the chain starts from.
+
+    `workflow_run` fires for every conclusion, for every branch, and for forks. A run that was
+    itself started by `workflow_run` counts as one of the default branch (GitHub: "Events that
+    trigger workflows"), so its branch says nothing; its file can only come from there.
+    """
+    run = "github.event.workflow_run"
+    started = " || ".join(f"{run}.event == '{event}'" for event in events)
+    way = f"({started})" if len(events) > 1 else started
+    if root.trigger == "branch" and not is_pattern(root.source):
+        branch = root.source.replace("'", "''")
+        way += f" &&\n{run}.head_branch == '{branch}'"
+    if chained:
+        default = f"{run}.head_branch == github.event.repository.default_branch"
+        way = f"(({way}) ||\n({run}.event == 'workflow_run' &&\n{default}))"
+    condition = (
+        f"github.event_name == 'workflow_dispatch' ||\n({run}.conclusion == 'success' &&\n"
+        f"{run}.head_repository.id == github.event.repository.id &&\n{way})"
+    )
+    return tuple(condition.split("\n"))
+
+
+def orchestrator_guard(predecessor: Environment, root: Environment) -> tuple[str, ...]:
+    """When the end of an environment's orchestrator starts the next environment."""
+    by_push = predecessor.trigger in ("branch", "tag")
+    events = ("push", "workflow_dispatch") if by_push else ("workflow_dispatch",)
+    return guard(events, predecessor.trigger == "after", root)
+
+
+def decisive_jobs(component: Component) -> tuple[str, ...]:
+    """The names of the jobs whose success says that a component was deployed.
+
+    Of one that deploys nothing, those that nothing else of it waits for; none without jobs.
+    """
+    last = [job for job in ("deploy", "build") if job in component.commands][:1]
+    return tuple(component.code_type.jobs[job].name for job in last or component.commands)
+
+
+def workflow_name(component: str, environment: Environment) -> str:
+    """The name of a component's workflow, as the Actions tab and `workflow_run` have it."""
+    return f"{title(component)} {environment.title}"
+
+
+def observed(
+    components: tuple[Component, ...],
+    graph: Graph,
+    environment: Environment,
+    environments: tuple[Environment, ...],
+) -> dict[str, Triggers]:
+    """What starts each component's workflow for an environment under `observe`, by component.
+
+    Raises AnswerError for a chain that GitHub would end in silence.
+    """
+    by_name = {e.name: e for e in environments}
+    predecessor = by_name[environment.source] if environment.trigger == "after" else None
+    root = by_name[environment.root]
+    decisive = {component.name: decisive_jobs(component) for component in components}
+    waits = _without_idle(needs(graph, environment.stops), decisive)
+    direct = _without_idle(graph, decisive)
+    found: dict[str, Triggers] = {}
+    for component, needed in waits.items():
+        # Whoever waits for a and for b, which itself waits for a, is started by b alone.
+        last = sorted(n for n in needed if not any(n != o and reaches(waits, o, n) for o in needed))
+        if last:
+            first = {bool(waits[name]) or bool(predecessor) for name in last}
+            events = ["push"] * (False in first and root.trigger in ("branch", "tag"))
+            triggers = Triggers(
+                after=tuple(workflow_name(name, environment) for name in last),
+                guard=guard((*events, "workflow_dispatch"), True in first, root),
+                # What those waited for has succeeded too; packages of it are wanted all the same.
+                dependencies=json.dumps(
+                    {name: decisive[name] for name in sorted({*last, *direct[component]})}
+                ),
+            )
+        elif predecessor:
+            triggers = Triggers(
+                after=(predecessor.orchestrator,), guard=orchestrator_guard(predecessor, root)
+            )
+        elif environment.trigger == "branch":
+            triggers = Triggers(branch=environment.source)
+        elif environment.trigger == "tag":
+            triggers = Triggers(tag=environment.source)
+        else:
+            triggers = NOTHING
+        found[component] = triggers
+    before: list[str] = []
+    earlier = environment
+    while earlier.trigger == "after":
+        earlier = by_name[earlier.source]
+        before.insert(0, earlier.orchestrator)
+    names = {name: workflow_name(name, environment) for name in found}
+    _check_chain(found, names, before)
+    return found
+
+
+def _without_idle(waits: Graph, decisive: Mapping[str, tuple[str, ...]]) -> Graph:
+    """The graph in which nobody waits for a component without jobs, but for what that waits for.
+
+    Its run says nothing: it succeeds also where it only found that the time has not come.
+    """
+
+    def expanded(needed: frozenset[str]) -> frozenset[str]:
+        idle = {name for name in needed if not decisive[name]}
+        if not idle:
+            return needed
+        return expanded(frozenset(needed - idle).union(*(waits[name] for name in idle)))
+
+    return {component: expanded(needed) for component, needed in waits.items()}
+
+
+def _check_chain(
+    found: Mapping[str, Triggers], names: Mapping[str, str], before: list[str]
+) -> None:
+    """Refuse what GitHub would end in silence. Raises AnswerError with the longest chain.
+
+    `before` has the names of the orchestrators that come before the environment.
+    """
+    by_name = {name: component for component, name in names.items()}
+
+    @functools.cache
+    def chain(component: str) -> list[str]:
+        earlier = [chain(by_name[name]) for name in found[component].after if name in by_name]
+        return [*max(earlier, key=len, default=before), names[component]]
+
+    longest = max((chain(component) for component in found), key=len)
+    if len(longest) - 1 > WORKFLOW_RUN_LINKS:
+        raise AnswerError(
+            "orchestration",
+            f"under observe {' -> '.join(longest)} are {len(longest) - 1} links, and GitHub starts "
+            f"at most {WORKFLOW_RUN_LINKS} workflows after one another; choose call or dispatch",
+        )
