@@ -102,7 +102,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
     if asking not in BEFORE_ORCHESTRATION:
         _check_number(len(components), raw["orchestration"])
-    environments = read_environments(raw["branching"], raw["environments"])
+    environments = read_environments(raw["branching"], _environments_so_far(raw, asking))
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
     for switch in ("retry_approval", "pull_requests"):
@@ -112,9 +112,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
     if raw["orchestration"] == "observe" and asking not in BEFORE_ORCHESTRATION:
-        # While the environments are still to come, only what none of them could mend is wrong.
-        some = environments if asking != "orchestration" else (environments[0],)
-        for environment in some:
+        for environment in environments:
             observed(components, dependencies.graph(components), environment, environments)
     return Answers(
         project_name=project_name,
@@ -129,6 +127,12 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         retry_approval=raw["retry_approval"],
         pull_requests=raw["pull_requests"],
     )
+
+
+def _environments_so_far(raw: Mapping[str, Any], asking: str) -> Any:
+    """While they are still to come, one stands for them that leaves all orchestrations possible."""
+    to_come = asking == "orchestration" or (asking, raw["branching"]) == ("branching", "custom")
+    return [{"name": "dev", "branch": "main"}] if to_come else raw["environments"]
 
 
 def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:
@@ -186,13 +190,15 @@ def _check_choice(value: Any, choices: tuple[str, ...], place: str) -> None:
 
 
 def _check_number(number: int, orchestration: str) -> None:
-    most = CALLED_COMPONENTS if orchestration == "call" else DISPATCHED_COMPONENTS
+    most, why = DISPATCHED_COMPONENTS, "its summary can tell of"
+    if orchestration == "call":
+        most, why = CALLED_COMPONENTS, "GitHub runs in one run"
     if number > most:
         fix = "choose dispatch, or " if number <= DISPATCHED_COMPONENTS else ""
         raise AnswerError(
             "orchestration",
-            f"{orchestration} runs at most {most} components, and there are {number}; {fix}merge "
-            "some, or split the repository's pipelines",
+            f"there are {number} components, and {orchestration} takes the {most} that {why}; "
+            f"{fix}merge some, or split the repository's pipelines",
         )
 
 

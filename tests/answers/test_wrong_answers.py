@@ -84,26 +84,39 @@ def generated() -> list[Row]:
     """Rows that nobody would want to read in a file."""
     long = "x" * 10_000
     generic = {"code_type": "generic"}
-    many = "there are {}, and GitHub runs at most 49 component workflows in one run; merge some"
+    many = "there are {} components, and call takes the 49 that GitHub runs in one run; "
     ring = {f"n{i}": f"n{(i + 1) % 40}" for i in range(40)}
     rows: list[tuple[str, dict[Any, Any], str]] = [
         *(
             (
                 f"too-many/{number}",
                 {"code_types": [], "components": {f"c{i}": generic for i in range(number)}},
-                f"components: {many.format(number)} ...",
+                f"orchestration: {many.format(number)} ...",
             )
             for number in (50, 51, 300, 10_000)
         ),
         (
+            "too-many/251-dispatched",
+            {
+                "components": {f"c{i}": generic for i in range(249)},
+                "orchestration": "dispatch",
+            },
+            "orchestration: there are 251 components, and dispatch takes the 250 that ...; merge "
+            "some, or ...",
+        ),
+        (
             "too-many/50-with-checkboxes",
             {"components": {f"c{i}": generic for i in range(48)}},
-            f"components: {many.format(50)} ...",
+            f"orchestration: {many.format(50)} ...",
         ),
         (
             "too-many/10000-as-text",
-            {"components": "{" + ", ".join(f"c{i}: {{}}" for i in range(10_000)) + "}"},
-            f"components: {many.format(10_002)} ...",
+            {
+                "components": "{"
+                + ", ".join(f"c{i}: {{code_type: python}}" for i in range(10_000))
+                + "}"
+            },
+            f"orchestration: {many.format(10_002)} ...",
         ),
         (
             "cycle/of-forty",

@@ -208,12 +208,25 @@ def test_names_that_run_into_one_another(case: str) -> None:
     assert message.startswith(("components", "environments"))
 
 
-def test_as_many_as_github_runs() -> None:
+@pytest.mark.parametrize(
+    ("orchestration", "most", "fix"),
+    [("call", 49, "choose dispatch, or merge some"), ("dispatch", 250, "merge some")],
+)
+def test_as_many_as_github_runs(orchestration: str, most: int, fix: str) -> None:
     """50 unique reusable workflows in one run, of which the preflight is one."""
-    assert len(plan(components={f"c{i}": generic() for i in range(49)}).waves[0]) == 49
-    for number in (50, 10_000):
-        message = refusal(components={f"c{i}": generic() for i in range(number)})
-        assert message.startswith(f"components: there are {number}, ")
+
+    def given(number: int) -> dict[str, Any]:
+        components = {f"c{i}": generic() for i in range(number)}
+        return {"components": components, "orchestration": orchestration, "pull_requests": False}
+
+    assert len(plan(**given(most)).waves[0]) == most
+    takes = f"{orchestration} takes the {most} that"
+    message = refusal(**given(most + 1))
+    assert message.startswith(f"orchestration: there are {most + 1} components, and {takes}")
+    assert f"; {fix}, " in message
+    assert refusal(**given(10_000)).startswith(
+        f"orchestration: there are 10000 components, and {takes}"
+    )
 
 
 def test_more_code_types_and_components_than_github_runs() -> None:
