@@ -1,0 +1,98 @@
+"""The double of GitHub for scripts that start runs over REST and wait for them."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from offline_github import OfflineGitHub, Run
+from test_offline_github import SCRIPT, built, job, only
+
+Make = Callable[..., OfflineGitHub]
+
+CHILD = f"{{name: Child, on: workflow_dispatch, jobs: {{work: {job()}}}}}"
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """A repository whose `api.yml` runs a script, beside `child.yml` and other files."""
+
+    def build(script: str, **files: str) -> OfflineGitHub:
+        workflows = {f"{name}.yml": text for name, text in files.items()}
+        return built(tmp_path, {"child.yml": CHILD, "api.yml": api(script), **workflows}, {})
+
+    return build
+
+
+def api(script: str) -> str:
+    """A workflow whose job `ask` runs this script, which may call a few helpers."""
+    helpers = """
+        const repo = context.repo
+        const { actions } = github.rest
+        const sleep = seconds => new Promise(done => setTimeout(done, 1000 * seconds))
+        const failed = error => ({ ...error.response, status: error.status, failed: error })
+        const get = (path, headers = {}) =>
+          github.request(`GET /repos/acme/demo/actions/${path}`, { headers }).catch(failed)
+        const start = (workflow_id = 'child.yml') => actions.createWorkflowDispatch({
+          ...repo, workflow_id, ref: 'main', return_run_details: true,
+        }).then(({ data }) => data.workflow_run_id)
+        const end = async run_id => {
+          for (;;) {
+            const { data } = await actions.getWorkflowRun({ ...repo, run_id })
+            if (data.status === 'completed') return data
+            await sleep(1)
+          }
+        }
+    """
+    step = {
+        "id": "ask",
+        "uses": SCRIPT,
+        "with": {"script": textwrap.dedent(helpers) + textwrap.dedent(script)},
+    }
+    ask = {
+        "runs-on": "x",
+        "permissions": {"actions": "write"},
+        "outputs": {"result": "${{ steps.ask.outputs.result }}"},
+        "steps": [step],
+    }
+    return json.dumps({"on": "workflow_dispatch", "jobs": {"ask": ask}})
+
+
+def result(run: Run) -> Any:
+    """What the script returned."""
+    assert run.job("ask").result == "success", run.job("ask").log
+    return json.loads(run.job("ask").outputs["result"])
+
+
+def test_what_is_known_is_not_sent_again_and_runs_are_found_by_time_and_actor(make: Make) -> None:
+    script = """
+        const run = await end(await start())
+        const run_id = run.id
+        const seen = []
+        for (const path of [`runs/${run_id}`, 'runs?event=workflow_dispatch']) {
+          const first = await get(path)
+          const again = await get(path, { 'if-none-match': first.headers.etag })
+          const other = await get(path, { 'if-none-match': 'W/"x"' })
+          seen.push([first.headers.etag.slice(0, 3), again.status, again.data, other.status])
+        }
+        const at = run.created_at
+        const earlier = new Date(Date.parse(at) - 1000).toISOString()
+        const found = async query =>
+          (await get(`workflows/child.yml/runs?${query}`)).data.total_count
+        const created = c => found(`created=${encodeURIComponent(c)}`)
+        return { seen, actor: [await found(`actor=${run.actor.login}`), await found('actor=x')],
+          found: await Promise.all([`>=${at}`, `<=${at}`, `${earlier}..${at}`, `${earlier}..*`,
+            `>${earlier}`, '>2020-01-01', '<2020-01-01', `>${at}`, `<${at}`, `*..${earlier}`
+          ].map(created)) }
+    """
+    github = make(script)
+    github.push("main")
+    seen = result(github.dispatch("api.yml", "main"))
+    assert seen["seen"] == [['W/"', 304, "", 200]] * 2
+    assert seen["actor"] == [1, 0]
+    assert seen["found"] == [1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert only(github.runs_of("child.yml")).conclusion == "success"
