@@ -96,3 +96,78 @@ def test_what_is_known_is_not_sent_again_and_runs_are_found_by_time_and_actor(ma
     assert seen["actor"] == [1, 0]
     assert seen["found"] == [1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
     assert only(github.runs_of("child.yml")).conclusion == "success"
+
+
+def test_a_script_sees_one_fast_clock(make: Make) -> None:
+    script = """
+        const before = Date.now()
+        await sleep(30)
+        const waited = (Date.now() - before) / 1000
+        const { status, ...run } = await end(await start())
+        const age = (Date.now() - Date.parse(run.created_at)) / 1000
+        const recent = new Date(new Date().getTime() - 300 * 1000).toISOString()
+        const { data: { total_count } } =
+          await get(`workflows/child.yml/runs?created=${encodeURIComponent('>=' + recent)}`)
+        const { headers } = await get('runs?event=push')
+        return { waited, age, total_count, server: (Date.now() - Date.parse(headers.date)) / 1000,
+          dates: [new Date() instanceof Date, typeof Date(), Date.UTC(1970, 0, 2), new Date(0)] }
+    """
+    github = make(script)
+    github.push("main")
+    seen = result(github.dispatch("api.yml", "main"))
+    assert 30 <= seen["waited"] < 90
+    assert 0 <= seen["age"] < 300 and seen["total_count"] == 1
+    assert -2 < seen["server"] < 60
+    assert seen["dates"] == [True, "string", 86_400_000, "1970-01-01T00:00:00.000Z"]
+    created = [run.created_at for run in github.runs]
+    assert created == sorted(set(created))
+
+
+def test_calls_are_counted_and_a_spent_quota_is_full_again_after_its_reset(make: Make) -> None:
+    script = """
+        const run_id = context.runId
+        const seen = []
+        const names = ['limit', 'remaining', 'used', 'resource']
+        const note = ({ status, headers, data }) => seen.push(
+          [status, ...names.map(name => headers[`x-ratelimit-${name}`])]
+            .concat(status === 403 ? [data.message] : []))
+        const first = await get(`runs/${run_id}`)
+        note(first)
+        note(await get(`runs/${run_id}`, { 'if-none-match': first.headers.etag }))
+        note(await get('runs/1'))
+        const spent = await get(`runs/${run_id}`)
+        note(spent)
+        const wait = Number(spent.headers['x-ratelimit-reset']) - Date.now() / 1000
+        await sleep(wait)
+        note(await get(`runs/${run_id}`))
+        return { wait, seen }
+    """
+    github = make(script)
+    github.push("main")
+    github.rate_limit.window = 200
+    github.quota = 2
+    seen = result(github.dispatch("api.yml", "main"))
+    assert 0 < seen["wait"] <= 200
+    assert seen["seen"] == [
+        [200, "1000", "1", "999", "core"],
+        [304, "1000", "1", "999", "core"],
+        [404, "1000", "0", "1000", "core"],
+        [403, "1000", "0", "1000", "core", "API rate limit exceeded for installation."],
+        [200, "1000", "999", "1", "core"],
+    ]
+    assert github.quota is None
+
+
+def test_a_secondary_limit_can_be_planned_with_its_headers(make: Make) -> None:
+    script = """
+        const busy = await get('runs')
+        const before = Date.now()
+        await sleep(Number(busy.headers['retry-after']))
+        return [busy.status, busy.data.message, busy.headers['x-ratelimit-remaining'],
+          Date.now() - before >= 60000, (await get('runs')).status]
+    """
+    github = make(script)
+    github.push("main")
+    message = "You have exceeded a secondary rate limit. Please wait a few minutes."
+    github.answer("GET", "/runs$", 429, {"message": message}, headers={"Retry-After": "60"})
+    assert result(github.dispatch("api.yml", "main")) == [429, message, "999", True, 200]

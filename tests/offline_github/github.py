@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import itertools
 import json
@@ -16,15 +15,15 @@ from typing import Any
 import toolbox
 
 from . import actions, events, expressions, scheduler, workflows
+from .clock import Clock, RateLimit
 from .concurrency import Claim, Groups
 from .model import Artifact, Job, NotModelledError, PullRequest, Run
 from .repository import WORKFLOWS, Repository, git
-from .server import Answer, ApiCall, Server
+from .server import Answer, ApiCall, Planned, Server, next_plan
 from .tools import Command, Tools
 
 MAX_WORKFLOW_RUN_LINKS = 3
 SERVER_URL = "https://github.com"
-EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 PEOPLE = {"octocat": 3001, "stranger": 3002}
 
 
@@ -67,8 +66,11 @@ class OfflineGitHub:
         self.runner_environment: dict[str, str] = {}
         #: How many jobs run at once; 1 makes `order` the same every time.
         self.parallel = 4
-        #: How many times faster timers run in scripts of actions/github-script.
-        self.speed = 100
+        #: The time that scripts of actions/github-script see, REST tells, and runs carry.
+        self.clock = Clock(speed=100)
+        self.rate_limit = RateLimit(self.clock)
+        #: Everything happens in the same second from now on: creation, changes and ends of runs.
+        self.same_second = False
         #: Called with (run, job key) before a job's first step; may push, cancel, dispatch, fail.
         self.before_job: Callable[[Run, str], None] | None = None
         #: Job key -> result (and outputs), for jobs whose steps shall not run at all.
@@ -91,16 +93,33 @@ class OfflineGitHub:
         self._hosts = _hosts()
         self._action_log = workdir / "actions.jsonl"
         self._ids = itertools.count(1)
-        self._ticks = itertools.count()
         self._numbers: dict[str, int] = {}
         self._pull_requests: list[PullRequest] = []
         self._threads: list[threading.Thread] = []
         self._schedulers: dict[int, scheduler.Scheduler] = {}
         self._claims: dict[int, Claim] = {}
-        self._planned: list[tuple[str, re.Pattern[str], Answer]] = []
+        self._planned: list[Planned] = []
         self._local = threading.local()
 
     # What tests do
+
+    @property
+    def speed(self) -> float:
+        """How many times faster the clock and timers of scripts run."""
+        return self.clock.speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        self.clock.speed = speed
+
+    @property
+    def quota(self) -> int | None:
+        """REST calls left for the jobs' tokens; None when they are sure to suffice."""
+        return self.rate_limit.left
+
+    @quota.setter
+    def quota(self, calls: int | None) -> None:
+        self.rate_limit.leave(calls)
 
     def push(self, branch: str) -> list[Run]:
         """Push a branch of the work tree; the runs that the push itself started."""
@@ -295,9 +314,26 @@ class OfflineGitHub:
         lines = self._action_log.read_text(encoding="utf-8").splitlines()
         return [entry for entry in map(json.loads, lines) if name in (None, entry["tool"])]
 
-    def answer(self, method: str, path: str, status: int, body: Any = None, times: int = 1) -> None:
-        """Let the next REST calls that match answer this; status 0 drops the connection."""
-        self._planned += [(method, re.compile(path), Answer(status, body))] * times
+    def answer(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        body: Any = None,
+        times: int = 1,
+        headers: dict[str, str] | None = None,
+        *,
+        after: bool = False,
+        skip: int = 0,
+    ) -> None:
+        """Let the next REST calls that match answer this; status 0 drops the connection.
+
+        `after`: only once the call has done its work. `skip`: let so many matching calls through.
+        """
+        lower = {name.lower(): value for name, value in (headers or {}).items()}
+        planned = Answer(status, body, lower)
+        with self.lock:
+            self._planned.append(Planned(method, re.compile(path), planned, times, skip, after))
 
     def job_keys(self, workflow_file: str, ref: str = "main") -> list[str]:
         """The keys of all jobs with steps that a run of this workflow could have."""
@@ -559,21 +595,21 @@ class OfflineGitHub:
         """Something that this double does not imitate was asked for: the test must hear of it."""
         self.failures.append(NotModelledError(what))
 
-    def planned_answer(self, method: str, path: str) -> Answer | None:
+    def planned_answer(self, method: str, path: str) -> Planned | None:
         with self.lock:
-            for planned in self._planned:
-                if planned[0] == method and planned[1].search(path):
-                    self._planned.remove(planned)
-                    return planned[2]
-        return None
+            return next_plan(self._planned, method, path)
 
     def new_id(self) -> int:
         with self.lock:
             return 10_000_000 + next(self._ids)
 
     def _now(self) -> str:
-        moment = EPOCH + datetime.timedelta(seconds=next(self._ticks))
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        """A second of its own, for what orders runs and artifacts."""
+        return self.clock.stamp(new=True, frozen=self.same_second)
+
+    def moment(self) -> str:
+        """The second of a change; may be the one of the change before."""
+        return self.clock.stamp(frozen=self.same_second)
 
     def find_run(self, run_id: int, attempt: int | None = None) -> Run | None:
         attempts = [run for run in self.runs if run.id == run_id and attempt in (None, run.attempt)]
@@ -787,4 +823,5 @@ class OfflineGitHub:
             "OFFLINE_GITHUB_ACTION_LOG": str(self._action_log),
             "OFFLINE_GITHUB_JOB": job.key,
             "OFFLINE_GITHUB_SPEED": str(self.speed),
+            "OFFLINE_GITHUB_CLOCK": " ".join(str(1000 * t) for t in self.clock.pair()),
         }

@@ -53,6 +53,34 @@ class Answer:
     headers: dict[str, str] | None = None
 
 
+@dataclass
+class Planned:
+    """Something that the test wants to happen to REST calls."""
+
+    method: str
+    path: re.Pattern[str]
+    answer: Answer
+    times: int = 1
+    #: So many matching calls are let through before.
+    skip: int = 0
+    #: The call does its work, and only then gets this answer.
+    after: bool = False
+
+
+def next_plan(plans: list[Planned], method: str, path: str) -> Planned | None:
+    """The first plan whose turn it is; every plan counts all calls that match it."""
+    found = None
+    for plan in plans:
+        if plan.times == 0 or plan.method not in ("", method) or not plan.path.search(path):
+            continue
+        if plan.skip:
+            plan.skip -= 1
+        elif found is None:
+            found = plan
+            plan.times -= 1
+    return found
+
+
 class ApiError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -484,6 +512,13 @@ def twirp(session: Session, method: str, body: dict[str, Any]) -> Answer:
 class _HttpHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _HttpServer
+    github: OfflineGitHub | None = None
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The `Date` header tells the time that scripts see."""
+        if timestamp is None and self.github:
+            timestamp = self.github.clock.now()
+        return super().date_time_string(timestamp)
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -533,21 +568,41 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         session = self.server.sessions.get(token)
         if session is None:
             return Answer(401, {"message": "Bad credentials"})
+        self.github = session.github
         body = json.loads(data) if data else None
         if path.startswith("/twirp/"):
             with session.github.lock:
                 return twirp(session, path.rpartition("/")[2], body or {})
-        answer = self._rest(session, path, query, body)
         if path.startswith("/_offline/"):
-            return answer
+            return self._rest(session, path, query, body)
+        answer = self._limited(session, path, query, body)
         session.github.api_calls.append(
             ApiCall(self.command, self.path, session.job.key, answer.status, body)
         )
         return answer
 
+    def _limited(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
+        """Counts the call, and tells how many are left."""
+        limit = session.github.rate_limit
+        if limit.take():
+            answer = self._planned(session, path, query, body)
+            if answer.status == 304:
+                limit.give_back()
+        else:
+            message = "API rate limit exceeded for installation."
+            answer = Answer(403, {"message": message, "status": "403"})
+        return Answer(answer.status, answer.body, {**limit.headers(), **(answer.headers or {})})
+
+    def _planned(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
+        """What the test wants the client to hear, or what the call itself answers."""
+        planned = session.github.planned_answer(self.command, path)
+        if planned is None:
+            return self._rest(session, path, query, body)
+        if planned.after:
+            self._rest(session, path, query, body)
+        return planned.answer
+
     def _rest(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
-        if answer := session.github.planned_answer(self.command, path):
-            return answer
         path = re.sub(r"^/_offline/clone/([^/]+/[^/]+)$", r"/repos/\1/_clone", path)
         try:
             for method, pattern, permission, handler in ROUTES:

@@ -10,6 +10,26 @@ const { context, getOctokit } = await import('@actions/github')
 const AsyncFunction = Object.getPrototypeOf(async () => null).constructor
 const require = createRequire(new URL('../../node/package.json', import.meta.url))
 
+/** Waiting is most of what a polling script does: its clock and timers run faster here, together. */
+function hasten() {
+  const { Date, setInterval, setTimeout } = globalThis
+  const speed = Number(process.env.OFFLINE_GITHUB_SPEED || 1)
+  const [real, shown] = (process.env.OFFLINE_GITHUB_CLOCK || '0 0').split(' ').map(Number)
+  // Finer than Date.now(), whose milliseconds are long when they are multiplied.
+  const [begin, mark] = [Date.now(), performance.now()]
+  const now = () => Math.floor(shown + (begin - real + performance.now() - mark) * speed)
+  // Node may fire a millisecond early, counted from a moment that lies a little back.
+  const shorten = (delay) => Math.ceil((delay || 0) / speed) + 1
+  globalThis.setTimeout = (callback, delay, ...rest) => setTimeout(callback, shorten(delay), ...rest)
+  globalThis.setInterval = (callback, delay, ...rest) => setInterval(callback, shorten(delay), ...rest)
+  globalThis.Date = new Proxy(Date, {
+    apply: () => new Date(now()).toString(),
+    construct: (target, given, made) => Reflect.construct(target, given.length ? given : [now()], made),
+    get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
+  })
+  return () => Object.assign(globalThis, { Date, setInterval, setTimeout })
+}
+
 export default async function githubScript() {
   const token = core.getInput('github-token', { required: true })
   const script = core.getInput('script', { required: true })
@@ -27,10 +47,7 @@ export default async function githubScript() {
     glob,
     io,
   }
-  // Waiting is the only thing a polling script does most of the time: its clock runs faster here.
-  const speed = Number(process.env.OFFLINE_GITHUB_SPEED || 1)
-  const { setTimeout } = globalThis
-  globalThis.setTimeout = (callback, delay, ...rest) => setTimeout(callback, (delay ?? 0) / speed, ...rest)
+  const restore = hasten()
   try {
     const result = await new AsyncFunction(...Object.keys(scope), script)(...Object.values(scope))
     const encoding = core.getInput('result-encoding') || 'json'
@@ -41,6 +58,6 @@ export default async function githubScript() {
   } catch (error) {
     throw new Error(`Unhandled error: ${error}`, { cause: error })
   } finally {
-    globalThis.setTimeout = setTimeout
+    restore()
   }
 }
