@@ -171,3 +171,54 @@ def test_a_secondary_limit_can_be_planned_with_its_headers(make: Make) -> None:
     message = "You have exceeded a secondary rate limit. Please wait a few minutes."
     github.answer("GET", "/runs$", 429, {"message": message}, headers={"Retry-After": "60"})
     assert result(github.dispatch("api.yml", "main")) == [429, message, "999", True, 200]
+
+
+@pytest.mark.parametrize("status", [0, 204, 502])
+def test_a_call_can_do_its_work_although_its_answer_is_lost(make: Make, status: int) -> None:
+    script = """
+        const seen = []
+        const said = () => start().then(id => id > 0, error => error.status)
+        for (let i = 0; i < 3; i++) seen.push(await said())
+        return seen
+    """
+    github = make(script)
+    github.push("main")
+    github.answer("POST", "/dispatches$", status, after=True, skip=1)
+    first, lost, last = result(github.dispatch("api.yml", "main"))
+    assert first is last is True
+    assert lost == {0: 500, 204: False, 502: 502}[status]
+    assert [run.conclusion for run in github.runs_of("child.yml")] == ["success"] * 3
+    assert [call.status for call in github.api_calls] == [200, status, 200]
+
+
+def test_plans_count_every_call_that_matches_them(make: Make) -> None:
+    github = make("")
+    github.answer("GET", "/a", 503)
+    github.answer("GET", "/a", 404, skip=2)
+    github.answer("GET", "/a", 500, skip=1)
+    answers = [github.planned_answer("GET", "/a") for _ in range(4)]
+    assert [plan and plan.answer.status for plan in answers] == [503, 500, 404, None]
+
+
+def test_the_network_can_fail_before_anything_reaches_github(make: Make) -> None:
+    script = """
+        const text = ({ message, cause }) => [message, cause.name, cause.message, cause.cause.code]
+        const raw = await fetch(`${process.env.GITHUB_API_URL}/repos/acme/demo`).then(
+          () => null, error => [error.name, error.message, error.cause.code])
+        const calls = []
+        for (let i = 0; i < 3; i++) calls.push(await start().then(id => id > 0, text))
+        return { raw, calls }
+    """
+    github = make(script)
+    github.push("main")
+    github.unreachable(1, "demo$", "ECONNREFUSED")
+    github.unreachable(1, "/dispatches", skip=1, method="POST")
+    seen = result(github.dispatch("api.yml", "main"))
+    assert seen["raw"] == ["TypeError", "fetch failed", "ECONNREFUSED"]
+    first, failed, last = seen["calls"]
+    assert first is last is True
+    host = "getaddrinfo ENOTFOUND 127.0.0.1"
+    assert failed == [host, "TypeError", "fetch failed", "ENOTFOUND"]
+    assert len(github.runs_of("child.yml")) == len(github.api_calls) == 2
+    # Nothing is left to fail: later jobs do not even ask.
+    assert github.fault_environment() == {}

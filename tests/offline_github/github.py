@@ -99,6 +99,7 @@ class OfflineGitHub:
         self._schedulers: dict[int, scheduler.Scheduler] = {}
         self._claims: dict[int, Claim] = {}
         self._planned: list[Planned] = []
+        self._faults: list[Planned] = []
         self._local = threading.local()
 
     # What tests do
@@ -334,6 +335,23 @@ class OfflineGitHub:
         planned = Answer(status, body, lower)
         with self.lock:
             self._planned.append(Planned(method, re.compile(path), planned, times, skip, after))
+
+    def unreachable(
+        self,
+        times: int = 1,
+        path: str = "",
+        code: str = "ENOTFOUND",
+        *,
+        method: str = "",
+        skip: int = 0,
+    ) -> None:
+        """Let `fetch` of the next matching calls fail in scripts; plan it before the job starts.
+
+        `code` is also EAI_AGAIN, ECONNREFUSED, ECONNRESET or ETIMEDOUT; nothing reaches GitHub.
+        """
+        with self.lock:
+            plan = Planned(method, re.compile(path), Answer(0, code), times, skip)
+            self._faults.append(plan)
 
     def job_keys(self, workflow_file: str, ref: str = "main") -> list[str]:
         """The keys of all jobs with steps that a run of this workflow could have."""
@@ -598,6 +616,15 @@ class OfflineGitHub:
     def planned_answer(self, method: str, path: str) -> Planned | None:
         with self.lock:
             return next_plan(self._planned, method, path)
+
+    def fault(self, method: str, path: str) -> str | None:
+        with self.lock:
+            plan = next_plan(self._faults, method, path)
+        return plan.answer.body if plan else None
+
+    def fault_environment(self) -> dict[str, str]:
+        """Tells a job that it has to ask before its calls."""
+        return {"OFFLINE_GITHUB_FAULTS": "1"} if any(f.times for f in self._faults) else {}
 
     def new_id(self) -> int:
         with self.lock:

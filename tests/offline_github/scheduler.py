@@ -361,6 +361,7 @@ class Scheduler:
             if result := github.forced_results.get(node.key):
                 outcome = runner.JobOutcome(result, github.forced_outputs.get(node.key, {}))
             else:
+                process.request.environment |= github.fault_environment()
                 outcome = process.run()
         except BaseException as error:
             outcome = error

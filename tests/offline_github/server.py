@@ -573,6 +573,8 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         if path.startswith("/twirp/"):
             with session.github.lock:
                 return twirp(session, path.rpartition("/")[2], body or {})
+        if path == "/_offline/fault":
+            return Answer(200, {"code": session.github.fault(body["method"], body["path"])})
         if path.startswith("/_offline/"):
             return self._rest(session, path, query, body)
         answer = self._limited(session, path, query, body)

@@ -6,6 +6,7 @@ const exec = await import('@actions/exec')
 const glob = await import('@actions/glob')
 const io = await import('@actions/io')
 const { context, getOctokit } = await import('@actions/github')
+const { defaults } = await import('@actions/github/lib/utils')
 
 const AsyncFunction = Object.getPrototypeOf(async () => null).constructor
 const require = createRequire(new URL('../../node/package.json', import.meta.url))
@@ -30,12 +31,45 @@ function hasten() {
   return () => Object.assign(globalThis, { Date, setInterval, setTimeout })
 }
 
+const FAULTS = {
+  ENOTFOUND: ({ hostname }) => ['getaddrinfo', hostname],
+  EAI_AGAIN: ({ hostname }) => ['getaddrinfo', hostname],
+  ECONNREFUSED: ({ host }) => ['connect', host],
+  ETIMEDOUT: ({ host }) => ['connect', host],
+  ECONNRESET: () => ['read', ''],
+}
+
+/** A fetch that asks before each call whether the test wants the network to fail. */
+function unreliable(fetch, token) {
+  const ask = globalThis.fetch
+  return async (resource, options) => {
+    const url = new URL(resource?.url ?? resource)
+    const method = options?.method ?? resource?.method ?? 'GET'
+    const answer = await ask(new URL('/_offline/fault', process.env.GITHUB_API_URL), {
+      method: 'POST',
+      headers: { authorization: `token ${token}` },
+      body: JSON.stringify({ method: method.toUpperCase(), path: url.pathname }),
+    })
+    const { code } = await answer.json()
+    if (!code) return fetch(resource, options)
+    const [syscall, where] = FAULTS[code](url)
+    const cause = Object.assign(new Error(`${syscall} ${code} ${where}`.trim()), { code, syscall })
+    throw new TypeError('fetch failed', { cause })
+  }
+}
+
 export default async function githubScript() {
   const token = core.getInput('github-token', { required: true })
   const script = core.getInput('script', { required: true })
   const baseUrl = core.getInput('base-url')
   const userAgent = core.getInput('user-agent') || 'actions/github-script'
-  const github = getOctokit(token, { userAgent, ...(baseUrl ? { baseUrl } : {}) })
+  const { fetch } = globalThis
+  const request = { ...defaults.request }
+  if (process.env.OFFLINE_GITHUB_FAULTS) {
+    request.fetch = unreliable(request.fetch, token)
+    globalThis.fetch = unreliable(fetch, token)
+  }
+  const github = getOctokit(token, { userAgent, request, ...(baseUrl ? { baseUrl } : {}) })
   const scope = {
     require,
     __original_require__: require,
@@ -59,5 +93,6 @@ export default async function githubScript() {
     throw new Error(`Unhandled error: ${error}`, { cause: error })
   } finally {
     restore()
+    globalThis.fetch = fetch
   }
 }
