@@ -24,7 +24,9 @@ from .tools import Command, Tools
 
 MAX_WORKFLOW_RUN_LINKS = 3
 SERVER_URL = "https://github.com"
-PEOPLE = {"octocat": 3001, "stranger": 3002}
+#: Who starts a run with the GITHUB_TOKEN of a job.
+BOT = "github-actions[bot]"
+PEOPLE = {"octocat": 3001, "stranger": 3002, BOT: 41898282}
 
 
 class DispatchError(ValueError):
@@ -58,7 +60,8 @@ class OfflineGitHub:
         self.server.add(self)
         self.api_url = self.server.url
         self.default_branch = "main"
-        #: name -> {"reviewers": bool, "branches": [globs], "vars": {}, "secrets": {}}
+        #: name -> {"reviewers": bool, "branches": [globs], "vars": {}, "secrets": {}}; with
+        #: reviewers also "hold": an event, or a function of run and job key, to wait for.
         self.environments: dict[str, dict[str, Any]] = {}
         self.variables: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
@@ -76,7 +79,11 @@ class OfflineGitHub:
         #: Job key -> result (and outputs), for jobs whose steps shall not run at all.
         self.forced_results: dict[str, str] = {}
         self.forced_outputs: dict[str, dict[str, str]] = {}
-        #: A job that runs for longer than these seconds is a mistake of the test.
+        #: Workflow file -> conclusion, for runs of which no job shall run at all.
+        self.forced_conclusions: dict[str, str] = {}
+        #: Labels of `runs-on` that no runner has: such jobs stay queued.
+        self.no_runner: set[str] = set()
+        #: A job that runs, or is held, for longer than these seconds is a mistake of the test.
         self.job_limit = 120
         self.runs: list[Run] = []
         self.api_calls: list[ApiCall] = []
@@ -195,7 +202,14 @@ class OfflineGitHub:
         )
 
     def dispatch(self, workflow_file: str, ref: str, inputs: dict[str, Any] | None = None) -> Run:
-        """Start a workflow by hand or over the API. DispatchError where GitHub answers 422."""
+        """Start a workflow by hand. DispatchError where GitHub answers 422."""
+        with self._outermost():
+            return self.dispatch_at_once(workflow_file, ref, inputs, "octocat")
+
+    def dispatch_at_once(
+        self, workflow_file: str, ref: str, inputs: dict[str, Any] | None, actor: str
+    ) -> Run:
+        """Start a workflow, and do not wait: the API does this."""
         path = workflow_file if "/" in workflow_file else f"{WORKFLOWS}/{workflow_file}"
         if path not in self.remote.workflows(self._default_commit()):
             raise DispatchError(f"{path} does not exist on the default branch")
@@ -211,11 +225,10 @@ class OfflineGitHub:
         except ValueError as error:
             raise DispatchError(str(error)) from error
         texts = {name: workflows.as_text(value) for name, value in typed.items()}
-        payload = {"ref": full, "inputs": texts, "workflow": path, **self._payload()}
-        with self._outermost():
-            return self._start(path, "workflow_dispatch", full, commit, payload, typed)
+        payload = {"ref": full, "inputs": texts, "workflow": path, **self._payload(actor)}
+        return self._start(path, "workflow_dispatch", full, commit, payload, typed)
 
-    def rerun(self, run: Run, failed_only: bool = False) -> Run:
+    def rerun(self, run: Run, failed_only: bool = False, actor: str = "octocat") -> Run:
         """Another attempt: same id, commit and event. Returns the new attempt."""
         if run.status != "completed":
             raise ValueError("This workflow run is still running")
@@ -233,11 +246,13 @@ class OfflineGitHub:
             attempt=run.attempt + 1,
             inputs=run.inputs,
             actor=run.actor,
+            triggering_actor=actor,
             created_at=run.created_at,
             head_repository=run.head_repository,
             triggered_by=run.triggered_by,
             artifact_store=run.artifact_store,
         )
+        again.started_at = again.updated_at = self._now()
         with self._outermost():
             self._begin(again, previous=run if failed_only else None)
         return again
@@ -245,6 +260,7 @@ class OfflineGitHub:
     def cancel(self, run: Run) -> None:
         """Cancel a run that is going on (from `before_job`, a tool, or over the API)."""
         run.cancelled = True
+        self.touch(run)
         with self.groups.changed:
             claim = self._claims.get(id(run))
             if claim and claim.state == "pending":
@@ -262,6 +278,7 @@ class OfflineGitHub:
         event: str = "push",
         conclusion: str = "success",
         display_title: str = "",
+        created_at: str = "",
         fork: bool = False,
         artifacts: dict[str, dict[str, bytes]] | None = None,
         fire: bool = False,
@@ -280,6 +297,8 @@ class OfflineGitHub:
             display_title or name,
         )
         run.head_repository = self.fork if fork else self.name
+        if created_at:
+            run.created_at = run.started_at = run.updated_at = created_at
         for artifact_name, files in (artifacts or {}).items():
             self.new_artifact(run, artifact_name).fill(files)
         if fire:
@@ -512,7 +531,9 @@ class OfflineGitHub:
                 self.new_id(), number, path, name, event, commit, branch, ref, payload
             )
             return_value.inputs, return_value.created_at = inputs, self._now()
+            return_value.started_at = return_value.updated_at = return_value.created_at
             return_value.actor = payload.get("sender", {}).get("login", return_value.actor)
+            return_value.triggering_actor = return_value.actor
             if pull := payload.get("pull_request"):
                 head = pull["head"]
                 return_value.head_sha, return_value.head_branch = head["sha"], head["ref"]
@@ -525,20 +546,22 @@ class OfflineGitHub:
             self.runs.append(run)
         ready = threading.Event()
         thread = threading.Thread(target=self._execute, args=(run, previous, ready), daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self.lock:
+            self._threads.append(thread)
+            thread.start()
         ready.wait()  # runs are created, and ask for their groups, in the order of the events
 
     def _execute(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
         try:
-            self._run_jobs(run, previous, ready)
+            ended = self._run_jobs(run, previous, ready)
         except workflows.WorkflowError as error:
-            run.jobs, run.conclusion, run.message = {}, "startup_failure", str(error)
+            run.jobs, run.message, ended = {}, str(error), "startup_failure"
         except BaseException as error:
             self.failures.append(error)
-            run.conclusion, run.message = "failure", repr(error)
+            run.message, ended = repr(error), "failure"
         finally:
-            run.status = "completed"
+            with self.lock:
+                run.status, run.conclusion, run.updated_at = "completed", ended, self._now()
             if claim := self._claims.get(id(run)):
                 self.groups.release(claim)
         try:
@@ -548,7 +571,8 @@ class OfflineGitHub:
         finally:
             ready.set()
 
-    def _run_jobs(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
+    def _run_jobs(self, run: Run, previous: Run | None, ready: threading.Event) -> str:
+        """The run from its start to its conclusion."""
         files = self.remote.workflows(run.sha)
         root = workflows.tree(files, run.workflow_path)
         context = {
@@ -571,22 +595,26 @@ class OfflineGitHub:
             claim = Claim(settings["group"], f"run {run.id}", lambda: self.cancel(run))
             claims.append(claim)
             self._claims[id(run)] = claim
-            run.status = "pending"
             self.groups.request(claim, bool(settings.get("cancel-in-progress")))
+            if claim.state == "pending":
+                self.show_status(run, "pending")
             ready.set()
             with self.groups.changed:
                 self.groups.changed.wait_for(lambda: claim.state not in ("new", "pending"))
             if claim.state == "cancelled":
-                run.cancelled, run.conclusion, run.message = True, "cancelled", claim.message
-                return
-        run.status = "in_progress"
+                run.cancelled, run.message = True, claim.message
+                return "cancelled"
+        if forced := self.forced_conclusions.get(run.workflow_file):
+            ready.set()
+            return forced
+        self.show_status(run, "queued")
         jobs = scheduler.Scheduler(self, run, root, claims)
         if previous:
             jobs.keep(previous)
         self._schedulers[id(run)] = jobs
         ready.set()
         jobs.execute()
-        run.conclusion = scheduler.conclusion(run)
+        return scheduler.conclusion(run)
 
     def _default_title(self, run: Run) -> str:
         if run.event == "push":
@@ -604,7 +632,8 @@ class OfflineGitHub:
             return
         while alive := [thread for thread in self._threads if thread.is_alive()]:
             alive[0].join()
-        self._threads.clear()
+        with self.lock:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
         if self.failures:
             failures, self.failures = self.failures, []
             raise failures[0]
@@ -633,6 +662,20 @@ class OfflineGitHub:
     def _now(self) -> str:
         """A second of its own, for what orders runs and artifacts."""
         return self.clock.stamp(new=True, frozen=self.same_second)
+
+    def touch(self, run: Run) -> None:
+        """The run, or one of its jobs, has changed."""
+        with self.lock:
+            if run.status != "completed":
+                run.updated_at = self.moment()
+
+    def show_status(self, run: Run, status: str, job: Job | None = None) -> None:
+        """The API shows another status of the run, or of its job, from now on."""
+        with self.lock:
+            shown = job or run
+            if shown.status != status:
+                shown.status = status
+                self.touch(run)
 
     def moment(self) -> str:
         """The second of a change; may be the one of the change before."""
@@ -707,6 +750,10 @@ class OfflineGitHub:
             },
         }
 
+    @staticmethod
+    def _account(login: str) -> dict[str, Any]:
+        return {"login": login, "id": PEOPLE[login], "type": "Bot" if login == BOT else "User"}
+
     def _pull_request_payload(self, pull: PullRequest, base_commit: str) -> dict[str, Any]:
         def side(repository: str, branch: str, commit: str) -> dict[str, Any]:
             shown = self.repository_payload(repository)
@@ -725,6 +772,10 @@ class OfflineGitHub:
         }
 
     def run_payload(self, run: Run) -> dict[str, Any]:
+        with self.lock:  # the run may be going on
+            return self._run_payload(run)
+
+    def _run_payload(self, run: Run) -> dict[str, Any]:
         url = f"{self.api_url}/repos/{self.name}/actions/runs/{run.id}"
         return {
             "id": run.id,
@@ -740,12 +791,13 @@ class OfflineGitHub:
             "run_attempt": run.attempt,
             "workflow_id": self.workflow_id(run.workflow_path),
             "created_at": run.created_at,
-            "updated_at": run.created_at,
+            "run_started_at": run.started_at,
+            "updated_at": run.updated_at,
             "url": url,
             "jobs_url": f"{url}/jobs",
             "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}",
-            "actor": {"login": run.actor},
-            "triggering_actor": {"login": run.actor},
+            "actor": self._account(run.actor),
+            "triggering_actor": self._account(run.triggering_actor),
             "repository": self.repository_payload(),
             "head_repository": self.repository_payload(run.head_repository),
             # GitHub lists those of the repository itself, not those of forks.
@@ -758,8 +810,12 @@ class OfflineGitHub:
 
     def job_payloads(self, run: Run) -> list[dict[str, Any]]:
         """Jobs as the API lists them: those with steps, under the names that the page shows."""
+        with self.lock:  # the run may be going on
+            return self._job_payloads(run)
+
+    def _job_payloads(self, run: Run) -> list[dict[str, Any]]:
         shown = []
-        jobs = dict(run.jobs)  # the run may be going on
+        jobs = dict(run.jobs)
         for key, job in jobs.items():
             if any(other.startswith(f"{key} / ") for other in jobs):
                 continue
@@ -775,6 +831,9 @@ class OfflineGitHub:
                     "name": " / ".join(names),
                     "status": job.status,
                     "conclusion": job.result,
+                    "created_at": job.created_at,
+                    "started_at": job.started_at or job.created_at,
+                    "completed_at": job.completed_at,
                     "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{job.id}",
                     "steps": [],
                 }
@@ -810,7 +869,7 @@ class OfflineGitHub:
             "run_number": str(run.number),
             "server_url": SERVER_URL,
             "sha": run.sha,
-            "triggering_actor": run.actor,
+            "triggering_actor": run.triggering_actor,
             "workflow": run.workflow_name,
             "workflow_ref": f"{self.name}/{run.workflow_path}@{run.ref}",
             "workflow_sha": run.sha,

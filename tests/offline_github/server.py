@@ -411,7 +411,9 @@ def dispatch(request: Request) -> Answer:
     if path is None:
         raise ApiError(404, "Not Found")
     try:
-        run = request.github.dispatch(path, body.get("ref", ""), body.get("inputs") or {})
+        run = request.github.dispatch_at_once(
+            path, body.get("ref", ""), body.get("inputs") or {}, "github-actions[bot]"
+        )
     except ValueError as error:
         raise ApiError(422, str(error)) from error
     if not body.get("return_run_details"):
@@ -574,7 +576,8 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
             with session.github.lock:
                 return twirp(session, path.rpartition("/")[2], body or {})
         if path == "/_offline/fault":
-            return Answer(200, {"code": session.github.fault(body["method"], body["path"])})
+            asked = body or {}
+            return Answer(200, {"code": session.github.fault(asked["method"], asked["path"])})
         if path.startswith("/_offline/"):
             return self._rest(session, path, query, body)
         answer = self._limited(session, path, query, body)
