@@ -513,6 +513,7 @@ def twirp(session: Session, method: str, body: dict[str, Any]) -> Answer:
 
 class _HttpHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body would wait for 40 ms until the headers have arrived
     server: _HttpServer
     github: OfflineGitHub | None = None
 
