@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import itertools
 import json
@@ -16,16 +15,18 @@ from typing import Any
 import toolbox
 
 from . import actions, events, expressions, scheduler, workflows
+from .clock import Clock, RateLimit
 from .concurrency import Claim, Groups
 from .model import Artifact, Job, NotModelledError, PullRequest, Run
 from .repository import WORKFLOWS, Repository, git
-from .server import Answer, ApiCall, Server
+from .server import Answer, ApiCall, Planned, Server, next_plan
 from .tools import Command, Tools
 
 MAX_WORKFLOW_RUN_LINKS = 3
 SERVER_URL = "https://github.com"
-EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-PEOPLE = {"octocat": 3001, "stranger": 3002}
+#: Who starts a run with the GITHUB_TOKEN of a job.
+BOT = "github-actions[bot]"
+PEOPLE = {"octocat": 3001, "stranger": 3002, BOT: 41898282}
 
 
 class DispatchError(ValueError):
@@ -59,7 +60,8 @@ class OfflineGitHub:
         self.server.add(self)
         self.api_url = self.server.url
         self.default_branch = "main"
-        #: name -> {"reviewers": bool, "branches": [globs], "vars": {}, "secrets": {}}
+        #: name -> {"reviewers": bool, "branches": [globs], "vars": {}, "secrets": {}}; with
+        #: reviewers also "hold": an event, or a function of run and job key, to wait for.
         self.environments: dict[str, dict[str, Any]] = {}
         self.variables: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
@@ -67,14 +69,21 @@ class OfflineGitHub:
         self.runner_environment: dict[str, str] = {}
         #: How many jobs run at once; 1 makes `order` the same every time.
         self.parallel = 4
-        #: How many times faster timers run in scripts of actions/github-script.
-        self.speed = 100
+        #: The time that scripts of actions/github-script see, REST tells, and runs carry.
+        self.clock = Clock(speed=100)
+        self.rate_limit = RateLimit(self.clock)
+        #: Everything happens in the same second from now on: creation, changes and ends of runs.
+        self.same_second = False
         #: Called with (run, job key) before a job's first step; may push, cancel, dispatch, fail.
         self.before_job: Callable[[Run, str], None] | None = None
         #: Job key -> result (and outputs), for jobs whose steps shall not run at all.
         self.forced_results: dict[str, str] = {}
         self.forced_outputs: dict[str, dict[str, str]] = {}
-        #: A job that runs for longer than these seconds is a mistake of the test.
+        #: Workflow file -> conclusion, for runs of which no job shall run at all.
+        self.forced_conclusions: dict[str, str] = {}
+        #: Labels of `runs-on` that no runner has: such jobs stay queued.
+        self.no_runner: set[str] = set()
+        #: A job that runs, or is held, for longer than these seconds is a mistake of the test.
         self.job_limit = 120
         self.runs: list[Run] = []
         self.api_calls: list[ApiCall] = []
@@ -91,16 +100,34 @@ class OfflineGitHub:
         self._hosts = _hosts()
         self._action_log = workdir / "actions.jsonl"
         self._ids = itertools.count(1)
-        self._ticks = itertools.count()
         self._numbers: dict[str, int] = {}
         self._pull_requests: list[PullRequest] = []
         self._threads: list[threading.Thread] = []
         self._schedulers: dict[int, scheduler.Scheduler] = {}
         self._claims: dict[int, Claim] = {}
-        self._planned: list[tuple[str, re.Pattern[str], Answer]] = []
+        self._planned: list[Planned] = []
+        self._faults: list[Planned] = []
         self._local = threading.local()
 
     # What tests do
+
+    @property
+    def speed(self) -> float:
+        """How many times faster the clock and timers of scripts run."""
+        return self.clock.speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        self.clock.speed = speed
+
+    @property
+    def quota(self) -> int | None:
+        """REST calls left for the jobs' tokens; None when they are sure to suffice."""
+        return self.rate_limit.left
+
+    @quota.setter
+    def quota(self, calls: int | None) -> None:
+        self.rate_limit.leave(calls)
 
     def push(self, branch: str) -> list[Run]:
         """Push a branch of the work tree; the runs that the push itself started."""
@@ -175,7 +202,14 @@ class OfflineGitHub:
         )
 
     def dispatch(self, workflow_file: str, ref: str, inputs: dict[str, Any] | None = None) -> Run:
-        """Start a workflow by hand or over the API. DispatchError where GitHub answers 422."""
+        """Start a workflow by hand. DispatchError where GitHub answers 422."""
+        with self._outermost():
+            return self.dispatch_at_once(workflow_file, ref, inputs, "octocat")
+
+    def dispatch_at_once(
+        self, workflow_file: str, ref: str, inputs: dict[str, Any] | None, actor: str
+    ) -> Run:
+        """Start a workflow, and do not wait: the API does this."""
         path = workflow_file if "/" in workflow_file else f"{WORKFLOWS}/{workflow_file}"
         if path not in self.remote.workflows(self._default_commit()):
             raise DispatchError(f"{path} does not exist on the default branch")
@@ -191,11 +225,10 @@ class OfflineGitHub:
         except ValueError as error:
             raise DispatchError(str(error)) from error
         texts = {name: workflows.as_text(value) for name, value in typed.items()}
-        payload = {"ref": full, "inputs": texts, "workflow": path, **self._payload()}
-        with self._outermost():
-            return self._start(path, "workflow_dispatch", full, commit, payload, typed)
+        payload = {"ref": full, "inputs": texts, "workflow": path, **self._payload(actor)}
+        return self._start(path, "workflow_dispatch", full, commit, payload, typed)
 
-    def rerun(self, run: Run, failed_only: bool = False) -> Run:
+    def rerun(self, run: Run, failed_only: bool = False, actor: str = "octocat") -> Run:
         """Another attempt: same id, commit and event. Returns the new attempt."""
         if run.status != "completed":
             raise ValueError("This workflow run is still running")
@@ -213,11 +246,13 @@ class OfflineGitHub:
             attempt=run.attempt + 1,
             inputs=run.inputs,
             actor=run.actor,
+            triggering_actor=actor,
             created_at=run.created_at,
             head_repository=run.head_repository,
             triggered_by=run.triggered_by,
             artifact_store=run.artifact_store,
         )
+        again.started_at = again.updated_at = self._now()
         with self._outermost():
             self._begin(again, previous=run if failed_only else None)
         return again
@@ -225,6 +260,7 @@ class OfflineGitHub:
     def cancel(self, run: Run) -> None:
         """Cancel a run that is going on (from `before_job`, a tool, or over the API)."""
         run.cancelled = True
+        self.touch(run)
         with self.groups.changed:
             claim = self._claims.get(id(run))
             if claim and claim.state == "pending":
@@ -242,6 +278,7 @@ class OfflineGitHub:
         event: str = "push",
         conclusion: str = "success",
         display_title: str = "",
+        created_at: str = "",
         fork: bool = False,
         artifacts: dict[str, dict[str, bytes]] | None = None,
         fire: bool = False,
@@ -260,6 +297,8 @@ class OfflineGitHub:
             display_title or name,
         )
         run.head_repository = self.fork if fork else self.name
+        if created_at:
+            run.created_at = run.started_at = run.updated_at = created_at
         for artifact_name, files in (artifacts or {}).items():
             self.new_artifact(run, artifact_name).fill(files)
         if fire:
@@ -295,9 +334,43 @@ class OfflineGitHub:
         lines = self._action_log.read_text(encoding="utf-8").splitlines()
         return [entry for entry in map(json.loads, lines) if name in (None, entry["tool"])]
 
-    def answer(self, method: str, path: str, status: int, body: Any = None, times: int = 1) -> None:
-        """Let the next REST calls that match answer this; status 0 drops the connection."""
-        self._planned += [(method, re.compile(path), Answer(status, body))] * times
+    def answer(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        body: Any = None,
+        times: int = 1,
+        headers: dict[str, str] | None = None,
+        *,
+        after: bool = False,
+        skip: int = 0,
+    ) -> None:
+        """Let the next REST calls that match answer this; status 0 drops the connection.
+
+        `after`: only once the call has done its work. `skip`: let so many matching calls through.
+        """
+        lower = {name.lower(): value for name, value in (headers or {}).items()}
+        planned = Answer(status, body, lower)
+        with self.lock:
+            self._planned.append(Planned(method, re.compile(path), planned, times, skip, after))
+
+    def unreachable(
+        self,
+        times: int = 1,
+        path: str = "",
+        code: str = "ENOTFOUND",
+        *,
+        method: str = "",
+        skip: int = 0,
+    ) -> None:
+        """Let `fetch` of the next matching calls fail in scripts; plan it before the job starts.
+
+        `code` is also EAI_AGAIN, ECONNREFUSED, ECONNRESET or ETIMEDOUT; nothing reaches GitHub.
+        """
+        with self.lock:
+            plan = Planned(method, re.compile(path), Answer(0, code), times, skip)
+            self._faults.append(plan)
 
     def job_keys(self, workflow_file: str, ref: str = "main") -> list[str]:
         """The keys of all jobs with steps that a run of this workflow could have."""
@@ -458,7 +531,9 @@ class OfflineGitHub:
                 self.new_id(), number, path, name, event, commit, branch, ref, payload
             )
             return_value.inputs, return_value.created_at = inputs, self._now()
+            return_value.started_at = return_value.updated_at = return_value.created_at
             return_value.actor = payload.get("sender", {}).get("login", return_value.actor)
+            return_value.triggering_actor = return_value.actor
             if pull := payload.get("pull_request"):
                 head = pull["head"]
                 return_value.head_sha, return_value.head_branch = head["sha"], head["ref"]
@@ -471,20 +546,22 @@ class OfflineGitHub:
             self.runs.append(run)
         ready = threading.Event()
         thread = threading.Thread(target=self._execute, args=(run, previous, ready), daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self.lock:
+            self._threads.append(thread)
+            thread.start()
         ready.wait()  # runs are created, and ask for their groups, in the order of the events
 
     def _execute(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
         try:
-            self._run_jobs(run, previous, ready)
+            ended = self._run_jobs(run, previous, ready)
         except workflows.WorkflowError as error:
-            run.jobs, run.conclusion, run.message = {}, "startup_failure", str(error)
+            run.jobs, run.message, ended = {}, str(error), "startup_failure"
         except BaseException as error:
             self.failures.append(error)
-            run.conclusion, run.message = "failure", repr(error)
+            run.message, ended = repr(error), "failure"
         finally:
-            run.status = "completed"
+            with self.lock:
+                run.status, run.conclusion, run.updated_at = "completed", ended, self._now()
             if claim := self._claims.get(id(run)):
                 self.groups.release(claim)
         try:
@@ -494,7 +571,8 @@ class OfflineGitHub:
         finally:
             ready.set()
 
-    def _run_jobs(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
+    def _run_jobs(self, run: Run, previous: Run | None, ready: threading.Event) -> str:
+        """The run from its start to its conclusion."""
         files = self.remote.workflows(run.sha)
         root = workflows.tree(files, run.workflow_path)
         context = {
@@ -517,22 +595,26 @@ class OfflineGitHub:
             claim = Claim(settings["group"], f"run {run.id}", lambda: self.cancel(run))
             claims.append(claim)
             self._claims[id(run)] = claim
-            run.status = "pending"
             self.groups.request(claim, bool(settings.get("cancel-in-progress")))
+            if claim.state == "pending":
+                self.show_status(run, "pending")
             ready.set()
             with self.groups.changed:
                 self.groups.changed.wait_for(lambda: claim.state not in ("new", "pending"))
             if claim.state == "cancelled":
-                run.cancelled, run.conclusion, run.message = True, "cancelled", claim.message
-                return
-        run.status = "in_progress"
+                run.cancelled, run.message = True, claim.message
+                return "cancelled"
+        if forced := self.forced_conclusions.get(run.workflow_file):
+            ready.set()
+            return forced
+        self.show_status(run, "queued")
         jobs = scheduler.Scheduler(self, run, root, claims)
         if previous:
             jobs.keep(previous)
         self._schedulers[id(run)] = jobs
         ready.set()
         jobs.execute()
-        run.conclusion = scheduler.conclusion(run)
+        return scheduler.conclusion(run)
 
     def _default_title(self, run: Run) -> str:
         if run.event == "push":
@@ -550,7 +632,8 @@ class OfflineGitHub:
             return
         while alive := [thread for thread in self._threads if thread.is_alive()]:
             alive[0].join()
-        self._threads.clear()
+        with self.lock:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
         if self.failures:
             failures, self.failures = self.failures, []
             raise failures[0]
@@ -559,21 +642,44 @@ class OfflineGitHub:
         """Something that this double does not imitate was asked for: the test must hear of it."""
         self.failures.append(NotModelledError(what))
 
-    def planned_answer(self, method: str, path: str) -> Answer | None:
+    def planned_answer(self, method: str, path: str) -> Planned | None:
         with self.lock:
-            for planned in self._planned:
-                if planned[0] == method and planned[1].search(path):
-                    self._planned.remove(planned)
-                    return planned[2]
-        return None
+            return next_plan(self._planned, method, path)
+
+    def fault(self, method: str, path: str) -> str | None:
+        with self.lock:
+            plan = next_plan(self._faults, method, path)
+        return plan.answer.body if plan else None
+
+    def fault_environment(self) -> dict[str, str]:
+        """Tells a job that it has to ask before its calls."""
+        return {"OFFLINE_GITHUB_FAULTS": "1"} if any(f.times for f in self._faults) else {}
 
     def new_id(self) -> int:
         with self.lock:
             return 10_000_000 + next(self._ids)
 
     def _now(self) -> str:
-        moment = EPOCH + datetime.timedelta(seconds=next(self._ticks))
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        """A second of its own, for what orders runs and artifacts."""
+        return self.clock.stamp(new=True, frozen=self.same_second)
+
+    def touch(self, run: Run) -> None:
+        """The run, or one of its jobs, has changed."""
+        with self.lock:
+            if run.status != "completed":
+                run.updated_at = self.moment()
+
+    def show_status(self, run: Run, status: str, job: Job | None = None) -> None:
+        """The API shows another status of the run, or of its job, from now on."""
+        with self.lock:
+            shown = job or run
+            if shown.status != status:
+                shown.status = status
+                self.touch(run)
+
+    def moment(self) -> str:
+        """The second of a change; may be the one of the change before."""
+        return self.clock.stamp(frozen=self.same_second)
 
     def find_run(self, run_id: int, attempt: int | None = None) -> Run | None:
         attempts = [run for run in self.runs if run.id == run_id and attempt in (None, run.attempt)]
@@ -644,6 +750,10 @@ class OfflineGitHub:
             },
         }
 
+    @staticmethod
+    def _account(login: str) -> dict[str, Any]:
+        return {"login": login, "id": PEOPLE[login], "type": "Bot" if login == BOT else "User"}
+
     def _pull_request_payload(self, pull: PullRequest, base_commit: str) -> dict[str, Any]:
         def side(repository: str, branch: str, commit: str) -> dict[str, Any]:
             shown = self.repository_payload(repository)
@@ -662,6 +772,10 @@ class OfflineGitHub:
         }
 
     def run_payload(self, run: Run) -> dict[str, Any]:
+        with self.lock:  # the run may be going on
+            return self._run_payload(run)
+
+    def _run_payload(self, run: Run) -> dict[str, Any]:
         url = f"{self.api_url}/repos/{self.name}/actions/runs/{run.id}"
         return {
             "id": run.id,
@@ -677,12 +791,13 @@ class OfflineGitHub:
             "run_attempt": run.attempt,
             "workflow_id": self.workflow_id(run.workflow_path),
             "created_at": run.created_at,
-            "updated_at": run.created_at,
+            "run_started_at": run.started_at,
+            "updated_at": run.updated_at,
             "url": url,
             "jobs_url": f"{url}/jobs",
             "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}",
-            "actor": {"login": run.actor},
-            "triggering_actor": {"login": run.actor},
+            "actor": self._account(run.actor),
+            "triggering_actor": self._account(run.triggering_actor),
             "repository": self.repository_payload(),
             "head_repository": self.repository_payload(run.head_repository),
             # GitHub lists those of the repository itself, not those of forks.
@@ -695,8 +810,12 @@ class OfflineGitHub:
 
     def job_payloads(self, run: Run) -> list[dict[str, Any]]:
         """Jobs as the API lists them: those with steps, under the names that the page shows."""
+        with self.lock:  # the run may be going on
+            return self._job_payloads(run)
+
+    def _job_payloads(self, run: Run) -> list[dict[str, Any]]:
         shown = []
-        jobs = dict(run.jobs)  # the run may be going on
+        jobs = dict(run.jobs)
         for key, job in jobs.items():
             if any(other.startswith(f"{key} / ") for other in jobs):
                 continue
@@ -712,6 +831,9 @@ class OfflineGitHub:
                     "name": " / ".join(names),
                     "status": job.status,
                     "conclusion": job.result,
+                    "created_at": job.created_at,
+                    "started_at": job.started_at or job.created_at,
+                    "completed_at": job.completed_at,
                     "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{job.id}",
                     "steps": [],
                 }
@@ -747,7 +869,7 @@ class OfflineGitHub:
             "run_number": str(run.number),
             "server_url": SERVER_URL,
             "sha": run.sha,
-            "triggering_actor": run.actor,
+            "triggering_actor": run.triggering_actor,
             "workflow": run.workflow_name,
             "workflow_ref": f"{self.name}/{run.workflow_path}@{run.ref}",
             "workflow_sha": run.sha,
@@ -787,4 +909,5 @@ class OfflineGitHub:
             "OFFLINE_GITHUB_ACTION_LOG": str(self._action_log),
             "OFFLINE_GITHUB_JOB": job.key,
             "OFFLINE_GITHUB_SPEED": str(self.speed),
+            "OFFLINE_GITHUB_CLOCK": " ".join(str(1000 * t) for t in self.clock.pair()),
         }

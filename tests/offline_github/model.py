@@ -35,6 +35,9 @@ class Job:
     inputs: dict[str, Any] = field(default_factory=dict)
     steps: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    created_at: str = ""
+    started_at: str | None = None
+    completed_at: str | None = None
 
     @property
     def errors(self) -> list[str]:
@@ -122,7 +125,12 @@ class Run:
     concurrency: str | None = None
     cancelled: bool = False
     actor: str = "octocat"
+    #: Who started this attempt.
+    triggering_actor: str = "octocat"
     created_at: str = ""
+    #: When this attempt began, and when it or one of its jobs changed last.
+    started_at: str = ""
+    updated_at: str = ""
     head_repository: str = "acme/demo"
     triggered_by: Run | None = None
     artifact_store: dict[int, Artifact] = field(default_factory=dict)

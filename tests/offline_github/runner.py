@@ -243,3 +243,10 @@ def check_modelled(definition: dict[str, Any]) -> None:
     for key in NOT_MODELLED:
         if key in definition:
             raise NotModelledError(f"jobs.<id>.{key}")
+
+
+def labels(runs_on: Any) -> set[str]:
+    """What a job asks of its runner, a group's name among it."""
+    if isinstance(runs_on, dict):
+        return set().union(*map(labels, runs_on.values()))
+    return {runs_on} if isinstance(runs_on, str) else set(runs_on)

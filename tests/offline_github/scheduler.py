@@ -37,6 +37,10 @@ class Progress:
     process: runner.JobProcess | None = None
     job: Job | None = None
     permitted: bool = False
+    evaluated: bool = False
+    approved: bool = False
+    #: Since when it waits for an approval or a runner.
+    held: float | None = None
 
 
 class Scheduler:
@@ -99,6 +103,7 @@ class Scheduler:
             while True:
                 while self._advance():
                     pass
+                self._show_status()
                 if all(self.progress[node.key].status == "completed" for node in self.nodes):
                     break
                 try:
@@ -117,7 +122,18 @@ class Scheduler:
                 progress.process.cancel()
 
     def _waiting(self) -> bool:
-        return any(c.state == "pending" for p in self.progress.values() for c in p.claims)
+        return any(
+            p.held or any(claim.state == "pending" for claim in p.claims)
+            for p in self.progress.values()
+        )
+
+    def _show_status(self) -> None:
+        """The status of the run follows from those of its jobs."""
+        shown = [progress.job.status for progress in self.progress.values() if progress.job]
+        status = "in_progress" if self.running or self.run.order else "queued"
+        if not self.running:
+            status = next((held for held in ("waiting", "pending") if held in shown), status)
+        self.github.show_status(self.run, status)
 
     def _advance(self) -> bool:
         """One step for every job that can take one, in the order of the files."""
@@ -159,8 +175,10 @@ class Scheduler:
                 return progress.status == "completed"
             if node.called:
                 self._call(node, progress)
-            else:
+            elif self._may_start(node, progress):
                 self._launch(node, progress)
+            else:
+                return progress.status == "completed"
         except (expressions.ExpressionError, ValueError) as error:
             return self._finish(node, "failure", f"##[error]The template is not valid. {error}")
         return True
@@ -192,7 +210,11 @@ class Scheduler:
         if self.run.cancelled and not self._survives_cancel(node):
             self._finish(node, "cancelled")
             return False
-        return all(claim.state == "running" for claim in progress.claims)
+        granted = all(claim.state == "running" for claim in progress.claims)
+        job = self._job(node)
+        if not granted or job.status == "pending":
+            self.github.show_status(self.run, "queued" if granted else "pending", job)
+        return granted
 
     def _outer_claims(self, node: Node) -> list[Claim]:
         claims: list[Claim] = []
@@ -218,13 +240,19 @@ class Scheduler:
             if self.restricted:
                 job.permissions = workflows.read_only(node.permissions)
             job.name = str(node.definition.get("name", node.id))
+            job.created_at = self.github.moment()
             progress.job = self.run.jobs[node.key] = job
+            self.github.touch(self.run)
         return progress.job
 
     def _finish(self, node: Node, result: str, log: str = "") -> bool:
         progress, job = self.progress[node.key], self._job(node)
         progress.status, progress.result, progress.process = "completed", result, None
-        job.status, job.result, job.outputs = "completed", result, progress.outputs
+        progress.held = None
+        with self.github.lock:
+            job.result, job.outputs = result, progress.outputs
+            job.completed_at = self.github.moment()
+            self.github.show_status(self.run, "completed", job)
         job.log = "\n".join(part for part in (job.log, log) if part)
         for claim in progress.claims:
             self.github.groups.release(claim)
@@ -262,7 +290,8 @@ class Scheduler:
             context = {**self.context(node), "secrets": caller.secrets}
             values = expressions.evaluate(secrets, context)
             progress.secrets = {name: workflows.as_text(value) for name, value in values.items()}
-        progress.status = job.status = "running"
+        progress.status, job.started_at = "running", self.github.moment()
+        self.github.show_status(self.run, "in_progress", job)
 
     def _return(self, node: Node, progress: Progress) -> None:
         """A calling job ends: its outputs, and the worst result of what it called."""
@@ -282,38 +311,78 @@ class Scheduler:
 
     # Jobs with steps
 
+    def _may_start(self, node: Node, progress: Progress) -> bool:
+        """Whether the job's environment and a runner take it; not so when it ends, or is held."""
+        github, run, job = self.github, self.run, self._job(node)
+        if not progress.evaluated:
+            self._evaluate(node, job)
+            progress.evaluated = True
+        settings = self._environment(job)
+        branches = settings.get("branches")
+        # Of a pull request, GitHub takes the whole ref: the pattern is `refs/pull/*/merge`.
+        pull = run.ref.startswith("refs/pull/")
+        ref_name = run.ref if pull else run.ref.split("/", 2)[2]
+        if branches and not events.matches(branches, ref_name):
+            self._finish(
+                node,
+                "failure",
+                f'##[error]Branch "{ref_name}" is not allowed to deploy to {job.environment} '
+                "due to environment protection rules.",
+            )
+            return False
+        if settings.get("reviewers") and not progress.approved:
+            if not self._approved(settings.get("hold"), node):
+                return self._hold(node, progress, "waiting")
+            assert job.environment
+            run.approvals.append((node.key, job.environment))
+            progress.approved = True
+        if github.no_runner & runner.labels(job.runs_on):
+            return self._hold(node, progress, "queued")
+        progress.held = None
+        return True
+
+    def _evaluate(self, node: Node, job: Job) -> None:
+        runner.check_modelled(node.definition)
+        context = self.context(node)
+        job.name = workflows.as_text(expressions.evaluate(job.name, context))
+        job.runs_on = expressions.evaluate(node.definition["runs-on"], context)
+        environment = expressions.evaluate(node.definition.get("environment"), context)
+        if environment:
+            job.environment = environment["name"] if isinstance(environment, dict) else environment
+
+    def _environment(self, job: Job) -> dict[str, Any]:
+        """An environment that does not exist is created, without any protection."""
+        return self.github.environments.setdefault(job.environment, {}) if job.environment else {}
+
+    def _approved(self, hold: Any, node: Node) -> bool:
+        """Somebody approves at once, unless the test wants it otherwise."""
+        if isinstance(hold, threading.Event):
+            return hold.is_set()
+        return bool(hold(self.run, node.key)) if hold else True
+
+    def _hold(self, node: Node, progress: Progress, status: str) -> bool:
+        """Wait as this status, until the run is cancelled."""
+        if self.run.cancelled:
+            self._finish(node, "cancelled")
+            return False
+        progress.held = progress.held or time.monotonic()
+        if time.monotonic() - progress.held > self.github.job_limit:
+            message = f"{node.key} was {status} longer than {self.github.job_limit} s"
+            self.github.failures.append(TimeoutError(message))
+            self.github.cancel(self.run)
+        self.github.show_status(self.run, status, self._job(node))
+        return False
+
     def _launch(self, node: Node, progress: Progress) -> None:
         assert node.parent
         github, run, job = self.github, self.run, self._job(node)
-        runner.check_modelled(node.definition)
         caller, context = self.progress[node.parent.key], self.context(node)
-        job.name = workflows.as_text(expressions.evaluate(job.name, context))
-        job.runs_on = expressions.evaluate(node.definition["runs-on"], context)
         variables, secrets = dict(github.variables_of(run)), dict(caller.secrets)
-        environment = expressions.evaluate(node.definition.get("environment"), context)
-        if environment:
-            name = environment["name"] if isinstance(environment, dict) else environment
-            job.environment = name
-            # An environment that does not exist is created, without any protection.
-            settings = github.environments.setdefault(name, {})
-            branches = settings.get("branches")
-            # Of a pull request, GitHub takes the whole ref: the pattern is `refs/pull/*/merge`.
-            pull = run.ref.startswith("refs/pull/")
-            ref_name = run.ref if pull else run.ref.split("/", 2)[2]
-            if branches and not events.matches(branches, ref_name):
-                self._finish(
-                    node,
-                    "failure",
-                    f'##[error]Branch "{ref_name}" is not allowed to deploy to {name} '
-                    "due to environment protection rules.",
-                )
-                return
-            if settings.get("reviewers"):
-                run.approvals.append((node.key, name))
-            if not self.restricted:
-                variables |= settings.get("vars") or {}
-            if caller.environment_secrets:
-                secrets |= settings.get("secrets") or {}
+        settings = self._environment(job)
+        if not self.restricted:
+            variables |= settings.get("vars") or {}
+        if caller.environment_secrets:
+            secrets |= settings.get("secrets") or {}
         job.secrets = sorted(secrets)
         job.inputs = caller.inputs
         token, runtime_token = github.server.tokens(Session(github, run, job))
@@ -340,9 +409,11 @@ class Scheduler:
                 runner_environment=github.runner_environment,
             )
         )
-        progress.status = job.status = "running"
+        progress.status, job.started_at = "running", github.moment()
         run.order.append(node.key)
         self.running += 1
+        github.show_status(run, "in_progress", job)
+        self._show_status()
         self.pool.submit(self._work, node, progress.process)
 
     def _work(self, node: Node, process: runner.JobProcess) -> None:
@@ -361,6 +432,7 @@ class Scheduler:
             if result := github.forced_results.get(node.key):
                 outcome = runner.JobOutcome(result, github.forced_outputs.get(node.key, {}))
             else:
+                process.request.environment |= github.fault_environment()
                 outcome = process.run()
         except BaseException as error:
             outcome = error

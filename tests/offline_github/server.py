@@ -7,6 +7,7 @@ address once, when they are loaded; the token of a request says whose it is.
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import http.server
 import itertools
@@ -52,6 +53,34 @@ class Answer:
     headers: dict[str, str] | None = None
 
 
+@dataclass
+class Planned:
+    """Something that the test wants to happen to REST calls."""
+
+    method: str
+    path: re.Pattern[str]
+    answer: Answer
+    times: int = 1
+    #: So many matching calls are let through before.
+    skip: int = 0
+    #: The call does its work, and only then gets this answer.
+    after: bool = False
+
+
+def next_plan(plans: list[Planned], method: str, path: str) -> Planned | None:
+    """The first plan whose turn it is; every plan counts all calls that match it."""
+    found = None
+    for plan in plans:
+        if plan.times == 0 or plan.method not in ("", method) or not plan.path.search(path):
+            continue
+        if plan.skip:
+            plan.skip -= 1
+        elif found is None:
+            found = plan
+            plan.times -= 1
+    return found
+
+
 class ApiError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -92,6 +121,22 @@ class Request:
             query = urllib.parse.urlencode({**self.query, "page": number + 1})
             headers["Link"] = f'<{self.github.api_url}{path}?{query}>; rel="next"'
         return Answer(200, {"total_count": len(items), key: shown} if key else shown, headers)
+
+
+def _tagged(answer: Answer) -> Answer:
+    """With the ETag that a later `If-None-Match` may name."""
+    digest = hashlib.sha256(json.dumps(answer.body).encode()).hexdigest()
+    answer.headers = {**(answer.headers or {}), "ETag": f'W/"{digest}"'}
+    return answer
+
+
+def _unless_known(answer: Answer, known: str | None) -> Answer:
+    """304 when the client has this very answer: `known` is its `If-None-Match`."""
+    tag = (answer.headers or {}).get("ETag")
+    tags = [text.strip().removeprefix("W/") for text in (known or "").split(",")]
+    if tag and tag.removeprefix("W/") in tags:
+        return Answer(304, headers={"ETag": tag})
+    return answer
 
 
 def route(method: str, path: str, permission: str) -> Callable[[Handler], Handler]:
@@ -205,21 +250,56 @@ def get_environment(request: Request) -> Answer:
     return Answer(200, {"name": name, "protection_rules": rules, "deployment_branch_policy": None})
 
 
+RUN_FILTERS = {
+    "actor": "actor",
+    "branch": "head_branch",
+    "event": "event",
+    "head_sha": "head_sha",
+}
+
+
+def _moment(text: str) -> datetime.datetime:
+    """A date (midnight), or a date and time with its offset, as GitHub's search takes it."""
+    moment = datetime.datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
+def _created_within(text: str, created_at: str) -> bool:
+    """`>=A`, `>A`, `<=A`, `<A`, `A..B`, `A..*` or `*..B`."""
+    created = _moment(created_at)
+    if match := re.fullmatch(r"([<>]=?)(.+)", text):
+        limit = _moment(match[2])
+        return {
+            ">=": created >= limit,
+            ">": created > limit,
+            "<=": created <= limit,
+            "<": created < limit,
+        }[match[1]]
+    first, separator, last = text.partition("..")
+    if not separator or first == last == "*":
+        raise ValueError(f"not a range of dates: {text}")
+    return (first == "*" or created >= _moment(first)) and (last == "*" or created <= _moment(last))
+
+
 def _runs(request: Request, runs: list[Run]) -> Answer:
     wanted = request.query
-    for filter_name, attribute in (
-        ("branch", "head_branch"),
-        ("event", "event"),
-        ("head_sha", "head_sha"),
-    ):
+    for filter_name, attribute in RUN_FILTERS.items():
         if filter_name in wanted:
             runs = [run for run in runs if getattr(run, attribute) == wanted[filter_name]]
-    if unknown := set(wanted) - {"branch", "event", "head_sha", "status", "per_page", "page"}:
+    if unknown := set(wanted) - {*RUN_FILTERS, "created", "status", "per_page", "page"}:
         request.github.report(f"listing runs by {sorted(unknown)}")
+    if "created" in wanted:
+        try:
+            _created_within(wanted["created"], "2026-01-01")
+        except ValueError:
+            request.github.report(f"listing runs with created={wanted['created']}")
+            return Answer(501, {"message": "not modelled by the offline GitHub"})
+        runs = [run for run in runs if _created_within(wanted["created"], run.created_at)]
     if "status" in wanted:
         runs = [run for run in runs if wanted["status"] in (run.status, run.conclusion)]
     newest_first = sorted(runs, key=lambda run: run.id, reverse=True)
-    return request.page([request.github.run_payload(run) for run in newest_first], "workflow_runs")
+    shown = [request.github.run_payload(run) for run in newest_first]
+    return _tagged(request.page(shown, "workflow_runs"))
 
 
 @route("GET", "/actions/runs", "actions: read")
@@ -247,7 +327,7 @@ def get_workflow(request: Request) -> Answer:
 
 @route("GET", "/actions/runs/{run}", "actions: read")
 def get_run(request: Request) -> Answer:
-    return Answer(200, request.github.run_payload(request.run()))
+    return _tagged(Answer(200, request.github.run_payload(request.run())))
 
 
 @route("GET", "/actions/runs/{run}/attempts/{attempt}", "actions: read")
@@ -331,7 +411,9 @@ def dispatch(request: Request) -> Answer:
     if path is None:
         raise ApiError(404, "Not Found")
     try:
-        run = request.github.dispatch(path, body.get("ref", ""), body.get("inputs") or {})
+        run = request.github.dispatch_at_once(
+            path, body.get("ref", ""), body.get("inputs") or {}, "github-actions[bot]"
+        )
     except ValueError as error:
         raise ApiError(422, str(error)) from error
     if not body.get("return_run_details"):
@@ -431,7 +513,15 @@ def twirp(session: Session, method: str, body: dict[str, Any]) -> Answer:
 
 class _HttpHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body would wait for 40 ms until the headers have arrived
     server: _HttpServer
+    github: OfflineGitHub | None = None
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The `Date` header tells the time that scripts see."""
+        if timestamp is None and self.github:
+            timestamp = self.github.clock.now()
+        return super().date_time_string(timestamp)
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -470,10 +560,10 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if answer.status != 204:
+        if answer.status not in (204, 304):
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.command != "HEAD" and answer.status != 204:
+        if self.command != "HEAD" and answer.status not in (204, 304):
             self.wfile.write(content)
 
     def _api(self, path: str, query: dict[str, str], data: bytes) -> Answer:
@@ -481,21 +571,44 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         session = self.server.sessions.get(token)
         if session is None:
             return Answer(401, {"message": "Bad credentials"})
+        self.github = session.github
         body = json.loads(data) if data else None
         if path.startswith("/twirp/"):
             with session.github.lock:
                 return twirp(session, path.rpartition("/")[2], body or {})
-        answer = self._rest(session, path, query, body)
+        if path == "/_offline/fault":
+            asked = body or {}
+            return Answer(200, {"code": session.github.fault(asked["method"], asked["path"])})
         if path.startswith("/_offline/"):
-            return answer
+            return self._rest(session, path, query, body)
+        answer = self._limited(session, path, query, body)
         session.github.api_calls.append(
             ApiCall(self.command, self.path, session.job.key, answer.status, body)
         )
         return answer
 
+    def _limited(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
+        """Counts the call, and tells how many are left."""
+        limit = session.github.rate_limit
+        if limit.take():
+            answer = self._planned(session, path, query, body)
+            if answer.status == 304:
+                limit.give_back()
+        else:
+            message = "API rate limit exceeded for installation."
+            answer = Answer(403, {"message": message, "status": "403"})
+        return Answer(answer.status, answer.body, {**limit.headers(), **(answer.headers or {})})
+
+    def _planned(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
+        """What the test wants the client to hear, or what the call itself answers."""
+        planned = session.github.planned_answer(self.command, path)
+        if planned is None:
+            return self._rest(session, path, query, body)
+        if planned.after:
+            self._rest(session, path, query, body)
+        return planned.answer
+
     def _rest(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
-        if answer := session.github.planned_answer(self.command, path):
-            return answer
         path = re.sub(r"^/_offline/clone/([^/]+/[^/]+)$", r"/repos/\1/_clone", path)
         try:
             for method, pattern, permission, handler in ROUTES:
@@ -506,7 +619,8 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
                 if parameters["repository"].lower() != session.github.name.lower():
                     raise ApiError(404, "Not Found")
                 _authorize(session, permission)
-                return handler(Request(session, parameters, query, body, path))
+                answer = handler(Request(session, parameters, query, body, path))
+                return _unless_known(answer, self.headers.get("If-None-Match"))
         except ApiError as error:
             return Answer(error.status, {"message": str(error), "status": str(error.status)})
         except Exception as error:

@@ -6,16 +6,70 @@ const exec = await import('@actions/exec')
 const glob = await import('@actions/glob')
 const io = await import('@actions/io')
 const { context, getOctokit } = await import('@actions/github')
+const { defaults } = await import('@actions/github/lib/utils')
 
 const AsyncFunction = Object.getPrototypeOf(async () => null).constructor
 const require = createRequire(new URL('../../node/package.json', import.meta.url))
+
+/** Waiting is most of what a polling script does: its clock and timers run faster here, together. */
+function hasten() {
+  const { Date, setInterval, setTimeout } = globalThis
+  const speed = Number(process.env.OFFLINE_GITHUB_SPEED || 1)
+  const [real, shown] = (process.env.OFFLINE_GITHUB_CLOCK || '0 0').split(' ').map(Number)
+  // Finer than Date.now(), whose milliseconds are long when they are multiplied.
+  const [begin, mark] = [Date.now(), performance.now()]
+  const now = () => Math.floor(shown + (begin - real + performance.now() - mark) * speed)
+  // Node may fire a millisecond early, counted from a moment that lies a little back.
+  const shorten = (delay) => Math.ceil((delay || 0) / speed) + 1
+  globalThis.setTimeout = (callback, delay, ...rest) => setTimeout(callback, shorten(delay), ...rest)
+  globalThis.setInterval = (callback, delay, ...rest) => setInterval(callback, shorten(delay), ...rest)
+  globalThis.Date = new Proxy(Date, {
+    apply: () => new Date(now()).toString(),
+    construct: (target, given, made) => Reflect.construct(target, given.length ? given : [now()], made),
+    get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
+  })
+  return () => Object.assign(globalThis, { Date, setInterval, setTimeout })
+}
+
+const FAULTS = {
+  ENOTFOUND: ({ hostname }) => ['getaddrinfo', hostname],
+  EAI_AGAIN: ({ hostname }) => ['getaddrinfo', hostname],
+  ECONNREFUSED: ({ host }) => ['connect', host],
+  ETIMEDOUT: ({ host }) => ['connect', host],
+  ECONNRESET: () => ['read', ''],
+}
+
+/** A fetch that asks before each call whether the test wants the network to fail. */
+function unreliable(fetch, token) {
+  const ask = globalThis.fetch
+  return async (resource, options) => {
+    const url = new URL(resource?.url ?? resource)
+    const method = options?.method ?? resource?.method ?? 'GET'
+    const answer = await ask(new URL('/_offline/fault', process.env.GITHUB_API_URL), {
+      method: 'POST',
+      headers: { authorization: `token ${token}` },
+      body: JSON.stringify({ method: method.toUpperCase(), path: url.pathname }),
+    })
+    const { code } = await answer.json()
+    if (!code) return fetch(resource, options)
+    const [syscall, where] = FAULTS[code](url)
+    const cause = Object.assign(new Error(`${syscall} ${code} ${where}`.trim()), { code, syscall })
+    throw new TypeError('fetch failed', { cause })
+  }
+}
 
 export default async function githubScript() {
   const token = core.getInput('github-token', { required: true })
   const script = core.getInput('script', { required: true })
   const baseUrl = core.getInput('base-url')
   const userAgent = core.getInput('user-agent') || 'actions/github-script'
-  const github = getOctokit(token, { userAgent, ...(baseUrl ? { baseUrl } : {}) })
+  const { fetch } = globalThis
+  const request = { ...defaults.request }
+  if (process.env.OFFLINE_GITHUB_FAULTS) {
+    request.fetch = unreliable(request.fetch, token)
+    globalThis.fetch = unreliable(fetch, token)
+  }
+  const github = getOctokit(token, { userAgent, request, ...(baseUrl ? { baseUrl } : {}) })
   const scope = {
     require,
     __original_require__: require,
@@ -27,10 +81,7 @@ export default async function githubScript() {
     glob,
     io,
   }
-  // Waiting is the only thing a polling script does most of the time: its clock runs faster here.
-  const speed = Number(process.env.OFFLINE_GITHUB_SPEED || 1)
-  const { setTimeout } = globalThis
-  globalThis.setTimeout = (callback, delay, ...rest) => setTimeout(callback, (delay ?? 0) / speed, ...rest)
+  const restore = hasten()
   try {
     const result = await new AsyncFunction(...Object.keys(scope), script)(...Object.values(scope))
     const encoding = core.getInput('result-encoding') || 'json'
@@ -41,6 +92,7 @@ export default async function githubScript() {
   } catch (error) {
     throw new Error(`Unhandled error: ${error}`, { cause: error })
   } finally {
-    globalThis.setTimeout = setTimeout
+    restore()
+    globalThis.fetch = fetch
   }
 }

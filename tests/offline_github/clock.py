@@ -1,0 +1,106 @@
+"""Time as scripts see it, and the calls that GitHub lets them make in an hour."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import threading
+import time
+
+
+class Clock:
+    """Started at the true time, and runs `speed` times as fast."""
+
+    def __init__(self, speed: float) -> None:
+        self._lock = threading.RLock()
+        self._real = self._shown = time.time()
+        self._speed = speed
+        self._last = 0
+
+    @property
+    def speed(self) -> float:
+        return self._speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        with self._lock:
+            self._real, self._shown = self.pair()
+            self._speed = speed
+
+    def pair(self) -> tuple[float, float]:
+        """The true time and the one shown, at this moment, in seconds."""
+        with self._lock:
+            real = time.time()
+            return real, self._shown + (real - self._real) * self._speed
+
+    def now(self) -> float:
+        return self.pair()[1]
+
+    def stamp(self, new: bool = False, frozen: bool = False) -> str:
+        """The second of this moment; a `new` one is later than all before it, unless `frozen`."""
+        with self._lock:
+            now = self.now()
+            if not (frozen and self._last):
+                self._last = max(self._last + new, int(now))
+                self._shown += max(0.0, self._last - now)  # what it gave out is never to come
+            moment = datetime.datetime.fromtimestamp(self._last, datetime.UTC)
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class RateLimit:
+    """What the GITHUB_TOKENs of one repository may ask for in an hour of scripts' time."""
+
+    limit = 1000
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.window = 3600
+        self._lock = threading.RLock()
+        self._used = 0
+        self._endless = True
+        self._reset = 0
+
+    def leave(self, calls: int | None) -> None:
+        """So many calls are left of the hour that the next call begins."""
+        with self._lock:
+            self._endless, self._reset = calls is None, 0
+            self._used = 0 if calls is None else self.limit - calls
+
+    @property
+    def left(self) -> int | None:
+        with self._lock:
+            return None if self._endless else self.limit - self._used
+
+    def _turn(self) -> None:
+        """Begin an hour, of which everything is left when one has ended before."""
+        now = self.clock.now()
+        if now < self._reset:
+            return
+        if self._reset:
+            self._used, self._endless = 0, True
+        self._reset = math.floor(now) + self.window
+
+    def take(self) -> bool:
+        """Count a call, if there is one left."""
+        with self._lock:
+            self._turn()
+            if not self._endless and self._used >= self.limit:
+                return False
+            self._used += not self._endless or self._used < self.limit - 1
+            return True
+
+    def give_back(self) -> None:
+        """The call does not count."""
+        with self._lock:
+            self._used = max(0, self._used - 1)
+
+    def headers(self) -> dict[str, str]:
+        with self._lock:
+            shown = {
+                "limit": self.limit,
+                "remaining": self.limit - self._used,
+                "used": self._used,
+                "reset": self._reset,
+                "resource": "core",
+            }
+        return {f"x-ratelimit-{name}": str(value) for name, value in shown.items()}
