@@ -168,8 +168,9 @@ def _only_branch(plan: Plan, environment: Environment) -> str:
 def _only_refs(plan: Plan, environments: list[Environment]) -> tuple[tuple[str, str], ...]:
     """Which refs may deploy to a GitHub Environment, and their types, for its branch policies.
 
-    What comes after another environment runs on the default branch. Policies know `*`, and not
-    the other patterns of triggers. GitHub: "Deployment branches and tags".
+    What comes after another environment runs on the default branch, and so does, under `observe`,
+    what comes after another component. Policies know `*`, and not the other patterns of triggers.
+    GitHub: "Deployment branches and tags".
     """
     refs: dict[tuple[str, str], None] = {}
     for environment in environments:
@@ -180,6 +181,11 @@ def _only_refs(plan: Plan, environments: list[Environment]) -> tuple[tuple[str, 
         if kind not in ("branch", "tag") or not ref or not simple:
             return ()
         refs[ref, kind] = None
+    if plan.observes and len(plan.waves) > 1:
+        default = _default_branch(plan)
+        if not default:
+            return ()
+        refs[default, "branch"] = None
     return tuple(refs)
 
 
@@ -190,6 +196,8 @@ def _default_branch(plan: Plan) -> str:
     the one that the chain starts from. GitHub: "Events that trigger workflows", workflow_run.
     """
     chained = [e for e in plan.environments if e.trigger == "after"]
+    if plan.observes and len(plan.waves) > 1:
+        chained = chained or [e for e in plan.environments if e.trigger == "branch"]
     # Where several chains want several branches, production's is what matters.
     chained.sort(key=lambda e: not e.production)
     return next((branch for e in chained if (branch := _only_branch(plan, e))), "")
