@@ -156,6 +156,28 @@ ANSWER_SETS: dict[str, Answers] = {
         },
         "environments": [{"name": "prd", "branch": "main", "production": True}],
     },
+    "dispatch": {
+        **_cloud("aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"),
+        "orchestration": "dispatch",
+    },
+    "hundred": {
+        **_random_graph(100, seed=100),
+        "orchestration": "dispatch",
+        "pull_requests": False,
+        "environments": [{"name": "prd", "branch": "main", "production": True}],
+    },
+    "observe": {**example("seed"), "orchestration": "observe"},
+    "observe-environments": {
+        "components": _commands(["a", "b", "idle", "c"]) | {"idle": {"code_type": "generic"}},
+        "dependency_map": {"b": "a", "idle": "b", "c": ["a", "idle"]},
+        "orchestration": "observe",
+        "environments": [
+            {"name": "preview", "branch": "feature/**"},
+            {"name": "release", "tag": "v*", "production": True},
+            {"name": "mirror", "after": "release", "on_failure": "stop"},
+            {"name": "sandbox", "manual": True},
+        ],
+    },
     "no-pull-requests": {"code_types": ["docker"], "pull_requests": False},
     "two-packages": {
         "components": _commands(["one", "two", "takes-both", "takes-one"]),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,6 +33,7 @@ def expected_files(answers: dict[str, object]) -> set[str]:
     workflows = {f"orchestrator-{e}.yml" for e in environments}
     workflows |= {f"{c}-{e}.yml" for c in components for e in environments}
     workflows |= {"component-preflight.yml"}
+    workflows |= {"component-run.yml"} if answers.get("orchestration") == "dispatch" else set()
     workflows |= {"pull-request.yml"} if answers.get("pull_requests", True) else set()
     files = {f".github/workflows/{name}" for name in workflows}
     return files | {"docs/ci-cd.md", ".copier-answers.yml"}
@@ -54,25 +57,61 @@ def test_jobs_are_exactly_the_promised_ones(answer_set: str, generated: Generate
     answers = ANSWER_SETS[answer_set]
     read = read_answers(answers, load_catalogue(ROOT))
     folder = generated(answer_set) / ".github" / "workflows"
+    how = read.orchestration
     for environment in read.environments:
         file = folder / f"orchestrator-{environment.name}.yml"
         jobs = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
-        calls = {f"{component.name}-{environment.name}" for component in read.components}
-        first = {"tested-commit"} if environment.trigger == "after" else set()
+        names = {f"{component.name}-{environment.name}" for component in read.components}
+        calls = names if how != "observe" else {"watch"}
+        chained = environment.trigger == "after"
+        first = {"tested-commit"} if chained else set()
+        first |= {"preflight"} if chained and how == "dispatch" else set()
         assert set(jobs) == calls | first | {"deployment-summary"}
-        assert {job: jobs[job]["uses"] for job in calls} == {
-            job: f"./.github/workflows/{job}.yml" for job in calls
-        }
         assert set(jobs["deployment-summary"]["needs"]) == calls | first
-        for job in calls:
+        used = {
+            job: jobs[job].get("uses", "").removeprefix("./.github/workflows/") for job in calls
+        }
+        if how == "call":
+            assert used == {job: f"{job}.yml" for job in names}
+        elif how == "dispatch":
+            assert used == dict.fromkeys(names, "component-run.yml")
+            assert {job: jobs[job]["with"]["workflow"] for job in names} == {
+                job: f"{job}.yml" for job in names
+            }
+        else:
+            assert set(json.loads(jobs["watch"]["steps"][0]["env"]["COMPONENTS"])) == names
+        for job in names:
             workflow = yaml.safe_load((folder / f"{job}.yml").read_text(encoding="utf-8"))
-            assert set(workflow[True]) == {"workflow_call", "workflow_dispatch"}
-            inputs = {name: set(on["inputs"]) for name, on in workflow[True].items()}
-            assert inputs["workflow_call"] == inputs["workflow_dispatch"] == {"commit", "packages"}
-            outputs = {"artifact-name", "artifact-path", "deployment-status"}
             component = next(c for c in read.components if job == f"{c.name}-{environment.name}")
-            outputs |= {"image"} if component.code_type.name == "docker" else set()
-            assert set(workflow[True]["workflow_call"]["outputs"]) == outputs
+            check_triggers(workflow[True], component.code_type.name == "docker", how)
+
+
+def check_triggers(on: dict[str, Any], is_image: bool, how: str) -> None:
+    """What starts a component's workflow, with which inputs, and what it hands back."""
+    expected = {"commit", "packages"}
+    if how == "dispatch":
+        expected |= {"orchestrator", "attempt"}
+    assert set(on["workflow_dispatch"]["inputs"]) == expected
+    if how == "observe":
+        # By a push, by the end of another workflow, or by a person alone.
+        assert len(set(on) & {"push", "workflow_run"}) < 2
+        assert set(on) - {"push", "workflow_run"} == {"workflow_dispatch"}
+        return
+    assert set(on) == {"workflow_call", "workflow_dispatch"}
+    assert on["workflow_call"]["inputs"] == on["workflow_dispatch"]["inputs"]
+    outputs = {"artifact-name", "artifact-path", "deployment-status"}
+    assert set(on["workflow_call"]["outputs"]) == outputs | ({"image"} if is_image else set())
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_the_size_of_orchestrators_is_known_before_they_are_written(
+    answer_set: str, generated: Generated
+) -> None:
+    plan = make_plan(read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT)))
+    for orchestrator in plan.orchestrators:
+        file = generated(answer_set) / ".github" / "workflows" / orchestrator.file
+        size = file.stat().st_size
+        assert 0.9 < orchestrator.size / size < 1.1
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
