@@ -12,7 +12,7 @@ import copies
 import pytest
 import toolbox
 from hypothesis import given
-from made_answers import CODE_TYPES, costly, generic, plan, plans
+from made_answers import CODE_TYPES, costly, generic, plan, plans, refusal
 from pipeline.code_types import JOBS
 from pipeline.plan import Plan
 
@@ -515,3 +515,69 @@ def test_independent_components_run_in_parallel() -> None:
     assert made.waves == (("a", "b", "c"),)
     first = made.orchestrators[0]
     assert [call.needs for call in first.calls] == [(), (), ()]
+
+
+# Other orchestrations
+
+
+def test_what_jobs_hand_on_under_dispatch() -> None:
+    components = {name: generic(build="b", produces=["x"], deploy="d") for name in ("a", "b", "c")}
+    entries = [
+        {"code_type": "b", "depends_on": "a", "artifacts": []},
+        {"code_type": "c", "depends_on": ["a", "b"]},
+    ]
+    made = plan(components=components, dependency_map=entries, orchestration="dispatch")
+    dev, _, prd = made.orchestrators
+    commit = "${{ inputs.commit || github.sha }}"
+    both = '{"a": ${{ needs.a-dev.outputs.run-id }}, "b": ${{ needs.b-dev.outputs.run-id }}}'
+    assert [call.inputs(dev.commit) for call in dev.calls] == [
+        {"workflow": "a-dev.yml", "commit": commit},
+        {"workflow": "b-dev.yml", "commit": commit},
+        {"workflow": "c-dev.yml", "commit": commit, "runs": both},
+    ]
+    assert {call.file for call in (*dev.calls, *prd.calls)} == {"component-run.yml"}
+    assert [call.needs for call in dev.calls] == [(), ("a-dev",), ("a-dev", "b-dev")]
+    assert (dev.gates, dev.preflight) == ((), {})
+    assert (prd.gates, prd.preflight) == (("tested-commit", "preflight"), {"branch": "main"})
+    assert [call.needs[0] for call in prd.calls] == ["preflight"] * 3
+    assert prd.commit == "needs.preflight.outputs.commit"
+
+
+def test_who_may_be_asked_to_approve_a_rerun() -> None:
+    for orchestration, is_retry in (
+        ("call", "github.run_attempt > 1"),
+        ("dispatch", "(inputs.attempt > 1 || github.run_attempt > 1)"),
+        ("observe", "github.run_attempt > 1"),
+    ):
+        made = plan(components={"x": generic(deploy="d")}, orchestration=orchestration)
+        environments = [job.environment for w in made.workflows for job in w.jobs]
+        retried = f"${{{{ {is_retry} && 'prd-retry' || 'prd' }}}}"
+        assert environments == ["dev", "test", retried]
+
+
+LONG = "x" * 36
+SIZES: dict[str, tuple[int, bool, bool, str]] = {
+    # How many components, whether each needs all before it, whether it takes their packages.
+    "a dense graph": (100, True, False, "the graph of orchestrator-live.yml has 2"),
+    "many packages for one": (240, False, True, "the runs of 239 packages are named in 2"),
+    "a long chain that stops": (240, False, False, "orchestrator-live.yml would have about 1"),
+}
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_what_github_could_not_read_is_refused(case: str) -> None:
+    number, dense, taken, says = SIZES[case]
+    names = [f"{LONG}{i:03}" for i in range(number)]
+    settings = generic(build="b", produces=["x"]) if taken else generic(deploy="d")
+    edges = {name: names[:i] if dense else names[max(i - 1, 0) : i] for i, name in enumerate(names)}
+    if taken:
+        edges = {names[-1]: names[:-1]}
+    message = refusal(
+        components=dict.fromkeys(names, settings),
+        dependency_map=edges,
+        orchestration="dispatch",
+        environments=[{"name": "live", "branch": "main", "on_failure": "stop"}],
+        pull_requests=False,
+    )
+    assert message.startswith("dependency_map") and says in message
+    assert "KB" in message or "21000" in message
