@@ -75,3 +75,11 @@ def test_what_a_user_runs_needs_only_what_copier_brings() -> None:
             text = file.read_text(encoding="utf-8")
             imported = set(re.findall(r"^\s*(?:from|import) ([a-z_]\w*)", text, re.MULTILINE))
             assert imported <= allowed, file
+
+
+def test_the_costs_in_the_docs_are_those_of_the_plans() -> None:
+    program = ROOT / "benchmarks" / "orchestrations.py"
+    printed = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
+    text = (ROOT / "docs" / "orchestrations.md").read_text(encoding="utf-8")
+    assert printed.stdout.count("| as required |") == 8
+    assert all(line in text.splitlines() for line in printed.stdout.splitlines())
