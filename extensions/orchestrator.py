@@ -47,8 +47,8 @@ def load_pipeline() -> ModuleType:
 
 class Orchestrator(Extension):
     """Globals for the templates: `plan`, `set_up`; for copier.yml: `check_answers`, `problem`,
-    `code_type_choices`, `default_name`, `type_of_runner`, `ask_for_environments`,
-    `ask_for_registry`. Filters: `scalar`, `flow`, `command`, `shell`.
+    `impossible`, `first_possible`, `code_type_choices`, `default_name`, `type_of_runner`,
+    `ask_for_environments`, `ask_for_registry`. Filters: `scalar`, `flow`, `command`, `shell`.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -63,6 +63,8 @@ class Orchestrator(Extension):
             problem=self.problem,
             code_type_choices=self.code_type_choices,
             default_name=self.pipeline.answers.default_name,
+            impossible=self.impossible,
+            first_possible=self.first_possible,
             type_of_runner=self.type_of_runner,
             ask_for_environments=self.ask_for_environments,
             ask_for_registry=self.ask_for_registry,
@@ -119,6 +121,28 @@ class Orchestrator(Extension):
         problem = self._problem_of({**known, question: value}, question)
         # What is wrong without this answer too, it cannot mend; `check_answers` says so.
         return "" if problem == self._problem_of(known, question) else problem
+
+    @pass_context
+    def impossible(self, context: Context, question: str, choice: str) -> str:
+        """Why a choice is greyed out at its prompt, or nothing.
+
+        Lists know no validator. What was not chosen at the prompt is left to `check_answers`, as
+        in `problem`: Copier has only a traceback for a choice that is not there.
+        """
+        if context["_copier_conf"]["defaults"] or question in {
+            **self._stored(context),
+            **self._data(context),
+        }:
+            return ""
+        known = {q: context[q] for q in self._questions_until(question) if q in context}
+        problem = self._problem_of({**known, question: choice}, question)
+        return "" if problem == self._problem_of(known, "dependency_map") else problem
+
+    @pass_context
+    def first_possible(self, context: Context, question: str, *choices: str) -> str:
+        """The first of some choices that is not greyed out; the first if all are."""
+        possible = [c for c in choices if not self.impossible(context, question, c)]
+        return [*possible, *choices][0]
 
     @pass_context
     def type_of_runner(self, context: Context) -> str:

@@ -5,6 +5,7 @@ Each session ends with the very files that the same answers make without a termi
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -212,6 +213,49 @@ def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_pat
         "cloud": "aws",
         "registry": registry,
     }
+    check_same(session, tmp_path / "demo", template, answers)
+
+
+def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_path: Path) -> None:
+    components = {name: {"code_type": "generic", "deploy": "make"} for name in "abcd"}
+    given = f"components={json.dumps(components)}"
+    session = Session(template, tmp_path / "demo", "--data", "project_name=demo", "--data", given)
+    session.answers("code_types")
+    session.answers("dependency_map", CLEAR + "{b: a, c: b, d: c}")
+    session.answers("orchestration", DOWN + DOWN)  # observe
+    session.asks("branching")
+    session.says("Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
+    session.says("Orchestrator Dev -> Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 5")
+    session.types("")  # custom, the only one that is left
+    session.answers("environments", CLEAR + "[{name: dev, tag: v*}, {name: prd, after: dev}]")
+    session.says("Orchestrator Dev -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
+    session.types(CLEAR + "[{name: dev, tag: v*}]")
+    for question in ("cloud", "runner", "retry_approval", "pull_requests"):
+        session.answers(question)
+    answers = {
+        "project_name": "demo",
+        "components": components,
+        "dependency_map": {"b": "a", "c": "b", "d": "c"},
+        "orchestration": "observe",
+        "branching": "custom",
+        "environments": [{"name": "dev", "tag": "v*"}],
+    }
+    check_same(session, tmp_path / "demo", template, answers)
+
+
+def test_too_many_for_one_run_are_dispatched(template: Path, tmp_path: Path) -> None:
+    components = {f"c{i}": {"code_type": "generic"} for i in range(50)}
+    given = f"components={json.dumps(components)}"
+    session = Session(template, tmp_path / "demo", "--data", "project_name=demo", "--data", given)
+    session.answers("code_types")
+    session.answers("dependency_map")
+    session.asks("orchestration")
+    session.says("there are 50 components, and call takes the 49 that GitHub runs in one run")
+    for question in ("branching", "cloud", "runner", "retry_approval", "pull_requests"):
+        session.types("")
+        session.asks(question)
+    session.types("")
+    answers = {"project_name": "demo", "components": components, "orchestration": "dispatch"}
     check_same(session, tmp_path / "demo", template, answers)
 
 
