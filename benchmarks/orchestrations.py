@@ -34,8 +34,8 @@ NOT_YET = 0.7
 """A preflight that finds that the time has not come looks three times."""
 PACKAGE_CALLS = 2
 """Calls that downloading a package of another run takes."""
-BELONGING_CALLS = 2
-"""Calls with which a preflight finds whether a commit lies on a branch."""
+BELONGING_CALLS = 1
+"""Calls with which a preflight finds that a commit is the head of a branch."""
 
 EXAMPLES = ("lambda", "seed", "monorepo", "cluster")
 

@@ -94,13 +94,18 @@ class RateLimit:
         with self._lock:
             self._used = max(0, self._used - 1)
 
-    def headers(self) -> dict[str, str]:
+    def state(self) -> dict[str, int]:
+        """As `GET /rate_limit` tells it; `reset` in seconds of the clock."""
         with self._lock:
-            shown = {
+            self._turn()
+            return {
                 "limit": self.limit,
                 "remaining": self.limit - self._used,
                 "used": self._used,
                 "reset": self._reset,
-                "resource": "core",
             }
+
+    def headers(self) -> dict[str, str]:
+        """As every answer has it."""
+        shown = {**self.state(), "resource": "core"}
         return {f"x-ratelimit-{name}": str(value) for name, value in shown.items()}

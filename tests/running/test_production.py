@@ -84,10 +84,7 @@ def test_deploys_the_tested_commit(github: OfflineGitHub) -> None:
     assert run.job("tested-commit").permissions == {}
     calls = [(c.method, c.path) for c in github.api_calls if c.job.startswith("site-prd / pre")]
     repository = f"/repos/{github.name}"
-    assert calls == [
-        ("GET", f"{repository}/branches/main"),
-        ("GET", f"{repository}/compare/{tested}...{tested}?per_page=1"),
-    ]
+    assert calls == [("GET", f"{repository}/branches/main")]
     assert {c.method for c in github.api_calls} == {"GET"}
     url = f"https://github.com/{github.name}/actions/runs/{run.id}/job"
     preflight = run.job("site-prd / preflight / preflight").id
