@@ -330,6 +330,7 @@ def test_a_late_list_and_one_of_many_pages(scene: Scene) -> None:
     scene.surround()
     plan(github, (502,), after=True)
     github.answer("GET", LIST, 200, {"workflow_runs": []}, times=3)
+    github.answer("GET", LIST, 200, b"", skip=3)  # the connection broke after the headers
 
     def after(call: ApiCall) -> None:
         if call.method == "POST":
@@ -341,7 +342,7 @@ def test_a_late_list_and_one_of_many_pages(scene: Scene) -> None:
     [child] = scene.ours()
     assert orchestrator.job("site-dev").outputs == scene.outputs(child)
     lists = [c.path.partition("page=")[2] for c in scene.calls if "/site-dev.yml/runs" in c.path]
-    assert len(lists) == 5 and lists[-1].endswith("page=2")
+    assert len(lists) == 6 and lists[-1].endswith("page=2")
 
 
 def test_runs_that_cannot_be_listed_leave_the_start_unclear(scene: Scene) -> None:
@@ -853,11 +854,13 @@ def test_a_cancellation_that_fails_is_told(scene: Scene) -> None:
 
 # Everything at random
 
+SEEDS = range(5)
 
-@pytest.mark.parametrize("seed", range(5))
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_faults(scene: Scene, seed: int) -> None:
-    """Whatever GitHub and the network do, in three attempts: at most one run of ours an attempt,
-    green only if it succeeded, one clear line otherwise."""
+    """Whatever GitHub, the network and people do, in three attempts: at most one run of ours an
+    attempt, green only if it succeeded, one clear line otherwise."""
     github, chance = scene.github, random.Random(seed)
     bodies = [
         *[(status, {"message": "Oops"}) for status in (401, 403, 404, 422, 429, 500, 502)],
@@ -871,26 +874,45 @@ def test_random_faults(scene: Scene, seed: int) -> None:
 
     def faults() -> None:
         for _ in range(chance.randint(0, 2)):
-            plan(github, chance.choice(bodies), after=chance.random() < 0.5)
+            fault = chance.choice(bodies)  # what GitHub refuses, it has not done
+            plan(github, fault, after=chance.random() < 0.5 and not 400 <= fault[0] < 500)
         for path in (ONE_RUN, LIST):
             for _ in range(chance.randint(0, 3)):
                 fault = chance.choice(bodies if chance.random() < 0.2 else soft)
                 github.answer("GET", path, *fault, skip=chance.randint(0, 2))
+        if chance.random() < 0.5:
+            github.answer("POST", "/cancel$", *chance.choice(soft))
         for method, path in (("POST", POST), ("GET", ONE_RUN), ("GET", LIST)):
             if chance.random() < 0.4:
                 github.unreachable(1, path, chance.choice(codes), method=method)
 
-    scene.surround()
     run: Run | None = None
     for attempt in (1, 2, 3):
         faults()
+        scene.surround()
+        work, before, after = chance.random() / 20, github.before_job, scene.calls.then
+        # Every other attempt is cancelled, at a call that it may never come to.
+        last = len(scene.calls) + (chance.randint(1, 8) if chance.random() < 0.5 else 999)
+        cancel = cancelled_while(scene, lambda call, last=last: len(scene.calls) == last)
+
+        def deploying(run: Run, key: str, work: float = work, before: Any = before) -> None:
+            before(run, key)
+            time.sleep(work if key == DEPLOY else 0)
+
+        def then(call: ApiCall, after: Any = after, cancel: Any = cancel) -> None:
+            after(call)
+            if call.job == WAIT:
+                cancel(call)
+
+        github.before_job, scene.calls.then = deploying, then
         github.forced_results[DEPLOY] = chance.choice(["success", "failure"])
         if run is None:
             run = scene.deploy()
         else:
             run = github.rerun(run, failed_only=chance.random() < 0.7)
-        if run.order and WAIT not in run.order:
-            continue  # it had succeeded before
+        if WAIT not in run.order:
+            assert "success" in (run.conclusion, run.results["site-dev"])  # before already
+            continue
         children = scene.ours()
         started = [child.inputs["attempt"] for child in children]
         assert started == sorted(set(started)) and set(started) <= set(range(1, attempt + 1))
@@ -899,6 +921,8 @@ def test_random_faults(scene: Scene, seed: int) -> None:
             [child] = [child for child in children if str(child.id) == outputs["run-id"]]
             assert outputs == scene.outputs(child) and child.conclusion == "success"
             assert errors(run) == []
+        elif run.cancelled:
+            assert all(child.status == "completed" for child in children)
         else:
             [error] = errors(run)
             assert error.startswith("site-dev.yml") and "\n" not in error and len(error) < 500
