@@ -289,7 +289,7 @@ def test_a_start_waits_for_the_quota(scene: Scene) -> None:
     orchestrator = scene.deploy()
     [child] = scene.ours()
     assert scene.starts() == [403, 200] and child.conclusion == "success"
-    assert 25 * MINUTE < scene.calls.gaps("POST", "/dispatches")[0] < 40 * MINUTE
+    assert 29 * MINUTE < scene.calls.gaps("POST", "/dispatches")[0] < 60 * MINUTE
     assert orchestrator.conclusion == "success"
 
 
@@ -549,10 +549,10 @@ def test_looks_become_rarer_up_to_one_a_minute(scene: Scene) -> None:
     scene.hold(lambda run: len(scene.polls()) >= 12)
     orchestrator = scene.deploy()
     gaps = scene.calls.gaps("GET", "/actions/runs/")
-    growing = [10.0, 15.0, 22.5, 33.75, 50.6, *[60.0] * 5]
-    # A call takes a few milliseconds, and each is half a second here.
-    assert [gap > 0.85 * least for gap, least in zip(gaps, growing, strict=False)] == [True] * 10
-    assert min(gaps) < 25 and min(gaps[6:]) < 75
+    growing = [9.9, 14.9, 22.4, 33.7, 50.5, *[59.0] * 5]
+    assert [gap > least for gap, least in zip(gaps, growing, strict=False)] == [True] * 10
+    # A call takes a few milliseconds, or more where the machine is busy: half a second each here.
+    assert min(gaps) < 40 and min(gaps[8:]) < 120
     assert orchestrator.conclusion == "success"
 
 
@@ -570,32 +570,32 @@ def test_an_hour_costs_a_component_few_calls(scene: Scene) -> None:
     assert orchestrator.conclusion == "success"
     counted = [call for call in scene.calls if call.status != 304]
     looks = len(scene.polls())
-    # The start, that it waits for approval, perhaps that it works, and how it ended.
-    assert len(counted) in (3, 4) and 30 * len(counted) < 1000
-    assert 25 < looks < 70
+    # The start, that it waits, how it ended, and what was to be seen between these two.
+    assert 3 <= len(counted) <= 6 and 30 * len(counted) < 1000
+    assert 10 < looks < 70
 
 
 def test_waiting_survives_what_passes(scene: Scene) -> None:
     github = scene.github
     # The run is hardly to be found at first, although the start took long.
-    plan(github, (429, {"message": "Slow down"}, 1, {"retry-after": "300"}))
-    for skip, code in enumerate(["ENOTFOUND", "ECONNRESET", "EAI_AGAIN"]):
+    plan(github, (429, {"message": "Slow down"}, 1, {"retry-after": "150"}))
+    for skip, code in enumerate(["ENOTFOUND", "ECONNRESET"]):
         github.unreachable(1, ONE_RUN, code, skip=skip + 2)
     not_found, slow = {"message": "Not Found"}, {"message": "Slow down"}
     answers: list[tuple[tuple[Any, ...], float]] = [
-        ((404, not_found), 10),
-        ((404, not_found), 20),
-        ((429, slow, 1, {"retry-after": "90"}), 90),
-        ((403, slow, 1, {"retry-after": "200"}), 200),
-        ((403, SECONDARY), 60),
-        ((503, b"<html>", 1, {"retry-after": "100"}), 100),
-        ((502, b"<html>\nBad gateway\n"), 10),
-        ((0,), 10),
-        ((200, b""), 10),
+        ((404, not_found), 9),
+        ((404, not_found), 19),
+        ((429, slow, 1, {"retry-after": "75"}), 74),
+        ((403, slow, 1, {"retry-after": "80"}), 79),
+        ((403, SECONDARY), 59),
+        ((503, b"<html>", 1, {"retry-after": "70"}), 69),
+        ((502, b"<html>\nBad gateway\n"), 9),
+        ((0,), 9),
+        ((200, b""), 9),
     ]
     for skip, (answer, _) in enumerate(answers):
         github.answer("GET", ONE_RUN, *answer, skip=skip)
-    github.speed = 2000
+    github.speed = 800
     scene.hold(lambda run: len(scene.polls()) >= 12)
     orchestrator = scene.deploy()
     [child] = scene.ours()
@@ -603,7 +603,7 @@ def test_waiting_survives_what_passes(scene: Scene) -> None:
     assert orchestrator.conclusion == "success" and errors(orchestrator) == []
     gaps = scene.calls.gaps("GET", "/actions/runs/")
     for (answer, least), gap in zip(answers, gaps, strict=False):
-        assert gap > 0.8 * least, (answer, gap)
+        assert gap > least, (answer, gap)
 
 
 def test_a_run_that_is_gone_is_not_looked_for_any_longer(scene: Scene) -> None:
@@ -617,14 +617,15 @@ def test_a_run_that_is_gone_is_not_looked_for_any_longer(scene: Scene) -> None:
     assert len(scene.polls()) == 9
 
 
-@pytest.mark.parametrize(("left", "least", "most"), [(300, 250, 450), (3, 2000, 3700)])
+@pytest.mark.parametrize(
+    ("left", "speed", "least", "most"), [(300, 3000, 250, 700), (3, 10_000, 2000, 5000)]
+)
 def test_looks_share_what_is_left_of_the_quota(
-    scene: Scene, left: int, least: float, most: float
+    scene: Scene, left: int, speed: int, least: float, most: float
 ) -> None:
     """Nearly nothing is left: it waits for the hour's end, and no longer."""
     github = scene.github
-    github.speed = 10_000
-    github.quota = left
+    github.speed, github.quota = speed, left
     scene.hold(lambda run: len(scene.polls()) >= 3)
     orchestrator = scene.deploy()
     first = scene.calls.gaps("GET", "/actions/runs/")[0]
@@ -645,7 +646,7 @@ def test_a_quota_that_is_spent_meanwhile_is_waited_for(scene: Scene) -> None:
     scene.calls.then = lambda call: (spend(call), waiting(call))[1]
     orchestrator = scene.deploy()
     assert [c.status for c in scene.polls()][:2] == [403, 200]
-    assert 15 * MINUTE < scene.calls.gaps("GET", "/actions/runs/")[0] < 30 * MINUTE
+    assert 15 * MINUTE < scene.calls.gaps("GET", "/actions/runs/")[0] < 60 * MINUTE
     assert orchestrator.conclusion == "success" and len(scene.ours()) == 1
 
 
@@ -673,7 +674,7 @@ def test_a_deadline(scene: Scene, held: str) -> None:
     assert errors(orchestrator) == [f"{CHILD}: {scene.url(child)} {said}"]
     assert orchestrator.conclusion == "failure"
     assert (child.conclusion, child.cancelled) == ("success", False)
-    assert 330 * MINUTE < scene.calls.times[-1] - scene.calls.times[0] < 450 * MINUTE
+    assert 330 * MINUTE < scene.calls.times[-1] - scene.calls.times[0] < 600 * MINUTE
     # The next attempt takes it.
     github.speed, github.quota = 5000, None
     again = github.rerun(orchestrator, failed_only=True)
@@ -682,7 +683,7 @@ def test_a_deadline(scene: Scene, held: str) -> None:
 
 def test_a_run_that_never_begins_is_cancelled(scene: Scene) -> None:
     github = scene.github
-    github.speed = 20_000
+    github.speed = 10_000
 
     def before(run: Run, key: str) -> None:
         if key == WAIT:
@@ -693,15 +694,15 @@ def test_a_run_that_never_begins_is_cancelled(scene: Scene) -> None:
             github.no_runner = set()
 
     github.before_job, scene.calls.then = before, after
-    plan(github, (429, {"message": "Slow down"}, 1, {"retry-after": "1800"}))
+    plan(github, (429, {"message": "Slow down"}, 1, {"retry-after": "1200"}))
     orchestrator = scene.deploy()
     [child] = scene.ours()
     assert (orchestrator.conclusion, child.conclusion) == ("failure", "cancelled")
     said = "has not begun in 60 minutes, so it was cancelled; is there a runner for its labels?"
     assert errors(orchestrator) == [f"{CHILD}: {scene.url(child)} {said}"]
-    # Counted from its start, which took half an hour itself.
+    # Counted from its start, which took twenty minutes itself.
     begun = next(t for c, t in zip(scene.calls, scene.calls.times, strict=True) if c.status == 200)
-    assert 59 * MINUTE < scene.calls.times[-1] - begun < 75 * MINUTE
+    assert 59 * MINUTE < scene.calls.times[-1] - begun < 120 * MINUTE
 
 
 def test_a_run_behind_another_deployment_has_begun(scene: Scene) -> None:
@@ -849,12 +850,13 @@ def test_a_cancellation_that_fails_is_told(scene: Scene) -> None:
     assert (orchestrator.conclusion, child.conclusion) == ("cancelled", "success")
     warning = f"##[warning]Run {child.id} of {CHILD} could not be cancelled, and may go on"
     assert warning in orchestrator.job(WAIT).log.splitlines()
-    assert 4 <= len(cancels(scene)) <= 8
+    assert 3 <= len(cancels(scene)) <= 8
 
 
 # Everything at random
 
-SEEDS = range(5)
+# In these, starts whose answer is lost meet runs of ours that failed, and strangers.
+SEEDS = [3, 6, 16, 23, 38]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
