@@ -674,7 +674,7 @@ def test_a_deadline(scene: Scene, held: str) -> None:
     assert errors(orchestrator) == [f"{CHILD}: {scene.url(child)} {said}"]
     assert orchestrator.conclusion == "failure"
     assert (child.conclusion, child.cancelled) == ("success", False)
-    assert 330 * MINUTE < scene.calls.times[-1] - scene.calls.times[0] < 600 * MINUTE
+    assert 200 * MINUTE < scene.calls.times[-1] - scene.calls.times[0] < 600 * MINUTE
     # The next attempt takes it.
     github.speed, github.quota = 5000, None
     again = github.rerun(orchestrator, failed_only=True)
@@ -760,6 +760,7 @@ def cancels(scene: Scene) -> list[tuple[str, int]]:
 def test_cancelling_reaches_the_run_that_is_waited_for(scene: Scene) -> None:
     """Although GitHub does not take the first two calls."""
     github = scene.github
+    github.speed = 200
     scene.hold(lambda run: False)
     waiting = scene.calls.then
     cancel = cancelled_while(scene, lambda call: len(scene.polls()) == 2)
