@@ -34,6 +34,10 @@ DISPATCHED_COMPONENTS = 250
 """How many components `dispatch` and `observe` run: what GitHub says of each job, up to 500 bytes
 as JSON, reaches the summary in one variable."""
 
+WAITING_JOBS = 18
+"""How many jobs may wait for other runs at the same time, in all environments together: those they
+wait for need runners too, and GitHub Free runs 20 jobs at once. GitHub: "Actions limits"."""
+
 EXPRESSION_CHARACTERS = 21_000
 """The longest text with an expression in it that GitHub reads.
 

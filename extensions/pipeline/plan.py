@@ -20,7 +20,7 @@ from .environments import Environment, filter_to_regex, is_pattern
 from .errors import AnswerError
 from .graph import needs, waves
 from .jobs import READ_PACKAGES, Job, artifact_name, deployment_job, package
-from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WORKFLOW_FILE_BYTES
+from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WAITING_JOBS, WORKFLOW_FILE_BYTES
 from .pull_request import PULL_REQUEST_FILE, PullRequest, plan_pull_request
 from .triggers import (
     NOTHING,
@@ -131,6 +131,20 @@ class Call:
     runs: str = ""
     """JSON with expressions: the runs that hold the packages which it takes, by producer. Under
     `dispatch` only; empty where it takes none."""
+    turn: str = ""
+    """A job that has to end, however, before this one may take a runner to wait; empty for none."""
+    in_turns: bool = False
+    """Whether it, or anything before it, may have a turn."""
+
+    @property
+    def condition(self) -> str:
+        """When it runs, where that must be said; empty for when all before it has succeeded.
+
+        GitHub's own condition looks at all ancestors, also at those that only had their turn.
+        """
+        succeeded = [f"needs.{need}.result == 'success'" for need in self.needs]
+        said = self.in_turns and (self.needs or self.turn)
+        return " && ".join(["!cancelled()", *succeeded]) if said else ""
 
     @property
     def id(self) -> str:
@@ -228,7 +242,7 @@ class Orchestrator:
         size += 6_200 * bool(self.watched) + len(self.watched)
         for call in self.calls:
             size += 290 + 4 * len(call.id) + len(call.runs)
-            size += sum(2 + len(need) for need in call.needs)
+            size += sum(2 + len(need) for need in call.needs) + len(call.condition)
         return size
 
     @property
@@ -410,14 +424,31 @@ def _orchestrator(
         }
         return dataclasses.replace(orchestrator, watched=json.dumps(watched))
     calls = [
-        Call(
-            workflow,
-            (*orchestrator.gates[-1:], *ids(waits[name])),
-            _runs(workflow) if answers.orchestration == "dispatch" else "",
-        )
+        Call(workflow, (*orchestrator.gates[-1:], *ids(waits[name])))
         for name, workflow in workflows.items()
     ]
+    if answers.orchestration == "dispatch":
+        at_once = max(WAITING_JOBS // len(answers.environments), 1)
+        calls = [
+            dataclasses.replace(
+                call,
+                runs=_runs(call.workflow),
+                turn=_turn(calls, index, at_once),
+                in_turns=len(calls) > at_once,
+            )
+            for index, call in enumerate(calls)
+        ]
     return dataclasses.replace(orchestrator, calls=tuple(calls))
+
+
+def _turn(calls: list[Call], index: int, at_once: int) -> str:
+    """The job after which a call has its turn, so that no more than `at_once` wait at a time.
+
+    Each takes the place of the one so many before it in the order of deployment; no two of a
+    place can run together, and there are `at_once` places.
+    """
+    before = calls[index - at_once].id if index >= at_once else ""
+    return "" if before in calls[index].needs else before
 
 
 def _runs(workflow: ComponentWorkflow) -> str:
@@ -445,6 +476,13 @@ def _check_size(orchestrator: Orchestrator) -> None:
             "dependency_map",
             f"the graph of {orchestrator.file} has {longest // 1024} KB, and a variable at most "
             f"{VARIABLE_BYTES // 1024} KB; drop edges that others imply, or shorten names",
+        )
+    condition = max((len(call.condition) for call in orchestrator.calls), default=0)
+    if condition > EXPRESSION_CHARACTERS:
+        raise AnswerError(
+            "dependency_map",
+            f"a condition in {orchestrator.file} has {condition} characters, and GitHub reads at "
+            f"most {EXPRESSION_CHARACTERS}; say `on_failure: downstream`, or shorten names",
         )
     if orchestrator.size > WORKFLOW_FILE_BYTES:
         size, limit = orchestrator.size // 1024, WORKFLOW_FILE_BYTES // 1024

@@ -31,7 +31,17 @@ PAIR: dict[str, Any] = generic(["first", "second"], **UNCHECKED, path=".", secre
 PAIR["first"]["deploy"] = PAIR["second"]["deploy"] = 'ship "$COMPONENT" "$(git rev-parse HEAD)"'
 PAIR["first"]["env"], PAIR["second"]["env"] = {"COMPONENT": "first"}, {"COMPONENT": "second"}
 PAIR["second"] |= {"build": "", "produces": []}
+WIDE = [f"part-{index}" for index in range(5)]
 ANSWERS: dict[str, dict[str, Any]] = {
+    # Two may wait at once: eight environments share eighteen.
+    "wide": {
+        "components": generic([*WIDE, "after"], **UNCHECKED, build="", produces=[], path="."),
+        "dependency_map": {"after": WIDE[4]},
+        "environments": [
+            {"name": "dev", "branch": "develop"},
+            *({"name": f"more-{index}", "manual": True} for index in range(7)),
+        ],
+    },
     "diamond": {"components": generic(NAMES, **UNCHECKED), "dependency_map": MAP},
     "pair": {"components": PAIR, "dependency_map": {"second": "first"}},
 }
@@ -230,6 +240,38 @@ def test_under_stop_no_wave_starts_after_a_failure(repository: Open) -> None:
     assert '["left-prd"]:::failure' in summary
 
 
+@pytest.mark.parametrize("fails", ["", "part-0", "part-4"])
+def test_only_so_many_wait_at_once(repository: Open, fails: str) -> None:
+    """And who had its turn before does not matter: only what is needed must have succeeded."""
+    github = repository("wide")
+    if fails:
+        github.forced_conclusions = {f"{fails}-dev.yml": "failure"}
+    github.forced_results = {"preflight / preflight": "success", "deploy": "success"}
+    going: set[str] = set()
+    most = []
+
+    def count(run: Run, key: str) -> None:
+        if key.endswith(" / run"):
+            done = {key for key, job in run.jobs.items() if job.status == "completed"}
+            going.add(key)
+            most.append(len(going - done))
+
+    github.before_job = count
+    [run] = github.push("develop")
+    assert max(most) == 2
+    expected = dict.fromkeys([f"{name}-dev" for name in [*WIDE, "after"]], "success")
+    if fails:
+        expected[f"{fails}-dev"] = "failure"
+    if fails == "part-4":
+        expected["after-dev"] = "skipped"
+    results = {key: job.result for key, job in run.jobs.items() if key in expected}
+    assert results == expected
+    needs = {"part-2-dev": "part-0-dev", "part-3-dev": "part-1-dev", "part-4-dev": "part-2-dev"}
+    text = (github.remote.work_tree / ".github/workflows/orchestrator-dev.yml").read_text()
+    for later, earlier in needs.items():
+        assert f"  {later}:\n    # Runners that wait" in text and f"needs: [{earlier}]\n" in text
+
+
 def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
     github = repository("diamond")
     github.forced_conclusions = {"base-dev.yml": "success"}
@@ -238,9 +280,10 @@ def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
 
     # Nobody approves: both wait when the orchestrator is cancelled.
     def both_wait(run: Run, key: str) -> bool:
+        [orchestrator] = github.runs_of("orchestrator-dev.yml")
         reached.add(run.workflow_file)
-        if len(reached) == 2:
-            github.cancel(github.runs_of("orchestrator-dev.yml")[0])
+        if len(reached) == 2 and not orchestrator.cancelled:
+            github.cancel(orchestrator)
         return False
 
     github.environments["dev"] = {"reviewers": True, "hold": both_wait}
