@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from copies import export_template
+
+# Containers often forbid bytecode files; the tests start hundreds of processes that want them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+MEMORY = Path("/dev/shm")
+"""Linux' file system in memory: the tests make and delete a hundred thousand small files, and ext4
+looks at each file that was deleted in the last minutes before it makes a new one."""
+
+ENOUGH = 3 * 2**30
+"""All that is there at one time stays below a third of this."""
+
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+    # pytest's own variable; who has set it has another place in mind.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 SLOW_LAST = (
     *("pipeline", "answers", "hook", "update", "generated", "oracle"),
