@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -43,6 +44,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         answer_set = getattr(item, "callspec", None) and item.callspec.params.get("answer_set")
         if answer_set:
             item.add_marker(pytest.mark.xdist_group(answer_set))
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all their modules stay until the end: they are looked through for
+    garbage no more, and the rest less often. Parsing YAML gets a tenth quicker by that."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session")
