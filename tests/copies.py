@@ -1,15 +1,28 @@
-"""Copies of the template, made in this process: an import of Copier costs a second, a copy 0.2."""
+"""Copies of the template, made in this process: an import of Copier costs a second, a copy 0.1.
+
+There are hundreds in a run of the tests. So what is the same in each of them is done once (see
+`work_once`), and the hook runs in this process too. `copier_command` changes nothing of Copier.
+"""
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import shutil
 import subprocess
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
+from unittest import mock
 
 import copier
+import copier._template
+import copier._vcs
 import yaml
+from copier._jinja_ext import SandboxedEnvironment
+from jinja2 import Environment
 from toolbox import EXAMPLES, ROOT, script
 
 TEMPLATE_PARTS = ("copier.yml", "clouds", "code_types", "extensions", "hooks", "macros", "template")
@@ -28,17 +41,77 @@ def export_template(folder: Path) -> Path:
     return folder
 
 
+def work_once() -> None:
+    """Copier compiles each template and each default, reads copier.yml and asks git whether the
+    template is a bundle, anew for each copy: two thirds of what one costs.
+
+    What comes of it hangs on the texts, the place of the template, and the settings of Jinja's
+    environment, which are the template's own as well.
+    """
+    copier._vcs.is_git_bundle = functools.cache(copier._vcs.is_git_bundle)
+
+    read_anew = copier._template.load_template_config
+    read: dict[bytes, dict[str, Any]] = {}
+
+    def load(conf_path: Path, quiet: bool = False) -> dict[str, Any]:
+        text = conf_path.read_bytes()
+        if b"!include" in text:
+            return read_anew(conf_path, quiet)
+        if text not in read:
+            read[text] = read_anew(conf_path, quiet)
+        return deepcopy(read[text])
+
+    copier._template.load_template_config = load
+
+    compiled: dict[tuple[Any, ...], CodeType] = {}
+    compile_anew = Environment.compile
+
+    def compile_of(self: Environment, source: str, *names: Any, **more: Any) -> Any:
+        source = self.preprocess(source, *names)  # Copier's `yield` starts anew here, every time
+        place = tuple(self.loader.searchpath), self.block_start_string, *sorted(self.filters)
+        key = (source, names, tuple(more.items()), place)
+        if key not in compiled:
+            compiled[key] = compile_anew(self, source, *names, **more)
+        return compiled[key]
+
+    SandboxedEnvironment.compile = compile_of  # type: ignore[method-assign,assignment]
+
+
+work_once()
+
+
+def load_hook() -> ModuleType:
+    file = ROOT / "hooks" / "check_written.py"
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+HOOK = load_hook()
+
+
 def copy(template: Path, destination: Path, answers: Mapping[str, Any]) -> Path:
     """`copier copy --defaults --trust` with these answers; returns the destination."""
-    copier.run_copy(
-        str(template),
-        destination,
-        data=dict(answers),
-        defaults=True,
-        unsafe=True,
-        quiet=True,
-        overwrite=True,
-    )
+    # A repository may hold another version of the hook than this one: there Copier runs it.
+    here = not (template / ".git").exists()
+    # For each file that it writes, Copier asks git for a setting that it has on Windows only.
+    with mock.patch("copier._main.is_git_available", lambda: False):
+        copier.run_copy(
+            str(template),
+            destination,
+            data=dict(answers),
+            defaults=True,
+            unsafe=True,
+            quiet=True,
+            overwrite=True,
+            skip_tasks=here,
+        )
+    if here:
+        plan = HOOK.read_plan(destination / ".copier-answers.yml")
+        assert HOOK.differences(plan, destination, ".copier-answers.yml") == []
+        assert HOOK.report(plan)
     return destination
 
 

@@ -57,7 +57,14 @@ case "$*" in
   *) exec {node} "$@" ;;
 esac
 exec 3<>"/dev/tcp/127.0.0.1/$OFFLINE_GITHUB_ACTION_HOST"
-{{ printf '%s\\0' "$PWD" "$GITHUB_ACTION_REPOSITORY"; env -0; printf '\\0'; }} >&3
+# Where Linux shows the environment, this takes no process but bash itself.
+variables=()
+[ -r /proc/self/environ ] && mapfile -d '' -t variables < /proc/self/environ
+{{
+  printf '%s\\0' "$PWD" "$GITHUB_ACTION_REPOSITORY" "${{variables[@]}}"
+  [ "${{#variables[@]}}" -gt 0 ] || env -0
+  printf '\\0'
+}} >&3
 IFS= read -r code <&3
 cat <&3
 """

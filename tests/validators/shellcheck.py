@@ -94,9 +94,20 @@ def _word(expression: re.Match[str]) -> str:
 
 
 def _shellcheck(scripts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What shellcheck says about each script."""
-    if not scripts:
-        return
+    """What shellcheck says about each script, in one call for those that it has not read yet."""
+    new = [script for script in scripts if script not in _said]
+    if new:
+        _said.update(_read(new))
+    for script in scripts:
+        for comment in _said[script]:
+            yield script, comment
+
+
+_said: dict[str, list[dict[str, Any]]] = {}
+"""Repositories share most of their scripts."""
+
+
+def _read(scripts: list[str]) -> dict[str, list[dict[str, Any]]]:
     with tempfile.TemporaryDirectory() as folder:
         files = {f"{number}.sh": script for number, script in enumerate(scripts)}
         for file, script in files.items():
@@ -109,5 +120,7 @@ def _shellcheck(scripts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         )
     if result.returncode not in (0, 1):
         raise RuntimeError(f"shellcheck failed ({result.returncode}):\n{result.stderr}")
+    said: dict[str, list[dict[str, Any]]] = {script: [] for script in scripts}
     for comment in json.loads(result.stdout)["comments"]:
-        yield files[comment["file"]], comment
+        said[files[comment["file"]]].append(comment)
+    return said
