@@ -1017,7 +1017,7 @@ def random_graph(source: random.Random) -> dict[str, list[str]]:
     return graph
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, 9, 10, 11, 12])
 def test_random_graphs(stage: Open, seed: int) -> None:
     source = random.Random(seed)
     graph = random_graph(source)
