@@ -27,8 +27,8 @@ class Triggers:
     guard: tuple[str, ...] = ()
     """The lines of the condition under which such an end counts."""
     dependencies: str = ""
-    """JSON: each component that must have been deployed, with the names of the jobs that say so;
-    empty for none."""
+    """JSON: each component that must have been deployed, with the names of its jobs, of those that
+    say so, and with the components that its chain starts from; empty for none."""
 
     @property
     def waits(self) -> bool:
@@ -102,6 +102,7 @@ def observed(
     decisive = {component.name: decisive_jobs(component) for component in components}
     waits = _without_idle(needs(graph, environment.stops), decisive)
     direct = _without_idle(graph, decisive)
+    jobs = {c.name: [c.code_type.jobs[job].name for job in c.commands] for c in components}
     found: dict[str, Triggers] = {}
     for component, needed in waits.items():
         # Whoever waits for a and for b, which itself waits for a, is started by b alone.
@@ -114,7 +115,14 @@ def observed(
                 guard=guard((*events, "workflow_dispatch"), True in first, root),
                 # What those waited for has succeeded too; packages of it are wanted all the same.
                 dependencies=json.dumps(
-                    {name: decisive[name] for name in sorted({*last, *direct[component]})}
+                    {
+                        name: {
+                            "jobs": jobs[name],
+                            "decisive": decisive[name],
+                            "roots": _roots(waits, name),
+                        }
+                        for name in sorted({*last, *direct[component]})
+                    }
                 ),
             )
         elif predecessor:
@@ -151,6 +159,15 @@ def _without_idle(waits: Graph, decisive: Mapping[str, tuple[str, ...]]) -> Grap
         return expanded(frozenset(needed - idle).union(*(waits[name] for name in idle)))
 
     return {component: expanded(needed) for component, needed in waits.items()}
+
+
+def _roots(waits: Graph, component: str) -> list[str]:
+    """What a component waits for, through others or not, that itself waits for nothing."""
+    return sorted(
+        name
+        for name, needed in waits.items()
+        if not needed and name != component and reaches(waits, component, name)
+    )
 
 
 def _check_chain(

@@ -1,0 +1,305 @@
+"""What starts a component's workflow under `observe`, and whom it waits for before it deploys."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import networkx
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from made_answers import NODES, acyclic_graphs, generic, plan, quick, refusal
+from pipeline.plan import ComponentWorkflow, Orchestrator
+from pipeline.triggers import Triggers
+
+RUN = "github.event.workflow_run"
+BY_HAND = "github.event_name == 'workflow_dispatch' ||"
+SUCCESS = f"({RUN}.conclusion == 'success' &&"
+OURS = f"{RUN}.head_repository.id == github.event.repository.id &&"
+DEFAULT = f"{RUN}.head_branch == github.event.repository.default_branch"
+EITHER = f"({RUN}.event == 'push' || {RUN}.event == 'workflow_dispatch')"
+DIAMOND = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
+DEV = [{"name": "dev", "branch": "main"}]
+
+
+def observe(
+    graph: Mapping[str, list[str]], environments: list[dict[str, Any]] = DEV, **more: Any
+) -> dict[str, ComponentWorkflow]:
+    """The components' workflows, by id; each component deploys unless `more` says otherwise."""
+    components = {name: generic(deploy="ship") for name in graph} | more
+    made = plan(
+        components=components,
+        dependency_map=dict(graph),
+        orchestration="observe",
+        environments=environments,
+    )
+    return {workflow.id: workflow for workflow in made.workflows}
+
+
+def waited_for(triggers: Triggers) -> dict[str, Any]:
+    return json.loads(triggers.dependencies) if triggers.dependencies else {}
+
+
+def deploys(*roots: str) -> dict[str, list[str]]:
+    return {"jobs": ["Deploy"], "decisive": ["Deploy"], "roots": [*roots]}
+
+
+# Exact values
+
+
+def test_a_diamond() -> None:
+    made = observe(DIAMOND)
+    assert made["a-dev"].triggers == Triggers(branch="main")
+    assert not made["a-dev"].triggers.waits
+    for name in "bc":
+        triggers = made[f"{name}-dev"].triggers
+        assert (triggers.branch, triggers.tag, triggers.after) == ("", "", ("A Dev",))
+        assert triggers.guard == (
+            *(BY_HAND, SUCCESS, OURS, f"{EITHER} &&", f"{RUN}.head_branch == 'main')"),
+        )
+        assert triggers.waits and waited_for(triggers) == {"a": deploys()}
+    triggers = made["d-dev"].triggers
+    assert triggers.after == ("B Dev", "C Dev")
+    assert triggers.guard == (
+        *(BY_HAND, SUCCESS, OURS),
+        f"(({RUN}.event == 'workflow_dispatch' &&",
+        f"{RUN}.head_branch == 'main') ||",
+        f"({RUN}.event == 'workflow_run' &&",
+        f"{DEFAULT})))",
+    )
+    assert waited_for(triggers) == {"b": deploys("a"), "c": deploys("a")}
+
+
+def test_one_that_waits_for_a_first_one_and_for_a_later_one() -> None:
+    triggers = observe({"a": [], "x": [], "b": ["a"], "c": ["b", "x"]})["c-dev"].triggers
+    assert triggers.after == ("B Dev", "X Dev")
+    assert triggers.guard == (
+        *(BY_HAND, SUCCESS, OURS),
+        f"(({EITHER} &&",
+        f"{RUN}.head_branch == 'main') ||",
+        f"({RUN}.event == 'workflow_run' &&",
+        f"{DEFAULT})))",
+    )
+    assert waited_for(triggers) == {"b": deploys("a"), "x": deploys()}
+
+
+def test_what_another_implies_starts_nothing_but_is_waited_for() -> None:
+    """Its package is wanted."""
+    triggers = observe({"a": [], "b": ["a"], "c": ["a", "b"]})["c-dev"].triggers
+    assert triggers.after == ("B Dev",)
+    assert waited_for(triggers) == {"a": deploys(), "b": deploys("a")}
+
+
+@pytest.mark.parametrize(
+    ("environment", "first", "guard"),
+    [
+        (
+            {"branch": "it's"},
+            {"branch": "it's"},
+            (f"{EITHER} &&", f"{RUN}.head_branch == 'it''s')"),
+        ),
+        # Which branch it may be is for the preflight to say: a condition knows no patterns.
+        ({"branch": "release/**"}, {"branch": "release/**"}, (f"{EITHER})",)),
+        ({"tag": "v*"}, {"tag": "v*"}, (f"{EITHER})",)),
+        ({"manual": True}, {}, (f"{RUN}.event == 'workflow_dispatch')",)),
+    ],
+    ids=["quote", "glob", "tag", "manual"],
+)
+def test_other_environments(
+    environment: dict[str, Any], first: dict[str, str], guard: tuple[str, ...]
+) -> None:
+    made = observe({"a": [], "b": ["a"]}, [{"name": "x", **environment}])
+    assert made["a-x"].triggers == Triggers(**first)
+    assert made["b-x"].triggers.after == ("A X",)
+    assert made["b-x"].triggers.guard == (BY_HAND, SUCCESS, OURS, *guard)
+
+
+def test_environments_after_others() -> None:
+    environments = [*DEV, {"name": "test", "after": "dev"}, {"name": "prd", "after": "test"}]
+    made = observe({"a": [], "b": ["a"]}, environments)
+    pushed = (BY_HAND, SUCCESS, OURS, f"{EITHER} &&", f"{RUN}.head_branch == 'main')")
+    chained = (
+        *(BY_HAND, SUCCESS, OURS),
+        f"(({RUN}.event == 'workflow_dispatch' &&",
+        f"{RUN}.head_branch == 'main') ||",
+        f"({RUN}.event == 'workflow_run' &&",
+        f"{DEFAULT})))",
+    )
+    assert made["a-test"].triggers == Triggers(after=("Orchestrator Dev",), guard=pushed)
+    assert made["a-prd"].triggers == Triggers(after=("Orchestrator Test",), guard=chained)
+    for environment in ("Test", "Prd"):
+        triggers = made[f"b-{environment.lower()}"].triggers
+        assert (triggers.after, triggers.guard) == ((f"A {environment}",), chained)
+        assert waited_for(triggers) == {"a": deploys()}
+    assert made["a-prd"].triggers.waits is False
+
+
+def test_stop_waits_for_every_earlier_wave() -> None:
+    """But takes packages of what it depends on, and of nothing else."""
+    graph = {"a": [], "b": [], "c": ["a"], "d": ["c", "a"]}
+    made = observe(graph, [{"name": "dev", "branch": "main", "on_failure": "stop"}])
+    assert made["c-dev"].triggers.after == ("A Dev", "B Dev")
+    assert waited_for(made["c-dev"].triggers) == {"a": deploys(), "b": deploys()}
+    assert made["d-dev"].triggers.after == ("C Dev",)
+    assert waited_for(made["d-dev"].triggers) == {"a": deploys(), "c": deploys("a", "b")}
+
+
+def test_nobody_waits_for_a_component_without_commands() -> None:
+    graph = {"a": [], "x": [], "b": ["a", "x"], "c": ["b"], "d": ["c"], "y": [], "e": ["y"]}
+    made = observe(graph, b=generic(), c=generic(), y=generic())
+    assert made["b-dev"].triggers.after == ("A Dev", "X Dev")
+    assert made["c-dev"].triggers.after == made["d-dev"].triggers.after == ("A Dev", "X Dev")
+    assert waited_for(made["d-dev"].triggers) == {"a": deploys(), "x": deploys()}
+    # What only waits for one that does nothing waits for nothing.
+    assert made["e-dev"].triggers == Triggers(branch="main")
+
+
+@pytest.mark.parametrize(
+    ("settings", "jobs", "decisive"),
+    [
+        ({"lint": "x", "build": "x", "deploy": "x"}, ["Lint", "Build", "Deploy"], ["Deploy"]),
+        ({"lint": "x", "build": "x"}, ["Lint", "Build"], ["Build"]),
+        ({"lint": "x", "test": "x"}, ["Lint", "Test"], ["Lint", "Test"]),
+    ],
+)
+def test_which_jobs_say_that_a_component_was_deployed(
+    settings: dict[str, str], jobs: list[str], decisive: list[str]
+) -> None:
+    triggers = observe({"a": [], "b": ["a"]}, a=generic(**settings))["b-dev"].triggers
+    assert waited_for(triggers) == {"a": {"jobs": jobs, "decisive": decisive, "roots": []}}
+
+
+def test_only_those_that_wait_look_before_their_jobs() -> None:
+    made = observe({"a": [], "b": ["a"]}, b=generic(lint="x", build="x", deploy="x"))
+    conditions = {job.id: job.condition for job in made["b-dev"].jobs}
+    ready = "needs.preflight.outputs.ready == 'true'"
+    assert conditions == {"lint": ready, "build": "", "deploy": ""}
+    assert [job.condition for job in made["a-dev"].jobs] == [""]
+
+
+# What GitHub would end in silence
+
+FIVE = {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "e": ["d"]}
+
+
+def test_the_longest_chain_is_named() -> None:
+    answers = {"components": {name: generic(lint="x") for name in [*FIVE, "z"]}}
+    message = refusal(
+        **answers, dependency_map={**FIVE, "z": ["a"]}, orchestration="observe", environments=DEV
+    )
+    assert message == (
+        "orchestration: under observe A Dev -> B Dev -> C Dev -> D Dev -> E Dev are 4 links, and "
+        "GitHub starts at most 3 workflows after one another; choose call or dispatch"
+    )
+
+
+@pytest.mark.parametrize("earlier", range(4))
+def test_each_environment_before_takes_a_link(earlier: int) -> None:
+    names = [f"e{i}" for i in range(earlier + 1)]
+    environments: list[dict[str, Any]] = [{"name": names[0], "branch": "main"}]
+    environments += [{"name": n, "after": o} for o, n in itertools.pairwise(names)]
+    for waves in range(1, 5):
+        graph = dict(list(FIVE.items())[:waves])
+        message = refusal(
+            components={name: generic(lint="x") for name in graph},
+            dependency_map=graph,
+            orchestration="observe",
+            environments=environments,
+        )
+        links = waves - 1 + earlier
+        assert bool(message) == (links > 3)
+        if message:
+            # The first environment that goes too far.
+            chain = [f"Orchestrator E{i}" for i in range(4 - waves + 1)]
+            chain += [f"{n.upper()} E{4 - waves + 1}" for n in graph]
+            assert message.startswith(f"orchestration: under observe {' -> '.join(chain)} are 4 ")
+
+
+# At random
+
+
+@st.composite
+def observed_graphs(
+    draw: st.DrawFn,
+) -> tuple[dict[str, list[str]], set[str], bool, int]:
+    """A graph, the components that do nothing, whether failures stop all, environments before."""
+    graph = draw(acyclic_graphs(max_size=8))
+    idle = draw(st.sets(st.sampled_from(sorted(graph)), max_size=2))
+    return graph, idle, draw(st.booleans()), draw(st.integers(0, 2))
+
+
+def upstream(graph: Mapping[str, list[str]], stop: bool) -> dict[str, set[str]]:
+    """All that each component waits for, through others or not. networkx knows graphs."""
+    arrows = networkx.DiGraph()
+    arrows.add_nodes_from(graph)
+    arrows.add_edges_from((other, node) for node, others in graph.items() for other in others)
+    if not stop:
+        return {node: set(networkx.ancestors(arrows, node)) for node in graph}
+    earlier: set[str] = set()
+    found = {}
+    for wave in networkx.topological_generations(arrows):
+        found |= {node: set(earlier) for node in wave}
+        earlier |= set(wave)
+    return found
+
+
+@quick
+@given(observed_graphs())
+def test_random_graphs(made: tuple[dict[str, list[str]], set[str], bool, int]) -> None:
+    graph, idle, stop, earlier = made
+    environments: list[dict[str, Any]] = [{"name": "e0", "branch": "main"}]
+    environments += [{"name": f"e{i + 1}", "after": f"e{i}"} for i in range(earlier)]
+    for environment in environments:
+        environment["on_failure"] = "stop" if stop else "downstream"
+    answers = {
+        "components": {n: generic(**({} if n in idle else {"deploy": "x"})) for n in graph},
+        "dependency_map": graph,
+        "orchestration": "observe",
+        "environments": environments,
+    }
+    # Nobody waits for one that does nothing, but for what that waits for.
+    above = {node: others - idle for node, others in upstream(graph, stop).items()}
+
+    def depth(node: str) -> int:
+        return max((1 + depth(other) for other in above[node]), default=0)
+
+    deepest = max(map(depth, graph)) + earlier
+    message = refusal(**answers)
+    assert bool(message) == (deepest > 3)
+    assume(not message)
+
+    last = f"e{earlier}"
+    orchestrator = plan(**answers).orchestrators[-1]
+    assert isinstance(orchestrator, Orchestrator)
+    workflows = {
+        w.component.name: w for w in plan(**answers).workflows if w.environment.name == last
+    }
+    by_title = {workflow.name: name for name, workflow in workflows.items()}
+    for node, workflow in workflows.items():
+        triggers = workflow.triggers
+        after = {by_title.get(title, title) for title in triggers.after}
+        if not above[node]:
+            assert after == ({f"Orchestrator E{earlier - 1}"} if earlier else set())
+            assert bool(triggers.branch) == (not earlier) and not triggers.waits
+            continue
+        assert triggers.branch == "" and triggers.guard
+        # Whoever of those above ends last is among the triggers: nobody above waits for a trigger.
+        assert after == {n for n in above[node] if not any(n in above[o] for o in above[node])}
+        waits = waited_for(triggers)
+        # That those have been deployed implies that all above have been.
+        assert after <= set(waits) <= above[node]
+        assert set().union(*(above[other] | {other} for other in waits)) == above[node]
+        # And all whose packages it may take.
+        assert set(workflow.waits_for) - idle <= set(waits)
+        for other, names in waits.items():
+            assert names["decisive"] == ["Deploy"]
+            assert names["roots"] == sorted(n for n in above[other] if not above[n])
+
+
+def test_no_node_runs_into_another() -> None:
+    """The workflows' names, by which they start one another, differ for all these."""
+    made = observe({name: [] for name in NODES})
+    assert len({workflow.name for workflow in made.values()}) == len(NODES)
