@@ -24,7 +24,7 @@ from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS
 from .names import EXPRESSION, check_no_collision
 from .schema import check
-from .triggers import observed
+from .triggers import check_chains
 
 DEFAULTS: Mapping[str, Any] = {
     "project_name": "project",
@@ -112,8 +112,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
     if raw["orchestration"] == "observe" and asking not in BEFORE_ORCHESTRATION:
-        for environment in environments:
-            observed(components, dependencies.graph(components), environment, environments)
+        check_chains(components, dependencies.graph(components), environments)
     return Answers(
         project_name=project_name,
         components=components,

@@ -92,10 +92,7 @@ def observed(
     environment: Environment,
     environments: tuple[Environment, ...],
 ) -> dict[str, Triggers]:
-    """What starts each component's workflow for an environment under `observe`, by component.
-
-    Raises AnswerError for a chain that GitHub would end in silence.
-    """
+    """What starts each component's workflow for an environment under `observe`, by component."""
     by_name = {e.name: e for e in environments}
     predecessor = by_name[environment.source] if environment.trigger == "after" else None
     root = by_name[environment.root]
@@ -136,13 +133,6 @@ def observed(
         else:
             triggers = NOTHING
         found[component] = triggers
-    before: list[str] = []
-    earlier = environment
-    while earlier.trigger == "after":
-        earlier = by_name[earlier.source]
-        before.insert(0, earlier.orchestrator)
-    names = {name: workflow_name(name, environment) for name in found}
-    _check_chain(found, names, before)
     return found
 
 
@@ -170,24 +160,39 @@ def _roots(waits: Graph, component: str) -> list[str]:
     )
 
 
-def _check_chain(
-    found: Mapping[str, Triggers], names: Mapping[str, str], before: list[str]
+def check_chains(
+    components: tuple[Component, ...], graph: Graph, environments: tuple[Environment, ...]
 ) -> None:
-    """Refuse what GitHub would end in silence. Raises AnswerError with the longest chain.
-
-    `before` has the names of the orchestrators that come before the environment.
-    """
-    by_name = {name: component for component, name in names.items()}
-
-    @functools.cache
-    def chain(component: str) -> list[str]:
-        earlier = [chain(by_name[name]) for name in found[component].after if name in by_name]
-        return [*max(earlier, key=len, default=before), names[component]]
-
-    longest = max((chain(component) for component in found), key=len)
+    """Refuse what GitHub would end in silence. Raises AnswerError with the longest chain."""
+    chains = [_longest_chain(components, graph, e, environments) for e in environments]
+    longest = max(chains, key=len)
     if len(longest) - 1 > WORKFLOW_RUN_LINKS:
         raise AnswerError(
             "orchestration",
             f"under observe {' -> '.join(longest)} are {len(longest) - 1} links, and GitHub starts "
             f"at most {WORKFLOW_RUN_LINKS} workflows after one another; choose call or dispatch",
         )
+
+
+def _longest_chain(
+    components: tuple[Component, ...],
+    graph: Graph,
+    environment: Environment,
+    environments: tuple[Environment, ...],
+) -> list[str]:
+    """The names of the workflows that follow one another until the last component is deployed."""
+    found = observed(components, graph, environment, environments)
+    by_workflow = {workflow_name(component, environment): component for component in found}
+    by_name = {e.name: e for e in environments}
+    before: list[str] = []
+    earlier = environment
+    while earlier.trigger == "after":
+        earlier = by_name[earlier.source]
+        before.insert(0, earlier.orchestrator)
+
+    @functools.cache
+    def chain(component: str) -> list[str]:
+        after = [chain(by_workflow[w]) for w in found[component].after if w in by_workflow]
+        return [*max(after, key=len, default=before), workflow_name(component, environment)]
+
+    return max((chain(component) for component in found), key=len)

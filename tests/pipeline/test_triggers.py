@@ -212,10 +212,10 @@ def test_each_environment_before_takes_a_link(earlier: int) -> None:
         links = waves - 1 + earlier
         assert bool(message) == (links > 3)
         if message:
-            # The first environment that goes too far.
-            chain = [f"Orchestrator E{i}" for i in range(4 - waves + 1)]
-            chain += [f"{n.upper()} E{4 - waves + 1}" for n in graph]
-            assert message.startswith(f"orchestration: under observe {' -> '.join(chain)} are 4 ")
+            chain = [f"Orchestrator E{i}" for i in range(earlier)]
+            chain += [f"{n.upper()} E{earlier}" for n in graph]
+            said = f"{' -> '.join(chain)} are {links} links"
+            assert message.startswith(f"orchestration: under observe {said}")
 
 
 # At random
