@@ -9,7 +9,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import dispatch_scenarios
 import image_scenarios
 import pytest
 import scenarios
@@ -20,8 +22,14 @@ from pipelines import commit, start
 from scenarios import NoticedError
 from validators import validate
 
-SCENARIOS = scenarios.SCENARIOS | image_scenarios.SCENARIOS
+MODULES = (scenarios, image_scenarios, dispatch_scenarios)
+SCENARIOS = {name: scenario for module in MODULES for name, scenario in module.SCENARIOS.items()}
 TABLE = yaml.safe_load((Path(__file__).parent / "mutations.yml").read_text(encoding="utf-8"))
+
+
+def module_of(scenario: str) -> Any:
+    """Where a scenario is; GitHub's parser looks at what the first of them generates."""
+    return next((m for m in MODULES if scenario in m.SCENARIOS), scenarios)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +38,7 @@ def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
     work_trees: dict[str, Path] = {}
 
     def of(scenario: str) -> Path:
-        module = image_scenarios if scenario in image_scenarios.SCENARIOS else scenarios
+        module = module_of(scenario)
         if module.__name__ not in work_trees:
             folder = tmp_path_factory.mktemp(module.__name__)
             github = start(template, folder, module.ANSWERS, module.FILES)
@@ -59,10 +67,7 @@ def noticed(work_tree: Path, github_folder: Path, scenario: str) -> str:
         findings = validate(work_tree, only=["github_parser"])
         return findings[0].message if findings else ""
     github = OfflineGitHub(github_folder, work_tree)
-    prepare = (
-        image_scenarios.prepare if scenario in image_scenarios.SCENARIOS else scenarios.prepare
-    )
-    prepare(github)
+    module_of(scenario).prepare(github)
     scenarios.publish(github)
     try:
         SCENARIOS[scenario](github)

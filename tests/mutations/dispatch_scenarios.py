@@ -1,0 +1,162 @@
+"""The same for `dispatch`: each component has a run that the orchestrator starts, and waits for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from offline_github import OfflineGitHub, Run
+from pipelines import generic
+from scenarios import expect, pushed
+
+PARTS = dict.fromkeys(["lint", "test", "security"], "")
+COMPONENTS = generic(["base", "top"], **PARTS, path=".")
+COMPONENTS["top"] |= {"build": "", "produces": []}
+ANSWERS: dict[str, Any] = {
+    "components": COMPONENTS,
+    "dependency_map": [
+        {
+            "code_type": "top",
+            "depends_on": "base",
+            "artifacts": [{"name": "package.txt", "to": "base.txt"}],
+        },
+    ],
+    "orchestration": "dispatch",
+    "pull_requests": False,
+}
+FILES = {"version.txt": "0\n"}
+BUILD = """\
+#!/usr/bin/env bash
+printf '%s of %s\\n' "$1" "$COMMIT" > package.txt
+"""
+ALONE = ("preflight / preflight", "build", "deploy")
+
+
+def prepare(github: OfflineGitHub) -> None:
+    github.tool("build", BUILD)
+    github.tool("ship")
+    github.tools.watch(["base.txt"], [])
+
+
+def spare(github: OfflineGitHub) -> None:
+    """Let the components' own jobs succeed without running."""
+    github.forced_results |= dict.fromkeys(ALONE, "success")
+
+
+def runs(github: OfflineGitHub, name: str, environment: str = "dev") -> list[Run]:
+    return github.runs_of(f"{name}-{environment}.yml")
+
+
+def dispatched(github: OfflineGitHub) -> None:
+    """Everything is well."""
+    run = pushed(github)
+    [base], [top] = runs(github, "base"), runs(github, "top")
+    expect("every job succeeds", set(run.results.values()) == {"success"})
+    shipped = [command.arguments[0] for command in github.commands("ship")]
+    expect("components are deployed in order", shipped == ["base", "top"])
+    package = base.artifacts["base-package-dev"]["package.txt"]
+    [ship] = [c for c in github.commands("ship") if c.arguments == ["top"]]
+    digest = hashlib.sha256(package).hexdigest()
+    expect("the file of the run before is placed", ship.files == {"base.txt": digest})
+    summary = run.job("deployment-summary").summary
+    expect("the summary leads to each run", all(f"/runs/{r.id})" in summary for r in (base, top)))
+
+
+def strangers(github: OfflineGitHub) -> None:
+    """GitHub does not say which run it started, and somebody else starts one in that second."""
+    spare(github)
+    github.forced_results["top-dev / run"] = "success"
+    github.answer("POST", "/base-dev.yml/dispatches$", 204, after=True)
+
+    def also(run: Run, key: str) -> None:
+        if run.actor != "octocat" and key == ALONE[0]:
+            other = {"orchestrator": "1", "attempt": "1"}
+            github.dispatch("base-dev.yml", "develop", other)
+
+    github.before_job = also
+    run = pushed(github)
+    ours = [r for r in runs(github, "base") if f" of run {run.id}, " in r.display_title]
+    expect("nothing is started twice", len(ours) == 1)
+    outputs = run.job("base-dev").outputs
+    expect("the run it started is waited for", outputs.get("run-id") == str(ours[0].id))
+
+
+def lost_answer(github: OfflineGitHub) -> None:
+    """The start was taken, and the answer never came."""
+    spare(github)
+    github.forced_results["top-dev / run"] = "success"
+    github.answer("POST", "/base-dev.yml/dispatches$", 502, after=True)
+    run = pushed(github)
+    expect("nothing is started twice", len(runs(github, "base")) == 1)
+    expect("what was started is found", run.conclusion == "success")
+
+
+def timed_out(github: OfflineGitHub) -> None:
+    github.forced_conclusions = {"base-dev.yml": "timed_out"}
+    run = pushed(github)
+    expect("only success is success", run.results["base-dev"] == "failure")
+    expect("what depends on it does not start", not runs(github, "top"))
+    summary = run.job("deployment-summary").summary
+    expect("the summary says how it ended", "| ❌ timed_out |" in summary)
+
+
+def cancelled(github: OfflineGitHub) -> None:
+    spare(github)
+    asked = []
+
+    def waits(run: Run, key: str) -> bool:
+        [orchestrator] = github.runs_of("orchestrator-dev.yml")
+        if not orchestrator.cancelled:
+            github.cancel(orchestrator)
+        # Nobody approves; who is not cancelled goes on after a while.
+        asked.append(key)
+        return orchestrator.status == "completed" and len(asked) > 20
+
+    github.environments["dev"] = {"reviewers": True, "hold": waits}
+    pushed(github)
+    [base] = runs(github, "base")
+    expect("what it started is cancelled too", base.conclusion == "cancelled")
+
+
+def mended(github: OfflineGitHub) -> None:
+    """Production failed, was mended, and is run again."""
+    spare(github)
+    del github.forced_results["deploy"]
+    github.forced_results["build"] = "failure"
+    github.environments = {"prd": {"reviewers": True}, "prd-retry": {"reviewers": True}}
+    run = github.dispatch("orchestrator-prd.yml", "main")
+    expect("a failed build deploys nothing", run.conclusion == "failure")
+    github.forced_results |= {"build": "success", "top-prd / run": "success"}
+    github.forced_results["deploy"] = "success"
+    github.rerun(run, failed_only=True)
+    again = runs(github, "base", "prd")[1:]
+    expect("what failed is started once more", len(again) == 1)
+    asked = again[0].approvals == [("deploy", "prd-retry")]
+    expect("a re-run in production has to be approved", asked)
+
+
+def lost_sight(github: OfflineGitHub) -> None:
+    """The job that waited failed; what it waited for succeeded, and is not started again."""
+    spare(github)
+    github.forced_results["top-dev / run"] = "success"
+    github.answer("GET", r"/actions/runs/\d+$", 401, {"message": "Bad credentials"})
+    run = pushed(github)
+    expect("without news it fails", run.results["base-dev"] == "failure")
+    again = github.rerun(run, failed_only=True)
+    expect("what has succeeded is not started again", len(runs(github, "base")) == 1)
+    expect("what has succeeded is taken", again.conclusion == "success")
+
+
+SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
+    scenario.__name__: scenario
+    for scenario in (
+        dispatched,
+        strangers,
+        lost_answer,
+        timed_out,
+        cancelled,
+        mended,
+        lost_sight,
+    )
+}
