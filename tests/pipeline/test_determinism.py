@@ -32,8 +32,6 @@ WRONG: dict[str, dict[str, Any]] = {
     "wrong-names": {"components": {name: generic() for name in ("x y", "z w")}},
 }
 
-# One worker renders what is compared, and has it for all proofs.
-pytestmark = pytest.mark.xdist_group("determinism")
 
 Trees = dict[str, dict[str, bytes]]
 
