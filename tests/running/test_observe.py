@@ -195,7 +195,7 @@ def test_two_that_end_in_the_same_second(diamond: Stage, last: str, lag: str | N
                 first.wait(20)
         elif name == "d-dev":
             if not first.is_set() and lag:
-                github.answer("GET", f"/{lag}.yml/runs$", 200, EMPTY)
+                github.answer("GET", f"/{lag}.yml/runs$", 200, EMPTY, times=2)
             first.set()
             if key == "deploy":
                 github.same_second = False
@@ -354,6 +354,19 @@ def test_a_preflight_that_fails_holds_up_nothing_that_another_run_did(join: Stag
     assert results(watcher) == dict.fromkeys([f"{n}-dev" for n in JOIN], "success")
 
 
+def test_a_newer_failure_counts_more_than_an_older_success(join: Stage) -> None:
+    join.ignore("orchestrator-dev")
+    join.github.push("main")
+    join.ends = {"a-dev deploy": "failure"}
+    join.github.dispatch("a-dev.yml", "main")
+    join.deployed.clear()
+    join.github.rerun(join.run("b-dev"))
+    assert join.deployed == ["b-dev"]
+    join.ends = {}
+    join.github.rerun(join.runs("a-dev")[-1])
+    assert join.deployed == ["b-dev", "a-dev", "c-dev", "d-dev"]
+
+
 def test_an_end_of_its_own_name_is_told(join: Stage) -> None:
     github = join.github
     github.forced_conclusions = {"a-dev.yml": "timed_out", "b-dev.yml": "startup_failure"}
@@ -507,6 +520,18 @@ def test_a_run_by_hand_on_a_reviewed_branch_counts(flat: Stage) -> None:
 
     flat.before = add
     assert results(flat.pushed()) == {"a-dev": "timed_out", "b-dev": "success"}
+
+
+def test_by_hand_it_looks_at_the_day_before(flat: Stage) -> None:
+    """After a push a run of two hours ago is of an earlier deployment."""
+    now = datetime.datetime.now(datetime.UTC)
+    earlier = (now - datetime.timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = [forge(flat, f"{n}-dev.yml", head_sha=flat.head, created_at=earlier) for n in "ab"]
+    watcher = flat.github.dispatch("orchestrator-dev.yml", "main")
+    links = [link.rsplit("/", 1)[1] for name, (_, link) in table(watcher).items()][1:]
+    assert watcher.conclusion == "success" and links == [str(run.id) for run in made]
+    flat.ends = {"a-dev deploy": "failure"}
+    assert results(flat.pushed()) == {"a-dev": "failure", "b-dev": "success"}
 
 
 def minutes(job: Job) -> float:
@@ -702,6 +727,22 @@ def test_a_run_of_an_unreviewed_file_starts_nothing(
         "deploy": "skipped",
     }
     assert run.job("preflight / preflight").errors[0] == message.format(**names)
+
+
+def test_what_follows_an_attempt_leaves_it_to_what_follows_the_next(pair: Stage) -> None:
+    """The first one comes to look only when the next has ended."""
+
+    def rerun(run: Run, key: str) -> None:
+        if run is pair.runs("b-dev")[0] and key == "preflight / preflight":
+            pair.github.rerun(pair.run("a-dev"))
+            while not deploying(pair.runs("b-dev")):
+                time.sleep(0.01)
+
+    pair.before = lambda run, key: rerun(run, key) if run.workflow_file == "b-dev.yml" else None
+    pair.github.push("main")
+    assert pair.deployed == ["a-dev", "a-dev", "b-dev"]
+    first, second = pair.runs("b-dev")
+    assert (first.results, second.results) == (NOT_YET, SUCCESS)
 
 
 def test_a_tag_named_like_the_branch_with_its_own_workflow(pair: Stage) -> None:
@@ -956,6 +997,7 @@ def test_a_rerun_in_production(chain: Stage, asks: bool) -> None:
         {"conclusion": "failure"},
         {"fork": True},
         {"head_branch": "feature"},
+        {"event": "schedule"},
         {"event": "workflow_dispatch", "foreign": True},
     ],
     ids=str,
