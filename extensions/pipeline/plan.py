@@ -135,6 +135,8 @@ class Call:
     """A job that has to end, however, before this one may take a runner to wait; empty for none."""
     in_turns: bool = False
     """Whether it, or anything before it, may have a turn."""
+    last_needs: tuple[str, ...] = ()
+    """What it needs, without what those need: when they have succeeded, so has all before."""
 
     @property
     def condition(self) -> str:
@@ -142,7 +144,7 @@ class Call:
 
         GitHub's own condition looks at all ancestors, also at those that only had their turn.
         """
-        succeeded = [f"needs.{need}.result == 'success'" for need in self.needs]
+        succeeded = [f"needs.{need}.result == 'success'" for need in self.last_needs]
         said = self.in_turns and (self.needs or self.turn)
         return " && ".join(["!cancelled()", *succeeded]) if said else ""
 
@@ -435,10 +437,18 @@ def _orchestrator(
                 runs=_runs(call.workflow),
                 turn=_turn(calls, index, at_once),
                 in_turns=len(calls) > at_once,
+                last_needs=_last(call, calls),
             )
             for index, call in enumerate(calls)
         ]
     return dataclasses.replace(orchestrator, calls=tuple(calls))
+
+
+def _last(call: Call, calls: list[Call]) -> tuple[str, ...]:
+    """What a call needs, without what those calls need themselves."""
+    earlier = [other.needs for other in calls if other.id in call.needs]
+    implied = {need for needs in earlier for need in needs}
+    return tuple(need for need in call.needs if need not in implied)
 
 
 def _turn(calls: list[Call], index: int, at_once: int) -> str:
