@@ -241,7 +241,7 @@ class Orchestrator:
         """About how large the file is, in bytes, within a tenth."""
         # The header tells the graph too, in about as many characters.
         size = 4_600 + 2 * len(self.graph) + 2_000 * bool(self.predecessor)
-        size += 6_200 * bool(self.watched) + len(self.watched)
+        size += 10_600 * bool(self.watched) + len(self.watched)
         for call in self.calls:
             size += 290 + 4 * len(call.id) + len(call.runs)
             size += sum(2 + len(need) for need in call.needs) + len(call.condition)
