@@ -21,7 +21,7 @@ from .components import (
 from .dependencies import MAP, Dependencies, read_dependencies
 from .environments import PULL_REQUEST, Environment, read_environments, title
 from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
-from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS
+from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS
 from .names import EXPRESSION, check_no_collision
 from .schema import check
 from .triggers import check_chains
@@ -189,9 +189,11 @@ def _check_choice(value: Any, choices: tuple[str, ...], place: str) -> None:
 
 
 def _check_number(number: int, orchestration: str) -> None:
-    most, why = DISPATCHED_COMPONENTS, "its summary can tell of"
-    if orchestration == "call":
-        most, why = CALLED_COMPONENTS, "GitHub runs in one run"
+    most, why = {
+        "call": (CALLED_COMPONENTS, "GitHub runs in one run"),
+        "dispatch": (DISPATCHED_COMPONENTS, "its summary can tell of"),
+        "observe": (OBSERVED_COMPONENTS, "an hour's API calls are enough for"),
+    }[orchestration]
     if number > most:
         fix = "choose dispatch, or " if number <= DISPATCHED_COMPONENTS else ""
         raise AnswerError(

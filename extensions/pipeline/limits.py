@@ -31,8 +31,12 @@ VARIABLE_BYTES = 128 * 1024
 the results of all components reach the summary's script in one each."""
 
 DISPATCHED_COMPONENTS = 250
-"""How many components `dispatch` and `observe` run: what GitHub says of each job, up to 500 bytes
-as JSON, reaches the summary in one variable."""
+"""How many components `dispatch` runs: what GitHub says of each job, up to 500 bytes as JSON,
+reaches the summary in one variable."""
+
+OBSERVED_COMPONENTS = 49
+"""How many components `observe` runs. Each looks for the runs of all it waits for, whenever one of
+them ends, and all share 1,000 calls an hour. GitHub: "Rate limits for the REST API"."""
 
 WAITING_JOBS = 18
 """How many jobs may wait for other runs at the same time, in all environments together: those they

@@ -201,8 +201,8 @@ class Orchestrator:
     graph: str
     """JSON: each component's workflow with those that it depends on, for the summary's picture."""
     orchestration: str = "call"
-    preflight: Mapping[str, str] = field(default_factory=dict)
-    """Inputs of a preflight of its own; empty where those of the components' workflows do."""
+    belonging: Mapping[str, str] = field(default_factory=dict)
+    """Which commits belong to the environment, as inputs of the preflight."""
     watched: str = ""
     """JSON: each component's workflow with what it waits for, and with the jobs that say that it
     was deployed. Under `observe` only."""
@@ -250,14 +250,20 @@ class Orchestrator:
     @property
     def commit(self) -> str:
         """An expression: the commit that is deployed."""
-        if self.predecessor:
-            return f"needs.{'preflight' if self.preflight else 'tested-commit'}.outputs.commit"
-        return "inputs.commit || github.sha"
+        return (
+            f"needs.{self.gates[-1]}.outputs.commit"
+            if self.gates
+            else "inputs.commit || github.sha"
+        )
 
     @property
     def gates(self) -> tuple[str, ...]:
         """The ids of its jobs that come before those of the components."""
-        return ("tested-commit",) * bool(self.predecessor) + ("preflight",) * bool(self.preflight)
+        if not self.predecessor:
+            return ()
+        # What a component's run is told over the API does not include the run before, so the
+        # orchestrator looks at that itself.
+        return ("tested-commit", *["preflight"] * (self.orchestration == "dispatch"))
 
     @property
     def summary_needs(self) -> tuple[str, ...]:
@@ -413,8 +419,7 @@ def _orchestrator(
         guard=orchestrator_guard(predecessor, root) if predecessor else (),
         graph=json.dumps({w.id: ids(w.waits_for) for w in workflows.values()}),
         orchestration=answers.orchestration,
-        # What a component's workflow is told over the API does not include the run before.
-        preflight=_belonging(root) if predecessor and answers.orchestration == "dispatch" else {},
+        belonging=_belonging(root),
     )
     if answers.orchestration == "observe":
         watched = {

@@ -210,7 +210,11 @@ def test_names_that_run_into_one_another(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("orchestration", "most", "fix"),
-    [("call", 49, "choose dispatch, or merge some"), ("dispatch", 250, "merge some")],
+    [
+        ("call", 49, "choose dispatch, or merge some"),
+        ("dispatch", 250, "merge some"),
+        ("observe", 49, "choose dispatch, or merge some"),
+    ],
 )
 def test_as_many_as_github_runs(orchestration: str, most: int, fix: str) -> None:
     """50 unique reusable workflows in one run, of which the preflight is one."""

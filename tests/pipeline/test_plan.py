@@ -537,8 +537,8 @@ def test_what_jobs_hand_on_under_dispatch() -> None:
     ]
     assert {call.file for call in (*dev.calls, *prd.calls)} == {"component-run.yml"}
     assert [call.needs for call in dev.calls] == [(), ("a-dev",), ("a-dev", "b-dev")]
-    assert (dev.gates, dev.preflight) == ((), {})
-    assert (prd.gates, prd.preflight) == (("tested-commit", "preflight"), {"branch": "main"})
+    assert (dev.gates, dev.belonging) == ((), {"branch": "develop"})
+    assert (prd.gates, prd.belonging) == (("tested-commit", "preflight"), {"branch": "main"})
     assert [call.needs[0] for call in prd.calls] == ["preflight"] * 3
     assert prd.commit == "needs.preflight.outputs.commit"
 

@@ -271,7 +271,8 @@ def test_latest_says_clearly_when_there_is_none(github: OfflineGitHub) -> None:
 
 @pytest.mark.parametrize("value", ["Latest", "latest; $(id)"])
 def test_a_bad_value_of_packages_is_refused(github: OfflineGitHub, value: str) -> None:
-    message = f"packages: '{value}' is none of this-run, same-commit, latest"
+    known = 'this-run, same-commit, latest, {"PRODUCER": RUN}'
+    message = f"packages: '{value}' is none of {known}"
     assert refused(take(github, packages=value)) == message
 
 

@@ -1055,7 +1055,7 @@ def random_graph(source: random.Random) -> dict[str, list[str]]:
     return graph
 
 
-@pytest.mark.parametrize("seed", [9, 10, 11, 12])
+@pytest.mark.parametrize("seed", [9, 10])
 def test_random_graphs(stage: Open, seed: int) -> None:
     source = random.Random(seed)
     graph = random_graph(source)
