@@ -36,7 +36,14 @@ CHOICES = {
 
 @pytest.mark.parametrize("question", CHOICES)
 def test_choices(question: str) -> None:
-    assert tuple(QUESTIONS[question]["choices"].values()) == CHOICES[question]
+    choices = QUESTIONS[question]["choices"].values()
+    values = tuple(c["value"] if isinstance(c, dict) else c for c in choices)
+    assert values == CHOICES[question]
+    # A choice that can be greyed out asks about itself.
+    for choice in choices:
+        if isinstance(choice, dict):
+            call = f"impossible('{question}', '{choice['value']}')"
+            assert choice == {"value": choice["value"], "validator": f"[[ {call} ]]"}
 
 
 def test_every_cloud_that_can_be_chosen_is_known() -> None:
