@@ -1,14 +1,15 @@
 """Runs after a copy or an update: what was written is compared with the plan.
 
-Called by Copier (see `_tasks` and `_migrations` in copier.yml) in the repository, with the name
-of the answers file. Ends with 1 and one line for each difference; otherwise says in a few lines
-what was made and what comes next. Needs only what Copier itself needs.
+Called by Copier (see `_tasks` in copier.yml), and by migrate.py after an update, in the
+repository, with the name of the answers file. Ends with 1 and one line for each difference;
+otherwise says in a few lines what was made and what comes next. Needs only what Copier needs.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import yaml
@@ -52,12 +53,19 @@ def expected_jobs(plan: Plan) -> dict[str, set[str]]:
     return jobs
 
 
-def differences(plan: Plan, repository: Path, answers_file: str) -> list[str]:
-    """One line for each file that is not as the plan says: its name, the cause, the fix."""
+def differences(
+    plan: Plan, repository: Path, answers_file: str, optional: Collection[str] = ()
+) -> list[str]:
+    """One line for each file that is not as the plan says: its name, the cause, the fix.
+
+    Files that are `optional` may be missing.
+    """
     found = []
     jobs = expected_jobs(plan)
     for path in plan.files:
         file = repository / path
+        if path in optional and not file.is_file():
+            continue
         if not file.is_file():
             found.append(f"{path}: is missing; render it again with `copier recopy`")
         elif path.endswith(".yml"):
@@ -121,13 +129,13 @@ def report(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def main(answers_file: str) -> int:
+def main(answers_file: str, optional: Collection[str] = ()) -> int:
     try:
         plan = read_plan(Path(answers_file))
     except (OSError, yaml.YAMLError, AnswerError) as error:
         print(f"{answers_file}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    found = differences(plan, Path.cwd(), answers_file)
+    found = differences(plan, Path.cwd(), answers_file, optional)
     for line in found:
         print(line, file=sys.stderr)
     if not found:

@@ -348,6 +348,14 @@ class Plan:
         return shlex.quote(root.source) if literal else "BRANCH"
 
     @property
+    def called_files(self) -> tuple[str, ...]:
+        """Those of the files without which others do not work: called, started or waited for."""
+        before = {o.predecessor.name for o in self.orchestrators if o.predecessor}
+        workflows = [w.file for w in self.workflows] + [PREFLIGHT] + [RUN] * self.dispatches
+        workflows += [o.file for o in self.orchestrators if o.environment.name in before]
+        return tuple(sorted(f"{WORKFLOWS}/{file}" for file in workflows))
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Every generated file but the answers file, relative to the repository's root."""
         workflows = [o.file for o in self.orchestrators] + [w.file for w in self.workflows]

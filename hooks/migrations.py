@@ -1,0 +1,84 @@
+"""What has to be done to a repository when it takes over a version of the template.
+
+One function for each step, named by its version and stage. `before` runs while the answers of the
+old version still count, and may change them in the answers file, which Copier reads again after
+it; `after` runs when the new version has been merged. Each runs once, on the way over its version.
+
+    @migration("0.3.0", "before")
+    def pull_requests_is_called_checks(answers_file: Path) -> None:
+        with changed_answers(answers_file) as answers:
+            answers["checks"] = answers.pop("pull_requests", True)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+STAGES = ("before", "after")
+
+Step = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A step, and the version whose users need it."""
+
+    version: str
+    stage: str
+    run: Step
+
+    @property
+    def name(self) -> str:
+        return f"{self.version} {self.stage}: {self.run.__name__}"
+
+
+MIGRATIONS: list[Migration] = []
+
+
+def migration(version: str, stage: str) -> Callable[[Step], Step]:
+    """Register a step. Raises ValueError for a stage or a version that there cannot be."""
+    if stage not in STAGES or not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise ValueError(f"no migration can be of {version!r} {stage!r}")
+
+    def register(step: Step) -> Step:
+        MIGRATIONS.append(Migration(version, stage, step))
+        return step
+
+    return register
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The numbers of a version, for comparing: `0.2.0.post3.dev0+8d2d` is past 0.2.0."""
+    match = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    return tuple(int(number) for number in match[1].split(".")) if match else (0,)
+
+
+def due(
+    stage: str, before: str, now: str, migrations: list[Migration] | None = None
+) -> list[Migration]:
+    """The steps of a stage on the way from one version to another, in the order of versions."""
+    steps = MIGRATIONS if migrations is None else migrations
+    wanted = [
+        step
+        for step in steps
+        if step.stage == stage and release(before) < release(step.version) <= release(now)
+    ]
+    return sorted(wanted, key=lambda step: release(step.version))
+
+
+@contextmanager
+def changed_answers(answers_file: Path) -> Iterator[dict[str, Any]]:
+    """The recorded answers, to be changed in place; the comments above them stay."""
+    text = answers_file.read_text(encoding="utf-8")
+    comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    answers: dict[str, Any] = yaml.safe_load(text)
+    yield answers
+    recorded = yaml.safe_dump(answers, sort_keys=True, allow_unicode=True)
+    answers_file.write_text(comments + recorded, encoding="utf-8", newline="\n")
