@@ -4,53 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import copier
 import pytest
-from copies import copy, example, export_template, tree
-from offline_github.repository import git
+from copies import copy, example, tree
+from versions import commit, made_from, replace, tagged, update
 
 
-def commit(repository: Path, message: str) -> None:
-    git("add", "--all", cwd=repository)
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
-    git(*identity, "commit", "--quiet", "--message", message, cwd=repository)
+def another_number(folder: Path) -> None:
+    """It stands in a module that `extensions/orchestrator.py` only reaches through others."""
+    module = folder / "extensions" / "pipeline" / "environments.py"
+    replace(module, "LONG_RETENTION = 7, 30", "LONG_RETENTION = 7, 31")
 
 
 @pytest.fixture
 def versions(tmp_path: Path) -> Path:
-    """The template as a git repository: v2 keeps production's packages for 31 days, not 30.
-
-    The number stands in a module that `extensions/orchestrator.py` only reaches through others.
-    """
-    folder = export_template(tmp_path / "versions")
-    git("init", "--quiet", cwd=folder)
-    commit(folder, "v1")
-    git("tag", "v1.0.0", cwd=folder)
-    module = folder / "extensions" / "pipeline" / "environments.py"
-    text = module.read_text(encoding="utf-8")
-    assert "LONG_RETENTION = 7, 30" in text
-    module.write_text(text.replace("LONG_RETENTION = 7, 30", "LONG_RETENTION = 7, 31"), "utf-8")
-    commit(folder, "v2")
-    git("tag", "v2.0.0", cwd=folder)
-    return folder
+    """v2 keeps production's packages for 31 days, not 30."""
+    return tagged(tmp_path / "versions", v2=another_number)
 
 
 @pytest.fixture
-def repository(versions: Path, tmp_path: Path) -> Path:
-    """A repository with the pipelines of v1, committed."""
-    folder = tmp_path / "repository"
-    data = example("lambda")
-    url = f"git+{versions.as_uri()}"
-    copier.run_copy(
-        url, folder, data=data, vcs_ref="v1.0.0", defaults=True, unsafe=True, quiet=True
-    )
-    git("init", "--quiet", cwd=folder)
-    commit(folder, "Generated")
+def repository(versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = made_from(versions, tmp_path / "repository", example("lambda"))
+    monkeypatch.chdir(folder)
     return folder
-
-
-def update(repository: Path, **options: object) -> None:
-    copier.run_update(repository, defaults=True, overwrite=True, unsafe=True, quiet=True, **options)  # type: ignore[arg-type]
 
 
 def retention(repository: Path) -> set[str]:

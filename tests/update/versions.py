@@ -18,7 +18,7 @@ CURRENT = VcsRef.CURRENT
 def commit(repository: Path, message: str = "A change") -> None:
     git("add", "--all", cwd=repository)
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
-    git(*identity, "commit", "--quiet", "--message", message, cwd=repository)
+    git(*identity, "commit", "--quiet", "--allow-empty", "--message", message, cwd=repository)
 
 
 def tagged(folder: Path, **versions: Callable[[Path], None]) -> Path:
