@@ -212,10 +212,7 @@ class Orchestrator(Extension):
         """Copier overwrites the answers file without asking, also one of another template."""
         conf = context["_copier_conf"]
         name = Path(conf["answers_file"]).as_posix()
-        file = Path(conf["dst_path"]) / conf["answers_file"]
         stored = self._answers_file(context)
-        if stored is None and file.is_file() and file.read_text(encoding="utf-8").strip():
-            stored = ""  # comments are no answers either
         try:
             source = context["_copier_answers"].get("_src_path")
             self.pipeline.destination.check_answers_file(name, stored, source)
