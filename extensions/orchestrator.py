@@ -11,10 +11,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 import pickle
+import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,6 +28,8 @@ from jinja2.ext import Extension
 from jinja2.runtime import Context
 
 HERE = Path(__file__).resolve().parent
+TEMPLATE = HERE.parent / "template"
+YIELD = re.compile(r"\[% yield (\w+) from plan\(\)\.(\w+) %\](.*)\[% endyield %\]")
 
 
 def load_pipeline() -> ModuleType:
@@ -40,7 +44,8 @@ def load_pipeline() -> ModuleType:
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
     spec.loader.exec_module(package)
-    for module in ("errors", "catalogue", "components", "answers", "plan", "printing", "setup"):
+    modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
+    for module in (*modules, "destination"):
         importlib.import_module(f"{name}.{module}")
     return package
 
@@ -90,11 +95,12 @@ class Orchestrator(Extension):
 
         `first`: before anything is asked, what `--data`, `--data-file` and the answers file say,
         because Copier would report a wrong one with a traceback, and drop a stored one silently.
-        `last`: all answers together.
+        `last`: all answers together, and what lies where they are to be written.
         """
         if when == "last":
-            self.plan(context)
+            self._check_destination(context)
             return ""
+        self._check_answers_file(context)
         given = {**self._stored(context), **self._data(context)}
         if not given or not context["_copier_conf"]["defaults"]:
             # The rest is still to be asked for, so what is here may name what is not yet.
@@ -202,6 +208,62 @@ class Orchestrator(Extension):
         except self.pipeline.errors.AnswerError as error:
             raise UserMessageError(str(error)) from None
 
+    def _check_answers_file(self, context: Context) -> None:
+        """Copier overwrites the answers file without asking, also one of another template."""
+        conf = context["_copier_conf"]
+        name = Path(conf["answers_file"]).as_posix()
+        stored = self._answers_file(context)
+        try:
+            source = context["_copier_answers"].get("_src_path")
+            self.pipeline.destination.check_answers_file(name, stored, source)
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+
+    def _check_destination(self, context: Context) -> None:
+        """Refuse files that would stop Copier when some are written, and some are not.
+
+        At a terminal it asks for each that differs, and `--overwrite` (so every update) asks for
+        none.
+        """
+        plan, conf, there = self.plan(context), context["_copier_conf"], self.pipeline.destination
+        repository, answers_file = Path(conf["dst_path"]), Path(conf["answers_file"]).as_posix()
+        try:
+            there.check_places([*plan.files, answers_file], repository)
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+        if conf["overwrite"] or (sys.stdin and not sys.stdin.closed and sys.stdin.isatty()):
+            return
+        patterns = [*conf["skip_if_exists"], *conf["exclude"]]
+        differing = [
+            path
+            for path, content in self._rendered(context, plan, repository)
+            if there.differs(repository / path, content) and not there.skipped(path, patterns)
+        ]
+        if message := there.unasked(differing, repository, answers_file):
+            raise UserMessageError(message)
+
+    def _rendered(
+        self, context: Context, plan: Any, repository: Path
+    ) -> Iterator[tuple[str, bytes]]:
+        """The files that are there already, with what Copier is about to write into them."""
+        if not any(os.path.lexists(repository / path) for path in plan.files):
+            return
+        variables = context.get_all()
+        for source in sorted(TEMPLATE.rglob("*.jinja")):
+            name = source.relative_to(TEMPLATE).as_posix().removesuffix(".jinja")
+            each: list[dict[str, Any]] = [{}]
+            if found := YIELD.search(name):
+                # Copier's `yield` leaves its traces in the environment, which is not ours.
+                each = [{found[1]: item} for item in getattr(plan, found[2], ())]
+                name = name.replace(found[0], found[3])
+            for more in each:
+                path = self.environment.from_string(name).render(variables, **more)
+                if path in plan.files and os.path.lexists(repository / path):
+                    template = self.environment.get_template(
+                        source.relative_to(HERE.parent).as_posix()
+                    )
+                    yield path, template.render(variables, **more).encode()
+
     def _read(self, given: Mapping[str, Any], asking: str = "") -> Any:
         """The answers, read once however often Copier asks for them."""
         # Pickled, because YAML anchors make values that `repr` would unfold without end.
@@ -243,12 +305,18 @@ class Orchestrator(Extension):
     @staticmethod
     def _stored(context: Context) -> dict[str, Any]:
         """What the answers file in the destination says."""
+        stored = Orchestrator._answers_file(context)
+        return stored if isinstance(stored, dict) else {}
+
+    @staticmethod
+    def _answers_file(context: Context) -> Any:
+        """What the answers file in the destination holds; None where there is none."""
         conf = context["_copier_conf"]
         file = Path(conf["dst_path"]) / conf["answers_file"]
         try:
-            stored = yaml.safe_load(file.read_text(encoding="utf-8"))
+            return yaml.safe_load(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return {}
+            return None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserMessageError(f"{conf['answers_file']}: cannot be read: {error}") from None
-        return stored if isinstance(stored, dict) else {}
+            why = " ".join(str(error).split())
+            raise UserMessageError(f"{conf['answers_file']}: cannot be read: {why}") from None

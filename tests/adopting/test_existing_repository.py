@@ -1,0 +1,265 @@
+"""A copy into a repository that has files of its own asks, or refuses before it writes anything.
+
+Without a terminal Copier itself stops at the first file that differs, with the others half
+written; and an answers file it overwrites in any case.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import copier
+import pytest
+import yaml
+from copier._cli import CopierApp
+from copies import copier_command, copy, example, export_template, tree
+from offline_github.repository import git
+from toolbox import EXAMPLES, script
+from validators import validate
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+ANSWERS = f"--data-file={EXAMPLES / 'lambda.yml'}"
+DEV = ".github/workflows/orchestrator-dev.yml"
+DOCS = "docs/ci-cd.md"
+OTHER = "_commit: 1.0.0\n_src_path: https://github.com/acme/service.git\nmodule: shop\n"
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def command(template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Copier's command in this process, without a terminal: exit code, what it said."""
+
+    def run(*arguments: str, verb: str = "copy") -> tuple[int, str]:
+        capfd.readouterr()
+        places = [*([str(template)] if verb == "copy" else []), str(tmp_path / "own")]
+        command = ["copier", verb, "--trust", "--defaults", *arguments, *places]
+        _, code = CopierApp.run(command, exit=False)
+        captured = capfd.readouterr()
+        return code, ANSI.sub("", captured.out + captured.err).strip()
+
+    return run
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    return tmp_path / "own"
+
+
+def write(repository: Path, **files: str) -> None:
+    for path, text in files.items():
+        file = repository / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def refused(repository: Path, run: Callable[[], tuple[int, str]]) -> str:
+    """The one line that a command ends with, when nothing was written."""
+    before = tree(repository)
+    code, said = run()
+    assert code == 1
+    assert tree(repository) == before
+    assert len(said.splitlines()) == 1, said
+    return said
+
+
+def commit(repository: Path) -> None:
+    git("add", "--all", cwd=repository)
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
+    git(*identity, "commit", "--quiet", "--message", "All", cwd=repository)
+
+
+def test_files_of_ones_own_are_all_named(command: Command, own: Path) -> None:
+    write(own, **{DEV: "on: push\njobs: {}\n", DOCS: "# Ours\n", "README.md": "# Ours\n"})
+    assert refused(own, lambda: command(ANSWERS)) == (
+        f"{DEV}, {DOCS}: are here already with other content, and there is no terminal to ask at; "
+        "move them, or say `--overwrite` to replace them"
+    )
+
+
+def test_for_real(template: Path, own: Path) -> None:
+    """The command in a process of its own; today's Copier alone leaves a tree half written."""
+    write(own, **{DOCS: "# Ours\n"})
+
+    def run() -> tuple[int, str]:
+        done = copier_command(template, own, ANSWERS)
+        return done.returncode, ANSI.sub("", done.stdout + done.stderr).strip()
+
+    assert refused(own, run) == (
+        f"{DOCS}: is here already with other content, and there is no terminal to ask at; "
+        "move it, or say `--overwrite` to replace it"
+    )
+
+
+def test_a_copy_after_the_advice(command: Command, own: Path, template: Path) -> None:
+    """`--overwrite` replaces, a moved file stays, `--skip` keeps: and the tree is whole."""
+    fresh = tree(copy(template, own.parent / "fresh", example("lambda")))
+    write(own, **{DOCS: "# Ours\n"})
+    code, _ = command(ANSWERS, "--skip", DOCS)
+    assert (code, (own / DOCS).read_text(encoding="utf-8")) == (0, "# Ours\n")
+    code, _ = command(ANSWERS, "--overwrite")
+    assert (code, tree(own)) == (0, fresh)
+
+
+def test_a_second_copy_that_changes_nothing_is_none_of_our_business(
+    command: Command, own: Path, template: Path
+) -> None:
+    copy(template, own, example("lambda"))
+    before = tree(own)
+    assert command(ANSWERS)[0] == 0
+    assert tree(own) == before
+
+
+@pytest.mark.parametrize("verb", ["copy", "recopy"])
+def test_ours_with_edits_is_sent_to_an_update(
+    verb: str, command: Command, own: Path, template: Path
+) -> None:
+    copy(template, own, example("lambda"))
+    with (own / DEV).open("a", encoding="utf-8") as file:
+        file.write("  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make}]\n")
+    said = refused(own, lambda: command(verb=verb))
+    assert said.startswith(f"{DEV}: differs from what these answers make, and there is no ")
+    assert said.endswith(
+        "run `copier update`, which keeps edits, or say `--overwrite` to replace it"
+    )
+
+
+def test_modes_and_links_that_copier_asks_about(
+    command: Command, own: Path, template: Path
+) -> None:
+    copy(template, own, example("lambda"))
+    (own / DOCS).rename(own / "elsewhere.md")
+    (own / DOCS).symlink_to("../elsewhere.md")
+    names = [DOCS]
+    if os.name != "nt":
+        (own / DEV).chmod(0o755)
+        names.insert(0, DEV)
+    said = refused(own, lambda: command(ANSWERS))
+    assert said.startswith(f"{', '.join(names)}: differ")
+
+
+def test_a_folder_in_the_way(command: Command, own: Path) -> None:
+    """Copier has only a traceback for these, also with `--overwrite`."""
+    write(own, **{f"{DOCS}/index.md": "# Ours\n"})
+    assert refused(own, lambda: command(ANSWERS, "--overwrite")) == (
+        f"{DOCS}: is a folder, and a file of that name is to be written; move it"
+    )
+
+
+def test_a_file_in_the_way_of_a_folder(command: Command, own: Path) -> None:
+    write(own, docs="# Ours\n")
+    assert refused(own, lambda: command(ANSWERS, "--overwrite")) == (
+        f"docs: is no folder, and {DOCS} is to be written into it; move it"
+    )
+
+
+def test_a_folder_that_leads_out_of_the_repository(command: Command, own: Path) -> None:
+    own.mkdir()
+    (own.parent / "shared").mkdir()
+    (own / "docs").symlink_to("../shared", target_is_directory=True)
+    assert refused(own, lambda: command(ANSWERS, "--overwrite")) == (
+        f"docs: leads out of the repository, where {DOCS} cannot be written; make it a folder"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (OTHER, "holds the answers of another template, https://github.com/acme/service.git"),
+        ("site_name: shop\n", "is here already, and is no answers file"),
+    ],
+    ids=["other-template", "no-answers"],
+)
+def test_the_answers_of_another_template(text: str, says: str, command: Command, own: Path) -> None:
+    """Copier overwrites an answers file without asking, so `--overwrite` does not help here."""
+    write(own, **{".copier-answers.yml": text})
+    for more in ([], ["--overwrite"]):
+        said = refused(own, lambda more=more: command(ANSWERS, *more))  # type: ignore[misc]
+        assert said == f".copier-answers.yml: {says}; say `--answers-file .copier-answers.ci.yml`"
+
+
+def test_answers_of_ours_whose_template_has_moved(
+    command: Command, own: Path, template: Path
+) -> None:
+    copy(template, own, example("lambda"))
+    file = own / ".copier-answers.yml"
+    text = re.sub("(?m)^_src_path: .*$", "_src_path: gh:acme/moved", file.read_text("utf-8"))
+    file.write_text(text, encoding="utf-8")
+    assert command(ANSWERS)[0] == 0
+    assert yaml.safe_load(file.read_text("utf-8"))["_src_path"] == str(template)
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> Path:
+    """The template as a git repository with a version."""
+    folder = export_template(tmp_path / "versions")
+    git("init", "--quiet", cwd=folder)
+    commit(folder)
+    git("tag", "v1.0.0", cwd=folder)
+    return folder
+
+
+def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
+    """With an answers file of its own: headers, the hook, the validators, an update."""
+    name = ".copier-answers.ci.yml"
+    write(own, **{".copier-answers.yml": OTHER})
+    git("init", "--quiet", cwd=own)
+    url = f"git+{versions.as_uri()}"
+    options = {"answers_file": name, "defaults": True, "unsafe": True, "quiet": True}
+    copier.run_copy(url, own, data=example("lambda"), **options)  # type: ignore[arg-type]
+    commit(own)
+    copied = tree(own)
+    assert copied[".copier-answers.yml"] == OTHER.encode()
+    assert [str(finding) for finding in validate(own)] == []
+    for path, content in copied.items():
+        if path not in (".copier-answers.yml", name):
+            assert f"from {name}:" in (text := content.decode()) or f"from `{name}`:" in text, path
+            assert f"`copier update --answers-file {name}`" in text, path
+
+    copier.run_update(own, data={"pull_requests": False}, overwrite=True, **options)  # type: ignore[arg-type]
+    updated = tree(own)
+    assert copied.keys() - updated.keys() == {".github/workflows/pull-request.yml"}
+    assert updated[".copier-answers.yml"] == OTHER.encode()
+    assert b"pull_requests: false" in updated[name]
+
+
+def test_an_update_of_edited_files_is_not_disturbed(versions: Path, own: Path) -> None:
+    """Also when a new component's file is there already, which is then Copier's to merge."""
+    url = f"git+{versions.as_uri()}"
+    options = {"defaults": True, "unsafe": True, "quiet": True}
+    copier.run_copy(url, own, data=example("lambda"), **options)  # type: ignore[arg-type]
+    git("init", "--quiet", cwd=own)
+    with (own / DEV).open("a", encoding="utf-8") as file:
+        file.write("  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make}]\n")
+    write(own, **{DOCS: (own / DOCS).read_text("utf-8") + "\nOurs.\n"})
+    commit(own)
+    copier.run_update(own, overwrite=True, **options)  # type: ignore[arg-type]
+    assert (own / DEV).read_text("utf-8").endswith("  own:\n    runs-on: ubuntu-latest\n    "
+                                                   "steps: [{run: make}]\n")  # fmt: skip
+    assert (own / DOCS).read_text("utf-8").endswith("\nOurs.\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs the terminals of Unix")
+@pytest.mark.parametrize("key", ["y", "n"])
+def test_at_a_terminal_each_is_asked_about(key: str, template: Path, own: Path) -> None:
+    import pexpect
+
+    write(own, **{DOCS: "# Ours\n"})
+    session = pexpect.spawn(
+        script("copier"),
+        ["copy", "--trust", "--defaults", ANSWERS, str(template), str(own)],
+        dimensions=(60, 400),
+        encoding="utf-8",
+        timeout=20,
+        env={**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "LC_ALL": "C.UTF-8"},
+    )
+    session.expect_exact(f"Overwrite {DOCS}?")
+    session.send(key)
+    session.expect(pexpect.EOF)
+    session.close()
+    assert session.exitstatus == 0, session.before
+    assert ((own / DOCS).read_text("utf-8") == "# Ours\n") == (key == "n")
+    assert (own / DEV).exists()
