@@ -34,6 +34,8 @@ from .triggers import (
 WORKFLOWS = ".github/workflows"
 PREFLIGHT = "component-preflight.yml"
 RUN = "component-run.yml"
+DRIFT_FILE = "drift.yml"
+"""No component's file and no workflow's name is like it: those are always of two words."""
 SUMMARY = "deployment-summary"
 
 WHY = {
@@ -298,6 +300,11 @@ class Plan:
         return self.answers.orchestration == "observe"
 
     @property
+    def checks_drift(self) -> bool:
+        """Whether pull requests are told where what is generated was changed."""
+        return self.answers.drift_check
+
+    @property
     def order(self) -> tuple[str, ...]:
         """The components in the order in which they are deployed."""
         return tuple(name for wave in self.waves for name in wave)
@@ -353,6 +360,7 @@ class Plan:
         workflows = [o.file for o in self.orchestrators] + [w.file for w in self.workflows]
         workflows += [PULL_REQUEST_FILE] * (self.pull_request is not None)
         workflows += [RUN] * self.dispatches
+        workflows += [DRIFT_FILE] * self.checks_drift
         return tuple(
             sorted([f"{WORKFLOWS}/{f}" for f in [*workflows, PREFLIGHT]] + ["docs/ci-cd.md"])
         )

@@ -179,6 +179,13 @@ ANSWER_SETS: dict[str, Answers] = {
         ],
     },
     "no-pull-requests": {"code_types": ["docker"], "pull_requests": False},
+    "drift": {"code_types": ["python"], "branching": "trunk", "drift_check": True},
+    "drift-alone": {
+        "code_types": ["terraform"],
+        "pull_requests": False,
+        "drift_check": True,
+        "runner": ["self-hosted", "linux"],
+    },
     "two-packages": {
         "components": _commands(["one", "two", "takes-both", "takes-one"]),
         "dependency_map": [
