@@ -21,7 +21,7 @@ from .errors import AnswerError
 from .graph import needs, waves
 from .jobs import READ_PACKAGES, Job, artifact_name, deployment_job, package
 from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WAITING_JOBS, WORKFLOW_FILE_BYTES
-from .pull_request import PULL_REQUEST_FILE, PullRequest, plan_pull_request
+from .pull_request import PULL_REQUEST_FILE, PullRequest, is_hosted, plan_pull_request
 from .triggers import (
     NOTHING,
     Triggers,
@@ -303,6 +303,11 @@ class Plan:
     def checks_drift(self) -> bool:
         """Whether pull requests are told where what is generated was changed."""
         return self.answers.drift_check
+
+    @property
+    def own_runner(self) -> bool:
+        """Whether what concerns the whole repository may run on a machine of the project's own."""
+        return not is_hosted(self.answers.runner)
 
     @property
     def order(self) -> tuple[str, ...]:

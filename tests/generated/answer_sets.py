@@ -100,6 +100,7 @@ ANSWER_SETS: dict[str, Answers] = {
             **_commands(["site"], runner="big-arm", timeout_minutes=7),
         },
         "runner": {"group": "large", "labels": ["linux", "x64"]},
+        "drift_check": True,
     },
     "words-of-yaml": {
         "project_name": "on: no # 'yes' ☂",
@@ -184,7 +185,6 @@ ANSWER_SETS: dict[str, Answers] = {
         "code_types": ["terraform"],
         "pull_requests": False,
         "drift_check": True,
-        "runner": ["self-hosted", "linux"],
     },
     "two-packages": {
         "components": _commands(["one", "two", "takes-both", "takes-one"]),
