@@ -302,11 +302,8 @@ def _without_own_jobs(generated: list[str], there: list[str]) -> tuple[list[str]
     below = there[end:]
     if any(re.match(r"[^\s#]", line) for line in below):
         return there, []
-    return there[:end], [
-        match[1]
-        for line in below
-        if (match := re.match(r"  ([\w-]+|'[\w-]+'|\"[\w-]+\") *:", line))
-    ]
+    ids = (re.match(r"  (['\"]?)([\w-]+)\1 *:", line) for line in below)
+    return there[:end], [match[2] for match in ids if match]
 
 
 def _with_pins_of(generated: list[str], there: list[str]) -> list[str]:
