@@ -24,7 +24,7 @@ from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
 from pipeline.own_workflows import deploying_twice  # noqa: E402
-from pipeline.plan import SUMMARY, WORKFLOWS, Plan, make_plan  # noqa: E402
+from pipeline.plan import DRIFT_FILE, SUMMARY, WORKFLOWS, Plan, make_plan  # noqa: E402
 from pipeline.pull_request import CHECKS_JOB, CHECKS_NAME, PULL_REQUEST_FILE  # noqa: E402
 from pipeline.setup import set_up  # noqa: E402
 
@@ -55,6 +55,8 @@ def expected_jobs(plan: Plan) -> dict[str, set[str]]:
     if plan.pull_request:
         its_jobs = {CHECKS_JOB, *(job.id for job in plan.pull_request.jobs)}
         jobs[f"{WORKFLOWS}/{plan.pull_request.file}"] = its_jobs
+    if plan.checks_drift:
+        jobs[f"{WORKFLOWS}/{DRIFT_FILE}"] = {"drift"}
     return jobs
 
 

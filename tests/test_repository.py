@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import PurePosixPath
 
 import pytest
@@ -75,6 +76,21 @@ def test_what_a_user_runs_needs_only_what_copier_brings() -> None:
             text = file.read_text(encoding="utf-8")
             imported = set(re.findall(r"^\s*(?:from|import) ([a-z_]\w*)", text, re.MULTILINE))
             assert imported <= allowed, file
+
+
+def test_the_check_for_drift_brings_what_a_user_needs() -> None:
+    """Its file says so to uv, and the generated workflow to the release that the tests use."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / "hooks" / "drift.py").read_text(encoding="utf-8")
+    block = re.match(r"# /// script\n((?:# .*\n)+)# ///\n", text)
+    assert block
+    script_block = tomllib.loads(re.sub(r"^# ", "", block[1], flags=re.MULTILINE))
+    assert script_block["requires-python"] == project["requires-python"]
+    # Jinja2 and PyYAML come with Copier.
+    assert script_block["dependencies"] == project["dependencies"][:2]
+    [workflow] = (ROOT / "template" / ".github" / "workflows").glob("*drift.yml*")
+    pins = set(re.findall(r"--with (\S+)", workflow.read_text(encoding="utf-8")))
+    assert len(pins) == 2 and pins < set(project["optional-dependencies"]["test"])
 
 
 def test_the_costs_in_the_docs_are_those_of_the_plans() -> None:

@@ -39,6 +39,7 @@ DEFAULTS: Mapping[str, Any] = {
     "runner": "ubuntu-latest",
     "retry_approval": True,
     "pull_requests": True,
+    "drift_check": False,
 }
 """The answers to every question, and what they are when nobody says otherwise."""
 
@@ -72,6 +73,7 @@ class Answers:
     runner: Any
     retry_approval: bool
     pull_requests: bool
+    drift_check: bool
 
 
 def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "") -> Answers:
@@ -105,7 +107,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     environments = read_environments(raw["branching"], _environments_so_far(raw, asking))
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
-    for switch in ("retry_approval", "pull_requests"):
+    for switch in ("retry_approval", "pull_requests", "drift_check"):
         check(raw[switch], {"type": "boolean"}, switch)
     _check_environments(components, environments, registry)
     _check_files(components, environments, raw["orchestration"])
@@ -125,6 +127,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         runner=read_runner(raw["runner"], "runner"),
         retry_approval=raw["retry_approval"],
         pull_requests=raw["pull_requests"],
+        drift_check=raw["drift_check"],
     )
 
 

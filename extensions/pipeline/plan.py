@@ -21,7 +21,7 @@ from .errors import AnswerError
 from .graph import needs, waves
 from .jobs import READ_PACKAGES, Job, artifact_name, deployment_job, package
 from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WAITING_JOBS, WORKFLOW_FILE_BYTES
-from .pull_request import PULL_REQUEST_FILE, PullRequest, plan_pull_request
+from .pull_request import PULL_REQUEST_FILE, PullRequest, is_hosted, plan_pull_request
 from .triggers import (
     NOTHING,
     Triggers,
@@ -34,6 +34,8 @@ from .triggers import (
 WORKFLOWS = ".github/workflows"
 PREFLIGHT = "component-preflight.yml"
 RUN = "component-run.yml"
+DRIFT_FILE = "drift.yml"
+"""No component's file and no workflow's name is like it: those are always of two words."""
 SUMMARY = "deployment-summary"
 
 WHY = {
@@ -298,6 +300,16 @@ class Plan:
         return self.answers.orchestration == "observe"
 
     @property
+    def checks_drift(self) -> bool:
+        """Whether pull requests are told where what is generated was changed."""
+        return self.answers.drift_check
+
+    @property
+    def own_runner(self) -> bool:
+        """Whether what concerns the whole repository may run on a machine of the project's own."""
+        return not is_hosted(self.answers.runner)
+
+    @property
     def order(self) -> tuple[str, ...]:
         """The components in the order in which they are deployed."""
         return tuple(name for wave in self.waves for name in wave)
@@ -361,6 +373,7 @@ class Plan:
         workflows = [o.file for o in self.orchestrators] + [w.file for w in self.workflows]
         workflows += [PULL_REQUEST_FILE] * (self.pull_request is not None)
         workflows += [RUN] * self.dispatches
+        workflows += [DRIFT_FILE] * self.checks_drift
         return tuple(
             sorted([f"{WORKFLOWS}/{f}" for f in [*workflows, PREFLIGHT]] + ["docs/ci-cd.md"])
         )

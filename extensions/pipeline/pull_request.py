@@ -33,7 +33,7 @@ class PullRequest:
     @property
     def own_runners(self) -> bool:
         """Whether a job may run on a machine of the project's own, where a fork's code would be."""
-        return not all(_is_hosted(job.runner) for job in self.jobs)
+        return not all(is_hosted(job.runner) for job in self.jobs)
 
     @property
     def size(self) -> int:
@@ -41,7 +41,7 @@ class PullRequest:
         return 4_900 + sum(_size(job) for job in self.jobs)
 
 
-def _is_hosted(runner: Any) -> bool:
+def is_hosted(runner: Any) -> bool:
     """Whether it is a label of GitHub's. GitHub: "GitHub-hosted runners", supported runners."""
     return isinstance(runner, str) and bool(re.match("(ubuntu|windows|macos)-", runner))
 

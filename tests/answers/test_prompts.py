@@ -39,6 +39,7 @@ QUESTIONS = {
     "runner": "Which runner",
     "retry_approval": "Must a re-run",
     "pull_requests": "Check pull requests",
+    "drift_check": "Tell pull requests",
 }
 
 CHECK = {"python": f"{DOWN * 3} ", "terraform": f"{DOWN} "}
@@ -114,6 +115,7 @@ def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None
     session.answers("runner")
     session.answers("retry_approval")
     session.answers("pull_requests")
+    session.answers("drift_check")
     session.says("terraform (after python)")
     answers = {"project_name": "demo", "code_types": ["python", "terraform"]}
     check_same(session, tmp_path / "demo", template, answers)
@@ -151,6 +153,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
 
     session.decides("retry_approval", "n")
     session.decides("pull_requests", "n")
+    session.decides("drift_check", "y")
     answers = {
         "project_name": "shop",
         "code_types": ["python", "terraform"],
@@ -165,6 +168,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
         "runner": "{labels: big}",
         "retry_approval": False,
         "pull_requests": False,
+        "drift_check": True,
     }
     check_same(session, tmp_path / "demo", template, answers)
 
@@ -181,6 +185,7 @@ def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
     session.answers("runner", CLEAR + "big-runner")
     session.answers("retry_approval")
     session.answers("pull_requests")
+    session.answers("drift_check")
     answers = {
         "project_name": "demo",
         "components": {"api": {"code_type": "generic"}},
@@ -203,7 +208,7 @@ def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_pat
     session.says("registry: 'acmeshop.azurecr.io' is a registry of Azure, and cloud is aws; choose")
     registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"
     session.types(CLEAR + registry)
-    for question in ("runner", "retry_approval", "pull_requests"):
+    for question in ("runner", "retry_approval", "pull_requests", "drift_check"):
         session.answers(question)
     session.says("trust in AWS")
     answers = {
@@ -230,7 +235,7 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
     session.answers("environments", CLEAR + "[{name: dev, tag: v*}, {name: prd, after: dev}]")
     session.says("Orchestrator Dev -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.types(CLEAR + "[{name: dev, tag: v*}]")
-    for question in ("cloud", "runner", "retry_approval", "pull_requests"):
+    for question in ("cloud", "runner", "retry_approval", "pull_requests", "drift_check"):
         session.answers(question)
     answers = {
         "project_name": "demo",
@@ -251,7 +256,8 @@ def test_too_many_for_one_run_are_dispatched(template: Path, tmp_path: Path) -> 
     session.answers("dependency_map")
     session.asks("orchestration")
     session.says("there are 50 components, and call takes the 49 that GitHub runs in one run")
-    for question in ("branching", "cloud", "runner", "retry_approval", "pull_requests"):
+    late = ("runner", "retry_approval", "pull_requests", "drift_check")
+    for question in ("branching", "cloud", *late):
         session.types("")
         session.asks(question)
     session.types("")

@@ -100,6 +100,7 @@ ANSWER_SETS: dict[str, Answers] = {
             **_commands(["site"], runner="big-arm", timeout_minutes=7),
         },
         "runner": {"group": "large", "labels": ["linux", "x64"]},
+        "drift_check": True,
     },
     "words-of-yaml": {
         "project_name": "on: no # 'yes' ☂",
@@ -179,6 +180,12 @@ ANSWER_SETS: dict[str, Answers] = {
         ],
     },
     "no-pull-requests": {"code_types": ["docker"], "pull_requests": False},
+    "drift": {"code_types": ["python"], "branching": "trunk", "drift_check": True},
+    "drift-alone": {
+        "code_types": ["terraform"],
+        "pull_requests": False,
+        "drift_check": True,
+    },
     "two-packages": {
         "components": _commands(["one", "two", "takes-both", "takes-one"]),
         "dependency_map": [

@@ -214,6 +214,8 @@ def test_the_plan_for_pull_requests_is_a_valid_job(template: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_runners_of_ones_own_are_warned_of(answer_set: str, generated: Generated) -> None:
-    checks = workflows(generated(answer_set)).get("pull-request.yml", {"jobs": {}})["jobs"]
-    own = [job for job in checks.values() if job["runs-on"] != "ubuntu-latest"]
+    files = workflows(generated(answer_set))
+    checks = [files[name] for name in ("pull-request.yml", "drift.yml") if name in files]
+    jobs = [job for workflow in checks for job in workflow["jobs"].values()]
+    own = [job for job in jobs if job["runs-on"] != "ubuntu-latest"]
     assert ("machines of your own" in docs(generated(answer_set))) == bool(own)

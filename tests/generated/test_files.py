@@ -35,6 +35,7 @@ def expected_files(answers: dict[str, object]) -> set[str]:
     workflows |= {"component-preflight.yml"}
     workflows |= {"component-run.yml"} if answers.get("orchestration") == "dispatch" else set()
     workflows |= {"pull-request.yml"} if answers.get("pull_requests", True) else set()
+    workflows |= {"drift.yml"} if answers.get("drift_check") else set()
     files = {f".github/workflows/{name}" for name in workflows}
     return files | {"docs/ci-cd.md", ".copier-answers.yml"}
 

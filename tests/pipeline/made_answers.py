@@ -233,6 +233,7 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
         "registry": draw(st.sampled_from(["ghcr.io", *REGISTRIES[cloud]])),
         "retry_approval": draw(st.booleans()),
         "pull_requests": draw(st.sampled_from([True, True, True, False])),
+        "drift_check": draw(st.booleans()),
         "runner": draw(st.sampled_from(["ubuntu-latest", ["self-hosted", "on"], {"group": "g"}])),
     }
     if draw(st.booleans()):

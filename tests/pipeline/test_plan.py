@@ -79,6 +79,25 @@ def test_without_checks_of_pull_requests_there_is_one_file_less() -> None:
     assert (without.workflows, without.orchestrators) == (usual.workflows, usual.orchestrators)
 
 
+def test_the_check_for_drift_is_one_file_more() -> None:
+    usual = plan(**copies.example("lambda"))
+    with_it = plan(**copies.example("lambda"), drift_check=True)
+    assert set(with_it.files) - set(usual.files) == {".github/workflows/drift.yml"}
+    assert set(usual.files) < set(with_it.files)
+    assert (with_it.workflows, with_it.pull_request) == (usual.workflows, usual.pull_request)
+
+
+def test_a_component_may_be_called_drift() -> None:
+    """Its files and names have its environment beside it, so none is reserved."""
+    components = {"drift": {"code_type": "generic", "lint": "true"}}
+    environments = [{"name": "drift", "branch": "main"}]
+    made = plan(components=components, environments=environments, drift_check=True)
+    assert len(set(made.files)) == len(made.files)
+    names = {"drift", *(workflow.name.lower() for workflow in made.workflows)}
+    names |= {orchestrator.name.lower() for orchestrator in made.orchestrators}
+    assert len(names) == 3
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_jobs_of_the_examples(name: str) -> None:
     components, environments = EXAMPLES[name]
