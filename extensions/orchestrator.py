@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import copier._main
 import yaml
 from copier.errors import UserMessageError
 from jinja2 import Environment, pass_context
@@ -45,15 +46,16 @@ def load_pipeline() -> ModuleType:
     sys.modules[name] = package
     spec.loader.exec_module(package)
     modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
-    for module in (*modules, "destination"):
+    for module in (*modules, "recorded", "destination"):
         importlib.import_module(f"{name}.{module}")
     return package
 
 
 class Orchestrator(Extension):
-    """Globals for the templates: `plan`, `set_up`; for copier.yml: `check_answers`, `problem`,
-    `impossible`, `first_possible`, `code_type_choices`, `default_name`, `type_of_runner`,
-    `ask_for_environments`, `ask_for_registry`. Filters: `scalar`, `flow`, `command`, `shell`.
+    """Globals for the templates: `plan`, `set_up`, `recorded`, `checksums`; for copier.yml:
+    `check_answers`, `problem`, `impossible`, `first_possible`, `code_type_choices`,
+    `default_name`, `type_of_runner`, `ask_for_environments`, `ask_for_registry`.
+    Filters: `scalar`, `flow`, `command`, `shell`.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -61,9 +63,12 @@ class Orchestrator(Extension):
         self.pipeline = load_pipeline()
         self.read: dict[bytes, Any] = {}
         self.plans: dict[int, Any] = {}
+        self.stored: dict[str, Any] = {}
         environment.globals.update(
             plan=self.plan,
             set_up=self.pipeline.setup.set_up,
+            recorded=self.recorded,
+            checksums=self.pipeline.recorded.checksums,
             check_answers=self.check_answers,
             problem=self.problem,
             code_type_choices=self.code_type_choices,
@@ -98,18 +103,25 @@ class Orchestrator(Extension):
         `last`: all answers together, and what lies where they are to be written.
         """
         if when == "last":
+            self.plan(context)
+            self._check_kept(context)
             self._check_destination(context)
             return ""
         self._check_answers_file(context)
-        given = {**self._stored(context), **self._data(context)}
-        if not given or not context["_copier_conf"]["defaults"]:
+        self._check_unedited(context)
+        try:
+            given = self._given(context)
+            if given and context["_copier_conf"]["defaults"]:
+                self._read(given)
+                return ""
             # The rest is still to be asked for, so what is here may name what is not yet.
             self._check_alone(self._data(context))
-            return ""
-        try:
-            self._read(given)
+            stored = self._stored(context)
+            # What is stored and wrong, Copier would leave out of its prompts without a word.
+            if _updates() and stored and self._problem_of(stored, ""):
+                self._read(given)
         except self.pipeline.errors.AnswerError as error:
-            raise UserMessageError(str(error)) from None
+            raise UserMessageError(f"{error}{self._way_out(context, error.answer)}") from None
         return ""
 
     @pass_context
@@ -165,19 +177,29 @@ class Orchestrator(Extension):
         """Whether the list of environments counts: it was chosen, or is already there.
 
         Copier forgets the answer to a question that it does not ask, so a list that a data file
-        or an earlier answer holds must be asked for, whatever `branching` says beside it.
+        or an earlier answer holds must be asked for, whatever `branching` says beside it. Only
+        who chooses another `branching` has done with an earlier list.
         """
-        given = self._data(context).get("environments")
-        if context.get("branching") == "custom" or self._parsed("environments", given):
+        data = self._data(context)
+        if context.get("branching") == "custom" or self._parsed(
+            "environments", data.get("environments")
+        ):
             return True
+        if "branching" in data:
+            return False
         stored = self._stored(context)
         kept = stored.get("branching") == context.get("branching")
         return bool(stored.get("environments")) and kept
 
     @pass_context
     def ask_for_registry(self, context: Context) -> bool:
-        """Whether the registry counts: a component pushes to it, or it is already said."""
-        if "registry" in self._data(context) or "registry" in self._stored(context):
+        """Whether the registry counts: a component pushes to it, or somebody wrote one.
+
+        The usual one is no answer of anybody's: without images it is not recorded, as if there
+        had never been any. One that was written is kept for the next image.
+        """
+        usual = self.pipeline.answers.DEFAULTS["registry"]
+        if self._given(context).get("registry", usual) != usual:
             return True
         try:
             known = {q: context[q] for q in self._questions_until("registry") if q in context}
@@ -187,6 +209,10 @@ class Orchestrator(Extension):
         return any(map(self.pipeline.components.pushes, components))
 
     # -- for the templates ------------------------------------------------------------------
+
+    def recorded(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """The answers as their file holds them: a list of environments means `custom`."""
+        return {**answers, **({"branching": "custom"} if answers.get("environments") else {})}
 
     @pass_context
     def plan(self, context: Context) -> Any:
@@ -283,10 +309,56 @@ class Orchestrator(Extension):
         return self.pipeline.answers.parsed(name, value)
 
     def _check_alone(self, data: Mapping[str, Any]) -> None:
-        try:
-            self.pipeline.answers.check_alone(data, self.catalogue)
-        except self.pipeline.errors.AnswerError as error:
-            raise UserMessageError(str(error)) from None
+        self.pipeline.answers.check_alone(data, self.catalogue)
+
+    def _check_unedited(self, context: Context) -> None:
+        """Refuse an update when recorded answers were edited: it would change nothing."""
+        file = str(context["_copier_conf"]["answers_file"])
+        known = self.pipeline.answers.DEFAULTS
+        text, stored = self._stored_text(context), self._stored(context)
+        if _updates() and (names := self.pipeline.recorded.edited(text, stored, known)):
+            raise UserMessageError(
+                f"{', '.join(names)}: edited by hand in {file}, which an update would not notice; "
+                f"put back what was there, and update with --data {names[0]}=... instead "
+                "(or take the file as it is with `copier recopy`)"
+            )
+
+    def _check_kept(self, context: Context) -> None:
+        """Refuse when Copier has taken the default for an answer that nobody was asked for again.
+
+        It does so when its own reading finds a stored answer wrong, and says nothing.
+        """
+        if not context["_copier_conf"]["defaults"]:
+            return
+        final, given = self._answers(context), self._given(context)
+        for name in given.keys() & final.keys():
+            if given[name] == final[name] or self._problem_of({**final, name: given[name]}, ""):
+                continue
+            if self._read({**final, name: given[name]}) != self._read(final):
+                shown = self.pipeline.errors.shown(given[name])
+                raise UserMessageError(
+                    f"{name}: {shown} is no answer that Copier takes{self._way_out(context, name)}"
+                )
+
+    def _way_out(self, context: Context, answer: str) -> str:
+        """What to do about a recorded answer that is wrong."""
+        file, data = context["_copier_conf"]["answers_file"], self._data(context)
+        if _updates() and "_commit" in data:
+            # The old tree is rendered from the recorded answers, which were right at that time.
+            return f"; it was edited by hand in {file}: put back what was there"
+        if answer in self._stored(context) and answer not in data:
+            if answer in self.pipeline.answers.DEFAULTS:
+                return f"; it is recorded in {file}: give another with --data {answer}=..."
+            return f"; it is recorded in {file}: delete it there"
+        return ""
+
+    def _given(self, context: Context) -> dict[str, Any]:
+        """What is recorded, as changed by `--data` and `--data-file`."""
+        data = self._data(context)
+        given = {**self._stored(context), **data}
+        if "environments" not in data and data.get("branching", "custom") != "custom":
+            given.pop("environments", None)  # see `ask_for_environments`
+        return given
 
     def _questions_until(self, question: str) -> list[str]:
         names = list(self.pipeline.answers.DEFAULTS)
@@ -302,21 +374,41 @@ class Orchestrator(Extension):
         """What `--data` and `--data-file` say."""
         return dict(context["_copier_conf"]["data"])
 
-    @staticmethod
-    def _stored(context: Context) -> dict[str, Any]:
+    def _stored(self, context: Context) -> dict[str, Any]:
         """What the answers file in the destination says."""
-        stored = Orchestrator._answers_file(context)
-        return stored if isinstance(stored, dict) else {}
+        stored = self._answers_file(context)
+        return dict(stored) if isinstance(stored, dict) else {}
+
+    def _answers_file(self, context: Context) -> Any:
+        """What the answers file in the destination holds, parsed once however often it is asked;
+        None where there is none."""
+        text = self._stored_text(context)
+        if text not in self.stored:
+            try:
+                self.stored[text] = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                file, why = context["_copier_conf"]["answers_file"], " ".join(str(error).split())
+                raise UserMessageError(f"{file}: cannot be read: {why}") from None
+        return self.stored[text]
 
     @staticmethod
-    def _answers_file(context: Context) -> Any:
-        """What the answers file in the destination holds; None where there is none."""
+    def _stored_text(context: Context) -> str:
         conf = context["_copier_conf"]
         file = Path(conf["dst_path"]) / conf["answers_file"]
         try:
-            return yaml.safe_load(file.read_text(encoding="utf-8"))
+            return file.read_text(encoding="utf-8")
         except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
             why = " ".join(str(error).split())
             raise UserMessageError(f"{conf['answers_file']}: cannot be read: {why}") from None
+
+
+def _updates() -> bool:
+    """Whether this is part of a `copier update`.
+
+    Copier tells that to tasks, as `_copier_operation`, but not to questions. Where a later version
+    of it keeps this elsewhere, it is taken for a copy, and what is checked of updates is not.
+    """
+    operation = getattr(copier._main, "_operation", None)
+    return bool(operation and operation.get("") == "update")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,8 @@ class AnswerError(Exception):
             for part in place.split(".")
         ]
         super().__init__(f"{one_line('.'.join(parts))}: {one_line(cause)}")
+        self.answer = re.split(r"[.\[]", place, maxsplit=1)[0]
+        """The answer that the place lies in."""
 
 
 def one_line(text: str) -> str:

@@ -79,7 +79,14 @@ PUSHING: dict[str, tuple[dict[str, Any], bool]] = {
     "no images": ({"code_types": ["python", "kubernetes"]}, False),
     "a component": ({"components": {"api": {"code_type": "docker"}}}, True),
     "no build": ({"components": {"docker": {"build": ""}}}, False),
-    "said, though nothing is pushed": ({"code_types": ["python"], "registry": "ghcr.io"}, True),
+    "said, though nothing is pushed": (
+        {"code_types": ["python"], "registry": "acmeshop.azurecr.io"},
+        True,
+    ),
+    "the usual one, though nothing is pushed": (
+        {"code_types": ["python"], "registry": "ghcr.io"},
+        False,
+    ),
 }
 
 
@@ -90,7 +97,7 @@ def test_the_registry_is_asked_for_where_it_matters(
     given, asked = PUSHING[case]
     folder = copies.copy(template, tmp_path / "x", {"code_types": [], **given})
     answers = yaml.safe_load((folder / ".copier-answers.yml").read_text(encoding="utf-8"))
-    assert answers.get("registry") == ("ghcr.io" if asked else None)
+    assert answers.get("registry") == (given.get("registry", "ghcr.io") if asked else None)
 
 
 def test_hidden_questions_leave_no_answer(recorded: dict[str, Any]) -> None:

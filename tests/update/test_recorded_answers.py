@@ -1,0 +1,277 @@
+"""No recorded answer is dropped in silence: it still counts, or one line says what to do, and
+nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+import yaml
+from copier.errors import UserMessageError
+from copies import tree
+from offline_github.repository import git
+from pipeline.recorded import edited, sealed
+from updates import CURRENT, clone_once, commit, generate, replace, template_versions, update
+
+ANSWERS = ".copier-answers.yml"
+DATA: dict[str, Any] = {
+    "project_name": "shop",
+    "code_types": ["python", "terraform"],
+    "dependency_map": {"terraform": ["python"]},
+}
+
+
+def without_terraform(folder: Path) -> None:
+    (folder / "code_types" / "terraform.yml").unlink()
+
+
+def call_is_called_direct(folder: Path) -> None:
+    """In Python and in copier.yml, as a careless version would."""
+    replace("copier.yml", "value: call,", "value: direct,")(folder)
+    replace("copier.yml", "'orchestration', 'call'", "'orchestration', 'direct'")(folder)
+    for file in sorted((folder / "extensions" / "pipeline").glob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace('"call"', '"direct"'), encoding="utf-8")
+
+
+def call_is_only_hidden(folder: Path) -> None:
+    """Of the questions only, so that what looks first finds nothing amiss."""
+    replace("copier.yml", "{value: call,", "{value: dispatch,")(folder)
+    default = "[[ first_possible('orchestration', 'call', 'dispatch') ]]"
+    replace("copier.yml", default, "dispatch")(folder)
+
+
+def no_question_about_retries(folder: Path) -> None:
+    """An answer that no question asks for any more."""
+    replace("copier.yml", "retry_approval:\n", "retries:\n")(folder)
+    replace("copier.yml", "Must a re-run", "Must any re-run")(folder)
+    module = "extensions/pipeline/answers.py"
+    replace(module, '"retry_approval": True', '"retries": True')(folder)
+    replace(module, '("retry_approval", "pull', '("retries", "pull')(folder)
+    replace(module, 'raw["retry_approval"]', 'raw["retries"]')(folder)
+
+
+EDITS = (without_terraform, call_is_called_direct, call_is_only_hidden, no_question_about_retries)
+VERSION = {edit: f"v{number}.0.0" for number, edit in enumerate(EDITS, 2)}
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """v1 and, each from v1, the versions of EDITS."""
+    folder = template_versions(tmp_path_factory.mktemp("template") / "versions")
+    for edit, version in VERSION.items():
+        git("checkout", "--quiet", "v1.0.0", cwd=folder)
+        edit(folder)
+        commit(folder, version)
+        git("tag", version, cwd=folder)
+    with clone_once(tmp_path_factory.mktemp("clones") / "clones"):
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def generated(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(versions, tmp_path_factory.mktemp("generated") / "repository", DATA)
+
+
+@pytest.fixture
+def repository(generated: Path) -> Iterator[Path]:
+    """As it was generated, before the test and after it."""
+    yield generated
+    git("reset", "--quiet", "--hard", cwd=generated)
+    first = git("rev-list", "--max-parents=0", "HEAD", cwd=generated).decode().strip()
+    git("reset", "--quiet", "--hard", first, cwd=generated)
+    git("clean", "--quiet", "-fd", cwd=generated)
+
+
+def refusal(repository: Path, **options: Any) -> str:
+    """The one line that an update ends with. Nothing has been written."""
+    before = tree(repository)
+    with pytest.raises(UserMessageError) as error:
+        update(repository, **options)
+    assert tree(repository) == before
+    line = str(error.value)
+    assert "\n" not in line
+    return line
+
+
+def recorded(repository: Path) -> dict[str, Any]:
+    answers = yaml.safe_load((repository / ANSWERS).read_text(encoding="utf-8"))
+    assert isinstance(answers, dict)
+    return answers
+
+
+# -- new versions -----------------------------------------------------------------------------
+
+
+# At a prompt, Copier would show the boxes without the one that is gone; nobody would notice.
+@pytest.mark.parametrize("defaults", [True, False], ids=["defaults", "prompts"])
+def test_a_code_type_has_left(repository: Path, defaults: bool) -> None:
+    options = {"vcs_ref": VERSION[without_terraform], "defaults": defaults}
+    assert refusal(repository, **options) == (
+        "code_types: 'terraform' is no code type; known are: docker, generic, kubernetes,"
+        " python; it is recorded in .copier-answers.yml: give another with --data code_types=..."
+    )
+    line = refusal(repository, **options, data={"code_types": ["python"]})
+    assert line.startswith("dependency_map.terraform: ")
+    assert line.endswith("give another with --data dependency_map=...")
+
+
+def test_a_code_type_has_left_and_the_answers_say_so(repository: Path) -> None:
+    data = {"code_types": ["python"], "dependency_map": []}
+    update(repository, vcs_ref=VERSION[without_terraform], data=data)
+    assert recorded(repository)["code_types"] == ["python"]
+    assert not list(repository.glob(".github/workflows/terraform-*"))
+
+
+@pytest.mark.parametrize("defaults", [True, False], ids=["defaults", "prompts"])
+def test_a_choice_was_renamed(repository: Path, defaults: bool) -> None:
+    options = {"vcs_ref": VERSION[call_is_called_direct], "defaults": defaults}
+    line = refusal(repository, **options)
+    assert line.startswith("orchestration: 'call' is not a choice; known are: ")
+    assert line.endswith(
+        "; it is recorded in .copier-answers.yml: give another with --data orchestration=..."
+    )
+
+
+def test_a_renamed_choice_is_given_anew(repository: Path) -> None:
+    update(repository, vcs_ref=VERSION[call_is_called_direct], data={"orchestration": "direct"})
+    assert recorded(repository)["orchestration"] == "direct"
+    assert recorded(repository)["code_types"] == ["python", "terraform"]
+
+
+def test_a_choice_that_copier_alone_refuses(repository: Path) -> None:
+    """Its own reading finds the recorded answer wrong, and takes the default instead."""
+    line = refusal(repository, vcs_ref=VERSION[call_is_only_hidden])
+    assert line == (
+        "orchestration: 'call' is no answer that Copier takes; it is recorded in"
+        " .copier-answers.yml: give another with --data orchestration=..."
+    )
+
+
+def test_a_question_is_gone(repository: Path) -> None:
+    """What nobody asks for any more may be deleted by hand, and nothing else with it."""
+    line = refusal(repository, vcs_ref=VERSION[no_question_about_retries])
+    assert line.startswith("retry_approval: there is no such answer")
+    assert line.endswith("; it is recorded in .copier-answers.yml: delete it there")
+    replace(ANSWERS, "retry_approval: true\n", "")(repository)
+    commit(repository, "Nobody asks for that any more")
+    update(repository, vcs_ref=VERSION[no_question_about_retries])
+    assert recorded(repository)["retries"] is True
+
+
+# -- edits by hand ----------------------------------------------------------------------------
+
+BY_HAND = {
+    "another value": ("cloud: none", "cloud: aws", "cloud"),
+    "a part of a value": ("- terraform\n", "- docker\n", "code_types"),
+    "two": ("cloud: none", "cloud: aws\nenvironments: [{name: x, branch: y}]", "environments"),
+    "deleted": ("cloud: none\n", "", "cloud"),
+    "added": ("cloud: none\n", "cloud: none\nregistry: acmeshop.azurecr.io\n", "registry"),
+    "another type": ("retry_approval: true", "retry_approval: 'true'", "retry_approval"),
+}
+
+
+@pytest.mark.parametrize("version", [CURRENT, "v2.0.0"], ids=["current", "next"])
+@pytest.mark.parametrize("case", BY_HAND)
+def test_an_answer_was_edited_by_hand(case: str, version: Any, repository: Path) -> None:
+    """Both trees of an update are rendered from the edited answers: it would do nothing."""
+    old, new, name = BY_HAND[case]
+    replace(ANSWERS, old, new)(repository)
+    commit(repository, "By hand")
+    line = refusal(repository, vcs_ref=version, data={"project_name": "x"})
+    assert name in line.split(": ")[0].split(", ")
+    assert "edited by hand in .copier-answers.yml, which an update would not notice" in line
+
+
+def test_a_wrong_answer_was_written_by_hand(repository: Path) -> None:
+    replace(ANSWERS, "cloud: none", "cloud: alibaba")(repository)
+    commit(repository, "By hand")
+    line = refusal(repository, vcs_ref=CURRENT, data={"cloud": "aws"})
+    assert line.startswith("cloud: 'alibaba' is not a choice; ")
+    assert line.endswith("; it was edited by hand in .copier-answers.yml: put back what was there")
+
+
+def test_who_puts_it_back_can_go_on(repository: Path) -> None:
+    before = (repository / ANSWERS).read_text(encoding="utf-8")
+    replace(ANSWERS, "cloud: none", "cloud: aws")(repository)
+    commit(repository, "By hand")
+    (repository / ANSWERS).write_text(before, encoding="utf-8")
+    commit(repository, "Put back")
+    update(repository, vcs_ref=CURRENT, data={"cloud": "aws"})
+    assert "aws-actions" in (repository / ".github/workflows/terraform-dev.yml").read_text("utf-8")
+
+
+def test_recopy_takes_the_file_as_it_is(repository: Path) -> None:
+    """And an update is possible afterwards."""
+    replace(ANSWERS, "cloud: none", "cloud: aws")(repository)
+    commit(repository, "By hand")
+    copier.run_recopy(
+        repository, defaults=True, overwrite=True, unsafe=True, quiet=True, vcs_ref="v1.0.0"
+    )
+    assert "aws-actions" in (repository / ".github/workflows/terraform-dev.yml").read_text("utf-8")
+    commit(repository, "Recopied")
+    update(repository, vcs_ref=CURRENT)
+    assert git("status", "--porcelain", cwd=repository) == b""
+
+
+def test_what_is_no_edit(repository: Path) -> None:
+    """Another order, other quotes, comments, where the template lies now; and files of before."""
+    text = (repository / ANSWERS).read_text(encoding="utf-8")
+    answers = yaml.safe_load(text)
+    line = next(line for line in text.splitlines(True) if line.startswith("# checksums: "))
+    turned = dict(sorted(answers.items(), reverse=True)) | {"_src_path": "git@example.invalid:x"}
+    flow = yaml.safe_dump(turned, default_flow_style=True, sort_keys=False)
+    for harmless in (text, line + flow, f"# Ours\n{line}\n{flow}"):
+        assert edited(harmless, yaml.safe_load(harmless), answers) == []
+    without = text.replace(line, "").replace("cloud: none", "cloud: aws")
+    assert edited(without, yaml.safe_load(without), answers) == []
+
+
+def test_a_migration_seals_what_it_writes(repository: Path) -> None:
+    text = (repository / ANSWERS).read_text(encoding="utf-8")
+    assert sealed(text) == text
+    changed = text.replace("cloud: none", "cloud: aws")
+    assert edited(changed, yaml.safe_load(changed), ["cloud", "runner"]) == ["cloud"]
+    assert edited(sealed(changed), yaml.safe_load(changed), ["cloud", "runner"]) == []
+
+
+# -- what still works -------------------------------------------------------------------------
+
+
+def test_nothing_changes_without_a_change(repository: Path) -> None:
+    """Though mappings come back with sorted keys."""
+    data = {"components": {"python": {"path": "src", "env": {"Z": "1", "A": "2"}}}}
+    update(repository, vcs_ref=CURRENT, data=data)
+    commit(repository, "A component's settings")
+    update(repository, vcs_ref=CURRENT)
+    assert git("status", "--porcelain", cwd=repository) == b""
+
+
+def test_another_branching_takes_the_place_of_a_list(repository: Path) -> None:
+    listed = [{"name": "live", "branch": "main"}]
+    update(repository, vcs_ref=CURRENT, data={"environments": listed})
+    assert recorded(repository)["branching"] == "custom"  # though develop-main was recorded
+    assert recorded(repository)["environments"] == listed
+    commit(repository, "A list")
+    update(repository, vcs_ref=CURRENT, data={"branching": "trunk"})
+    assert recorded(repository)["branching"] == "trunk"
+    assert "environments" not in recorded(repository)
+    commit(repository, "Trunk")
+    assert "environments: branching is custom" in refusal(
+        repository, vcs_ref=CURRENT, data={"branching": "custom"}
+    )
+
+
+def test_a_registry_outlives_its_last_image(repository: Path) -> None:
+    """One that somebody wrote; the usual one is as if it had never been recorded."""
+    for registry, kept in (("ghcr.io", None), ("acmeshop.azurecr.io", "acmeshop.azurecr.io")):
+        data = {"code_types": ["docker"], "registry": registry, "cloud": "azure"}
+        update(repository, vcs_ref=CURRENT, data=data)
+        assert recorded(repository)["registry"] == registry
+        commit(repository, "Images")
+        update(repository, vcs_ref=CURRENT, data={"code_types": ["python"]})
+        assert recorded(repository).get("registry") == kept
+        commit(repository, "None")
