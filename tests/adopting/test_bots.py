@@ -12,7 +12,7 @@ from typing import Any
 import copier
 import pytest
 import yaml
-from copies import example, export_template
+from copies import export_template
 from offline_github.repository import git
 from toolbox import ROOT, script
 from validators import validate
@@ -24,6 +24,8 @@ DEV = ".github/workflows/orchestrator-dev.yml"
 STEPS: dict[str, dict[str, Any]] = {
     step["name"].split(",")[0]: step for step in yaml.safe_load(SNIPPET)["jobs"]["update"]["steps"]
 }
+
+SMALL = {"code_types": ["python"], "environments": [{"name": "dev", "branch": "main"}]}
 
 UVX = f"""\
 uvx() {{
@@ -65,7 +67,7 @@ def repository(tmp_path: Path) -> Path:
     git("init", "--quiet", "--initial-branch=main", str(folder), cwd=tmp_path)
     options = {"defaults": True, "unsafe": True, "quiet": True}
     copier.run_copy(  # type: ignore[arg-type]
-        f"git+{versions.as_uri()}", folder, data=example("lambda"), vcs_ref="v0.1.0", **options
+        f"git+{versions.as_uri()}", folder, data=SMALL, vcs_ref="v0.1.0", **options
     )
     (folder / WORKFLOW).write_text(SNIPPET, encoding="utf-8")
     commit(folder)
