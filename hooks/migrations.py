@@ -13,6 +13,7 @@ it; `after` runs when the new version has been merged. Each runs once, on the wa
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "extensions"))
+
+from pipeline.recorded import sealed  # noqa: E402
 
 STAGES = ("before", "after")
 
@@ -75,10 +80,11 @@ def due(
 
 @contextmanager
 def changed_answers(answers_file: Path) -> Iterator[dict[str, Any]]:
-    """The recorded answers, to be changed in place; the comments above them stay."""
+    """The recorded answers, to be changed in place; the comments above them stay, and the
+    checksums among them are those of what is written."""
     text = answers_file.read_text(encoding="utf-8")
     comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
     answers: dict[str, Any] = yaml.safe_load(text)
     yield answers
     recorded = yaml.safe_dump(answers, sort_keys=True, allow_unicode=True)
-    answers_file.write_text(comments + recorded, encoding="utf-8", newline="\n")
+    answers_file.write_text(sealed(comments + recorded), encoding="utf-8", newline="\n")

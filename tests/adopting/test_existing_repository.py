@@ -26,6 +26,7 @@ ANSWERS = f"--data-file={EXAMPLES / 'lambda.yml'}"
 DEV = ".github/workflows/orchestrator-dev.yml"
 DOCS = "docs/ci-cd.md"
 OTHER = "_commit: 1.0.0\n_src_path: https://github.com/acme/service.git\nmodule: shop\n"
+EDIT = "  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make}]\n"
 Command = Callable[..., tuple[int, str]]
 
 
@@ -119,7 +120,7 @@ def test_ours_with_edits_is_sent_to_an_update(
 ) -> None:
     copy(template, own, example("lambda"))
     with (own / DEV).open("a", encoding="utf-8") as file:
-        file.write("  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make}]\n")
+        file.write(EDIT)
     said = refused(own, lambda: command(verb=verb))
     assert said.startswith(f"{DEV}: differs from what these answers make, and there is no ")
     assert said.endswith(
@@ -203,7 +204,8 @@ def versions(tmp_path: Path) -> Path:
 
 
 def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
-    """With an answers file of its own: headers, the hook, the validators, an update."""
+    """With an answers file of its own: headers, the hook, the validators, and an update, which
+    files with edits do not stop."""
     name = ".copier-answers.ci.yml"
     write(own, **{".copier-answers.yml": OTHER})
     git("init", "--quiet", cwd=own)
@@ -219,27 +221,19 @@ def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
             assert f"from {name}:" in (text := content.decode()) or f"from `{name}`:" in text, path
             assert f"`copier update --answers-file {name}`" in text, path
 
+    edited = {
+        DEV: (own / DEV).read_text("utf-8") + EDIT,
+        DOCS: (own / DOCS).read_text("utf-8") + "!",
+    }
+    write(own, **edited)
+    commit(own)
     copier.run_update(own, data={"pull_requests": False}, overwrite=True, **options)  # type: ignore[arg-type]
     updated = tree(own)
     assert copied.keys() - updated.keys() == {".github/workflows/pull-request.yml"}
     assert updated[".copier-answers.yml"] == OTHER.encode()
     assert b"pull_requests: false" in updated[name]
-
-
-def test_an_update_of_edited_files_is_not_disturbed(versions: Path, own: Path) -> None:
-    """Also when a new component's file is there already, which is then Copier's to merge."""
-    url = f"git+{versions.as_uri()}"
-    options = {"defaults": True, "unsafe": True, "quiet": True}
-    copier.run_copy(url, own, data=example("lambda"), **options)  # type: ignore[arg-type]
-    git("init", "--quiet", cwd=own)
-    with (own / DEV).open("a", encoding="utf-8") as file:
-        file.write("  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make}]\n")
-    write(own, **{DOCS: (own / DOCS).read_text("utf-8") + "\nOurs.\n"})
-    commit(own)
-    copier.run_update(own, overwrite=True, **options)  # type: ignore[arg-type]
-    assert (own / DEV).read_text("utf-8").endswith("  own:\n    runs-on: ubuntu-latest\n    "
-                                                   "steps: [{run: make}]\n")  # fmt: skip
-    assert (own / DOCS).read_text("utf-8").endswith("\nOurs.\n")
+    assert updated[DEV] == edited[DEV].encode()
+    assert updated[DOCS].endswith(b"!")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs the terminals of Unix")

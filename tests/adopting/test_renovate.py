@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,17 @@ def test_renovate_skips_what_is_between_versions(
     found = look_up(renovate, versions, tmp_path, "HEAD", ".copier-answers.yml")
     assert found["currentValue"].startswith("v0.2.0-1-g")
     assert (found["skipReason"], found["updates"]) == ("invalid-value", [])
+
+
+def test_the_configuration_on_the_page_is_valid(renovate: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "update.md").read_text(encoding="utf-8")
+    [snippet] = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    validator = renovate.with_name("config-validator.js")
+
+    def valid(text: str) -> bool:
+        (tmp_path / "renovate.json").write_text(text, encoding="utf-8")
+        command = [NODE, validator, "--strict", "renovate.json"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+
+    assert valid(snippet)
+    assert not valid(snippet.replace("ignoreScripts", "ignoreScript"))
