@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import re
 import shutil
@@ -229,11 +228,21 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_kind_is_told_apart(
-    name: str, repository: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    as_generated: Path,
+    versions: Path,
+    repository: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     case = CASES[name]
-    # Found once, judged twice.
-    monkeypatch.setattr(DRIFT, "drift", functools.cache(DRIFT.drift))
+    if name != "answer-edited-by-hand":
+        # What the template makes of the same answers is the same; other tests render it.
+        monkeypatch.setattr(
+            DRIFT,
+            "render",
+            lambda *given: shutil.copytree(as_generated, given[2]) and str(versions),
+        )
     case.change(repository)
     before = tree(repository)
     assert DRIFT.main(["--trust"]) == case.code
