@@ -595,6 +595,8 @@ def test_as_a_program(repository: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (1, "")
     assert "  | +    timeout-minutes: 15 # ☂\n" in done.stdout
+    # And nothing else is said, as the template's own check of a copy would.
+    assert len(found(done.stdout)) == 1
     assert list(temporary.iterdir()) == []
     assert tempfile.gettempdir() != str(temporary)
 
