@@ -27,11 +27,16 @@ def as_generated(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def repository(as_generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(
+    as_generated: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     """A copy of that, which is the current folder."""
     folder = shutil.copytree(as_generated, tmp_path / "shop")
     monkeypatch.chdir(folder)
     # What a machine keeps of templates, and whom it trusts, is not for tests.
-    monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("COPIER_SETTINGS_PATH", str(tmp_path / "settings.yml"))
     return folder
