@@ -24,7 +24,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "extensions"))
 
-from pipeline.recorded import sealed  # noqa: E402
+from pipeline.recorded import sealed
 
 STAGES = ("before", "after")
 

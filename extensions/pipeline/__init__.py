@@ -12,6 +12,7 @@ limits.py        what GitHub can run
 jobs.py          the jobs that run commands, with all that their steps need
 pull_request.py  the workflow that checks pull requests
 plan.py          all workflows that the templates print
+recorded.py      the checksums over recorded answers
 setup.py         what a person has to set up on GitHub and in the clouds
 destination.py   what already lies where the pipelines are to be written
 own_workflows.py a repository's own workflows that would deploy the same push

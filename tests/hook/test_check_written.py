@@ -75,6 +75,20 @@ WRONG: dict[str, tuple[Change, str]] = {
         edit(ORCHESTRATOR, "jobs:\n", "jobs:\n<<<<<<< before updating\n>>>>>>> after updating\n"),
         f"{ORCHESTRATOR}: holds a merge conflict; resolve it between <<<<<<< and >>>>>>>",
     ),
+    "conflict-docs": (
+        edit("docs/ci-cd.md", "\n\n", "\n<<<<<<< before updating\n>>>>>>> after updating\n"),
+        "docs/ci-cd.md: holds a merge conflict; resolve it between <<<<<<< and >>>>>>>",
+    ),
+    "rejected": (
+        write(f"{ORCHESTRATOR}.rej", "@@ -1 +1 @@\n"),
+        f"{ORCHESTRATOR}: was not merged as a whole; take over by hand what {ORCHESTRATOR}.rej"
+        " holds, and delete that",
+    ),
+    "rejected-own": (
+        write(".github/workflows/own.yml.rej", "@@ -1 +1 @@\n"),
+        ".github/workflows/own.yml: was not merged as a whole; take over by hand what"
+        " .github/workflows/own.yml.rej holds, and delete that",
+    ),
     "job-gone": (
         edit(ORCHESTRATOR, "  terraform-dev:\n", "  something:\n"),
         f"{ORCHESTRATOR}: has no job terraform-dev; render it again with `copier recopy`",

@@ -142,6 +142,16 @@ def test_a_renamed_choice_is_given_anew(repository: Path) -> None:
     assert recorded(repository)["code_types"] == ["python", "terraform"]
 
 
+def test_at_a_prompt_data_mends_what_is_recorded(repository: Path) -> None:
+    """What is wrong with the rest is said, and nobody is asked for what was given. (Questions that
+    have an answer are skipped here, because there is no terminal.)"""
+    options = {"vcs_ref": VERSION[without_terraform], "defaults": False, "skip_answered": True}
+    data = {"code_types": ["python"]}
+    assert "dependency_map.terraform: " in refusal(repository, **options, data=data)
+    update(repository, **options, data={**data, "dependency_map": {}})
+    assert recorded(repository)["code_types"] == ["python"]
+
+
 def test_a_choice_that_copier_alone_refuses(repository: Path) -> None:
     """Its own reading finds the recorded answer wrong, and takes the default instead."""
     line = refusal(repository, vcs_ref=VERSION[call_is_only_hidden])
