@@ -22,7 +22,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,12 +152,7 @@ def render(answers: Mapping[str, Any], answers_file: str, folder: Path, trust: b
     source, commit = answers["_src_path"], answers["_commit"]
     said = io.StringIO()
     try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(said),
-            contextlib.redirect_stderr(said),
-        ):
-            warnings.simplefilter("ignore")
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             made = copier.run_copy(
                 source,
                 folder,
@@ -216,7 +210,7 @@ def newer(address: str, commit: str, answers_file: str) -> str:
         reason = " ".join(done.stderr.split()) or "git failed"
         raise CannotTellError(f"{answers_file}: the versions of {address} cannot be read: {reason}")
     heads = {name: sha for sha, name in (line.split("\t") for line in done.stdout.splitlines())}
-    names = [name.removeprefix("refs/tags/") for name in heads if not name.endswith("^{}")]
+    names = [name.removeprefix("refs/tags/") for name in heads]
     releases = [name for name in names if re.fullmatch(NUMBERS, name)]
     if releases:
         newest = max(releases, key=_order)

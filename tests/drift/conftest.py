@@ -38,5 +38,6 @@ def repository(
     monkeypatch.chdir(folder)
     # What a machine keeps of templates, and whom it trusts, is not for tests.
     monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+    (tmp_path / "settings.yml").write_text("trust: []\n", encoding="utf-8")
     monkeypatch.setenv("COPIER_SETTINGS_PATH", str(tmp_path / "settings.yml"))
     return folder

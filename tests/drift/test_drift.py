@@ -354,6 +354,10 @@ def test_being_behind_is_told_and_no_drift_unless_strict(
     assert capsys.readouterr().out.endswith("\nDrift from v1.2.0: behind\n")
 
 
+def test_a_version_after_the_newest_release_is_not_behind(versions: Path) -> None:
+    assert DRIFT.newer(versions.as_uri(), "v1.3.0rc1", ANSWERS_FILE) == ""
+
+
 def test_versions_that_cannot_be_read(newer_template: Path) -> None:
     with pytest.raises(DRIFT.CannotTellError, match="cannot be read: fatal: "):
         DRIFT.newer(f"{newer_template.as_uri()}-gone", "v1.2.0", ANSWERS_FILE)
