@@ -95,6 +95,10 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     project_name = _project_name(raw["project_name"])
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
+    number = len({*raw["code_types"], *map(str, raw["components"])})
+    if number > DISPATCHED_COMPONENTS:  # whatever they are, and before each is looked at
+        orchestration = raw["orchestration"]
+        _check_number(number, orchestration if orchestration in ORCHESTRATIONS else "dispatch")
     _check_choice(raw["cloud"], CLOUDS, "cloud")
     code_types = catalogue.code_types
     components = read_components(raw["code_types"], raw["components"], code_types, raw["cloud"])
