@@ -18,7 +18,7 @@ from offline_github.repository import git
 Edit = Callable[[Path], object]
 
 
-def commit(repository: Path, message: str) -> None:
+def commit(repository: Path, message: str = "A change") -> None:
     git("add", "--all", cwd=repository)
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
     git(*identity, "commit", "--quiet", "--allow-empty", "--message", message, cwd=repository)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import shutil
@@ -102,6 +103,17 @@ def with_commands(github: OfflineGitHub) -> OfflineGitHub:
 def deployments(github: OfflineGitHub, tool: str) -> list[str]:
     """What a tool was called with, in the order of the calls."""
     return [command.arguments[0] for command in github.commands(tool)]
+
+
+def forged(commit_sha: str) -> dict[str, bytes]:
+    """A package that fits its manifest, as anybody could make it."""
+    digest = hashlib.sha256(b"evil").hexdigest()
+    return {
+        "package.txt": b"evil",
+        ".package/commit": f"{commit_sha}\n".encode(),
+        ".package/executables": b"",
+        ".package/sha256sums": f"{digest}  ./package.txt\n".encode(),
+    }
 
 
 def zip_names(data: bytes) -> set[str]:

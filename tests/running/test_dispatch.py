@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import Made, commit, deployments, failed, folders, generic, reopened, skipped
+from pipelines import Made, commit, deployments, failed, folders, forged, generic, reopened, skipped
 
 NAMES = ["base", "left", "right", "top"]
 UNCHECKED = dict.fromkeys(["lint", "test", "security"], "")
@@ -373,17 +373,6 @@ def test_a_rerun_of_production_is_approved_in_the_new_run(repository: Open) -> N
 
 
 # The packages that a run is told to take
-
-
-def forged(commit_sha: str) -> dict[str, bytes]:
-    """A package that fits its manifest, as anybody could make it."""
-    digest = hashlib.sha256(b"evil").hexdigest()
-    return {
-        "package.txt": b"evil",
-        ".package/commit": f"{commit_sha}\n".encode(),
-        ".package/executables": b"",
-        ".package/sha256sums": f"{digest}  ./package.txt\n".encode(),
-    }
 
 
 NEITHER = "which is neither on the branch develop nor on the default branch"

@@ -6,14 +6,13 @@ only on which commit the run was started.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import Made, commit, failed, generic, reopened, skipped, start
+from pipelines import Made, commit, failed, forged, generic, reopened, skipped, start
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 SHIP = 'ship site "$(git rev-parse HEAD)"'
@@ -344,17 +343,6 @@ def test_secrets_reach_the_deploy_command_that_names_them(template: Path, tmp_pa
 
 
 # One component alone
-
-
-def forged(commit_sha: str) -> dict[str, bytes]:
-    """A package that fits its manifest, as anybody could make it."""
-    digest = hashlib.sha256(b"evil").hexdigest()
-    return {
-        "package.txt": b"evil",
-        ".package/commit": f"{commit_sha}\n".encode(),
-        ".package/executables": b"",
-        ".package/sha256sums": f"{digest}  ./package.txt\n".encode(),
-    }
 
 
 @pytest.mark.parametrize("packages", ["same-commit", "latest"])

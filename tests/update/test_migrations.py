@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from migrations import Migration, changed_answers, due, migration, release
-from versions import commit, made_from, tagged, update
+from updates import commit, generate, template_versions, update
 
 
 def step(version: str, stage: str, name: str = "") -> Migration:
@@ -93,9 +93,9 @@ def leaves_a_mark(answers_file: Path) -> None:
 def test_copier_runs_each_step_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    versions = tagged(tmp_path / "template", v2=another_name)
+    versions = template_versions(tmp_path / "template", another_name)
     answers = {"project_name": "shop", "code_types": ["terraform"]}
-    repository = made_from(versions, tmp_path / "repository", answers)
+    repository = generate(versions, tmp_path / "repository", answers)
     monkeypatch.chdir(repository)
     update(repository)
     said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("Migration")]

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 from copies import copy, example, tree
-from versions import commit, made_from, replace, tagged, update
+from updates import commit, generate, replace, template_versions, update
 
 
 def another_number(folder: Path) -> None:
     """It stands in a module that `extensions/orchestrator.py` only reaches through others."""
-    module = folder / "extensions" / "pipeline" / "environments.py"
-    replace(module, "LONG_RETENTION = 7, 30", "LONG_RETENTION = 7, 31")
+    module = "extensions/pipeline/environments.py"
+    replace(module, "LONG_RETENTION = 7, 30", "LONG_RETENTION = 7, 31")(folder)
 
 
 @pytest.fixture
 def versions(tmp_path: Path) -> Path:
     """v2 keeps production's packages for 31 days, not 30."""
-    return tagged(tmp_path / "versions", v2=another_number)
+    return template_versions(tmp_path / "versions", another_number)
 
 
 @pytest.fixture
 def repository(versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = made_from(versions, tmp_path / "repository", example("lambda"))
+    folder = generate(versions, tmp_path / "repository", example("lambda"))
     monkeypatch.chdir(folder)
     return folder
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from copier.errors import TaskError
-from versions import CURRENT, commit, made_from, replace, tagged, update
+from updates import CURRENT, commit, generate, replace, template_versions, update
 
 WORKFLOWS = Path(".github/workflows")
 KEPT = Path(".github/orchestrator-removed")
@@ -18,9 +18,7 @@ def another_preflight(folder: Path) -> None:
     """A version in which a file has another name."""
     workflows = folder / "template" / WORKFLOWS
     (workflows / "component-preflight.yml.jinja").rename(workflows / "component-check.yml.jinja")
-    replace(
-        folder / "extensions/pipeline/plan.py", "component-preflight.yml", "component-check.yml"
-    )
+    replace("extensions/pipeline/plan.py", "component-preflight.yml", "component-check.yml")(folder)
     for file in workflows.glob("*"):
         text = file.read_text(encoding="utf-8")
         file.write_text(text.replace("component-preflight.yml", "component-check.yml"), "utf-8")
@@ -28,12 +26,12 @@ def another_preflight(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tagged(tmp_path_factory.mktemp("versions") / "template", v2=another_preflight)
+    return template_versions(tmp_path_factory.mktemp("versions") / "template", another_preflight)
 
 
 @pytest.fixture
 def repository(versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = made_from(versions, tmp_path / "repository", TWO)
+    folder = generate(versions, tmp_path / "repository", TWO)
     monkeypatch.chdir(folder)
     return folder
 
@@ -71,7 +69,7 @@ def test_its_edited_workflow_is_kept_aside(
 def test_a_file_of_another_name_is_kept_aside_where_it_was_edited(repository: Path) -> None:
     """The name is another one in the next version of the template."""
     preflight = repository / WORKFLOWS / "component-preflight.yml"
-    replace(preflight, "timeout-minutes: 5", "timeout-minutes: 50")
+    replace(f"{WORKFLOWS}/component-preflight.yml", "minutes: 5", "minutes: 50")(repository)
     commit(repository)
     content = preflight.read_bytes()
     update(repository)
@@ -87,8 +85,7 @@ def test_what_cannot_be_compared_any_more_is_kept(
     """The answers of before say a version that nobody has; better kept than lost."""
     from kept import keep_edited
 
-    answers = repository / ".copier-answers.yml"
-    replace(answers, "_commit: v1.0.0", "_commit: v0.9.0")
+    replace(".copier-answers.yml", "_commit: v1.0.0", "_commit: v0.9.0")(repository)
     commit(repository)
     (repository / WORKFLOWS / "api-dev.yml").unlink()
     [line] = keep_edited([(WORKFLOWS / "api-dev.yml").as_posix()], ".copier-answers.yml")
@@ -121,7 +118,7 @@ def test_a_conflict_ends_with_an_exit_code(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     workflow = repository / WORKFLOWS / "site-dev.yml"
-    replace(workflow, "run: make", "run: make much")
+    replace(f"{WORKFLOWS}/site-dev.yml", "run: make", "run: make much")(repository)
     commit(repository)
     with pytest.raises(TaskError):
         other = {"code_type": "generic", "deploy": "make less"}

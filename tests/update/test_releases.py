@@ -14,7 +14,7 @@ import yaml
 from copies import TEMPLATE_PARTS, example, export_template, tree
 from offline_github.repository import git
 from toolbox import ROOT
-from versions import commit, update
+from updates import commit, update
 
 RELEASES: dict[str, str] = yaml.safe_load((ROOT / "releases.yml").read_text(encoding="utf-8"))
 NEXT = "v1000.0.0"
