@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from copier.errors import TaskError
-from updates import CURRENT, commit, generate, replace, template_versions, update
+from updates import CURRENT, clone_once, commit, generate, replace, template_versions, update
 
 WORKFLOWS = Path(".github/workflows")
 KEPT = Path(".github/orchestrator-removed")
@@ -30,10 +30,11 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repository(versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = generate(versions, tmp_path / "repository", TWO)
-    monkeypatch.chdir(folder)
-    return folder
+def repository(versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with clone_once(tmp_path / "clones"):
+        folder = generate(versions, tmp_path / "repository", TWO)
+        monkeypatch.chdir(folder)
+        yield folder
 
 
 def names(folder: Path) -> set[str]:
@@ -112,19 +113,3 @@ def test_a_deleted_workflow_that_is_called_is_written_again(
     for name in called:
         line = f"{(WORKFLOWS / name).as_posix()}: had been deleted, and is called by another"
         assert f"{line}; written again" in said.splitlines()
-
-
-def test_a_conflict_ends_with_an_exit_code(
-    repository: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    workflow = repository / WORKFLOWS / "site-dev.yml"
-    replace(f"{WORKFLOWS}/site-dev.yml", "run: make", "run: make much")(repository)
-    commit(repository)
-    with pytest.raises(TaskError):
-        other = {"code_type": "generic", "deploy": "make less"}
-        update(repository, vcs_ref=CURRENT, data={"components": {"site": other}})
-    text = workflow.read_text(encoding="utf-8")
-    assert "make much" in text and "make less" in text and "<<<<<<< " in text
-    assert f"{(WORKFLOWS / 'site-dev.yml').as_posix()}: holds a merge conflict" in (
-        capfd.readouterr().err
-    )

@@ -47,7 +47,7 @@ def made(history: Path, folder: Path, version: str, answers: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(("old", "new"), STEPS)
-@pytest.mark.parametrize("name", ["lambda", "cluster"])
+@pytest.mark.parametrize("name", ["cluster"])
 def test_a_version_is_updated_to_the_next(
     history: Path, tmp_path: Path, old: str, new: str, name: str
 ) -> None:
