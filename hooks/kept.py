@@ -54,11 +54,21 @@ def keep_edited(paths: Iterable[str], answers_file: str) -> list[str]:
             content, pristine = _committed(path), Path(folder) / path
             if pristine.is_file() and pristine.read_bytes() == content:
                 continue
-            target = KEPT / Path(path).name
+            target = _free(KEPT / Path(path).name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
             lines.append(f"{path}: is no longer generated and {why}; kept as {target.as_posix()}")
     return lines
+
+
+def _free(target: Path) -> Path:
+    """A name beside it that no file has: what was kept at an earlier time stays too."""
+    number = 2
+    free = target
+    while free.exists():
+        free = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        number += 1
+    return free
 
 
 def write_again(paths: Iterable[str], answers_file: str) -> list[str]:

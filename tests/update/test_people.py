@@ -89,9 +89,14 @@ def test_what_cannot_be_compared_any_more_is_kept(
     replace(".copier-answers.yml", "_commit: v1.0.0", "_commit: v0.9.0")(repository)
     commit(repository)
     (repository / WORKFLOWS / "api-dev.yml").unlink()
+    kept_before = repository / KEPT / "api-dev.yml"
+    kept_before.parent.mkdir()
+    kept_before.write_text("kept by an earlier update\n", encoding="utf-8")
     [line] = keep_edited([(WORKFLOWS / "api-dev.yml").as_posix()], ".copier-answers.yml")
     assert "may have been edited (the version before cannot be rendered any more)" in line
-    assert names(repository / KEPT) == {"api-dev.yml"}
+    assert line.endswith(f"; kept as {KEPT.as_posix()}/api-dev-2.yml")
+    assert names(repository / KEPT) == {"api-dev.yml", "api-dev-2.yml"}
+    assert kept_before.read_text(encoding="utf-8") == "kept by an earlier update\n"
 
 
 def test_a_deleted_workflow_that_is_called_is_written_again(
