@@ -41,6 +41,8 @@ class JobDefaults:
     """Whether it logs in to the cloud that the answers name."""
     registry: bool = False
     """Whether it logs in to the registry that the answers name."""
+    identity: bool = False
+    """Whether it may ask for an OIDC token of its own, by which package indexes trust it."""
     variables: Mapping[str, str] = field(default_factory=dict)
     timeout_minutes: int = 30
 
@@ -61,6 +63,42 @@ class CloudAddition:
     """Steps between the login and the command, as YAML text."""
     variables: Mapping[str, str] = field(default_factory=dict)
     prerequisites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Consumed:
+    """What a code type takes of packages, and how its files name that."""
+
+    product: str
+    """The name of a product, or a pattern of names."""
+    named_in: tuple[str, ...] = ()
+    """Patterns of file names."""
+    pattern: str = ""
+    """A regular expression, whose first groups are paths, or names of images."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What is proposed beside a path: where one of the files is there and holds the text."""
+
+    files: tuple[str, ...]
+    holds: str
+    produces: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Detect:
+    """By what components of a code type are found. The keys are those of `schema.json`."""
+
+    files: tuple[str, ...]
+    holds: Mapping[str, str] = field(default_factory=dict)
+    nested: str = "component"
+    parts: str = ""
+    environments: bool = False
+    replaces: tuple[str, ...] = ()
+    variable: str = ""
+    settings: tuple[Suggestion, ...] = ()
+    leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +123,10 @@ class CodeType:
     """What docs/ci-cd.md says of it in its section on pull requests, as Markdown."""
     leaves_out_others: bool = False
     """Whether folders of other components inside a component's own are not its business."""
+    publish: JobDefaults | None = None
+    """What the deploy job is for a component that is published."""
+    consumes: tuple[Consumed, ...] = ()
+    detect: Detect | None = None
 
 
 def load_code_types(folder: Path) -> dict[str, CodeType]:
@@ -133,24 +175,14 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
             raise AnswerError(f"{place}.functions", f"{name!r} is no name of a shell function")
         check_command(text, f"{place}.functions.{name}")
     products = _products(data.get("products", {}), functions, place)
-    jobs = {}
-    for job in JOBS:
-        settings = data["jobs"].get(job) or {}
-        for tool in settings.get("tools", []):
-            if tool not in tools:
-                raise unknown(tool, list(tools), f"{place}.jobs.{job}.tools", "tool of this file")
-        check_command(settings.get("command", ""), f"{place}.jobs.{job}.command")
-        jobs[job] = JobDefaults(
-            name=settings.get("name", job.capitalize()),
-            command=_with_functions(settings.get("command", ""), functions),
-            tools=tuple(settings.get("tools", [])),
-            packages=job in ALWAYS_WITH_PACKAGES or settings.get("packages", False),
-            secrets=settings.get("secrets", False),
-            cloud=settings.get("cloud", False),
-            registry=settings.get("registry", False),
-            variables=_variables(settings, f"{place}.jobs.{job}"),
-            timeout_minutes=settings.get("timeout_minutes", 30),
-        )
+    jobs = {
+        job: _job(job, data["jobs"].get(job) or {}, tools, functions, f"{place}.jobs.{job}")
+        for job in JOBS
+    }
+    publish = None
+    if "publish" in data:
+        settings = {"name": "Publish", **data["publish"]}
+        publish = _job("deploy", settings, tools, functions, f"{place}.publish")
     if jobs["build"].command:
         raise AnswerError(f"{place}.jobs.build.command", "say in `products` what makes what")
     for product in data.get("produces", []):
@@ -183,7 +215,89 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         prerequisites=tuple(data.get("prerequisites", [])),
         pull_requests=data.get("pull_requests", "").strip("\n"),
         leaves_out_others=data.get("leaves_out_others", False),
+        publish=publish,
+        consumes=tuple(
+            _consumed(given, f"{place}.consumes[{index}]")
+            for index, given in enumerate(data.get("consumes", []))
+        ),
+        detect=_detect(data["detect"], products, f"{place}.detect") if "detect" in data else None,
     )
+
+
+def _job(
+    job: str,
+    settings: Mapping[str, Any],
+    tools: Mapping[str, str],
+    functions: Mapping[str, str],
+    place: str,
+) -> JobDefaults:
+    for tool in settings.get("tools", []):
+        if tool not in tools:
+            raise unknown(tool, list(tools), f"{place}.tools", "tool of this file")
+    check_command(settings.get("command", ""), f"{place}.command")
+    return JobDefaults(
+        name=settings.get("name", job.capitalize()),
+        command=_with_functions(settings.get("command", ""), functions),
+        tools=tuple(settings.get("tools", [])),
+        packages=job in ALWAYS_WITH_PACKAGES or settings.get("packages", False),
+        secrets=settings.get("secrets", False),
+        cloud=settings.get("cloud", False),
+        registry=settings.get("registry", False),
+        identity=settings.get("identity", False),
+        variables=_variables(settings, place),
+        timeout_minutes=settings.get("timeout_minutes", 30),
+    )
+
+
+def _consumed(given: Mapping[str, Any], place: str) -> Consumed:
+    _check_expression(given.get("pattern", "()"), f"{place}.pattern", groups=1)
+    return Consumed(given["product"], tuple(given.get("named_in", [])), given.get("pattern", ""))
+
+
+def _detect(given: Mapping[str, Any], products: Mapping[str, Product], place: str) -> Detect:
+    for pattern, text in given.get("holds", {}).items():
+        if pattern not in given["files"]:
+            raise unknown(pattern, given["files"], f"{place}.holds", "pattern of `files`")
+        _check_expression(text, f"{place}.holds.{pattern}")
+    _check_expression(given.get("parts", "()"), f"{place}.parts", groups=1)
+    if "variable" in given:
+        check_variable(given["variable"], f"{place}.variable")
+    for name in given.get("replaces", []):
+        check_name(name, f"{place}.replaces")
+    suggestions = []
+    for index, settings in enumerate(given.get("settings", [])):
+        here = f"{place}.settings[{index}]"
+        _check_expression(settings.get("holds", ""), f"{here}.holds")
+        for product in settings.get("produces", []):
+            if product not in products:
+                raise unknown(product, list(products), f"{here}.produces", "product")
+        produces = tuple(settings["produces"]) if "produces" in settings else None
+        files = tuple(settings.get("files", []))
+        suggestions.append(Suggestion(files, settings.get("holds", ""), produces))
+    for product in given.get("leaves", {}):
+        if product not in products:
+            raise unknown(product, list(products), f"{place}.leaves", "product")
+    return Detect(
+        files=tuple(given["files"]),
+        holds=given.get("holds", {}),
+        nested=given.get("nested", "component"),
+        parts=given.get("parts", ""),
+        environments=given.get("environments", False),
+        replaces=tuple(given.get("replaces", [])),
+        variable=given.get("variable", ""),
+        settings=tuple(suggestions),
+        leaves={name: tuple(paths) for name, paths in given.get("leaves", {}).items()},
+    )
+
+
+def _check_expression(text: str, place: str, groups: int = 0) -> None:
+    """A regular expression, with as many groups as are read. Raises AnswerError."""
+    try:
+        found = re.compile(text).groups
+    except re.error as error:
+        raise AnswerError(place, f"{text!r} is no regular expression: {error}") from error
+    if found < groups:
+        raise AnswerError(place, f"{text!r} has no group that says what is named")
 
 
 def _products(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
@@ -73,20 +72,19 @@ class Outcome:
         return [line for line in lines if line.startswith("::notice::")]
 
 
-@functools.cache
-def steps(template: Path, folder: Path) -> dict[str, Step]:
+def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str, Step]:
     """`component/job` -> the step with its command, as generated for the environment dev.
 
     And `pull-request/component-job`, as generated for pull requests.
     """
-    repository = copy(template, folder, ANSWERS)
+    repository = copy(template, folder, answers)
     found = {}
     checks = repository / ".github" / "workflows" / "pull-request.yml"
     for job_id, job in yaml.safe_load(checks.read_text(encoding="utf-8"))["jobs"].items():
         for step in job["steps"]:
             if job["name"].endswith(f" / {step['name']}"):
                 found[f"pull-request/{job_id}"] = Step(step["run"], step["env"])
-    for component in ANSWERS["components"]:
+    for component in answers["components"]:
         file = repository / ".github" / "workflows" / f"{component}-dev.yml"
         workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
         assert workflow["defaults"]["run"]["shell"] == "bash"
@@ -104,6 +102,7 @@ class Runner:
     folder: Path
     steps: Mapping[str, Step]
     environment: dict[str, str] = field(default_factory=dict)
+    """What its jobs find beside what is generated: MACHINE names what tools read of a machine."""
 
     def __post_init__(self) -> None:
         self.tools = self.folder / "tools"
