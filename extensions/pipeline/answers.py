@@ -28,6 +28,7 @@ from .triggers import check_chains
 
 DEFAULTS: Mapping[str, Any] = {
     "project_name": "project",
+    "found": {},
     "code_types": [],
     "components": {},
     "dependency_map": [],
@@ -48,7 +49,9 @@ ORCHESTRATIONS = ("call", "dispatch", "observe")
 
 PROJECT_NAME_LENGTH = 100
 
-BEFORE_COMPONENTS = ("project_name", "code_types")
+FOUND: Mapping[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+
+BEFORE_COMPONENTS = ("project_name", "found", "code_types")
 """The questions that are asked while there need not be any component yet."""
 
 BEFORE_ORCHESTRATION = (*BEFORE_COMPONENTS, "components", "dependency_map")
@@ -62,6 +65,8 @@ class Answers:
     """The answers, complete and free of contradictions."""
 
     project_name: str
+    found: Mapping[str, str]
+    """What an existing repository spoke for when it was asked: see `proposal.Proposal.found`."""
     components: tuple[Component, ...]
     dependencies: Dependencies
     orchestration: str
@@ -93,6 +98,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
             raise AnswerError(key, f"there is no such answer{nearest(key, DEFAULTS)}")
     raw = {name: parsed(name, given.get(name, default)) for name, default in DEFAULTS.items()}
     project_name = _project_name(raw["project_name"])
+    check(raw["found"], FOUND, "found")
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
     number = len({*raw["code_types"], *map(str, raw["components"])})
@@ -121,6 +127,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         check_chains(components, dependencies.graph(components), environments)
     return Answers(
         project_name=project_name,
+        found=raw["found"],
         components=components,
         dependencies=dependencies,
         orchestration=raw["orchestration"],
