@@ -49,7 +49,14 @@ ORCHESTRATIONS = ("call", "dispatch", "observe")
 
 PROJECT_NAME_LENGTH = 100
 
-FOUND: Mapping[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+FOUND: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "string",
+        "pattern": r"\A[^`|\n]+\Z",
+        "description": "one line without ` and |, which docs/ci-cd.md shows in a table",
+    },
+}
 
 BEFORE_COMPONENTS = ("project_name", "found", "code_types")
 """The questions that are asked while there need not be any component yet."""

@@ -7,15 +7,17 @@ here. Who needs whose package is found in `found_edges.py`.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .code_types import CodeType, Detect
 from .components import RESERVED
 from .errors import AnswerError
-from .names import NAME, NAME_LENGTH, check_path
+from .names import NAME_LENGTH, check_path
 from .repository_files import RepositoryFiles, is_in, join, words
 
 ENVIRONMENTS = words(
@@ -77,15 +79,10 @@ def find_components(
                 found[replaced] = [
                     other for other in found.get(replaced, []) if not is_in(other.path, it.path)
                 ]
-    everything = [it for name in sorted(found) for it in sorted(found[name], key=_place)]
-    return _named([it for it in everything if _is_safe(it.path)])
+    return _named([it for name in sorted(found) for it in found[name] if _is_safe(it.path)])
 
 
 _NOTHING = Detect(files=())
-
-
-def _place(it: Found) -> tuple[str, str]:
-    return it.path, it.evidence
 
 
 def _is_safe(path: str) -> bool:
@@ -116,12 +113,15 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
 def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
     """By folder: the files that make it a component, those of the first pattern that is there."""
     markers: dict[str, list[str]] = {}
-    for pattern in detect.files:
+    patterns = list(detect.files)
+    if detect.variable:  # all of them, where the first is not there
+        patterns = [detect.files[0], ""]
+    for pattern in patterns:
         holds = detect.holds.get(pattern, "")
         for folder in files.folders:
             if folder in markers:
                 continue
-            names = files.named(folder, [pattern])
+            names = files.named(folder, [pattern] if pattern else detect.files[1:])
             fitting = [name for name in names if not holds or files.holds(name, holds)]
             if fitting:
                 markers[folder] = fitting
@@ -231,71 +231,65 @@ def _produces(
 def _named(found: list[Found]) -> tuple[Found, ...]:
     """Each with a name: the only one of its code type has its name, others that of their folder.
 
-    So the name of one changes only with what lies at its own place, or when a second of its kind
-    appears; and what was recorded once stays.
+    So a name changes only when a second of its kind appears, or another folder of its name; and
+    what was recorded once stays.
     """
-    number: dict[str, int] = {}
-    for it in found:
-        number[it.code_type.name] = number.get(it.code_type.name, 0) + 1
-    names: dict[int, str] = {}
-    several = []
-    for index, it in enumerate(found):
-        if number[it.code_type.name] == 1 or (it.path == "." and not it.variable):
-            names[index] = it.code_type.name
-        else:
-            several.append(index)
+    number = Counter(it.code_type.name for it in found)
+    only = [it for it in found if number[it.code_type.name] == 1 or _is_whole(it)]
+    others = [it for it in found if it not in only]
+    names = _short({_place(it) for it in others})
     taken = {*RESERVED, *number}
+    named = [dataclasses.replace(it, name=it.code_type.name) for it in only]
     # Images come first: they are called by the component's name.
-    several.sort(key=lambda index: (not found[index].code_type.outputs, index))
-    wishes = {index: _wishes(found[index]) for index in several}
-    for index in several:
-        for wish in wishes[index]:
-            others = [i for i in several if i != index and found[i].path != found[index].path]
-            alone = all(wish not in wishes[i][:1] or wishes[index][0] != wish for i in others)
-            if wish not in taken and alone:
-                break
-        else:
-            wish = _numbered(wishes[index][-1], taken)
-        taken.add(wish)
-        names[index] = wish
-    named = [dataclasses.replace(it, name=names[index]) for index, it in enumerate(found)]
+    for it in sorted(others, key=lambda it: (not it.code_type.outputs, it.code_type.name, it.path)):
+        name = names[_place(it)]
+        wishes = itertools.chain((name, f"{name}-{it.code_type.name}"), _numbered(name))
+        slug = next(slug for slug in map(_slug, wishes) if slug not in taken)
+        taken.add(slug)
+        named.append(dataclasses.replace(it, name=slug))
     return tuple(sorted(named, key=lambda it: it.name))
 
 
-def _wishes(it: Found) -> list[str]:
-    """Names for it, the best first."""
-    names = telling(it.folder)
-    if it.variable and it.code_type.detect and it.code_type.detect.variable:
+def _is_whole(it: Found) -> bool:
+    """Whether it is the repository itself."""
+    return it.path == "." and it.folder == "." and not it.variable
+
+
+def _place(it: Found) -> tuple[str, ...]:
+    """Where it is, in words that say something; several files in one folder are several places."""
+    variant = ""
+    if it.variable and it.code_type.detect:
+        plain = re.escape(it.code_type.detect.files[0])
         base = posixpath.basename(it.evidence)
-        first = it.code_type.detect.files[0]
-        variant = re.sub(rf"^{re.escape(first)}[.\-_]?|[.\-_]?{re.escape(first)}$", "", base)
-        if variant and variant != base:
-            names = [*names, variant]
-    wishes = []
-    for length in range(1, len(names) + 1):
-        name = _slug("-".join(names[-length:]))
-        wishes += [name, _slug(f"{name}-{it.code_type.name}")]
-    return [*wishes, _slug(f"{it.folder}-{it.code_type.name}")]
+        variant = re.sub(rf"{plain}[.\-_]?|[.\-_]?{plain}", "", base, flags=re.IGNORECASE)
+    return (*telling(it.folder), *filter(None, [variant])) or (it.code_type.name,)
+
+
+def _short(places: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """As much of the end of each place as tells it from the others."""
+    names = {}
+    for place in places:
+        for length in range(1, len(place) + 1):
+            end = place[-length:]
+            if all(other[-length:] != end for other in places - {place}):
+                break
+        names[place] = "-".join(end)
+    return names
+
+
+def _slug(text: str) -> str:
+    """A safe name of a text: see `names.NAME`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[-NAME_LENGTH:]
+    return re.sub(r"^[^a-z]+", "", slug) or "component"
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Names that are left when others have taken all better ones."""
+    for number in itertools.count(2):
+        yield f"{_slug(name)[: NAME_LENGTH - 6]}-{number}"
 
 
 def telling(folder: str) -> list[str]:
     """The parts of a path that say what is there; all, where none does."""
     parts = [part.lower() for part in folder.split("/") if part != "."]
     return [part for part in parts if part not in PLAIN] or parts
-
-
-def _slug(text: str) -> str:
-    """A safe name of a text: see `names.NAME`."""
-    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    slug = re.sub(r"^[^a-z]+", "", slug) or "component"
-    slug = slug[-NAME_LENGTH:]
-    slug = re.sub(r"^[^a-z]+", "", slug).strip("-") or "component"
-    assert NAME.fullmatch(slug)
-    return slug
-
-
-def _numbered(name: str, taken: Iterable[str]) -> str:
-    number = 2
-    while (wish := f"{name[: NAME_LENGTH - 4]}-{number}") in taken:
-        number += 1
-    return wish

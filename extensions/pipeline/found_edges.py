@@ -71,7 +71,7 @@ def _named(
         for file in _files(files, consumer, consumed, found):
             for name in re.findall(consumed.pattern, files.text(file), re.MULTILINE):
                 if consumed.product == IMAGE:
-                    yield from _image(name, file, consumer, found)
+                    yield from _image(name, file, files.name, consumer, found)
                 else:
                     yield from _path(name, file, files, consumer, consumed, found)
 
@@ -99,7 +99,9 @@ def _files(
     ]
 
 
-def _image(name: str, file: str, consumer: Found, found: tuple[Found, ...]) -> Iterator[FoundEdge]:
+def _image(
+    name: str, file: str, repository: str, consumer: Found, found: tuple[Found, ...]
+) -> Iterator[FoundEdge]:
     """The component whose image is called so: by its own name, or its folder's at the end."""
     image = re.sub(r"@.*$|:[^/]*$", "", name)
     last = image.rpartition("/")[2].lower()
@@ -107,7 +109,8 @@ def _image(name: str, file: str, consumer: Found, found: tuple[Found, ...]) -> I
     for producer in found:
         if IMAGE not in producer.code_type.products:
             continue
-        for known in {producer.name.lower(), *telling(producer.folder)[-1:]}:
+        folder = telling(producer.folder) or [repository.lower()]
+        for known in {producer.name.lower(), folder[-1]} - {""}:
             if last == known or re.search(rf"[-_]{re.escape(known)}$", last):
                 score = len(known) + (1000 if last == known else 0)
                 fitting[producer.name] = max(score, fitting.get(producer.name, 0))

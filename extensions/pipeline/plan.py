@@ -21,6 +21,7 @@ from .errors import AnswerError
 from .graph import needs, waves
 from .jobs import READ_PACKAGES, Job, artifact_name, deployment_job, package
 from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WAITING_JOBS, WORKFLOW_FILE_BYTES
+from .proposal import still_so
 from .pull_request import PULL_REQUEST_FILE, PullRequest, is_hosted, plan_pull_request
 from .triggers import (
     NOTHING,
@@ -334,6 +335,13 @@ class Plan:
             for e in self.answers.dependencies.edges
             for p in e.placements
         ]
+
+    @property
+    def found(self) -> list[tuple[str, str]]:
+        """(what, which file speaks for it): of what was proposed, as far as it was taken."""
+        edges = {(e.consumer, e.producer) for e in self.answers.dependencies.edges}
+        paths = {c.name: c.path for c in self.answers.components}
+        return still_so(self.answers.found, paths, edges)
 
     @property
     def code_types(self) -> list[CodeType]:

@@ -12,7 +12,7 @@ from .code_types import CodeType
 from .components import packages_variable
 from .detection import Found, find_components
 from .found_edges import IMAGE, FoundEdge, conventional, find_edges
-from .repository_files import RepositoryFiles
+from .repository_files import RepositoryFiles, is_in
 
 ANSWERS = ("code_types", "components", "dependency_map")
 """The answers that a proposal is made of: only together do they mean anything."""
@@ -60,6 +60,18 @@ def without(proposal: Proposal, gone: set[str]) -> Proposal:
     )
 
 
+def still_so(
+    found: Mapping[str, str], paths: Mapping[str, str], edges: set[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """What was found, as far as the answers have it still: components by their paths, and edges."""
+    rows = []
+    for key, file in sorted(found.items()):
+        consumer, _, producer = key.partition(NEEDS)
+        if (consumer, producer) in edges or (key in paths and is_in(file, paths[key])):
+            rows.append((key, file))
+    return rows
+
+
 def _with_products(it: Found, edges: tuple[FoundEdge, ...]) -> Found:
     """It makes what others take of it, too."""
     taken = {edge.product for edge in edges if edge.producer == it.name and edge.product}
@@ -70,8 +82,9 @@ def _with_products(it: Found, edges: tuple[FoundEdge, ...]) -> Found:
 def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Proposal:
     selected = [it.name for it in found if it.name == it.code_type.name]
     components = {it.name: settings for it in found if (settings := _settings(it, edges))}
-    evidence = {it.name: it.evidence for it in found}
-    evidence |= {f"{e.consumer}{NEEDS}{e.producer}": f"{e.evidence} {e.says}" for e in edges}
+    evidence = {it.name: _shown(it.evidence) for it in found}
+    for edge in edges:
+        evidence[f"{edge.consumer}{NEEDS}{edge.producer}"] = _shown(f"{edge.evidence} {edge.says}")
     return Proposal(
         code_types=selected,
         components=components,
@@ -79,6 +92,11 @@ def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Proposal:
         found=evidence,
         table=_table(found, edges),
     )
+
+
+def _shown(text: str) -> str:
+    """What a file is called or says, so that it can stand in a table of Markdown."""
+    return "".join(c if c.isprintable() and c not in "`|" else "_" for c in text)[:200]
 
 
 def _settings(it: Found, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
@@ -115,15 +133,16 @@ def _map(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Any:
         own = [edge for edge in edges if edge.consumer == it.name]
         usual = conventional(it, found)
         kept = [other for other in usual if _kept(it, other, own)]
-        if not own and len(kept) == len(usual):
-            continue
         by_producer: dict[str, list[FoundEdge]] = {other.name: [] for other in kept}
         for edge in own:
             by_producer.setdefault(edge.producer, []).append(edge)
-        if not by_producer:
-            entries.append({"code_type": it.name, "depends_on": []})
-        for producer, takes in sorted(by_producer.items()):
-            entries += _entries(it.name, makers[producer], takes)
+        own_entries = [
+            _entry(it.name, makers[producer], takes)
+            for producer, takes in sorted(by_producer.items())
+        ]
+        as_usual = sorted(by_producer) == sorted(other.name for other in usual)
+        if not as_usual or any("artifacts" in entry for entry in own_entries):
+            entries += own_entries or [{"code_type": it.name, "depends_on": []}]
     merged = _merged(entries)
     if any("artifacts" in entry for entry in merged):
         return merged
@@ -148,20 +167,20 @@ def _kept(consumer: Found, producer: Found, own: list[FoundEdge]) -> bool:
     )
 
 
-def _entries(consumer: str, producer: Found, takes: list[FoundEdge]) -> list[dict[str, Any]]:
+def _entry(consumer: str, producer: Found, takes: list[FoundEdge]) -> dict[str, Any]:
     """One edge, as the dependency map writes it."""
     entry: dict[str, Any] = {"code_type": consumer, "depends_on": [producer.name]}
     products = [edge.product for edge in takes if edge.product]
     if set(products) == set(producer.made) and not any(edge.to for edge in takes):
-        return [entry]  # everything that it makes
+        return entry  # everything that it makes
     if not takes and IMAGE not in producer.made:
-        return [entry]  # as usual; an image that no manifest names would stop the deployment
+        return entry  # as usual; an image that no manifest names would stop the deployment
     artifacts = [
         {"name": edge.product, "to": edge.to} if edge.to else edge.product
         for edge in takes
         if edge.product
     ]
-    return [{**entry, "artifacts": artifacts}]
+    return {**entry, "artifacts": artifacts}
 
 
 def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ OTHERS = words(
     "node_modules bower_components vendor vendored third_party third-party external deps",
     "site-packages venv virtualenv",
     # generated
-    "dist build target out bin obj coverage htmlcov generated __pycache__ cdk.out",
+    "dist build target out bin obj coverage htmlcov generated release releases __pycache__ cdk.out",
     # of tests
     "test tests testing testdata test-data test_data fixtures fixture e2e spec specs mocks",
     "__tests__ __fixtures__ __mocks__ testsuite integration-tests",
@@ -43,10 +43,12 @@ PER_FOLDER = 25
 class RepositoryFiles:
     """Names of files, relative to the root and with /, and their texts.
 
-    `read` returns the text of a file, and nothing where there is none.
+    `read` returns the text of a file, and nothing where there is none; `name` is what the
+    repository is called.
     """
 
-    def __init__(self, names: Iterable[str], read: Callable[[str], str]) -> None:
+    def __init__(self, names: Iterable[str], read: Callable[[str], str], name: str = "") -> None:
+        self.name = name
         self.folders: dict[str, list[str]] = {}
         for name in sorted(names):
             folder, _, base = name.rpartition("/")
@@ -99,7 +101,7 @@ def list_files(root: Path) -> RepositoryFiles:
         except OSError:
             return ""
 
-    return RepositoryFiles(_names(root), read)
+    return RepositoryFiles(_names(root), read, root.resolve().name)
 
 
 def _names(root: Path) -> list[str]:
