@@ -318,7 +318,8 @@ def test_which_jobs_log_in() -> None:
     """Deployments to a cloud, and what pushes an image; everything else goes without."""
     jobs = [(name, job, what) for name, t in CODE_TYPES.items() for job, what in t.jobs.items()]
     assert {(name, job) for name, job, what in jobs if what.cloud} == {
-        (name, "deploy") for name in ("docker", "generic", "kubernetes", "python", "terraform")
+        (name, "deploy")
+        for name in ("docker", "generic", "kubernetes", "opentofu", "python", "terraform")
     }
     assert [(name, job) for name, job, what in jobs if what.registry] == [("docker", "build")]
 

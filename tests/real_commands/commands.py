@@ -27,10 +27,18 @@ ANSWERS: dict[str, Any] = {
         "app": {"code_type": "python", "path": "app"},
         "lib": {"code_type": "python", "path": "lib", "produces": ["dist"]},
         "infra": {"code_type": "terraform", "path": "infra"},
+        "tofu": {"code_type": "opentofu", "path": "tofu"},
         "image": {"code_type": "docker", "path": "image"},
         "cluster": {"code_type": "kubernetes", "path": "cluster"},
     },
-    "dependency_map": {"app": [], "lib": [], "infra": [], "image": [], "cluster": ["image"]},
+    "dependency_map": {
+        "app": [],
+        "lib": [],
+        "infra": [],
+        "tofu": [],
+        "image": [],
+        "cluster": ["image"],
+    },
 }
 
 STUB = """\
