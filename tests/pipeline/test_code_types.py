@@ -645,6 +645,16 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "docker security": ["build_image"],
         "docker build": ["build_image", "write_reference"],
         "kubernetes build": ["render"],
+        **{
+            f"{tool} {job}": ["root_modules"]
+            for tool in ("opentofu", "terraform")
+            for job in ("lint", "test", "deploy")
+        },
+        **{
+            f"in pull requests {tool}-{job}": ["root_modules"]
+            for tool in ("opentofu", "terraform")
+            for job in ("lint", "test")
+        },
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],

@@ -48,6 +48,7 @@ import json, os, sys
 from pathlib import Path
 arguments = sys.argv[1:]
 entry = {{"tool": Path(sys.argv[0]).name, "arguments": arguments, "files": {{}}}}
+entry["folder"] = os.getcwd()
 for name in arguments:
     if name.endswith("requirements.txt"):
         entry["files"][name] = Path(name).read_text()

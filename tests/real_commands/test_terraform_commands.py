@@ -43,6 +43,15 @@ class Stubs:
     def run(self, job: str, project: Path, **variables: str) -> Outcome:
         return self.runner.run(f"{self.component}/{job}", project, **variables)
 
+    def in_pull_request(self, job: str, project: Path, **variables: str) -> Outcome:
+        return self.runner.run(f"pull-request/{self.component}-{job}", project, **variables)
+
+    @property
+    def folders(self) -> list[str]:
+        """Where each of the calls was made, relative to the machine's folder."""
+        home = self.runner.folder.parent.resolve()
+        return [str(Path(call["folder"]).relative_to(home)) for call in self.runner.recorded]
+
     @property
     def lines(self) -> list[str]:
         """What was called, with Terraform's name for either tool."""
@@ -75,7 +84,9 @@ def machine(runner: Runner, tmp_path: Path) -> Runner:
 
 @pytest.mark.parametrize("rules", [True, False], ids=["own rules", "no rules"])
 def test_lint(stubs: Stubs, tmp_path: Path, rules: bool) -> None:
-    project = write(tmp_path / "infra", {".tflint.hcl": ""} if rules else {"main.tf": MAIN})
+    project = write(
+        tmp_path / "infra", {"main.tf": MAIN, **dict.fromkeys([".tflint.hcl"] * rules, "")}
+    )
     assert stubs.run("lint", project).code == 0
     assert stubs.lines == [
         "terraform fmt -check -diff -recursive",
@@ -152,6 +163,101 @@ def test_nothing_follows_what_failed(stubs: Stubs, tmp_path: Path, number: int) 
     assert stubs.lines == commands[: number + 1]
 
 
+# In which folder
+
+FOLDERS = ["dev", "environments/dev", "envs/dev"]
+"""Where the root module of the environment dev may lie."""
+
+
+def modules(*folders: str, file: str = "main.tf") -> dict[str, str]:
+    return {f"{folder}/{file}": MAIN for folder in folders}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_root_module_of_an_environment(stubs: Stubs, tmp_path: Path, folder: str) -> None:
+    others = modules("prd", "environments/prd", "envs/prd", "modules/a")
+    lock = {f"{folder}/.terraform.lock.hcl": "", f"{folder}/dev.tfvars": "", ".tflint.hcl": ""}
+    project = write(tmp_path / "infra", {**modules(folder), **others, **lock})
+    for job in ("lint", "test", "deploy"):
+        assert stubs.run(job, project).code == 0
+    rules = f"--config={project}/.tflint.hcl"
+    assert stubs.lines == [
+        "terraform fmt -check -diff -recursive",
+        f"tflint --init {rules}",
+        f"tflint {rules}",
+        "terraform init -backend=false -input=false",
+        "terraform validate",
+        "terraform init -input=false -lockfile=readonly",
+        f"{PLAN} -var-file=dev.tfvars",
+        APPLY,
+    ]
+    assert stubs.folders == ["infra", *[f"infra/{folder}"] * 7]
+
+
+def test_rules_of_a_root_modules_own(stubs: Stubs, tmp_path: Path) -> None:
+    rules = {".tflint.hcl": "", "dev/.tflint.hcl": ""}
+    project = write(tmp_path / "infra", {**modules("dev"), **rules})
+    assert stubs.run("lint", project).code == 0
+    assert stubs.lines[1:] == ["tflint --init", "tflint"]
+
+
+@pytest.mark.parametrize("file", ["main.tf", "main.tf.json"])
+def test_the_path_itself_comes_first(stubs: Stubs, tmp_path: Path, file: str) -> None:
+    project = write(tmp_path / "infra", {file: "", **modules(*FOLDERS)})
+    assert stubs.run("deploy", project).code == 0
+    assert stubs.in_pull_request("test", project).code == 0
+    assert set(stubs.folders) == {"infra"}
+    assert stubs.lines.count("terraform validate") == 1  # and not once for each environment
+
+
+def test_folders_come_in_order(stubs: Stubs, tmp_path: Path) -> None:
+    project = write(tmp_path / "infra", {**modules(*FOLDERS[1:]), "dev/readme.md": ""})
+    assert stubs.run("test", project).code == 0
+    assert set(stubs.folders) == {"infra/environments/dev"}
+
+
+@pytest.mark.parametrize("file", ["main.tofu", "main.tofu.json"])
+def test_files_of_opentofus_own(stubs: Stubs, tmp_path: Path, file: str) -> None:
+    project = write(tmp_path / "infra", modules("envs/dev", file=file))
+    outcome = stubs.run("deploy", project)
+    assert outcome.code == (0 if stubs.tool == "tofu" else 1)
+
+
+@pytest.mark.parametrize("job", ["lint", "test", "deploy"])
+def test_no_root_module_is_one_line(stubs: Stubs, tmp_path: Path, job: str) -> None:
+    nothing = {"terraform.tfvars": "", "dev/dev.tfvars": "", **modules("prd", "modules/dev")}
+    project = write(tmp_path / "infra", nothing)
+    outcome = stubs.run(job, project, ENVIRONMENTS="prd" if job == "deploy" else "")
+    assert outcome.code == 1
+    [line] = outcome.output.splitlines()
+    assert line.startswith("::error title=Root module::There are no *.tf ")
+    assert f" in {project}, nor in a folder there for dev, " in line
+    assert stubs.lines == ["terraform fmt -check -diff -recursive"] * (job == "lint")
+
+
+def test_a_pull_request_checks_all_environments(stubs: Stubs, tmp_path: Path) -> None:
+    """Those that have a root module, each once."""
+    project = write(tmp_path / "infra", modules("envs/dev", "envs/prd", "envs/other"))
+    assert stubs.in_pull_request("lint", project).code == 0
+    assert stubs.in_pull_request("test", project).code == 0
+    dev, prd = "infra/envs/dev", "infra/envs/prd"
+    assert stubs.folders == ["infra", dev, prd, dev, dev, prd, prd]
+
+
+@pytest.mark.parametrize("failing", ["tflint", "terraform init", "terraform validate"])
+def test_a_failure_in_one_of_them_fails(stubs: Stubs, tmp_path: Path, failing: str) -> None:
+    project = write(tmp_path / "infra", modules("envs/dev", "envs/prd"))
+    job = "lint" if failing == "tflint" else "test"
+    assert stubs.in_pull_request(job, project, STUB_FAILS=stubs.fails(failing)).code == 1
+    assert set(stubs.folders) <= {"infra", "infra/envs/dev"}  # nothing follows it
+
+
+def test_nothing_to_check_in_a_pull_request(stubs: Stubs, tmp_path: Path) -> None:
+    outcome = stubs.in_pull_request("test", write(tmp_path / "infra", modules("other")))
+    assert outcome.code == 1 and " for dev test prd, " in outcome.output
+    assert stubs.lines == []
+
+
 # Which version
 
 VERSIONS = {
@@ -200,6 +306,28 @@ def test_version(runner: Runner, tmp_path: Path, code_type: str, case: str) -> N
         for name, text in files.items()
     }
     assert version(runner, code_type, write(tmp_path / "infra", made), "dev") == expected
+
+
+# The files with a version in it, the environments, and the version that is taken.
+NEAREST = {
+    "the root module's own": (["envs/dev", "."], "dev", "envs/dev"),
+    "the path's": (["."], "dev", "."),
+    "another environment's": (["envs/prd", "."], "dev", "."),
+    "a pull request": (["environments/prd", "test", "."], "dev test prd", "test"),
+}
+
+
+@pytest.mark.parametrize("case", NEAREST)
+@pytest.mark.parametrize("code_type", ["terraform", "opentofu"])
+def test_version_of_an_environment(
+    runner: Runner, tmp_path: Path, code_type: str, case: str
+) -> None:
+    folders, environments, expected = NEAREST[case]
+    files = {f"{folder}/.{code_type}-version": folder for folder in folders}
+    # What the code asks for comes after every file.
+    files["envs/dev/main.tf"] = 'required_version = "1.1.1"'
+    project = write(tmp_path / "infra", files)
+    assert version(runner, code_type, project, environments) == expected
 
 
 def test_version_in_a_file_of_opentofus(runner: Runner, tmp_path: Path) -> None:
@@ -254,6 +382,26 @@ def test_real_deployment(machine: Runner, tmp_path: Path) -> None:
     outcome = machine.run("infra/deploy", project, ENVIRONMENT="prd")
     assert outcome.code == 0 and "1 changed" in outcome.output, outcome.output
     assert state(project) == ["large"]
+
+
+@real
+@pytest.mark.parametrize("component", ["infra", "tofu"])
+def test_real_environments(machine: Runner, tmp_path: Path, component: str) -> None:
+    """Each has a state of its own; OpenTofu is Terraform here where it is not installed."""
+    (machine.tools / "tofu").symlink_to(shutil.which("tofu") or str(TERRAFORM))
+    shared = 'module "all" {\n  source = "../../modules/all"\n  size   = "%s"\n}\n'
+    files = {f"envs/{name}/main.tf": shared % name for name in ("dev", "prd")}
+    project = write(tmp_path / "infra", {"modules/all/main.tf": MAIN, **files})
+    for environment in ("dev", "prd"):
+        for job in ("lint", "test", "deploy"):
+            outcome = machine.run(f"{component}/{job}", project, ENVIRONMENT=environment)
+            assert outcome.code == 0, outcome.output
+        assert state(project / "envs" / environment) == [environment]
+    assert not (project / "terraform.tfstate").exists()
+    write(project, {"envs/prd/main.tf": shared % "prd" + "output {\n}\n"})
+    assert machine.run(f"{component}/test", project).code == 0
+    outcome = machine.run(f"pull-request/{component}-test", project)
+    assert outcome.code != 0 and "output" in outcome.output
 
 
 @real
