@@ -25,6 +25,9 @@ READ_PACKAGES = {"actions": "read", "contents": "read"}
 PULL_REQUEST_RETENTION_DAYS = 1
 """How long packages of pull requests are kept, in days: the least that GitHub takes."""
 
+ENVIRONMENTS = re.compile(r"\$\{?ENVIRONMENTS\b")
+"""How a command names all environments, in a pull request."""
+
 
 @dataclass(frozen=True)
 class Package:
@@ -204,7 +207,7 @@ def deployment_job(
         command=component.commands[job_id],
         runner=component.runner or answers.runner,
         commit=COMMIT,
-        setup=tuple(component.code_type.tools[tool] for tool in defaults.tools),
+        setup=_setup(defaults, component, environment.name),
         login=login.steps,
         cloud=login.cloud,
         permissions=dict(sorted(permissions.items())),
@@ -273,6 +276,12 @@ def _defaults(job_id: str, component: Component, answers: Answers) -> dict[str, 
         if text:
             variables[name] = text
     return variables
+
+
+def _setup(defaults: JobDefaults, component: Component, environments: str) -> tuple[str, ...]:
+    """The set-up steps of the tools that a job needs."""
+    tools = component.code_type.tools
+    return tuple(tools[name].replace("<environments>", environments) for name in defaults.tools)
 
 
 def _folders(packages: tuple[Package, ...]) -> dict[str, str]:
@@ -377,14 +386,14 @@ def checking_job(
         command=command,
         runner=component.runner or answers.runner,
         commit="",
-        setup=tuple(component.code_type.tools[tool] for tool in defaults.tools),
+        setup=_setup(defaults, component, environments),
         login=(),
         permissions=READ_CONTENTS,
         timeout_minutes=component.timeout_minutes or defaults.timeout_minutes,
         packages=packages,
         variables={
             "ENVIRONMENT": PULL_REQUEST,
-            **({"ENVIRONMENTS": environments} if "$ENVIRONMENTS" in command else {}),
+            **({"ENVIRONMENTS": environments} if ENVIRONMENTS.search(command) else {}),
             "COMMIT": "${{ github.sha }}",
             **_defaults(job_id, component, answers),
             **component.env,

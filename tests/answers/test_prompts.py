@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from copies import copy, tree
-from toolbox import script
+from toolbox import ROOT, script
 
 if sys.platform == "win32":
     pytest.skip("pexpect needs the terminals of Unix", allow_module_level=True)
@@ -42,8 +42,13 @@ QUESTIONS = {
     "drift_check": "Tell pull requests",
 }
 
-CHECK = {"python": f"{DOWN * 3} ", "terraform": f"{DOWN} "}
-"""Keys that check the boxes: docker, generic, kubernetes, python, terraform, by name."""
+CODE_TYPES = sorted(file.stem for file in (ROOT / "code_types").glob("*.yml"))
+AFTER_PYTHON = CODE_TYPES.index("terraform") - CODE_TYPES.index("python")
+CHECK = {
+    "python": DOWN * CODE_TYPES.index("python") + " ",
+    "terraform": DOWN * AFTER_PYTHON + " ",
+}
+"""Keys that check the boxes, one after the other."""
 
 
 class Session:

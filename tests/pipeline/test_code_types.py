@@ -318,7 +318,8 @@ def test_which_jobs_log_in() -> None:
     """Deployments to a cloud, and what pushes an image; everything else goes without."""
     jobs = [(name, job, what) for name, t in CODE_TYPES.items() for job, what in t.jobs.items()]
     assert {(name, job) for name, job, what in jobs if what.cloud} == {
-        (name, "deploy") for name in ("docker", "generic", "kubernetes", "python", "terraform")
+        (name, "deploy")
+        for name in ("docker", "generic", "kubernetes", "opentofu", "python", "terraform")
     }
     assert [(name, job) for name, job, what in jobs if what.registry] == [("docker", "build")]
 
@@ -644,6 +645,16 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "docker security": ["build_image"],
         "docker build": ["build_image", "write_reference"],
         "kubernetes build": ["render"],
+        **{
+            f"{tool} {job}": ["root_modules"]
+            for tool in ("opentofu", "terraform")
+            for job in ("lint", "test", "deploy")
+        },
+        **{
+            f"in pull requests {tool}-{job}": ["root_modules"]
+            for tool in ("opentofu", "terraform")
+            for job in ("lint", "test")
+        },
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],
