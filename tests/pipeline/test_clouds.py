@@ -290,6 +290,7 @@ DOWNLOAD = {"actions": "read", "contents": "read"}
 ALONE: dict[str, dict[str, dict[str, str]]] = {
     "docker": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
+    "go": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "opentofu": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
     "python": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
@@ -298,6 +299,7 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
 OWN_COMMANDS = {
     "docker": {"deploy": "ship"},
     "generic": {"lint": "l", "test": "t", "security": "s", "build": "b", "deploy": "d"},
+    "go": {"deploy": "ship"},
     "kubernetes": {},
     "opentofu": {},
     "python": {"deploy": "ship"},

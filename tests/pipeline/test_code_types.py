@@ -318,8 +318,7 @@ def test_which_jobs_log_in() -> None:
     """Deployments to a cloud, and what pushes an image; everything else goes without."""
     jobs = [(name, job, what) for name, t in CODE_TYPES.items() for job, what in t.jobs.items()]
     assert {(name, job) for name, job, what in jobs if what.cloud} == {
-        (name, "deploy")
-        for name in ("docker", "generic", "kubernetes", "opentofu", "python", "terraform")
+        (name, "deploy") for name in CODE_TYPES
     }
     assert [(name, job) for name, job, what in jobs if what.registry] == [("docker", "build")]
 
@@ -553,12 +552,14 @@ def test_adding_a_code_type_is_adding_a_file(folder: Path) -> None:
         products={"app": "go build -o app"},
         jobs={"test": {"command": "go test ./...", "timeout_minutes": 10}},
     )
-    loaded = load(folder, text)
-    assert list(loaded) == sorted([*CODE_TYPES, "go"])
-    assert {name: what for name, what in loaded.items() if name != "go"} == CODE_TYPES
-    answers = read(known=loaded, code_types=["go", "terraform"], components={"x": generic()})
-    assert [c.name for c in answers.components] == ["go", "terraform", "x"]
-    assert [(e.consumer, e.producer) for e in answers.dependencies.edges] == [("go", "terraform")]
+    loaded = load(folder, text, "golang.yml")
+    assert list(loaded) == sorted([*CODE_TYPES, "golang"])
+    assert {name: what for name, what in loaded.items() if name != "golang"} == CODE_TYPES
+    answers = read(known=loaded, code_types=["golang", "terraform"], components={"x": generic()})
+    assert [c.name for c in answers.components] == ["golang", "terraform", "x"]
+    assert [(e.consumer, e.producer) for e in answers.dependencies.edges] == [
+        ("golang", "terraform")
+    ]
     (component, *_) = answers.components
     assert component.commands == {"test": "go test ./...", "build": "go build -o app"}
     assert component.produces == ("app",)
@@ -644,6 +645,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "docker test": ["build_image"],
         "docker security": ["build_image"],
         "docker build": ["build_image", "write_reference"],
+        "go lint": ["find_packages", "install_tool"],
+        "go test": ["find_packages"],
+        "go security": ["find_packages", "install_tool"],
+        "go build": ["find_packages", "find_programs"],
         "kubernetes build": ["render"],
         **{
             f"{tool} {job}": ["root_modules"]
@@ -658,6 +663,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],
+        "in pull requests go-lint": ["find_packages", "install_tool"],
+        "in pull requests go-test": ["find_packages"],
+        "in pull requests go-security": ["find_packages", "install_tool"],
+        "in pull requests go-build": ["find_packages", "find_programs"],
         "in pull requests kubernetes-build": ["render"],
     }
 

@@ -333,6 +333,7 @@ def test_an_orchestrator_runs_every_component_once(made: Plan) -> None:
 SECRET_TAKERS = {
     "docker": {"test", "security", "build", "deploy"},
     "generic": {"build", "deploy"},
+    "go": {"deploy"},
     "kubernetes": {"deploy"},
     "opentofu": {"deploy"},
     "python": {"deploy"},
