@@ -282,13 +282,15 @@ def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_tool_and_product_is_of_use(name: str) -> None:
     data = SHIPPED[name]
-    used = {tool for job in data["jobs"].values() for tool in job.get("tools", [])}
+    jobs = [*data["jobs"].values(), data.get("publish", {})]
+    used = {tool for job in jobs for tool in job.get("tools", [])}
     assert used == set(data.get("tools", {}))
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
-    commands = [job.get("command", "") for job in data["jobs"].values()]
-    commands += texts(data.get("products", {}))
+    commands = [job.get("command", "") for job in jobs]
+    commands += texts([data.get("products", {}), data.get("functions", {})])
     for function in data.get("functions", {}):
-        assert any(re.search(rf"^ *{function}\b", text, re.MULTILINE) for text in commands)
+        call = re.compile(rf"^ *{function}\b(?!\(\))", re.MULTILINE)
+        assert any(call.search(text) for text in commands)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -631,6 +633,12 @@ def test_a_command_of_ones_own_gets_no_functions() -> None:
     assert component.commands["build"] == component.pull_request["build"] == "render all"
 
 
+JAVA_BUILD = [
+    *("run_maven", "run_gradle", "maven_without_checks"),
+    *("build_maven", "build_gradle", "build_jars"),
+]
+
+
 def test_the_shipped_functions_stand_where_they_are_called() -> None:
     made = plan(code_types=sorted(CODE_TYPES))
     assert made.pull_request
@@ -649,6 +657,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "go test": ["find_packages"],
         "go security": ["find_packages", "install_tool"],
         "go build": ["find_packages", "find_programs"],
+        "java lint": ["run_maven", "run_gradle"],
+        "java test": ["run_maven", "run_gradle", "maven_without_checks"],
+        "java security": ["run_maven", "maven_without_checks", "scan"],
+        "java build": JAVA_BUILD,
         "kubernetes build": ["render"],
         **{
             f"{tool} {job}": ["root_modules"]
@@ -667,6 +679,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "in pull requests go-test": ["find_packages"],
         "in pull requests go-security": ["find_packages", "install_tool"],
         "in pull requests go-build": ["find_packages", "find_programs"],
+        "in pull requests java-lint": ["run_maven", "run_gradle"],
+        "in pull requests java-test": ["run_maven", "run_gradle", "maven_without_checks"],
+        "in pull requests java-security": ["run_maven", "maven_without_checks", "scan"],
+        "in pull requests java-build": JAVA_BUILD,
         "in pull requests kubernetes-build": ["render"],
     }
 
