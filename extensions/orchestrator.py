@@ -176,8 +176,13 @@ class Orchestrator(Extension):
     @pass_context
     def found_table(self, context: Context) -> str:
         """What was found in the repository, in lines above the first question about it."""
-        table = self._proposal(context).table
-        return f"Found in this repository, and proposed below:\n\n{table}\n\n" if table else ""
+        proposal = self._proposal(context)
+        if not proposal.table:
+            return ""
+        text = f"Found in this repository, and proposed below:\n\n{proposal.table}\n\n"
+        if several := proposal.several:
+            text += f"Of {', '.join(several)} there are several: they are in the next answer.\n"
+        return text
 
     @pass_context
     def proposed(self, context: Context, question: str) -> str:

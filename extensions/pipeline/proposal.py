@@ -33,6 +33,9 @@ class Proposal:
     table: str = ""
     """All of it for a person to read, in lines."""
 
+    several: tuple[str, ...] = ()
+    """The labels of code types that have several components, none of which has its name."""
+
     @property
     def names(self) -> frozenset[str]:
         """The names of the components."""
@@ -91,6 +94,9 @@ def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Proposal:
         dependency_map=_map(found, edges),
         found=evidence,
         table=_table(found, edges),
+        several=tuple(
+            dict.fromkeys(it.code_type.label for it in found if it.code_type.name not in selected)
+        ),
     )
 
 

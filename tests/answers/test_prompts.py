@@ -50,6 +50,9 @@ CHECK = {
 }
 """Keys that check the boxes, one after the other."""
 
+UNCHECK = {"docker": " "}
+"""Keys that take away what is checked at first."""
+
 
 class Session:
     """`copier copy` in a terminal so wide that no line breaks."""
@@ -124,6 +127,73 @@ def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None
     session.says("terraform (after python)")
     answers = {"project_name": "demo", "code_types": ["python", "terraform"]}
     check_same(session, tmp_path / "demo", template, answers)
+
+
+FOUND = {
+    "api/requirements.txt": "",
+    "infra/main.tf": "",
+    "web/requirements.txt": "",
+    "web/Dockerfile": "FROM python:3.13\n",
+}
+
+
+def repository(folder: Path) -> Path:
+    for name, text in FOUND.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Path) -> None:
+    session = Session(template, repository(tmp_path / "demo"))
+    session.answers("project_name")
+    session.says("Found in this repository, and proposed below:")
+    for line in (
+        "api        Python     api    api/requirements.txt",
+        "docker     Docker     web    web/Dockerfile        after web",
+        "terraform  Terraform  infra  infra/main.tf",
+        "web        Python     web    web/requirements.txt",
+    ):
+        session.says(line)
+    for question in list(QUESTIONS)[1:]:
+        if question != "environments":
+            session.answers(question)
+    session.says("1. api, terraform, web")
+    session.says("2. docker (after web)")
+    code, last = session.ends()
+    assert code == 0, last
+    without_terminal = copy(template, repository(tmp_path / "other" / "demo"), {})
+    assert tree(tmp_path / "demo") == tree(without_terminal)
+
+
+def test_every_part_of_it_can_be_changed(template: Path, tmp_path: Path) -> None:
+    session = Session(template, repository(tmp_path / "demo"))
+    session.answers("project_name")
+    session.answers("code_types", UNCHECK["docker"])
+    session.answers("components")  # what is left of it
+    session.answers("dependency_map", CLEAR + "{terraform: api}")
+    code, last = session.ends_after(*list(QUESTIONS)[4:])
+    assert code == 0, last
+    python = {"code_type": "python", "produces": []}
+    components = {
+        "api": {**python, "path": "api"},
+        "terraform": {"path": "infra"},
+        "web": {**python, "path": "web"},
+    }
+    answers = {
+        "project_name": "demo",
+        "code_types": ["terraform"],
+        "components": components,
+        "dependency_map": {"terraform": "api"},
+        "found": {
+            "api": "api/requirements.txt",
+            "terraform": "infra/main.tf",
+            "web": "web/requirements.txt",
+        },
+    }
+    made = copy(template, tmp_path / "other" / "demo", answers)
+    docs = "docs/ci-cd.md"
+    assert (tmp_path / "demo" / docs).read_bytes() == (made / docs).read_bytes()
 
 
 def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path: Path) -> None:
