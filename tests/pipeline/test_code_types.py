@@ -289,8 +289,7 @@ def test_every_tool_and_product_is_of_use(name: str) -> None:
     commands = [job.get("command", "") for job in jobs]
     commands += texts([data.get("products", {}), data.get("functions", {})])
     for function in data.get("functions", {}):
-        call = re.compile(rf"^ *{function}\b(?!\(\))", re.MULTILINE)
-        assert any(call.search(text) for text in commands)
+        assert any(re.search(rf"\b{function}\b(?!\(\))", text) for text in commands)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -651,6 +650,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "docker test": ["build_image"],
         "docker security": ["build_image"],
         "docker build": ["build_image", "write_reference"],
+        "dotnet lint": ["find_project", "find_above"],
+        "dotnet test": ["find_project", "find_above", "is_test"],
+        "dotnet security": ["find_project"],
+        "dotnet build": ["find_project", "is_test"],
         "java lint": ["run_maven", "run_gradle"],
         "java test": ["run_maven", "run_gradle", "maven_without_checks"],
         "java security": ["run_maven", "maven_without_checks", "scan"],
@@ -659,6 +662,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],
+        "in pull requests dotnet-lint": ["find_project", "find_above"],
+        "in pull requests dotnet-test": ["find_project", "find_above", "is_test"],
+        "in pull requests dotnet-security": ["find_project"],
+        "in pull requests dotnet-build": ["find_project", "is_test"],
         "in pull requests java-lint": ["run_maven", "run_gradle"],
         "in pull requests java-test": ["run_maven", "run_gradle", "maven_without_checks"],
         "in pull requests java-security": ["run_maven", "maven_without_checks", "scan"],
