@@ -289,8 +289,7 @@ def test_every_tool_and_product_is_of_use(name: str) -> None:
     commands = [job.get("command", "") for job in jobs]
     commands += texts([data.get("products", {}), data.get("functions", {})])
     for function in data.get("functions", {}):
-        call = re.compile(rf"^ *{function}\b(?!\(\))", re.MULTILINE)
-        assert any(call.search(text) for text in commands)
+        assert any(re.search(rf"\b{function}\b(?!\(\))", text) for text in commands)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -657,6 +656,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "go test": ["find_packages"],
         "go security": ["find_packages", "install_tool"],
         "go build": ["find_packages", "find_programs"],
+        "dotnet lint": ["find_project", "find_above"],
+        "dotnet test": ["find_project", "find_above", "is_test"],
+        "dotnet security": ["find_project"],
+        "dotnet build": ["find_project", "is_test"],
         "java lint": ["run_maven", "run_gradle"],
         "java test": ["run_maven", "run_gradle", "maven_without_checks"],
         "java security": ["run_maven", "maven_without_checks", "scan"],
@@ -679,6 +682,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "in pull requests go-test": ["find_packages"],
         "in pull requests go-security": ["find_packages", "install_tool"],
         "in pull requests go-build": ["find_packages", "find_programs"],
+        "in pull requests dotnet-lint": ["find_project", "find_above"],
+        "in pull requests dotnet-test": ["find_project", "find_above", "is_test"],
+        "in pull requests dotnet-security": ["find_project"],
+        "in pull requests dotnet-build": ["find_project", "is_test"],
         "in pull requests java-lint": ["run_maven", "run_gradle"],
         "in pull requests java-test": ["run_maven", "run_gradle", "maven_without_checks"],
         "in pull requests java-security": ["run_maven", "maven_without_checks", "scan"],
