@@ -86,6 +86,8 @@ class Component:
     """The command of each job that the component has; a job that is switched off is missing."""
     pull_request: Mapping[str, str]
     """The same for pull requests: no deployment, and builds that need no credentials."""
+    own_commands: frozenset[str]
+    """The jobs whose command is the component's own, not its code type's."""
     produces: tuple[str, ...]
     """Files or folders, relative to `path`, that its build leaves behind."""
     secrets: tuple[str, ...]
@@ -170,6 +172,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         path=check_path(given.get("path", "."), f"{place}.path"),
         commands=commands,
         pull_request=in_pull_request,
+        own_commands=frozenset(job for job in commands if job in given),
         produces=produces,
         secrets=_secrets(given, code_type, commands, place),
         env=read_env(given.get("env", {}), f"{place}.env"),
