@@ -139,7 +139,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.types(CLEAR + "{worker: python}")
 
     session.answers("orchestration")
-    session.answers("branching", DOWN + DOWN)
+    session.answers("branching", DOWN * 3)
 
     session.answers("environments", CLEAR + "[{name: dev, after: prd}, {name: prd, after: dev}]")
     session.says("the environments run in a circle: dev -> prd -> dev")

@@ -157,6 +157,15 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "truth as a job's variable": ({**MINIMAL, "jobs": {"lint": {"variables": {"A": True}}}}, False),
     "secret's variables": ({**MINIMAL, "secret_variables": {"A": ["B"]}}, True),
     "secret's variables as text": ({**MINIMAL, "secret_variables": {"A": "B"}}, False),
+    "what publishes": (
+        {**MINIMAL, "publish": {"command": "x", "identity": True, "product": "dist"}},
+        True,
+    ),
+    "what is published as a list": (
+        {**MINIMAL, "publish": {"command": "x", "product": ["dist"]}},
+        False,
+    ),
+    "identity in words": ({**MINIMAL, "publish": {"command": "x", "identity": "yes"}}, False),
     "prerequisites": ({**MINIMAL, "prerequisites": ["x"]}, True),
     "empty prerequisite": ({**MINIMAL, "prerequisites": [""]}, False),
 }
