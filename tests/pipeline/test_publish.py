@@ -1,4 +1,4 @@
-"""What is published instead of deployed: where its deploy job is, and what that takes from where."""
+"""What is published instead of deployed: where that job is, and what it takes."""
 
 from __future__ import annotations
 
