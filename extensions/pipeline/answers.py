@@ -24,7 +24,7 @@ from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS
 from .names import EXPRESSION, check_no_collision
 from .schema import check
-from .triggers import check_chains
+from .triggers import check_chains, check_publishing
 
 DEFAULTS: Mapping[str, Any] = {
     "project_name": "project",
@@ -121,7 +121,9 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
     if asking not in BEFORE_ORCHESTRATION:
         _check_number(len(components), raw["orchestration"])
-    environments = read_environments(raw["branching"], _environments_so_far(raw, asking))
+    environments = read_environments(
+        raw["branching"], _environments_so_far(raw, asking, any(c.publishes for c in components))
+    )
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
     for switch in ("retry_approval", "pull_requests", "drift_check"):
@@ -130,8 +132,11 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_files(components, environments, raw["orchestration"])
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
-    if raw["orchestration"] == "observe" and asking not in BEFORE_ORCHESTRATION:
-        check_chains(components, dependencies.graph(components), environments)
+    if asking not in BEFORE_ORCHESTRATION:
+        graph = dependencies.graph(components)
+        check_publishing(components, graph, environments, raw["orchestration"])
+        if raw["orchestration"] == "observe":
+            check_chains(components, graph, environments)
     return Answers(
         project_name=project_name,
         found=raw["found"],
@@ -149,10 +154,11 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     )
 
 
-def _environments_so_far(raw: Mapping[str, Any], asking: str) -> Any:
+def _environments_so_far(raw: Mapping[str, Any], asking: str, publishing: bool) -> Any:
     """While they are still to come, one stands for them that leaves all orchestrations possible."""
     to_come = asking == "orchestration" or (asking, raw["branching"]) == ("branching", "custom")
-    return [{"name": "dev", "branch": "main"}] if to_come else raw["environments"]
+    one = {"name": "dev", **({"tag": "v*"} if publishing else {"branch": "main"})}
+    return [one] if to_come else raw["environments"]
 
 
 def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:

@@ -214,7 +214,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.types(CLEAR + "{worker: python}")
 
     session.answers("orchestration")
-    session.answers("branching", DOWN + DOWN)
+    session.answers("branching", DOWN * 3)
 
     session.answers("environments", CLEAR + "[{name: dev, after: prd}, {name: prd, after: dev}]")
     session.says("the environments run in a circle: dev -> prd -> dev")
@@ -306,7 +306,7 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
     session.asks("branching")
     session.says("Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.says("Orchestrator Dev -> Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 5")
-    session.types("")  # custom, the only one that is left
+    session.types(DOWN)  # custom, beside `release` all that is left
     session.answers("environments", CLEAR + "[{name: dev, tag: v*}, {name: prd, after: dev}]")
     session.says("Orchestrator Dev -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.types(CLEAR + "[{name: dev, tag: v*}]")
@@ -319,6 +319,27 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
         "orchestration": "observe",
         "branching": "custom",
         "environments": [{"name": "dev", "tag": "v*"}],
+    }
+    check_same(session, tmp_path / "demo", template, answers)
+
+
+def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: Path) -> None:
+    session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
+    session.answers("code_types", CHECK["python"])
+    session.answers("components", CLEAR + "{python: {publish: true}}")
+    session.answers("dependency_map")
+    session.answers("orchestration")
+    session.asks("branching")
+    session.says("components.python.publish: no environment starts from a tag, so nothing would")
+    session.types("")  # release, the first that is left
+    for question in ("cloud", "runner", "retry_approval", "pull_requests", "drift_check"):
+        session.answers(question)
+    session.says("at the package index a trusted publisher for python")
+    answers = {
+        "project_name": "demo",
+        "code_types": ["python"],
+        "components": {"python": {"publish": True}},
+        "branching": "release",
     }
     check_same(session, tmp_path / "demo", template, answers)
 
