@@ -33,9 +33,9 @@ def test_products_choose_the_build(case: str) -> None:
     settings, products = CHOICES[case]
     found = python(**settings)
     assert list(found.produces) == products
-    builds = [PYTHON.products[product].command for product in products]
-    assert found.commands.get("build", "") == "\n".join(builds)
-    assert found.pull_request.get("build", "") == "\n".join(builds)
+    built = [PYTHON.products[product] for product in products]
+    assert found.commands.get("build", "") == "\n".join(one.command for one in built)
+    assert found.pull_request.get("build", "") == "\n".join(one.pull_request for one in built)
 
 
 @pytest.mark.parametrize(
