@@ -291,6 +291,7 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
     "docker": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "node": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "python": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "terraform": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
 }
@@ -298,6 +299,7 @@ OWN_COMMANDS = {
     "docker": {"deploy": "ship"},
     "generic": {"lint": "l", "test": "t", "security": "s", "build": "b", "deploy": "d"},
     "kubernetes": {},
+    "node": {"deploy": "ship"},
     "python": {"deploy": "ship"},
     "terraform": {},
 }

@@ -282,13 +282,14 @@ def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_tool_and_product_is_of_use(name: str) -> None:
     data = SHIPPED[name]
-    used = {tool for job in data["jobs"].values() for tool in job.get("tools", [])}
+    jobs = [*data["jobs"].values(), data.get("publish", {})]
+    used = {tool for job in jobs for tool in job.get("tools", [])}
     assert used == set(data.get("tools", {}))
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
     commands = [job.get("command", "") for job in data["jobs"].values()]
     commands += texts(data.get("products", {}))
     for function in data.get("functions", {}):
-        assert any(re.search(rf"^ *{function}\b", text, re.MULTILINE) for text in commands)
+        assert any(re.search(rf"^[^#\n]*\b{function}\b", text, re.MULTILINE) for text in commands)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -318,7 +319,7 @@ def test_which_jobs_log_in() -> None:
     """Deployments to a cloud, and what pushes an image; everything else goes without."""
     jobs = [(name, job, what) for name, t in CODE_TYPES.items() for job, what in t.jobs.items()]
     assert {(name, job) for name, job, what in jobs if what.cloud} == {
-        (name, "deploy") for name in ("docker", "generic", "kubernetes", "python", "terraform")
+        (name, "deploy") for name in CODE_TYPES
     }
     assert [(name, job) for name, job, what in jobs if what.registry] == [("docker", "build")]
 
@@ -644,10 +645,16 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "docker security": ["build_image"],
         "docker build": ["build_image", "write_reference"],
         "kubernetes build": ["render"],
+        "node lint": ["install_packages", "script_of", "run_tool"],
+        "node test": ["install_packages", "script_of"],
+        "node build": ["install_packages", "script_of", "build_project"],
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],
         "in pull requests kubernetes-build": ["render"],
+        "in pull requests node-lint": ["install_packages", "script_of", "run_tool"],
+        "in pull requests node-test": ["install_packages", "script_of"],
+        "in pull requests node-build": ["install_packages", "script_of", "build_project"],
     }
 
 

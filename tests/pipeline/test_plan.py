@@ -334,6 +334,7 @@ SECRET_TAKERS = {
     "docker": {"test", "security", "build", "deploy"},
     "generic": {"build", "deploy"},
     "kubernetes": {"deploy"},
+    "node": {"deploy"},
     "python": {"deploy"},
     "terraform": {"deploy"},
 }
