@@ -293,6 +293,7 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
     "go": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "opentofu": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
+    "node": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "python": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "terraform": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
 }
@@ -302,6 +303,7 @@ OWN_COMMANDS = {
     "go": {"deploy": "ship"},
     "kubernetes": {},
     "opentofu": {},
+    "node": {"deploy": "ship"},
     "python": {"deploy": "ship"},
     "terraform": {},
 }

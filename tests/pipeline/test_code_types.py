@@ -302,7 +302,7 @@ def test_every_tool_and_product_is_of_use(name: str) -> None:
     commands = [job.get("command", "") for job in jobs_of(data)]
     commands += texts([data.get("products", {}), data.get("functions", {})])
     for function in data.get("functions", {}):
-        assert any(re.search(rf"\b{function}\b(?!\(\))", text) for text in commands)
+        assert any(re.search(rf"^[^#\n]*\b{function}\b", text, re.MULTILINE) for text in commands)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -708,6 +708,9 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
             for tool in ("opentofu", "terraform")
             for job in ("lint", "test")
         },
+        "node lint": ["install_packages", "script_of", "run_tool"],
+        "node test": ["install_packages", "script_of"],
+        "node build": ["install_packages", "script_of", "build_project"],
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],
@@ -724,6 +727,9 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "in pull requests java-security": ["run_maven", "maven_without_checks", "scan"],
         "in pull requests java-build": JAVA_BUILD,
         "in pull requests kubernetes-build": ["render"],
+        "in pull requests node-lint": ["install_packages", "script_of", "run_tool"],
+        "in pull requests node-test": ["install_packages", "script_of"],
+        "in pull requests node-build": ["install_packages", "script_of", "build_project"],
     }
 
 

@@ -364,6 +364,7 @@ SECRET_TAKERS = {
     "go": {"deploy"},
     "kubernetes": {"deploy"},
     "opentofu": {"deploy"},
+    "node": {"deploy"},
     "python": {"deploy"},
     "terraform": {"deploy"},
 }

@@ -1,0 +1,703 @@
+"""The Node.js code type: its set-up and commands, with recorded tools and with the real npm.
+
+Which package manager, from where, is read by the set-up step; so each test runs that first, as a
+generated job does. pnpm and Yarn are real with REAL_TOOLS=1, which brings them from npm.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import re
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toolbox
+import yaml
+from commands import Outcome, Runner, Step, write
+from pipeline.code_types import load_code_types
+
+ANSWERS: dict[str, Any] = {
+    "components": {
+        "app": {"code_type": "node", "path": "app", "produces": ["lambda-package.zip"]},
+        "lib": {"code_type": "node", "path": "lib", "produces": ["package.tgz"]},
+        "site": {"code_type": "node", "path": "site"},
+        "next": {"code_type": "node", "path": "next", "produces": [".next"]},
+    },
+    "dependency_map": {"app": [], "lib": [], "site": [], "next": []},
+}
+
+CODE_TYPE = yaml.safe_load((toolbox.ROOT / "code_types/node.yml").read_text(encoding="utf-8"))
+SETUP = yaml.safe_load(CODE_TYPE["tools"]["node"])
+READ, SET_UP = SETUP[0]["run"], SETUP[2]["run"]
+
+NPM = toolbox.NODE.parent.parent / "lib/node_modules/npm/bin"
+real_tools = pytest.mark.skipif(
+    os.environ.get("REAL_TOOLS") != "1", reason="REAL_TOOLS=1 brings pnpm and Yarn from npm"
+)
+
+# Yarn and pnpm are recorded; Yarn is asked which one it is.
+YARN = """\
+#!/bin/bash
+if [ "$*" = --version ]; then echo "${{YARN_VERSION:-4.18.1}}"; else exec {stub} "$@"; fi
+"""
+
+
+def manifest(**keys: Any) -> str:
+    return json.dumps({"name": "sample", "version": "1.2.3", **keys}, indent=2) + "\n"
+
+
+class Machine:
+    """A runner with Node.js, on which a component's set-up is run before each of its jobs."""
+
+    def __init__(self, runner: Runner, stubs: bool) -> None:
+        own = {"read": Step(READ, {}), "set-up": Step(SET_UP, {})}
+        own["publish"] = Step(CODE_TYPE["publish"]["command"], {"ENVIRONMENT": "prd"})
+        self.runner = Runner(runner.folder / "node", {**runner.steps, **own})
+        tools = self.runner.tools
+        (tools / "node").symlink_to(toolbox.NODE)
+        # The project's own settings count, not those of this machine.
+        self.runner.environment = {"npm_config_fund": "false", "CI": "true"}
+        for name in ("npm", "npx"):
+            if stubs:
+                self.runner.record(name)
+            else:
+                script = f'#!/bin/sh\nexec "{toolbox.NODE}" "{NPM / name}-cli.js" "$@"\n'
+                write(tools, {name: script})
+                (tools / name).chmod(0o755)
+        if stubs:
+            self.runner.record("pnpm")
+            self.runner.record("recorded")
+            stub = (tools / "recorded").read_text(encoding="utf-8")
+            write(tools, {"stub/yarn": stub, "yarn": YARN.format(stub=tools / "stub/yarn")})
+            (tools / "yarn").chmod(0o755)
+            (tools / "stub/yarn").chmod(0o755)
+
+    def packs(self) -> None:
+        """What is packed is what npm packs; all else is recorded."""
+        tools = self.runner.tools
+        (tools / "npm").rename(tools / "stub/npm")
+        real = f'exec "{toolbox.NODE}" "{NPM}/npm-cli.js" "$@"'
+        script = f'if [ "$1" = pack ]; then {real}; else exec {tools}/stub/npm "$@"; fi\n'
+        write(tools, {"npm": f"#!/bin/bash\n{script}"})
+        (tools / "npm").chmod(0o755)
+
+    def read(self, project: Path, root: Path | None = None) -> dict[str, str]:
+        """What the set-up step finds."""
+        file = self.runner.folder / "output"
+        file.unlink(missing_ok=True)
+        where = {"GITHUB_OUTPUT": str(file), "GITHUB_WORKSPACE": str(root or project.parent)}
+        outcome = self.runner.run("read", project, **where)
+        assert outcome.code == 0, outcome.output
+        lines = file.read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def run(self, job: str, project: Path, root: Path | None = None, **variables: str) -> Outcome:
+        """A job's command, with what the set-up has found."""
+        found = self.read(project, root)
+        given = {"PACKAGE_MANAGER": found["manager"], "LOCK_FILE": found["lock"]}
+        return self.runner.run(job, project, **{**given, **variables})
+
+    @property
+    def lines(self) -> list[str]:
+        return self.runner.lines
+
+
+@pytest.fixture
+def machine(runner: Runner) -> Machine:
+    return Machine(runner, stubs=True)
+
+
+@pytest.fixture
+def real(runner: Runner) -> Machine:
+    return Machine(runner, stubs=False)
+
+
+# Set-up ----------------------------------------------------------------------------------------
+
+LOCKS = {
+    "npm": {"package-lock.json": "{}"},
+    "pnpm": {"pnpm-lock.yaml": "lockfileVersion: '9.0'\n"},
+    "yarn": {"yarn.lock": "# yarn lockfile v1\n"},
+    "berry": {"yarn.lock": "__metadata:\n  version: 8\n"},
+}
+BERRY = manifest(packageManager="yarn@4.9.2")
+PNPM = {"manager": "pnpm", "lock": "app/pnpm-lock.yaml"}
+YARN_FOUND = {"manager": "yarn", "lock": "app/yarn.lock"}
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"app/package.json": manifest()}, {"manager": "npm"}),
+        ({"app/package-lock.json": ""}, {"lock": "app/package-lock.json"}),
+        ({"app/npm-shrinkwrap.json": ""}, {"lock": "app/npm-shrinkwrap.json"}),
+        (
+            {"app/pnpm-lock.yaml": LOCKS["pnpm"]["pnpm-lock.yaml"]},
+            PNPM | {"package": "pnpm@10.34.8"},
+        ),
+        ({"app/pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, PNPM | {"package": "pnpm@8.15.9"}),
+        ({"app/pnpm-lock.yaml": "lockfileVersion: 5.4\n"}, PNPM | {"package": "pnpm@7.33.7"}),
+        ({"app/yarn.lock": "# yarn\n"}, YARN_FOUND | {"package": "yarn@1.22.22"}),
+        ({"app/yarn.lock": "__metadata:\n"}, YARN_FOUND | {"package": "yarn@4.18.1"}),
+        # What package.json says counts more than what lies about.
+        (
+            {"app/package.json": BERRY, "app/yarn.lock": "", "app/package-lock.json": ""},
+            YARN_FOUND | {"package": "yarn@4.9.2"},
+        ),
+        (
+            {"app/package.json": BERRY, "app/package-lock.json": ""},
+            {"manager": "yarn", "package": "yarn@4.9.2", "lock": ""},
+        ),
+        (
+            {"app/package.json": manifest(packageManager="npm@10.1.0+sha512.abc")},
+            {"manager": "npm", "package": "npm@10.1.0"},
+        ),
+        # A parent's lock file is a workspace's, or none of ours.
+        ({"app/package.json": manifest(), "package-lock.json": ""}, {"lock": ""}),
+        (
+            {"package.json": manifest(workspaces=["app"]), "package-lock.json": ""},
+            {"lock": "package-lock.json"},
+        ),
+        (
+            {
+                "pnpm-workspace.yaml": "",
+                "pnpm-lock.yaml": "",
+                "package.json": manifest(packageManager="pnpm@9.0.0"),
+                "app/package.json": manifest(),
+            },
+            {"manager": "pnpm", "lock": "pnpm-lock.yaml", "package": "pnpm@9.0.0"},
+        ),
+        # The nearest that names a version of Node.js.
+        ({"app/.nvmrc": "22", "app/package.json": manifest()}, {"version-file": "app/.nvmrc"}),
+        ({".nvmrc": "22", "app/.node-version": "20"}, {"version-file": "app/.node-version"}),
+        ({".nvmrc": "22", "app/package.json": manifest()}, {"version-file": ".nvmrc"}),
+        ({"app/package.json": manifest(engines={})}, {"version-file": "app/package.json"}),
+        (
+            {"package.json": manifest(volta={"node": "22.1.0"})},
+            {"version-file": "package.json"},
+        ),
+    ],
+)
+def test_what_the_project_asks_for(
+    machine: Machine, tmp_path: Path, files: dict[str, str], found: dict[str, str]
+) -> None:
+    root = write(tmp_path / "repository", {"app/index.js": "", **files})
+    output = machine.read(root / "app", root)
+    output["lock"] = output["lock"].removeprefix(f"{root}/")
+    assert output == {"manager": "npm", "package": "", "lock": "", **found}
+
+
+def test_nothing_above_the_repository_counts(machine: Machine, tmp_path: Path) -> None:
+    write(tmp_path, {".nvmrc": "20", "package.json": BERRY, "pnpm-workspace.yaml": ""})
+    write(tmp_path, {"yarn.lock": "", "repository/package.json": manifest()})
+    root = tmp_path / "repository"
+    assert machine.read(root, root) == {"manager": "npm", "package": "", "lock": ""}
+
+
+@pytest.mark.parametrize(
+    ("package", "installed"),
+    [
+        ("pnpm@9.0.0", "pnpm@9.0.0"),
+        ("yarn@1.22.22", "yarn@1.22.22"),
+        ("yarn@4.9.2", "@yarnpkg/cli-dist@4.9.2"),
+    ],
+)
+def test_the_package_manager(
+    machine: Machine, tmp_path: Path, package: str, installed: str
+) -> None:
+    assert machine.runner.run("set-up", tmp_path, PACKAGE=package).code == 0
+    assert machine.lines == [f"npm install --global {installed}"]
+
+
+# Lint and test ---------------------------------------------------------------------------------
+
+INSTALL = {
+    "npm": "npm ci",
+    "pnpm": "pnpm install --frozen-lockfile",
+    "yarn": "yarn install --frozen-lockfile",
+    "berry": "yarn install --immutable",
+}
+SCRIPTS = {"lint": "eslint src", "test": "node --test", "build": "tsc"}
+
+
+def versions(manager: str) -> dict[str, str]:
+    return {"YARN_VERSION": "1.22.22" if manager == "yarn" else "4.18.1"}
+
+
+@pytest.mark.parametrize("manager", LOCKS)
+@pytest.mark.parametrize("job", ["lint", "test"])
+def test_the_projects_scripts(machine: Machine, tmp_path: Path, manager: str, job: str) -> None:
+    files = {"package.json": manifest(scripts=SCRIPTS), **LOCKS[manager]}
+    project = write(tmp_path / "app", files)
+    outcome = machine.run(f"app/{job}", project, **versions(manager))
+    assert outcome.code == 0 and outcome.notices == [], outcome.output
+    command = INSTALL[manager].split()[0]
+    assert machine.lines == [INSTALL[manager], f"{command} run {job}"]
+
+
+@pytest.mark.parametrize("failing", ["npm ci", "npm run"])
+@pytest.mark.parametrize("job", ["lint", "test"])
+def test_what_fails(machine: Machine, tmp_path: Path, job: str, failing: str) -> None:
+    project = write(tmp_path / "app", {"package.json": manifest(scripts=SCRIPTS), **LOCKS["npm"]})
+    assert machine.run(f"app/{job}", project, STUB_FAILS=failing).code == 1
+
+
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [
+        ("", "npm install"),
+        ("pnpm@10.0.0", "pnpm install --no-frozen-lockfile"),
+        ("yarn@4.9.2", "yarn install --no-immutable"),
+    ],
+)
+def test_no_lock_file_is_worth_a_notice(
+    machine: Machine, tmp_path: Path, package: str, command: str
+) -> None:
+    files = {"package.json": manifest(scripts=SCRIPTS, packageManager=package)}
+    project = write(tmp_path / "app", files)
+    outcome = machine.run("app/test", project)
+    assert outcome.code == 0 and len(outcome.notices) == 1 and str(project) in outcome.notices[0]
+    assert machine.lines == [command, f"{command.split()[0]} run test"]
+
+
+def test_a_workspace_is_installed_where_its_lock_file_is(machine: Machine, tmp_path: Path) -> None:
+    """And the script is the component's own."""
+    files = {"package.json": manifest(workspaces=["app"]), **LOCKS["npm"]}
+    root = write(tmp_path, {**files, "app/package.json": manifest(scripts=SCRIPTS)})
+    where = root / "tools.log"
+    text = f'#!/bin/bash\necho "$PWD: npm $*" >> {where}\n'
+    npm = machine.runner.tools / "npm"
+    npm.unlink()
+    npm.write_text(text, encoding="utf-8")
+    npm.chmod(0o755)
+    assert machine.run("app/test", root / "app", root).code == 0
+    lines = where.read_text(encoding="utf-8").splitlines()
+    assert lines == [f"{root}: npm ci", f"{root}/app: npm run test"]
+
+
+ESLINT = [["npm ci", "npx --no -- eslint ."], ["yarn install --immutable", "yarn run eslint ."]]
+TYPESCRIPT = manifest(devDependencies={"typescript": "6"})
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        ({"eslint.config.mjs": "", **LOCKS["npm"]}, ESLINT[0]),
+        ({".eslintrc.json": "{}", **LOCKS["berry"]}, ESLINT[1]),
+        ({"package.json": manifest(eslintConfig={}), **LOCKS["npm"]}, ESLINT[0]),
+        (
+            {"package.json": TYPESCRIPT, "tsconfig.json": "{}", **LOCKS["pnpm"]},
+            ["pnpm install --frozen-lockfile", "pnpm exec tsc --noEmit"],
+        ),
+        ({"package.json": TYPESCRIPT, **LOCKS["npm"]}, []),
+        ({"tsconfig.json": "{}", **LOCKS["npm"]}, []),
+    ],
+)
+def test_no_script_called_lint(
+    machine: Machine, tmp_path: Path, files: dict[str, str], lines: list[str]
+) -> None:
+    project = write(tmp_path / "app", {"package.json": manifest(), **files})
+    outcome = machine.run("app/lint", project)
+    assert outcome.code == 0 and machine.lines == lines, outcome.output
+    assert len(outcome.notices) == (not lines)
+
+
+PLACEHOLDER = 'echo "Error: no test specified" && exit 1'
+
+
+@pytest.mark.parametrize("scripts", [{}, {"test": PLACEHOLDER}], ids=["none", "placeholder"])
+def test_no_tests_are_worth_a_notice(machine: Machine, tmp_path: Path, scripts: Any) -> None:
+    project = write(tmp_path / "app", {"package.json": manifest(scripts=scripts)})
+    outcome = machine.run("app/test", project)
+    assert outcome.code == 0 and len(outcome.notices) == 1 and machine.lines == []
+
+
+# Security --------------------------------------------------------------------------------------
+
+
+def scanned(machine: Machine) -> dict[str, str]:
+    folder = machine.runner.folder / "temp-app-security" / "scan"
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return {str(f.relative_to(folder)): f.read_text(encoding="utf-8") for f in files}
+
+
+@pytest.mark.parametrize("rules", [False, True], ids=["no rules", "own rules"])
+def test_the_lock_file_is_scanned(machine: Machine, tmp_path: Path, rules: bool) -> None:
+    machine.runner.record("docker")
+    files = {"package.json": manifest(workspaces=["app"]), "npm-shrinkwrap.json": "{}"}
+    files |= {"app/package.json": manifest(), "app/node_modules/a/package.json": "{}"}
+    files |= {"app/requirements.txt": "", "app/trivy.yaml": ""} if rules else {}
+    root = write(tmp_path / "repository", files)
+    assert machine.run("app/security", root / "app", root).code == 0
+    expected = ["app/package.json", "package-lock.json", "package.json"]
+    assert [*scanned(machine)] == [*expected, *["trivy.yaml"] * rules]
+    options = "--config trivy.yaml" if rules else "--severity HIGH,CRITICAL --ignore-unfixed"
+    [line] = machine.lines
+    assert line.endswith(f" filesystem --scanners vuln --exit-code 1 --quiet {options} .")
+    assert machine.run("app/security", root / "app", root, STUB_FAILS="docker").code == 1
+
+
+def test_the_scanner_is_the_one_that_scans_images() -> None:
+    docker = (toolbox.ROOT / "code_types/docker.yml").read_text(encoding="utf-8")
+    [image] = [word for word in docker.split() if word.startswith("aquasec/trivy")]
+    assert image in CODE_TYPE["jobs"]["security"]["command"]
+
+
+def test_without_a_lock_file_one_is_made_to_be_scanned(machine: Machine, tmp_path: Path) -> None:
+    machine.runner.record("docker")
+    project = write(tmp_path / "app", {"package.json": manifest()})
+    assert machine.run("app/security", project).code == 0
+    assert machine.lines[0] == "npm install --package-lock-only --ignore-scripts --no-audit"
+    assert [*scanned(machine)] == ["package.json"]
+
+
+# Build, with the real npm ----------------------------------------------------------------------
+
+HANDLER = """\
+const { answer } = require('dependency')
+exports.handler = async event => ({ answer, event })
+"""
+
+
+def archive(name: str, files: Mapping[str, str]) -> bytes:
+    """A package as the registry has it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for file, text in {"package.json": json.dumps({"name": name}), **files}.items():
+            entry = tarfile.TarInfo(f"package/{file}")
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def sample(folder: Path, **keys: Any) -> Path:
+    """A project with a dependency for production, and one for development that has a command."""
+    packages = {
+        "dependency": archive("dependency", {"index.js": "exports.answer = 42\n"}),
+        "tool": archive("tool", {"index.js": ""}),
+    }
+    needs = {name: f"file:packed/{name}.tgz" for name in packages}
+    locked = {
+        f"node_modules/{name}": {"version": "1.0.0", "resolved": needs[name], "dev": name == "tool"}
+        for name in packages
+    }
+    dependencies = {
+        "dependencies": {"dependency": needs["dependency"]},
+        "devDependencies": {"tool": needs["tool"]},
+    }
+    root = {"name": "sample", "version": "1.2.3", **dependencies}
+    lock = {"name": "sample", "lockfileVersion": 3, "packages": {"": root, **locked}}
+    # A lifecycle script as many have it: it fails where only production is installed.
+    scripts = {"build": "mkdir dist && cp index.js dist", "prepare": "ls node_modules/tool"}
+    for name, content in packages.items():
+        path = folder / "packed" / f"{name}.tgz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    files = {
+        "package.json": manifest(**dependencies, **{"scripts": scripts, **keys}),
+        "package-lock.json": json.dumps(lock),
+        "index.js": HANDLER,
+        "test/index.test.js": "",
+        ".env": "SECRET=1\n",
+    }
+    return write(folder, files)
+
+
+def names(package: Path) -> set[str]:
+    with zipfile.ZipFile(package) as opened:
+        return {name for name in opened.namelist() if not name.endswith("/")}
+
+
+def call(package: Path, folder: Path) -> Any:
+    """What the handler answers, as Lambda would load it."""
+    with zipfile.ZipFile(package) as opened:
+        opened.extractall(folder)
+    code = "require('./index.js').handler(1).then(said => console.log(JSON.stringify(said)))"
+    command = [toolbox.NODE, "-e", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+NEEDED = {"node_modules/dependency/index.js", "node_modules/dependency/package.json"}
+
+
+OWN = {"index.js", "package.json", "packed/dependency.tgz", "packed/tool.tgz"}
+
+
+def test_a_lambda_zip(real: Machine, tmp_path: Path) -> None:
+    """The code, what is built of it, and what it needs."""
+    project = sample(tmp_path / "app")
+    outcome = real.run("app/build", project)
+    assert outcome.code == 0, outcome.output
+    package = project / "lambda-package.zip"
+    assert names(package) == OWN | NEEDED | {"dist/index.js"}
+    assert call(package, tmp_path / "unpacked") == {"answer": 42, "event": 1}
+
+
+def installed(project: Path) -> Path:
+    """As npm leaves it, which is quicker than asking npm."""
+    write(project / "node_modules/dependency", {"index.js": "", "package.json": "{}"})
+    command = project / "node_modules/.bin/command"
+    write(project / "node_modules", {".package-lock.json": str(project), ".bin/other": ""})
+    command.symlink_to("../dependency/index.js")
+    return project
+
+
+def test_equal_sources_make_equal_bytes(machine: Machine, tmp_path: Path) -> None:
+    """In another folder, time zone and umask."""
+    one = installed(sample(tmp_path / "one" / "app"))
+    two = installed(sample(tmp_path / "another place" / "app"))
+    (two / "index.js").chmod(0o600)
+    for project, zone in ((one, "UTC"), (two, "Asia/Tokyo")):
+        outcome = machine.run("app/build", project, TZ=zone)
+        assert outcome.code == 0, outcome.output
+    package = (one / "lambda-package.zip").read_bytes()
+    assert (two / "lambda-package.zip").read_bytes() == package
+    assert names(one / "lambda-package.zip") == OWN | NEEDED
+    write(two, {"index.js": HANDLER + "// changed\n"})
+    assert machine.run("app/build", two).code == 0
+    assert (two / "lambda-package.zip").read_bytes() != package
+
+
+def test_a_lambda_zip_of_what_is_shipped(machine: Machine, tmp_path: Path) -> None:
+    machine.packs()
+    project = installed(sample(tmp_path / "app", files=["dist"]))
+    write(project, {"dist/index.js": ""})
+    outcome = machine.run("app/build", project)
+    assert outcome.code == 0, outcome.output
+    assert names(project / "lambda-package.zip") == {"dist/index.js", "package.json"} | NEEDED
+
+
+def test_a_lambda_zip_of_a_bundle(machine: Machine, tmp_path: Path) -> None:
+    files = {"package.json": manifest(), "bundle/index.js": "", "bundle/a/.data": "", "b.js": ""}
+    project = write(tmp_path / "app", {**files, **LOCKS["npm"]})
+    assert machine.run("app/build", project, LAMBDA_FOLDER="bundle").code == 0
+    assert machine.lines == ["npm ci"]
+    assert names(project / "lambda-package.zip") == {"index.js", "a/.data"}
+
+
+def test_a_lambda_zip_of_a_workspace_has_to_be_a_bundle(machine: Machine, tmp_path: Path) -> None:
+    files = {"package.json": manifest(workspaces=["app"]), **LOCKS["npm"]}
+    root = write(tmp_path / "root", {**files, "app/package.json": manifest()})
+    outcome = machine.run("app/build", root / "app", root)
+    [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
+    assert outcome.code == 1 and "LAMBDA_FOLDER" in error and str(root) in error
+
+
+PRUNE = {
+    "npm": "npm prune --omit=dev --ignore-scripts",
+    "pnpm": "pnpm prune --prod --ignore-scripts",
+    "yarn": "yarn install --frozen-lockfile --production --ignore-scripts",
+    "berry": "yarn workspaces focus --production",
+}
+
+
+@pytest.mark.parametrize("manager", LOCKS)
+def test_only_what_production_needs_is_packed(
+    machine: Machine, tmp_path: Path, manager: str
+) -> None:
+    files = {"package.json": manifest(scripts=SCRIPTS), "index.js": "", **LOCKS[manager]}
+    project = write(tmp_path / "app", files)
+    outcome = machine.run("app/build", project, **versions(manager))
+    assert outcome.code == 0, outcome.output
+    build = f"{INSTALL[manager].split()[0]} run build"
+    assert machine.lines == [INSTALL[manager], build, PRUNE[manager]]
+    assert names(project / "lambda-package.zip") == {"index.js", "package.json"}
+
+
+def test_a_build_that_fails(machine: Machine, tmp_path: Path) -> None:
+    project = write(tmp_path / "app", {"package.json": manifest(scripts=SCRIPTS), **LOCKS["npm"]})
+    for failing in ("npm ci", "npm run build", "npm prune"):
+        assert machine.run("app/build", project, STUB_FAILS=failing).code == 1
+        assert not (project / "lambda-package.zip").exists()
+
+
+def test_a_package_for_npm(machine: Machine, tmp_path: Path) -> None:
+    machine.packs()
+    project = installed(sample(tmp_path / "lib", scripts=SCRIPTS, files=["dist"]))
+    write(project, {"package.tgz": "of another time", "dist/index.js": ""})
+    outcome = machine.run("lib/build", project)
+    assert outcome.code == 0, outcome.output
+    assert machine.lines == ["npm ci", "npm run build"]
+    with tarfile.open(project / "package.tgz") as tar:
+        assert set(tar.getnames()) == {"package/package.json", "package/dist/index.js"}
+
+
+@pytest.mark.parametrize("job", ["site", "next"])
+def test_a_folder(machine: Machine, tmp_path: Path, job: str) -> None:
+    files = {"package.json": manifest(scripts=SCRIPTS), ".next/cache/a": "", ".next/b": ""}
+    project = write(tmp_path / job, {**files, **LOCKS["pnpm"]})
+    assert machine.run(f"{job}/build", project).code == 0
+    assert machine.lines == ["pnpm install --frozen-lockfile", "pnpm run build"]
+    assert (project / ".next/cache").exists() == (job == "site")
+    assert (project / ".next/b").exists()
+
+
+# Publish ---------------------------------------------------------------------------------------
+
+
+def publish(machine: Machine, folder: Path, version: str, tag: str, **variables: str) -> Outcome:
+    folder.mkdir(exist_ok=True)
+    packed = archive("sample", {"package.json": json.dumps({"version": version})})
+    (folder / "package.tgz").write_bytes(packed)
+    return machine.runner.run("publish", folder, GITHUB_REF_NAME=tag, **variables)
+
+
+@pytest.mark.parametrize(
+    ("version", "tag", "options"),
+    [
+        ("1.2.3", "v1.2.3", ""),
+        ("1.2.3", "1.2.3", ""),
+        ("1.2.3", "my-lib-v1.2.3", ""),
+        ("1.2.3", "@scope/lib@1.2.3", ""),
+        ("1.2.3-rc.1", "v1.2.3-rc.1", " --tag next"),
+    ],
+)
+def test_what_was_built_is_published(
+    machine: Machine, tmp_path: Path, version: str, tag: str, options: str
+) -> None:
+    outcome = publish(machine, tmp_path, version, tag)
+    assert outcome.code == 0, outcome.output
+    assert machine.lines == [f"npm publish ./package.tgz --ignore-scripts{options}"]
+    assert publish(machine, tmp_path, version, tag, STUB_FAILS="npm publish").code == 1
+
+
+@pytest.mark.parametrize("tag", ["v1.2.4", "v11.2.3", "v1.2.3-rc.1", "main", "v0.1.2.3"])
+def test_a_tag_of_another_version_publishes_nothing(
+    machine: Machine, tmp_path: Path, tag: str
+) -> None:
+    outcome = publish(machine, tmp_path, "1.2.3", tag)
+    [error] = [line for line in outcome.output.splitlines() if line]
+    assert outcome.code == 1 and error.startswith("::error") and tag in error and "1.2.3" in error
+    assert machine.lines == []
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+def test_a_token_is_not_written_down(machine: Machine, tmp_path: Path, visibility: str) -> None:
+    event = json.dumps({"repository": {"visibility": visibility}})
+    path = write(tmp_path / "event", {"event.json": event}) / "event.json"
+    script = '#!/bin/bash\nif [ "$1" = config ]; then echo https://registry.example/a/; '
+    script += 'else echo "npm $*"; cat "$NPM_CONFIG_USERCONFIG"; fi\n'
+    npm = machine.runner.tools / "npm"
+    npm.unlink()
+    npm.write_text(script, encoding="utf-8")
+    npm.chmod(0o755)
+    variables = {"NPM_TOKEN": "hidden", "GITHUB_EVENT_PATH": str(path)}
+    outcome = publish(machine, tmp_path / "lib", "1.2.3", "v1.2.3", **variables)
+    provenance = " --provenance" if visibility == "public" else ""
+    assert outcome.output.splitlines() == [
+        f"npm publish ./package.tgz --ignore-scripts{provenance}",
+        "//registry.example/a/:_authToken=${NPM_TOKEN}",
+    ]
+
+
+# Found -----------------------------------------------------------------------------------------
+
+
+def proposed(folder: Path) -> list[str] | None:
+    """What the patterns propose for a folder; none if it is no component."""
+    detect = load_code_types(toolbox.ROOT / "code_types")["node"].detect
+    assert detect is not None
+    text = (folder / "package.json").read_text(encoding="utf-8")
+    if not re.search(detect.holds["package.json"], text, re.MULTILINE):
+        return None
+    for entry in detect.settings:
+        files = [folder / name for name in entry.files if (folder / name).exists()]
+        texts = [file.read_text(encoding="utf-8") for file in files]
+        if not entry.files or any(re.search(entry.holds, text, re.MULTILINE) for text in texts):
+            return list(entry.produces or ())
+    raise AssertionError("nothing fits")
+
+
+APP = {"name": "app", "version": "1.0.0", "main": "index.js", "scripts": {"test": PLACEHOLDER}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "files", "produces"),
+    [
+        ({"private": True, "workspaces": ["a"], "scripts": {"build": "b"}}, {}, None),
+        ({"scripts": {"build": "turbo build"}, "devDependencies": {"turbo": "2"}}, {}, None),
+        ({"scripts": {"build": "pnpm -r build"}}, {}, None),
+        ({"devDependencies": {"husky": "9"}, "scripts": {"prepare": "husky"}}, {}, None),
+        (APP, {}, []),
+        ({**APP, "dependencies": {"express": "5"}, "scripts": {"start": "node ."}}, {}, []),
+        ({"private": True, "scripts": {"build": "vite build"}}, {}, ["dist"]),
+        ({**APP, "files": ["dist"], "scripts": {"build": "tsc"}}, {}, ["package.tgz"]),
+        ({**APP, "bin": "cli.js"}, {}, ["package.tgz"]),
+        ({**APP, "private": True, "exports": "./a.js", "scripts": {"build": "b"}}, {}, ["dist"]),
+        ({"dependencies": {"next": "16"}}, {"next.config.ts": "export default {}"}, [".next"]),
+        ({"dependencies": {}}, {"next.config.mjs": "{ output: 'export' }"}, ["out"]),
+        ({"dependencies": {"react-scripts": "5"}, "scripts": {"build": "b"}}, {}, ["build"]),
+        ({**APP, "devDependencies": {"@types/aws-lambda": "8"}}, {}, ["lambda-package.zip"]),
+        (APP, {"index.mjs": "export const handler = 1"}, ["lambda-package.zip"]),
+        (APP, {"index.js": "exports.handler = 1"}, ["lambda-package.zip"]),
+        (APP, {"index.js": "const handler = 1"}, []),
+    ],
+)
+def test_what_is_proposed(
+    tmp_path: Path, keys: dict[str, Any], files: dict[str, str], produces: list[str] | None
+) -> None:
+    folder = write(tmp_path, {"package.json": json.dumps(keys, indent=2), **files})
+    assert proposed(folder) == produces
+
+
+# pnpm and Yarn, from npm -----------------------------------------------------------------------
+
+
+@real_tools
+@pytest.mark.parametrize(
+    "package", ["pnpm@8.15.9", "pnpm@10.34.8", "pnpm@12.21.0", "yarn@1.22.22", "yarn@4.18.1"]
+)
+def test_real_package_managers(real: Machine, tmp_path: Path, package: str) -> None:
+    """As the set-up installs them: tests, a Lambda zip, a package for npm."""
+    real.runner.environment["npm_config_prefix"] = str(tmp_path / "global")
+    trusted = {k: v for k, v in os.environ.items() if k == "NODE_EXTRA_CA_CERTS"}
+    real.runner.environment.update(trusted)
+    assert real.runner.run("set-up", tmp_path, PACKAGE=package).code == 0
+    for tool in (tmp_path / "global" / "bin").iterdir():
+        (real.runner.tools / tool.name).symlink_to(tool.resolve())
+    scripts = {"build": "mkdir -p dist && cp index.js dist", "test": "ls node_modules/left-pad"}
+    keys = {"dependencies": {"is-odd": "3.0.1"}, "devDependencies": {"left-pad": "1.3.0"}}
+    files = {"index.js": "exports.handler = async n => ({ odd: require('is-odd')(n) })\n"}
+    # pnpm 12 records itself in the lock file, with binaries that not every registry has.
+    declared = {} if package.startswith("pnpm@12") else {"packageManager": package}
+    files["package.json"] = manifest(**keys, scripts=scripts, **declared)
+    if package.startswith("yarn@4"):
+        files[".yarnrc.yml"] = "nodeLinker: node-modules\nenableGlobalCache: false\n"
+    folders = [write(tmp_path / name / "app", files) for name in ("one", "another one")]
+    manager = package.split("@")[0]
+    outcome = real.run(
+        "app/test", folders[0], PACKAGE_MANAGER=manager, CI="", YARN_ENABLE_IMMUTABLE_INSTALLS="0"
+    )
+    assert outcome.code == 0 and "no lock file" in outcome.output, outcome.output
+    [lock] = [f for f in folders[0].iterdir() if f.name in ("pnpm-lock.yaml", "yarn.lock")]
+    (folders[1] / lock.name).write_bytes(lock.read_bytes())
+    assert real.run("app/test", folders[0]).code == 0
+    for folder in folders:
+        outcome = real.run("app/build", folder)
+        assert outcome.code == 0, outcome.output
+    one, two = (folder / "lambda-package.zip" for folder in folders)
+    assert {n for n in names(one) if n.count("/") < 2} == {
+        "index.js",
+        "package.json",
+        "dist/index.js",
+    }
+    assert {n.split("/")[1] for n in names(one) if "node_modules" in n} == {"is-odd", "is-number"}
+    assert call(one, tmp_path / "unpacked") == {"odd": True}
+    assert one.read_bytes() == two.read_bytes()
+    outcome = real.run("lib/build", folders[0])
+    assert outcome.code == 0, outcome.output
+    with tarfile.open(folders[0] / "package.tgz") as tar:
+        assert {"package/package.json", "package/index.js"} <= set(tar.getnames())
+    write(folders[1], {"package.json": manifest(dependencies={"is-odd": "3.0.0"}, scripts=scripts)})
+    outcome = real.run("app/test", folders[1], PACKAGE_MANAGER=manager)
+    assert outcome.code != 0, "a lock file that does not fit is not written again"
