@@ -291,6 +291,7 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
     "docker": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
     "go": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "helm": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "python": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "terraform": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
@@ -299,6 +300,7 @@ OWN_COMMANDS = {
     "docker": {"deploy": "ship"},
     "generic": {"lint": "l", "test": "t", "security": "s", "build": "b", "deploy": "d"},
     "go": {"deploy": "ship"},
+    "helm": {},
     "kubernetes": {},
     "python": {"deploy": "ship"},
     "terraform": {},
@@ -348,7 +350,7 @@ def test_permissions_where_nothing_else_is_said(cloud: str, code_type: str) -> N
     commands = OWN_COMMANDS["generic"] if code_type == "generic" else {}
     component = {"code_type": code_type, **commands, **({"deploy": ""} if commands else {})}
     made = plan(components={"x": component}, environments=DEV, cloud=cloud)
-    deploys = code_type in ("kubernetes", "terraform")
+    deploys = code_type in ("helm", "kubernetes", "terraform")
     check_permissions(made, code_type, cloud, {"packages": "write"}, deploys=deploys)
 
 
@@ -386,7 +388,8 @@ def test_who_logs_in(cloud: str) -> None:
         "cloud": cloud,
     }
     expected = {f"{name} deploy": LOGINS[cloud] for name in ALONE}
-    expected["kubernetes deploy"] = [*LOGINS[cloud], "Get access to the cluster"]
+    for name in ("helm", "kubernetes"):
+        expected[f"{name} deploy"] = [*LOGINS[cloud], "Get access to the cluster"]
     expected["docker build"] = ["Log in to GitHub's registry"]
     check_logins(plan(**answers), expected)
     if cloud != "none":

@@ -282,13 +282,15 @@ def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_tool_and_product_is_of_use(name: str) -> None:
     data = SHIPPED[name]
-    used = {tool for job in data["jobs"].values() for tool in job.get("tools", [])}
+    jobs = [*data["jobs"].values(), data.get("publish", {})]
+    used = {tool for job in jobs for tool in job.get("tools", [])}
     assert used == set(data.get("tools", {}))
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
-    commands = [job.get("command", "") for job in data["jobs"].values()]
-    commands += texts(data.get("products", {}))
+    commands = [job.get("command", "") for job in jobs]
+    commands += texts([data.get("products", {}), data.get("functions", {})])
     for function in data.get("functions", {}):
-        assert any(re.search(rf"^ *{function}\b", text, re.MULTILINE) for text in commands)
+        call = re.compile(rf"^ *{function}\b(?!\(\))", re.MULTILINE)
+        assert any(call.search(text) for text in commands)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -307,7 +309,11 @@ def test_what_differs_in_a_pull_request() -> None:
         for product, commands in code_type.products.items()
         if commands.command != commands.pull_request
     }
-    assert differing == {("docker", "docker-image"), ("kubernetes", "rendered.yaml")}
+    assert differing == {
+        ("docker", "docker-image"),
+        ("helm", "chart"),
+        ("kubernetes", "rendered.yaml"),
+    }
     image = CODE_TYPES["docker"].products["docker-image"]
     assert "push=true" in image.command and "imagetools create" in image.command
     assert "push=false" in image.pull_request
@@ -631,6 +637,12 @@ def test_a_command_of_ones_own_gets_no_functions() -> None:
     assert component.commands["build"] == component.pull_request["build"] == "render all"
 
 
+HELM_BUILD = [
+    *("build_dependencies", "find_values", "package_chart"),
+    *("render_chart", "image_values", "set_image", "render"),
+]
+
+
 def test_the_shipped_functions_stand_where_they_are_called() -> None:
     made = plan(code_types=sorted(CODE_TYPES))
     assert made.pull_request
@@ -649,6 +661,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "go test": ["find_packages"],
         "go security": ["find_packages", "install_tool"],
         "go build": ["find_packages", "find_programs"],
+        "helm lint": ["build_dependencies", "find_values"],
+        "helm test": HELM_BUILD,
+        "helm security": ["build_dependencies"],
+        "helm build": HELM_BUILD,
         "kubernetes build": ["render"],
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
@@ -657,6 +673,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "in pull requests go-test": ["find_packages"],
         "in pull requests go-security": ["find_packages", "install_tool"],
         "in pull requests go-build": ["find_packages", "find_programs"],
+        "in pull requests helm-lint": ["build_dependencies", "find_values"],
+        "in pull requests helm-test": HELM_BUILD,
+        "in pull requests helm-security": ["build_dependencies"],
+        "in pull requests helm-build": HELM_BUILD,
         "in pull requests kubernetes-build": ["render"],
     }
 

@@ -258,7 +258,8 @@ def test_secrets_only_where_the_code_type_says_so(made: Plan) -> None:
             read = [value for value in job.variables.values() if "secrets." in value]
             handed = component.secrets if component.code_type.jobs[job.id].secrets else ()
             assert {f"${{{{ secrets.{name} }}}}" for name in handed} == set(read)
-            kubeconfig = (component.code_type.name, component.cloud) == ("kubernetes", "none")
+            of_a_cluster = component.code_type.name in ("helm", "kubernetes")
+            kubeconfig = of_a_cluster and component.cloud == "none"
             by_login = {"KUBE_CONFIG"} if kubeconfig and job.id == "deploy" else set()
             assert set(job.secrets) == {*handed, *by_login}
             assert len(job.secrets) == len(set(job.secrets))
@@ -334,6 +335,7 @@ SECRET_TAKERS = {
     "docker": {"test", "security", "build", "deploy"},
     "generic": {"build", "deploy"},
     "go": {"deploy"},
+    "helm": {"deploy"},
     "kubernetes": {"deploy"},
     "python": {"deploy"},
     "terraform": {"deploy"},
@@ -370,6 +372,8 @@ HABITS: dict[str, tuple[list[str], tuple[tuple[str, ...], ...]]] = {
     "docker beside terraform": (["docker", "terraform"], (("docker", "terraform"),)),
     "kubernetes after docker": (["kubernetes", "docker"], (("docker",), ("kubernetes",))),
     "kubernetes after terraform": (["kubernetes", "terraform"], (("terraform",), ("kubernetes",))),
+    "helm after docker": (["helm", "docker"], (("docker",), ("helm",))),
+    "helm after terraform": (["helm", "terraform"], (("terraform",), ("helm",))),
     "kubernetes beside python": (["kubernetes", "python"], (("kubernetes", "python"),)),
     "generic beside all": (["generic", "kubernetes"], (("generic", "kubernetes"),)),
     "all four": (
