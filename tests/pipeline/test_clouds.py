@@ -289,8 +289,11 @@ DOWNLOAD = {"actions": "read", "contents": "read"}
 # deployment downloads what its own build made.
 ALONE: dict[str, dict[str, dict[str, str]]] = {
     "docker": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "dotnet": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
     "go": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "helm": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "java": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "opentofu": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
     "node": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
@@ -299,8 +302,11 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
 }
 OWN_COMMANDS = {
     "docker": {"deploy": "ship"},
+    "dotnet": {"deploy": "ship"},
     "generic": {"lint": "l", "test": "t", "security": "s", "build": "b", "deploy": "d"},
     "go": {"deploy": "ship"},
+    "helm": {},
+    "java": {"deploy": "ship"},
     "kubernetes": {},
     "opentofu": {},
     "node": {"deploy": "ship"},
@@ -352,7 +358,7 @@ def test_permissions_where_nothing_else_is_said(cloud: str, code_type: str) -> N
     commands = OWN_COMMANDS["generic"] if code_type == "generic" else {}
     component = {"code_type": code_type, **commands, **({"deploy": ""} if commands else {})}
     made = plan(components={"x": component}, environments=DEV, cloud=cloud)
-    deploys = code_type in ("kubernetes", "opentofu", "terraform")
+    deploys = bool(CODE_TYPES[code_type].jobs["deploy"].command)
     check_permissions(made, code_type, cloud, {"packages": "write"}, deploys=deploys)
 
 
@@ -390,7 +396,8 @@ def test_who_logs_in(cloud: str) -> None:
         "cloud": cloud,
     }
     expected = {f"{name} deploy": LOGINS[cloud] for name in ALONE}
-    expected["kubernetes deploy"] = [*LOGINS[cloud], "Get access to the cluster"]
+    for name in ("helm", "kubernetes"):
+        expected[f"{name} deploy"] = [*LOGINS[cloud], "Get access to the cluster"]
     expected["docker build"] = ["Log in to GitHub's registry"]
     check_logins(plan(**answers), expected)
     if cloud != "none":

@@ -266,7 +266,8 @@ def test_secrets_only_where_the_code_type_says_so(made: Plan) -> None:
             read = [value for value in job.variables.values() if "secrets." in value]
             handed = component.secrets if component.job(job.id).secrets else ()
             assert {f"${{{{ secrets.{name} }}}}" for name in handed} == set(read)
-            kubeconfig = (component.code_type.name, component.cloud) == ("kubernetes", "none")
+            of_a_cluster = component.code_type.name in ("helm", "kubernetes")
+            kubeconfig = of_a_cluster and component.cloud == "none"
             by_login = {"KUBE_CONFIG"} if kubeconfig and job.id == "deploy" else set()
             assert set(job.secrets) == {*handed, *by_login}
             assert len(job.secrets) == len(set(job.secrets))
@@ -315,12 +316,14 @@ def test_only_a_tag_publishes(made: Plan) -> None:
         if component.name not in publishing:
             assert not any(job.identity for job in workflow.jobs)
             continue
-        assert ("deploy" in jobs) == tagged and "build" in jobs
-        assert [job.id for job in workflow.jobs if job.identity] == ["deploy"] * tagged
+        publish = component.code_type.publish
+        assert ("deploy" in jobs) == tagged and ("build" in jobs) == bool(component.produces)
+        trusted = ["deploy"] * (tagged and publish.identity)
+        assert [job.id for job in workflow.jobs if job.identity] == trusted
         if tagged:
             # Exactly what was built, put back where it was; no login to a cloud.
-            [own] = [package for package in jobs["deploy"].packages if package.own]
-            assert own.wanted == workflow.component.produces == ("dist",)
+            own = [name for p in jobs["deploy"].packages if p.own for name in p.wanted]
+            assert set(own) == set(component.produces) >= {publish.product} - {""}
             assert (jobs["deploy"].name, jobs["deploy"].cloud) == ("Publish", "")
 
 
@@ -360,8 +363,11 @@ def test_an_orchestrator_runs_every_component_once(made: Plan) -> None:
 
 SECRET_TAKERS = {
     "docker": {"test", "security", "build", "deploy"},
+    "dotnet": {"deploy"},
     "generic": {"build", "deploy"},
     "go": {"deploy"},
+    "helm": {"deploy"},
+    "java": {"deploy"},
     "kubernetes": {"deploy"},
     "opentofu": {"deploy"},
     "node": {"deploy"},
@@ -400,6 +406,8 @@ HABITS: dict[str, tuple[list[str], tuple[tuple[str, ...], ...]]] = {
     "docker beside terraform": (["docker", "terraform"], (("docker", "terraform"),)),
     "kubernetes after docker": (["kubernetes", "docker"], (("docker",), ("kubernetes",))),
     "kubernetes after terraform": (["kubernetes", "terraform"], (("terraform",), ("kubernetes",))),
+    "helm after docker": (["helm", "docker"], (("docker",), ("helm",))),
+    "helm after terraform": (["helm", "terraform"], (("terraform",), ("helm",))),
     "kubernetes beside python": (["kubernetes", "python"], (("kubernetes", "python"),)),
     "generic beside all": (["generic", "kubernetes"], (("generic", "kubernetes"),)),
     "all four": (

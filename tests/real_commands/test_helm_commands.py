@@ -1,0 +1,547 @@
+"""The Helm code type's commands: against a stub that renders a little of what Helm does.
+
+No registry that the suite uses provides Helm. With REAL_TOOLS=1 the charts, whose templates stay
+within what the stub knows, are rendered by a Helm that is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import toolbox
+import yaml
+from commands import Outcome, Runner, Step, write
+
+ANSWERS = {
+    "components": {
+        "api": {"code_type": "docker", "path": "api"},
+        "web-app": {"code_type": "docker", "path": "web"},
+        "Shop": {"code_type": "helm", "path": "shop"},
+    },
+    "dependency_map": {"Shop": ["api", "web-app"]},
+}
+FILE = yaml.safe_load((toolbox.ROOT / "code_types/helm.yml").read_text(encoding="utf-8"))
+PUBLISH = Step(FILE["publish"]["command"], {"IMAGE": "ghcr.io/Acme/shop/shop"})
+
+TAG = "0123456789ab"
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+API = f"ghcr.io/acme/shop/api@{DIGEST}"
+WEB = f"ghcr.io/acme/shop/web-app@{DIGEST}"
+ONE = {"api": API}
+BOTH = {"api": API, "web-app": WEB}
+
+REAL = os.environ.get("REAL_TOOLS") and shutil.which("helm")
+# Values are JSON, which is YAML. Templates: `.Values.a.b`, and `if` of one without another inside.
+HELM = """\
+#!{python} -SE
+import json, os, re, sys
+
+arguments = sys.argv[1:]
+line = " ".join(["helm", *arguments])
+with open({log!r}, "a") as log:
+    log.write(line + "\\n")
+if line.startswith(os.environ.get("STUB_FAILS", "\\0")):
+    sys.exit(1)
+
+
+def read(name):
+    with open(name) as file:
+        return file.read()
+
+
+def merge(into, values):
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value
+    return into
+
+
+def look(path):
+    found = values
+    for part in path.split("."):
+        if not isinstance(found, dict):
+            sys.exit(f"Error: {{part}} of {{path}}: there is nothing it could be in")
+        found = found.get(part)
+    return found or ""
+
+
+if line == "helm version --short":
+    print(os.environ.get("HELM_VERSION", "v4.2.3+gabc"))
+elif line.startswith("helm package . --destination "):
+    names = [os.path.join(folder, name)[2:] for folder, _, names in os.walk(".") for name in names]
+    files = {{name: read(name) for name in sorted(names)}}
+    files["time"] = os.environ["SOURCE_DATE_EPOCH"]
+    os.makedirs(arguments[3])
+    with open(arguments[3] + "/shop-1.2.3.tgz", "w") as package:
+        json.dump(files, package)
+elif arguments[0] == "template":
+    chart = json.loads(read(arguments[2]))
+    values = json.loads(chart["values.yaml"])
+    for option, file in zip(arguments, arguments[1:]):
+        if option == "--values":
+            merge(values, json.loads(read(file)))
+    for name, text in chart.items():
+        if not name.startswith("templates/"):
+            continue
+        choice = r"{{{{ if \\.Values\\.(.+?) }}}}(.*?){{{{ else }}}}(.*?){{{{ end }}}}"
+        text = re.sub(choice, lambda m: m[2] if look(m[1]) else m[3], text)
+        print(re.sub(r"{{{{ \\.Values\\.(.+?) }}}}", lambda m: str(look(m[1])), text))
+elif arguments[:2] == ["show", "chart"]:
+    print(json.loads(read(arguments[2]))["Chart.yaml"])
+"""
+
+CHART = "apiVersion: v2\nname: shop\nversion: 1.2.3\n"
+WORKLOAD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+spec:
+  replicas: {{{{ .Values.replicas }}}}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata:
+      labels: {{app: {name}}}
+    spec:
+      containers:
+        - name: {name}
+          image: {image}
+---
+"""
+ORDINARY = '"{{ .Values.image.repository }}:{{ .Values.image.tag }}"'
+NGINX = {"repository": "nginx", "tag": "1.29"}
+
+
+class Machine:
+    def __init__(self, runner: Runner) -> None:
+        runner.steps = {**runner.steps, "Shop/publish": PUBLISH}
+        self.runner = runner
+        self.log = runner.folder / "helm.log"
+        if REAL:
+            return
+        stub = runner.tools / "helm"
+        stub.write_text(HELM.format(python=sys.executable, log=str(self.log)), encoding="utf-8")
+        stub.chmod(0o755)
+
+    def run(self, job: str, project: Path, **variables: str) -> Outcome:
+        return self.runner.run(job, project, **variables)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
+
+
+@pytest.fixture
+def machine(runner: Runner) -> Machine:
+    return Machine(runner)
+
+
+stubbed = pytest.mark.skipif(bool(REAL), reason="how the stub was called")
+
+
+def chart(
+    tmp_path: Path,
+    images: dict[str, str],
+    values: dict[str, object],
+    packages: dict[str, str],
+    files: dict[str, str] | None = None,
+) -> Path:
+    """A repository with a chart in `shop` whose workloads run these images, and packages."""
+    placed = {f".packages/{name}/docker-image": f"{text}\n" for name, text in packages.items()}
+    repository = write(tmp_path / "repository", {**placed, ".packages/lib/other.txt": ""})
+    workloads = "".join(WORKLOAD.format(name=name, image=image) for name, image in images.items())
+    project = {
+        "Chart.yaml": CHART,
+        "values.yaml": json.dumps({"replicas": 1, **values}),
+        "templates/workloads.yaml": workloads,
+        **(files or {}),
+    }
+    return write(repository / "shop", project)
+
+
+def ordinary(tmp_path: Path, files: dict[str, str] | None = None) -> Path:
+    return chart(tmp_path, {"api": ORDINARY}, {"image": NGINX}, ONE, files)
+
+
+def rendered(folder: Path) -> list[dict[str, object]]:
+    text = (folder / "chart" / "rendered.yaml").read_text(encoding="utf-8")
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def images(folder: Path) -> list[str]:
+    specs = [one["spec"]["template"]["spec"] for one in rendered(folder)]  # type: ignore[index]
+    return [container["image"] for spec in specs for container in spec["containers"]]
+
+
+# Images
+
+
+def image(key: str = "image", form: str = "tag") -> str:
+    """A template that takes an image in one of the forms that charts have."""
+    at = f".Values.{key}"
+    name = f"{{{{ {at}.repository }}}}"
+    if "registry" in form:
+        name = f"{{{{ {at}.registry }}}}/{name}"
+    tag = f":{{{{ {at}.tag }}}}"
+    if "digest" in form:
+        digest = f"@{{{{ {at}.digest }}}}"
+        tag = f"{{{{ if {at}.digest }}}}{digest}{{{{ else }}}}{tag}{{{{ end }}}}"
+    return f'"{name}{tag}"'
+
+
+NAME, HASH = API.split("@")
+
+
+@pytest.mark.parametrize(
+    ("written", "values", "expected"),
+    [
+        (image(), NGINX, f"{NAME}:{TAG}@{HASH}"),
+        (image(form="digest"), {**NGINX, "digest": ""}, API),
+        (image(form="digest"), {**NGINX, "digest": "sha256:old"}, API),
+        (image(form="registry"), {**NGINX, "registry": "docker.io"}, f"{NAME}:{TAG}@{HASH}"),
+        (image(form="registry digest"), {**NGINX, "registry": "docker.io", "digest": ""}, API),
+        ("{{ .Values.image }}", "nginx:1.29", API),
+    ],
+    ids=["tag", "digest", "another digest", "registry", "registry and digest", "text"],
+)
+def test_an_image_in_the_form_that_the_chart_has(
+    machine: Machine, tmp_path: Path, written: str, values: object, expected: str
+) -> None:
+    folder = chart(tmp_path, {"api": written}, {"image": values}, ONE)
+    outcome = machine.run("Shop/build", folder)
+    assert outcome.code == 0, outcome.output
+    assert images(folder) == [expected]
+    [values_file] = (folder / "chart" / "images").iterdir()
+    assert yaml.safe_load(values_file.read_text(encoding="utf-8")).keys() == {"image"}
+
+
+def test_several_images(machine: Machine, tmp_path: Path) -> None:
+    """Each at the key of its component, however that is written, or at the one that is said."""
+    workloads = {"api": image("api.image"), "web": image("frontend.web.image"), "cache": "redis:8"}
+    values = {"api": {"image": NGINX}, "frontend": {"web": {"image": NGINX, "port": 80}}}
+    folder = chart(tmp_path, workloads, values, BOTH)
+    outcome = machine.run("Shop/build", folder, WEB_APP_IMAGE="frontend.web.image")
+    assert outcome.code == 0, outcome.output
+    assert images(folder) == [
+        f"{NAME}:{TAG}@{HASH}",
+        f"ghcr.io/acme/shop/web-app:{TAG}@{HASH}",
+        "redis:8",
+    ]
+
+
+def test_an_image_of_a_part(machine: Machine, tmp_path: Path) -> None:
+    folder = chart(tmp_path, {"api": image("api.image")}, {"api": {"image": NGINX}}, ONE)
+    outcome = machine.run("Shop/build", folder)
+    assert outcome.code == 0 and images(folder) == [f"{NAME}:{TAG}@{HASH}"], outcome.output
+
+
+@pytest.mark.parametrize(
+    ("written", "packages", "variables", "said"),
+    [
+        ("nginx:1.29", ONE, {}, "image api.image - say where, like API_IMAGE: path.to.image"),
+        (image(), BOTH, {}, "api.image - say where, like API_IMAGE: path.to.image"),
+        (image(), {"web-app": WEB}, {"WEB_APP_IMAGE": "a.b"},
+         "a.b - say where, like WEB_APP_IMAGE: path.to.image"),
+        ('"{{ .Values.image.repository }}"', ONE, {}, "image api.image - "),
+    ],
+    ids=["none of the values", "several", "another key", "no tag"],
+)  # fmt: skip
+def test_an_image_that_nothing_runs_is_refused(
+    machine: Machine,
+    tmp_path: Path,
+    written: str,
+    packages: dict[str, str],
+    variables: dict[str, str],
+    said: str,
+) -> None:
+    folder = chart(tmp_path, {"api": written}, {"image": NGINX}, packages)
+    outcome = machine.run("Shop/build", folder, **variables)
+    assert outcome.code == 1
+    producer = next(iter(packages))
+    [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
+    assert error.startswith(f"::error title=Image of {producer}::The chart in {folder} runs no ")
+    assert f" at {said}" in error
+
+
+def test_a_chart_that_does_not_render_says_why(machine: Machine, tmp_path: Path) -> None:
+    folder = chart(tmp_path, {"api": "{{ .Values.a.b.c.d }}"}, {}, ONE)
+    outcome = machine.run("Shop/build", folder)
+    assert (
+        outcome.code == 1
+        and "Error: " in outcome.output
+        and ".a.b" in outcome.output.replace("of a.b", ".a.b")
+    )
+
+
+# What is packaged
+
+
+def test_the_package(machine: Machine, tmp_path: Path) -> None:
+    """The values of the environment come first, the images last; and nothing else than that."""
+    override = json.dumps({"replicas": 2, "image": {"tag": "other", "repository": "other"}})
+    files = {
+        "values-dev.yaml": override,
+        "values/dev.yaml": json.dumps({"replicas": 3}),
+        "values-prd.yaml": json.dumps({"replicas": 9}),
+        "chart/values/old.yaml": json.dumps({"replicas": 8}),
+    }
+    folder = ordinary(tmp_path, files)
+    outcome = machine.run("Shop/build", folder)
+    assert outcome.code == 0, outcome.output
+    paths = sorted(str(p.relative_to(folder)) for p in (folder / "chart").rglob("*") if p.is_file())
+    assert paths == [
+        "chart/chart.tgz",
+        "chart/images/api.yaml",
+        "chart/rendered.yaml",
+        "chart/values/1-values-dev.yaml",
+        "chart/values/2-dev.yaml",
+    ]
+    [workload] = rendered(folder)
+    assert workload["spec"]["replicas"] == 3  # type: ignore[index]
+    assert images(folder) == [f"{NAME}:{TAG}@{HASH}"]
+
+
+@stubbed
+def test_what_is_rendered_is_what_is_deployed(machine: Machine, tmp_path: Path) -> None:
+    folder = ordinary(tmp_path, {"values-dev.yaml": "{}"})
+    place = {"KUBERNETES_NAMESPACE": "shop-dev", "KUBERNETES_VERSION": "1.33", "RELEASE": "shop-1"}
+    outcome = machine.run("Shop/build", folder, **place)
+    assert outcome.code == 0, outcome.output
+    values = "--values chart/values/1-values-dev.yaml --values chart/images/api.yaml"
+    template = "helm template shop-1 chart/chart.tgz --namespace shop-dev --kube-version 1.33"
+    assert machine.lines[-1] == f"{template} {values}"
+    machine.log.unlink()
+    assert machine.run("Shop/deploy", folder, **place).code == 0
+    deployed = machine.lines[-1]
+    assert deployed.startswith("helm upgrade shop-1 chart/chart.tgz --install ")
+    assert values in deployed and deployed.count("--values") == 2
+
+
+def test_no_packages_of_others_in_a_chart_at_the_root(machine: Machine, tmp_path: Path) -> None:
+    folder = ordinary(tmp_path, {".helmignore": ".git/\n", ".packages/api/docker-image": API})
+    outcome = machine.run("Shop/build", folder, GITHUB_WORKSPACE=str(folder))
+    assert outcome.code == 0, outcome.output
+    assert (folder / ".helmignore").read_text(encoding="utf-8") == ".git/\n.packages/\n"
+
+
+def test_a_pull_request_renders_every_environment(machine: Machine, tmp_path: Path) -> None:
+    folder = ordinary(tmp_path, {"values-test.yaml": json.dumps({"replicas": 2})})
+    job = "pull-request/Shop-build"
+    assert machine.run(job, folder).code == 0
+    broken = {"templates/x.yaml": 'a: "{{ .Values.here.x }}"\n', "values-dev.yaml": '{"here": {}}'}
+    outcome = machine.run(job, write(folder, broken))
+    assert outcome.code == 1, outcome.output
+
+
+@stubbed
+def test_a_library_is_packaged_only(machine: Machine, tmp_path: Path) -> None:
+    folder = ordinary(tmp_path, {"Chart.yaml": f"{CHART}type: library\n"})
+    assert machine.run("Shop/build", folder).code == 0
+    assert [line.split()[1] for line in machine.lines] == ["package"]
+    assert (folder / "chart" / "chart.tgz").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        ({}, []),
+        (
+            {
+                "Chart.lock": "dependencies:\n- name: redis\n"
+                "  repository: https://b.example/charts\n  version: 1.0.0\n- name: db\n"
+                "  repository: https://a.example/charts\n  version: 2.0.0\n- name: o\n"
+                "  repository: oci://c.example/charts\n- name: again\n"
+                "  repository: https://b.example/charts\n- name: l\n  repository: file://../lib\n"
+            },
+            [
+                "helm repo add repository-1 https://a.example/charts",
+                "helm repo add repository-2 https://b.example/charts",
+                "helm dependency build .",
+            ],
+        ),
+        ({"Chart.yaml": f"{CHART}dependencies:\n- name: x\n"}, ["helm dependency update ."]),
+        ({"Chart.yaml": f"{CHART}dependencies:\n- name: x\n", "charts/x/Chart.yaml": CHART}, []),
+    ],
+    ids=["none", "locked", "not locked", "in the repository"],
+)
+@stubbed
+def test_dependencies(
+    machine: Machine, tmp_path: Path, files: dict[str, str], lines: list[str]
+) -> None:
+    machine.runner.record("uvx")
+    folder = ordinary(tmp_path, files)
+    assert machine.run("Shop/build", folder).code == 0
+    assert [line for line in machine.lines if line.split()[1] in ("repo", "dependency")] == lines
+    if len(lines) > 1:
+        assert machine.run("Shop/build", folder, STUB_FAILS=lines[0]).code == 1
+        machine.log.unlink()
+        for job in ("Shop/lint", "Shop/test"):
+            assert machine.run(job, folder).code == 0
+        called = [line.split()[1] for line in machine.lines]
+        assert called.count("repo") == 4 and called.count("dependency") == 2
+
+
+# Checks
+
+
+def test_what_is_rendered_is_validated(machine: Machine, tmp_path: Path) -> None:
+    """By the real kubernetes-validate."""
+    folder = ordinary(tmp_path)
+    outcome = machine.run("Shop/test", folder)
+    assert outcome.code == 0, outcome.output
+    template = (folder / "templates/workloads.yaml").read_text(encoding="utf-8")
+    write(folder, {"templates/workloads.yaml": template.replace("containers:", "contaners:")})
+    outcome = machine.run("Shop/test", folder)
+    assert outcome.code == 1 and "'containers' is a required property" in outcome.output
+
+
+def test_every_environment_is_validated_in_a_pull_request(machine: Machine, tmp_path: Path) -> None:
+    machine.runner.record("uvx")
+    folder = ordinary(tmp_path)
+    job = "pull-request/Shop-test"
+    assert machine.run(job, folder, KUBERNETES_VERSION="1.33").code == 0
+    version = "--kubernetes-version 1.33 chart/rendered.yaml"
+    validate = f"uvx kubernetes-validate@1.37.0 --strict {version}"
+    assert machine.runner.lines == [validate] * 3
+
+
+@stubbed
+@pytest.mark.parametrize("rules", [True, False], ids=["own rules", "no rules"])
+def test_lint(machine: Machine, tmp_path: Path, rules: bool) -> None:
+    machine.runner.record("uvx")
+    files = {"values-dev.yaml": "{}", "values/dev.yaml": "{}", "values-prd.yaml": "{}"}
+    folder = ordinary(tmp_path, files | ({".yamllint": ""} if rules else {}))
+    assert machine.run("Shop/lint", folder).code == 0
+    [yamllint] = machine.runner.lines
+    options = "--strict" if rules else "--config-data {rules: {key-duplicates: enable}}"
+    listed = "Chart.yaml values-dev.yaml values-prd.yaml values.yaml values/dev.yaml"
+    assert yamllint == f"uvx yamllint@1.38.0 {options} {listed}"
+    assert machine.lines == ["helm lint . --values=values-dev.yaml --values=values/dev.yaml"]
+    assert machine.run("Shop/lint", folder, STUB_FAILS="helm lint").code == 1
+    assert machine.run("Shop/lint", folder, STUB_FAILS="uvx yamllint").code == 1
+    machine.log.unlink()
+    assert machine.run("pull-request/Shop-lint", folder).code == 0
+    assert machine.lines == [
+        "helm lint . --values=values-dev.yaml --values=values/dev.yaml",
+        "helm lint .",
+        "helm lint . --values=values-prd.yaml",
+    ]
+
+
+def test_no_rules_for_a_scan_are_worth_a_notice(machine: Machine, tmp_path: Path) -> None:
+    machine.runner.record("uvx")
+    folder = ordinary(tmp_path)
+    outcome = machine.run("Shop/security", folder)
+    assert outcome.code == 0 and len(outcome.notices) == 1 and machine.runner.lines == []
+    outcome = machine.run("Shop/security", write(folder, {".checkov.yaml": ""}))
+    [line] = machine.runner.lines
+    assert line.startswith("uvx checkov@") and line.endswith(" --directory . --quiet --compact")
+
+
+# Deployment
+
+UPGRADE = "helm upgrade shop chart/chart.tgz --install"
+
+
+@stubbed
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, f"{UPGRADE} --create-namespace --reset-values --wait --timeout 600s "
+             "--rollback-on-failure"),
+        ({"HELM_VERSION": "v3.19.0+g1"},
+         f"{UPGRADE} --create-namespace --reset-values --wait --timeout 600s --atomic"),
+        ({"ROLLOUT_SECONDS": "60", "KUBERNETES_NAMESPACE": "shop-dev"},
+         f"{UPGRADE} --namespace shop-dev --create-namespace --reset-values --wait --timeout 60s "
+         "--rollback-on-failure"),
+    ],
+    ids=["Helm 4", "Helm 3", "a namespace and a deadline"],
+)  # fmt: skip
+def test_deployment(
+    machine: Machine, tmp_path: Path, variables: dict[str, str], expected: str
+) -> None:
+    machine.runner.record("kubectl")
+    folder = write(tmp_path / "shop", {"chart/chart.tgz": ""})
+    assert machine.run("Shop/deploy", folder, **variables).code == 0
+    assert machine.lines == ["helm version --short", expected]
+    assert machine.runner.lines == []
+
+
+@stubbed
+@pytest.mark.parametrize("namespace", ["", "shop-dev"])
+def test_a_deployment_that_fails_shows_why(
+    machine: Machine, tmp_path: Path, namespace: str
+) -> None:
+    machine.runner.record("kubectl")
+    folder = write(tmp_path / "shop", {"chart/chart.tgz": ""})
+    variables = {"STUB_FAILS": "helm upgrade", "KUBERNETES_NAMESPACE": namespace}
+    outcome = machine.run("Shop/deploy", folder, **variables)
+    assert outcome.code == 1
+    assert "::error title=Rollout::The release shop did not become ready" in outcome.output
+    option = f" --namespace {namespace}" if namespace else ""
+    assert machine.runner.lines == [
+        f"kubectl get pods{option} --output wide",
+        f"kubectl get events{option} --sort-by .lastTimestamp",
+    ]
+
+
+# Publishing
+
+
+@stubbed
+@pytest.mark.parametrize(
+    ("tag", "good"),
+    [
+        ("v1.2.3", True),
+        ("1.2.3", True),
+        ("shop-1.2.3", True),
+        ("shop-v1.2.3", True),
+        ("charts/shop/1.2.3", True),
+        ("v11.2.3", False),
+        ("v1.2.30", False),
+        ("v1.1.2.3", False),
+        ("v1.2.3-rc.1", False),
+        ("main", False),
+    ],
+)
+def test_the_tag_ends_with_the_version(
+    machine: Machine, tmp_path: Path, tag: str, good: bool
+) -> None:
+    files = {"chart/chart.tgz": json.dumps({"Chart.yaml": CHART.replace("1.2.3", '"1.2.3"')})}
+    folder = write(tmp_path / "shop", files)
+    outcome = machine.run("Shop/publish", folder, GITHUB_REF_NAME=tag)
+    show = "helm show chart chart/chart.tgz"
+    if good:
+        assert outcome.code == 0, outcome.output
+        push = "helm push chart/chart.tgz oci://ghcr.io/acme/shop/charts"
+        assert machine.lines == [show, push]
+    else:
+        assert (outcome.code, machine.lines) == (1, [show])
+        [error] = outcome.output.splitlines()
+        assert error.startswith(f"::error title=Version::The tag {tag} does not end with")
+
+
+@stubbed
+def test_a_chart_is_published_elsewhere(machine: Machine, tmp_path: Path) -> None:
+    folder = write(tmp_path / "shop", {"chart/chart.tgz": json.dumps({"Chart.yaml": CHART})})
+    where = {"GITHUB_REF_NAME": "v1.2.3", "CHART_REPOSITORY": "ghcr.io/acme/charts"}
+    assert machine.run("Shop/publish", folder, **where).code == 0
+    assert machine.lines[-1] == "helm push chart/chart.tgz oci://ghcr.io/acme/charts"
+    assert machine.run("Shop/publish", folder, STUB_FAILS="helm push", **where).code == 1
+
+
+@pytest.mark.parametrize("text", ["helm 3.19.0\n", "kubectl 1.33.0\nhelm v3.19.0 # ours\n"])
+def test_the_version(machine: Machine, tmp_path: Path, text: str) -> None:
+    step, _ = yaml.safe_load(FILE["tools"]["helm"])
+    machine.runner.steps = {"version": Step(step["run"], {})}
+    output = tmp_path / "output"
+    project = write(tmp_path / "shop", {".tool-versions": text})
+    assert machine.run("version", project, GITHUB_OUTPUT=str(output)).code == 0
+    assert output.read_text(encoding="utf-8") == "version=v3.19.0\n"
