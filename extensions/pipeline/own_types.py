@@ -63,10 +63,11 @@ def read_folder(repository: Path, folder: str) -> dict[str, Any]:
         raise AnswerError("code_types_folder", f"{shown(folder)} holds no .yml; add a code type")
     if len(files) > FILES:
         raise AnswerError(folder, f"holds {len(files)} code types; at most {FILES} fit")
-    return {file.stem: _content(file, f"{folder}/{file.name}") for file in files}
+    return {file.stem: read_file(file, f"{folder}/{file.name}") for file in files}
 
 
-def _content(file: Path, place: str) -> Any:
+def read_file(file: Path, place: str) -> Any:
+    """What the file of a code type holds. Raises AnswerError with the place."""
     if not file.is_file():
         raise AnswerError(place, "is no file; a code type is one")
     if file.stat().st_size > FILE_BYTES:
