@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import pickle
 import re
@@ -30,8 +31,6 @@ from jinja2.runtime import Context
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE.parent / "template"
-OWN_TYPES = ("code_types_folder", "own_code_types")
-"""The answers that say which code types a repository has of its own."""
 YIELD = re.compile(r"\[% yield (\w+) from plan\(\)\.(\w+) %\](.*)\[% endyield %\]")
 
 
@@ -48,7 +47,8 @@ def load_pipeline() -> ModuleType:
     sys.modules[name] = package
     spec.loader.exec_module(package)
     modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
-    for module in (*modules, "recorded", "destination", "own_types"):
+    modules += ("recorded", "destination", "own_types", "repository_files", "proposal")
+    for module in modules:
         importlib.import_module(f"{name}.{module}")
     return package
 
@@ -56,8 +56,9 @@ def load_pipeline() -> ModuleType:
 class Orchestrator(Extension):
     """Globals for the templates: `plan`, `set_up`, `recorded`, `checksums`, `readable`; for
     copier.yml: `check_answers`, `problem`, `impossible`, `first_possible`, `code_type_choices`,
-    `default_name`, `type_of_runner`, `ask_for_environments`, `ask_for_registry`,
-    `ask_for_code_types_folder`, `usual_code_types_folder`, `content_of_code_types`, `outdated`.
+    `default_name`, `found`, `found_table`, `proposed`, `type_of_runner`, `ask_for_environments`,
+    `ask_for_registry`, `ask_for_code_types_folder`, `usual_code_types_folder`,
+    `content_of_code_types`, `outdated`.
     Filters: `scalar`, `flow`, `command`, `shell`.
     """
 
@@ -68,6 +69,7 @@ class Orchestrator(Extension):
         self.plans: dict[int, Any] = {}
         self.stored: dict[str, Any] = {}
         self.told = False
+        self.proposals: dict[Path, Any] = {}
         environment.globals.update(
             plan=self.plan,
             set_up=self.pipeline.setup.set_up,
@@ -78,6 +80,9 @@ class Orchestrator(Extension):
             problem=self.problem,
             code_type_choices=self.code_type_choices,
             default_name=self.pipeline.answers.default_name,
+            found=self.found,
+            found_table=self.found_table,
+            proposed=self.proposed,
             impossible=self.impossible,
             first_possible=self.first_possible,
             type_of_runner=self.type_of_runner,
@@ -129,10 +134,11 @@ class Orchestrator(Extension):
             given = self._given(context)
             self._tell_gone(context, given)
             if given and context["_copier_conf"]["defaults"]:
-                self._read(given)
+                self._read({**self._proposed(context), **given})
                 return ""
             # The rest is still to be asked for, so what is here may name what is not yet.
-            own = {name: given[name] for name in OWN_TYPES if name in given}
+            names = self.pipeline.answers.OWN_TYPES
+            own = {name: given[name] for name in names if name in given}
             self._check_alone({**self._data(context), **own})
             stored = self._stored(context)
             # What is stored and wrong, Copier would leave out of its prompts without a word.
@@ -181,6 +187,38 @@ class Orchestrator(Extension):
         """The first of some choices that is not greyed out; the first if all are."""
         possible = [c for c in choices if not self.impossible(context, question, c)]
         return [*possible, *choices][0]
+
+    @pass_context
+    def found(self, context: Context) -> str:
+        """The files that speak for what is proposed, as YAML: asked of nobody, and recorded."""
+        return json.dumps(dict(self._proposal(context).found))
+
+    @pass_context
+    def found_table(self, context: Context) -> str:
+        """What was found in the repository, in lines above the first question about it."""
+        proposal = self._proposal(context)
+        if not proposal.table:
+            return ""
+        text = f"Found in this repository, and proposed below:\n\n{proposal.table}\n\n"
+        if several := proposal.several:
+            text += f"Of {', '.join(several)} there are several: they are in the next answer.\n"
+        return text
+
+    @pass_context
+    def proposed(self, context: Context, question: str) -> str:
+        """What is proposed for a question, as YAML in one line; nothing where nothing was found.
+
+        Only for what the answers before have left of it.
+        """
+        proposal, module = self._proposal(context), self.pipeline.proposal
+        gone: set[str] = set()
+        if question != "code_types":
+            gone = set(proposal.code_types) - set(context.get("code_types", ()))
+        if question == "dependency_map":
+            left = {*context.get("code_types", ()), *(context.get("components") or {})}
+            gone = set(proposal.names) - left
+        value = getattr(module.without(proposal, gone), question)
+        return json.dumps(value, ensure_ascii=False) if value else ""
 
     @pass_context
     def type_of_runner(self, context: Context) -> str:
@@ -247,7 +285,7 @@ class Orchestrator(Extension):
         An update reads both the old and the new tree from what is recorded. Where there is no
         folder, as in the temporary ones that it renders into, what was recorded counts.
         """
-        given = {**self._merged(context), "code_types_folder": context["code_types_folder"]}
+        given = self._so_far(context)
         try:
             own = self._with_own_types(context, given).get("own_code_types", {})
         except self.pipeline.errors.AnswerError as error:
@@ -272,8 +310,13 @@ class Orchestrator(Extension):
     # -- for the templates ------------------------------------------------------------------
 
     def recorded(self, answers: Mapping[str, Any]) -> dict[str, Any]:
-        """The answers as their file holds them: a list of environments means `custom`."""
-        return {**answers, **({"branching": "custom"} if answers.get("environments") else {})}
+        """The answers as their file holds them: a list of environments means `custom`.
+
+        What was found is none of anybody's business where nothing was.
+        """
+        custom = {"branching": "custom"} if answers.get("environments") else {}
+        left_out = () if answers.get("found") else ("found",)
+        return {**{k: v for k, v in answers.items() if k not in left_out}, **custom}
 
     @pass_context
     def plan(self, context: Context) -> Any:
@@ -294,6 +337,34 @@ class Orchestrator(Extension):
             return self.pipeline.catalogue.load_catalogue(HERE.parent)
         except self.pipeline.errors.AnswerError as error:
             raise UserMessageError(str(error)) from None
+
+    def _proposal(self, context: Context) -> Any:
+        """What is proposed for the repository in the destination.
+
+        Nothing where somebody has said anything of it: what one answer leaves out, it leaves out
+        everywhere, whatever lies in the repository.
+        """
+        module = self.pipeline.proposal
+        said = {*self._stored(context), *self._data(context)}
+        destination = Path(context["_copier_conf"]["dst_path"])
+        if _updates() or said & set(module.ANSWERS) or not destination.is_dir():
+            return module.Proposal()
+        if destination not in self.proposals:
+            files = self.pipeline.repository_files.list_files(destination)
+            self.proposals[destination] = module.propose(files, self._code_types(context))
+        return self.proposals[destination]
+
+    def _code_types(self, context: Context) -> Any:
+        """Ours and the repository's own, as they are now. Raises AnswerError."""
+        given = self._with_own_types(context, self._so_far(context))
+        folder = self.pipeline.own_types.check_folder(given.get("code_types_folder", ""))
+        own = given.get("own_code_types", {})
+        return self.pipeline.own_types.with_own(self.catalogue, folder, own).code_types
+
+    def _proposed(self, context: Context) -> dict[str, Any]:
+        """The answers that are proposed."""
+        proposal = self._proposal(context)
+        return {name: getattr(proposal, name) for name in self.pipeline.proposal.ANSWERS}
 
     def _check_answers_file(self, context: Context) -> None:
         """Copier overwrites the answers file without asking, also one of another template."""
@@ -444,6 +515,11 @@ class Orchestrator(Extension):
                 f"it is what the files in {folder} hold, and differs; leave it out",
             )
         return {**given, "code_types_folder": folder, "own_code_types": own}
+
+    def _so_far(self, context: Context) -> dict[str, Any]:
+        """What is recorded and given, with the folder of own code types that was chosen by now."""
+        chosen = {k: context[k] for k in ("code_types_folder",) if k in context}
+        return {**self._merged(context), **chosen}
 
     def _tell_gone(self, context: Context, given: Mapping[str, Any]) -> None:
         """Say that own code types count as they were recorded: their folder is gone."""

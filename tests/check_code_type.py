@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -38,7 +39,7 @@ from copies import copy, export_template
 from offline_github import NotModelledError, OfflineGitHub, Run, actions
 from pipeline.answers import ORCHESTRATIONS
 from pipeline.catalogue import Catalogue, load_catalogue
-from pipeline.code_types import JOBS, CodeType
+from pipeline.code_types import JOBS, CodeType, Consumed
 from pipeline.components import CLOUDS
 from pipeline.errors import AnswerError
 from pipeline.names import check_name
@@ -52,8 +53,11 @@ FOLDER = "code-types"
 """Where the generated repositories say that they have it."""
 
 PATH = "part"
+DEV = {"name": "dev", "branch": "main"}
 BEFORE = "before"
-"""A component that it waits for, so that packages are placed."""
+PACKAGE = "package.txt"
+ANYTHING = Consumed("*")
+"""A component that it waits for, and its package, so that packages are placed."""
 
 ACCEPTED = {"concurrency-limits", "secrets-outside-env"}
 """What is so by design, whatever the code type is: see test_validators_are_silent.py for the first;
@@ -215,13 +219,21 @@ def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) 
     for number, product in enumerate(others, 2):
         place = f"{PATH}-{number}"
         components[place] = {"code_type": subject.name, "path": place, "produces": [product]}
-    edges: dict[str, list[str]] = dict.fromkeys(components, [] if sample else [BEFORE])
+    environments = [DEV]
+    if code_type.publish:
+        place = f"{PATH}-published"
+        components[place] = {"code_type": subject.name, "path": place, "publish": True}
+        environments.append({"name": "release", "tag": "v*"})
+    edge: dict[str, Any] = {"depends_on": [] if sample else [BEFORE]}
+    if not any(fnmatch(PACKAGE, consumed.product) for consumed in code_type.consumes or [ANYTHING]):
+        edge["artifacts"] = []
+    edges = [{"code_type": name, **edge} for name in components]
     if not sample:
         components[BEFORE] = {
             "code_type": "generic",
             "path": BEFORE,
-            "build": "touch package.txt",
-            "produces": ["package.txt"],
+            "build": f"touch {PACKAGE}",
+            "produces": [PACKAGE],
         }
     answers = {
         "project_name": "check",
@@ -230,7 +242,7 @@ def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) 
         "components": components,
         "dependency_map": edges,
         "orchestration": orchestration,
-        "environments": [{"name": "dev", "branch": "main"}],
+        "environments": environments,
         "cloud": cloud,
     }
     registry = subject.catalogue.clouds[cloud].registry if cloud != "none" else None
@@ -307,7 +319,7 @@ def lacking(subject: Subject, repositories: Mapping[str, Repository]) -> Iterato
     has: dict[tuple[str, str, str], bool] = {}
     for repository in repositories.values():
         for file, workflow in repository.workflows.items():
-            if not re.match(rf"{PATH}[-\w]*-dev\.yml", Path(file).name):
+            if not re.match(rf"{PATH}[-\w]*-(dev|release)\.yml", Path(file).name):
                 continue
             for name, job in workflow.jobs.items():
                 text = yaml.safe_dump(job.get("steps", []), width=10**6)
@@ -448,7 +460,7 @@ def run_sample(
     """The checks and the build of a pull request, for real."""
     answers = answers_for(subject, "none", "call", True)
     first = {PATH: answers["components"][PATH]}
-    answers |= {"components": first, "dependency_map": {PATH: []}}
+    answers |= {"components": first, "dependency_map": {PATH: []}, "environments": [DEV]}
     github = start(template, folder, answers, in_paths(files_of(sample, subject), answers))
     with_the_machines_packages(github)
     github.job_limit = 1800

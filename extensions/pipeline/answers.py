@@ -26,12 +26,13 @@ from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS, OBSERVED_COMPONENT
 from .names import EXPRESSION, check_no_collision
 from .own_types import check_folder, replacing, with_own
 from .schema import check
-from .triggers import check_chains
+from .triggers import check_chains, check_publishing
 
 DEFAULTS: Mapping[str, Any] = {
     "project_name": "project",
     "code_types_folder": "",
     "own_code_types": {},
+    "found": {},
     "code_types": [],
     "components": {},
     "dependency_map": [],
@@ -52,7 +53,19 @@ ORCHESTRATIONS = ("call", "dispatch", "observe")
 
 PROJECT_NAME_LENGTH = 100
 
-BEFORE_COMPONENTS = ("project_name", "code_types_folder", "own_code_types", "code_types")
+OWN_TYPES = ("code_types_folder", "own_code_types")
+"""The answers that say which code types a repository has of its own."""
+
+FOUND: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "string",
+        "pattern": r"\A[^`|\n]+\Z",
+        "description": "one line without ` and |, which docs/ci-cd.md shows in a table",
+    },
+}
+
+BEFORE_COMPONENTS = ("project_name", *OWN_TYPES, "found", "code_types")
 """The questions that are asked while there need not be any component yet."""
 
 BEFORE_ORCHESTRATION = (*BEFORE_COMPONENTS, "components", "dependency_map")
@@ -73,6 +86,8 @@ class Answers:
     """The answers, complete and free of contradictions."""
 
     project_name: str
+    found: Mapping[str, str]
+    """What an existing repository spoke for when it was asked: see `proposal.Proposal.found`."""
     components: tuple[Component, ...]
     dependencies: Dependencies
     orchestration: str
@@ -108,6 +123,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     project_name = _project_name(raw["project_name"])
     folder = check_folder(raw["code_types_folder"])
     shipped, catalogue = catalogue, with_own(catalogue, folder, raw["own_code_types"])
+    check(raw["found"], FOUND, "found")
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
     number = len({*raw["code_types"], *map(str, raw["components"])})
@@ -123,7 +139,9 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
     if asking not in BEFORE_ORCHESTRATION:
         _check_number(len(components), raw["orchestration"])
-    environments = read_environments(raw["branching"], _environments_so_far(raw, asking))
+    environments = read_environments(
+        raw["branching"], _environments_so_far(raw, asking, any(c.publishes for c in components))
+    )
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
     for switch in ("retry_approval", "pull_requests", "drift_check"):
@@ -132,10 +150,14 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_files(components, environments, raw["orchestration"])
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
-    if raw["orchestration"] == "observe" and asking not in BEFORE_ORCHESTRATION:
-        check_chains(components, dependencies.graph(components), environments)
+    if asking not in BEFORE_ORCHESTRATION:
+        graph = dependencies.graph(components)
+        check_publishing(components, graph, environments, raw["orchestration"])
+        if raw["orchestration"] == "observe":
+            check_chains(components, graph, environments)
     return Answers(
         project_name=project_name,
+        found=raw["found"],
         components=components,
         dependencies=dependencies,
         orchestration=raw["orchestration"],
@@ -151,10 +173,11 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     )
 
 
-def _environments_so_far(raw: Mapping[str, Any], asking: str) -> Any:
+def _environments_so_far(raw: Mapping[str, Any], asking: str, publishing: bool) -> Any:
     """While they are still to come, one stands for them that leaves all orchestrations possible."""
     to_come = asking == "orchestration" or (asking, raw["branching"]) == ("branching", "custom")
-    return [{"name": "dev", "branch": "main"}] if to_come else raw["environments"]
+    one = {"name": "dev", **({"tag": "v*"} if publishing else {"branch": "main"})}
+    return [one] if to_come else raw["environments"]
 
 
 def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:

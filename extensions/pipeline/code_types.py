@@ -50,6 +50,8 @@ class JobDefaults:
     """Whether it logs in to the registry that the answers name."""
     identity: bool = False
     """Whether it may ask for an OIDC token of its own, by which package indexes trust it."""
+    product: str = ""
+    """What it publishes: a product that the build has to leave; empty where it needs none."""
     variables: Mapping[str, str] = field(default_factory=dict)
     timeout_minutes: int = 30
 
@@ -207,6 +209,10 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     if "publish" in data:
         settings = {"name": "Publish", **data["publish"]}
         publish = _job("deploy", settings, tools, functions, "publish")
+        if publish.product and publish.product not in products:
+            raise unknown(publish.product, list(products), "publish.product", "product")
+        if not publish.command.strip():
+            raise AnswerError("publish.command", "it says nothing; say what publishes")
     if jobs["build"].command:
         raise AnswerError("jobs.build.command", "say in `products` what makes what")
     for product in data.get("produces", []):
@@ -268,6 +274,7 @@ def _job(
         cloud=settings.get("cloud", False),
         registry=settings.get("registry", False),
         identity=settings.get("identity", False),
+        product=settings.get("product", ""),
         variables=_variables(settings, place),
         timeout_minutes=settings.get("timeout_minutes", 30),
     )

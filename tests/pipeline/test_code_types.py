@@ -157,6 +157,15 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "truth as a job's variable": ({**MINIMAL, "jobs": {"lint": {"variables": {"A": True}}}}, False),
     "secret's variables": ({**MINIMAL, "secret_variables": {"A": ["B"]}}, True),
     "secret's variables as text": ({**MINIMAL, "secret_variables": {"A": "B"}}, False),
+    "what publishes": (
+        {**MINIMAL, "publish": {"command": "x", "identity": True, "product": "dist"}},
+        True,
+    ),
+    "what is published as a list": (
+        {**MINIMAL, "publish": {"command": "x", "product": ["dist"]}},
+        False,
+    ),
+    "identity in words": ({**MINIMAL, "publish": {"command": "x", "identity": "yes"}}, False),
     "prerequisites": ({**MINIMAL, "prerequisites": ["x"]}, True),
     "empty prerequisite": ({**MINIMAL, "prerequisites": [""]}, False),
 }
@@ -228,11 +237,16 @@ def texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+def jobs_of(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a code type's file says of jobs, and of the one that publishes."""
+    return [*data["jobs"].values(), *([data["publish"]] if "publish" in data else [])]
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_no_script_holds_an_expression(name: str) -> None:
     """GitHub would paste the value into the script before any shell could quote it."""
     data = SHIPPED[name]
-    scripts = [job["command"] for job in data["jobs"].values() if "command" in job]
+    scripts = [job["command"] for job in jobs_of(data) if "command" in job]
     for key in ("products", "functions"):
         scripts += texts(data.get(key, {}))
     for steps in (yaml.safe_load(text) for _, text in given_steps(name)):
@@ -282,13 +296,13 @@ def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_tool_and_product_is_of_use(name: str) -> None:
     data = SHIPPED[name]
-    used = {tool for job in data["jobs"].values() for tool in job.get("tools", [])}
+    used = {tool for job in jobs_of(data) for tool in job.get("tools", [])}
     assert used == set(data.get("tools", {}))
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
-    commands = [job.get("command", "") for job in data["jobs"].values()]
-    commands += texts(data.get("products", {}))
+    commands = [job.get("command", "") for job in jobs_of(data)]
+    commands += texts([data.get("products", {}), data.get("functions", {})])
     for function in data.get("functions", {}):
-        assert any(re.search(rf"^ *{function}\b", text, re.MULTILINE) for text in commands)
+        assert any(re.search(rf"\b{function}\b(?!\(\))", text) for text in commands)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -300,14 +314,18 @@ def test_a_function_is_called_what_its_file_says(name: str) -> None:
 
 
 def test_what_differs_in_a_pull_request() -> None:
-    """An image is not pushed, and manifests are rendered for every environment."""
+    """An image is not pushed, manifests are rendered for every environment, no tag is there."""
     differing = {
         (name, product)
         for name, code_type in CODE_TYPES.items()
         for product, commands in code_type.products.items()
         if commands.command != commands.pull_request
     }
-    assert differing == {("docker", "docker-image"), ("kubernetes", "rendered.yaml")}
+    assert differing == {
+        ("docker", "docker-image"),
+        ("kubernetes", "rendered.yaml"),
+        ("python", "dist"),
+    }
     image = CODE_TYPES["docker"].products["docker-image"]
     assert "push=true" in image.command and "imagetools create" in image.command
     assert "push=false" in image.pull_request
@@ -318,7 +336,7 @@ def test_which_jobs_log_in() -> None:
     """Deployments to a cloud, and what pushes an image; everything else goes without."""
     jobs = [(name, job, what) for name, t in CODE_TYPES.items() for job, what in t.jobs.items()]
     assert {(name, job) for name, job, what in jobs if what.cloud} == {
-        (name, "deploy") for name in ("docker", "generic", "kubernetes", "python", "terraform")
+        (name, "deploy") for name in CODE_TYPES
     }
     assert [(name, job) for name, job, what in jobs if what.registry] == [("docker", "build")]
 
@@ -450,6 +468,22 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".outputs.image: ",
         "did you mean 'image'?",
     ),
+    "publishing no product": (
+        go(products={"image": "x"}, publish={"command": "x", "product": "imag"}),
+        ".publish.product: ",
+        "did you mean 'image'?",
+    ),
+    "publishing by no command": (go(publish={"secrets": True}), ".publish.command: ", "publishes"),
+    "publishing by an expression": (
+        go(publish={"command": "${{ x }}"}),
+        ".publish.command: ",
+        "`env`",
+    ),
+    "publishing by an unknown tool": (
+        go(publish={"command": "x", "tools": ["uv"]}),
+        ".publish.tools: ",
+        "tool of this file",
+    ),
     "output of nothing": (go(outputs={"image": ""}), ".outputs.image: ", "is no product"),
     "output with a space": (
         go(products={"a": "x"}, outputs={"my image": "a"}),
@@ -552,12 +586,14 @@ def test_adding_a_code_type_is_adding_a_file(folder: Path) -> None:
         products={"app": "go build -o app"},
         jobs={"test": {"command": "go test ./...", "timeout_minutes": 10}},
     )
-    loaded = load(folder, text)
-    assert list(loaded) == sorted([*CODE_TYPES, "go"])
-    assert {name: what for name, what in loaded.items() if name != "go"} == CODE_TYPES
-    answers = read(known=loaded, code_types=["go", "terraform"], components={"x": generic()})
-    assert [c.name for c in answers.components] == ["go", "terraform", "x"]
-    assert [(e.consumer, e.producer) for e in answers.dependencies.edges] == [("go", "terraform")]
+    loaded = load(folder, text, "golang.yml")
+    assert list(loaded) == sorted([*CODE_TYPES, "golang"])
+    assert {name: what for name, what in loaded.items() if name != "golang"} == CODE_TYPES
+    answers = read(known=loaded, code_types=["golang", "terraform"], components={"x": generic()})
+    assert [c.name for c in answers.components] == ["golang", "terraform", "x"]
+    assert [(e.consumer, e.producer) for e in answers.dependencies.edges] == [
+        ("golang", "terraform")
+    ]
     (component, *_) = answers.components
     assert component.commands == {"test": "go test ./...", "build": "go build -o app"}
     assert component.produces == ("app",)
@@ -629,6 +665,12 @@ def test_a_command_of_ones_own_gets_no_functions() -> None:
     assert component.commands["build"] == component.pull_request["build"] == "render all"
 
 
+JAVA_BUILD = [
+    *("run_maven", "run_gradle", "maven_without_checks"),
+    *("build_maven", "build_gradle", "build_jars"),
+]
+
+
 def test_the_shipped_functions_stand_where_they_are_called() -> None:
     made = plan(code_types=sorted(CODE_TYPES))
     assert made.pull_request
@@ -643,10 +685,44 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "docker test": ["build_image"],
         "docker security": ["build_image"],
         "docker build": ["build_image", "write_reference"],
+        "go lint": ["find_packages", "install_tool"],
+        "go test": ["find_packages"],
+        "go security": ["find_packages", "install_tool"],
+        "go build": ["find_packages", "find_programs"],
+        "dotnet lint": ["find_project", "find_above"],
+        "dotnet test": ["find_project", "find_above", "is_test"],
+        "dotnet security": ["find_project"],
+        "dotnet build": ["find_project", "is_test"],
+        "java lint": ["run_maven", "run_gradle"],
+        "java test": ["run_maven", "run_gradle", "maven_without_checks"],
+        "java security": ["run_maven", "maven_without_checks", "scan"],
+        "java build": JAVA_BUILD,
         "kubernetes build": ["render"],
+        **{
+            f"{tool} {job}": ["root_modules"]
+            for tool in ("opentofu", "terraform")
+            for job in ("lint", "test", "deploy")
+        },
+        **{
+            f"in pull requests {tool}-{job}": ["root_modules"]
+            for tool in ("opentofu", "terraform")
+            for job in ("lint", "test")
+        },
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],
+        "in pull requests go-lint": ["find_packages", "install_tool"],
+        "in pull requests go-test": ["find_packages"],
+        "in pull requests go-security": ["find_packages", "install_tool"],
+        "in pull requests go-build": ["find_packages", "find_programs"],
+        "in pull requests dotnet-lint": ["find_project", "find_above"],
+        "in pull requests dotnet-test": ["find_project", "find_above", "is_test"],
+        "in pull requests dotnet-security": ["find_project"],
+        "in pull requests dotnet-build": ["find_project", "is_test"],
+        "in pull requests java-lint": ["run_maven", "run_gradle"],
+        "in pull requests java-test": ["run_maven", "run_gradle", "maven_without_checks"],
+        "in pull requests java-security": ["run_maven", "maven_without_checks", "scan"],
+        "in pull requests java-build": JAVA_BUILD,
         "in pull requests kubernetes-build": ["render"],
     }
 
