@@ -2,6 +2,7 @@
 
     python3 dev.py demo DESTINATION [ANSWERS]   copy the template, at HEAD, into a new repository
     python3 dev.py test [PYTEST ARGUMENTS]      run the tests
+    python3 dev.py check CODE_TYPE              run a code type through all of them (--help: more)
     python3 dev.py setup                        only install what the tests need
 
 What is needed is installed once: Python packages into `.venv`, npm packages into
@@ -89,6 +90,10 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["demo", destination, *rest] if len(rest) < 2:
             demo(destination, *rest)
+        case ["check", *check_arguments]:
+            setup()
+            program = ROOT / "tests" / "check_code_type.py"
+            run(SCRIPTS / "python", program, *check_arguments, cwd=Path.cwd())
         case ["setup"]:
             setup()
         case ["test", *pytest_arguments]:

@@ -47,16 +47,18 @@ def load_pipeline() -> ModuleType:
     sys.modules[name] = package
     spec.loader.exec_module(package)
     modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
-    for module in (*modules, "recorded", "destination", "repository_files", "proposal"):
+    modules += ("recorded", "destination", "own_types", "repository_files", "proposal")
+    for module in modules:
         importlib.import_module(f"{name}.{module}")
     return package
 
 
 class Orchestrator(Extension):
-    """Globals for the templates: `plan`, `set_up`, `recorded`, `checksums`; for copier.yml:
-    `check_answers`, `problem`, `impossible`, `first_possible`, `code_type_choices`,
+    """Globals for the templates: `plan`, `set_up`, `recorded`, `checksums`, `readable`; for
+    copier.yml: `check_answers`, `problem`, `impossible`, `first_possible`, `code_type_choices`,
     `default_name`, `found`, `found_table`, `proposed`, `type_of_runner`, `ask_for_environments`,
-    `ask_for_registry`.
+    `ask_for_registry`, `ask_for_code_types_folder`, `usual_code_types_folder`,
+    `content_of_code_types`, `outdated`.
     Filters: `scalar`, `flow`, `command`, `shell`.
     """
 
@@ -66,12 +68,14 @@ class Orchestrator(Extension):
         self.read: dict[bytes, Any] = {}
         self.plans: dict[int, Any] = {}
         self.stored: dict[str, Any] = {}
+        self.told = False
         self.proposals: dict[Path, Any] = {}
         environment.globals.update(
             plan=self.plan,
             set_up=self.pipeline.setup.set_up,
             recorded=self.recorded,
             checksums=self.pipeline.recorded.checksums,
+            readable=self.pipeline.recorded.Readable,
             check_answers=self.check_answers,
             problem=self.problem,
             code_type_choices=self.code_type_choices,
@@ -84,6 +88,10 @@ class Orchestrator(Extension):
             type_of_runner=self.type_of_runner,
             ask_for_environments=self.ask_for_environments,
             ask_for_registry=self.ask_for_registry,
+            ask_for_code_types_folder=self.ask_for_code_types_folder,
+            usual_code_types_folder=self.usual_code_types_folder,
+            content_of_code_types=self.content_of_code_types,
+            outdated=self.outdated,
         )
         printing = self.pipeline.printing
         environment.filters.update(
@@ -95,9 +103,16 @@ class Orchestrator(Extension):
 
     # -- for copier.yml ---------------------------------------------------------------------
 
-    def code_type_choices(self) -> str:
+    @pass_context
+    def code_type_choices(self, context: Context) -> str:
         """The choices of the question `code_types`, as YAML: label and name."""
-        types = self.catalogue.code_types.values()
+        folder, own = context.get("code_types_folder", ""), context.get("own_code_types", {})
+        try:
+            types = self.pipeline.own_types.with_own(
+                self.catalogue, folder, own
+            ).code_types.values()
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
         return str(yaml.safe_dump([[t.label, t.name] for t in types], allow_unicode=True))
 
     @pass_context
@@ -117,11 +132,14 @@ class Orchestrator(Extension):
         self._check_unedited(context)
         try:
             given = self._given(context)
+            self._tell_gone(context, given)
             if given and context["_copier_conf"]["defaults"]:
                 self._read({**self._proposed(context), **given})
                 return ""
             # The rest is still to be asked for, so what is here may name what is not yet.
-            self._check_alone(self._data(context))
+            names = self.pipeline.answers.OWN_TYPES
+            own = {name: given[name] for name in names if name in given}
+            self._check_alone({**self._data(context), **own})
             stored = self._stored(context)
             # What is stored and wrong, Copier would leave out of its prompts without a word.
             if _updates() and stored and self._problem_of(stored, ""):
@@ -143,6 +161,8 @@ class Orchestrator(Extension):
             return ""
         known = {q: context[q] for q in self._questions_until(question) if q in context}
         problem = self._problem_of({**known, question: value}, question)
+        if question == "code_types_folder" and not problem:
+            problem = self._problem_of_folder(context, value)
         # What is wrong without this answer too, it cannot mend; `check_answers` says so.
         return "" if problem == self._problem_of(known, question) else problem
 
@@ -237,7 +257,7 @@ class Orchestrator(Extension):
         had never been any. One that was written is kept for the next image.
         """
         usual = self.pipeline.answers.DEFAULTS["registry"]
-        if self._given(context).get("registry", usual) != usual:
+        if self._merged(context).get("registry", usual) != usual:
             return True
         try:
             known = {q: context[q] for q in self._questions_until("registry") if q in context}
@@ -245,6 +265,47 @@ class Orchestrator(Extension):
         except self.pipeline.errors.AnswerError:
             return False  # said at the question that is wrong, or at the end
         return any(map(self.pipeline.components.pushes, components))
+
+    @pass_context
+    def ask_for_code_types_folder(self, context: Context) -> bool:
+        """Whether the folder of own code types counts: somebody named one, or one is there."""
+        return bool(self._merged(context).get("code_types_folder")) or bool(
+            self.usual_code_types_folder(context)
+        )
+
+    @pass_context
+    def usual_code_types_folder(self, context: Context) -> str:
+        """Where own code types usually are, if any are there."""
+        return str(self.pipeline.own_types.usual_folder(self._repository(context)))
+
+    @pass_context
+    def content_of_code_types(self, context: Context) -> str:
+        """What the code types in the folder hold now, as YAML: it is recorded.
+
+        An update reads both the old and the new tree from what is recorded. Where there is no
+        folder, as in the temporary ones that it renders into, what was recorded counts.
+        """
+        given = self._so_far(context)
+        try:
+            own = self._with_own_types(context, given).get("own_code_types", {})
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+        return str(yaml.safe_dump(own, allow_unicode=True))
+
+    @pass_context
+    def outdated(self, context: Context) -> str:
+        """A word where what is recorded of own code types is not what their folder holds.
+
+        Copier drops a recorded answer at which its validator says something, and computes the
+        default anew. For `--data` it would end with a traceback; `check_answers` looks at that.
+        """
+        if "own_code_types" in self._data(context):
+            return ""
+        return (
+            ""
+            if context["own_code_types"] == yaml.safe_load(self.content_of_code_types(context))
+            else "outdated"
+        )
 
     # -- for the templates ------------------------------------------------------------------
 
@@ -290,8 +351,15 @@ class Orchestrator(Extension):
             return module.Proposal()
         if destination not in self.proposals:
             files = self.pipeline.repository_files.list_files(destination)
-            self.proposals[destination] = module.propose(files, self.catalogue.code_types)
+            self.proposals[destination] = module.propose(files, self._code_types(context))
         return self.proposals[destination]
+
+    def _code_types(self, context: Context) -> Any:
+        """Ours and the repository's own, as they are now. Raises AnswerError."""
+        given = self._with_own_types(context, self._so_far(context))
+        folder = self.pipeline.own_types.check_folder(given.get("code_types_folder", ""))
+        own = given.get("own_code_types", {})
+        return self.pipeline.own_types.with_own(self.catalogue, folder, own).code_types
 
     def _proposed(self, context: Context) -> dict[str, Any]:
         """The answers that are proposed."""
@@ -369,6 +437,14 @@ class Orchestrator(Extension):
             return str(error)
         return ""
 
+    def _problem_of_folder(self, context: Context, folder: str) -> str:
+        """What is wrong with the code types in a folder."""
+        try:
+            given = self._with_own_types(context, {"code_types_folder": folder})
+        except self.pipeline.errors.AnswerError as error:
+            return str(error)
+        return self._problem_of(given, "own_code_types")
+
     def _parsed(self, name: str, value: Any) -> Any:
         return self.pipeline.answers.parsed(name, value)
 
@@ -417,6 +493,52 @@ class Orchestrator(Extension):
         return ""
 
     def _given(self, context: Context) -> dict[str, Any]:
+        """What is recorded, as changed by `--data`, `--data-file` and the code types' files."""
+        return self._with_own_types(context, self._merged(context))
+
+    def _with_own_types(self, context: Context, given: dict[str, Any]) -> dict[str, Any]:
+        """These answers with what the folder of own code types holds now. Raises AnswerError."""
+        own_types, data = self.pipeline.own_types, self._data(context)
+        named = given.get("code_types_folder", self.usual_code_types_folder(context))
+        folder = own_types.check_folder(named)
+        if not folder:
+            return {k: v for k, v in given.items() if k != "own_code_types" or k in data}
+        # What was recorded of another folder says nothing of this one.
+        same = "own_code_types" in data or self._stored(context).get("code_types_folder") == named
+        recorded = same and given.get("own_code_types")
+        if recorded and not own_types.present(self._repository(context), folder):
+            return {**given, "code_types_folder": folder}
+        own = own_types.read_folder(self._repository(context), folder)
+        if self._parsed("own_code_types", data.get("own_code_types", own)) != own:
+            raise self.pipeline.errors.AnswerError(
+                "own_code_types",
+                f"it is what the files in {folder} hold, and differs; leave it out",
+            )
+        return {**given, "code_types_folder": folder, "own_code_types": own}
+
+    def _so_far(self, context: Context) -> dict[str, Any]:
+        """What is recorded and given, with the folder of own code types that was chosen by now."""
+        chosen = {k: context[k] for k in ("code_types_folder",) if k in context}
+        return {**self._merged(context), **chosen}
+
+    def _tell_gone(self, context: Context, given: Mapping[str, Any]) -> None:
+        """Say that own code types count as they were recorded: their folder is gone."""
+        folder = given.get("code_types_folder")
+        if self.told or not folder or not self._stored(context).get("own_code_types"):
+            return
+        if not self.pipeline.own_types.present(self._repository(context), folder):
+            print(
+                f"code_types_folder: {folder} is gone, so its code types count as they were "
+                "recorded; put it back, or say --data code_types_folder= to do without them",
+                file=sys.stderr,
+            )
+            self.told = True
+
+    @staticmethod
+    def _repository(context: Context) -> Path:
+        return Path(context["_copier_conf"]["dst_path"])
+
+    def _merged(self, context: Context) -> dict[str, Any]:
         """What is recorded, as changed by `--data` and `--data-file`."""
         data = self._data(context)
         given = {**self._stored(context), **data}

@@ -4,6 +4,7 @@ answers.py       reads the answers, with everything that may be wrong in them
 catalogue.py     what the template knows: code types and clouds
 code_types.py    reads `code_types/*.yml`
 clouds.py        reads `clouds/*.yml`: logins and registries
+own_types.py     reads code types that a repository has of its own
 components.py    which components there are, with their settings
 dependencies.py  who waits for whom, and which files go where
 graph.py         order, waves, cycles

@@ -10,6 +10,7 @@ import yaml
 
 from .catalogue import Catalogue
 from .clouds import DEFAULT_REGISTRY, REGISTRY_ENVIRONMENT, Cloud, Registry, read_registry
+from .code_types import NOT_YAML
 from .components import (
     CLOUDS,
     Component,
@@ -23,11 +24,14 @@ from .environments import PULL_REQUEST, Environment, read_environments, title
 from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS
 from .names import EXPRESSION, check_no_collision
+from .own_types import check_folder, replacing, with_own
 from .schema import check
 from .triggers import check_chains, check_publishing
 
 DEFAULTS: Mapping[str, Any] = {
     "project_name": "project",
+    "code_types_folder": "",
+    "own_code_types": {},
     "found": {},
     "code_types": [],
     "components": {},
@@ -49,6 +53,9 @@ ORCHESTRATIONS = ("call", "dispatch", "observe")
 
 PROJECT_NAME_LENGTH = 100
 
+OWN_TYPES = ("code_types_folder", "own_code_types")
+"""The answers that say which code types a repository has of its own."""
+
 FOUND: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": {
@@ -58,13 +65,20 @@ FOUND: Mapping[str, Any] = {
     },
 }
 
-BEFORE_COMPONENTS = ("project_name", "found", "code_types")
+BEFORE_COMPONENTS = ("project_name", *OWN_TYPES, "found", "code_types")
 """The questions that are asked while there need not be any component yet."""
 
 BEFORE_ORCHESTRATION = (*BEFORE_COMPONENTS, "components", "dependency_map")
 """Those that are asked while it is still open how many components there may be."""
 
-_TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud", "registry")
+_TEXT_ANSWERS = (
+    "project_name",
+    "code_types_folder",
+    "orchestration",
+    "branching",
+    "cloud",
+    "registry",
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,8 @@ class Answers:
     retry_approval: bool
     pull_requests: bool
     drift_check: bool
+    notices: tuple[str, ...] = ()
+    """What a person should know about them."""
 
 
 def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "") -> Answers:
@@ -105,6 +121,8 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
             raise AnswerError(key, f"there is no such answer{nearest(key, DEFAULTS)}")
     raw = {name: parsed(name, given.get(name, default)) for name, default in DEFAULTS.items()}
     project_name = _project_name(raw["project_name"])
+    folder = check_folder(raw["code_types_folder"])
+    shipped, catalogue = catalogue, with_own(catalogue, folder, raw["own_code_types"])
     check(raw["found"], FOUND, "found")
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
@@ -151,6 +169,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         retry_approval=raw["retry_approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
+        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components}),
     )
 
 
@@ -185,9 +204,7 @@ def parsed(name: str, value: Any) -> Any:
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "cannot be read"
         raise AnswerError(name, f"{shown(value)} is not YAML: {problem}{where}") from error
-    except (ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        # PyYAML lets its own errors through: 2024-13-45 looks like a date and is none, `!!int ''`
-        # has no digits, a thousand brackets are too deep.
+    except NOT_YAML as error:
         raise AnswerError(name, f"{shown(value)} is not YAML: {error}") from error
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .clouds import Cloud, load_clouds
-from .code_types import CodeType, load_code_types
+from .code_types import CodeType, load_code_types, load_schema
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,11 @@ class Catalogue:
 
     code_types: Mapping[str, CodeType]
     clouds: Mapping[str, Cloud]
+    schema: Mapping[str, Any]
+    """The form of code types, for those of a repository's own."""
 
 
 def load_catalogue(template: Path) -> Catalogue:
     """Read `code_types/` and `clouds/` of the template. Raises AnswerError with file and key."""
-    return Catalogue(load_code_types(template / "code_types"), load_clouds(template / "clouds"))
+    folder = template / "code_types"
+    return Catalogue(load_code_types(folder), load_clouds(template / "clouds"), load_schema(folder))

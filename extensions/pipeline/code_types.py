@@ -21,6 +21,13 @@ JOBS = ("lint", "test", "security", "build", "deploy")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml where it is there: code types are read at the start of every copy."""
 
+NOT_YAML = (
+    *(yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError),
+    RecursionError,
+)
+"""What PyYAML raises. It lets other errors than its own through: 2024-13-45 looks like a date and
+is none, `!!int ''` has no digits, a thousand brackets are too deep."""
+
 CHECKS = ("lint", "test", "security")
 """The jobs that run in parallel; a failure of one blocks build and deploy."""
 
@@ -129,23 +136,29 @@ class CodeType:
     """What the deploy job is for a component that is published."""
     consumes: tuple[Consumed, ...] = ()
     detect: Detect | None = None
+    file: str = ""
+    """Where a repository has it, for one of its own."""
 
 
 def load_code_types(folder: Path) -> dict[str, CodeType]:
     """Read every `*.yml` of the folder, by name.
 
-    Raises AnswerError with file and key when a file breaks `schema.json` or names a code type
-    that does not exist.
+    Raises AnswerError with file and key when a file breaks `schema.json`.
     """
-    schema = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+    schema = load_schema(folder)
     # Sorted: a folder lists its files in another order on every file system.
     files = sorted(folder.glob("*.yml"), key=lambda file: file.name)
-    code_types = {file.stem: _read(file, _resolved(schema)) for file in files}
-    for code_type in code_types.values():
-        for other in code_type.depends_on:
-            # A code type that another catalogue left out is no error: nobody can select it.
-            check_name(other, f"code_types/{code_type.name}.yml: depends_on")
+    code_types = {}
+    for file in files:
+        place = f"code_types/{file.name}"
+        data = read_yaml(file.read_bytes(), place)
+        code_types[file.stem] = read_code_type(file.stem, data, schema, place)
     return code_types
+
+
+def load_schema(folder: Path) -> Mapping[str, Any]:
+    """`schema.json` of the folder, with its shared definitions in place."""
+    return _resolved(json.loads((folder / "schema.json").read_text(encoding="utf-8")))
 
 
 def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -164,45 +177,56 @@ def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return resolved
 
 
-def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
-    place = f"code_types/{file.name}"
-    data = read_yaml(file.read_bytes(), place)
-    check(data, schema, place)
+def read_code_type(name: str, data: Any, schema: Mapping[str, Any], file: str) -> CodeType:
+    """The content of a file, as a code type. Raises AnswerError with file and key."""
+    try:
+        return _read(name, data, schema)
+    except AnswerError as error:
+        raise AnswerError(": ".join(filter(None, (file, error.place))), error.cause) from error
+
+
+def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
+    check_name(name, "")
+    check(data, schema, "")
+    for key in ("label", "description"):
+        _check_line(data[key], key)
+    for other in data.get("depends_on", []):
+        # A code type that another catalogue left out is no error: nobody can select it.
+        check_name(other, "depends_on")
     tools = {name: text.strip("\n") for name, text in data.get("tools", {}).items()}
-    for name, text in tools.items():
-        check_steps(text, f"{place}.tools.{name}")
+    for tool, text in tools.items():
+        check_steps(text, f"tools.{tool}")
     functions = {name: text.strip("\n") for name, text in data.get("functions", {}).items()}
-    for name, text in functions.items():
-        if not VARIABLE.fullmatch(name):
-            raise AnswerError(f"{place}.functions", f"{name!r} is no name of a shell function")
-        check_command(text, f"{place}.functions.{name}")
-    products = _products(data.get("products", {}), functions, place)
+    for function, text in functions.items():
+        if not VARIABLE.fullmatch(function):
+            raise AnswerError("functions", f"{function!r} is no name of a shell function")
+        check_command(text, f"functions.{function}")
+    products = _products(data.get("products", {}), functions)
     jobs = {
-        job: _job(job, data["jobs"].get(job) or {}, tools, functions, f"{place}.jobs.{job}")
-        for job in JOBS
+        job: _job(job, data["jobs"].get(job) or {}, tools, functions, f"jobs.{job}") for job in JOBS
     }
     publish = None
     if "publish" in data:
         settings = {"name": "Publish", **data["publish"]}
-        publish = _job("deploy", settings, tools, functions, f"{place}.publish")
+        publish = _job("deploy", settings, tools, functions, "publish")
         if publish.product and publish.product not in products:
-            raise unknown(publish.product, list(products), f"{place}.publish.product", "product")
+            raise unknown(publish.product, list(products), "publish.product", "product")
         if not publish.command.strip():
-            raise AnswerError(f"{place}.publish.command", "it says nothing; say what publishes")
+            raise AnswerError("publish.command", "it says nothing; say what publishes")
     if jobs["build"].command:
-        raise AnswerError(f"{place}.jobs.build.command", "say in `products` what makes what")
+        raise AnswerError("jobs.build.command", "say in `products` what makes what")
     for product in data.get("produces", []):
         if product not in products:
-            raise unknown(product, list(products), f"{place}.produces", "product")
+            raise unknown(product, list(products), "produces", "product")
     for output, product in data.get("outputs", {}).items():
-        check_name(output, f"{place}.outputs")
+        check_name(output, "outputs")
         if product not in products:
-            raise unknown(product, list(products), f"{place}.outputs.{output}", "product")
+            raise unknown(product, list(products), f"outputs.{output}", "product")
     for secret, others in data.get("secret_variables", {}).items():
-        for name in (secret, *others):
-            check_variable(name, f"{place}.secret_variables")
+        for variable in (secret, *others):
+            check_variable(variable, "secret_variables")
     return CodeType(
-        name=check_name(file.stem, place),
+        name=name,
         label=data["label"],
         description=data["description"],
         jobs=jobs,
@@ -211,11 +235,11 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         products=products,
         outputs=data.get("outputs", {}),
         clouds={
-            name: _cloud(given, f"{place}.clouds.{name}")
-            for name, given in data.get("clouds", {}).items()
+            cloud: _cloud(given, f"clouds.{cloud}")
+            for cloud, given in data.get("clouds", {}).items()
         },
         secret_variables={
-            name: tuple(others) for name, others in data.get("secret_variables", {}).items()
+            secret: tuple(others) for secret, others in data.get("secret_variables", {}).items()
         },
         tools=tools,
         prerequisites=tuple(data.get("prerequisites", [])),
@@ -223,10 +247,10 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
         leaves_out_others=data.get("leaves_out_others", False),
         publish=publish,
         consumes=tuple(
-            _consumed(given, f"{place}.consumes[{index}]")
+            _consumed(given, f"consumes[{index}]")
             for index, given in enumerate(data.get("consumes", []))
         ),
-        detect=_detect(data["detect"], products, f"{place}.detect") if "detect" in data else None,
+        detect=_detect(data["detect"], products, "detect") if "detect" in data else None,
     )
 
 
@@ -307,16 +331,14 @@ def _check_expression(text: str, place: str, groups: int = 0) -> None:
         raise AnswerError(place, f"{text!r} has no group that says what is named")
 
 
-def _products(
-    given: Mapping[str, Any], functions: Mapping[str, str], place: str
-) -> dict[str, Product]:
+def _products(given: Mapping[str, Any], functions: Mapping[str, str]) -> dict[str, Product]:
     products = {}
     for name, commands in given.items():
-        check_path(name, f"{place}.products")
+        check_path(name, "products")
         if isinstance(commands, str):
             commands = {"command": commands}
         for text in commands.values():
-            check_command(text, f"{place}.products.{name}")
+            check_command(text, f"products.{name}")
         command = _with_functions(commands["command"], functions)
         pull_request = _with_functions(commands.get("pull_request", ""), functions)
         products[name] = Product(command, pull_request or command)
@@ -353,6 +375,12 @@ def _variables(given: Mapping[str, Any], place: str) -> dict[str, str]:
     return variables
 
 
+def _check_line(text: str, place: str) -> None:
+    """It is shown in one line of a prompt, which Copier renders, and of a page."""
+    if not text.isprintable() or any(bracket in text for bracket in ("[[", "[%", "[#")):
+        raise AnswerError(place, "expected one line of printable characters without [[, [% and [#")
+
+
 def check_steps(text: str, place: str) -> None:
     """Steps are printed as they stand, so they must be a YAML list. Raises AnswerError."""
     steps = read_yaml(text, place)
@@ -364,7 +392,7 @@ def read_yaml(text: str | bytes, place: str) -> Any:
     """The text, parsed. Raises AnswerError."""
     try:
         return yaml.load(text, Loader=LOADER)
-    except (yaml.YAMLError, ValueError) as error:
+    except NOT_YAML as error:
         raise AnswerError(place, f"not YAML: {error}") from error
 
 

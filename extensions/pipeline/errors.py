@@ -25,6 +25,7 @@ class AnswerError(Exception):
             for part in place.split(".")
         ]
         super().__init__(f"{one_line('.'.join(parts))}: {one_line(cause)}")
+        self.place, self.cause = place, cause
         self.answer = re.split(r"[.\[]", place, maxsplit=1)[0]
         """The answer that the place lies in."""
 

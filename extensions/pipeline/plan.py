@@ -431,7 +431,7 @@ def make_plan(answers: Answers) -> Plan:
         orchestrators=tuple(orchestrators),
         workflows=tuple(workflows),
         pull_request=plan_pull_request(answers, order) if answers.pull_requests else None,
-        notices=answers.dependencies.notices,
+        notices=answers.notices + answers.dependencies.notices,
     )
 
 

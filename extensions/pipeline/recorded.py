@@ -1,4 +1,4 @@
-"""The checksums that stand over recorded answers, so that an edit by hand is noticed.
+"""How answers are recorded: readable, with checksums over them, so that an edit is noticed.
 
 Copier renders the old and the new tree of an update from one answers file. What was edited there
 changes both alike, and so the update changes nothing, without a word.
@@ -48,6 +48,18 @@ def sealed(text: str) -> str:
     """The text of an answers file with the checksums of what it says now: for migrations."""
     line = f"# checksums: {checksums(yaml.safe_load(text))}\n"
     return LINE.sub(lambda _: line, text, count=1)
+
+
+class Readable(yaml.SafeDumper):
+    """Writes texts of several lines as blocks: a person reads what changed in a command."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # Where a block could not hold it, PyYAML quotes it all the same.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
+
+
+Readable.add_representer(str, _text)
 
 
 def _checksum(value: Any, known: dict[int, bytes]) -> bytes:

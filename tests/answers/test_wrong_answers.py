@@ -24,7 +24,14 @@ from pipeline.errors import AnswerError
 from toolbox import ROOT
 
 CATALOGUE = load_catalogue(ROOT)
-TEXT_ANSWERS = ("project_name", "orchestration", "branching", "cloud", "registry")
+TEXT_ANSWERS = (
+    "project_name",
+    "code_types_folder",
+    "orchestration",
+    "branching",
+    "cloud",
+    "registry",
+)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST_LINE = 400
 """A line that is longer scrolls what matters out of a terminal."""

@@ -68,8 +68,9 @@ def recorded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     "question", [q for q in DEFAULTS if q not in ("project_name", "code_types")]
 )
 def test_enter_means_the_default(question: str, recorded: dict[str, Any]) -> None:
-    # Copier records no answer to a question that it did not ask, and we none of what was not found.
-    found = recorded.get(question, {"environments": [], "found": {}}.get(question))
+    # Copier records no answer to a question that it did not ask, and we none that says nothing.
+    unasked = {"environments": [], "code_types_folder": "", "own_code_types": {}, "found": {}}
+    found = recorded.get(question, unasked.get(question))
     assert found == DEFAULTS[question]
     assert type(found) is type(DEFAULTS[question])
 

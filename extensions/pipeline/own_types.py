@@ -1,0 +1,142 @@
+"""Code types of a repository's own: files like those in `code_types/`, in a folder of its own.
+
+What they hold is an answer (`own_code_types`): an update renders the old and the new tree in
+folders where the repository's files are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .catalogue import Catalogue
+from .code_types import CodeType, read_code_type, read_yaml
+from .errors import AnswerError, shown
+from .names import check_name, check_no_collision, check_path
+from .schema import check
+
+USUAL_FOLDER = ".github/code-types"
+"""Where they are looked for when nobody names a folder. A contract: docs/code-types.md."""
+
+FILES = 50
+"""The most in one folder."""
+
+FILE_BYTES = 64 * 1024
+"""The most that one file holds, also when YAML's anchors are written out."""
+
+
+def present(repository: Path, folder: str) -> bool:
+    """Whether anything of that name is there."""
+    place = repository / folder
+    return place.exists() or place.is_symlink()
+
+
+def usual_folder(repository: Path) -> str:
+    """The usual folder, where the repository has one with code types in it; otherwise nothing."""
+    folder = repository / USUAL_FOLDER
+    return USUAL_FOLDER if folder.is_dir() and any(folder.glob("*.yml")) else ""
+
+
+def check_folder(folder: Any) -> str:
+    """The name of a folder, without a look at the disk. Raises AnswerError."""
+    check(folder, {"type": "string"}, "code_types_folder")
+    return check_path(folder, "code_types_folder") if folder else ""
+
+
+def read_folder(repository: Path, folder: str) -> dict[str, Any]:
+    """What each `*.yml` of a folder holds, by name. Raises AnswerError with folder or file."""
+    folder = check_folder(folder)
+    place, root = repository / folder, repository.resolve()
+    if not place.is_dir():
+        raise AnswerError("code_types_folder", f"{shown(folder)} is no folder of this repository")
+    files = sorted(place.iterdir(), key=lambda file: file.name)
+    for file in (place, *files):
+        if not file.resolve().is_relative_to(root):
+            name = file.relative_to(repository).as_posix()
+            raise AnswerError(name, "leads out of the repository; put what it leads to here")
+    if other := next((file.name for file in files if file.suffix == ".yaml"), None):
+        raise AnswerError(f"{folder}/{other}", "ends with .yaml; rename it to .yml")
+    files = [file for file in files if file.suffix == ".yml"]
+    if not files:
+        raise AnswerError("code_types_folder", f"{shown(folder)} holds no .yml; add a code type")
+    if len(files) > FILES:
+        raise AnswerError(folder, f"holds {len(files)} code types; at most {FILES} fit")
+    return {file.stem: read_file(file, f"{folder}/{file.name}") for file in files}
+
+
+def read_file(file: Path, place: str) -> Any:
+    """What the file of a code type holds. Raises AnswerError with the place."""
+    if not file.is_file():
+        raise AnswerError(place, "is no file; a code type is one")
+    if file.stat().st_size > FILE_BYTES:
+        raise AnswerError(place, f"is too big; at most {FILE_BYTES // 1024} KB fit")
+    content = read_yaml(file.read_bytes(), place)
+    _check_size(content, place)
+    return _plain(content)
+
+
+def with_own(catalogue: Catalogue, folder: str, contents: Any) -> Catalogue:
+    """The catalogue with the code types of a folder; one that is called like ours replaces it.
+
+    Raises AnswerError with file and key.
+    """
+    check(contents, {"type": "object"}, "own_code_types")
+    if not contents:
+        return catalogue
+    if not folder:
+        cause = "it is what the files of `code_types_folder` hold; say that, and leave it out"
+        raise AnswerError("own_code_types", cause)
+    names = [(name, f"{folder}/{name}.yml") for name in contents]
+    check_no_collision(names, "name")
+    code_types = dict(catalogue.code_types)
+    shipped = {name.lower(): name for name in code_types}
+    for name, place in names:
+        check_name(name, place)
+        if shipped.get(name.lower(), name) != name:
+            cause = (
+                f"differs from {shipped[name.lower()]!r} by case alone; write it so, or rename it"
+            )
+            raise AnswerError(place, cause)
+        _check_size(contents[name], place)
+        own = read_code_type(name, _plain(contents[name]), catalogue.schema, place)
+        code_types[name] = replace(own, file=place)
+    return replace(catalogue, code_types=dict(sorted(code_types.items())))
+
+
+def replacing(catalogue: Catalogue, code_types: Mapping[str, CodeType]) -> tuple[str, ...]:
+    """What a person should know of those that take the place of ours."""
+    return tuple(
+        f"The code type {name} is the one of {code_type.file}, not the template's."
+        for name, code_type in code_types.items()
+        if code_type.file and name in catalogue.code_types
+    )
+
+
+def _check_size(value: Any, place: str) -> None:
+    """What a code type holds when it is written out: ten lines of anchors hold a billion words."""
+    if _size(value, {}, set()) > FILE_BYTES:
+        raise AnswerError(place, f"holds more than {FILE_BYTES // 1024} KB; write it shorter")
+
+
+def _size(value: Any, known: dict[int, int], around: set[int]) -> int:
+    """The size of a value in characters, nearly; each part is looked at once."""
+    if not isinstance(value, (dict, list)):
+        return len(value) + 2 if isinstance(value, (str, bytes)) else 8
+    if id(value) in around:
+        return FILE_BYTES + 1  # it holds itself
+    if id(value) not in known:
+        around.add(id(value))
+        parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = 2 + sum(_size(part, known, around) for part in parts)
+        around.remove(id(value))
+    return known[id(value)]
+
+
+def _plain(value: Any) -> Any:
+    """A copy without anchors, its keys in order: Copier writes keys in order into the answers
+    file, and what comes from there must be what comes from the folder."""
+    if isinstance(value, dict):
+        return {key: _plain(value[key]) for key in sorted(value, key=str)}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,632 @@
+"""One code type, through everything: `python3 dev.py check CODE_TYPE`.
+
+CODE_TYPE is the name of one in `code_types/`, or the path of a file anywhere. It is read against
+the schema; repositories with components of it are generated, for every cloud and orchestration;
+every validator reads them; and a push and a pull request run on the double of GitHub, with
+recorded stubs for all tools (see check_stubs.py). Ends with 1 where anything is found.
+
+    --files FOLDER    what lies in the component's path during that run, and in `.stubs/` what
+                      stubs of tools answer; for ours, tests/check_samples/NAME
+    --sample FOLDER   a project in which the checks and the build of a pull request run for real,
+                      with the machine's own tools and without a deployment
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+if __name__ == "__main__":
+    here = Path(__file__).resolve().parent
+    sys.path[:0] = [str(here.parent / "extensions"), str(here.parent / "hooks")]
+    sys.path[:0] = [str(here / "running")]
+
+import toolbox
+import yaml
+from check_stubs import FAILED, BareMachine, Leaves
+from copies import copy, export_template
+from offline_github import NotModelledError, OfflineGitHub, Run, actions
+from pipeline.answers import ORCHESTRATIONS
+from pipeline.catalogue import Catalogue, load_catalogue
+from pipeline.code_types import JOBS, CodeType, Consumed
+from pipeline.components import CLOUDS
+from pipeline.errors import AnswerError
+from pipeline.names import check_name
+from pipeline.own_types import read_file, with_own
+from pipelines import start, with_the_machines_packages
+from validators import VALIDATORS, Finding, Repository, action_inputs
+from validators.repository import Workflow
+
+SAMPLES = toolbox.TESTS / "check_samples"
+FOLDER = "code-types"
+"""Where the generated repositories say that they have it."""
+
+PATH = "part"
+DEV = {"name": "dev", "branch": "main"}
+BEFORE = "before"
+PACKAGE = "package.txt"
+ANYTHING = Consumed("*")
+"""A component that it waits for, and its package, so that packages are placed."""
+
+ACCEPTED = {"concurrency-limits", "secrets-outside-env"}
+"""What is so by design, whatever the code type is: see test_validators_are_silent.py for the first;
+secrets for a build come from the answers, and a build has no GitHub Environment."""
+
+NOTED = {"not-recorded", "sha"}
+"""What the validator of actions cannot check is no fault of an organisation's own action."""
+
+ACROSS_FILES = ("github_parser", "permissions", "calls")
+
+NEEDS = {
+    "id-token": (
+        r"uses: *(aws-actions/configure-aws-credentials|azure/login|google-github-actions/auth"
+        r"|pypa/gh-action-pypi-publish|actions/attest[\w-]*|actions/deploy-pages"
+        r"|rubygems/[\w-]+|nuget/login)@",
+        r"ACTIONS_ID_TOKEN_REQUEST_\w+|\bcosign sign\b|\bnpm publish\b[^\n]*--provenance",
+    ),
+    "packages": (r"\b(docker|oras|helm registry) login\b[^\n]*ghcr\.io",),
+    "contents": (r"\bgh release (create|upload|edit|delete)\b|\bgit push\b",),
+}
+"""What a job has to be allowed -> how its steps show that."""
+
+GRANTING = {
+    "id-token": "say `identity: true` of the job, or `cloud: true`",
+    "packages": "say `registry: true` of the job",
+    "contents": "nothing in a code type grants that; do it in a job of the repository's own",
+}
+
+
+@dataclass
+class Report:
+    """What was checked, and what was found."""
+
+    lines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+    def say(self, what: str, outcome: str) -> None:
+        self.lines.append(f"{what:<12} {outcome}")
+
+    def find(self, findings: Iterable[str]) -> None:
+        self.findings += [line for line in dict.fromkeys(findings) if line not in self.findings]
+
+    def __str__(self) -> str:
+        parts = ["\n".join(self.lines)]
+        if self.notes:
+            parts.append("\n".join(["Notes", *(f"  {n}" for n in dict.fromkeys(self.notes))]))
+        if self.findings:
+            findings = sorted(self.findings, key=_line)
+            parts.append("\n".join(["Findings", *(f"  {line}" for line in findings)]))
+        count = len(self.findings)
+        parts.append(
+            f"{count} finding{'s' * (count != 1)}" if count else "Nothing is wrong with it."
+        )
+        return "\n\n".join(parts)
+
+
+def _line(finding: str) -> int:
+    """The line of the code type that it is about, as far as it is of one."""
+    match = re.match(r"\S+?:(\d+): ", finding)
+    return int(match[1]) if match else 0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The code type that is checked."""
+
+    file: Path
+    content: Any
+    code_type: CodeType
+    catalogue: Catalogue
+
+    @property
+    def name(self) -> str:
+        return self.code_type.name
+
+    def step_of(self, key: str) -> str:
+        """The step of a job that runs its command."""
+        job = _job(key).rpartition(" ")[2]
+        return self.code_type.jobs[job].name if job in JOBS else ""
+
+    def line_of(self, text: str) -> str:
+        """Where the file says this line: `swift.yml:12`, or nothing."""
+        wanted = re.sub(r"^-? *(command|run|[\w.-]+): +(?=\S)", "", text.strip())
+        lines = [*enumerate(self.file.read_text(encoding="utf-8").splitlines(), 1)]
+        ending = [number for number, line in lines if line.strip().endswith(wanted)]
+        holding = [number for number, line in lines if wanted in line]
+        return f"{self.file.name}:{[*ending, *holding][0]}" if wanted and holding else ""
+
+
+def find_file(argument: str) -> Path:
+    """A name of ours, or a path. Raises AnswerError."""
+    ours = toolbox.ROOT / "code_types" / f"{argument}.yml"
+    path = ours if ours.is_file() else Path(argument)
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in ours.parent.glob("*.yml")))
+        raise AnswerError(argument, f"is no file, and none of: {names}")
+    return path
+
+
+def read(file: Path) -> Subject:
+    """The file as Copier reads it. Raises AnswerError with file and key."""
+    catalogue, place = load_catalogue(toolbox.ROOT), file.name
+    if file.suffix != ".yml":
+        raise AnswerError(place, "is not called like NAME.yml; rename it")
+    check_name(file.stem, place)
+    content = read_file(file, place)
+    try:
+        catalogue = with_own(catalogue, FOLDER, {file.stem: content})
+    except AnswerError as error:
+        raise AnswerError(error.place.removeprefix(f"{FOLDER}/"), error.cause) from None
+    return Subject(file, content, catalogue.code_types[file.stem], catalogue)
+
+
+# What the file says of itself -----------------------------------------------------------------
+
+
+def unused(subject: Subject) -> Iterator[str]:
+    """What the file defines, and nothing uses."""
+    content, name = subject.content, subject.file.name
+    jobs = [*content["jobs"].values(), content.get("publish") or {}]
+    set_up = {tool for job in jobs for tool in job.get("tools", [])}
+    for tool in content.get("tools", {}):
+        if tool not in set_up:
+            yield f"{name}: tools.{tool}: no job sets it up; drop it, or name it in `jobs`"
+    commands = "\n".join(_commands(content))
+    for function, text in content.get("functions", {}).items():
+        if not re.search(rf"\b{function}\b", commands.replace(text, "")):
+            yield f"{name}: functions.{function}: no command calls it; drop it"
+
+
+def _commands(content: Any) -> list[str]:
+    """Every text that a shell reads."""
+    texts = [*content.get("functions", {}).values(), *content.get("tools", {}).values()]
+    texts += [cloud.get("steps", "") for cloud in content.get("clouds", {}).values()]
+    texts += [job.get("command", "") for job in content["jobs"].values()]
+    texts += [(content.get("publish") or {}).get("command", "")]
+    for product in content.get("products", {}).values():
+        texts += product.values() if isinstance(product, dict) else [product]
+    return texts
+
+
+# Generating ------------------------------------------------------------------------------------
+
+
+def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) -> dict[str, Any]:
+    """A repository with a component of it for what it produces by itself, and for each product
+    that it can make besides."""
+    code_type = subject.code_type
+    first: dict[str, Any] = {"code_type": subject.name, "path": PATH}
+    if not code_type.jobs["deploy"].command:
+        first["deploy"] = "ship"
+    with_command = {job for job in JOBS if code_type.jobs[job].command} | {"deploy"}
+    with_command |= {"build"} if code_type.produces else set()
+    if not sample and any(code_type.jobs[job].secrets for job in with_command):
+        first["secrets"] = ["A_SECRET", *code_type.secret_variables]
+    components = {PATH: first}
+    others = [name for name in code_type.products if name not in code_type.produces]
+    for number, product in enumerate(others, 2):
+        place = f"{PATH}-{number}"
+        components[place] = {"code_type": subject.name, "path": place, "produces": [product]}
+    environments = [DEV]
+    if code_type.publish:
+        place = f"{PATH}-published"
+        components[place] = {"code_type": subject.name, "path": place, "publish": True}
+        environments.append({"name": "release", "tag": "v*"})
+    edge: dict[str, Any] = {"depends_on": [] if sample else [BEFORE]}
+    if not any(fnmatch(PACKAGE, consumed.product) for consumed in code_type.consumes or [ANYTHING]):
+        edge["artifacts"] = []
+    edges = [{"code_type": name, **edge} for name in components]
+    if not sample:
+        components[BEFORE] = {
+            "code_type": "generic",
+            "path": BEFORE,
+            "build": f"touch {PACKAGE}",
+            "produces": [PACKAGE],
+        }
+    answers = {
+        "project_name": "check",
+        "code_types_folder": FOLDER,
+        "own_code_types": {subject.name: subject.content},
+        "components": components,
+        "dependency_map": edges,
+        "orchestration": orchestration,
+        "environments": environments,
+        "cloud": cloud,
+    }
+    registry = subject.catalogue.clouds[cloud].registry if cloud != "none" else None
+    if registry and any(code_type.jobs[job].registry for job in JOBS):
+        answers["registry"] = registry.form
+    return answers
+
+
+def generate(
+    subject: Subject, template: Path, folder: Path, clouds: Sequence[str], ways: Sequence[str]
+) -> dict[str, Repository]:
+    """The repositories that differ, by what was answered."""
+    found: dict[str, Repository] = {}
+    for cloud in clouds:
+        for orchestration in ways:
+            case = f"{cloud}-{orchestration}"
+            copy(template, folder / case, answers_for(subject, cloud, orchestration, False))
+            repository = Repository.read(folder / case)
+            if all(repository.texts != other.texts for other in found.values()):
+                found[case] = repository
+    return found
+
+
+# Validating ------------------------------------------------------------------------------------
+
+
+def validate(repositories: Mapping[str, Repository], folder: Path) -> list[Finding]:
+    """What the validators find, each file that differs read once; files are named with the case.
+
+    Those that look across files read each repository as a whole.
+    """
+    unique: dict[str, str] = {}
+    for case, repository in repositories.items():
+        for file, workflow in repository.workflows.items():
+            unique.setdefault(workflow.text, f"{case}/{file}")
+    each = Repository(folder, {file: Workflow(file, text) for text, file in unique.items()})
+    found: list[Finding] = []
+    for name, check in VALIDATORS.items():
+        if name in ACROSS_FILES:
+            for case, repository in repositories.items():
+                found += [
+                    Finding(f.validator, f"{case}/{f.file}", f.line, f.rule, f.message)
+                    for f in check(repository)
+                ]
+        elif name == "zizmor":
+            found += check(each, persona="auditor")  # type: ignore[call-arg]
+        else:
+            found += check(each)
+    return [finding for finding in found if finding.rule not in ACCEPTED]
+
+
+def told(subject: Subject, repositories: Mapping[str, Repository], finding: Finding) -> str:
+    """A finding as a person reads it: where the code type says it, and in which job it ends."""
+    case, _, file = finding.file.partition("/")
+    workflow = repositories[case].workflows[file]
+    lines = workflow.text.splitlines()
+    job = _job_at(workflow, finding.line)
+    text = lines[finding.line - 1] if 0 < finding.line <= len(lines) else ""
+    place = subject.line_of(text) or f"{Path(file).name}:{finding.line}"
+    message = re.sub(r"^[\w-]+, '[^']*': ", "", " ".join(finding.message.split()))
+    return f"{place}: job {job}: {message} [{finding.validator}: {finding.rule}]"
+
+
+def _job_at(workflow: Workflow, line: int) -> str:
+    """The job that a line belongs to, as the code type calls it."""
+    # Keys stand on the line before what they lead to.
+    starts = [(workflow.line("jobs", job) - 1, job) for job in workflow.jobs]
+    before = [job for start, job in sorted(starts) if start <= line]
+    return _job(before[-1]).removeprefix(f"{PATH} ") if before else "of none"
+
+
+def lacking(subject: Subject, repositories: Mapping[str, Repository]) -> Iterator[str]:
+    """Jobs that are not allowed what their steps need, whatever the cloud is."""
+    has: dict[tuple[str, str, str], bool] = {}
+    for repository in repositories.values():
+        for file, workflow in repository.workflows.items():
+            if not re.match(rf"{PATH}[-\w]*-(dev|release)\.yml", Path(file).name):
+                continue
+            for name, job in workflow.jobs.items():
+                text = yaml.safe_dump(job.get("steps", []), width=10**6)
+                text += "\n".join(str(s.get("run", "")) for s in job.get("steps", []))
+                for permission, patterns in NEEDS.items():
+                    for pattern in patterns:
+                        if match := re.search(pattern, text):
+                            granted = job.get("permissions", {}).get(permission) == "write"
+                            key = (name, permission, match[0].removeprefix("uses: "))
+                            has[key] = has.get(key, False) or granted
+    for (job_name, permission, what), granted in has.items():
+        if not granted:
+            place = _place_of(subject, what)
+            yield (
+                f"{place}: job {job_name}: `{what.rstrip('@')}` needs the permission "
+                f"`{permission}: write`; {GRANTING[permission]}"
+            )
+
+
+def _place_of(subject: Subject, text: str) -> str:
+    for number, line in enumerate(subject.file.read_text(encoding="utf-8").splitlines(), 1):
+        if text in line:
+            return f"{subject.file.name}:{number}"
+    return subject.file.name
+
+
+# Running ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def any_action(repository: Repository) -> Iterator[None]:
+    """Let the double take actions that are not recorded: they do nothing."""
+    known = dict(actions.recorded_inputs())
+    for workflow in repository.workflows.values():
+        for step in workflow.steps:
+            name = str(step.data.get("uses", "")).partition("@")[0].lower()
+            inputs = step.data.get("with") or {}
+            if name and name not in action_inputs.recorded():
+                known.setdefault(name, {})
+                known[name] = {**known[name], **dict.fromkeys(inputs, False)}
+
+    def stand_ins(steps: list[dict[str, Any]], folder: Path) -> list[str]:
+        arguments = []
+        for uses in dict.fromkeys(step["uses"] for step in steps if "uses" in step):
+            name, _, ref = uses.partition("@")
+            if name.lower() not in known or not ref:
+                raise NotModelledError(f"step uses: {uses}")
+            place = folder / name.lower().replace("/", "+")
+            arguments += ["--local-repository", f"{uses}={place}"]
+        return arguments
+
+    with (
+        mock.patch.object(actions, "recorded_inputs", lambda: known),
+        mock.patch.object(actions, "local_repositories", stand_ins),
+    ):
+        yield
+
+
+def files_of(folder: Path | None, subject: Subject) -> dict[str, str]:
+    """What lies in the component's path: a folder's files, or empty ones of the names by which
+    components are found."""
+    files = {"README.md": "Of no matter.\n"}
+    if folder:
+        for file in sorted(folder.rglob("*")):
+            name = file.relative_to(folder).as_posix()
+            if file.is_file() and not name.startswith((".git/", ".stubs/")):
+                files[name] = file.read_text(encoding="utf-8")
+        return files
+    detect = subject.code_type.detect
+    for pattern in detect.files if detect else ():
+        files[re.sub(r"\[[^]]*\]|[*?]", "x", pattern)] = ""
+    return files
+
+
+def in_paths(files: Mapping[str, str], answers: Mapping[str, Any]) -> dict[str, str]:
+    paths = [c["path"] for c in answers["components"].values()]
+    return {f"{path}/{name}": text for path in paths for name, text in files.items()}
+
+
+def run(
+    subject: Subject, template: Path, folder: Path, cloud: str, files: Path | None, report: Report
+) -> None:
+    """A push and a pull request, with stubs."""
+    answers = answers_for(subject, cloud, "call", False)
+    github = start(template, folder, answers, in_paths(files_of(files, subject), answers))
+    repository = Repository.read(github.remote.work_tree)
+    text = "\n".join(repository.texts.values())
+    secrets = dict.fromkeys(re.findall(r"secrets\.([A-Z][A-Z0-9_]*)", text), "secret")
+    variables = dict.fromkeys(re.findall(r"\bvars\.([A-Z][A-Z0-9_]*)", text), "value")
+    github.environments = {
+        name: {"secrets": secrets, "vars": variables} for name in ("dev", "registry")
+    }
+    code_type = subject.code_type
+    leaves = {}
+    for name, component in answers["components"].items():
+        produces = tuple(component.get("produces", code_type.produces))
+        for job in (f"{name}-dev / build", f"{name}-build"):
+            leaves[job] = Leaves(component["path"], produces)
+    stubs = files / ".stubs" if files and (files / ".stubs").is_dir() else None
+    commands = [*_commands(subject.content), "ship"]
+    lines = list(code_type.outputs.values())
+    machine = BareMachine(github, folder / "machine", commands, leaves, lines, stubs)
+    with any_action(repository), mock.patch.dict(os.environ, {"PATH": machine.path}):
+        # The stand-ins were written before this knew which actions there are.
+        _write_missing(github)
+        pushed = _runs(report, f"Push, {cloud}", lambda: github.push("main"))
+        pulled = []
+        if cloud == "none":
+            github.remote.push("refs/heads/develop")
+            pulled = _runs(report, "Pull request", lambda: github.pull_request("develop"))
+    for what, runs in ((f"Push, {cloud}", pushed), ("Pull request", pulled)):
+        for one in runs:
+            tell_run(subject, github, one, what, report, recorded=cloud == "none")
+    report.notes += [
+        f"{_job(job)}: {product} was made by the check, because stubs make nothing"
+        for job, product in machine.made
+        if cloud == "none"
+    ]
+
+
+def _write_missing(github: OfflineGitHub) -> None:
+    shutil.rmtree(github.stand_ins)
+    actions.write_stand_ins(github.stand_ins)
+
+
+def _runs(report: Report, what: str, event: Any) -> list[Run]:
+    try:
+        return list(event())
+    except NotModelledError as error:
+        report.say(what, "not run")
+        report.notes.append(f"{what}: the double of GitHub cannot run it: {error}")
+        return []
+
+
+def run_sample(
+    subject: Subject, template: Path, folder: Path, sample: Path, report: Report
+) -> None:
+    """The checks and the build of a pull request, for real."""
+    answers = answers_for(subject, "none", "call", True)
+    first = {PATH: answers["components"][PATH]}
+    answers |= {"components": first, "dependency_map": {PATH: []}, "environments": [DEV]}
+    github = start(template, folder, answers, in_paths(files_of(sample, subject), answers))
+    with_the_machines_packages(github)
+    github.job_limit = 1800
+    github.path = github.path[1:2]
+    own = str(toolbox.SCRIPTS)
+    machine = [part for part in os.environ["PATH"].split(os.pathsep) if part != own]
+    repository = Repository.read(github.remote.work_tree)
+    path = os.pathsep.join([*machine, own])
+    with any_action(repository), mock.patch.dict(os.environ, {"PATH": path}):
+        _write_missing(github)
+        for branch in ("main", "develop"):
+            github.remote.push(f"refs/heads/{branch}")
+        for one in _runs(report, "Sample", lambda: github.pull_request("develop")):
+            tell_run(subject, github, one, "Sample", report, recorded=False)
+            for name, files in sorted(one.artifacts.items()):
+                held = ", ".join(sorted(f for f in files if not f.startswith(".package/")))
+                report.lines.append(f"  {name} holds {held}")
+
+
+def tell_run(
+    subject: Subject, github: OfflineGitHub, one: Run, what: str, report: Report, recorded: bool
+) -> None:
+    """The jobs of a run in their order, what they called, and what failed."""
+    report.say(what, f"{one.conclusion}" + (f": {one.message}" if one.message else ""))
+    if one.message:
+        report.find([f"{subject.file.name}: {what}: {one.message}"])
+    for key in sorted(one.order, key=_order):
+        job = one.jobs[key]
+        if _job(key).startswith(BEFORE) or not key.startswith(PATH):
+            continue
+        if key.endswith("preflight"):
+            continue
+        calls = [] if not recorded else _calls(github, one, key)
+        report.lines.append(f"  {_job(key):<18} {job.result}")
+        report.lines += [f"    {line}" for line in calls]
+    for key, job in one.jobs.items():
+        if job.result == "failure" and key in one.order and key.startswith(PATH):
+            report.find([_failure(subject, key, job)])
+    if one.conclusion != "success" and not report.findings:
+        report.find([f"{subject.file.name}: {what}: the run is {one.conclusion}"])
+
+
+def _order(key: str) -> tuple[str, int]:
+    name, job = _job(key).rsplit(" ", 1) if " " in _job(key) else (_job(key), "")
+    return name, JOBS.index(job) if job in JOBS else -1
+
+
+def _job(key: str) -> str:
+    """`part-dev / build` and `part-build` are `part build`."""
+    return re.sub(r"(-dev / |-(?=(lint|test|security|build|deploy)$))", " ", key)
+
+
+def _calls(github: OfflineGitHub, one: Run, key: str) -> list[str]:
+    """What a job called, without what is another at each time."""
+
+    def readable(argument: str, workspace: str) -> str:
+        argument = argument.replace(workspace, "$GITHUB_WORKSPACE")
+        argument = re.sub(r"/[^\s=:]*/act/[0-9a-f]+/tmp\b", "$RUNNER_TEMP", argument)
+        argument = argument.replace(one.sha, "$COMMIT").replace(str(one.id), "$GITHUB_RUN_ID")
+        argument = argument.replace("\n", "\\n")
+        argument = argument if len(argument) <= 100 else f"{argument[:100]}..."
+        return f"'{argument}'" if " " in argument or not argument else argument
+
+    return [
+        " ".join([command.tool, *(readable(a, command.workspace) for a in command.arguments)])
+        for command in github.commands(None, f"^{re.escape(key)}$")
+        if command.run == one.id
+    ]
+
+
+def _failure(subject: Subject, key: str, job: Any) -> str:
+    """What failed in a job, in a line; where a command did, with the line of the code type."""
+    step = next((name for name, result in job.steps.items() if result == "failure"), "")
+    log = job.log.rpartition(f"##[group]Run {step}")[2].splitlines()
+    errors = [e for e in job.errors if not e.startswith("Process completed with exit code")]
+    failed = [line.removeprefix(FAILED) for line in log if line.startswith(FAILED)]
+    said = [line for line in log if line and not line.startswith(("##[", FAILED))]
+    place = subject.line_of(failed[-1]) if failed and not errors else ""
+    if left := re.match(r"It was to leave (\S+) in", "; ".join(errors)):
+        place = _place_of(subject, left[1])
+    cause = "; ".join(errors) or said[-1] if errors or said else "it ended with an error"
+    if failed and not errors:
+        cause = f"`{failed[-1]}` failed: {cause}"
+    cause = re.sub(r"/\S+/act/workflow/\S+: line \d+: |/\S*?/(?=part\b)", "", cause)
+    where = f"job {_job(key).removeprefix(f'{PATH} ')}"
+    where += "" if step == subject.step_of(key) else f", {step!r}"
+    return f"{place or subject.file.name}: {where}: {cause}"
+
+
+# The command -----------------------------------------------------------------------------------
+
+
+def check(
+    file: Path,
+    files: Path | None = None,
+    sample: Path | None = None,
+    clouds: Sequence[str] = CLOUDS,
+    orchestrations: Sequence[str] = ORCHESTRATIONS,
+) -> Report:
+    """Everything that there is to say of a code type's file."""
+    report = Report()
+    try:
+        subject = read(file)
+    except AnswerError as error:
+        report.say("Schema", "broken")
+        report.find([str(error)])
+        return report
+    files = files or (SAMPLES / subject.name if (SAMPLES / subject.name).is_dir() else None)
+    report.say("Schema", f"{file.name} is the code type {subject.name}: {subject.code_type.label}")
+    report.find(unused(subject))
+    with tempfile.TemporaryDirectory(prefix="check.", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary).resolve()
+        template = export_template(folder / "template")
+        try:
+            repositories = generate(subject, template, folder / "made", clouds, orchestrations)
+        except Exception as error:  # Copier's own, which says it in a line
+            report.say("Generated", "broken")
+            report.find([f"{file.name}: it cannot be generated: {' '.join(str(error).split())}"])
+            return report
+        number = len(clouds) * len(orchestrations)
+        report.say(
+            "Generated",
+            f"{number} repositories ({len(clouds)} clouds, {len(orchestrations)} orchestrations), "
+            f"{len(repositories)} of them different",
+        )
+        found = validate(repositories, folder / "made")
+        lines = dict.fromkeys(told(subject, repositories, f) for f in found if f.rule not in NOTED)
+        report.notes += [
+            f"{finding.message}, so its inputs are not checked, and it does nothing in the run"
+            for finding in found
+            if finding.rule in NOTED
+        ]
+        permissions = list(lacking(subject, repositories))
+        report.say("Validators", f"{', '.join(VALIDATORS)}: {len(lines) or 'nothing'} found")
+        report.find([*lines, *permissions])
+        additions = [cloud for cloud in clouds if cloud in subject.code_type.clouds]
+        for cloud in dict.fromkeys(["none", *additions]):
+            run(subject, template, folder / f"run-{cloud}", cloud, files, report)
+        if sample:
+            run_sample(subject, template, folder / "sample", sample.resolve(), report)
+    return report
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="dev.py check",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("code_type", metavar="CODE_TYPE")
+    parser.add_argument("--files", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    parser.add_argument("--sample", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    for folder in (options.files, options.sample):
+        if folder and not folder.is_dir():
+            print(f"{folder}: is no folder", file=sys.stderr)
+            return 2
+    try:
+        file = find_file(options.code_type)
+    except AnswerError as error:
+        print(error, file=sys.stderr)
+        return 2
+    report = check(file, options.files, options.sample)
+    print(report)
+    return 1 if report.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

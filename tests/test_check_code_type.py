@@ -1,0 +1,186 @@
+"""`dev.py check` is silent about good code types, and finds each class of what is wrong with bad
+ones, with file, line and job."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from check_code_type import Report, check, main, read, run_sample
+from toolbox import ROOT
+
+DOCS = ROOT / "docs" / "code-types.md"
+ONCE = {"clouds": ["none"], "orchestrations": ["call"]}
+
+
+def code_type(folder: Path, text: str, name: str = "swift") -> Path:
+    file = folder / f"{name}.yml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+GOOD = """\
+Schema       swift.yml is the code type swift: Swift
+Generated    1 repositories (1 clouds, 1 orchestrations), 1 of them different
+Validators   github_parser, actionlint, shellcheck, zizmor, schema, yamllint, action_inputs, \
+expressions, permissions, calls: nothing found
+Push, none   success
+  part lint          success
+  part test          success
+    swift test
+  part build         success
+    swift build --configuration release
+  part deploy        success
+    ship
+Pull request success
+  part lint          success
+  part test          success
+    swift test
+  part build         success
+    swift build --configuration release
+
+Nothing is wrong with it."""
+
+
+def test_the_example_of_the_docs_is_good(tmp_path: Path) -> None:
+    """And the report is the same whatever the machine has, and whenever it runs."""
+    [example] = re.findall(
+        r"```yaml\n(# yaml-language-server.*?)```", DOCS.read_text("utf-8"), re.S
+    )
+    assert re.search(r"^# yaml-language-server: \$schema=\S+/code_types/schema\.json\n", example)
+    tests = tmp_path / "files" / "Tests"
+    tests.mkdir(parents=True)
+    (tests / "app.swift").write_text("", encoding="utf-8")
+    report = check(code_type(tmp_path, example), tests.parent, **ONCE)
+    assert str(report) == GOOD
+    shown = re.findall(r"```text\n(Push, none .*?)```", DOCS.read_text("utf-8"), re.S)
+    assert [text.strip() in GOOD for text in shown] == [True]
+
+
+BAD = """\
+label: Bad
+description: Everything is wrong with it
+produces: [app]
+tools:
+  unpinned: |
+    - name: Set up Swift
+      uses: swift-actions/setup-swift@v2
+  own: |
+    - name: Set up something of ours
+      uses: acme/setup@cccccccccccccccccccccccccccccccccccccccc # v1.2.3
+      with:
+        version: 3
+  injected: |
+    - name: Say why
+      run: echo "${{ github.head_ref }}"
+  idle: |
+    - run: echo "Never"
+functions:
+  idle: |
+    idle() { echo "Never"; }
+jobs:
+  lint:
+    tools: [unpinned]
+    command: swiftlint $OPTIONS
+  test:
+    tools: [own]
+    command: |
+      swift test
+      ./scripts/integration --all
+  security:
+    tools: [injected]
+    command: swift scan
+  deploy:
+    command: |
+      curl --fail "$ACTIONS_ID_TOKEN_REQUEST_URL" > token
+products:
+  app: |
+    echo "There is nothing to build"
+"""
+# What is wrong -> a finding that says so.
+FOUND = {
+    "a tool of no job": "bad.yml: tools.idle: no job sets it up; drop it, or name it in `jobs`",
+    "a function of no command": "bad.yml: functions.idle: no command calls it; drop it",
+    "an unpinned action": "bad.yml:7: job lint: swift-actions/setup-swift@v2 is not pinned to a "
+    "SHA [action_inputs: unpinned]",
+    "shellcheck": "bad.yml:24: job lint: Double quote to prevent globbing and word splitting. "
+    "[shellcheck: SC2086]",
+    "an expression": "bad.yml:15: job security: an expression inside `run:` "
+    "[expressions: expression-in-script]",
+    "permissions": "bad.yml:35: job deploy: `ACTIONS_ID_TOKEN_REQUEST_URL` needs the permission "
+    "`id-token: write`; say `identity: true` of the job, or `cloud: true`",
+    "a command that fails": "bad.yml:29: job test: `./scripts/integration --all` failed: "
+    "./scripts/integration: No such file or directory",
+    "a product that is never made": "bad.yml:3: job build, 'Collect the package': It was to "
+    "leave app in part, and left no such file",
+}
+
+
+def test_everything_that_is_wrong_is_found(tmp_path: Path) -> None:
+    report = check(code_type(tmp_path, BAD, "bad"), **ONCE)
+    for what, line in FOUND.items():
+        assert line in report.findings, what
+    # Beside these only what other validators say of the same lines.
+    lines = {re.split(r":\D", finding)[0] for finding in report.findings}
+    assert lines == {re.split(r":\D", line)[0] for line in FOUND.values()}
+    assert set(report.notes) == {
+        "acme/setup is not in action_inputs.yml, so its inputs are not checked, and it does "
+        "nothing in the run"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("bad", BAD.replace("tools: [own]", "tools: [owm]"), "bad.yml: jobs.test.tools: 'owm' is"),
+        ("bad", BAD.replace("label", "lable"), "bad.yml: unknown key 'lable'; did you mean"),
+        ("bad", "label: [", "bad.yml: not YAML: "),
+        ("not good", BAD, "not good.yml: 'not good' is not a safe name"),
+    ],
+)
+def test_what_breaks_the_schema_is_named_with_its_key(
+    name: str, text: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(code_type(tmp_path, text, name))]) == 1
+    out = capsys.readouterr().out
+    assert f"\n  {line}" in out
+    assert out.endswith("\n1 finding\n")
+
+
+def test_what_is_no_code_type_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pyhton"]) == 2
+    assert capsys.readouterr().err.startswith("pyhton: is no file, and none of: docker, ")
+
+
+def test_a_shipped_one_is_good() -> None:
+    """All are checked by hand, before they are shipped: `dev.py check NAME`."""
+    report = check(ROOT / "code_types" / "terraform.yml", **ONCE)
+    assert report.findings == []
+    text = str(report)
+    assert "  part deploy        success\n    terraform init -input=false\n" in text
+
+
+def test_a_sample_runs_for_real(template: Path, tmp_path: Path) -> None:
+    """With the machine's tools: what they print counts, and what they do not make is missed."""
+    text = r"""label: Words
+description: Counts words
+produces: [count.txt]
+jobs:
+  test: {command: "test \"$(tr '[:lower:]' '[:upper:]' < words.txt)\" = \"A B\""}
+products:
+  count.txt: wc -w < words.txt > "$NAME"
+"""
+    sample = tmp_path / "sample"
+    sample.mkdir()
+    (sample / "words.txt").write_text("a b\n", encoding="utf-8")
+    subject = read(code_type(tmp_path, text.replace("$NAME", "count.txt"), "words"))
+    report = Report()
+    run_sample(subject, template, tmp_path / "run", sample, report)
+    assert report.findings == []
+    assert report.lines == [
+        "Sample       success",
+        "  part test          success",
+        "  part build         success",
+        "  part-package-pull-request holds count.txt",
+    ]

@@ -1,0 +1,192 @@
+"""Code types of a repository's own, over updates: what their files hold now is what counts, and
+changes what it concerns and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+import yaml
+from copier.errors import UserMessageError
+from copies import tree
+from offline_github.repository import git
+from rendering import render
+from updates import CURRENT, clone_once, commit, generate, replace, template_versions, update
+
+FOLDER = ".github/code-types"
+ANSWERS = ".copier-answers.yml"
+SWIFT = """\
+label: Swift
+description: Tests with swift test
+jobs:
+  test:
+    command: swift test
+"""
+DATA: dict[str, Any] = {
+    "code_types": ["python", "swift"],
+    "components": {"tool": {"code_type": "swift", "path": "tool"}},
+    "environments": [{"name": "dev", "branch": "main"}],
+}
+
+
+def own(repository: Path, **files: str) -> None:
+    (repository / FOLDER).mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (repository / FOLDER / f"{name}.yml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = template_versions(
+        tmp_path_factory.mktemp("template") / "versions",
+        replace("code_types/python.yml", "timeout_minutes: 15", "timeout_minutes: 16"),
+    )
+    with clone_once(tmp_path_factory.mktemp("clones") / "clones"):
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def generated(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generated") / "repository"
+    own(folder, swift=SWIFT)
+    return generate(versions, folder, DATA)
+
+
+@pytest.fixture
+def repository(generated: Path) -> Iterator[Path]:
+    """As it was generated, before the test and after it."""
+    yield generated
+    first = git("rev-list", "--max-parents=0", "HEAD", cwd=generated).decode().strip()
+    git("reset", "--quiet", "--hard", first, cwd=generated)
+    git("clean", "--quiet", "-fd", cwd=generated)
+
+
+def changed(repository: Path) -> set[str]:
+    """The generated files that differ from what is committed."""
+    paths = git("diff", "--name-only", "HEAD", cwd=repository).decode().split()
+    return {path for path in paths if not path.startswith(FOLDER)}
+
+
+def recorded(repository: Path) -> Any:
+    return yaml.safe_load((repository / ANSWERS).read_text(encoding="utf-8"))
+
+
+def as_a_fresh_copy(
+    repository: Path, versions: Path, fresh: Path, version: str = "v1.0.0", **changes: Any
+) -> None:
+    """The tree is what a copy would be, with the same files of the repository's own."""
+    for name, content in tree(repository).items():
+        if name.startswith(FOLDER):
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            (fresh / name).write_bytes(content)
+    copier.run_copy(
+        f"git+{versions.as_uri()}",
+        fresh,
+        data={**DATA, "project_name": "repository", **changes},
+        vcs_ref=version,
+        **{"defaults": True, "unsafe": True, "quiet": True, "skip_tasks": True},
+    )
+    assert tree(repository) == tree(fresh)
+
+
+PARALLEL = SWIFT.replace("command: swift test", "command: swift test --parallel")
+
+
+def test_an_edit_changes_the_workflows_of_its_components(
+    repository: Path, versions: Path, tmp_path: Path
+) -> None:
+    """Also on the way to a new version, which changes others."""
+    own(repository, swift=PARALLEL)
+    commit(repository, "In parallel")
+    update(repository, vcs_ref="v2.0.0")
+    names = ("swift-dev.yml", "tool-dev.yml", "python-dev.yml", "pull-request.yml")
+    assert changed(repository) == {ANSWERS, *(f".github/workflows/{name}" for name in names)}
+    as_a_fresh_copy(repository, versions, tmp_path / "fresh", "v2.0.0")
+
+
+def test_a_person_s_edits_survive(repository: Path) -> None:
+    workflow = ".github/workflows/swift-dev.yml"
+    replace(workflow, "timeout-minutes: 30", "timeout-minutes: 3")(repository)
+    edited = (repository / workflow).read_text(encoding="utf-8")
+    own(repository, swift=SWIFT.replace("command", "comand"))
+    commit(repository, "By hand, and a slip in the code type")
+    with pytest.raises(UserMessageError) as error:
+        update(repository, vcs_ref=CURRENT)
+    assert str(error.value) == (
+        f"{FOLDER}/swift.yml: jobs.test: unknown key 'comand'; did you mean 'command'?"
+    )
+    own(repository, swift=PARALLEL)
+    commit(repository, "Mended")
+    assert changed(repository) == set()
+    update(repository, vcs_ref=CURRENT)
+    names = ("swift-dev.yml", "tool-dev.yml", "pull-request.yml")
+    assert changed(repository) == {ANSWERS, *(f".github/workflows/{name}" for name in names)}
+    expected = edited.replace("run: swift test\n", "run: swift test --parallel\n")
+    assert (repository / workflow).read_text(encoding="utf-8") == expected != edited
+
+
+def test_a_folder_that_is_gone_counts_as_it_was_recorded(
+    repository: Path, versions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    git("rm", "-r", "--quiet", FOLDER, cwd=repository)
+    commit(repository, "Gone")
+    update(repository, vcs_ref=CURRENT)
+    lines = [line for line in capfd.readouterr().err.splitlines() if FOLDER in line]
+    assert lines == [
+        f"code_types_folder: {FOLDER} is gone, so its code types count as they were recorded; "
+        "put it back, or say --data code_types_folder= to do without them"
+    ]
+    assert changed(repository) == set()
+    with pytest.raises(UserMessageError, match="'swift' is no code type"):
+        update(repository, vcs_ref=CURRENT, data={"code_types_folder": ""})
+    assert changed(repository) == set()
+    without = {"code_types_folder": "", "code_types": ["python"], "components": {}}
+    update(repository, vcs_ref=CURRENT, data=without)
+    assert not {"code_types_folder", "own_code_types"} & set(recorded(repository))
+    as_a_fresh_copy(repository, versions, tmp_path / "fresh", **without)
+
+
+def test_a_folder_that_is_renamed_is_said_so(repository: Path) -> None:
+    (repository / FOLDER).rename(repository / "ci")
+    commit(repository, "Moved")
+    with pytest.raises(UserMessageError, match="code_types_folder: 'cj' is no folder of this"):
+        update(repository, vcs_ref=CURRENT, data={"code_types_folder": "cj"})
+    update(repository, vcs_ref=CURRENT, data={"code_types_folder": "ci"})
+    assert changed(repository) == {ANSWERS}
+    assert recorded(repository)["code_types_folder"] == "ci"
+
+
+def test_a_code_type_that_is_renamed_is_another(
+    repository: Path, versions: Path, tmp_path: Path
+) -> None:
+    (repository / FOLDER / "swift.yml").rename(repository / FOLDER / "apple.yml")
+    commit(repository, "Renamed")
+    with pytest.raises(UserMessageError, match="'swift' is no code type"):
+        update(repository, vcs_ref=CURRENT)
+    renamed = {"code_types": ["python", "apple"], "components": {"tool": {"code_type": "apple"}}}
+    update(repository, vcs_ref=CURRENT, data=renamed)
+    assert not (repository / ".github/workflows/swift-dev.yml").exists()
+    assert list(recorded(repository)["own_code_types"]) == ["apple"]
+    as_a_fresh_copy(repository, versions, tmp_path / "fresh", **renamed)
+
+
+def test_a_repository_gets_its_first_one(versions: Path, tmp_path: Path) -> None:
+    data = {**DATA, "code_types": ["python"], "components": {}}
+    repository = generate(versions, tmp_path / "repository", data)
+    own(repository, swift=SWIFT)
+    commit(repository, "A code type")
+    update(repository, vcs_ref=CURRENT, data={"code_types": ["python", "swift"]})
+    assert (repository / ".github/workflows/swift-dev.yml").is_file()
+    assert recorded(repository)["code_types_folder"] == FOLDER
+
+
+def test_what_else_reads_the_answers_file_needs_no_folder(repository: Path, tmp_path: Path) -> None:
+    """What renders the version before (hooks/kept.py), and the check for drift, do it elsewhere."""
+    own(repository, swift=PARALLEL)  # not taken over
+    render(recorded(repository), ANSWERS, tmp_path / "elsewhere")
+    workflow = ".github/workflows/swift-dev.yml"
+    rendered = (tmp_path / "elsewhere" / workflow).read_bytes()
+    assert rendered == (repository / workflow).read_bytes()
