@@ -84,6 +84,8 @@ class Consumed:
     """Patterns of file names."""
     pattern: str = ""
     """A regular expression, whose first groups are paths, or names of images."""
+    by_key: bool = False
+    """Whether its commands find an image by the key in YAML files, not by its name."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Detect:
     holds: Mapping[str, str] = field(default_factory=dict)
     nested: str = "component"
     parts: str = ""
+    parts_in: tuple[str, ...] = ()
     environments: bool = False
     replaces: tuple[str, ...] = ()
     variable: str = ""
@@ -282,7 +285,8 @@ def _job(
 
 def _consumed(given: Mapping[str, Any], place: str) -> Consumed:
     _check_expression(given.get("pattern", "()"), f"{place}.pattern", groups=1)
-    return Consumed(given["product"], tuple(given.get("named_in", [])), given.get("pattern", ""))
+    named_in, by_key = tuple(given.get("named_in", [])), given.get("by_key", False)
+    return Consumed(given["product"], named_in, given.get("pattern", ""), by_key)
 
 
 def _detect(given: Mapping[str, Any], products: Mapping[str, Product], place: str) -> Detect:
@@ -313,6 +317,7 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, Product], place: st
         holds=given.get("holds", {}),
         nested=given.get("nested", "component"),
         parts=given.get("parts", ""),
+        parts_in=tuple(given.get("parts_in", [])),
         environments=given.get("environments", False),
         replaces=tuple(given.get("replaces", [])),
         variable=given.get("variable", ""),

@@ -18,7 +18,7 @@ from .code_types import CodeType, Detect
 from .components import RESERVED
 from .errors import AnswerError
 from .names import NAME_LENGTH, check_path
-from .repository_files import RepositoryFiles, is_in, join, words
+from .repository_files import RepositoryFiles, compiled, is_in, join, words
 
 ENVIRONMENTS = words(
     "dev develop development test testing qa int integration stage staging uat acc acceptance",
@@ -134,12 +134,17 @@ def _parts(
     """The folders that others name as parts of theirs."""
     if not detect.parts:
         return frozenset()
-    return frozenset(
+    patterns = {
         join(folder, named)
-        for folder in markers
-        for file in files.named(folder, detect.files)
-        for named in re.findall(detect.parts, files.text(file), re.MULTILINE)
-    )
+        for folder in files.folders
+        for file in files.named(folder, (*detect.files, *detect.parts_in))
+        for several in re.findall(detect.parts, files.text(file), re.MULTILINE)
+        for named in re.split(r"[\s,\"']+", several)
+        if re.search(r"\w", named) and not named.startswith("!")
+    }
+    plain = frozenset(pattern for pattern in patterns if "*" not in pattern)
+    globs = compiled(tuple(sorted(patterns - plain)))
+    return plain | frozenset(folder for folder in markers if globs(folder))
 
 
 def _without_environments(folders: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -6,13 +6,17 @@ A code type says in `consumes` how its files name what it takes; a producer says
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from .code_types import Consumed
+import yaml
+
+from .code_types import LOADER, Consumed
 from .detection import Found, telling
 from .repository_files import RepositoryFiles, is_in, join
 
@@ -37,8 +41,8 @@ class FoundEdge:
     """What is taken; empty for order only."""
     to: str = ""
     """Where that has to lie, relative to the repository's root; empty for nowhere special."""
-    image: str = ""
-    """The name by which the consumer's files know an image."""
+    known_as: str = ""
+    """The name by which the consumer's files know an image, or the key where they name it."""
 
 
 def find_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundEdge, ...]:
@@ -71,7 +75,10 @@ def _named(
         for file in _files(files, consumer, consumed, found):
             for name in re.findall(consumed.pattern, files.text(file), re.MULTILINE):
                 if consumed.product == IMAGE:
-                    yield from _image(name, file, files.name, consumer, found)
+                    for edge in _image(name, file, files.name, consumer, found):
+                        if consumed.by_key:
+                            edge = dataclasses.replace(edge, known_as=_key(name, files.text(file)))
+                        yield edge
                 else:
                     yield from _path(name, file, files, consumer, consumed, found)
 
@@ -117,7 +124,21 @@ def _image(
     best = [producer for producer, score in fitting.items() if score == max(fitting.values())]
     if len(best) == 1:
         says = f"runs the image {image}"
-        yield FoundEdge(consumer.name, best[0], file, says, IMAGE, image=image)
+        yield FoundEdge(consumer.name, best[0], file, says, IMAGE, known_as=image)
+
+
+def _key(image: str, text: str) -> str:
+    """The key of the mapping whose `repository` is an image, with dots; empty where none is."""
+    try:
+        places: list[tuple[str, Any]] = [("", yaml.load(text, Loader=LOADER))]
+    except (yaml.YAMLError, ValueError):
+        return ""
+    for key, value in places:  # grows while it is looked through
+        if isinstance(value, dict):
+            if value.get("repository") == image:
+                return key
+            places += [(f"{key}.{k}".strip("."), inner) for k, inner in value.items()]
+    return ""
 
 
 def _path(
@@ -139,9 +160,11 @@ def _path(
     plain = path.split("*")[0].rstrip("/") or "."
     if files.exists(plain):  # so nothing has to be built first
         for producer in found:
+            if producer is consumer or "." in (producer.path, plain) or plain == consumer.path:
+                continue
             habit = producer.code_type.name in consumer.code_type.depends_on
-            apart = producer.path != "." and plain != "." and plain != consumer.path
-            if habit and apart and (is_in(producer.path, plain) or is_in(plain, producer.path)):
+            inside = is_in(producer.path, plain) or is_in(plain, producer.path)
+            if (habit and inside) or (plain == producer.path and makes(producer, consumed)):
                 yield FoundEdge(consumer.name, producer.name, file, f"takes {name}")
         return
     for maker, product, to in _makers(path, consumer, consumed, found):
@@ -185,6 +208,11 @@ def _shares_a_word(file: str, producer: Found) -> bool:
         for text in (stem, f"{producer.name} {producer.path}")
     )
     return bool((one & other) - {"lambda", "function", "package", "src", ""})
+
+
+def makes(producer: Found, consumed: Consumed) -> bool:
+    """Whether a component can make something that is taken so."""
+    return any(fnmatch.fnmatch(name, consumed.product) for name in producer.code_type.products)
 
 
 def conventional(consumer: Found, found: tuple[Found, ...]) -> list[Found]:

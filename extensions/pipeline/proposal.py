@@ -115,9 +115,11 @@ def _settings(it: Found, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
     if it.produces is not None and it.produces != it.code_type.produces:
         settings["produces"] = list(it.produces)
     env = dict([it.variable] if it.variable else [])
-    for edge in edges:
-        if edge.consumer == it.name and edge.image not in ("", edge.producer):
-            env[image_variable(edge.producer)] = edge.image
+    images = [edge for edge in edges if edge.consumer == it.name and edge.known_as]
+    for edge in images:
+        usual = {edge.producer, f"{edge.producer}.image", *(["image"] if len(images) == 1 else [])}
+        if edge.known_as not in usual:
+            env[image_variable(edge.producer)] = edge.known_as
     if env:
         settings["env"] = env
     return settings

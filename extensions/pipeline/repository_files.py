@@ -135,7 +135,8 @@ _COMPILED: dict[tuple[str, ...], Callable[[str], bool]] = {}
 def compiled(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a file's name fits one of some patterns, by case."""
     if patterns not in _COMPILED:
-        expression = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
+        any_of = "|".join(fnmatch.translate(pattern) for pattern in patterns)
+        expression = re.compile(any_of if patterns else r"(?!)")
         _COMPILED[patterns] = lambda name: expression.match(name) is not None
     return _COMPILED[patterns]
 

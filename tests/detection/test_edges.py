@@ -170,3 +170,19 @@ def test_the_table() -> None:
         "python     Python     functions/sync  functions/sync/requirements.txt",
         "terraform  Terraform  infra           infra/main.tf                    after python",
     ]
+
+
+def test_a_chart_names_an_image_elsewhere() -> None:
+    chart = {"chart/Chart.yaml": "name: shop\n"}
+    one = {"api/Dockerfile": "", **chart}
+    assert (
+        "env"
+        not in proposed(
+            {**one, "chart/values.yaml": "image:\n  repository: acme/docker\n"}
+        ).components["helm"]
+    )
+    values = (
+        "server:\n  web:\n    repository: acme/web # ours\ndb: {image: {repository: postgres}}\n"
+    )
+    helm = proposed({**IMAGES, **chart, "chart/values.yaml": values}).components["helm"]
+    assert helm == {"path": "chart", "env": {"WEB_IMAGE": "server.web"}}
