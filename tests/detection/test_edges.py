@@ -173,7 +173,7 @@ def test_the_table() -> None:
 
 
 def test_a_chart_names_an_image_elsewhere() -> None:
-    chart = {"chart/Chart.yaml": "name: shop\n"}
+    chart = {"chart/Chart.yaml": "apiVersion: v2\nname: shop\n"}
     one = {"api/Dockerfile": "", **chart}
     assert (
         "env"
