@@ -288,6 +288,7 @@ DOWNLOAD = {"actions": "read", "contents": "read"}
 # Each code type with every job that it can have: what its jobs may do without any cloud. A
 # deployment downloads what its own build made.
 ALONE: dict[str, dict[str, dict[str, str]]] = {
+    "cdk": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "docker": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
@@ -296,6 +297,7 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
     "terraform": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
 }
 OWN_COMMANDS = {
+    "cdk": {},
     "docker": {"deploy": "ship"},
     "generic": {"lint": "l", "test": "t", "security": "s", "build": "b", "deploy": "d"},
     "kubernetes": {},
@@ -348,7 +350,7 @@ def test_permissions_where_nothing_else_is_said(cloud: str, code_type: str) -> N
     commands = OWN_COMMANDS["generic"] if code_type == "generic" else {}
     component = {"code_type": code_type, **commands, **({"deploy": ""} if commands else {})}
     made = plan(components={"x": component}, environments=DEV, cloud=cloud)
-    deploys = code_type in ("kubernetes", "terraform")
+    deploys = bool(CODE_TYPES[code_type].jobs["deploy"].command)
     check_permissions(made, code_type, cloud, {"packages": "write"}, deploys=deploys)
 
 

@@ -288,8 +288,10 @@ def test_every_tool_and_product_is_of_use(name: str) -> None:
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
     commands = [job.get("command", "") for job in data["jobs"].values()]
     commands += texts(data.get("products", {}))
-    for function in data.get("functions", {}):
-        assert any(re.search(rf"^[^#\n]*\b{function}\b", text, re.MULTILINE) for text in commands)
+    functions = data.get("functions", {})
+    for function in functions:
+        callers = [*commands, *(text for other, text in functions.items() if other != function)]
+        assert any(re.search(rf"^[^#\n]*\b{function}\b", text, re.MULTILINE) for text in callers)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -308,7 +310,11 @@ def test_what_differs_in_a_pull_request() -> None:
         for product, commands in code_type.products.items()
         if commands.command != commands.pull_request
     }
-    assert differing == {("docker", "docker-image"), ("kubernetes", "rendered.yaml")}
+    assert differing == {
+        ("cdk", "cdk.out"),
+        ("docker", "docker-image"),
+        ("kubernetes", "rendered.yaml"),
+    }
     image = CODE_TYPES["docker"].products["docker-image"]
     assert "push=true" in image.command and "imagetools create" in image.command
     assert "push=false" in image.pull_request
@@ -641,6 +647,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         for place, job in by_place.items()
     }
     assert {place: names for place, names in found.items() if names} == {
+        "cdk lint": ["install_app", "script_of"],
+        "cdk test": ["install_app", "script_of"],
+        "cdk security": ["install_app", "run_cdk", "synthesize"],
+        "cdk build": ["install_app", "run_cdk", "synthesize"],
         "docker test": ["build_image"],
         "docker security": ["build_image"],
         "docker build": ["build_image", "write_reference"],
@@ -648,6 +658,10 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "node lint": ["install_packages", "script_of", "run_tool"],
         "node test": ["install_packages", "script_of"],
         "node build": ["install_packages", "script_of", "build_project"],
+        "in pull requests cdk-lint": ["install_app", "script_of"],
+        "in pull requests cdk-test": ["install_app", "script_of"],
+        "in pull requests cdk-security": ["install_app", "run_cdk", "synthesize"],
+        "in pull requests cdk-build": ["install_app", "run_cdk", "synthesize"],
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],

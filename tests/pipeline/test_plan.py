@@ -331,6 +331,7 @@ def test_an_orchestrator_runs_every_component_once(made: Plan) -> None:
 # Single cases ----------------------------------------------------------------------------------
 
 SECRET_TAKERS = {
+    "cdk": {"deploy"},
     "docker": {"test", "security", "build", "deploy"},
     "generic": {"build", "deploy"},
     "kubernetes": {"deploy"},
