@@ -322,6 +322,7 @@ def test_what_differs_in_a_pull_request() -> None:
         if commands.command != commands.pull_request
     }
     assert differing == {
+        ("cdk", "cdk.out"),
         ("docker", "docker-image"),
         ("helm", "chart"),
         ("kubernetes", "rendered.yaml"),

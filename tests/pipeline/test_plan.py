@@ -362,6 +362,7 @@ def test_an_orchestrator_runs_every_component_once(made: Plan) -> None:
 # Single cases ----------------------------------------------------------------------------------
 
 SECRET_TAKERS = {
+    "cdk": {"deploy"},
     "docker": {"test", "security", "build", "deploy"},
     "dotnet": {"deploy"},
     "generic": {"build", "deploy"},

@@ -1,0 +1,350 @@
+"""The AWS CDK code type's commands: with recorded tools, and for real with REAL_TOOLS=1."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toolbox
+import yaml
+from commands import Runner, Step, write
+
+ANSWERS: dict[str, Any] = {
+    "components": {"infra": {"code_type": "cdk", "path": "infra"}},
+    "dependency_map": {"infra": []},
+    "cloud": "aws",
+}
+
+CODE_TYPE = yaml.safe_load((toolbox.ROOT / "code_types/cdk.yml").read_text(encoding="utf-8"))
+READ = yaml.safe_load(CODE_TYPE["tools"]["node"])[0]["run"]
+NPM = toolbox.NODE.parent.parent / "lib/node_modules/npm/bin"
+
+# A command line of the CDK, by itself or run by npx, that leaves what the real one leaves.
+CDK = """\
+#!/bin/bash
+{stub} "$@" || exit 1
+case "$*" in
+  *--version) echo "2.1000.1 (build abcdef)" ;;
+  *synth*) mkdir -p cdk.out && echo "$*" > cdk.out/manifest.json ;;
+esac
+"""
+APP = {"cdk.json": '{"app": "node app.js"}'}
+PACKAGE = json.dumps({"name": "infra", "scripts": {"lint": "eslint .", "test": "jest"}})
+NODE = {**APP, "package.json": PACKAGE, "package-lock.json": "{}"}
+PYTHON = {"cdk.json": '{"app": "python app.py"}', "requirements.txt": "aws-cdk-lib\n"}
+OWN_CLI = "node_modules/.bin/cdk"
+
+
+@pytest.fixture
+def machine(runner: Runner) -> Runner:
+    """A machine with Node.js, on which everything else is recorded."""
+    tools = runner.tools
+    (tools / "node").symlink_to(toolbox.NODE)
+    for name in ("npm", "npx", "uv", "uvx", "go", "mvn", "dotnet", "python"):
+        runner.record(name)
+    script(tools / "npx", tools / "stub/npx")
+    return runner
+
+
+def script(tool: Path, stub: Path) -> None:
+    """The recorded tool at another place, where it does what the CDK does."""
+    stub.parent.mkdir(parents=True, exist_ok=True)
+    tool.rename(stub)
+    tool.write_text(CDK.format(stub=stub), encoding="utf-8")
+    tool.chmod(0o755)
+
+
+def own_cli(machine: Runner, folder: Path) -> None:
+    """The project has a command line of its own."""
+    machine.record("cdk")
+    cli = folder / OWN_CLI
+    cli.parent.mkdir(parents=True)
+    (machine.tools / "cdk").rename(cli)
+    script(cli, folder / "node_modules/stub/cdk")
+
+
+def synth(environment: str, cli: str = "npx --yes aws-cdk@2.1148.1") -> list[str]:
+    options = f"--quiet --no-lookups --context environment={environment} --output cdk.out"
+    return [f"{cli} synth {options}", f"{cli} --version"]
+
+
+# Lint and test
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        (NODE, ["npm ci", "npm run lint"]),
+        (
+            {**APP, "package.json": "{}", "tsconfig.json": "", "yarn.lock": "# v1\n"},
+            ["npx --yes yarn@1.22.22 install --frozen-lockfile", "npx --no -- tsc --noEmit"],
+        ),
+        ({**APP, "package.json": "{}"}, []),
+        (PYTHON, ["uvx ruff@0.17.6 check --select E4,E7,E9,F ."]),
+        (
+            {**PYTHON, "ruff.toml": ""},
+            ["uvx ruff@0.17.6 check .", "uvx ruff@0.17.6 format --check ."],
+        ),
+    ],
+    ids=["script", "typescript", "javascript", "python", "rules"],
+)
+def test_lint(machine: Runner, tmp_path: Path, files: dict[str, str], lines: list[str]) -> None:
+    project = write(tmp_path / "infra", files)
+    outcome = machine.run("infra/lint", project)
+    assert outcome.code == 0 and machine.lines == lines, outcome.output
+    assert len(outcome.notices) == (not lines)
+    if lines:
+        assert machine.run("infra/lint", project, STUB_FAILS=lines[-1]).code == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        (NODE, ["npm ci", "npm run test"]),
+        ({"cdk.json": "", "go.mod": ""}, ["go test ./..."]),
+        ({"cdk.json": "", "pom.xml": ""}, ["mvn --batch-mode --no-transfer-progress test"]),
+        ({"cdk.json": "", "src/App.sln": ""}, ["dotnet test src"]),
+        ({**APP, "package.json": '{"scripts": {"test": "echo no test specified"}}'}, []),
+        ({"cdk.json": "", "build.gradle": ""}, []),
+    ],
+    ids=["script", "go", "java", "dotnet", "placeholder", "unknown"],
+)
+def test_tests(machine: Runner, tmp_path: Path, files: dict[str, str], lines: list[str]) -> None:
+    project = write(tmp_path / "infra", files)
+    outcome = machine.run("infra/test", project)
+    assert outcome.code == 0 and machine.lines == lines, outcome.output
+    assert len(outcome.notices) == (not lines)
+    if lines:
+        assert machine.run("infra/test", project, STUB_FAILS=lines[-1]).code == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (5, 0), (1, 1), (2, 2)])
+def test_tests_of_an_app_in_python(machine: Runner, tmp_path: Path, status: int, code: int) -> None:
+    project = write(tmp_path / "infra", {**PYTHON, "requirements-dev.txt": "pytest\n"})
+    python = machine.tools / "python"
+    python.unlink()
+    python.write_text(f"#!/bin/sh\nexit {status}\n", encoding="utf-8")
+    python.chmod(0o755)
+    outcome = machine.run("infra/test", project)
+    assert outcome.code == code and len(outcome.notices) == (status == 5)
+    assert machine.lines[1:] == [
+        "uv pip install --quiet --requirements requirements.txt"
+        " --requirements requirements-dev.txt",
+        "uv pip install --quiet pytest",
+    ]
+
+
+# Build
+
+
+PNPM = {"package.json": "{}", "pnpm-lock.yaml": ""}
+
+
+@pytest.mark.parametrize(
+    ("files", "install"),
+    [
+        (NODE, ["npm ci"]),
+        ({**APP, "package.json": "{}"}, ["npm install"]),
+        ({**APP, **PNPM}, ["npx --yes pnpm@10.34.8 install --frozen-lockfile"]),
+        (
+            {**APP, "package.json": "{}", "yarn.lock": "__metadata:\n"},
+            ["npx --yes @yarnpkg/cli-dist@4.18.1 install --immutable"],
+        ),
+        ({**PYTHON, "uv.lock": ""}, ["uv sync --quiet --active --locked"]),
+        (PYTHON, ["uv pip install --quiet --requirements requirements.txt"]),
+        (
+            {"cdk.json": "", "pyproject.toml": ""},
+            ["uv pip install --quiet --requirements pyproject.toml"],
+        ),
+        ({"cdk.json": "", "go.mod": ""}, []),
+    ],
+)
+def test_the_assembly_says_what_made_it(
+    machine: Runner, tmp_path: Path, files: dict[str, str], install: list[str]
+) -> None:
+    project = write(tmp_path / "infra", {**files, "cdk.out/of-another-time": ""})
+    outcome = machine.run("infra/build", project)
+    assert outcome.code == 0, outcome.output
+    assert [line for line in machine.lines if "uv venv" not in line] == install + synth("dev")
+    assert {file.name for file in (project / "cdk.out").iterdir()} == {
+        "manifest.json",
+        "cli-version.txt",
+    }
+    version = (project / "cdk.out/cli-version.txt").read_text(encoding="utf-8")
+    assert version == "2.1000.1\n"
+
+
+@pytest.mark.parametrize("failing", ["npm ci", "npx --yes aws-cdk@2.1148.1 synth"])
+def test_nothing_follows_what_failed(machine: Runner, tmp_path: Path, failing: str) -> None:
+    project = write(tmp_path / "infra", NODE)
+    assert machine.run("infra/build", project, STUB_FAILS=failing).code == 1
+    assert machine.lines[-1].startswith(failing) and not (project / "cdk.out").exists()
+
+
+@pytest.mark.parametrize("workspace", [True, False], ids=["workspace", "another project"])
+def test_a_lock_file_above(machine: Runner, tmp_path: Path, workspace: bool) -> None:
+    """A workspace's counts, and its command line; any other project's does not."""
+    root = write(tmp_path / "root", {"package.json": '{"private": true}', "pnpm-lock.yaml": ""})
+    if workspace:
+        write(root, {"pnpm-workspace.yaml": ""})
+        own_cli(machine, root)
+    project = write(root / "infra", {**APP, "package.json": "{}"})
+    assert machine.run("infra/build", project).code == 0
+    if workspace:
+        pnpm = "npx --yes pnpm@10.34.8 install --frozen-lockfile"
+        assert machine.lines == [pnpm, *synth("dev", "cdk")]
+    else:
+        assert machine.lines == ["npm install", *synth("dev")]
+
+
+def test_a_pull_request_synthesizes_every_environment(machine: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "infra", NODE)
+    own_cli(machine, project)
+    outcome = machine.run("pull-request/infra-build", project)
+    assert outcome.code == 0, outcome.output
+    environments = ("dev", "test", "prd")
+    assert machine.lines == ["npm ci", *(s for e in environments for s in synth(e, "cdk"))]
+
+
+# Security
+
+
+def test_no_rules_for_a_scan_are_worth_a_notice(machine: Runner, tmp_path: Path) -> None:
+    outcome = machine.run("infra/security", write(tmp_path / "infra", NODE))
+    assert outcome.code == 0 and len(outcome.notices) == 1 and machine.lines == []
+
+
+@pytest.mark.parametrize(
+    ("job", "environments"),
+    [("infra/security", ["dev"]), ("pull-request/infra-security", ["dev", "test", "prd"])],
+)
+@pytest.mark.parametrize("rules", [".checkov.yaml", ".checkov.yml"])
+def test_the_templates_are_scanned(
+    machine: Runner, tmp_path: Path, job: str, environments: list[str], rules: str
+) -> None:
+    project = write(tmp_path / "infra", {**NODE, rules: ""})
+    assert machine.run(job, project).code == 0
+    scan = f"uvx checkov@3.3.30 --config-file {rules} --directory cdk.out"
+    scan += " --framework cloudformation --quiet --compact"
+    expected = [line for name in environments for line in [*synth(name), scan]]
+    assert machine.lines == ["npm ci", *expected]
+    assert machine.run(job, project, STUB_FAILS="uvx checkov").code == 1
+
+
+# Deploy
+
+
+@pytest.mark.parametrize(
+    ("stacks", "selected"), [("", "--all"), ("Dev/*", "Dev/*"), ("Site-dev Data-dev",) * 2]
+)
+def test_what_was_synthesized_is_deployed(
+    machine: Runner, tmp_path: Path, stacks: str, selected: str
+) -> None:
+    """By what synthesized it; and nothing that the project has installed is asked for."""
+    files = {**NODE, "cdk.out/cli-version.txt": "2.1000.1\n", "Dev/file": ""}
+    project = write(tmp_path / "infra", files)
+    assert machine.run("infra/deploy", project, STACKS=stacks).code == 0
+    [line] = machine.lines
+    options = "--app cdk.out --require-approval never"
+    assert line == f"npx --yes aws-cdk@2.1000.1 deploy {options} {selected}"
+    assert machine.run("infra/deploy", project, STUB_FAILS="npx").code == 1
+
+
+def test_no_stacks_means_all(machine: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "infra", {"cdk.out/cli-version.txt": "2.1000.1\n"})
+    assert machine.run("infra/deploy", project).code == 0
+    assert machine.lines[0].endswith(" --all")
+
+
+# Set-up
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({".nvmrc": "22", ".node-version": "20"}, "infra/.nvmrc"),
+        ({"package.json": '{"engines": {"node": ">=22"}}'}, "infra/package.json"),
+        ({"package.json": '{"dependencies": {}}'}, None),
+        ({}, None),
+    ],
+)
+def test_the_version_of_node(
+    machine: Runner, tmp_path: Path, files: dict[str, str], found: str | None
+) -> None:
+    project = write(tmp_path / "infra", {**APP, **files})
+    output = write(tmp_path, {"output": ""}) / "output"
+    setup = Runner(tmp_path / "setup", {"read": Step(READ, {"GITHUB_OUTPUT": str(output)})})
+    assert setup.run("read", project).code == 0
+    text = output.read_text(encoding="utf-8")
+    assert text == (f"version-file={found}\n" if found else "")
+
+
+# Found
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("lambda.Code.fromAsset('../api/lambda-package.zip')", "../api/lambda-package.zip"),
+        ("Code.fromAsset(path.join(__dirname, '../../api/dist'))", "../../api/dist"),
+        ('_lambda.Code.from_asset("../api/dist")', "../api/dist"),
+        ("s3deploy.Source.asset(`../web/dist`)", "../web/dist"),
+        ('code: Code.fromAsset(\n  "../api/bin",\n)', "../api/bin"),
+        ("new Asset()", None),
+    ],
+)
+def test_what_an_app_names(text: str, path: str | None) -> None:
+    [consumed] = CODE_TYPE["consumes"]
+    found = re.search(consumed["pattern"], text, re.MULTILINE)
+    assert (found and found[1]) == path
+
+
+# For real
+
+
+@pytest.mark.skipif(
+    os.environ.get("REAL_TOOLS") != "1", reason="REAL_TOOLS=1 brings the CDK from npm (210 MB)"
+)
+def test_a_real_app(runner: Runner, tmp_path: Path) -> None:
+    """One bucket and one asset, synthesized for an environment without credentials."""
+    (runner.tools / "node").symlink_to(toolbox.NODE)
+    for name in ("npm", "npx"):
+        text = f'#!/bin/sh\nexec "{toolbox.NODE}" "{NPM / name}-cli.js" "$@"\n'
+        write(runner.tools, {name: text})
+        (runner.tools / name).chmod(0o755)
+    trusted = {k: v for k, v in os.environ.items() if k == "NODE_EXTRA_CA_CERTS"}
+    runner.environment.update(trusted)
+    dependencies = {"aws-cdk-lib": "2.276.0", "constructs": "^10.0.0", "aws-cdk": "2.1148.1"}
+    code = """\
+const { App, Stack } = require('aws-cdk-lib')
+const { Asset } = require('aws-cdk-lib/aws-s3-assets')
+const { Bucket } = require('aws-cdk-lib/aws-s3')
+const { Vpc } = require('aws-cdk-lib/aws-ec2')
+const app = new App()
+const env = { account: '123456789012', region: 'eu-central-1' }
+const stack = new Stack(app, `Site-${app.node.tryGetContext('environment')}`, { env })
+new Bucket(stack, 'Bucket')
+new Asset(stack, 'Asset', { path: 'asset' })
+if (process.env.LOOKUP) Vpc.fromLookup(stack, 'Vpc', { isDefault: true })
+"""
+    files = {"package.json": json.dumps({"dependencies": dependencies}), "app.js": code}
+    project = write(tmp_path / "infra", {**APP, **files, "asset/file.txt": "1"})
+    outcome = runner.run("infra/build", project)
+    assert outcome.code == 0, outcome.output
+    out = project / "cdk.out"
+    assert (out / "cli-version.txt").read_text(encoding="utf-8") == "2.1148.1\n"
+    template = json.loads((out / "Site-dev.template.json").read_text(encoding="utf-8"))
+    types = {what["Type"] for what in template["Resources"].values()}
+    assert "AWS::S3::Bucket" in types
+    assert [file.read_text(encoding="utf-8") for file in out.glob("asset.*/file.txt")] == ["1"]
+    # A lookup that nobody has committed ends it, with the reason.
+    outcome = runner.run("infra/build", project, LOOKUP="1")
+    assert outcome.code != 0 and "cdk.context.json" in outcome.output, outcome.output
+    # The real command line takes the assembly, and would deploy it: there are no credentials.
+    outcome = runner.run("infra/build", project)
+    outcome = runner.run("infra/deploy", project, AWS_EC2_METADATA_DISABLED="true")
+    assert outcome.code != 0 and "credentials" in outcome.output, outcome.output
