@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import pickle
 import re
@@ -46,7 +47,7 @@ def load_pipeline() -> ModuleType:
     sys.modules[name] = package
     spec.loader.exec_module(package)
     modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
-    for module in (*modules, "recorded", "destination"):
+    for module in (*modules, "recorded", "destination", "repository_files", "proposal"):
         importlib.import_module(f"{name}.{module}")
     return package
 
@@ -54,7 +55,8 @@ def load_pipeline() -> ModuleType:
 class Orchestrator(Extension):
     """Globals for the templates: `plan`, `set_up`, `recorded`, `checksums`; for copier.yml:
     `check_answers`, `problem`, `impossible`, `first_possible`, `code_type_choices`,
-    `default_name`, `type_of_runner`, `ask_for_environments`, `ask_for_registry`.
+    `default_name`, `found`, `found_table`, `proposed`, `type_of_runner`, `ask_for_environments`,
+    `ask_for_registry`.
     Filters: `scalar`, `flow`, `command`, `shell`.
     """
 
@@ -64,6 +66,7 @@ class Orchestrator(Extension):
         self.read: dict[bytes, Any] = {}
         self.plans: dict[int, Any] = {}
         self.stored: dict[str, Any] = {}
+        self.proposals: dict[Path, Any] = {}
         environment.globals.update(
             plan=self.plan,
             set_up=self.pipeline.setup.set_up,
@@ -73,6 +76,9 @@ class Orchestrator(Extension):
             problem=self.problem,
             code_type_choices=self.code_type_choices,
             default_name=self.pipeline.answers.default_name,
+            found=self.found,
+            found_table=self.found_table,
+            proposed=self.proposed,
             impossible=self.impossible,
             first_possible=self.first_possible,
             type_of_runner=self.type_of_runner,
@@ -112,7 +118,7 @@ class Orchestrator(Extension):
         try:
             given = self._given(context)
             if given and context["_copier_conf"]["defaults"]:
-                self._read(given)
+                self._read({**self._proposed(context), **given})
                 return ""
             # The rest is still to be asked for, so what is here may name what is not yet.
             self._check_alone(self._data(context))
@@ -163,6 +169,38 @@ class Orchestrator(Extension):
         return [*possible, *choices][0]
 
     @pass_context
+    def found(self, context: Context) -> str:
+        """The files that speak for what is proposed, as YAML: asked of nobody, and recorded."""
+        return json.dumps(dict(self._proposal(context).found))
+
+    @pass_context
+    def found_table(self, context: Context) -> str:
+        """What was found in the repository, in lines above the first question about it."""
+        proposal = self._proposal(context)
+        if not proposal.table:
+            return ""
+        text = f"Found in this repository, and proposed below:\n\n{proposal.table}\n\n"
+        if several := proposal.several:
+            text += f"Of {', '.join(several)} there are several: they are in the next answer.\n"
+        return text
+
+    @pass_context
+    def proposed(self, context: Context, question: str) -> str:
+        """What is proposed for a question, as YAML in one line; nothing where nothing was found.
+
+        Only for what the answers before have left of it.
+        """
+        proposal, module = self._proposal(context), self.pipeline.proposal
+        gone: set[str] = set()
+        if question != "code_types":
+            gone = set(proposal.code_types) - set(context.get("code_types", ()))
+        if question == "dependency_map":
+            left = {*context.get("code_types", ()), *(context.get("components") or {})}
+            gone = set(proposal.names) - left
+        value = getattr(module.without(proposal, gone), question)
+        return json.dumps(value, ensure_ascii=False) if value else ""
+
+    @pass_context
     def type_of_runner(self, context: Context) -> str:
         """`str` for a prompt that shows a label as it is; `yaml` where a list or mapping is given.
 
@@ -211,8 +249,13 @@ class Orchestrator(Extension):
     # -- for the templates ------------------------------------------------------------------
 
     def recorded(self, answers: Mapping[str, Any]) -> dict[str, Any]:
-        """The answers as their file holds them: a list of environments means `custom`."""
-        return {**answers, **({"branching": "custom"} if answers.get("environments") else {})}
+        """The answers as their file holds them: a list of environments means `custom`.
+
+        What was found is none of anybody's business where nothing was.
+        """
+        custom = {"branching": "custom"} if answers.get("environments") else {}
+        left_out = () if answers.get("found") else ("found",)
+        return {**{k: v for k, v in answers.items() if k not in left_out}, **custom}
 
     @pass_context
     def plan(self, context: Context) -> Any:
@@ -233,6 +276,27 @@ class Orchestrator(Extension):
             return self.pipeline.catalogue.load_catalogue(HERE.parent)
         except self.pipeline.errors.AnswerError as error:
             raise UserMessageError(str(error)) from None
+
+    def _proposal(self, context: Context) -> Any:
+        """What is proposed for the repository in the destination.
+
+        Nothing where somebody has said anything of it: what one answer leaves out, it leaves out
+        everywhere, whatever lies in the repository.
+        """
+        module = self.pipeline.proposal
+        said = {*self._stored(context), *self._data(context)}
+        destination = Path(context["_copier_conf"]["dst_path"])
+        if _updates() or said & set(module.ANSWERS) or not destination.is_dir():
+            return module.Proposal()
+        if destination not in self.proposals:
+            files = self.pipeline.repository_files.list_files(destination)
+            self.proposals[destination] = module.propose(files, self.catalogue.code_types)
+        return self.proposals[destination]
+
+    def _proposed(self, context: Context) -> dict[str, Any]:
+        """The answers that are proposed."""
+        proposal = self._proposal(context)
+        return {name: getattr(proposal, name) for name in self.pipeline.proposal.ANSWERS}
 
     def _check_answers_file(self, context: Context) -> None:
         """Copier overwrites the answers file without asking, also one of another template."""

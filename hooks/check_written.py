@@ -137,6 +137,9 @@ def report(plan: Plan) -> str:
         todo.append("variables " + ", ".join(sorted(variables)))
     if setup.clouds:
         todo.append(f"trust in {', '.join(plan.answers.clouds[c].title for c in setup.clouds)}")
+    if setup.publishers:
+        names = ", ".join(dict.fromkeys(p.component for p in setup.publishers))
+        todo.append(f"at the package index a trusted publisher for {names}")
     if plan.pull_request:
         todo.append(f"the required check {CHECKS_NAME!r}")
     if todo:

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["copier>=9.16,<10", "copier-template-extensions>=0.3.4"]
+# dependencies = ["copier>=9.19,<10", "copier-template-extensions>=0.3.4"]
 # ///
 """Does what is generated still match its answers and the template's version?
 

@@ -29,7 +29,17 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 SLOW_LAST = (
-    *("pipeline", "answers", "hook", "update", "adopting", "drift", "generated", "oracle"),
+    *(
+        "pipeline",
+        "answers",
+        "hook",
+        "update",
+        "adopting",
+        "drift",
+        "generated",
+        "oracle",
+        "detection",
+    ),
     *("real_commands", "running", "mutations"),
 )
 """Folders of proofs, the quick ones first: what is plainly wrong shows at once."""

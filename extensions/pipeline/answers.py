@@ -24,10 +24,11 @@ from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS
 from .names import EXPRESSION, check_no_collision
 from .schema import check
-from .triggers import check_chains
+from .triggers import check_chains, check_publishing
 
 DEFAULTS: Mapping[str, Any] = {
     "project_name": "project",
+    "found": {},
     "code_types": [],
     "components": {},
     "dependency_map": [],
@@ -48,7 +49,16 @@ ORCHESTRATIONS = ("call", "dispatch", "observe")
 
 PROJECT_NAME_LENGTH = 100
 
-BEFORE_COMPONENTS = ("project_name", "code_types")
+FOUND: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "string",
+        "pattern": r"\A[^`|\n]+\Z",
+        "description": "one line without ` and |, which docs/ci-cd.md shows in a table",
+    },
+}
+
+BEFORE_COMPONENTS = ("project_name", "found", "code_types")
 """The questions that are asked while there need not be any component yet."""
 
 BEFORE_ORCHESTRATION = (*BEFORE_COMPONENTS, "components", "dependency_map")
@@ -62,6 +72,8 @@ class Answers:
     """The answers, complete and free of contradictions."""
 
     project_name: str
+    found: Mapping[str, str]
+    """What an existing repository spoke for when it was asked: see `proposal.Proposal.found`."""
     components: tuple[Component, ...]
     dependencies: Dependencies
     orchestration: str
@@ -93,6 +105,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
             raise AnswerError(key, f"there is no such answer{nearest(key, DEFAULTS)}")
     raw = {name: parsed(name, given.get(name, default)) for name, default in DEFAULTS.items()}
     project_name = _project_name(raw["project_name"])
+    check(raw["found"], FOUND, "found")
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
     number = len({*raw["code_types"], *map(str, raw["components"])})
@@ -108,7 +121,9 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
     if asking not in BEFORE_ORCHESTRATION:
         _check_number(len(components), raw["orchestration"])
-    environments = read_environments(raw["branching"], _environments_so_far(raw, asking))
+    environments = read_environments(
+        raw["branching"], _environments_so_far(raw, asking, any(c.publishes for c in components))
+    )
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
     for switch in ("retry_approval", "pull_requests", "drift_check"):
@@ -117,10 +132,14 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_files(components, environments, raw["orchestration"])
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
-    if raw["orchestration"] == "observe" and asking not in BEFORE_ORCHESTRATION:
-        check_chains(components, dependencies.graph(components), environments)
+    if asking not in BEFORE_ORCHESTRATION:
+        graph = dependencies.graph(components)
+        check_publishing(components, graph, environments, raw["orchestration"])
+        if raw["orchestration"] == "observe":
+            check_chains(components, graph, environments)
     return Answers(
         project_name=project_name,
+        found=raw["found"],
         components=components,
         dependencies=dependencies,
         orchestration=raw["orchestration"],
@@ -135,10 +154,11 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     )
 
 
-def _environments_so_far(raw: Mapping[str, Any], asking: str) -> Any:
+def _environments_so_far(raw: Mapping[str, Any], asking: str, publishing: bool) -> Any:
     """While they are still to come, one stands for them that leaves all orchestrations possible."""
     to_come = asking == "orchestration" or (asking, raw["branching"]) == ("branching", "custom")
-    return [{"name": "dev", "branch": "main"}] if to_come else raw["environments"]
+    one = {"name": "dev", **({"tag": "v*"} if publishing else {"branch": "main"})}
+    return [one] if to_come else raw["environments"]
 
 
 def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:

@@ -43,6 +43,8 @@ class JobDefaults:
     """Whether it logs in to the registry that the answers name."""
     identity: bool = False
     """Whether it may ask for an OIDC token of its own, by which package indexes trust it."""
+    product: str = ""
+    """What it publishes: a product that the build has to leave; empty where it needs none."""
     variables: Mapping[str, str] = field(default_factory=dict)
     timeout_minutes: int = 30
 
@@ -183,6 +185,10 @@ def _read(file: Path, schema: Mapping[str, Any]) -> CodeType:
     if "publish" in data:
         settings = {"name": "Publish", **data["publish"]}
         publish = _job("deploy", settings, tools, functions, f"{place}.publish")
+        if publish.product and publish.product not in products:
+            raise unknown(publish.product, list(products), f"{place}.publish.product", "product")
+        if not publish.command.strip():
+            raise AnswerError(f"{place}.publish.command", "it says nothing; say what publishes")
     if jobs["build"].command:
         raise AnswerError(f"{place}.jobs.build.command", "say in `products` what makes what")
     for product in data.get("produces", []):
@@ -244,6 +250,7 @@ def _job(
         cloud=settings.get("cloud", False),
         registry=settings.get("registry", False),
         identity=settings.get("identity", False),
+        product=settings.get("product", ""),
         variables=_variables(settings, place),
         timeout_minutes=settings.get("timeout_minutes", 30),
     )

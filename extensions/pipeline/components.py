@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .code_types import JOBS, CodeType, check_command
+from .code_types import JOBS, CodeType, JobDefaults, check_command
 from .errors import AnswerError, as_text, shown
 from .limits import TIMEOUT_MINUTES
 from .names import (
@@ -64,6 +64,7 @@ SETTINGS: Mapping[str, Any] = {
         "code_type": {"type": "string"},
         "path": {"type": "string"},
         **{job: {"type": "string"} for job in JOBS},
+        "publish": {"type": "boolean"},
         "produces": {"type": "array", "items": {"type": "string"}},
         "secrets": {"type": "array", "items": {"type": "string"}},
         "env": ENV,
@@ -86,6 +87,8 @@ class Component:
     """The command of each job that the component has; a job that is switched off is missing."""
     pull_request: Mapping[str, str]
     """The same for pull requests: no deployment, and builds that need no credentials."""
+    own_commands: frozenset[str]
+    """The jobs whose command is the component's own, not its code type's."""
     produces: tuple[str, ...]
     """Files or folders, relative to `path`, that its build leaves behind."""
     secrets: tuple[str, ...]
@@ -95,11 +98,31 @@ class Component:
     timeout_minutes: int | None
     cloud: str
     """What its deployment logs in to: one of CLOUDS."""
+    publishes: bool = False
+    """Whether its deploy job is the code type's `publish`, in environments that a tag starts."""
+
+    def job(self, job_id: str) -> JobDefaults:
+        """What its code type says of one of its jobs."""
+        if job_id == "deploy" and self.publishes and self.code_type.publish:
+            return self.code_type.publish
+        return self.code_type.jobs[job_id]
+
+    def started_by(self, trigger: str) -> Component:
+        """The component in an environment with this trigger: only a tag publishes."""
+        if not self.publishes or trigger == "tag":
+            return self
+        others = {job: text for job, text in self.commands.items() if job != "deploy"}
+        return replace(self, commands=others, publishes=False)
+
+    @property
+    def does(self) -> list[str]:
+        """Its jobs, as people read of them."""
+        return ["publish" if self.publishes and j == "deploy" else j for j in self.commands]
 
     @property
     def default_variables(self) -> tuple[str, ...]:
         """The variables that its code type gives to any of its commands."""
-        names = [name for job in self.commands for name in self.code_type.jobs[job].variables]
+        names = [name for job in self.commands for name in self.job(job).variables]
         if self.cloud in self.code_type.clouds:
             names += self.code_type.clouds[self.cloud].variables
         return tuple(dict.fromkeys(names))
@@ -136,7 +159,7 @@ def read_components(
 
 def pushes(component: Component) -> bool:
     """Whether any of its jobs pushes to the registry."""
-    return any(component.code_type.jobs[job].registry for job in component.commands)
+    return any(component.job(job).registry for job in component.commands)
 
 
 def packages_variable(component: str) -> str:
@@ -158,8 +181,11 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         error = unknown(name, list(code_types), place, "code type")
         raise AnswerError(place, f"{str(error).split(': ', 1)[1]} (or say its code_type)")
     code_type = code_types[code_type_name]
-    produces = _produces(given, code_type, place)
+    publish = _publish(given, code_type, code_types, place)
+    produces = _produces(given, code_type, publish, place)
     commands = _commands(given, code_type, produces, place)
+    if publish:
+        commands["deploy"] = publish.command.strip("\n")
     in_pull_request = {job: text for job, text in commands.items() if job != "deploy"}
     if "build" in commands and "build" not in given:
         builds = [code_type.products[product].pull_request for product in produces]
@@ -170,22 +196,55 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         path=check_path(given.get("path", "."), f"{place}.path"),
         commands=commands,
         pull_request=in_pull_request,
+        own_commands=frozenset(job for job in commands if job in given),
         produces=produces,
-        secrets=_secrets(given, code_type, commands, place),
+        secrets=_secrets(given, code_type, publish, commands, place),
         env=read_env(given.get("env", {}), f"{place}.env"),
         runner=read_runner(given["runner"], f"{place}.runner") if "runner" in given else None,
         timeout_minutes=given.get("timeout_minutes"),
         cloud=given.get("cloud", cloud),
+        publishes=publish is not None,
     )
 
 
-def _produces(given: Mapping[str, Any], code_type: CodeType, place: str) -> tuple[str, ...]:
+def _publish(
+    given: Mapping[str, Any], code_type: CodeType, code_types: Mapping[str, CodeType], place: str
+) -> JobDefaults | None:
+    """What its deploy job is, where it is published. Raises AnswerError."""
+    if not given.get("publish"):
+        return None
+    if not code_type.publish:
+        able = ", ".join(sorted(name for name, other in code_types.items() if other.publish))
+        raise AnswerError(
+            f"{place}.publish",
+            f"{code_type.name} has no command that publishes; say `deploy`, or use one of the code "
+            f"types that have: {able or 'none'}",
+        )
+    if "deploy" in given:
+        raise AnswerError(f"{place}.publish", "it has a `deploy` of its own as well; drop one")
+    product = code_type.publish.product
+    if product and "build" in given and not given["build"].strip():
+        raise AnswerError(
+            f"{place}.publish",
+            f"the build is switched off, so there is no {product!r} to publish; drop one",
+        )
+    if product and product not in given.get("produces", [product]):
+        raise AnswerError(
+            f"{place}.publish", f"it publishes {product!r}, which `produces` does not name; add it"
+        )
+    return code_type.publish
+
+
+def _produces(
+    given: Mapping[str, Any], code_type: CodeType, publish: JobDefaults | None, place: str
+) -> tuple[str, ...]:
     place = f"{place}.produces"
     if "build" in given and not given["build"].strip():
         if given.get("produces"):
             raise AnswerError(place, "the build is switched off, so nothing is produced; drop one")
         return ()
-    listed = given.get("produces", list(code_type.produces))
+    usual = [publish.product] if publish and publish.product else list(code_type.produces)
+    listed = given.get("produces", usual)
     products = [check_path(product, place) for product in listed]
     for product in products:
         if product == ".":
@@ -229,10 +288,15 @@ def _commands(
 
 
 def _secrets(
-    given: Mapping[str, Any], code_type: CodeType, commands: Mapping[str, str], place: str
+    given: Mapping[str, Any],
+    code_type: CodeType,
+    publish: JobDefaults | None,
+    commands: Mapping[str, str],
+    place: str,
 ) -> tuple[str, ...]:
     place = f"{place}.secrets"
-    takers = [job for job in JOBS if code_type.jobs[job].secrets]
+    jobs = {**code_type.jobs, **({"deploy": publish} if publish else {})}
+    takers = [job for job in JOBS if jobs[job].secrets]
     if given.get("secrets") and not set(takers) & set(commands):
         raise AnswerError(
             place,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -94,8 +95,8 @@ def read_dependencies(
 ) -> Dependencies:
     """The edges that the map writes down, and the conventional ones of what it does not mention.
 
-    Raises AnswerError for unknown names and artifacts, self-dependencies, cycles, and two
-    placements in one spot.
+    Raises AnswerError for unknown names and artifacts, artifacts that the consumer does not take,
+    self-dependencies, cycles, and two placements in one spot.
     """
     by_name = {component.name: component for component in components}
     wishes, notices = _written(_entries(given), by_name, code_types)
@@ -170,29 +171,29 @@ def _written(
         for index, artifact in enumerate(entry["artifacts"]):
             here = f"{place}.artifacts[{index}]"
             sources = [by_name[producer] for producer in present]
-            _add_artifact(artifact, sources, bool(absent), edges, here)
+            made = _add_artifact(artifact, by_name[consumer], sources, bool(absent), here)
+            for producer, placement in made:
+                edges[producer.name].placements.append(placement)
     return wishes, notices
 
 
 def _add_artifact(
     artifact: Any,
+    consumer: Component,
     producers: list[Component],
     some_absent: bool,
-    edges: dict[str, _Wish],
     place: str,
-) -> None:
+) -> list[tuple[Component, Placement]]:
+    """Who makes the artifact, and where the consumer wants it."""
     given = {"name": artifact} if isinstance(artifact, str) else artifact
     name = check_path(given["name"], place)
     makers = [producer for producer in producers if name in producer.produces]
     if not makers:
         if some_absent:
-            return  # Its producer is not selected; the notice about it says so.
-        made = [product for producer in producers for product in producer.produces]
-        if not producers:
-            raise AnswerError(place, f"{shown(name)} has no producer; name it in depends_on")
-        who = " and ".join(producer.name for producer in producers)
-        what = nearest(name, made) if made else "; it produces nothing"
-        raise AnswerError(place, f"{who} does not produce {shown(name)}{what}")
+            return []  # Its producer is not selected; the notice about it says so.
+        raise AnswerError(place, _nobody_makes(name, consumer, producers))
+    for maker in makers:
+        _check_taken(name, consumer, maker, place)
     to = given.get("to")
     if to is not None:
         target = check_path(to, f"{place}.to")
@@ -201,10 +202,55 @@ def _add_artifact(
             target = str(PurePosixPath(target) / PurePosixPath(name).name)
         to = check_path(target, f"{place}.to")
         if PurePosixPath(to.lower()).parts[0] == PACKAGES_FOLDER:
-            cause = f"{shown(to)} lies where packages are downloaded to; choose another place"
+            cause = (
+                f"{consumer.name} wants {shown(name)} of {_all(makers)} at {shown(to)}, where "
+                "packages are downloaded to; choose another place"
+            )
             raise AnswerError(f"{place}.to", cause)
-    for maker in makers:
-        edges[maker.name].placements.append(Placement(name, to))
+    return [(maker, Placement(name, to)) for maker in makers]
+
+
+def _all(components: list[Component]) -> str:
+    return " and ".join(component.name for component in components)
+
+
+def _nobody_makes(name: str, consumer: Component, producers: list[Component]) -> str:
+    """What is wrong, and the fix, where no producer of an edge makes what is asked for."""
+    if not producers:
+        return (
+            f"{consumer.name} asks for {shown(name)}, and depends on nobody who could make it; "
+            "name its producer in depends_on"
+        )
+    makes = " and ".join(
+        f"{producer.name} makes {', '.join(producer.produces[:12]) or 'nothing'}"
+        + ", ..." * (len(producer.produces) > 12)
+        for producer in producers
+    )
+    known = [product for producer in producers for product in producer.produces]
+    near = nearest(name, known)
+    fix = near if near.endswith("?") else "; name what is made, or add it to a `produces`"
+    return f"{consumer.name} asks {_all(producers)} for {shown(name)}, but {makes}{fix}"
+
+
+def _check_taken(name: str, consumer: Component, producer: Component, place: str) -> None:
+    """What is asked for is used: by the code type's commands, or else by one of its own."""
+    taken = [consumed.product for consumed in consumer.code_type.consumes]
+    own = consumer.own_commands & {"build", "deploy"}
+    if not taken or own or any(fnmatch.fnmatchcase(name, pattern) for pattern in taken):
+        return
+    raise AnswerError(
+        place,
+        f"{_with_type(consumer)} asks {_with_type(producer)} for {shown(name)}, but takes only "
+        f"{' and '.join(taken)}; drop it (`artifacts: []` only waits), or give {consumer.name} a "
+        "`build` or `deploy` of its own that uses it",
+    )
+
+
+def _with_type(component: Component) -> str:
+    """Its name, and its code type where that is another word."""
+    if component.name == component.code_type.name:
+        return component.name
+    return f"{component.name} ({component.code_type.name})"
 
 
 def _placements(producer: Component, wish: _Wish) -> tuple[Placement, ...]:
@@ -263,11 +309,12 @@ def _check_placements(consumer: Component, edges: list[Dependency]) -> None:
         for edge in edges
         for placement in edge.placements
     ]  # fmt: skip
-    own = {str(PurePosixPath(consumer.path) / product).lower() for product in consumer.produces}
+    own = [str(PurePosixPath(consumer.path) / product) for product in consumer.produces]
     for spot, what in spots:
-        if spot.lower() in own:
-            cause = f"{consumer.name} places {what} where its own build leaves {spot!r}"
-            raise AnswerError("dependency_map", f"{cause}; choose another `to`")
+        for left in own:
+            if spot.lower() == left.lower():
+                cause = f"{consumer.name} places {what} at {spot!r}, where its own build leaves"
+                raise AnswerError("dependency_map", f"{cause} {left!r}; choose another `to`")
     for index, (spot, what) in enumerate(spots):
         for other, other_what in spots[index + 1 :]:
             a, b = spot.lower(), other.lower()

@@ -35,6 +35,10 @@ BRANCHING: Mapping[str, list[dict[str, Any]]] = {
         {"name": "test", "after": "dev"},
         {"name": "prd", "after": "test", "production": True},
     ],
+    "release": [
+        {"name": "ci", "branch": "main"},
+        {"name": "release", "tag": "v*", "production": True},
+    ],
 }
 """What the branching choices stand for. A contract: docs/answers.md."""
 

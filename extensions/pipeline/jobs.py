@@ -25,6 +25,9 @@ READ_PACKAGES = {"actions": "read", "contents": "read"}
 PULL_REQUEST_RETENTION_DAYS = 1
 """How long packages of pull requests are kept, in days: the least that GitHub takes."""
 
+ENVIRONMENTS = re.compile(r"\$\{?ENVIRONMENTS\b")
+"""How a command names all environments, in a pull request."""
+
 
 @dataclass(frozen=True)
 class Package:
@@ -88,6 +91,8 @@ class Job:
     """Environment variables of the command, with their values (expressions allowed)."""
     cloud: str = ""
     """The cloud that it logs in to by OIDC; empty for none."""
+    identity: bool = False
+    """Whether a package index trusts it by OIDC."""
     secrets: tuple[str, ...] = ()
     """The secrets that it reads."""
     leaves_out: tuple[str, ...] = ()
@@ -116,9 +121,10 @@ class Job:
         """Why it has each of its permissions, for a comment beside it."""
         actions = ["downloads packages"] * bool(self.packages)
         actions += ["reads who approves a re-run"] * bool(self.retry_environment)
+        by_oidc = ["logs in"] * bool(self.cloud) + ["publishes"] * self.identity
         return {
             "actions": ", ".join(actions),
-            "id-token": "logs in by OIDC",
+            "id-token": f"{' and '.join(by_oidc)} by OIDC",
             "packages": "pushes the image",
         }
 
@@ -160,7 +166,7 @@ def deployment_job(
     answers: Answers,
 ) -> Job:
     """A job of a component's workflow for an environment."""
-    defaults = component.code_type.jobs[job_id]
+    defaults = component.job(job_id)
     packages = upstream if defaults.packages else ()
     names = [job.id for job in earlier]
     if job_id in CHECKS:
@@ -188,6 +194,8 @@ def deployment_job(
             extra["retry_environment"] = environment.retry
     reads = packages or "retry_environment" in extra
     permissions = {**(READ_PACKAGES if reads else READ_CONTENTS), **login.permissions}
+    if defaults.identity:
+        permissions["id-token"] = "write"
     if job_id == "build" and component.produces:
         upload = _upload(component, environment.name, environment.retention_days)
         outputs = component.code_type.outputs.items()
@@ -204,12 +212,13 @@ def deployment_job(
         command=component.commands[job_id],
         runner=component.runner or answers.runner,
         commit=COMMIT,
-        setup=tuple(component.code_type.tools[tool] for tool in defaults.tools),
+        setup=_setup(defaults, component, environment.name),
         login=login.steps,
         cloud=login.cloud,
         permissions=dict(sorted(permissions.items())),
         timeout_minutes=component.timeout_minutes or defaults.timeout_minutes,
         packages=packages,
+        identity=defaults.identity,
         variables={
             "ENVIRONMENT": environment.name,
             "COMMIT": COMMIT,
@@ -260,7 +269,7 @@ def _login(defaults: JobDefaults, component: Component, answers: Answers) -> _Lo
 
 def _defaults(job_id: str, component: Component, answers: Answers) -> dict[str, str]:
     """The variables that a code type gives to a command; those of the answers win over them."""
-    defaults = component.code_type.jobs[job_id]
+    defaults = component.job(job_id)
     values = {
         "<component>": component.name,
         "<image>": f"{answers.registry.base}/{component.name.lower()}",
@@ -273,6 +282,12 @@ def _defaults(job_id: str, component: Component, answers: Answers) -> dict[str, 
         if text:
             variables[name] = text
     return variables
+
+
+def _setup(defaults: JobDefaults, component: Component, environments: str) -> tuple[str, ...]:
+    """The set-up steps of the tools that a job needs."""
+    tools = component.code_type.tools
+    return tuple(tools[name].replace("<environments>", environments) for name in defaults.tools)
 
 
 def _folders(packages: tuple[Package, ...]) -> dict[str, str]:
@@ -363,7 +378,7 @@ def checking_job(
     job_id: str, component: Component, edges: list[Dependency], answers: Answers
 ) -> Job:
     """A job of the workflow for pull requests."""
-    defaults = component.code_type.jobs[job_id]
+    defaults = component.job(job_id)
     packages = tuple(package(e, PULL_REQUEST) for e in edges) if defaults.packages else ()
     uploads = job_id == "build" and component.produces
     command = component.pull_request[job_id]
@@ -377,14 +392,14 @@ def checking_job(
         command=command,
         runner=component.runner or answers.runner,
         commit="",
-        setup=tuple(component.code_type.tools[tool] for tool in defaults.tools),
+        setup=_setup(defaults, component, environments),
         login=(),
         permissions=READ_CONTENTS,
         timeout_minutes=component.timeout_minutes or defaults.timeout_minutes,
         packages=packages,
         variables={
             "ENVIRONMENT": PULL_REQUEST,
-            **({"ENVIRONMENTS": environments} if "$ENVIRONMENTS" in command else {}),
+            **({"ENVIRONMENTS": environments} if ENVIRONMENTS.search(command) else {}),
             "COMMIT": "${{ github.sha }}",
             **_defaults(job_id, component, answers),
             **component.env,

@@ -21,6 +21,7 @@ from .errors import AnswerError
 from .graph import needs, waves
 from .jobs import READ_PACKAGES, Job, artifact_name, deployment_job, package
 from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WAITING_JOBS, WORKFLOW_FILE_BYTES
+from .proposal import still_so
 from .pull_request import PULL_REQUEST_FILE, PullRequest, is_hosted, plan_pull_request
 from .triggers import (
     NOTHING,
@@ -37,13 +38,6 @@ RUN = "component-run.yml"
 DRIFT_FILE = "drift.yml"
 """No component's file and no workflow's name is like it: those are always of two words."""
 SUMMARY = "deployment-summary"
-
-WHY = {
-    "actions": "its jobs find and download packages",
-    "id-token": "it logs in by OIDC",
-    "packages": "its build pushes the image",
-}
-"""Why a called workflow gets a permission, for a comment beside it."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +85,18 @@ class ComponentWorkflow:
         return any(job.secrets for job in self.jobs)
 
     @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why it gets each of its permissions when it is called, for a comment beside it."""
+        by_oidc = ["logs in"] * any(job.cloud for job in self.jobs)
+        by_oidc += ["publishes"] * any(job.identity for job in self.jobs)
+        pushes = any(job.id == "build" and "packages" in job.permissions for job in self.jobs)
+        return {
+            "actions": "its jobs find and download packages",
+            "id-token": f"it {' and '.join(by_oidc)} by OIDC",
+            "packages": "its build pushes the image" if pushes else "it publishes there",
+        }
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Its outputs beside those that every component's workflow has."""
         return tuple(name for j in self.jobs if j.upload for name, _ in j.upload.outputs)
@@ -117,7 +123,7 @@ class ComponentWorkflow:
         verbs = [
             ("checks", any(job.id in CHECKS for job in self.jobs)),
             ("packages" if self.artifact else "builds", any(j.id == "build" for j in self.jobs)),
-            ("deploys", self.deploys),
+            ("publishes" if self.component.publishes else "deploys", self.deploys),
         ]
         done = [verb for verb, happens in verbs if happens] or ["has no commands for"]
         *most, last = done
@@ -171,7 +177,7 @@ class Call:
         """Why the called workflow gets each permission, for a comment beside it."""
         if self.workflow.orchestration == "dispatch":
             return {"actions": "starts a run, waits for it, cancels it"}
-        return WHY
+        return self.workflow.reasons
 
     @property
     def hands_secrets(self) -> bool:
@@ -336,6 +342,13 @@ class Plan:
         ]
 
     @property
+    def found(self) -> list[tuple[str, str]]:
+        """(what, which file speaks for it): of what was proposed, as far as it was taken."""
+        edges = {(e.consumer, e.producer) for e in self.answers.dependencies.edges}
+        paths = {c.name: c.path for c in self.answers.components}
+        return still_so(self.answers.found, paths, edges)
+
+    @property
     def code_types(self) -> list[CodeType]:
         """The code types of its components, each once, by name."""
         by_name = {c.code_type.name: c.code_type for c in self.answers.components}
@@ -354,7 +367,9 @@ class Plan:
 
     @property
     def hand_branch(self) -> str:
-        """The branch from which a person starts the last orchestrator."""
+        """The branch or tag from which a person starts the last orchestrator."""
+        if self.environments[-1].trigger == "tag":
+            return "TAG"
         root = next(e for e in self.environments if e.name == self.environments[-1].root)
         literal = root.trigger == "branch" and not is_pattern(root.source)
         return shlex.quote(root.source) if literal else "BRANCH"
@@ -397,7 +412,12 @@ def make_plan(answers: Answers) -> Plan:
             else dict.fromkeys(by_name, NOTHING)
         )
         its_workflows = {
-            name: _component_workflow(by_name[name], environment, triggers[name], answers)
+            name: _component_workflow(
+                by_name[name].started_by(environment.trigger),
+                environment,
+                triggers[name],
+                answers,
+            )
             for wave in order
             for name in wave
         }

@@ -80,7 +80,7 @@ def plan_pull_request(answers: Answers, order: tuple[tuple[str, ...], ...]) -> P
         edges = [e for e in answers.dependencies.edges if e.consumer == name and e.placements]
         built = {job.id for job in jobs}
         for job_id in component.pull_request:
-            defaults = component.code_type.jobs[job_id]
+            defaults = component.job(job_id)
             missing = [e.producer for e in edges if f"{e.producer}-build" not in built]
             if component.secrets and defaults.secrets:
                 left_out.setdefault((name, "it is handed secrets"), []).append(job_id)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .environments import Environment, is_pattern
-from .plan import Plan
+from .plan import Plan, orchestrator_file
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,13 @@ class GitHubEnvironment:
     """The clouds that jobs log in to there."""
     retries: str = ""
     """The environment whose re-runs use it; empty for one of its own."""
+    publishes: bool = False
+    """Whether package indexes trust it."""
 
     @property
     def policies(self) -> tuple[tuple[str, str], ...]:
-        """The refs, where only they should get in: what is approved, and what a cloud trusts."""
-        return self.refs if self.reviewed or self.clouds else ()
+        """The refs, where only they should get in: what is approved or trusted."""
+        return self.refs if self.reviewed or self.clouds or self.publishes else ()
 
     @property
     def protection(self) -> tuple[str, ...]:
@@ -43,6 +45,20 @@ class GitHubEnvironment:
         settings = [reviewers] * self.reviewed
         settings += [f'"deployment_branch_policy": {branches}'] * bool(self.policies)
         return tuple(settings)
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """What a package index has to be told, so that it trusts a component's job."""
+
+    component: str
+    file: str
+    """The workflow that holds the job: `job_workflow_ref` in GitHub's token."""
+    run_file: str
+    """The workflow that the run is of, `workflow_ref`: another one where an orchestrator calls."""
+    environments: tuple[str, ...]
+    """The environment, and that of re-runs."""
+    tag: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,8 @@ class SetUp:
     """JSON: the branches whose pull requests are checked, as a ruleset names them."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
+    publishers: tuple[Publisher, ...] = ()
+    """What indexes have to be told; without those that publish by a secret."""
 
     @property
     def needs_secrets(self) -> bool:
@@ -102,6 +120,7 @@ def set_up(plan: Plan) -> SetUp:
                 ),
                 clouds=_sorted(job.cloud for job, _ in there if job.cloud),
                 retries=_retries(plan, name),
+                publishes=any(job.identity for job, _ in there),
             )
         )
     return SetUp(
@@ -112,6 +131,22 @@ def set_up(plan: Plan) -> SetUp:
         clouds=_sorted(job.cloud for job, _ in jobs if job.cloud),
         checked_branches=json.dumps(_checked_branches(plan)),
         prerequisites=_prerequisites(plan),
+        publishers=tuple(
+            Publisher(
+                component=workflow.component.name,
+                file=workflow.file,
+                run_file=(
+                    orchestrator_file(workflow.environment)
+                    if plan.answers.orchestration == "call"
+                    else workflow.file
+                ),
+                environments=job.environments,
+                tag=workflow.environment.source,
+            )
+            for workflow in plan.workflows
+            for job in workflow.jobs
+            if job.identity and not job.secrets
+        ),
     )
 
 
@@ -150,7 +185,8 @@ def _prerequisites(plan: Plan) -> tuple[str, ...]:
     texts: list[str] = []
     for component in plan.answers.components:
         texts += component.code_type.prerequisites
-        if "deploy" in component.commands and component.cloud in component.code_type.clouds:
+        logs_in = "deploy" in component.commands and not component.publishes
+        if logs_in and component.cloud in component.code_type.clouds:
             texts += component.code_type.clouds[component.cloud].prerequisites
     return tuple(dict.fromkeys(texts))
 

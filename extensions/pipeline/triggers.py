@@ -78,7 +78,7 @@ def decisive_jobs(component: Component) -> tuple[str, ...]:
     Of one that deploys nothing, those that nothing else of it waits for; none without jobs.
     """
     last = [job for job in ("deploy", "build") if job in component.commands][:1]
-    return tuple(component.code_type.jobs[job].name for job in last or component.commands)
+    return tuple(component.job(job).name for job in last or component.commands)
 
 
 def workflow_name(component: str, environment: Environment) -> str:
@@ -96,10 +96,11 @@ def observed(
     by_name = {e.name: e for e in environments}
     predecessor = by_name[environment.source] if environment.trigger == "after" else None
     root = by_name[environment.root]
+    components = tuple(c.started_by(environment.trigger) for c in components)
     decisive = {component.name: decisive_jobs(component) for component in components}
     waits = _without_idle(needs(graph, environment.stops), decisive)
     direct = _without_idle(graph, decisive)
-    jobs = {c.name: [c.code_type.jobs[job].name for job in c.commands] for c in components}
+    jobs = {c.name: [c.job(job).name for job in c.commands] for c in components}
     found: dict[str, Triggers] = {}
     for component, needed in waits.items():
         # Whoever waits for a and for b, which itself waits for a, is started by b alone.
@@ -158,6 +159,36 @@ def _roots(waits: Graph, component: str) -> list[str]:
         for name, needed in waits.items()
         if not needed and name != component and reaches(waits, component, name)
     )
+
+
+def check_publishing(
+    components: tuple[Component, ...],
+    graph: Graph,
+    environments: tuple[Environment, ...],
+    orchestration: str,
+) -> None:
+    """Refuse what could never be published. Raises AnswerError.
+
+    What publishes compares the tag with the package's version, and a run that another one started
+    is one of the default branch.
+    """
+    publishing = [component.name for component in components if component.publishes]
+    tagged = [environment for environment in environments if environment.trigger == "tag"]
+    for name in publishing:
+        place = f"components.{name}.publish"
+        if not tagged:
+            raise AnswerError(
+                place,
+                "no environment starts from a tag, so nothing would ever be published; choose "
+                "`branching: release`, or give an environment a `tag`",
+            )
+        for environment in tagged if orchestration == "observe" else []:
+            if before := observed(components, graph, environment, environments)[name].after:
+                raise AnswerError(
+                    place,
+                    f"under observe it runs when {before[0]} has ended, in a run that no longer "
+                    "knows the tag; choose call or dispatch",
+                )
 
 
 def check_chains(

@@ -305,7 +305,7 @@ def test_branches_and_tags(trigger: str, ref: str) -> None:
 
 def test_a_list_means_custom_whatever_branching_says() -> None:
     environments = [{"name": "live", "branch": "main"}]
-    for branching in ("develop-main", "trunk", "custom"):
+    for branching in ("develop-main", "trunk", "release", "custom"):
         plan = plan_of(branching=branching, environments=environments)
         assert [e.name for e in plan.environments] == ["live"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from copies import copy, tree
-from toolbox import script
+from toolbox import ROOT, script
 
 if sys.platform == "win32":
     pytest.skip("pexpect needs the terminals of Unix", allow_module_level=True)
@@ -42,8 +42,16 @@ QUESTIONS = {
     "drift_check": "Tell pull requests",
 }
 
-CHECK = {"python": f"{DOWN * 3} ", "terraform": f"{DOWN} "}
-"""Keys that check the boxes: docker, generic, kubernetes, python, terraform, by name."""
+CODE_TYPES = sorted(file.stem for file in (ROOT / "code_types").glob("*.yml"))
+AFTER_PYTHON = CODE_TYPES.index("terraform") - CODE_TYPES.index("python")
+CHECK = {
+    "python": DOWN * CODE_TYPES.index("python") + " ",
+    "terraform": DOWN * AFTER_PYTHON + " ",
+}
+"""Keys that check the boxes, one after the other."""
+
+UNCHECK = {"docker": " "}
+"""Keys that take away what is checked at first."""
 
 
 class Session:
@@ -121,6 +129,73 @@ def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None
     check_same(session, tmp_path / "demo", template, answers)
 
 
+FOUND = {
+    "api/requirements.txt": "",
+    "infra/main.tf": "",
+    "web/requirements.txt": "",
+    "web/Dockerfile": "FROM python:3.13\n",
+}
+
+
+def repository(folder: Path) -> Path:
+    for name, text in FOUND.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Path) -> None:
+    session = Session(template, repository(tmp_path / "demo"))
+    session.answers("project_name")
+    session.says("Found in this repository, and proposed below:")
+    for line in (
+        "api        Python     api    api/requirements.txt",
+        "docker     Docker     web    web/Dockerfile        after web",
+        "terraform  Terraform  infra  infra/main.tf",
+        "web        Python     web    web/requirements.txt",
+    ):
+        session.says(line)
+    for question in list(QUESTIONS)[1:]:
+        if question != "environments":
+            session.answers(question)
+    session.says("1. api, terraform, web")
+    session.says("2. docker (after web)")
+    code, last = session.ends()
+    assert code == 0, last
+    without_terminal = copy(template, repository(tmp_path / "other" / "demo"), {})
+    assert tree(tmp_path / "demo") == tree(without_terminal)
+
+
+def test_every_part_of_it_can_be_changed(template: Path, tmp_path: Path) -> None:
+    session = Session(template, repository(tmp_path / "demo"))
+    session.answers("project_name")
+    session.answers("code_types", UNCHECK["docker"])
+    session.answers("components")  # what is left of it
+    session.answers("dependency_map", CLEAR + "{terraform: api}")
+    code, last = session.ends_after(*list(QUESTIONS)[4:])
+    assert code == 0, last
+    python = {"code_type": "python", "produces": []}
+    components = {
+        "api": {**python, "path": "api"},
+        "terraform": {"path": "infra"},
+        "web": {**python, "path": "web"},
+    }
+    answers = {
+        "project_name": "demo",
+        "code_types": ["terraform"],
+        "components": components,
+        "dependency_map": {"terraform": "api"},
+        "found": {
+            "api": "api/requirements.txt",
+            "terraform": "infra/main.tf",
+            "web": "web/requirements.txt",
+        },
+    }
+    made = copy(template, tmp_path / "other" / "demo", answers)
+    docs = "docs/ci-cd.md"
+    assert (tmp_path / "demo" / docs).read_bytes() == (made / docs).read_bytes()
+
+
 def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path: Path) -> None:
     session = Session(template, tmp_path / "demo")
 
@@ -139,7 +214,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.types(CLEAR + "{worker: python}")
 
     session.answers("orchestration")
-    session.answers("branching", DOWN + DOWN)
+    session.answers("branching", DOWN * 3)
 
     session.answers("environments", CLEAR + "[{name: dev, after: prd}, {name: prd, after: dev}]")
     session.says("the environments run in a circle: dev -> prd -> dev")
@@ -231,7 +306,7 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
     session.asks("branching")
     session.says("Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.says("Orchestrator Dev -> Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 5")
-    session.types("")  # custom, the only one that is left
+    session.types(DOWN)  # custom, beside `release` all that is left
     session.answers("environments", CLEAR + "[{name: dev, tag: v*}, {name: prd, after: dev}]")
     session.says("Orchestrator Dev -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.types(CLEAR + "[{name: dev, tag: v*}]")
@@ -244,6 +319,27 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
         "orchestration": "observe",
         "branching": "custom",
         "environments": [{"name": "dev", "tag": "v*"}],
+    }
+    check_same(session, tmp_path / "demo", template, answers)
+
+
+def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: Path) -> None:
+    session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
+    session.answers("code_types", CHECK["python"])
+    session.answers("components", CLEAR + "{python: {publish: true}}")
+    session.answers("dependency_map")
+    session.answers("orchestration")
+    session.asks("branching")
+    session.says("components.python.publish: no environment starts from a tag, so nothing would")
+    session.types("")  # release, the first that is left
+    for question in ("cloud", "runner", "retry_approval", "pull_requests", "drift_check"):
+        session.answers(question)
+    session.says("at the package index a trusted publisher for python")
+    answers = {
+        "project_name": "demo",
+        "code_types": ["python"],
+        "components": {"python": {"publish": True}},
+        "branching": "release",
     }
     check_same(session, tmp_path / "demo", template, answers)
 

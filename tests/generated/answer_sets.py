@@ -57,6 +57,7 @@ ANSWER_SETS: dict[str, Answers] = {
     "seed": example("seed"),
     "monorepo": example("monorepo"),
     "single": example("single"),
+    "library": example("library"),
     "nothing-said": {"code_types": ["docker", "generic", "kubernetes", "python", "terraform"]},
     "one": {"code_types": ["terraform"], "branching": "trunk"},
     "two": {"components": _commands(["a", "b"]), "dependency_map": {"b": ["a"]}},

@@ -203,13 +203,15 @@ def test_environments_that_a_cloud_trusts_let_in_only_their_branches(
 
 
 def test_the_plan_for_pull_requests_is_a_valid_job(template: Path, tmp_path: Path) -> None:
-    """The snippet of docs/ci-cd.md, put where it says."""
-    repository = copy(template, tmp_path / "copy", {"code_types": ["terraform"]})
-    [snippet] = re.findall(r"^```yaml\n(.*?)^```$", docs(repository), re.MULTILINE | re.DOTALL)
+    """The snippets of docs/ci-cd.md, put where they say."""
+    repository = copy(template, tmp_path / "copy", {"code_types": ["opentofu", "terraform"]})
+    snippets = re.findall(r"^```yaml\n(.*?)^```$", docs(repository), re.MULTILINE | re.DOTALL)
+    assert len(snippets) == 2
     file = repository / ".github" / "workflows" / "pull-request.yml"
-    file.write_text(f"{file.read_text(encoding='utf-8')}\n{snippet}", encoding="utf-8")
+    text = "\n".join([file.read_text(encoding="utf-8"), *snippets])
+    file.write_text(text, encoding="utf-8")
     assert [str(finding) for finding in validate(repository)] == []
-    assert "terraform-plan" in yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
+    assert {"opentofu-plan", "terraform-plan"} <= set(yaml.safe_load(text)["jobs"])
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)

@@ -14,6 +14,7 @@ from typing import Any
 import dispatch_scenarios
 import image_scenarios
 import observe_scenarios
+import publish_scenarios
 import pytest
 import scenarios
 import yaml
@@ -23,7 +24,13 @@ from pipelines import commit, start
 from scenarios import NoticedError
 from validators import validate
 
-MODULES = (scenarios, image_scenarios, dispatch_scenarios, observe_scenarios)
+MODULES = (
+    scenarios,
+    image_scenarios,
+    dispatch_scenarios,
+    observe_scenarios,
+    publish_scenarios,
+)
 SCENARIOS = {name: scenario for module in MODULES for name, scenario in module.SCENARIOS.items()}
 TABLE = yaml.safe_load((Path(__file__).parent / "mutations.yml").read_text(encoding="utf-8"))
 

@@ -239,7 +239,15 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         made["environments"] = draw(_environments())
     else:
-        made["branching"] = draw(st.sampled_from(["develop-main", "trunk"]))
+        made["branching"] = draw(st.sampled_from(["develop-main", "trunk", "release"]))
+    tagged = made.get("branching") == "release"
+    tagged |= any("tag" in environment for environment in made.get("environments", []))
+    for given in components.values() if tagged else ():
+        publish = CODE_TYPES[given["code_type"]].publish
+        if publish and draw(st.booleans()):
+            for key in ("deploy", "build", "produces", *([] if publish.secrets else ["secrets"])):
+                given.pop(key, None)
+            given["publish"] = True
     return made
 
 

@@ -293,6 +293,7 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
     "go": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "helm": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "opentofu": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
     "python": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "terraform": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
 }
@@ -302,6 +303,7 @@ OWN_COMMANDS = {
     "go": {"deploy": "ship"},
     "helm": {},
     "kubernetes": {},
+    "opentofu": {},
     "python": {"deploy": "ship"},
     "terraform": {},
 }
@@ -350,7 +352,7 @@ def test_permissions_where_nothing_else_is_said(cloud: str, code_type: str) -> N
     commands = OWN_COMMANDS["generic"] if code_type == "generic" else {}
     component = {"code_type": code_type, **commands, **({"deploy": ""} if commands else {})}
     made = plan(components={"x": component}, environments=DEV, cloud=cloud)
-    deploys = code_type in ("helm", "kubernetes", "terraform")
+    deploys = code_type in ("helm", "kubernetes", "opentofu", "terraform")
     check_permissions(made, code_type, cloud, {"packages": "write"}, deploys=deploys)
 
 
@@ -478,11 +480,12 @@ ARM = {
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_terraform_logs_in_to_azure_by_itself(cloud: str) -> None:
-    made = plan(code_types=["terraform", "kubernetes"], environments=DEV, cloud=cloud)
+@pytest.mark.parametrize("code_type", ["opentofu", "terraform"])
+def test_terraform_logs_in_to_azure_by_itself(code_type: str, cloud: str) -> None:
+    made = plan(code_types=[code_type, "kubernetes"], environments=DEV, cloud=cloud)
     for workflow in made.workflows:
         for job in workflow.jobs:
-            wanted = cloud == "azure" and (workflow.id, job.id) == ("terraform-dev", "deploy")
+            wanted = cloud == "azure" and (workflow.id, job.id) == (f"{code_type}-dev", "deploy")
             found = {name: v for name, v in job.variables.items() if name.startswith("ARM_")}
             assert found == (ARM if wanted else {})
 

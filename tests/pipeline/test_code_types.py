@@ -157,6 +157,15 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "truth as a job's variable": ({**MINIMAL, "jobs": {"lint": {"variables": {"A": True}}}}, False),
     "secret's variables": ({**MINIMAL, "secret_variables": {"A": ["B"]}}, True),
     "secret's variables as text": ({**MINIMAL, "secret_variables": {"A": "B"}}, False),
+    "what publishes": (
+        {**MINIMAL, "publish": {"command": "x", "identity": True, "product": "dist"}},
+        True,
+    ),
+    "what is published as a list": (
+        {**MINIMAL, "publish": {"command": "x", "product": ["dist"]}},
+        False,
+    ),
+    "identity in words": ({**MINIMAL, "publish": {"command": "x", "identity": "yes"}}, False),
     "prerequisites": ({**MINIMAL, "prerequisites": ["x"]}, True),
     "empty prerequisite": ({**MINIMAL, "prerequisites": [""]}, False),
 }
@@ -228,11 +237,16 @@ def texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+def jobs_of(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a code type's file says of jobs, and of the one that publishes."""
+    return [*data["jobs"].values(), *([data["publish"]] if "publish" in data else [])]
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_no_script_holds_an_expression(name: str) -> None:
     """GitHub would paste the value into the script before any shell could quote it."""
     data = SHIPPED[name]
-    scripts = [job["command"] for job in data["jobs"].values() if "command" in job]
+    scripts = [job["command"] for job in jobs_of(data) if "command" in job]
     for key in ("products", "functions"):
         scripts += texts(data.get(key, {}))
     for steps in (yaml.safe_load(text) for _, text in given_steps(name)):
@@ -282,15 +296,13 @@ def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_tool_and_product_is_of_use(name: str) -> None:
     data = SHIPPED[name]
-    jobs = [*data["jobs"].values(), data.get("publish", {})]
-    used = {tool for job in jobs for tool in job.get("tools", [])}
+    used = {tool for job in jobs_of(data) for tool in job.get("tools", [])}
     assert used == set(data.get("tools", {}))
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
-    commands = [job.get("command", "") for job in jobs]
+    commands = [job.get("command", "") for job in jobs_of(data)]
     commands += texts([data.get("products", {}), data.get("functions", {})])
     for function in data.get("functions", {}):
-        call = re.compile(rf"^ *{function}\b(?!\(\))", re.MULTILINE)
-        assert any(call.search(text) for text in commands)
+        assert any(re.search(rf"\b{function}\b(?!\(\))", text) for text in commands)
     if "clouds" in data:
         assert any(job.get("cloud") for job in data["jobs"].values())
 
@@ -302,7 +314,7 @@ def test_a_function_is_called_what_its_file_says(name: str) -> None:
 
 
 def test_what_differs_in_a_pull_request() -> None:
-    """An image is not pushed, and manifests are rendered for every environment."""
+    """An image is not pushed, manifests are rendered for every environment, no tag is there."""
     differing = {
         (name, product)
         for name, code_type in CODE_TYPES.items()
@@ -313,6 +325,7 @@ def test_what_differs_in_a_pull_request() -> None:
         ("docker", "docker-image"),
         ("helm", "chart"),
         ("kubernetes", "rendered.yaml"),
+        ("python", "dist"),
     }
     image = CODE_TYPES["docker"].products["docker-image"]
     assert "push=true" in image.command and "imagetools create" in image.command
@@ -455,6 +468,22 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         go(products={"image": "x"}, outputs={"image": "imag"}),
         ".outputs.image: ",
         "did you mean 'image'?",
+    ),
+    "publishing no product": (
+        go(products={"image": "x"}, publish={"command": "x", "product": "imag"}),
+        ".publish.product: ",
+        "did you mean 'image'?",
+    ),
+    "publishing by no command": (go(publish={"secrets": True}), ".publish.command: ", "publishes"),
+    "publishing by an expression": (
+        go(publish={"command": "${{ x }}"}),
+        ".publish.command: ",
+        "`env`",
+    ),
+    "publishing by an unknown tool": (
+        go(publish={"command": "x", "tools": ["uv"]}),
+        ".publish.tools: ",
+        "tool of this file",
     ),
     "output of nothing": (go(outputs={"image": ""}), ".outputs.image: ", "is no product"),
     "output with a space": (
@@ -639,7 +668,11 @@ def test_a_command_of_ones_own_gets_no_functions() -> None:
 
 HELM_BUILD = [
     *("build_dependencies", "find_values", "package_chart"),
-    *("render_chart", "image_values", "set_image", "render"),
+    *("render_chart", "image_values", "image_keys", "set_image", "render"),
+]
+JAVA_BUILD = [
+    *("run_maven", "run_gradle", "maven_without_checks"),
+    *("build_maven", "build_gradle", "build_jars"),
 ]
 
 
@@ -665,7 +698,25 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "helm test": HELM_BUILD,
         "helm security": ["build_dependencies"],
         "helm build": HELM_BUILD,
+        "dotnet lint": ["find_project", "find_above"],
+        "dotnet test": ["find_project", "find_above", "is_test"],
+        "dotnet security": ["find_project"],
+        "dotnet build": ["find_project", "is_test"],
+        "java lint": ["run_maven", "run_gradle"],
+        "java test": ["run_maven", "run_gradle", "maven_without_checks"],
+        "java security": ["run_maven", "maven_without_checks", "scan"],
+        "java build": JAVA_BUILD,
         "kubernetes build": ["render"],
+        **{
+            f"{tool} {job}": ["root_modules"]
+            for tool in ("opentofu", "terraform")
+            for job in ("lint", "test", "deploy")
+        },
+        **{
+            f"in pull requests {tool}-{job}": ["root_modules"]
+            for tool in ("opentofu", "terraform")
+            for job in ("lint", "test")
+        },
         "in pull requests docker-test": ["build_image"],
         "in pull requests docker-security": ["build_image"],
         "in pull requests docker-build": ["build_image", "write_reference"],
@@ -677,6 +728,14 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
         "in pull requests helm-test": HELM_BUILD,
         "in pull requests helm-security": ["build_dependencies"],
         "in pull requests helm-build": HELM_BUILD,
+        "in pull requests dotnet-lint": ["find_project", "find_above"],
+        "in pull requests dotnet-test": ["find_project", "find_above", "is_test"],
+        "in pull requests dotnet-security": ["find_project"],
+        "in pull requests dotnet-build": ["find_project", "is_test"],
+        "in pull requests java-lint": ["run_maven", "run_gradle"],
+        "in pull requests java-test": ["run_maven", "run_gradle", "maven_without_checks"],
+        "in pull requests java-security": ["run_maven", "maven_without_checks", "scan"],
+        "in pull requests java-build": JAVA_BUILD,
         "in pull requests kubernetes-build": ["render"],
     }
 

@@ -144,6 +144,39 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "cloud as a list": (generic(cloud=["aws"]), ".cloud", "expected text"),
     "cloud that YAML reads": (generic(cloud=False), ".cloud", "in quotes"),
     "no cloud at all": (generic(cloud=None), ".cloud", "not nothing"),
+    "published by words": (generic(publish="yes"), ".publish", "expected true or false"),
+    "published by nobody": (generic(publish=True), ".publish", "generic has no command that publi"),
+    "published and deployed": (
+        {"code_type": "python", "publish": True, "deploy": "make"},
+        ".publish",
+        "a `deploy` of its own as well; drop one",
+    ),
+    "published, and not deployed": (
+        {"code_type": "python", "publish": True, "deploy": ""},
+        ".publish",
+        "a `deploy` of its own as well; drop one",
+    ),
+    "published without a build": (
+        {"code_type": "python", "publish": True, "build": " "},
+        ".publish",
+        "the build is switched off, so there is no 'dist' to publish; drop one",
+    ),
+    "published without the product": (
+        {"code_type": "python", "publish": True, "produces": ["lambda-package.zip"]},
+        ".publish",
+        "it publishes 'dist', which `produces` does not name; add it",
+    ),
+    "published without any product": (
+        {"code_type": "python", "publish": True, "produces": []},
+        ".publish",
+        "which `produces` does not name",
+    ),
+    "published by no tag": (
+        {"code_type": "python", "publish": True},
+        ".publish",
+        "no environment starts from a tag, so nothing would ever be published; choose "
+        "`branching: release`, or give an environment a `tag`",
+    ),
     "registry of its own": (generic(registry="ghcr.io"), "", "unknown key 'registry'"),
 }  # fmt: skip
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from made_answers import catalogue, generic, read, refusal
+from pipeline.code_types import Consumed
 
 SERVICES = {"web": generic(), "worker": generic(), "db": generic()}
 
@@ -169,6 +171,55 @@ def test_artifacts_and_their_places(case: str) -> None:
     assert {e.consumer for e in found} == {"user"}
 
 
+# What a code type takes, what is asked for -> whether that is taken.
+TAKEN = {
+    "anything": ([], "tool.zip", True),
+    "that": (["tool.zip"], "tool.zip", True),
+    "by pattern": (["docker-image", "*.zip"], "tool.zip", True),
+    "anything by pattern": (["*.whl", "*"], "tool.zip", True),
+    "a folder": (["out/*"], "out/a b", True),
+    "something in a folder": (["*.zip"], "out/tool.zip", True),
+    "another": (["docker-image"], "tool.zip", False),
+    "another case": (["Tool.zip"], "tool.zip", False),
+    "its end": (["tool"], "tool.zip", False),
+    "a name like a pattern": (["a.txt"], "[a].txt", False),
+    "a name like a pattern, taken": (["*.txt"], "[a].txt", True),
+}
+
+
+@pytest.mark.parametrize("own", ["", "lint", "build", "deploy"])
+@pytest.mark.parametrize("case", TAKEN)
+def test_what_is_asked_for_is_used(case: str, own: str) -> None:
+    """By the code type's commands; nobody knows what a build or deployment of one's own uses."""
+    patterns, product, taken = TAKEN[case]
+    known = catalogue(maker=[], taker=[])
+    consumes = tuple(Consumed(pattern) for pattern in patterns)
+    known["taker"] = dataclasses.replace(known["taker"], consumes=consumes)
+    answers: dict[str, Any] = {
+        "known": known,
+        "components": {
+            "a": {"code_type": "maker", "build": "make", "produces": [product]},
+            "b": {"code_type": "taker", **({own: "make"} if own else {})},
+        },
+        "dependency_map": [{"code_type": "b", "depends_on": "a", "artifacts": [product]}],
+    }
+    if taken or own in ("build", "deploy"):
+        (edge,) = read(**answers).dependencies.edges
+        assert [placement.product for placement in edge.placements] == [product]
+    else:
+        says = refusal(**answers)
+        start = f"{ARTIFACT}: b (taker) asks a (maker) for {product!r}, but takes only "
+        assert says.startswith(start + " and ".join(patterns) + "; ")
+
+
+def test_what_the_map_leaves_out_is_everything() -> None:
+    """Also what the consumer's commands do not use."""
+    (edge,) = read(
+        code_types=["kubernetes", "python"], dependency_map={"kubernetes": "python"}
+    ).dependencies.edges
+    assert [placement.product for placement in edge.placements] == ["lambda-package.zip"]
+
+
 ARTIFACT = "dependency_map[0].artifacts[0]"
 
 
@@ -234,8 +285,8 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "YAML's on": ({"dependency_map": "{on: python}"}, "dependency_map", "in quotes"),
     "broken YAML": ({"dependency_map": "{web: [db"}, "dependency_map", "is not YAML"),
     "product of nobody": (artifact("dits"), ARTIFACT, "did you mean 'dist'?"),
-    "product of another": (artifact("tool.zip"), ARTIFACT, "site does not"),
-    "product of no one asked": (artifact("dist", of=[]), ARTIFACT, "no producer"),
+    "product of another": (artifact("tool.zip"), ARTIFACT, "user asks site for"),
+    "product of no one asked": (artifact("dist", of=[]), ARTIFACT, "depends on nobody who could"),
     "unknown key of an artifact": (
         artifact({"name": "dist", "at": "x"}),
         ARTIFACT,
@@ -297,7 +348,8 @@ def test_a_placement_over_the_packages_themselves_is_refused(to: str) -> None:
 def test_a_placement_over_another_package_is_refused() -> None:
     given = artifact({"name": "dist", "to": ".packages/tool/tool.zip"})
     given["dependency_map"].append({"code_type": "user", "depends_on": "tool"})
-    assert "lies where packages are downloaded to" in refusal(**given)
+    says = refusal(**given)
+    assert "user wants 'dist' of site at '.packages/tool/tool.zip', where packages are" in says
 
 
 def test_two_consumers_may_use_one_spot() -> None:

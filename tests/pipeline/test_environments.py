@@ -23,6 +23,10 @@ EXPANSIONS: dict[str, list[dict[str, Any]]] = {
         {"name": "test", "after": "dev", "retention_days": 7},
         {"name": "prd", "after": "test", "retention_days": 30, "production": True},
     ],
+    "release": [
+        {"name": "ci", "branch": "main", "retention_days": 7},
+        {"name": "release", "tag": "v*", "retention_days": 30, "production": True},
+    ],
 }
 
 

@@ -55,7 +55,13 @@ EXAMPLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
         {"python": ["lint", "test", "security", "build", "deploy"]},
         ["staging", "release"],
     ),
+    "library": (
+        {"python": ["lint", "test", "security", "build", "deploy"]},
+        ["ci", "release"],
+    ),
 }
+PUBLISHED = {("library", "ci"): "python"}
+"""Where an example's component has no `deploy`, because nothing is published there."""
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -109,7 +115,9 @@ def test_jobs_of_the_examples(name: str) -> None:
         assert calls == [f"{component}-{environment}" for component in components]
         for call in orchestrator.calls:
             found = [job.id for job in call.workflow.jobs]
-            assert found == components[call.workflow.component.name]
+            component = call.workflow.component.name
+            without = ["deploy"] * (PUBLISHED.get((name, environment)) == component)
+            assert found + without == components[component]
 
 
 def test_every_example_is_known_here() -> None:
@@ -189,7 +197,7 @@ def test_callers_grant_what_the_called_ask_for(made: Plan) -> None:
 @costly
 @given(plans())
 def test_what_may_be_written(made: Plan) -> None:
-    """Nothing but an OIDC token by what logs in to a cloud, and the image by what pushes it."""
+    """An OIDC token by what logs in to a cloud or publishes, and the image by what pushes it."""
     answers = made.answers
     own_registry = answers.registry.base.startswith("ghcr.io/")
     for workflow in made.workflows:
@@ -197,7 +205,7 @@ def test_what_may_be_written(made: Plan) -> None:
         for job in workflow.jobs:
             written = {scope for scope, access in job.permissions.items() if access != "read"}
             expected = set()
-            if job.id == "deploy" and component.cloud != "none":
+            if job.id == "deploy" and (component.cloud != "none" or component.publishes):
                 expected = {"id-token"}
             if job.id == "build" and component.code_type.name == "docker":
                 expected = {"packages"} if own_registry else {"id-token"}
@@ -256,7 +264,7 @@ def test_secrets_only_where_the_code_type_says_so(made: Plan) -> None:
         component = workflow.component
         for job in workflow.jobs:
             read = [value for value in job.variables.values() if "secrets." in value]
-            handed = component.secrets if component.code_type.jobs[job.id].secrets else ()
+            handed = component.secrets if component.job(job.id).secrets else ()
             assert {f"${{{{ secrets.{name} }}}}" for name in handed} == set(read)
             of_a_cluster = component.code_type.name in ("helm", "kubernetes")
             kubeconfig = of_a_cluster and component.cloud == "none"
@@ -299,6 +307,26 @@ def test_only_deployments_wait_for_one_another(made: Plan) -> None:
 
 @costly
 @given(plans())
+def test_only_a_tag_publishes(made: Plan) -> None:
+    publishing = {c.name for c in made.answers.components if c.publishes}
+    for workflow in made.workflows:
+        component, tagged = workflow.component, workflow.environment.trigger == "tag"
+        jobs = {job.id: job for job in workflow.jobs}
+        assert component.publishes == (component.name in publishing and tagged)
+        if component.name not in publishing:
+            assert not any(job.identity for job in workflow.jobs)
+            continue
+        assert ("deploy" in jobs) == tagged and "build" in jobs
+        assert [job.id for job in workflow.jobs if job.identity] == ["deploy"] * tagged
+        if tagged:
+            # Exactly what was built, put back where it was; no login to a cloud.
+            [own] = [package for package in jobs["deploy"].packages if package.own]
+            assert own.wanted == workflow.component.produces == ("dist",)
+            assert (jobs["deploy"].name, jobs["deploy"].cloud) == ("Publish", "")
+
+
+@costly
+@given(plans())
 def test_nobody_can_paste_into_a_script(made: Plan) -> None:
     jobs = [job for workflow in made.workflows for job in workflow.jobs]
     jobs += made.pull_request.jobs if made.pull_request else ()
@@ -337,6 +365,7 @@ SECRET_TAKERS = {
     "go": {"deploy"},
     "helm": {"deploy"},
     "kubernetes": {"deploy"},
+    "opentofu": {"deploy"},
     "python": {"deploy"},
     "terraform": {"deploy"},
 }

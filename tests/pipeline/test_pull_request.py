@@ -355,8 +355,11 @@ def test_the_variables_of_a_pull_request() -> None:
     for job in ("lint", "test", "security", "build"):
         assert jobs[f"python-{job}"].variables == {**common, "A": "1"}
     package = {"PYTHON_PACKAGE": "${{ github.workspace }}/.packages/python"}
-    assert jobs["terraform-lint"].variables == common
-    assert jobs["terraform-test"].variables == {**common, **package}
+    # The root modules of all are checked.
+    environments = {"ENVIRONMENTS": "dev prd"}
+    assert jobs["terraform-lint"].variables == {**common, **environments}
+    assert jobs["terraform-test"].variables == {**common, **environments, **package}
+    assert 'ENVIRONMENTS: "dev prd"' in jobs["terraform-lint"].setup[0]
     cache = {
         "COMPONENT": "docker",
         "ACTIONS_CACHE_SERVICE_V2": "true",
@@ -435,7 +438,8 @@ def test_every_environment_is_named_only_where_the_command_asks() -> None:
         "components": {
             "asks": generic(lint='for e in $ENVIRONMENTS; do check "$e"; done', test="make"),
             "asks-in-a-word": generic(lint='check "a-$ENVIRONMENTS"'),
-            "asks-not": generic(lint='check "$ENVIRONMENT"'),
+            "asks-with-another": generic(lint='check "${ENVIRONMENTS:-$ENVIRONMENT}"'),
+            "asks-not": generic(lint='check "$ENVIRONMENT"', test='check "$ENVIRONMENTS_OF_A"'),
         },
         "environments": [*DEV, {"name": "b", "tag": "v*"}, {"name": "a", "manual": True}],
     }
@@ -444,7 +448,9 @@ def test_every_environment_is_named_only_where_the_command_asks() -> None:
         "asks-lint": "dev b a",
         "asks-test": None,
         "asks-in-a-word-lint": "dev b a",
+        "asks-with-another-lint": "dev b a",
         "asks-not-lint": None,
+        "asks-not-test": None,
     }
 
 

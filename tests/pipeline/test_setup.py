@@ -429,7 +429,10 @@ def test_what_jobs_use_is_set_up_and_nothing_else(made: Plan) -> None:
         assert set(environment.variables) == read - set(found.variables)
         deploying = {secret for job in there if job.id == "deploy" for secret in job.secrets}
         assert set(environment.secrets) == deploying
-        assert bool(environment.clouds) == any("id-token" in job.permissions for job in there)
+        by_oidc = {(bool(j.cloud), j.identity) for j in there if "id-token" in j.permissions}
+        assert bool(environment.clouds) == any(logs_in for logs_in, _ in by_oidc)
+        assert environment.publishes == any(publishes for _, publishes in by_oidc)
+        assert (False, False) not in by_oidc
     assert found.clouds == tuple(sorted({c for e in environments.values() for c in e.clouds}))
     assert {i for c in found.clouds for _, names in found.identities(c) for i in names} == {
         name for name, environment in environments.items() if environment.clouds

@@ -27,10 +27,18 @@ ANSWERS: dict[str, Any] = {
         "app": {"code_type": "python", "path": "app"},
         "lib": {"code_type": "python", "path": "lib", "produces": ["dist"]},
         "infra": {"code_type": "terraform", "path": "infra"},
+        "tofu": {"code_type": "opentofu", "path": "tofu"},
         "image": {"code_type": "docker", "path": "image"},
         "cluster": {"code_type": "kubernetes", "path": "cluster"},
     },
-    "dependency_map": {"app": [], "lib": [], "infra": [], "image": [], "cluster": ["image"]},
+    "dependency_map": {
+        "app": [],
+        "lib": [],
+        "infra": [],
+        "tofu": [],
+        "image": [],
+        "cluster": ["image"],
+    },
 }
 
 STUB = """\
@@ -40,6 +48,7 @@ import json, os, sys
 from pathlib import Path
 arguments = sys.argv[1:]
 entry = {{"tool": Path(sys.argv[0]).name, "arguments": arguments, "files": {{}}}}
+entry["folder"] = os.getcwd()
 for name in arguments:
     if name.endswith("requirements.txt"):
         entry["files"][name] = Path(name).read_text()

@@ -1,16 +1,20 @@
-"""The Terraform code type's commands: against recorded stubs, and for real where it is installed.
+"""The commands of Terraform and OpenTofu: against recorded stubs, and for real where installed.
 
-No registry that the tests use provides Terraform; the built-in `terraform_data` needs no provider.
+No registry that the tests use provides either; the built-in `terraform_data` needs no provider.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from commands import Runner, write
+import toolbox
+import yaml
+from commands import Outcome, Runner, Step, write
 
 TERRAFORM = shutil.which("terraform")
 real = pytest.mark.skipif(TERRAFORM is None, reason="terraform is not installed")
@@ -28,12 +32,42 @@ resource "terraform_data" "sample" {
 BADLY_FORMATTED = MAIN.replace("  type    =", "  type =")
 
 
-@pytest.fixture
-def stubs(runner: Runner) -> Runner:
-    """A machine on which both tools are recorded."""
-    runner.record("terraform")
-    runner.record("tflint")
-    return runner
+@dataclass
+class Stubs:
+    """A machine on which everything is recorded; the component is Terraform's or OpenTofu's."""
+
+    runner: Runner
+    component: str
+    tool: str
+
+    def run(self, job: str, project: Path, **variables: str) -> Outcome:
+        return self.runner.run(f"{self.component}/{job}", project, **variables)
+
+    def in_pull_request(self, job: str, project: Path, **variables: str) -> Outcome:
+        return self.runner.run(f"pull-request/{self.component}-{job}", project, **variables)
+
+    @property
+    def folders(self) -> list[str]:
+        """Where each of the calls was made, relative to the machine's folder."""
+        home = self.runner.folder.parent.resolve()
+        return [str(Path(call["folder"]).relative_to(home)) for call in self.runner.recorded]
+
+    @property
+    def lines(self) -> list[str]:
+        """What was called, with Terraform's name for either tool."""
+        lines = [line.split(" ", 1) for line in self.runner.lines]
+        return [" ".join(["terraform" if n == self.tool else n, *rest]) for n, *rest in lines]
+
+    def fails(self, line: str) -> str:
+        """What the stubs are told to fail at."""
+        return line.replace("terraform ", f"{self.tool} ")
+
+
+@pytest.fixture(params=[("infra", "terraform"), ("tofu", "tofu")], ids=["terraform", "opentofu"])
+def stubs(request: pytest.FixtureRequest, runner: Runner) -> Stubs:
+    for name in ("terraform", "tofu", "tflint", "uvx"):
+        runner.record(name)
+    return Stubs(runner, *request.param)
 
 
 @pytest.fixture
@@ -49,9 +83,11 @@ def machine(runner: Runner, tmp_path: Path) -> Runner:
 
 
 @pytest.mark.parametrize("rules", [True, False], ids=["own rules", "no rules"])
-def test_lint(stubs: Runner, tmp_path: Path, rules: bool) -> None:
-    project = write(tmp_path / "infra", {".tflint.hcl": ""} if rules else {"main.tf": MAIN})
-    assert stubs.run("infra/lint", project).code == 0
+def test_lint(stubs: Stubs, tmp_path: Path, rules: bool) -> None:
+    project = write(
+        tmp_path / "infra", {"main.tf": MAIN, **dict.fromkeys([".tflint.hcl"] * rules, "")}
+    )
+    assert stubs.run("lint", project).code == 0
     assert stubs.lines == [
         "terraform fmt -check -diff -recursive",
         *["tflint --init"] * rules,
@@ -60,36 +96,34 @@ def test_lint(stubs: Runner, tmp_path: Path, rules: bool) -> None:
 
 
 @pytest.mark.parametrize("failing", ["terraform fmt", "tflint"])
-def test_lint_fails(stubs: Runner, tmp_path: Path, failing: str) -> None:
+def test_lint_fails(stubs: Stubs, tmp_path: Path, failing: str) -> None:
     outcome = stubs.run(
-        "infra/lint", write(tmp_path / "infra", {"main.tf": MAIN}), STUB_FAILS=failing
+        "lint", write(tmp_path / "infra", {"main.tf": MAIN}), STUB_FAILS=stubs.fails(failing)
     )
     assert outcome.code == 1
 
 
-def test_validation(stubs: Runner, tmp_path: Path) -> None:
+def test_validation(stubs: Stubs, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", {"main.tf": MAIN})
-    assert stubs.run("infra/test", project).code == 0
+    assert stubs.run("test", project).code == 0
     assert stubs.lines == ["terraform init -backend=false -input=false", "terraform validate"]
-    assert stubs.run("infra/test", project, STUB_FAILS="terraform validate").code == 1
+    assert stubs.run("test", project, STUB_FAILS=stubs.fails("terraform validate")).code == 1
 
 
-def test_no_rules_for_a_scan_are_worth_a_notice(stubs: Runner, tmp_path: Path) -> None:
-    stubs.record("uvx")
+def test_no_rules_for_a_scan_are_worth_a_notice(stubs: Stubs, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", {"main.tf": MAIN})
-    outcome = stubs.run("infra/security", project)
+    outcome = stubs.run("security", project)
     assert outcome.code == 0 and len(outcome.notices) == 1 and str(project) in outcome.notices[0]
     assert stubs.lines == []
 
 
 @pytest.mark.parametrize("rules", [".checkov.yaml", ".checkov.yml"])
-def test_rules_for_a_scan_are_obeyed(stubs: Runner, tmp_path: Path, rules: str) -> None:
-    stubs.record("uvx")
+def test_rules_for_a_scan_are_obeyed(stubs: Stubs, tmp_path: Path, rules: str) -> None:
     project = write(tmp_path / "infra", {rules: ""})
-    assert stubs.run("infra/security", project).code == 0
+    assert stubs.run("security", project).code == 0
     [line] = stubs.lines
     assert line.startswith("uvx checkov@") and line.endswith(" --directory . --quiet --compact")
-    assert stubs.run("infra/security", project, STUB_FAILS="uvx checkov").code == 1
+    assert stubs.run("security", project, STUB_FAILS=stubs.fails("uvx checkov")).code == 1
 
 
 PLAN = "terraform plan -input=false -lock-timeout=5m -out=tfplan"
@@ -113,20 +147,192 @@ APPLY = "terraform apply -input=false -lock-timeout=5m tfplan"
     ids=["nothing", "dev.tfvars", "environments", "both", "another environment", "lock file"],
 )
 def test_deployment(
-    stubs: Runner, tmp_path: Path, files: list[str], init: str, options: str
+    stubs: Stubs, tmp_path: Path, files: list[str], init: str, options: str
 ) -> None:
     project = write(tmp_path / "infra", {"main.tf": MAIN, **dict.fromkeys(files, "")})
-    assert stubs.run("infra/deploy", project).code == 0
+    assert stubs.run("deploy", project).code == 0
     assert stubs.lines == [f"terraform init -input=false{init}", PLAN + options, APPLY]
 
 
 @pytest.mark.parametrize("number", range(3), ids=["init", "plan", "apply"])
-def test_nothing_follows_what_failed(stubs: Runner, tmp_path: Path, number: int) -> None:
+def test_nothing_follows_what_failed(stubs: Stubs, tmp_path: Path, number: int) -> None:
     commands = ["terraform init -input=false", PLAN, APPLY]
     project = write(tmp_path / "infra", {"main.tf": MAIN})
-    outcome = stubs.run("infra/deploy", project, STUB_FAILS=commands[number])
+    outcome = stubs.run("deploy", project, STUB_FAILS=stubs.fails(commands[number]))
     assert outcome.code == 1
     assert stubs.lines == commands[: number + 1]
+
+
+# In which folder
+
+FOLDERS = ["dev", "environments/dev", "envs/dev"]
+"""Where the root module of the environment dev may lie."""
+
+
+def modules(*folders: str, file: str = "main.tf") -> dict[str, str]:
+    return {f"{folder}/{file}": MAIN for folder in folders}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_root_module_of_an_environment(stubs: Stubs, tmp_path: Path, folder: str) -> None:
+    others = modules("prd", "environments/prd", "envs/prd", "modules/a")
+    lock = {f"{folder}/.terraform.lock.hcl": "", f"{folder}/dev.tfvars": "", ".tflint.hcl": ""}
+    project = write(tmp_path / "infra", {**modules(folder), **others, **lock})
+    for job in ("lint", "test", "deploy"):
+        assert stubs.run(job, project).code == 0
+    rules = f"--config={project}/.tflint.hcl"
+    assert stubs.lines == [
+        "terraform fmt -check -diff -recursive",
+        f"tflint --init {rules}",
+        f"tflint {rules}",
+        "terraform init -backend=false -input=false",
+        "terraform validate",
+        "terraform init -input=false -lockfile=readonly",
+        f"{PLAN} -var-file=dev.tfvars",
+        APPLY,
+    ]
+    assert stubs.folders == ["infra", *[f"infra/{folder}"] * 7]
+
+
+def test_rules_of_a_root_modules_own(stubs: Stubs, tmp_path: Path) -> None:
+    rules = {".tflint.hcl": "", "dev/.tflint.hcl": ""}
+    project = write(tmp_path / "infra", {**modules("dev"), **rules})
+    assert stubs.run("lint", project).code == 0
+    assert stubs.lines[1:] == ["tflint --init", "tflint"]
+
+
+@pytest.mark.parametrize("file", ["main.tf", "main.tf.json"])
+def test_the_path_itself_comes_first(stubs: Stubs, tmp_path: Path, file: str) -> None:
+    project = write(tmp_path / "infra", {file: "", **modules(*FOLDERS)})
+    assert stubs.run("deploy", project).code == 0
+    assert stubs.in_pull_request("test", project).code == 0
+    assert set(stubs.folders) == {"infra"}
+    assert stubs.lines.count("terraform validate") == 1  # and not once for each environment
+
+
+def test_folders_come_in_order(stubs: Stubs, tmp_path: Path) -> None:
+    project = write(tmp_path / "infra", {**modules(*FOLDERS[1:]), "dev/readme.md": ""})
+    assert stubs.run("test", project).code == 0
+    assert set(stubs.folders) == {"infra/environments/dev"}
+
+
+@pytest.mark.parametrize("file", ["main.tofu", "main.tofu.json"])
+def test_files_of_opentofus_own(stubs: Stubs, tmp_path: Path, file: str) -> None:
+    project = write(tmp_path / "infra", modules("envs/dev", file=file))
+    outcome = stubs.run("deploy", project)
+    assert outcome.code == (0 if stubs.tool == "tofu" else 1)
+
+
+@pytest.mark.parametrize("job", ["lint", "test", "deploy"])
+def test_no_root_module_is_one_line(stubs: Stubs, tmp_path: Path, job: str) -> None:
+    nothing = {"terraform.tfvars": "", "dev/dev.tfvars": "", **modules("prd", "modules/dev")}
+    project = write(tmp_path / "infra", nothing)
+    outcome = stubs.run(job, project, ENVIRONMENTS="prd" if job == "deploy" else "")
+    assert outcome.code == 1
+    [line] = outcome.output.splitlines()
+    assert line.startswith("::error title=Root module::There are no *.tf ")
+    assert f" in {project}, nor in a folder there for dev, " in line
+    assert stubs.lines == ["terraform fmt -check -diff -recursive"] * (job == "lint")
+
+
+def test_a_pull_request_checks_all_environments(stubs: Stubs, tmp_path: Path) -> None:
+    """Those that have a root module, each once."""
+    project = write(tmp_path / "infra", modules("envs/dev", "envs/prd", "envs/other"))
+    assert stubs.in_pull_request("lint", project).code == 0
+    assert stubs.in_pull_request("test", project).code == 0
+    dev, prd = "infra/envs/dev", "infra/envs/prd"
+    assert stubs.folders == ["infra", dev, prd, dev, dev, prd, prd]
+
+
+@pytest.mark.parametrize("failing", ["tflint", "terraform init", "terraform validate"])
+def test_a_failure_in_one_of_them_fails(stubs: Stubs, tmp_path: Path, failing: str) -> None:
+    project = write(tmp_path / "infra", modules("envs/dev", "envs/prd"))
+    job = "lint" if failing == "tflint" else "test"
+    assert stubs.in_pull_request(job, project, STUB_FAILS=stubs.fails(failing)).code == 1
+    assert set(stubs.folders) <= {"infra", "infra/envs/dev"}  # nothing follows it
+
+
+def test_nothing_to_check_in_a_pull_request(stubs: Stubs, tmp_path: Path) -> None:
+    outcome = stubs.in_pull_request("test", write(tmp_path / "infra", modules("other")))
+    assert outcome.code == 1 and " for dev test prd, " in outcome.output
+    assert stubs.lines == []
+
+
+# Which version
+
+VERSIONS = {
+    "nothing": ({"main.tf": MAIN}, ""),
+    "the tool's file": ({"%s": "1.9.2\n", ".tool-versions": "%s 1.9.1\n"}, "1.9.2"),
+    "the tool's file without an end of line": ({"%s": "1.9.2"}, "1.9.2"),
+    "asdf's file": ({".tool-versions": "python 3.13.1\n%s 1.9.1 # ours\n"}, "1.9.1"),
+    "asdf's file without it": ({".tool-versions": "python 3.13.1\nother%s 1.9.1\n"}, ""),
+    "the code": ({"main.tf": 'terraform {\n  required_version = ">= 1.6"\n}\n'}, ">= 1.6"),
+    "the code with two": ({"a.tf": '\trequired_version = ">= 1.6, < 2"\n'}, ">= 1.6  < 2"),
+    "the code with the last part free": ({"a.tf": 'required_version="~> 1.8.1"\n'}, "~1.8.1"),
+    "the code with the minor part free": ({"a.tf": 'required_version = "~> 1.8"\n'}, "^1.8"),
+    "both": ({"a.tf": 'required_version = "~> 1.8, < 1.10"\n'}, "^1.8  < 1.10"),
+    "what the action has no word for": ({"a.tf": 'required_version = "!= 1.8.0"\n'}, ""),
+    "a comment": ({"a.tf": '# required_version = "~> 1.8"\n'}, ""),
+    "asdf's file before the code": (
+        {".tool-versions": "%s 1.9.1\n", "a.tf": 'required_version = "~> 1.8"\n'},
+        "1.9.1",
+    ),
+}
+
+
+def version(runner: Runner, code_type: str, project: Path, environments: str) -> str:
+    """The version that the step before the set-up says, run as it stands."""
+    file = toolbox.ROOT / "code_types" / f"{code_type}.yml"
+    tool = yaml.safe_load(file.read_text(encoding="utf-8"))["tools"][code_type]
+    step = yaml.safe_load(tool.replace("<environments>", environments))[0]
+    assert set(step) <= {"name", "id", "env", "run"}
+    said = runner.folder / "output"
+    said.write_text("", encoding="utf-8")
+    steps = {"x/version": Step(step["run"], {**step.get("env", {}), "GITHUB_OUTPUT": str(said)})}
+    outcome = dataclasses.replace(runner, folder=runner.folder / "version", steps=steps).run(
+        "x/version", project
+    )
+    assert (outcome.code, outcome.output) == (0, "")
+    [line] = said.read_text(encoding="utf-8").splitlines()
+    return line.removeprefix("version=")
+
+
+@pytest.mark.parametrize("case", VERSIONS)
+@pytest.mark.parametrize("code_type", ["terraform", "opentofu"])
+def test_version(runner: Runner, tmp_path: Path, code_type: str, case: str) -> None:
+    files, expected = VERSIONS[case]
+    made = {
+        (f".{code_type}-version" if name == "%s" else name): text.replace("%s", code_type)
+        for name, text in files.items()
+    }
+    assert version(runner, code_type, write(tmp_path / "infra", made), "dev") == expected
+
+
+# The files with a version in it, the environments, and the version that is taken.
+NEAREST = {
+    "the root module's own": (["envs/dev", "."], "dev", "envs/dev"),
+    "the path's": (["."], "dev", "."),
+    "another environment's": (["envs/prd", "."], "dev", "."),
+    "a pull request": (["environments/prd", "test", "."], "dev test prd", "test"),
+}
+
+
+@pytest.mark.parametrize("case", NEAREST)
+@pytest.mark.parametrize("code_type", ["terraform", "opentofu"])
+def test_version_of_an_environment(
+    runner: Runner, tmp_path: Path, code_type: str, case: str
+) -> None:
+    folders, environments, expected = NEAREST[case]
+    files = {f"{folder}/.{code_type}-version": folder for folder in folders}
+    # What the code asks for comes after every file.
+    files["envs/dev/main.tf"] = 'required_version = "1.1.1"'
+    project = write(tmp_path / "infra", files)
+    assert version(runner, code_type, project, environments) == expected
+
+
+def test_version_in_a_file_of_opentofus(runner: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "tofu", {"a.tofu": 'required_version = "~> 1.8"\n'})
+    assert version(runner, "opentofu", project, "dev") == "^1.8"
 
 
 # What they do
@@ -176,6 +382,26 @@ def test_real_deployment(machine: Runner, tmp_path: Path) -> None:
     outcome = machine.run("infra/deploy", project, ENVIRONMENT="prd")
     assert outcome.code == 0 and "1 changed" in outcome.output, outcome.output
     assert state(project) == ["large"]
+
+
+@real
+@pytest.mark.parametrize("component", ["infra", "tofu"])
+def test_real_environments(machine: Runner, tmp_path: Path, component: str) -> None:
+    """Each has a state of its own; OpenTofu is Terraform here where it is not installed."""
+    (machine.tools / "tofu").symlink_to(shutil.which("tofu") or str(TERRAFORM))
+    shared = 'module "all" {\n  source = "../../modules/all"\n  size   = "%s"\n}\n'
+    files = {f"envs/{name}/main.tf": shared % name for name in ("dev", "prd")}
+    project = write(tmp_path / "infra", {"modules/all/main.tf": MAIN, **files})
+    for environment in ("dev", "prd"):
+        for job in ("lint", "test", "deploy"):
+            outcome = machine.run(f"{component}/{job}", project, ENVIRONMENT=environment)
+            assert outcome.code == 0, outcome.output
+        assert state(project / "envs" / environment) == [environment]
+    assert not (project / "terraform.tfstate").exists()
+    write(project, {"envs/prd/main.tf": shared % "prd" + "output {\n}\n"})
+    assert machine.run(f"{component}/test", project).code == 0
+    outcome = machine.run(f"pull-request/{component}-test", project)
+    assert outcome.code != 0 and "output" in outcome.output
 
 
 @real

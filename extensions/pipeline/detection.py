@@ -1,0 +1,295 @@
+"""Finds the components of an existing repository.
+
+Each code type says itself by what it is found, `detect` in its file; what holds for all of them is
+here. Who needs whose package is found in `found_edges.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .code_types import CodeType, Detect
+from .components import RESERVED
+from .errors import AnswerError
+from .names import NAME_LENGTH, check_path
+from .repository_files import RepositoryFiles, is_in, join, words
+
+ENVIRONMENTS = words(
+    "dev develop development test testing qa int integration stage staging uat acc acceptance",
+    "preprod pre-prod nonprod prd prod production live sandbox sbx base",
+)
+"""Names of folders that hold one environment's part of something."""
+
+OF_ENVIRONMENTS = words("overlays environments environment envs env stages bases")
+"""Names of folders that hold such folders."""
+
+PLAIN = words(
+    "src source code app main chart charts helm helm-chart helm-charts docker service lib python",
+    "terraform tofu opentofu infra infrastructure iac manifests kubernetes k8s deploy",
+)
+"""Names of folders that say nothing of what is in them, where there are several of a kind."""
+
+NO_IMAGES = words("dev devel development local debug test tests ci base")
+"""Endings of `Dockerfile.*` that are for people at work, not to be deployed."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A component that was found."""
+
+    code_type: CodeType
+    path: str
+    evidence: str
+    """The file by which it was found, relative to the repository's root."""
+    produces: tuple[str, ...] | None = None
+    """What it is proposed to produce; None for its code type's own."""
+    variable: tuple[str, str] | None = None
+    """(name, value) of the variable that names its file to its commands."""
+    name: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where its file lies, which is not always where its commands run."""
+        return posixpath.dirname(self.evidence) or "."
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """What its build leaves behind."""
+        return self.code_type.produces if self.produces is None else self.produces
+
+
+def find_components(
+    files: RepositoryFiles, code_types: Mapping[str, CodeType]
+) -> tuple[Found, ...]:
+    """What lies where, sorted by code type and path; each with a name of its own."""
+    found = {
+        name: _of_type(files, code_type, code_type.detect)
+        for name, code_type in sorted(code_types.items())
+        if code_type.detect
+    }
+    for name in sorted(found):
+        for replaced in (code_types[name].detect or _NOTHING).replaces:
+            for it in found[name]:
+                found[replaced] = [
+                    other for other in found.get(replaced, []) if not is_in(other.path, it.path)
+                ]
+    return _named([it for name in sorted(found) for it in found[name] if _is_safe(it.path)])
+
+
+_NOTHING = Detect(files=())
+
+
+def _is_safe(path: str) -> bool:
+    try:
+        return check_path(path, "") == path
+    except AnswerError:
+        return False
+
+
+def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> list[Found]:
+    """The components of one code type, without names."""
+    markers = _markers(files, detect)
+    parts = _parts(files, detect, markers)
+    folders = {folder: marker for folder, marker in markers.items() if folder not in parts}
+    if detect.environments:
+        folders = _without_environments(folders)
+    if detect.nested == "part":
+        folders = {
+            folder: marker
+            for folder, marker in folders.items()
+            if not any(other != folder and is_in(folder, other) for other in folders)
+        }
+    return [
+        it for folder in folders for it in _components(files, code_type, detect, folder, folders)
+    ]
+
+
+def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
+    """By folder: the files that make it a component, those of the first pattern that is there."""
+    markers: dict[str, list[str]] = {}
+    patterns = list(detect.files)
+    if detect.variable:  # all of them, where the first is not there
+        patterns = [detect.files[0], ""]
+    for pattern in patterns:
+        holds = detect.holds.get(pattern, "")
+        for folder in files.folders:
+            if folder in markers:
+                continue
+            names = files.named(folder, [pattern] if pattern else detect.files[1:])
+            fitting = [name for name in names if not holds or files.holds(name, holds)]
+            if fitting:
+                markers[folder] = fitting
+    return markers
+
+
+def _parts(
+    files: RepositoryFiles, detect: Detect, markers: Mapping[str, list[str]]
+) -> frozenset[str]:
+    """The folders that others name as parts of theirs."""
+    if not detect.parts:
+        return frozenset()
+    return frozenset(
+        join(folder, named)
+        for folder in markers
+        for file in files.named(folder, detect.files)
+        for named in re.findall(detect.parts, files.text(file), re.MULTILINE)
+    )
+
+
+def _without_environments(folders: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Folders of environments that lie beside one another are one, where they lie."""
+    result: dict[str, list[str]] = {}
+    for folder, marker in folders.items():
+        home = folder
+        parent, name = posixpath.split(folder)
+        if name.lower() in ENVIRONMENTS:
+            beside = {
+                other
+                for other in folders
+                if posixpath.dirname(other) == parent
+                and posixpath.basename(other).lower() in ENVIRONMENTS
+            }
+            if len(beside) > 1 or posixpath.basename(parent).lower() in OF_ENVIRONMENTS:
+                home = parent or "."
+        while posixpath.basename(home).lower() in OF_ENVIRONMENTS:
+            home = posixpath.dirname(home) or "."
+        result.setdefault(home, marker)
+    return result
+
+
+def _components(
+    files: RepositoryFiles,
+    code_type: CodeType,
+    detect: Detect,
+    folder: str,
+    folders: Mapping[str, list[str]],
+) -> list[Found]:
+    markers = folders[folder]
+    if not detect.variable:
+        produces = _produces(files, detect, folder, folders)
+        return [Found(code_type, folder, markers[0], produces)]
+    found = []
+    for marker in markers:
+        base = posixpath.basename(marker)
+        if base != detect.files[0] and NO_IMAGES & set(re.split(r"[.\-_]", base.lower())):
+            continue
+        path = _context(files, code_type, folder, marker)
+        named = posixpath.relpath(marker, path)
+        variable = None if named == detect.files[0] else (detect.variable, named)
+        produces = _produces(files, detect, folder, folders)
+        found.append(Found(code_type, path, marker, produces, variable))
+    return found
+
+
+def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: str) -> str:
+    """The nearest folder, from the file's own upwards, where all that the file names is.
+
+    What a build leaves is not there yet, so the one with the most of it counts.
+    """
+    named = [
+        name
+        for consumed in code_type.consumes
+        if consumed.pattern
+        for name in re.findall(consumed.pattern, files.text(marker), re.MULTILINE)
+        if re.search(r"\w", name) and "$" not in name
+    ]
+    outer = [folder]
+    while outer[-1] != ".":
+        outer.append(posixpath.dirname(outer[-1]) or ".")
+    there = [
+        sum(files.exists(join(each, name.split("*")[0].rstrip("/") or ".")) for name in named)
+        for each in outer
+    ]
+    return outer[there.index(max(there))]
+
+
+def _produces(
+    files: RepositoryFiles, detect: Detect, folder: str, folders: Mapping[str, list[str]]
+) -> tuple[str, ...] | None:
+    """What the first setting proposes whose file is there, in no other component's folder."""
+    for suggestion in detect.settings:
+        if not suggestion.files:
+            return suggestion.produces
+        for file in files.named(folder, suggestion.files, everywhere=True):
+            inner = [o for o in folders if o != folder and is_in(o, folder)]
+            if any(is_in(posixpath.dirname(file) or ".", other) for other in inner):
+                continue
+            if not suggestion.holds or files.holds(file, suggestion.holds):
+                return suggestion.produces
+    return None
+
+
+# Names ---------------------------------------------------------------------------------------
+
+
+def _named(found: list[Found]) -> tuple[Found, ...]:
+    """Each with a name: the only one of its code type has its name, others that of their folder.
+
+    So a name changes only when a second of its kind appears, or another folder of its name; and
+    what was recorded once stays.
+    """
+    number = Counter(it.code_type.name for it in found)
+    only = [it for it in found if number[it.code_type.name] == 1 or _is_whole(it)]
+    others = [it for it in found if it not in only]
+    names = _short({_place(it) for it in others})
+    taken = {*RESERVED, *number}
+    named = [dataclasses.replace(it, name=it.code_type.name) for it in only]
+    # Images come first: they are called by the component's name.
+    for it in sorted(others, key=lambda it: (not it.code_type.outputs, it.code_type.name, it.path)):
+        name = names[_place(it)]
+        wishes = itertools.chain((name, f"{name}-{it.code_type.name}"), _numbered(name))
+        slug = next(slug for slug in map(_slug, wishes) if slug not in taken)
+        taken.add(slug)
+        named.append(dataclasses.replace(it, name=slug))
+    return tuple(sorted(named, key=lambda it: it.name))
+
+
+def _is_whole(it: Found) -> bool:
+    """Whether it is the repository itself."""
+    return it.path == "." and it.folder == "." and not it.variable
+
+
+def _place(it: Found) -> tuple[str, ...]:
+    """Where it is, in words that say something; several files in one folder are several places."""
+    variant = ""
+    if it.variable and it.code_type.detect:
+        plain = re.escape(it.code_type.detect.files[0])
+        base = posixpath.basename(it.evidence)
+        variant = re.sub(rf"{plain}[.\-_]?|[.\-_]?{plain}", "", base, flags=re.IGNORECASE)
+    return (*telling(it.folder), *filter(None, [variant])) or (it.code_type.name,)
+
+
+def _short(places: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """As much of the end of each place as tells it from the others."""
+    names = {}
+    for place in places:
+        for length in range(1, len(place) + 1):
+            end = place[-length:]
+            if all(other[-length:] != end for other in places - {place}):
+                break
+        names[place] = "-".join(end)
+    return names
+
+
+def _slug(text: str) -> str:
+    """A safe name of a text: see `names.NAME`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[-NAME_LENGTH:]
+    return re.sub(r"^[^a-z]+", "", slug) or "component"
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Names that are left when others have taken all better ones."""
+    for number in itertools.count(2):
+        yield f"{_slug(name)[: NAME_LENGTH - 6]}-{number}"
+
+
+def telling(folder: str) -> list[str]:
+    """The parts of a path that say what is there; all, where none does."""
+    parts = [part.lower() for part in folder.split("/") if part != "."]
+    return [part for part in parts if part not in PLAIN] or parts

@@ -1,0 +1,193 @@
+"""Finds which component of an existing repository needs another first, where its files say so.
+
+A code type says in `consumes` how its files name what it takes; a producer says in
+`detect.leaves` by which names others know what it makes.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .code_types import Consumed
+from .detection import Found, telling
+from .repository_files import RepositoryFiles, is_in, join
+
+IMAGE = "docker-image"
+"""The product that is known by the name of an image; all others are known by a path."""
+
+ROOTS = re.compile(r"^(?:\$\{path\.(?:module|root|cwd)\}|\.)/|^\$\{path\.(?:module|root)\}$")
+"""What Terraform and OpenTofu call the folder that a file lies in."""
+
+
+@dataclass(frozen=True)
+class FoundEdge:
+    """One component that needs another first."""
+
+    consumer: str
+    producer: str
+    evidence: str
+    """The file that says so, relative to the repository's root."""
+    says: str
+    """What it says there: the end of a sentence that starts with the file's name."""
+    product: str = ""
+    """What is taken; empty for order only."""
+    to: str = ""
+    """Where that has to lie, relative to the repository's root; empty for nowhere special."""
+    image: str = ""
+    """The name by which the consumer's files know an image."""
+
+
+def find_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundEdge, ...]:
+    """Who needs whom, sorted; one edge for each product and place."""
+    edges: dict[tuple[str, ...], FoundEdge] = {}
+    for consumer in found:
+        for edge in (*_named(files, consumer, found), *_beside(consumer, found)):
+            edges.setdefault((edge.consumer, edge.producer, edge.product, edge.to), edge)
+    # Order alone says nothing where something is taken.
+    taken = {(edge.consumer, edge.producer) for edge in edges.values() if edge.product}
+    kept = [e for e in edges.values() if e.product or (e.consumer, e.producer) not in taken]
+    return tuple(sorted(kept, key=lambda e: (e.consumer, e.producer, e.product, e.to)))
+
+
+def _beside(consumer: Found, found: tuple[Found, ...]) -> Iterator[FoundEdge]:
+    """What it waits for by habit, where that lies in the same folder."""
+    for producer in found:
+        if producer.code_type.name in consumer.code_type.depends_on and (
+            producer.code_type.products and producer.path in (consumer.path, consumer.folder)
+        ):
+            says = f"lies beside {posixpath.basename(producer.evidence)}"
+            yield FoundEdge(consumer.name, producer.name, consumer.evidence, says)
+
+
+def _named(
+    files: RepositoryFiles, consumer: Found, found: tuple[Found, ...]
+) -> Iterator[FoundEdge]:
+    """What its files name of others."""
+    for consumed in consumer.code_type.consumes:
+        for file in _files(files, consumer, consumed, found):
+            for name in re.findall(consumed.pattern, files.text(file), re.MULTILINE):
+                if consumed.product == IMAGE:
+                    yield from _image(name, file, files.name, consumer, found)
+                else:
+                    yield from _path(name, file, files, consumer, consumed, found)
+
+
+def _files(
+    files: RepositoryFiles, consumer: Found, consumed: Consumed, found: tuple[Found, ...]
+) -> list[str]:
+    """The files of a component that may name something."""
+    if not consumed.pattern:
+        return []
+    detect = consumer.code_type.detect
+    if detect and detect.variable:
+        return [consumer.evidence]  # others in the folder are other components'
+    inner = [
+        other.path
+        for other in found
+        if other.code_type is consumer.code_type and other.path != consumer.path
+    ]
+    return [
+        file
+        for file in files.named(consumer.path, consumed.named_in, everywhere=True)
+        if not any(
+            is_in(file, path) and is_in(path, consumer.path) and path != "." for path in inner
+        )
+    ]
+
+
+def _image(
+    name: str, file: str, repository: str, consumer: Found, found: tuple[Found, ...]
+) -> Iterator[FoundEdge]:
+    """The component whose image is called so: by its own name, or its folder's at the end."""
+    image = re.sub(r"@.*$|:[^/]*$", "", name)
+    last = image.rpartition("/")[2].lower()
+    fitting: dict[str, int] = {}
+    for producer in found:
+        if IMAGE not in producer.code_type.products:
+            continue
+        folder = telling(producer.folder) or [repository.lower()]
+        for known in {producer.name.lower(), folder[-1]} - {""}:
+            if last == known or re.search(rf"[-_]{re.escape(known)}$", last):
+                score = len(known) + (1000 if last == known else 0)
+                fitting[producer.name] = max(score, fitting.get(producer.name, 0))
+    best = [producer for producer, score in fitting.items() if score == max(fitting.values())]
+    if len(best) == 1:
+        says = f"runs the image {image}"
+        yield FoundEdge(consumer.name, best[0], file, says, IMAGE, image=image)
+
+
+def _path(
+    name: str,
+    file: str,
+    files: RepositoryFiles,
+    consumer: Found,
+    consumed: Consumed,
+    found: tuple[Found, ...],
+) -> Iterator[FoundEdge]:
+    """The component that makes what lies at a path, or whose folder it is."""
+    one = consumer.code_type.detect
+    # A file that stands for a component names what is in the folder where that one's commands run.
+    base = consumer.path if one and one.variable else posixpath.dirname(file)
+    relative = ROOTS.sub("", name.strip("'\"")).lstrip("/")
+    path = join(base, relative)
+    if "$" in relative or path.startswith(".."):
+        return
+    plain = path.split("*")[0].rstrip("/") or "."
+    if files.exists(plain):  # so nothing has to be built first
+        for producer in found:
+            habit = producer.code_type.name in consumer.code_type.depends_on
+            apart = producer.path != "." and plain != "." and plain != consumer.path
+            if habit and apart and (is_in(producer.path, plain) or is_in(plain, producer.path)):
+                yield FoundEdge(consumer.name, producer.name, file, f"takes {name}")
+        return
+    for maker, product, to in _makers(path, consumer, consumed, found):
+        yield FoundEdge(consumer.name, maker, file, f"names {name}", product, to)
+
+
+def _makers(
+    path: str, consumer: Found, consumed: Consumed, found: tuple[Found, ...]
+) -> list[tuple[str, str, str]]:
+    """Who makes it, as (component, product, where that has to lie); nobody where two could."""
+    scored: list[tuple[int, str, str, str]] = []
+    for producer in found:
+        if producer is consumer:
+            continue
+        detect = producer.code_type.detect
+        for product in producer.code_type.products:
+            if not fnmatch.fnmatch(product, consumed.product):
+                continue
+            for leaf in (detect.leaves if detect else {}).get(product, (product,)):
+                # Where its build leaves it; or the same where the consumer is at home.
+                for root, score in ((producer.path, 9), (consumer.path, 1)):
+                    place = join(root, leaf)
+                    if is_in(path, place):
+                        scored.append((score, producer.name, product, place))
+                    elif fnmatch.fnmatch(path, place):
+                        scored.append((score, producer.name, product, path))
+            if product.endswith(".zip") and path.endswith(".zip"):
+                # The file's name is the consumer's own choice: `to` says it.
+                score = 2 + _shares_a_word(path, producer)
+                scored.append((score, producer.name, product, path))
+    best = max((score for score, *_ in scored), default=0)
+    makers = {(who, product): to for score, who, product, to in scored if score == best}
+    return [(who, product, to) for (who, product), to in makers.items()] * (len(makers) == 1)
+
+
+def _shares_a_word(file: str, producer: Found) -> bool:
+    """Whether a file is called like a component, words aside that say nothing."""
+    stem = posixpath.splitext(posixpath.basename(file))[0]
+    one, other = (
+        set(re.split(r"[^a-z0-9]+", text.lower()))
+        for text in (stem, f"{producer.name} {producer.path}")
+    )
+    return bool((one & other) - {"lambda", "function", "package", "src", ""})
+
+
+def conventional(consumer: Found, found: tuple[Found, ...]) -> list[Found]:
+    """What it would wait for by habit."""
+    habit = consumer.code_type.depends_on
+    return [it for it in found if it.code_type.name in habit and it is not consumer]

@@ -1,0 +1,249 @@
+"""What is proposed for an existing repository: answers, and the files that speak for them."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .code_types import CodeType
+from .components import packages_variable
+from .detection import Found, find_components
+from .found_edges import IMAGE, FoundEdge, conventional, find_edges
+from .repository_files import RepositoryFiles, is_in
+
+ANSWERS = ("code_types", "components", "dependency_map")
+"""The answers that a proposal is made of: only together do they mean anything."""
+
+NEEDS = " needs "
+"""What stands between consumer and producer in the keys of `Proposal.found`."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Answers for what was found."""
+
+    code_types: list[str] = field(default_factory=list)
+    components: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    dependency_map: Any = field(default_factory=list)
+    found: Mapping[str, str] = field(default_factory=dict)
+    """By component, and by `consumer needs producer`: the file that speaks for it."""
+    table: str = ""
+    """All of it for a person to read, in lines."""
+
+    several: tuple[str, ...] = ()
+    """The labels of code types that have several components, none of which has its name."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the components."""
+        return frozenset((*self.code_types, *self.components))
+
+
+def propose(files: RepositoryFiles, code_types: Mapping[str, CodeType]) -> Proposal:
+    """What the files of a repository speak for; nothing where they say nothing."""
+    found = find_components(files, code_types)
+    edges = find_edges(files, found)
+    found = tuple(_with_products(it, edges) for it in found)
+    return _of(found, edges)
+
+
+def without(proposal: Proposal, gone: set[str]) -> Proposal:
+    """The proposal without some components, as if they had not been found."""
+    return dataclasses.replace(
+        proposal,
+        code_types=[name for name in proposal.code_types if name not in gone],
+        components={k: v for k, v in proposal.components.items() if k not in gone},
+        dependency_map=_map_without(proposal.dependency_map, gone),
+        found={
+            key: file for key, file in proposal.found.items() if not gone & set(key.split(NEEDS))
+        },
+    )
+
+
+def still_so(
+    found: Mapping[str, str], paths: Mapping[str, str], edges: set[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """What was found, as far as the answers have it still: components by their paths, and edges."""
+    rows = []
+    for key, file in sorted(found.items()):
+        consumer, _, producer = key.partition(NEEDS)
+        if (consumer, producer) in edges or (key in paths and is_in(file, paths[key])):
+            rows.append((key, file))
+    return rows
+
+
+def _with_products(it: Found, edges: tuple[FoundEdge, ...]) -> Found:
+    """It makes what others take of it, too."""
+    taken = {edge.product for edge in edges if edge.producer == it.name and edge.product}
+    more = sorted(taken - set(it.made))
+    return dataclasses.replace(it, produces=(*it.made, *more)) if more else it
+
+
+def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Proposal:
+    selected = [it.name for it in found if it.name == it.code_type.name]
+    components = {it.name: settings for it in found if (settings := _settings(it, edges))}
+    evidence = {it.name: _shown(it.evidence) for it in found}
+    for edge in edges:
+        evidence[f"{edge.consumer}{NEEDS}{edge.producer}"] = _shown(f"{edge.evidence} {edge.says}")
+    return Proposal(
+        code_types=selected,
+        components=components,
+        dependency_map=_map(found, edges),
+        found=evidence,
+        table=_table(found, edges),
+        several=tuple(
+            dict.fromkeys(it.code_type.label for it in found if it.code_type.name not in selected)
+        ),
+    )
+
+
+def _shown(text: str) -> str:
+    """What a file is called or says, so that it can stand in a table of Markdown."""
+    return "".join(c if c.isprintable() and c not in "`|" else "_" for c in text)[:200]
+
+
+def _settings(it: Found, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
+    """What its code type and name do not say."""
+    settings: dict[str, Any] = {}
+    if it.name != it.code_type.name:
+        settings["code_type"] = it.code_type.name
+    if it.path != ".":
+        settings["path"] = it.path
+    if it.produces is not None and it.produces != it.code_type.produces:
+        settings["produces"] = list(it.produces)
+    env = dict([it.variable] if it.variable else [])
+    for edge in edges:
+        if edge.consumer == it.name and edge.image not in ("", edge.producer):
+            env[image_variable(edge.producer)] = edge.image
+    if env:
+        settings["env"] = env
+    return settings
+
+
+def image_variable(producer: str) -> str:
+    """The variable that tells a consumer how its files call a producer's image."""
+    return packages_variable(producer).removesuffix("_PACKAGE") + "_IMAGE"
+
+
+# The dependency map --------------------------------------------------------------------------
+
+
+def _map(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Any:
+    """What the files say, where that differs from what is usual for the code types."""
+    makers = {it.name: it for it in found}
+    entries: list[dict[str, Any]] = []
+    for it in found:
+        own = [edge for edge in edges if edge.consumer == it.name]
+        usual = conventional(it, found)
+        kept = [other for other in usual if _kept(it, other, own)]
+        by_producer: dict[str, list[FoundEdge]] = {other.name: [] for other in kept}
+        for edge in own:
+            by_producer.setdefault(edge.producer, []).append(edge)
+        own_entries = [
+            _entry(it.name, makers[producer], takes)
+            for producer, takes in sorted(by_producer.items())
+        ]
+        as_usual = sorted(by_producer) == sorted(other.name for other in usual)
+        if not as_usual or any("artifacts" in entry for entry in own_entries):
+            entries += own_entries or [{"code_type": it.name, "depends_on": []}]
+    merged = _merged(entries)
+    if any("artifacts" in entry for entry in merged):
+        return merged
+    short: dict[str, list[str]] = {}
+    for entry in merged:
+        short.setdefault(entry["code_type"], []).extend(entry["depends_on"])
+    return short or []
+
+
+def _kept(consumer: Found, producer: Found, own: list[FoundEdge]) -> bool:
+    """Whether a usual dependency is left, though the consumer's files do not say so.
+
+    Infrastructure makes no package that a file could name. Names of images and zips are often put
+    together, so where none was found it is not known which are meant.
+    """
+    if not producer.code_type.products:
+        return True
+    return not any(edge.product for edge in own) and any(
+        consumed.product != "*" and fnmatch.fnmatch(made, consumed.product)
+        for consumed in consumer.code_type.consumes
+        for made in producer.made
+    )
+
+
+def _entry(consumer: str, producer: Found, takes: list[FoundEdge]) -> dict[str, Any]:
+    """One edge, as the dependency map writes it."""
+    entry: dict[str, Any] = {"code_type": consumer, "depends_on": [producer.name]}
+    products = [edge.product for edge in takes if edge.product]
+    if set(products) == set(producer.made) and not any(edge.to for edge in takes):
+        return entry  # everything that it makes
+    if not takes and IMAGE not in producer.made:
+        return entry  # as usual; an image that no manifest names would stop the deployment
+    artifacts = [
+        {"name": edge.product, "to": edge.to} if edge.to else edge.product
+        for edge in takes
+        if edge.product
+    ]
+    return {**entry, "artifacts": artifacts}
+
+
+def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of one consumer that take the same are one."""
+    merged: list[dict[str, Any]] = []
+    for entry in entries:
+        for other in merged:
+            if {**other, "depends_on": 0} == {**entry, "depends_on": 0} and not entry.get(
+                "artifacts"
+            ):
+                other["depends_on"] = [*other["depends_on"], *entry["depends_on"]]
+                break
+        else:
+            merged.append(entry)
+    return merged
+
+
+def _map_without(given: Any, gone: set[str]) -> Any:
+    if isinstance(given, dict):
+        return {
+            who: [name for name in whom if name not in gone]
+            for who, whom in given.items()
+            if who not in gone
+        }
+    entries = []
+    for entry in given:
+        left = [name for name in entry["depends_on"] if name not in gone]
+        if entry["code_type"] in gone:
+            continue
+        if not left and entry["depends_on"]:
+            # It must not fall back to what is usual.
+            entry = {"code_type": entry["code_type"]}
+        entries.append({**entry, "depends_on": left})
+    return entries
+
+
+# For people ----------------------------------------------------------------------------------
+
+
+def _table(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> str:
+    """A line for each component: name, code type, path, the file that speaks for it, its needs."""
+    rows = []
+    for it in found:
+        needs = list(dict.fromkeys(e.producer for e in edges if e.consumer == it.name))
+        after = f"after {', '.join(needs)}" if needs else ""
+        rows.append((it.name, it.code_type.label, it.path, it.evidence, after))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def listing(
+    files: RepositoryFiles, code_types: Mapping[str, CodeType]
+) -> tuple[tuple[Found, ...], tuple[FoundEdge, ...]]:
+    """Components and edges as they are found, for `benchmarks/detection.py`."""
+    found = find_components(files, code_types)
+    return found, find_edges(files, found)

@@ -1,0 +1,150 @@
+"""The files of an existing repository, as far as they can tell what it holds."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+
+def words(*lines: str) -> frozenset[str]:
+    """The words of some lines."""
+    return frozenset(" ".join(lines).split())
+
+
+OTHERS = words(
+    # vendored, installed
+    "node_modules bower_components vendor vendored third_party third-party external deps",
+    "site-packages venv virtualenv",
+    # generated
+    "dist build target out bin obj coverage htmlcov generated release releases __pycache__ cdk.out",
+    # of tests
+    "test tests testing testdata test-data test_data fixtures fixture e2e spec specs mocks",
+    "__tests__ __fixtures__ __mocks__ testsuite integration-tests",
+    # of documentation, and to learn from
+    "doc docs documentation website example examples sample samples demo demos tutorial tutorials",
+    "exercise exercises playground snippets archive deprecated hack",
+)
+"""Folders whose files are no component's, in lower case; nor are those that start with a dot."""
+
+CHARACTERS = 65_536
+"""How much of a file is read, at most."""
+
+FILES = 100_000
+"""How many files are looked at, at most."""
+
+PER_FOLDER = 25
+"""How many files of one folder are read for one reason, at most: the first by name."""
+
+
+class RepositoryFiles:
+    """Names of files, relative to the root and with /, and their texts.
+
+    `read` returns the text of a file, and nothing where there is none; `name` is what the
+    repository is called.
+    """
+
+    def __init__(self, names: Iterable[str], read: Callable[[str], str], name: str = "") -> None:
+        self.name = name
+        self.folders: dict[str, list[str]] = {}
+        for name in sorted(names):
+            folder, _, base = name.rpartition("/")
+            if not any(_left_out(part) for part in folder.split("/") if part):
+                self.folders.setdefault(folder or ".", []).append(base)
+        self._read = read
+        self._texts: dict[str, str] = {}
+
+    def text(self, name: str) -> str:
+        """What the file holds; nothing where it cannot be read as text."""
+        if name not in self._texts:
+            self._texts[name] = self._read(name)
+        return self._texts[name]
+
+    def holds(self, name: str, expression: str) -> bool:
+        """Whether the file's text matches a regular expression."""
+        return bool(re.search(expression, self.text(name), re.MULTILINE))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file or folder."""
+        folder, base = posixpath.split(path)
+        if path in self.folders or base in self.folders.get(folder or ".", ()):
+            return True
+        return any(other.startswith(f"{path}/") for other in self.folders)
+
+    def below(self, folder: str) -> Iterator[str]:
+        """The folder and all folders in it."""
+        for other in self.folders:
+            if is_in(other, folder):
+                yield other
+
+    def named(self, folder: str, patterns: Iterable[str], everywhere: bool = False) -> list[str]:
+        """The files of a folder, or of all in it, whose name fits a pattern; no more than are
+        worth reading."""
+        fits = compiled(tuple(patterns))
+        found = []
+        for each in self.below(folder) if everywhere else [folder]:
+            names = [name for name in self.folders.get(each, ()) if fits(name)]
+            found += [join(each, name) for name in names[:PER_FOLDER]]
+        return found
+
+
+def list_files(root: Path) -> RepositoryFiles:
+    """What lies in a folder. Links are not followed, and other repositories inside are left out."""
+
+    def read(name: str) -> str:
+        try:
+            with (root / name).open(encoding="utf-8", errors="ignore") as file:
+                return file.read(CHARACTERS)
+        except OSError:
+            return ""
+
+    return RepositoryFiles(_names(root), read, root.resolve().name)
+
+
+def _names(root: Path) -> list[str]:
+    names: list[str] = []
+    folders = [""]
+    while folders and len(names) < FILES:
+        folder = folders.pop()
+        try:
+            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        if folder and any(entry.name == ".git" for entry in entries):
+            continue  # a submodule, or somebody's clone
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if not _left_out(entry.name):
+                    folders.append(name)
+            elif entry.is_file(follow_symlinks=False):
+                names.append(name)
+    return names
+
+
+def _left_out(folder: str) -> bool:
+    return folder.startswith(".") or folder.lower() in OTHERS
+
+
+_COMPILED: dict[tuple[str, ...], Callable[[str], bool]] = {}
+
+
+def compiled(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a file's name fits one of some patterns, by case."""
+    if patterns not in _COMPILED:
+        expression = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
+        _COMPILED[patterns] = lambda name: expression.match(name) is not None
+    return _COMPILED[patterns]
+
+
+def is_in(folder: str, outer: str) -> bool:
+    """Whether a folder is another one, or lies in it."""
+    return outer == "." or folder == outer or folder.startswith(f"{outer}/")
+
+
+def join(folder: str, path: str) -> str:
+    """A path that is relative to a folder, relative to the root; `.` for the root itself."""
+    return posixpath.normpath(posixpath.join(folder, path))

@@ -1,0 +1,177 @@
+"""What is found in a repository: exactly these components, with these names and paths."""
+
+from __future__ import annotations
+
+import pytest
+from made_answers import CATALOGUE
+from pipeline.detection import find_components
+from pipeline.repository_files import OTHERS
+from repositories import LAMBDA, SERVICE, components, manifest, proposed, repository
+
+PROJECT = '[project]\nname = "x"\n'
+MODULE = 'module "net" {\n  source = "../modules/net"\n}\n'
+
+# Files -> `code type path` by name.
+CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "nothing": ({}, {}),
+    "nothing that is known": ({"README.md": "", "src/main.c": ""}, {}),
+    "a function": (LAMBDA, {"python": "python functions/sync", "terraform": "terraform infra"}),
+    "in the root": (SERVICE, {"python": "python .", "docker": "docker ."}),
+    "two services of one type": (
+        {"services/api/pyproject.toml": PROJECT, "services/worker/requirements.txt": ""},
+        {"api": "python services/api", "worker": "python services/worker"},
+    ),
+    "one in the root and one in a folder": (
+        {"pyproject.toml": PROJECT, "worker/requirements.txt": ""},
+        {"python": "python .", "worker": "python worker"},
+    ),
+    "two folders of one name": (
+        {"billing/api/setup.py": "", "sales/api/setup.py": ""},
+        {"billing-api": "python billing/api", "sales-api": "python sales/api"},
+    ),
+    "folders whose names say nothing": (
+        {"billing/src/setup.py": "", "sales/src/setup.py": ""},
+        {"billing": "python billing/src", "sales": "python sales/src"},
+    ),
+    "images beside code, several of each": (
+        {
+            f"{name}/{file}": ""
+            for name in ("api", "web")
+            for file in ("Dockerfile", "requirements.txt")
+        },
+        {
+            "api": "docker api",
+            "api-python": "python api",
+            "web": "docker web",
+            "web-python": "python web",
+        },
+    ),
+    "names that are no safe ones": (
+        {"1. first/setup.py": "", "Größe (neu)/setup.py": ""},
+        {"first": "python 1. first", "gr-e-neu": "python Größe (neu)"},
+    ),
+    "a name that is reserved": (
+        {"orchestrator/setup.py": "", "other/setup.py": ""},
+        {"orchestrator-python": "python orchestrator", "other": "python other"},
+    ),
+    "names that are code types'": (
+        {"docker/setup.py": "", "other/setup.py": "", "Dockerfile": ""},
+        {"docker": "docker .", "docker-python": "python docker", "other": "python other"},
+    ),
+    "tools' configuration alone": ({"pyproject.toml": "[tool.ruff]\n"}, {}),
+    "a poetry project": ({"a/pyproject.toml": "[tool.poetry]\n"}, {"python": "python a"}),
+    "modules of Terraform": (
+        {"live/main.tf": MODULE, "modules/net/main.tf": ""},
+        {"terraform": "terraform live"},
+    ),
+    "environments of one stack": (
+        {f"infra/envs/{name}/main.tf": "" for name in ("dev", "staging", "prod")},
+        {"terraform": "terraform infra"},
+    ),
+    "environments beside one another": (
+        {f"infra/{name}/main.tf": "" for name in ("dev", "prod")},
+        {"terraform": "terraform infra"},
+    ),
+    "environments in the root": (
+        {f"{name}/main.tf": "" for name in ("dev", "prod")},
+        {"terraform": "terraform ."},
+    ),
+    "a stack that is called like an environment": (
+        {"infra/dev/main.tf": "", "infra/network/main.tf": ""},
+        {"dev": "terraform infra/dev", "network": "terraform infra/network"},
+    ),
+    "manifests": (
+        {"k8s/web.yaml": manifest("web"), "k8s/db/db.yml": manifest("db"), "compose.yaml": "a: b"},
+        {"kubernetes": "kubernetes k8s"},
+    ),
+    "base and overlays": (
+        {
+            "deploy/base/kustomization.yaml": "",
+            "deploy/overlays/dev/kustomization.yaml": "",
+            "deploy/overlays/prod/kustomization.yml": "",
+        },
+        {"kubernetes": "kubernetes deploy"},
+    ),
+    "YAML of other kinds": (
+        {"a.yaml": "kind: Config\n", "b/chart.yml": "name: x\n", "c.yaml": "{{ template }}"},
+        {},
+    ),
+    "Dockerfiles by other names": (
+        {
+            "Dockerfile.api": "",
+            "worker.Dockerfile": "",
+            "Dockerfile.dev": "",
+            "Dockerfile.test": "",
+        },
+        {"api": "docker .", "worker": "docker ."},
+    ),
+    "a Dockerfile beside those of people at work": (
+        {"a/Dockerfile": "", "a/Dockerfile.dev": ""},
+        {"docker": "docker a"},
+    ),
+    "a context above the Dockerfile": (
+        {"build-images/web.Dockerfile": "COPY web/index.html /\n", "web/index.html": ""},
+        {"docker": "docker ."},
+    ),
+    "a context of its own": (
+        {"docker/Dockerfile": "COPY run.sh /\n", "docker/run.sh": "", "Makefile": ""},
+        {"docker": "docker docker"},
+    ),
+    "a folder that no path may be": (
+        {"a:b/setup.py": "", "c/setup.py": ""},
+        {"python": "python c"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_found(name: str) -> None:
+    files, expected = CASES[name]
+    proposal = proposed(files)
+    if not expected:
+        assert proposal.names == set() and not proposal.table
+    else:
+        assert components(proposal) == expected
+
+
+@pytest.mark.parametrize(
+    "folder", ["node_modules/x", ".venv/lib", "vendor", "tests/data", "docs", "examples/a", "Build"]
+)
+def test_others_folders_are_left_out(folder: str) -> None:
+    assert not proposed({f"{folder}/setup.py": "", f"a/{folder}/Dockerfile": ""}).names
+    other = f"x{folder.replace('/', '-')}"
+    assert components(proposed({f"{other}/setup.py": ""})) == {"python": f"python {other}"}
+
+
+def test_left_out_folders_are_lower_case() -> None:
+    assert {name.lower() for name in OTHERS} == OTHERS
+
+
+def test_names_do_not_hang_on_others() -> None:
+    """A third service leaves the names of two as they were, whatever it is called."""
+    two = {"services/api/setup.py": "", "services/worker/setup.py": ""}
+    names = {it.path: it.name for it in find_components(repository(two), CATALOGUE.code_types)}
+    for more in ("aaa/setup.py", "zzz/setup.py", "Dockerfile", "api/main.tf"):
+        found = find_components(repository({**two, more: ""}), CATALOGUE.code_types)
+        assert names.items() <= {it.path: it.name for it in found}.items()
+
+
+# Files of a Python project -> what it is proposed to produce.
+PRODUCES: dict[str, tuple[dict[str, str], list[str] | None]] = {
+    "a handler": (LAMBDA, None),
+    "an asynchronous handler": ({"f/main.py": "async def go(event):\n", "f/setup.py": ""}, None),
+    "a package": ({"p/pyproject.toml": f"{PROJECT}[build-system]\n"}, ["dist"]),
+    "an old package": ({"p/setup.py": ""}, ["dist"]),
+    "an application": ({"p/requirements.txt": "", "p/app.py": "def index():\n"}, []),
+    "one beside another's handler": (
+        {"requirements.txt": "", "f/requirements.txt": "", "f/main.py": "def go(event):\n"},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCES)
+def test_what_python_is_proposed_to_produce(name: str) -> None:
+    files, expected = PRODUCES[name]
+    settings = proposed(files).components.get("python", {})
+    assert settings.get("produces") == expected

@@ -1,0 +1,121 @@
+"""What is found is what a copy takes when nobody says otherwise, and is recorded then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from copies import copy, tree
+from made_answers import CATALOGUE
+from pipeline.proposal import propose
+from pipeline.repository_files import list_files
+from repositories import LAMBDA, answers, proposed
+from updates import commit, generate, replace, template_versions, update
+
+DOCS = """\
+### What was found where
+
+The answers were first proposed by these files of the repository.
+
+| What | By |
+| --- | --- |
+| python | `functions/sync/requirements.txt` |
+| terraform | `infra/main.tf` |
+| terraform needs python | `infra/main.tf names sync.zip` |
+"""
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return folder
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    text = (folder / ".copier-answers.yml").read_text(encoding="utf-8")
+    return {k: v for k, v in yaml.safe_load(text).items() if not k.startswith("_")}
+
+
+@pytest.fixture(scope="module")
+def taken(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with files, into which the template was copied without a terminal."""
+    return copy(template, write(tmp_path_factory.mktemp("found") / "shop", LAMBDA), {})
+
+
+def test_without_a_terminal_it_is_taken(taken: Path) -> None:
+    assert {name: recorded(taken)[name] for name in answers(proposed(LAMBDA))} == {
+        "code_types": ["python", "terraform"],
+        "components": {"python": {"path": "functions/sync"}, "terraform": {"path": "infra"}},
+        "dependency_map": [
+            {
+                "code_type": "terraform",
+                "depends_on": ["python"],
+                "artifacts": [{"name": "lambda-package.zip", "to": "infra/sync.zip"}],
+            }
+        ],
+    }
+    assert recorded(taken)["found"] == proposed(LAMBDA).found
+    assert DOCS in (taken / "docs/ci-cd.md").read_text(encoding="utf-8")
+
+
+def test_the_answers_are_enough(taken: Path, template: Path, tmp_path: Path) -> None:
+    """The same answers make the same files, where there is nothing to be found."""
+    elsewhere = copy(template, tmp_path / "shop", recorded(taken))
+    assert tree(taken) == {**tree(elsewhere), **{k: v.encode() for k, v in LAMBDA.items()}}
+
+
+def test_what_is_recorded_is_not_looked_for_again(
+    taken: Path, template: Path, tmp_path: Path
+) -> None:
+    files = {name: data.decode() for name, data in tree(taken).items()}
+    repository = write(tmp_path / "shop", {**files, "web/Dockerfile": "FROM scratch\n"})
+    copy(template, repository, {})
+    assert {**tree(taken), "web/Dockerfile": b"FROM scratch\n"} == tree(repository)
+
+
+def test_an_update_keeps_it(tmp_path: Path) -> None:
+    """It renders both trees where nothing is to be found, and looks at nothing anew."""
+    more = replace("code_types/python.yml", "label: Python", "label: Snakes")
+    versions = template_versions(tmp_path / "template", more)
+    repository = generate(versions, write(tmp_path / "shop", LAMBDA), {})
+    before = recorded(repository)
+    commit(repository, write(repository, {"web/Dockerfile": "FROM scratch\n"}).name)
+    update(repository, vcs_ref="v2.0.0")
+    assert recorded(repository) == before
+    docs = (repository / "docs/ci-cd.md").read_text(encoding="utf-8")
+    assert DOCS in docs and "Snakes" in docs
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"code_types": ["python"]}, {"components": {"python": {}}}],
+    ids=["code types", "components"],
+)
+def test_who_says_anything_of_it_says_all(
+    said: dict[str, Any], template: Path, tmp_path: Path
+) -> None:
+    """A data file means the same, whatever lies in the repository."""
+    here = copy(template, write(tmp_path / "here" / "shop", LAMBDA), said)
+    there = copy(template, tmp_path / "there" / "shop", said)
+    assert tree(here) == {**tree(there), **{k: v.encode() for k, v in LAMBDA.items()}}
+    assert "found" not in recorded(here)
+
+
+def test_links_and_others_repositories(tmp_path: Path) -> None:
+    """What is linked lies elsewhere, and a submodule has pipelines of its own."""
+    repository = write(tmp_path / "shop", {**LAMBDA, "sub/.git": "", "sub/x/Dockerfile": ""})
+    (repository / "link").symlink_to(repository / "infra", target_is_directory=True)
+    (repository / "round").symlink_to(repository, target_is_directory=True)
+    (repository / "Dockerfile").symlink_to(repository / "nowhere")
+    assert propose(list_files(repository), CATALOGUE.code_types) == proposed(LAMBDA)
+
+
+def test_files_that_are_no_text(tmp_path: Path) -> None:
+    repository = write(tmp_path / "shop", LAMBDA)
+    (repository / "pyproject.toml").write_bytes(b"\xff\xfex[project]\0")
+    (repository / "a.yaml").write_bytes(b"kind: \xff")
+    assert propose(list_files(repository), CATALOGUE.code_types) == proposed(LAMBDA)

@@ -1,0 +1,172 @@
+"""Who needs whom, where the files say so: exactly these edges, with what is placed where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from repositories import LAMBDA, SERVICE, edges, manifest, proposed
+
+HANDLER = {"requirements.txt": "", "handler.py": "def handler(event):\n"}
+PACKAGE = {"pyproject.toml": "[build-system]\n"}
+
+
+def within(folder: str, files: dict[str, str]) -> dict[str, str]:
+    return {f"{folder}/{name}": text for name, text in files.items()}
+
+
+def function(text: str) -> dict[str, str]:
+    return {"infra/main.tf": f'resource "aws_lambda_function" "it" {{\n  {text}\n}}\n'}
+
+
+IMAGES = {f"{name}/Dockerfile": "" for name in ("api", "web")}
+
+# Files -> by consumer and producer: what is taken, and where it has to lie.
+CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
+    "a zip that Terraform names": (
+        LAMBDA,
+        {"terraform": {"python": ["lambda-package.zip -> infra/sync.zip"]}},
+    ),
+    "a zip in another folder": (
+        {**within("app", HANDLER), **function('filename = "${path.module}/../build/app.zip"')},
+        {"terraform": {"python": ["lambda-package.zip -> build/app.zip"]}},
+    ),
+    "a zip for each of two functions": (
+        {
+            **within("f/sync", HANDLER),
+            **within("f/clean", HANDLER),
+            **function('filename = "clean.zip"\n  other = "zips/sync_v2.zip"'),
+        },
+        {
+            "terraform": {
+                "clean": ["lambda-package.zip -> infra/clean.zip"],
+                "sync": ["lambda-package.zip -> infra/zips/sync_v2.zip"],
+            }
+        },
+    ),
+    "a zip that two functions could be": (
+        # It is not known which, so Terraform waits for both, as usual.
+        {
+            **within("f/sync", HANDLER),
+            **within("f/clean", HANDLER),
+            **function('filename = "it.zip"'),
+        },
+        {
+            "terraform": {
+                "clean": ["lambda-package.zip"],
+                "sync": ["lambda-package.zip"],
+            }
+        },
+    ),
+    "a zip that is there": (
+        {**within("app", HANDLER), **function('filename = "it.zip"'), "infra/it.zip": ""},
+        {"terraform": {"python": ["lambda-package.zip"]}},
+    ),
+    "a path outside the repository": (
+        {**within("app", HANDLER), **function('filename = "../../it.zip"')},
+        {"terraform": {"python": ["lambda-package.zip"]}},
+    ),
+    "infrastructure that needs no code": (
+        {"api/requirements.txt": "", "infra/main.tf": ""},
+        {},
+    ),
+    "a Dockerfile beside the code": (SERVICE, {"docker": {"python": []}}),
+    "a Dockerfile that copies what is built": (
+        {**within("api", PACKAGE), "api/Dockerfile": "COPY dist/*.whl /tmp/\n"},
+        {"docker": {"python": ["dist -> api/dist"]}},
+    ),
+    "the same from the root": (
+        {**within("api", PACKAGE), "Dockerfile": "COPY entry.sh api/dist /tmp/\n", "entry.sh": ""},
+        {},
+    ),
+    "a copy from another stage": (
+        {
+            **within("api", PACKAGE),
+            "web/Dockerfile": "COPY --from=build dist /\nCOPY a /\n",
+            "web/a": "",
+        },
+        {},
+    ),
+    "a Dockerfile that copies the code's folder": (
+        {"api/requirements.txt": "", "Dockerfile": "COPY --chown=1 api/ /app\n"},
+        {"docker": {"python": []}},
+    ),
+    "two services with their images": (
+        {**IMAGES, "api/requirements.txt": "", "web/requirements.txt": ""},
+        {"api": {"api-python": []}, "web": {"web-python": []}},
+    ),
+    "manifests that name images": (
+        {
+            **IMAGES,
+            "k8s/a.yaml": manifest("api:1.2"),
+            "k8s/b.yaml": manifest("registry.example:5000/shop/shop-web@sha256:0"),
+            "k8s/c.yaml": manifest("postgres:16"),
+        },
+        {"kubernetes": {"api": ["docker-image"], "web": ["docker-image"]}},
+    ),
+    "manifests that name one of two": (
+        {**IMAGES, "k8s/a.yaml": manifest("api")},
+        {"kubernetes": {"api": ["docker-image"]}},
+    ),
+    "manifests that name none": (
+        # Where images are called otherwise, the order stays, and no image has to be in there.
+        {**IMAGES, "k8s/a.yaml": manifest("$IMAGE")},
+        {"kubernetes": {"api": [], "web": []}},
+    ),
+    "an image by the repository's name": (
+        {"Dockerfile": "", "k8s/a.yaml": manifest("ghcr.io/acme/shop")},
+        {"kubernetes": {"docker": ["docker-image"]}},
+    ),
+    "infrastructure before manifests": (
+        {"Dockerfile": "", "k8s/a.yaml": manifest("docker"), "infra/main.tf": ""},
+        {"kubernetes": {"docker": ["docker-image"], "terraform": []}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_edges(name: str) -> None:
+    files, expected = CASES[name]
+    assert edges(proposed(files)) == expected
+
+
+# Files -> the map that is proposed: short where it can be, empty where it says what is usual.
+MAPS: dict[str, tuple[dict[str, str], Any]] = {
+    "usual": (SERVICE, []),
+    "one that differs": ({**IMAGES, "api/setup.py": ""}, {"api": ["python"], "web": []}),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_the_map_is_short(name: str) -> None:
+    files, expected = MAPS[name]
+    proposal = proposed(files)
+    if name == "one that differs":
+        # The package that is built is taken by nobody.
+        assert proposal.dependency_map == [
+            {"code_type": "api", "depends_on": ["python"], "artifacts": []},
+            {"code_type": "web", "depends_on": []},
+        ]
+    else:
+        assert proposal.dependency_map == expected
+
+
+def test_a_manifest_calls_an_image_otherwise() -> None:
+    files = {**IMAGES, "k8s/a.yaml": manifest("acme/shop_api:1"), "k8s/b.yaml": manifest("web")}
+    kubernetes = proposed(files).components["kubernetes"]
+    assert kubernetes == {"path": "k8s", "env": {"API_IMAGE": "acme/shop_api"}}
+
+
+def test_what_speaks_for_it() -> None:
+    assert proposed(LAMBDA).found == {
+        "python": "functions/sync/requirements.txt",
+        "terraform": "infra/main.tf",
+        "terraform needs python": "infra/main.tf names sync.zip",
+    }
+
+
+def test_the_table() -> None:
+    assert proposed(LAMBDA).table.splitlines() == [
+        "python     Python     functions/sync  functions/sync/requirements.txt",
+        "terraform  Terraform  infra           infra/main.tf                    after python",
+    ]

@@ -1,0 +1,487 @@
+"""The .NET code type's commands, against a recorded `dotnet`: no registry of ours has the SDK."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toolbox
+import yaml
+from commands import Outcome, Runner, Step, write
+from pipeline.code_types import load_code_types
+
+ANSWERS = {
+    "components": {
+        "shop": {"code_type": "dotnet", "path": "shop"},
+        "lib": {"code_type": "dotnet", "path": "shop", "produces": ["packages"]},
+    },
+    "dependency_map": {"shop": [], "lib": []},
+}
+DOTNET = load_code_types(toolbox.ROOT / "code_types")["dotnet"]
+
+# Says how it was called, and with which of MSBuild's properties; makes what it is asked for.
+STUB = """\
+#!/bin/bash
+echo "dotnet $*${{RestoreLockedMode:+ (locked)}}${{ContinuousIntegrationBuild:+ (CI)}}" >> {log}
+if [ -n "${{STUB_FAILS:-}}" ] && [[ "$*" == *$STUB_FAILS* ]]; then echo broken; exit 1; fi
+case "$1" in
+  list) cat {report} ;;
+  publish) mkdir -p "${{*: -1}}" && echo "$2" > "${{*: -1}}/app.dll" ;;
+  pack) mkdir -p packages && touch "packages/${{PACKED-Shop.1.2.3.nupkg}}" ;;
+esac
+"""
+
+WEB = '<Project Sdk="Microsoft.NET.Sdk.Web"><TargetFramework>net10.0</TargetFramework></Project>\n'
+EXE = '<Project Sdk="Microsoft.NET.Sdk"><OutputType>Exe</OutputType></Project>\n'
+LIBRARY = '<Project Sdk="Microsoft.NET.Sdk"></Project>\n'
+TESTS = '<Project Sdk="Microsoft.NET.Sdk"><PackageReference Include="Microsoft.NET.Test.Sdk" />\n'
+XUNIT = EXE.replace("</Project>", '<PackageReference Include="xunit.v3" Version="3" /></Project>')
+
+
+def solution(*projects: str) -> str:
+    """A solution as Visual Studio writes it."""
+    kind = "FAE04EC0-301F-11D3-BF4B-00C04F79EFBC"
+    lines = [
+        f'Project("{{{kind}}}") = "{Path(project).stem}", "{project}", "{{0}}"\r\nEndProject\r\n'
+        for project in projects
+    ]
+    return "Microsoft Visual Studio Solution File\r\n" + "".join(lines).replace("/", "\\")
+
+
+SAMPLE = {
+    "Shop.sln": solution("src/Shop/Shop.csproj", "src/Lib/Lib.csproj", "tests/Shop.Tests.csproj"),
+    "src/Shop/Shop.csproj": WEB,
+    "src/Lib/Lib.csproj": LIBRARY,
+    "tests/Shop.Tests.csproj": TESTS,
+}
+
+
+class Machine:
+    """A runner with a recorded SDK, and a repository."""
+
+    def __init__(self, runner: Runner, tmp_path: Path) -> None:
+        self.runner, self.log = runner, tmp_path / "calls"
+        self.repository = tmp_path / "repository"
+        self.project = self.repository / "shop"
+        self.report = tmp_path / "report"
+        text = STUB.format(log=self.log, report=self.report)
+        stub = write(runner.tools, {"dotnet": text}) / "dotnet"
+        stub.chmod(0o755)
+        assert DOTNET.publish
+        runner.steps = {**runner.steps, "shop/publish": Step(DOTNET.publish.command, {})}
+
+    def run(self, job: str, files: Mapping[str, str] | None = None, **variables: str) -> Outcome:
+        write(self.project, files or {})
+        self.log.unlink(missing_ok=True)
+        job = job if "/" in job else f"shop/{job}"
+        return self.runner.run(job, self.project, **variables)
+
+    @property
+    def calls(self) -> list[str]:
+        return self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
+
+
+@pytest.fixture
+def machine(runner: Runner, tmp_path: Path) -> Machine:
+    return Machine(runner, tmp_path)
+
+
+# Which SDK
+
+
+def versions(folder: Path, files: Mapping[str, str]) -> tuple[list[str], str, str]:
+    """What the step that reads the versions says: these, global.json, whether there are locks."""
+    repository = write(folder / "repository", files)
+    output = folder / "output"
+    output.write_text("", encoding="utf-8")
+    (step,) = yaml.safe_load(DOTNET.tools["version"])
+    (repository / "shop").mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        cwd=repository / "shop",
+        env={
+            "PATH": os.environ["PATH"],
+            "GITHUB_WORKSPACE": str(repository),
+            "GITHUB_OUTPUT": str(output),
+        },
+        check=True,
+    )
+    said = re.fullmatch(
+        r"versions<<END\n(.*\n)?END\nglobal=(.*)\nlocked=(true|false)\nfolder=(.*)\n",
+        output.read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+    assert said and said[4] == str(repository / "shop")
+    return (said[1] or "").split(), said[2].removeprefix(f"{repository}/"), said[3]
+
+
+SDK = '{\n  "sdk": { // ours\n    "version": "9.0.100", "rollForward": "latestFeature"\n  }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, (["10.0.x"], "", "false")),
+        ({"shop/Shop.csproj": WEB}, (["10.0.x"], "", "false")),
+        ({"shop/a/A.csproj": "<TargetFrameworks>net8.0;netstandard2.0;net10.0-windows;net48<",
+          "shop/b/B.fsproj": "<TargetFramework>\r\nnet9.0\r\n</TargetFramework>"},
+         (["8.0.x", "9.0.x", "10.0.x"], "", "false")),
+        ({"Directory.Build.props": "<TargetFramework>net8.0</TargetFramework>"},
+         (["8.0.x", "10.0.x"], "", "false")),
+        ({"shop/Shop.csproj": "<TargetFramework>netcoreapp3.1</TargetFramework>",
+          "shop/src/packages.lock.json": "{}"}, (["3.1.x", "10.0.x"], "", "true")),
+        ({"shop/global.json": SDK}, ([], "shop/global.json", "false")),
+        ({"global.json": SDK, "shop/Shop.csproj": "<TargetFramework>net8.0<"},
+         (["8.0.x"], "global.json", "false")),
+        ({"shop/global.json": '{"test": {"runner": "Microsoft.Testing.Platform"}}'},
+         (["10.0.x"], "", "false")),
+        ({"shop/global.json": '{"msbuild-sdks": {}, "sdk": {"rollForward": "major"}}'},
+         (["10.0.x"], "", "false")),
+    ],
+)  # fmt: skip
+def test_the_versions(
+    files: dict[str, str], expected: tuple[list[str], str, str], tmp_path: Path
+) -> None:
+    assert versions(tmp_path, files) == expected
+
+
+def test_only_checks_have_a_cache() -> None:
+    cached = {name for name, job in DOTNET.jobs.items() if "dotnet-with-cache" in job.tools}
+    assert cached == {"lint", "test", "security"}
+    assert DOTNET.publish
+    assert DOTNET.publish.tools == DOTNET.jobs["build"].tools == ("version", "dotnet")
+    assert "cache:" not in DOTNET.tools["dotnet"]
+
+
+# Which project
+
+
+@pytest.mark.parametrize(
+    ("files", "taken"),
+    [
+        (["Shop.sln", "Shop.csproj", "Shop.slnx"], "Shop.sln"),
+        (["Shop.slnx", "Shop.csproj"], "Shop.slnx"),
+        (["Shop.csproj", "a/Shop.sln"], "Shop.csproj"),
+        (["My Shop.fsproj"], "My Shop.fsproj"),
+        (["Shop.vbproj", "README.md"], "Shop.vbproj"),
+    ],
+)
+def test_the_solution_is_taken_else_the_project(
+    files: list[str], taken: str, machine: Machine
+) -> None:
+    assert machine.run("lib/build", dict.fromkeys(files, LIBRARY)).code == 0
+    pack = "--configuration Release --output packages (CI)"
+    assert machine.calls == [f"dotnet pack {taken} {pack}"]
+
+
+@pytest.mark.parametrize(
+    ("job", "files"),
+    [
+        ("lint", []),
+        ("test", ["A.sln", "B.sln"]),
+        ("security", ["A.csproj", "B.csproj"]),
+        ("build", ["A.slnx", "B.slnx"]),
+        ("lib/build", ["a/A.sln"]),
+    ],
+)
+def test_a_choice_that_is_a_persons(job: str, files: list[str], machine: Machine) -> None:
+    outcome = machine.run(job, {".editorconfig": "[*.cs]\n", **dict.fromkeys(files, TESTS)})
+    assert outcome.code == 1 and not machine.calls
+    assert outcome.output == (
+        f"::error title=Project::There is none or more than one in {machine.project}; "
+        "name a solution or project in DOTNET_PROJECT\n"
+    )
+
+
+def test_a_person_has_chosen(machine: Machine) -> None:
+    files = {"A.sln": "", "B.sln": "", "b/B.csproj": WEB}
+    assert machine.run("build", files, DOTNET_PROJECT="b/B.csproj").code == 0
+    assert machine.calls[0].startswith("dotnet publish b/B.csproj ")
+
+
+# Which commands
+
+
+@pytest.mark.parametrize(
+    ("files", "checked"),
+    [
+        ({"shop/.editorconfig": "root = true\n[*.cs]\nindent_size = 4\n"}, True),
+        ({".editorconfig": "[*.{cs,vb}]\nindent_size = 4\n"}, True),
+        ({".editorconfig": "[*]\ndotnet_sort_system_directives_first = true\n"}, True),
+        ({"shop/.editorconfig": "[*.md]\n", ".editorconfig": "[*.fs]\n"}, True),
+        ({".editorconfig": "[*]\nindent_size = 2\n[*.csproj]\nindent_size = 4\n"}, False),
+        ({"shop/src/.editorconfig": "[*.cs]\n"}, False),
+        ({}, False),
+    ],
+)
+def test_lint(files: dict[str, str], checked: bool, machine: Machine) -> None:
+    write(machine.repository, files)
+    outcome = machine.run("lint", SAMPLE)
+    assert outcome.code == 0, outcome.output
+    assert machine.calls == ["dotnet format Shop.sln --verify-no-changes"] * checked
+    assert len(outcome.notices) == (not checked)
+    if checked:
+        assert machine.run("lint", STUB_FAILS="format").code == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "platform", "call"),
+    [
+        (SAMPLE, "", "Shop.sln"),
+        ({**SAMPLE, "packages.lock.json": "{}"}, "", "Shop.sln"),
+        ({"Shop.Tests.csproj": LIBRARY}, "", "Shop.Tests.csproj"),
+        ({"Shop.sln": "", "a/A.csproj": EXE, "a/Directory.Build.props": XUNIT}, "", "Shop.sln"),
+        (SAMPLE, "Microsoft.Testing.Platform", "--solution Shop.sln"),
+        ({"T.csproj": XUNIT}, "Microsoft.Testing.Platform", "--project T.csproj"),
+        ({"Shop.sln": "", "Shop.csproj": WEB}, "", ""),
+    ],
+)
+def test_tests(files: dict[str, str], platform: str, call: str, machine: Machine) -> None:
+    if platform:
+        write(machine.repository, {"global.json": json.dumps({"test": {"runner": platform}})})
+    outcome = machine.run("test", files)
+    assert outcome.code == 0, outcome.output
+    locked = " (locked)" if "packages.lock.json" in files else ""
+    assert machine.calls == [f"dotnet test {call} --configuration Release{locked}"] * bool(call)
+    assert len(outcome.notices) == (not call)
+    if call:
+        assert machine.run("test", STUB_FAILS="test").code == 1
+
+
+def package(name: str, *urls: str) -> dict[str, Any]:
+    found = [{"severity": "High", "advisoryurl": url} for url in urls]
+    return {"id": name, "resolvedVersion": "1.0.0", "vulnerabilities": found}
+
+
+def report(top: list[Any] | None = None, transitive: list[Any] | None = None) -> str:
+    """As NuGet's ListPackageJsonRenderer writes it."""
+    frameworks = [{"framework": "net10.0", "topLevelPackages": top or []}]
+    if transitive:
+        frameworks[0]["transitivePackages"] = transitive
+    project: dict[str, Any] = {"path": "/x/Shop.csproj"}
+    if top or transitive:
+        project["frameworks"] = frameworks
+    said = {"version": 1, "parameters": "--vulnerable", "sources": ["s"], "projects": [project]}
+    return json.dumps(said, indent=2)
+
+
+ONE, TWO = "https://example.com/GHSA-1", "https://example.com/GHSA-2"
+LIST = "dotnet list Shop.sln package --vulnerable --include-transitive --format json"
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "found"),
+    [
+        (report(), {}, []),
+        ("Restore complete (0.5s)\n\n" + report(), {}, []),
+        (report([{"id": "A", "resolvedVersion": "1.0.0"}]), {}, []),
+        (report([package("A", ONE)]), {}, [f"A 1.0.0: High, {ONE}"]),
+        (report([], [package("B", TWO, ONE)]), {},
+         [f"B 1.0.0: High, {ONE}", f"B 1.0.0: High, {TWO}"]),
+        ("Restore\n" + report([package("A", ONE)], [package("B", ONE)]), {},
+         [f"A 1.0.0: High, {ONE}", f"B 1.0.0: High, {ONE}"]),
+        (report([package("A", ONE, TWO)]),
+         {"Directory.Build.props": f'<NuGetAuditSuppress Include="{ONE}" />'},
+         [f"A 1.0.0: High, {TWO}"]),
+        (report([package("A", ONE)]),
+         {"src/Shop/Shop.csproj": f'<NuGetAuditSuppress Include="{ONE}" />'}, []),
+        (report([package("A", ONE)]),
+         {"src/Shop/Shop.csproj": f'<NuGetAuditSuppress Include="{ONE}0" />'},
+         [f"A 1.0.0: High, {ONE}"]),
+    ],
+)  # fmt: skip
+def test_vulnerable_packages(
+    text: str, files: dict[str, str], found: list[str], machine: Machine
+) -> None:
+    machine.report.write_text(text, encoding="utf-8")
+    outcome = machine.run("security", {**SAMPLE, **files})
+    assert machine.calls == ["dotnet restore Shop.sln", LIST]
+    said = "::error title=Security scan::Packages of {} have known vulnerabilities"
+    assert outcome.output.splitlines() == [*found, said.format(machine.project)] * bool(found)
+    assert outcome.code == bool(found)
+
+
+@pytest.mark.parametrize("text", ["", "error: no sources\n", '{"version": 1, "projects": []}', "{"])
+def test_no_list_is_no_good_news(text: str, machine: Machine) -> None:
+    machine.report.write_text(text, encoding="utf-8")
+    outcome = machine.run("security", SAMPLE)
+    assert outcome.code == 1
+    assert "::error title=Security scan::There is no list of the packages of" in outcome.output
+
+
+@pytest.mark.parametrize("failing", ["restore", "list"])
+def test_a_scan_that_fails(failing: str, machine: Machine) -> None:
+    machine.report.write_text(report(), encoding="utf-8")
+    outcome = machine.run("security", SAMPLE, STUB_FAILS=failing)
+    assert outcome.code == 1 and outcome.output == "broken\n"
+    assert len(machine.calls) == ["restore", "list"].index(failing) + 1
+
+
+# What is built
+
+
+def published(machine: Machine) -> dict[str, str]:
+    folder = machine.project / "publish"
+    return {
+        str(file.relative_to(folder)): file.read_text(encoding="utf-8").strip()
+        for file in folder.rglob("*.dll")
+    }
+
+
+SLNX = """\
+<Solution>
+  <Folder Name="/src/"><Project Path="src/Shop/Shop.csproj" /></Folder>
+  <Project Path="src/Job/Job.csproj" />
+</Solution>
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (SAMPLE, {"app.dll": "src/Shop/Shop.csproj"}),
+        ({"Shop.csproj": LIBRARY}, {"app.dll": "Shop.csproj"}),
+        ({"Shop.slnx": SLNX, "src/Shop/Shop.csproj": WEB, "src/Job/Job.csproj": EXE},
+         {"Shop/app.dll": "src/Shop/Shop.csproj", "Job/app.dll": "src/Job/Job.csproj"}),
+        ({"Shop.slnx": SLNX, "src/Shop/Shop.csproj": WEB, "src/Job/Job.csproj": XUNIT},
+         {"app.dll": "src/Shop/Shop.csproj"}),
+        ({"Shop.slnx": SLNX, "src/Shop/Shop.csproj": WEB,
+          "src/Job/Job.csproj": EXE.replace("<O", "<IsPublishable>false</IsPublishable><O")},
+         {"app.dll": "src/Shop/Shop.csproj"}),
+        ({"A.sln": solution("F.csproj", "My.Tests.csproj"), "My.Tests.csproj": EXE,
+          "F.csproj": "<AzureFunctionsVersion>v4</AzureFunctionsVersion>"},
+         {"app.dll": "F.csproj"}),
+    ],
+    ids=["one app", "a project", "two apps", "tests that run", "not published", "a function"],
+)  # fmt: skip
+def test_apps_are_published(
+    files: dict[str, str], expected: dict[str, str], machine: Machine
+) -> None:
+    outcome = machine.run("build", {**files, "publish/old.dll": ""})
+    assert outcome.code == 0, outcome.output
+    assert published(machine) == expected
+    assert all(call.endswith(" (CI)") for call in machine.calls)
+    assert " --configuration Release --output publish" in machine.calls[0]
+
+
+def test_a_solution_without_an_app(machine: Machine) -> None:
+    files = {"A.sln": solution("a/A.csproj"), "a/A.csproj": LIBRARY}
+    outcome = machine.run("build", files)
+    assert outcome.code == 1 and not machine.calls
+    assert outcome.output.startswith("::error title=Build::There is no app in A.sln of ")
+
+
+def test_an_app_that_does_not_build(machine: Machine) -> None:
+    files = {"Shop.slnx": SLNX, "src/Shop/Shop.csproj": WEB, "src/Job/Job.csproj": EXE}
+    assert machine.run("build", files, STUB_FAILS="Shop.csproj").code == 1
+    assert len(machine.calls) == 1
+
+
+def test_libraries_are_packed(machine: Machine) -> None:
+    files = {"Shop.csproj": LIBRARY, "packages.lock.json": "{}", "packages/Old.1.0.0.nupkg": ""}
+    outcome = machine.run("lib/build", files)
+    assert outcome.code == 0, outcome.output
+    pack = "dotnet pack Shop.csproj --configuration Release --output packages (locked) (CI)"
+    assert machine.calls == [pack]
+    assert [file.name for file in (machine.project / "packages").iterdir()] == ["Shop.1.2.3.nupkg"]
+    outcome = machine.run("lib/build", PACKED="Shop.1.2.3.symbols")
+    assert outcome.code == 1 and "::error title=Build::No project in" in outcome.output
+    assert machine.run("lib/build", STUB_FAILS="pack").code == 1
+
+
+# What is published
+
+
+def nupkg(folder: Path, name: str, version: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}.{version}.nupkg", "w") as archive:
+        text = f"<package>\n  <metadata>\n    <id>{name}</id>\n    <version>{version}</version>\n"
+        archive.writestr(f"{name}.nuspec", text + '<dependency id="A" version="9.9.9" />')
+        archive.writestr(f"lib/{name}.dll", "")
+
+
+PUSH = "dotnet nuget push packages/*.nupkg --source {} --api-key hidden --skip-duplicate"
+
+
+@pytest.mark.parametrize("tag", ["v1.2.3", "1.2.3", "shop-v1.2.3", "shop/1.2.3"])
+def test_packages_are_pushed(tag: str, machine: Machine) -> None:
+    for name in ("Shop", "Shop.Client"):
+        nupkg(machine.project / "packages", name, "1.2.3")
+    outcome = machine.run("publish", GITHUB_REF_NAME=tag, NUGET_API_KEY="hidden")
+    assert outcome.code == 0, outcome.output
+    assert machine.calls == [PUSH.format("nuget.org")]
+    assert "hidden" not in outcome.output
+
+
+def test_another_source(machine: Machine) -> None:
+    nupkg(machine.project / "packages", "Shop", "2.0.0-rc.1")
+    variables = {"NUGET_API_KEY": "hidden", "NUGET_SOURCE": "ours"}
+    assert machine.run("publish", GITHUB_REF_NAME="v2.0.0-rc.1", **variables).code == 0
+    assert machine.calls == [PUSH.format("ours")]
+    failed = machine.run("publish", GITHUB_REF_NAME="v2.0.0-rc.1", STUB_FAILS="push", **variables)
+    assert failed.code == 1
+
+
+@pytest.mark.parametrize("tag", ["v1.2.4", "v11.2.3", "v1.2.3-rc.1", "1.2", "main"])
+def test_a_tag_of_another_version(tag: str, machine: Machine) -> None:
+    nupkg(machine.project / "packages", "Shop", "1.2.3")
+    outcome = machine.run("publish", GITHUB_REF_NAME=tag, NUGET_API_KEY="hidden")
+    assert outcome.code == 1 and not machine.calls
+    assert outcome.output == (
+        f"::error title=Publish::The tag {tag} does not end with the version 1.2.3 of "
+        "packages/Shop.1.2.3.nupkg\n"
+    )
+
+
+def test_one_package_of_another_version(machine: Machine) -> None:
+    nupkg(machine.project / "packages", "A", "1.2.3")
+    nupkg(machine.project / "packages", "B", "1.2.4")
+    outcome = machine.run("publish", GITHUB_REF_NAME="v1.2.3", NUGET_API_KEY="hidden")
+    assert outcome.code == 1 and "version 1.2.4 of packages/B" in outcome.output
+    assert not machine.calls
+
+
+def test_nothing_to_publish(machine: Machine) -> None:
+    machine.project.mkdir(parents=True)
+    outcome = machine.run("publish", GITHUB_REF_NAME="v1.2.3", NUGET_API_KEY="hidden")
+    assert outcome.code != 0 and not machine.calls
+
+
+# How it is found
+
+
+def holds(name: str) -> re.Pattern[str]:
+    assert DOTNET.detect
+    return re.compile(DOTNET.detect.holds[name], re.MULTILINE)
+
+
+def test_what_is_a_component() -> None:
+    assert all(holds("*.csproj").search(text) for text in (WEB, EXE, LIBRARY))
+    assert not any(holds("*.csproj").search(text) for text in (TESTS, XUNIT))
+    old = '<Project ToolsVersion="15.0"><TargetFrameworkVersion>v4.8</TargetFrameworkVersion>'
+    assert not holds("*.csproj").search(old)
+    assert holds("*.sln").search(SAMPLE["Shop.sln"]) and holds("*.slnx").search(SLNX)
+    assert not holds("*.sln").search('Project("{0}") = "native", "native.vcxproj", "{0}"')
+
+
+@pytest.mark.parametrize(
+    ("text", "produces"),
+    [
+        (WEB, ("publish",)),
+        (EXE, ("publish",)),
+        (EXE.replace("<O", "<PackAsTool>true</PackAsTool><O"), ("packages",)),
+        (LIBRARY.replace("></", "><PackageId>Shop</PackageId></"), ("packages",)),
+        (LIBRARY, ()),
+    ],
+)
+def test_what_is_proposed(text: str, produces: tuple[str, ...]) -> None:
+    assert DOTNET.detect
+    first = next(s for s in DOTNET.detect.settings if not s.files or re.search(s.holds, text))
+    assert first.produces == produces
