@@ -434,12 +434,13 @@ def test_the_version(machine: Machine, tmp_path: Path, files: list[str], found: 
     repository = tmp_path / "above" / "repository"
     project = write(repository / "app", {"main.go": MAIN})
     write(repository, dict.fromkeys(files, MODULE))
-    step, _ = yaml.safe_load(FILE["tools"]["go"])
+    [step] = yaml.safe_load(FILE["tools"]["version"])
     machine.runner.steps = {"version": Step(step["run"], {})}
     output = tmp_path / "output"
     output.touch()
     assert machine.runner.run("version", project, GITHUB_OUTPUT=str(output)).code == 0
     expected = [f"file={repository / found}"] if found else []
+    expected += [f"folder={project}"]
     assert output.read_text(encoding="utf-8").splitlines() == expected
 
 

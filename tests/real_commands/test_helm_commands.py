@@ -236,6 +236,59 @@ def test_several_images(machine: Machine, tmp_path: Path) -> None:
     ]
 
 
+NAMED = """\
+# A comment: api
+server:
+  image:
+    registry: ghcr.io
+    repository: "acme/NAME" # ours
+    tag: latest
+jobs:
+  - image: NAME
+    repository: NAME
+worker:
+  pull: NAME
+  image:
+    repository: other.example:5000/NAME
+cache: {image: redis}
+sidecarImage: 'NAME:v1@sha256:0'
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [("api", {}), ("shop-api", {"API_IMAGE": "acme/shop-api"})],
+    ids=["as the component", "as is said"],
+)
+def test_where_the_values_name_an_image(
+    machine: Machine, tmp_path: Path, name: str, variables: dict[str, str]
+) -> None:
+    """At every such place that has a path, and at no other."""
+    script = f"values=(one.yaml)\n{FILE['functions']['image_keys']}\nimage_keys {name} x"
+    machine.runner.steps = {"keys": Step(script, {})}
+    other = "image: {repository: x}\nweb:\n  image: registry/x:1\n"
+    folder = write(tmp_path / "x", {"values.yaml": NAMED.replace("NAME", name), "one.yaml": other})
+    outcome = machine.run("keys", folder, **variables)
+    assert outcome.output.split() == ["server.image", "sidecarImage", "web.image", "worker.image"]
+
+
+def test_an_image_at_several_places(machine: Machine, tmp_path: Path) -> None:
+    """All are set, in values of an environment too; by the name that they have there."""
+    workloads = {name: image(f"{name}.image") for name in ("web", "worker")}
+    values = {name: {"image": NGINX} for name in workloads}
+    text = "".join(f'"{n}":\n  image:\n    repository: acme/shop-api\n' for n in workloads)
+    folder = chart(tmp_path, workloads, values, ONE)
+    plain = text.replace('"', "")
+    if not REAL:  # the stub reads JSON only
+        script = machine.runner.tools / "awk"
+        script.write_text(f'#!/bin/bash\nexec {shutil.which("awk")} "${{@:1:3}}" {folder}/v\n')
+        script.chmod(0o755)
+    write(folder, {"v": plain, **({"values-dev.yaml": plain} if REAL else {})})
+    outcome = machine.run("Shop/build", folder, API_IMAGE="acme/shop-api")
+    assert outcome.code == 0, outcome.output
+    assert images(folder) == [f"{NAME}:{TAG}@{HASH}"] * 2
+
+
 def test_an_image_of_a_part(machine: Machine, tmp_path: Path) -> None:
     folder = chart(tmp_path, {"api": image("api.image")}, {"api": {"image": NGINX}}, ONE)
     outcome = machine.run("Shop/build", folder)
@@ -298,7 +351,7 @@ def test_the_package(machine: Machine, tmp_path: Path) -> None:
     paths = sorted(str(p.relative_to(folder)) for p in (folder / "chart").rglob("*") if p.is_file())
     assert paths == [
         "chart/chart.tgz",
-        "chart/images/api.yaml",
+        "chart/images/api-1.yaml",
         "chart/rendered.yaml",
         "chart/values/1-values-dev.yaml",
         "chart/values/2-dev.yaml",
@@ -314,7 +367,7 @@ def test_what_is_rendered_is_what_is_deployed(machine: Machine, tmp_path: Path) 
     place = {"KUBERNETES_NAMESPACE": "shop-dev", "KUBERNETES_VERSION": "1.33", "RELEASE": "shop-1"}
     outcome = machine.run("Shop/build", folder, **place)
     assert outcome.code == 0, outcome.output
-    values = "--values chart/values/1-values-dev.yaml --values chart/images/api.yaml"
+    values = "--values chart/values/1-values-dev.yaml --values chart/images/api-1.yaml"
     template = "helm template shop-1 chart/chart.tgz --namespace shop-dev --kube-version 1.33"
     assert machine.lines[-1] == f"{template} {values}"
     machine.log.unlink()
