@@ -289,8 +289,10 @@ DOWNLOAD = {"actions": "read", "contents": "read"}
 # deployment downloads what its own build made.
 ALONE: dict[str, dict[str, dict[str, str]]] = {
     "docker": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "dotnet": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
     "go": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "java": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "opentofu": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
     "python": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
@@ -298,8 +300,10 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
 }
 OWN_COMMANDS = {
     "docker": {"deploy": "ship"},
+    "dotnet": {"deploy": "ship"},
     "generic": {"lint": "l", "test": "t", "security": "s", "build": "b", "deploy": "d"},
     "go": {"deploy": "ship"},
+    "java": {"deploy": "ship"},
     "kubernetes": {},
     "opentofu": {},
     "python": {"deploy": "ship"},

@@ -360,8 +360,10 @@ def test_an_orchestrator_runs_every_component_once(made: Plan) -> None:
 
 SECRET_TAKERS = {
     "docker": {"test", "security", "build", "deploy"},
+    "dotnet": {"deploy"},
     "generic": {"build", "deploy"},
     "go": {"deploy"},
+    "java": {"deploy"},
     "kubernetes": {"deploy"},
     "opentofu": {"deploy"},
     "python": {"deploy"},
