@@ -358,8 +358,17 @@ SLNX = """\
         ({"A.sln": solution("F.csproj", "My.Tests.csproj"), "My.Tests.csproj": EXE,
           "F.csproj": "<AzureFunctionsVersion>v4</AzureFunctionsVersion>"},
          {"app.dll": "F.csproj"}),
+        ({"Shop.slnx": SLNX, "src/Shop/Shop.csproj": WEB,
+          "src/Job/Job.csproj": EXE.replace("Microsoft.NET.Sdk", "Aspire.AppHost.Sdk/13.1.0")},
+         {"app.dll": "src/Shop/Shop.csproj"}),
+        ({"Shop.slnx": SLNX, "src/Shop/Shop.csproj": WEB,
+          "src/Job/Job.csproj": EXE.replace("<O", "<UseMaui>true</UseMaui><O")},
+         {"app.dll": "src/Shop/Shop.csproj"}),
     ],
-    ids=["one app", "a project", "two apps", "tests that run", "not published", "a function"],
+    ids=[
+        *("one app", "a project", "two apps", "tests that run", "not published", "a function"),
+        *("Aspire", "MAUI"),
+    ],
 )  # fmt: skip
 def test_apps_are_published(
     files: dict[str, str], expected: dict[str, str], machine: Machine
@@ -369,6 +378,15 @@ def test_apps_are_published(
     assert published(machine) == expected
     assert all(call.endswith(" (CI)") for call in machine.calls)
     assert " --configuration Release --output publish" in machine.calls[0]
+
+
+def test_the_apps_of_a_part_of_a_solution(machine: Machine) -> None:
+    """A filter is JSON, with backslashes."""
+    projects = ["src\\Shop\\Shop.csproj", "src\\Lib\\Lib.csproj"]
+    part = json.dumps({"solution": {"path": "Shop.sln", "projects": projects}})
+    files = {**SAMPLE, "Web.slnf": part}
+    assert machine.run("build", files, DOTNET_PROJECT="Web.slnf").code == 0
+    assert published(machine) == {"app.dll": "src/Shop/Shop.csproj"}
 
 
 def test_a_solution_without_an_app(machine: Machine) -> None:
