@@ -61,6 +61,8 @@ class Upload:
     products: tuple[str, ...]
     """What goes into it, relative to the component's path, quoted for the shell."""
     retention_days: int
+    reports: bool = False
+    """Whether the job says the package's digest, and its other outputs."""
     outputs: tuple[tuple[str, str], ...] = ()
     """(name, product): outputs of the job that hold what a product's one line says."""
 
@@ -134,8 +136,13 @@ class Job:
         return any(package.built_from == "UPSTREAM_COMMIT" for package in self.packages)
 
     @property
-    def verifies(self) -> bool:
-        """Whether a package could be another one than was wanted."""
+    def takes_own(self) -> bool:
+        """Whether it takes what the component's own build made."""
+        return any(package.own for package in self.packages)
+
+    @property
+    def by_run(self) -> bool:
+        """Whether its packages are downloaded by run id, so that each could be another one."""
         return any(package.by_run for package in self.packages)
 
     @property
@@ -200,7 +207,7 @@ def deployment_job(
         upload = _upload(component, environment.name, environment.retention_days)
         outputs = component.code_type.outputs.items()
         said = tuple((name, product) for name, product in outputs if product in component.produces)
-        extra["upload"] = dataclasses.replace(upload, outputs=said)
+        extra["upload"] = dataclasses.replace(upload, reports=True, outputs=said)
     secrets = component.secrets if defaults.secrets else ()
     secrets += tuple(re.findall(r"\bsecrets\.(\w+)", "\n".join(login.steps)))
     return Job(

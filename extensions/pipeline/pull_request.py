@@ -55,7 +55,7 @@ def _size(job: Job) -> int:
     size = 390 + 5 * len(job.id) + len(job.component.path) + block(job.command, 10)
     size += sum(block(step, 6) for step in job.setup)
     size += sum(12 + len(name) + len(value) for name, value in job.variables.items())
-    size += 400 * bool(job.packages) + 200 * job.places
+    size += 560 * bool(job.packages) + 200 * job.places
     for package in job.packages:
         size += (
             230 + 3 * len(package.producer) + sum(20 + len(a) + len(b) for a, b in package.copies)

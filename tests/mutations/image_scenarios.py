@@ -159,6 +159,20 @@ def checked(github: OfflineGitHub) -> None:
     expect("nothing is said of pipelines", run.job(CHECK).summary == "")
 
 
+def changed_on_the_way(github: OfflineGitHub) -> None:
+    """What a check builds from is changed before."""
+
+    def tamper(run: Run, job: str) -> None:
+        if job == "web-build":
+            [artifact] = run.artifact_store.values()
+            artifact.fill({**artifact.files, "package.txt": b"changed\n"})
+
+    spare(github, "web-lint", "web-security")
+    github.before_job = tamper
+    proposed(github, {"README.md": "changed\n"})
+    expect("a changed package is not built from", not github.commands("docker", "web-build"))
+
+
 def failing_check(github: OfflineGitHub) -> None:
     """One check fails, and it builds nothing."""
     spare(github, "library-build", "web-security", "web-build", "cluster-build")
@@ -195,6 +209,7 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         other_image,
         rollout,
         checked,
+        changed_on_the_way,
         failing_check,
         skipped_check,
         changed_pipelines,

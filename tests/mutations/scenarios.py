@@ -292,23 +292,33 @@ def alone_in_vain(github: OfflineGitHub) -> None:
     )
 
 
-def _tampered(github: OfflineGitHub, path: str, content: bytes, what: str) -> None:
+def _tampered(github: OfflineGitHub, of: str, files: dict[str, bytes], what: str) -> None:
     def tamper(run: Run, job: str) -> None:
-        if job == "top-dev / deploy":
+        if job == f"{of}-dev / deploy":
             [artifact] = run.artifact_store.values()
-            artifact.fill({**artifact.files, path: content})
+            artifact.fill({**artifact.files, **files})
 
     github.before_job = tamper
     pushed(github)
-    expect(what, "top" not in ships(github))
+    expect(what, of not in ships(github))
 
 
 def changed_package(github: OfflineGitHub) -> None:
-    _tampered(github, "package.txt", b"changed\n", "a changed package is refused")
+    _tampered(github, "top", {"package.txt": b"changed\n"}, "a changed package is refused")
+
+
+def larger_package(github: OfflineGitHub) -> None:
+    _tampered(github, "top", {"more.txt": b"more\n"}, "a package that holds more is refused")
+
+
+def replaced_package(github: OfflineGitHub) -> None:
+    """The package fits what it says of itself, and is not what the build left."""
+    _tampered(github, "base", {".package/executables": b""}, "a replaced package is refused")
 
 
 def foreign_package(github: OfflineGitHub) -> None:
-    _tampered(github, ".package/commit", b"0" * 40, "a package of another commit is refused")
+    commit = {".package/commit": b"0" * 40}
+    _tampered(github, "top", commit, "a package of another commit is refused")
 
 
 SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
@@ -329,6 +339,8 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         alone,
         alone_in_vain,
         changed_package,
+        larger_package,
+        replaced_package,
         foreign_package,
     )
 }

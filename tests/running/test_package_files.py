@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,7 @@ def github(repository: OfflineGitHub) -> OfflineGitHub:
     repository.tool("make-things", MAKE)
     repository.forced_results = {"deployment-summary": "success"}
     repository.forced_outputs = {}
+    repository.before_job = None
     return repository
 
 
@@ -293,3 +296,69 @@ def test_a_link_that_leads_nowhere_fails_the_build(github: OfflineGitHub) -> Non
     assert run.results["maker-dev / build"] == "failure"
     assert f"{FOLDER}/lost" in run.job("maker-dev / build").log
     assert run.artifacts == {}
+
+
+Files = dict[str, bytes]
+
+
+def with_its_manifest(files: Files) -> Files:
+    """The package with a manifest that fits, as anybody could write it."""
+    sums = [
+        f"{hashlib.sha256(data).hexdigest()}  ./{name}\n"
+        for name, data in files.items()
+        if not name.startswith(".package/")
+    ]
+    return {**files, ".package/sha256sums": "".join(sums).encode()}
+
+
+def with_more(files: Files) -> Files:
+    return {**files, f"{FOLDER}/evil.txt": b"evil"}
+
+
+NOT_THAT = "is not the one that the build of this run left"
+# Whose deployment takes the package, what somebody does to it before -> what that one sees.
+REPLACED: dict[str, tuple[str, Callable[[Files], Files], str]] = {
+    "a file, and the manifest": (
+        "maker",
+        lambda files: with_its_manifest({**files, TOOL: b"evil"}),
+        NOT_THAT,
+    ),
+    "a file more, and the manifest": (
+        "maker",
+        lambda files: with_its_manifest(with_more(files)),
+        NOT_THAT,
+    ),
+    "what may be executed": (
+        "maker",
+        lambda files: {**files, ".package/executables": f"./{HIDDEN}\n".encode()},
+        NOT_THAT,
+    ),
+    "a file more of another's package": ("one", with_more, "holds more than its build left"),
+    # Only the component itself knows what its build left: docs/decisions/0016.
+    "another's package, and the manifest": (
+        "one",
+        lambda files: with_its_manifest({**files, TOOL: b"evil"}),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REPLACED)
+def test_a_package_that_is_replaced_on_the_way(github: OfflineGitHub, case: str) -> None:
+    taker, replace, problem = REPLACED[case]
+    deployment = f"{taker}-dev / deploy"
+
+    def replaces(run: Run, key: str) -> None:
+        if key == deployment:
+            [artifact] = [a for a in run.artifact_store.values() if a.name == "maker-package-dev"]
+            artifact.fill(replace(artifact.files))
+
+    github.before_job = replaces
+    more = ["one- / preflight / preflight"] * (taker == "one")
+    run = build(github, "", *more, f"{taker}- / deploy")
+    errors = run.job(deployment).errors
+    if problem:
+        assert f"maker-package-dev of run {run.id} {problem}" in errors
+        assert not kept(github, run, taker).exists()
+    else:
+        assert run.results[deployment] == "success", errors
