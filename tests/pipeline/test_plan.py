@@ -324,7 +324,8 @@ def test_only_a_tag_publishes(made: Plan) -> None:
             # Exactly what was built, put back where it was; no login to a cloud.
             own = [name for p in jobs["deploy"].packages if p.own for name in p.wanted]
             assert set(own) == set(component.produces) >= {publish.product} - {""}
-            assert (jobs["deploy"].name, jobs["deploy"].cloud) == ("Publish", "")
+            assert jobs["deploy"].name.startswith("Publish")
+            assert publish.registry or not jobs["deploy"].cloud
 
 
 @costly
