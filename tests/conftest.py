@@ -17,6 +17,13 @@ from xdist.scheduler import LoadScopeScheduling
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# After many a command git starts others that look whether it should tidy up: never, in a test.
+os.environ.update(
+    GIT_CONFIG_COUNT="2",
+    **{"GIT_CONFIG_KEY_0": "maintenance.auto", "GIT_CONFIG_VALUE_0": "false"},
+    **{"GIT_CONFIG_KEY_1": "gc.auto", "GIT_CONFIG_VALUE_1": "0"},
+)
+
 MEMORY = Path("/dev/shm")
 """Linux' file system in memory: the tests make and delete a hundred thousand small files, and ext4
 looks at each file that was deleted in the last minutes before it makes a new one."""

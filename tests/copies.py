@@ -15,9 +15,9 @@ from copy import deepcopy
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
-from unittest import mock
 
 import copier
+import copier._main
 import copier._template
 import copier._vcs
 import yaml
@@ -48,6 +48,9 @@ def work_once() -> None:
     What comes of it hangs on the texts, the place of the template, and the settings of Jinja's
     environment, which are the template's own as well.
     """
+    # For each file that it writes, Copier asks git for a setting that it has on Windows only.
+    copier._main.is_git_available = lambda: False
+
     copier._vcs.is_git_bundle = functools.cache(copier._vcs.is_git_bundle)
 
     read_anew = copier._template.load_template_config
@@ -96,18 +99,16 @@ def copy(template: Path, destination: Path, answers: Mapping[str, Any]) -> Path:
     """`copier copy --defaults --trust` with these answers; returns the destination."""
     # A repository may hold another version of the hook than this one: there Copier runs it.
     here = not (template / ".git").exists()
-    # For each file that it writes, Copier asks git for a setting that it has on Windows only.
-    with mock.patch("copier._main.is_git_available", lambda: False):
-        copier.run_copy(
-            str(template),
-            destination,
-            data=dict(answers),
-            defaults=True,
-            unsafe=True,
-            quiet=True,
-            overwrite=True,
-            skip_tasks=here,
-        )
+    copier.run_copy(
+        str(template),
+        destination,
+        data=dict(answers),
+        defaults=True,
+        unsafe=True,
+        quiet=True,
+        overwrite=True,
+        skip_tasks=here,
+    )
     if here:
         plan = HOOK.read_plan(destination / ".copier-answers.yml")
         assert HOOK.differences(plan, destination, ".copier-answers.yml") == []
