@@ -34,6 +34,7 @@ if [ -n "${{STUB_FAILS:-}}" ] && [[ "$*" == *$STUB_FAILS* ]]; then echo broken; 
 case "$1" in
   list) cat {report} ;;
   publish) mkdir -p "${{*: -1}}" && echo "$2" > "${{*: -1}}/app.dll" ;;
+  nuget) if [ "$2" = list ]; then printf '%s\\n' "$SOURCES"; fi ;;
   pack) mkdir -p packages && touch "packages/${{PACKED-Shop.1.2.3.nupkg}}" ;;
 esac
 """
@@ -445,6 +446,85 @@ def test_another_source(machine: Machine) -> None:
     assert machine.calls == [PUSH.format("ours")]
     failed = machine.run("publish", GITHUB_REF_NAME="v2.0.0-rc.1", STUB_FAILS="push", **variables)
     assert failed.code == 1
+
+
+# Asked for an address it answers with what lies in a file, and writes down what it was sent.
+CURL = """\
+#!/bin/bash
+for argument in "$@"; do
+  case "$argument" in https:*) address=$argument ;; esac
+done
+sent=
+case "$*" in *@-*) sent=$(cat) ;; esac
+echo "$address $sent" >> {log}
+echo "$*" >> {log}.arguments
+case "$address" in
+  */index.json) cat {folder}/index.json ;;
+  *audience=*) echo '{{"value": "a word"}}' ;;
+  */token)
+    if [ -n "${{REFUSES:-}}" ]; then exit 22; fi
+    echo "${{KEY}}"
+    ;;
+esac
+"""
+INDEX = {
+    "resources": [
+        {"@id": "https://index.example/search", "@type": "SearchQueryService"},
+        {"@id": "https://www.index.example/api/v2/package", "@type": "PackagePublish/2.0.0"},
+    ]
+}
+TRUSTED = {
+    "ACTIONS_ID_TOKEN_REQUEST_URL": "https://github.example/token?a=b",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "the job's",
+    "NUGET_USER": "acme",
+    "KEY": '{"apiKey": "for an hour"}',
+    "GITHUB_REF_NAME": "v1.2.3",
+}
+SOURCES = """\
+Registered Sources:
+  1.  other nuget.org [Enabled]
+      https://other.example/index.json
+  2.  nuget.org [Enabled]
+      https://index.example/v3/index.json"""
+
+
+def trusting(machine: Machine) -> Path:
+    """An index that trusts GitHub; the file with what it was asked."""
+    nupkg(machine.project / "packages", "Shop", "1.2.3")
+    log = machine.repository / "asked"
+    text = CURL.format(log=log, folder=machine.repository)
+    write(machine.repository, {"index.json": json.dumps(INDEX)})
+    write(machine.runner.tools, {"curl": text})
+    (machine.runner.tools / "curl").chmod(0o755)
+    return log
+
+
+@pytest.mark.parametrize("source", ["", "https://index.example/v3/index.json"])
+def test_trusted_publishing(source: str, machine: Machine) -> None:
+    log = trusting(machine)
+    variables = {**TRUSTED, **({"NUGET_SOURCE": source} if source else {})}
+    outcome = machine.run("publish", SOURCES=SOURCES, **variables)
+    assert outcome.code == 0, outcome.output
+    assert outcome.output == "::add-mask::a word\n::add-mask::for an hour\n"
+    assert log.read_text(encoding="utf-8").splitlines() == [
+        "https://index.example/v3/index.json ",
+        "https://github.example/token?a=b&audience=https://www.index.example "
+        "Authorization: Bearer the job's",
+        "https://www.index.example/api/v2/token Authorization: Bearer a word",
+    ]
+    arguments = (machine.repository / "asked.arguments").read_text(encoding="utf-8")
+    assert '{"username": "acme", "tokenType": "ApiKey"}' in arguments
+    assert "Bearer" not in arguments and "a word" not in arguments
+    push = PUSH.format(source or "nuget.org").replace("hidden", "for an hour")
+    assert machine.calls == [*["dotnet nuget list source"] * (not source), push]
+
+
+@pytest.mark.parametrize("answer", [{"REFUSES": "yes"}, {"KEY": "{}"}])
+def test_an_index_that_does_not_trust(answer: dict[str, str], machine: Machine) -> None:
+    trusting(machine)
+    outcome = machine.run("publish", SOURCES=SOURCES, **{**TRUSTED, **answer})
+    assert outcome.code == 1 and machine.calls == ["dotnet nuget list source"]
+    assert "::error title=Publish::nuget.org gives 'acme' no key: NUGET_USER " in outcome.output
 
 
 @pytest.mark.parametrize("tag", ["v1.2.4", "v11.2.3", "v1.2.3-rc.1", "1.2", "main"])
