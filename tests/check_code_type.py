@@ -52,6 +52,12 @@ SAMPLES = toolbox.TESTS / "check_samples"
 FOLDER = "code-types"
 """Where the generated repositories say that they have it."""
 
+TEMPORARY = re.compile(r"/[^\s=:]*/act/[0-9a-f]+/tmp\b")
+"""A job's folder for what is temporary, which is another one in each run."""
+
+SAME_TIME = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-01-01T00:00:00Z")
+"""Commands that read the time of a commit say the same each time."""
+
 PATH = "part"
 DEV = {"name": "dev", "branch": "main"}
 BEFORE = "before"
@@ -228,6 +234,8 @@ def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) 
     if not any(fnmatch(PACKAGE, consumed.product) for consumed in code_type.consumes or [ANYTHING]):
         edge["artifacts"] = []
     edges = [{"code_type": name, **edge} for name in components]
+    if code_type.publish:  # under observe, one that is published waits for nothing
+        edges[-1] = {"code_type": f"{PATH}-published", "depends_on": []}
     if not sample:
         components[BEFORE] = {
             "code_type": "generic",
@@ -418,7 +426,7 @@ def run(
         produces = tuple(component.get("produces", code_type.produces))
         for job in (f"{name}-dev / build", f"{name}-build"):
             leaves[job] = Leaves(component["path"], produces)
-    stubs = files / ".stubs" if files and (files / ".stubs").is_dir() else None
+    stubs = files.resolve() / ".stubs" if files and (files / ".stubs").is_dir() else None
     commands = [*_commands(subject.content), "ship"]
     lines = list(code_type.outputs.values())
     machine = BareMachine(github, folder / "machine", commands, leaves, lines, stubs)
@@ -517,8 +525,7 @@ def _calls(github: OfflineGitHub, one: Run, key: str) -> list[str]:
     """What a job called, without what is another at each time."""
 
     def readable(argument: str, workspace: str) -> str:
-        argument = argument.replace(workspace, "$GITHUB_WORKSPACE")
-        argument = re.sub(r"/[^\s=:]*/act/[0-9a-f]+/tmp\b", "$RUNNER_TEMP", argument)
+        argument = TEMPORARY.sub("$RUNNER_TEMP", argument.replace(workspace, "$GITHUB_WORKSPACE"))
         argument = argument.replace(one.sha, "$COMMIT").replace(str(one.id), "$GITHUB_RUN_ID")
         argument = argument.replace("\n", "\\n")
         argument = argument if len(argument) <= 100 else f"{argument[:100]}..."
@@ -545,6 +552,7 @@ def _failure(subject: Subject, key: str, job: Any) -> str:
     if failed and not errors:
         cause = f"`{failed[-1]}` failed: {cause}"
     cause = re.sub(r"/\S+/act/workflow/\S+: line \d+: |/\S*?/(?=part\b)", "", cause)
+    cause = TEMPORARY.sub("$RUNNER_TEMP", cause)
     where = f"job {_job(key).removeprefix(f'{PATH} ')}"
     where += "" if step == subject.step_of(key) else f", {step!r}"
     return f"{place or subject.file.name}: {where}: {cause}"
@@ -571,7 +579,10 @@ def check(
     files = files or (SAMPLES / subject.name if (SAMPLES / subject.name).is_dir() else None)
     report.say("Schema", f"{file.name} is the code type {subject.name}: {subject.code_type.label}")
     report.find(unused(subject))
-    with tempfile.TemporaryDirectory(prefix="check.", ignore_cleanup_errors=True) as temporary:
+    with (
+        tempfile.TemporaryDirectory(prefix="check.", ignore_cleanup_errors=True) as temporary,
+        mock.patch.dict(os.environ, SAME_TIME),
+    ):
         folder = Path(temporary).resolve()
         template = export_template(folder / "template")
         try:

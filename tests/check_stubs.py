@@ -57,8 +57,16 @@ for argument in sys.argv[1:]:
     path = os.path.normpath(os.path.join(os.getcwd(), value))
     output = re.fullmatch(r"-o|--?out|-?-?.*(output|metadata-file|out-?(dir|file|path))", option)
     if value and (path in products or output) and len(value) < 200 and "\\n" not in value:
-        make(path, "dir" in option or path in products and not output and "." not in value)
+        product = path in products and not output and "." not in value
+        make(path, product or "dir" in option or argument.endswith("/"))
     before = argument if argument.startswith("-") else ""
+"""
+
+# After a stub of which somebody has said what it answers.
+ANSWERS = """\
+#!/usr/bin/env bash
+bash '{script}' "$@" || exit
+exec {writes} "$@"
 """
 
 # At the end of a command that succeeded and called a stub: what it was to leave, and has not.
@@ -167,7 +175,10 @@ class BareMachine:
         for word in sorted({*words(commands), *answering}):
             github.tools.add(word, None)
             if word in answering:
-                github.tools.add(f".after-{word}", answering[word].read_text(encoding="utf-8"))
+                after = github.tools.folder / f".after-{word}"
+                _write(
+                    after, ANSWERS.format(script=answering[word], writes=after.with_name(".writes"))
+                )
             else:
                 (github.tools.folder / f".after-{word}").symlink_to(".writes")
         basics = folder / "bin"

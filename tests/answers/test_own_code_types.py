@@ -217,3 +217,15 @@ def test_one_that_is_called_like_ours_takes_its_place(template: Path, tmp_path: 
     assert told in (folder / "docs/ci-cd.md").read_text(encoding="utf-8")
     orchestrator = folder / ".github/workflows/orchestrator-dev.yml"
     assert "needs: [python-dev]" in orchestrator.read_text(encoding="utf-8")
+
+
+def test_their_components_are_found(template: Path, tmp_path: Path) -> None:
+    """As those of ours are: by `detect`."""
+    swift = SWIFT + "detect: {files: [Package.swift]}\n"
+    files = {f"{FOLDER}/swift.yml": swift, "server/Package.swift": "", "app/Package.swift": ""}
+    folder = repository(tmp_path / "repository", dict(files))
+    copy(template, folder, {})
+    assert recorded(folder)["components"] == {
+        "app": {"code_type": "swift", "path": "app"},
+        "server": {"code_type": "swift", "path": "server"},
+    }

@@ -86,7 +86,10 @@ code="${{PIPESTATUS[0]}}"
 def recorded_inputs() -> dict[str, dict[str, bool]]:
     """Action -> input -> whether a step must give it."""
     actions = yaml.safe_load(RECORDED.read_text(encoding="utf-8"))
-    return {name.lower(): action["inputs"] or {} for name, action in actions.items()}
+    return {
+        name.lower(): {key: state is True for key, state in (action["inputs"] or {}).items()}
+        for name, action in actions.items()
+    }
 
 
 @functools.cache
