@@ -50,7 +50,7 @@ CHECK = {
 }
 """Keys that check the boxes, one after the other."""
 
-UNCHECK = {"docker": " "}
+UNCHECK = {"docker": DOWN * CODE_TYPES.index("docker") + " "}
 """Keys that take away what is checked at first."""
 
 
