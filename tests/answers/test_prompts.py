@@ -129,6 +129,27 @@ def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None
     check_same(session, tmp_path / "demo", template, answers)
 
 
+def test_a_folder_of_own_code_types_is_proposed(template: Path, tmp_path: Path) -> None:
+    """A wrong one is asked again, with the reason; its code types are among the choices."""
+    swift = "label: Aqua\ndescription: Tests\njobs: {test: {command: swift test}}\n"
+    folders = [tmp_path / "demo", tmp_path / "other" / "demo"]
+    for folder in folders:
+        (folder / ".github/code-types").mkdir(parents=True)
+        (folder / ".github/code-types/aqua.yml").write_text(swift, encoding="utf-8")
+    session = Session(template, folders[0])
+    session.answers("project_name")
+    session.says("Which folder holds code types of your own?")  # asked of nobody else
+    session.says(".github/code-types")
+    session.types("-other")
+    session.says("is no folder of this repository")
+    session.types("\x7f" * len("-other"))
+    session.answers("code_types", " ")  # the first of them
+    code, said = session.ends_after(*list(QUESTIONS)[2:])
+    assert code == 0, said
+    copy(template, folders[1], {"project_name": "demo", "code_types": ["aqua"]})
+    assert tree(folders[0]) == tree(folders[1])
+
+
 FOUND = {
     "api/requirements.txt": "",
     "infra/main.tf": "",
