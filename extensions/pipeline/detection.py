@@ -18,7 +18,7 @@ from .code_types import CodeType, Detect
 from .components import RESERVED
 from .errors import AnswerError
 from .names import NAME_LENGTH, check_path
-from .repository_files import RepositoryFiles, compiled, is_in, join, words
+from .repository_files import RepositoryFiles, compiled, is_in, is_in_any, join, words
 
 ENVIRONMENTS = words(
     "dev develop development test testing qa int integration stage staging uat acc acceptance",
@@ -79,13 +79,14 @@ def find_components(
                 found[replaced] = [
                     other for other in found.get(replaced, []) if not is_in(other.path, it.path)
                 ]
-    return _named([it for name in sorted(found) for it in found[name] if _is_safe(it.path)])
+    return _named([it for name in sorted(found) for it in found[name] if is_safe(it.path)])
 
 
 _NOTHING = Detect(files=())
 
 
-def _is_safe(path: str) -> bool:
+def is_safe(path: str) -> bool:
+    """Whether the answers may hold a path."""
     try:
         return check_path(path, "") == path
     except AnswerError:
@@ -103,7 +104,8 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
         folders = {
             folder: marker
             for folder, marker in folders.items()
-            if not any(other != folder and is_in(folder, other) for other in folders)
+            if folder == "."
+            or ("." not in folders and not is_in_any(posixpath.dirname(folder), folders))
         }
     return [
         it for folder in folders for it in _components(files, code_type, detect, folder, folders)
@@ -118,10 +120,11 @@ def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
         patterns = [detect.files[0], ""]
     for pattern in patterns:
         holds = detect.holds.get(pattern, "")
-        for folder in files.folders:
+        some = (pattern,) if pattern else detect.files[1:]
+        for folder in sorted(files.holding(some)):
             if folder in markers:
                 continue
-            names = files.named(folder, [pattern] if pattern else detect.files[1:])
+            names = files.named(folder, some)
             fitting = [name for name in names if not holds or files.holds(name, holds)]
             if fitting:
                 markers[folder] = fitting
@@ -136,7 +139,7 @@ def _parts(
         return frozenset()
     patterns = {
         join(folder, named)
-        for folder in files.folders
+        for folder in files.holding((*detect.files, *detect.parts_in))
         for file in files.named(folder, (*detect.files, *detect.parts_in))
         for several in re.findall(detect.parts, files.text(file), re.MULTILINE)
         for named in re.split(r"[\s,\"']+", several)
@@ -222,8 +225,7 @@ def _produces(
         if not suggestion.files:
             return suggestion.produces
         for file in files.named(folder, suggestion.files, everywhere=True):
-            inner = [o for o in folders if o != folder and is_in(o, folder)]
-            if any(is_in(posixpath.dirname(file) or ".", other) for other in inner):
+            if is_in_any(posixpath.dirname(file), folders, above=folder):
                 continue
             if not suggestion.holds or files.holds(file, suggestion.holds):
                 return suggestion.produces
@@ -272,13 +274,13 @@ def _place(it: Found) -> tuple[str, ...]:
 
 def _short(places: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """As much of the end of each place as tells it from the others."""
+    ends = Counter(place[-length:] for place in places for length in range(1, len(place) + 1))
     names = {}
     for place in places:
         for length in range(1, len(place) + 1):
-            end = place[-length:]
-            if all(other[-length:] != end for other in places - {place}):
+            if ends[place[-length:]] == 1:
                 break
-        names[place] = "-".join(end)
+        names[place] = "-".join(place[-length:])
     return names
 
 

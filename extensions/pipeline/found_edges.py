@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 
 from .code_types import LOADER, Consumed
-from .detection import Found, telling
-from .repository_files import RepositoryFiles, is_in, join
+from .detection import Found, is_safe, telling
+from .repository_files import RepositoryFiles, is_in, is_in_any, join
 
 IMAGE = "docker-image"
 """The product that is known by the name of an image; all others are known by a path."""
@@ -92,17 +92,11 @@ def _files(
     detect = consumer.code_type.detect
     if detect and detect.variable:
         return [consumer.evidence]  # others in the folder are other components'
-    inner = [
-        other.path
-        for other in found
-        if other.code_type is consumer.code_type and other.path != consumer.path
-    ]
+    alike = {other.path for other in found if other.code_type is consumer.code_type}
     return [
         file
         for file in files.named(consumer.path, consumed.named_in, everywhere=True)
-        if not any(
-            is_in(file, path) and is_in(path, consumer.path) and path != "." for path in inner
-        )
+        if not is_in_any(posixpath.dirname(file), alike, above=consumer.path)
     ]
 
 
@@ -167,7 +161,7 @@ def _path(
             if (habit and inside) or (plain == producer.path and makes(producer, consumed)):
                 yield FoundEdge(consumer.name, producer.name, file, f"takes {name}")
         return
-    for maker, product, to in _makers(path, consumer, consumed, found):
+    for maker, product, to in _makers(path, consumer, consumed, found) * is_safe(path):
         yield FoundEdge(consumer.name, maker, file, f"names {name}", product, to)
 
 

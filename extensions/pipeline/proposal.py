@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .code_types import CodeType
-from .components import packages_variable
+from .components import packages_variable, read_components
+from .dependencies import read_dependencies
 from .detection import Found, find_components
+from .errors import AnswerError
 from .found_edges import IMAGE, FoundEdge, conventional, find_edges
+from .limits import DISPATCHED_COMPONENTS
 from .repository_files import RepositoryFiles, is_in
 
 ANSWERS = ("code_types", "components", "dependency_map")
@@ -45,9 +48,27 @@ class Proposal:
 def propose(files: RepositoryFiles, code_types: Mapping[str, CodeType]) -> Proposal:
     """What the files of a repository speak for; nothing where they say nothing."""
     found = find_components(files, code_types)
+    if len(found) > DISPATCHED_COMPONENTS:  # more than any orchestration takes
+        return Proposal()
     edges = find_edges(files, found)
-    found = tuple(_with_products(it, edges) for it in found)
-    return _of(found, edges)
+    for some in (edges, ()):
+        proposal = _of(tuple(_with_products(it, some) for it in found), some)
+        if _is_answer(proposal, code_types):
+            return proposal
+    return Proposal()
+
+
+def _is_answer(proposal: Proposal, code_types: Mapping[str, CodeType]) -> bool:
+    """Whether it can be taken as it is: nobody is to be told of an error that is ours.
+
+    Files may contradict one another, as two charts that hold each other.
+    """
+    try:
+        components = read_components(proposal.code_types, proposal.components, code_types)
+        read_dependencies(proposal.dependency_map, components, code_types)
+    except AnswerError:
+        return False
+    return True
 
 
 def without(proposal: Proposal, gone: set[str]) -> Proposal:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import fnmatch
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 
@@ -54,6 +55,12 @@ class RepositoryFiles:
             folder, _, base = name.rpartition("/")
             if not any(_left_out(part) for part in folder.split("/") if part):
                 self.folders.setdefault(folder or ".", []).append(base)
+        self._sorted = sorted(self.folders)
+        self._holding: dict[str, list[str]] = {}
+        for folder, bases in self.folders.items():
+            for base in bases:
+                self._holding.setdefault(base, []).append(folder)
+        self._with: dict[tuple[str, ...], frozenset[str]] = {}
         self._read = read
         self._texts: dict[str, str] = {}
 
@@ -72,20 +79,44 @@ class RepositoryFiles:
         folder, base = posixpath.split(path)
         if path in self.folders or base in self.folders.get(folder or ".", ()):
             return True
-        return any(other.startswith(f"{path}/") for other in self.folders)
+        return next(self._inside(path), "") != ""
 
     def below(self, folder: str) -> Iterator[str]:
-        """The folder and all folders in it."""
-        for other in self.folders:
-            if is_in(other, folder):
-                yield other
+        """The folder and all folders in it, as far as they hold files."""
+        if folder == ".":
+            yield from self._sorted
+            return
+        if folder in self.folders:
+            yield folder
+        yield from self._inside(folder)
+
+    def _inside(self, folder: str) -> Iterator[str]:
+        # What starts alike lies together in the order of names.
+        start = f"{folder}/"
+        for index in range(bisect.bisect_left(self._sorted, start), len(self._sorted)):
+            if not self._sorted[index].startswith(start):
+                return
+            yield self._sorted[index]
+
+    def holding(self, patterns: tuple[str, ...]) -> frozenset[str]:
+        """The folders that hold a file whose name fits a pattern."""
+        if patterns not in self._with:
+            plain = [pattern for pattern in patterns if not re.search(r"[*?\[]", pattern)]
+            fits = compiled(tuple(pattern for pattern in patterns if pattern not in plain))
+            names = [*plain, *(filter(fits, self._holding) if len(plain) < len(patterns) else ())]
+            self._with[patterns] = frozenset(
+                folder for name in names for folder in self._holding.get(name, ())
+            )
+        return self._with[patterns]
 
     def named(self, folder: str, patterns: Iterable[str], everywhere: bool = False) -> list[str]:
         """The files of a folder, or of all in it, whose name fits a pattern; no more than are
         worth reading."""
-        fits = compiled(tuple(patterns))
+        fits, there = compiled(tuple(patterns)), self.holding(tuple(patterns))
         found = []
         for each in self.below(folder) if everywhere else [folder]:
+            if each not in there:
+                continue
             names = [name for name in self.folders.get(each, ()) if fits(name)]
             found += [join(each, name) for name in names[:PER_FOLDER]]
         return found
@@ -144,6 +175,15 @@ def compiled(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 def is_in(folder: str, outer: str) -> bool:
     """Whether a folder is another one, or lies in it."""
     return outer == "." or folder == outer or folder.startswith(f"{outer}/")
+
+
+def is_in_any(folder: str, outer: Collection[str], above: str = ".") -> bool:
+    """Whether a folder is one of some others, or lies in one of them; they lie in `above`."""
+    while folder and folder != above:
+        if folder in outer:
+            return True
+        folder = posixpath.dirname(folder)
+    return False
 
 
 def join(folder: str, path: str) -> str:
