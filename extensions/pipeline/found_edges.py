@@ -161,8 +161,9 @@ def _path(
             if (habit and inside) or (plain == producer.path and makes(producer, consumed)):
                 yield FoundEdge(consumer.name, producer.name, file, f"takes {name}")
         return
-    for maker, product, to in _makers(path, consumer, consumed, found) * is_safe(path):
-        yield FoundEdge(consumer.name, maker, file, f"names {name}", product, to)
+    for maker, product, to in _makers(path, consumer, consumed, found):
+        if is_safe(to):
+            yield FoundEdge(consumer.name, maker, file, f"names {name}", product, to)
 
 
 def _makers(
