@@ -1,12 +1,12 @@
 """What is found in public repositories, against what a person says is there.
 
-    .venv/bin/python benchmarks/detection.py FOLDER
+    .venv/bin/python benchmarks/detection.py FOLDER [LABELS]
 
 `FOLDER` holds clones of the repositories that `tests/detection/labels` names, each as
 `OWNER+NAME/repo` or `NAME`, bare or not. What is there is read at the labels' commit. Prints, for
 each code type, how much of what was found is right (precision) and how much of what is there was
 found (recall), the same for edges, and each difference. What a label is unsure of counts neither
-way.
+way. `LABELS` are others than `tests/detection/labels`, as those in its folder `held-out`.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ def repository(label: dict[str, Any], folder: Path) -> RepositoryFiles | None:
     return None
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, labels: Path = LABELS) -> None:
     catalogue = load_catalogue(ROOT)
     right, wrong, missed = Counter[str](), Counter[str](), Counter[str]()
-    for file in sorted(LABELS.glob("*.yml")):
+    for file in sorted(labels.glob("*.yml")):
         label = yaml.safe_load(file.read_text(encoding="utf-8"))
         files = repository(label, folder)
         if files is None:
@@ -110,4 +110,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))
