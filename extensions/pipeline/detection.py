@@ -99,7 +99,7 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
     parts = _parts(files, detect, markers)
     folders = {folder: marker for folder, marker in markers.items() if folder not in parts}
     if detect.environments:
-        folders = _without_environments(folders)
+        folders = _without_environments(folders, nested=detect.nested == "part")
     if detect.nested == "part":
         folders = {
             folder: marker
@@ -150,25 +150,38 @@ def _parts(
     return plain | frozenset(folder for folder in markers if globs(folder))
 
 
-def _without_environments(folders: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Folders of environments that lie beside one another are one, where they lie."""
+def _without_environments(folders: Mapping[str, list[str]], nested: bool) -> dict[str, list[str]]:
+    """Folders of environments that lie beside one another are one, where they lie.
+
+    `nested`: whether folders further inside belong to it, too.
+    """
+    beside: dict[str, set[str]] = {}
+    for folder in folders:
+        for outer in _upwards(folder):
+            parent, name = posixpath.split(outer)
+            if name.lower() in ENVIRONMENTS and (nested or outer == folder):
+                beside.setdefault(parent, set()).add(name)
     result: dict[str, list[str]] = {}
     for folder, marker in folders.items():
         home = folder
-        parent, name = posixpath.split(folder)
-        if name.lower() in ENVIRONMENTS:
-            beside = {
-                other
-                for other in folders
-                if posixpath.dirname(other) == parent
-                and posixpath.basename(other).lower() in ENVIRONMENTS
-            }
-            if len(beside) > 1 or posixpath.basename(parent).lower() in OF_ENVIRONMENTS:
+        for outer in _upwards(folder) if nested else [folder]:
+            parent, name = posixpath.split(outer)
+            within = posixpath.basename(parent).lower() in OF_ENVIRONMENTS
+            if name.lower() in ENVIRONMENTS and (within or len(beside[parent]) > 1):
                 home = parent or "."
         while posixpath.basename(home).lower() in OF_ENVIRONMENTS:
             home = posixpath.dirname(home) or "."
         result.setdefault(home, marker)
     return result
+
+
+def _upwards(folder: str) -> list[str]:
+    """A folder and those that it lies in, the root aside."""
+    outer = []
+    while folder not in ("", "."):
+        outer.append(folder)
+        folder = posixpath.dirname(folder)
+    return outer
 
 
 def _components(
@@ -200,16 +213,17 @@ def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: s
 
     What a build leaves is not there yet, so the one with the most of it counts.
     """
-    named = [
+    every = [
         name
         for consumed in code_type.consumes
         if consumed.pattern
         for name in re.findall(consumed.pattern, files.text(marker), re.MULTILINE)
-        if re.search(r"\w", name) and "$" not in name
     ]
-    outer = [folder]
-    while outer[-1] != ".":
-        outer.append(posixpath.dirname(outer[-1]) or ".")
+    named = [name for name in every if re.search(r"\w", name) and "$" not in name]
+    markers = code_type.detect.files if code_type.detect else ()
+    if {".", "./"} & set(every) and not named and files.only(folder, markers):
+        return "."  # a folder of Dockerfiles, each of which copies all there is
+    outer = [*_upwards(folder), "."]
     there = [
         sum(files.exists(join(each, name.split("*")[0].rstrip("/") or ".")) for name in named)
         for each in outer

@@ -98,6 +98,12 @@ class RepositoryFiles:
                 return
             yield self._sorted[index]
 
+    def only(self, folder: str, patterns: tuple[str, ...]) -> bool:
+        """Whether a folder holds no folders, and no files but those whose names fit a pattern."""
+        fits = compiled(patterns)
+        alone = next(self._inside(folder), "") == ""
+        return alone and all(fits(name) for name in self.folders.get(folder, ()))
+
     def holding(self, patterns: tuple[str, ...]) -> frozenset[str]:
         """The folders that hold a file whose name fits a pattern."""
         if patterns not in self._with:

@@ -113,6 +113,18 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"build-images/web.Dockerfile": "COPY web/index.html /\n", "web/index.html": ""},
         {"docker": "docker ."},
     ),
+    "a folder of Dockerfiles": (
+        {"docker/Dockerfile.api": "COPY . /app\n", "docker/dockerfile.web": "COPY . .\n"},
+        {"api": "docker .", "web": "docker ."},
+    ),
+    "kustomize components": (
+        {"k8s/components/db/kustomization.yaml": "apiVersion: v1\nkind: Component\n"},
+        {},
+    ),
+    "folders inside environments": (
+        {f"k8s/{env}/{name}/a.yaml": manifest("x") for env in ("base", "dev") for name in "ab"},
+        {"kubernetes": "kubernetes k8s"},
+    ),
     "a context of its own": (
         {"docker/Dockerfile": "COPY run.sh /\n", "docker/run.sh": "", "Makefile": ""},
         {"docker": "docker docker"},
