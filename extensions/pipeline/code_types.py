@@ -103,6 +103,7 @@ class Detect:
 
     files: tuple[str, ...]
     holds: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
     nested: str = "component"
     parts: str = ""
     parts_in: tuple[str, ...] = ()
@@ -290,9 +291,11 @@ def _consumed(given: Mapping[str, Any], place: str) -> Consumed:
 
 
 def _detect(given: Mapping[str, Any], products: Mapping[str, Product], place: str) -> Detect:
+    for key in ("holds", "beside"):
+        for pattern in given.get(key, {}):
+            if pattern not in given["files"]:
+                raise unknown(pattern, given["files"], f"{place}.{key}", "pattern of `files`")
     for pattern, text in given.get("holds", {}).items():
-        if pattern not in given["files"]:
-            raise unknown(pattern, given["files"], f"{place}.holds", "pattern of `files`")
         _check_expression(text, f"{place}.holds.{pattern}")
     _check_expression(given.get("parts", "()"), f"{place}.parts", groups=1)
     if "variable" in given:
@@ -315,6 +318,7 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, Product], place: st
     return Detect(
         files=tuple(given["files"]),
         holds=given.get("holds", {}),
+        beside=given.get("beside", {}),
         nested=given.get("nested", "component"),
         parts=given.get("parts", ""),
         parts_in=tuple(given.get("parts_in", [])),

@@ -119,10 +119,10 @@ def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
     if detect.variable:  # all of them, where the first is not there
         patterns = [detect.files[0], ""]
     for pattern in patterns:
-        holds = detect.holds.get(pattern, "")
+        holds, beside = detect.holds.get(pattern, ""), detect.beside.get(pattern, "")
         some = (pattern,) if pattern else detect.files[1:]
         for folder in sorted(files.holding(some)):
-            if folder in markers:
+            if folder in markers or (beside and folder not in files.holding((beside,))):
                 continue
             names = files.named(folder, some)
             fitting = [name for name in names if not holds or files.holds(name, holds)]

@@ -121,6 +121,17 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"k8s/components/db/kustomization.yaml": "apiVersion: v1\nkind: Component\n"},
         {},
     ),
+    "OpenTofu beside Terraform": (
+        {
+            "a/main.tofu": 'source = "../m"\n',
+            "b/main.tf": "",
+            "b/.opentofu-version": "",
+            "c/main.tf": "",
+            "m/main.tf": "",
+            ".opentofu-version": "",
+        },
+        {"a": "opentofu a", "b": "opentofu b", "c": "terraform c", "m": "terraform m"},
+    ),
     "folders inside environments": (
         {f"k8s/{env}/{name}/a.yaml": manifest("x") for env in ("base", "dev") for name in "ab"},
         {"kubernetes": "kubernetes k8s"},
