@@ -150,7 +150,7 @@ def test_what_breaks_the_schema_is_named_with_its_key(
 
 def test_what_is_no_code_type_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pyhton"]) == 2
-    assert capsys.readouterr().err.startswith("pyhton: is no file, and none of: docker, ")
+    assert capsys.readouterr().err.startswith("pyhton: is no file, and none of: cdk, docker, ")
 
 
 def test_a_shipped_one_is_good() -> None:

@@ -45,14 +45,11 @@ QUESTIONS = {
 CODE_TYPES = sorted(file.stem for file in (ROOT / "code_types").glob("*.yml"))
 AFTER_PYTHON = CODE_TYPES.index("terraform") - CODE_TYPES.index("python")
 CHECK = {
+    "docker": DOWN * CODE_TYPES.index("docker") + " ",
     "python": DOWN * CODE_TYPES.index("python") + " ",
     "terraform": DOWN * AFTER_PYTHON + " ",
 }
-"""Keys that check the boxes, one after the other."""
-
-UNCHECK = {"docker": DOWN * CODE_TYPES.index("docker") + " "}
-"""Keys that take away what is checked at first."""
-
+"""Keys that check the boxes, or uncheck them: python and terraform one after the other."""
 
 class Session:
     """`copier copy` in a terminal so wide that no line breaks."""
@@ -190,7 +187,7 @@ def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Pat
 def test_every_part_of_it_can_be_changed(template: Path, tmp_path: Path) -> None:
     session = Session(template, repository(tmp_path / "demo"))
     session.answers("project_name")
-    session.answers("code_types", UNCHECK["docker"])
+    session.answers("code_types", CHECK["docker"])
     session.answers("components")  # what is left of it
     session.answers("dependency_map", CLEAR + "{terraform: api}")
     code, last = session.ends_after(*list(QUESTIONS)[4:])
@@ -293,7 +290,7 @@ def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
 def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_path: Path) -> None:
     """By a component that no box names; and a registry of another cloud is asked for again."""
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
-    session.answers("code_types", " ")  # docker
+    session.answers("code_types", CHECK["docker"])
     session.answers(
         "components", CLEAR + "{api: {code_type: docker, build: ''}, docker: {path: a}}"
     )

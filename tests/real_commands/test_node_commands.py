@@ -624,9 +624,9 @@ APP = {"name": "app", "version": "1.0.0", "main": "index.js", "scripts": {"test"
 @pytest.mark.parametrize(
     ("keys", "files", "produces"),
     [
-        ({"private": True, "workspaces": ["a"], "scripts": {"build": "b"}}, {}, None),
-        ({"scripts": {"build": "turbo build"}, "devDependencies": {"turbo": "2"}}, {}, None),
-        ({"scripts": {"build": "pnpm -r build"}}, {}, None),
+        ({"private": True, "workspaces": ["a"], "scripts": {"build": "b"}}, {}, []),
+        ({"scripts": {"build": "turbo build"}, "devDependencies": {"turbo": "2"}}, {}, []),
+        ({"scripts": {"build": "pnpm -r build"}}, {}, []),
         ({"devDependencies": {"husky": "9"}, "scripts": {"prepare": "husky"}}, {}, None),
         (APP, {}, []),
         ({**APP, "dependencies": {"express": "5"}, "scripts": {"start": "node ."}}, {}, []),

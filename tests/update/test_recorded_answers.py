@@ -14,6 +14,7 @@ from copier.errors import UserMessageError
 from copies import tree
 from offline_github.repository import git
 from pipeline.recorded import edited, sealed
+from toolbox import ROOT
 from updates import CURRENT, clone_once, commit, generate, replace, template_versions, update
 
 ANSWERS = ".copier-answers.yml"
@@ -110,9 +111,10 @@ def recorded(repository: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("defaults", [True, False], ids=["defaults", "prompts"])
 def test_a_code_type_has_left(repository: Path, defaults: bool) -> None:
     options = {"vcs_ref": VERSION[without_terraform], "defaults": defaults}
+    others = sorted({file.stem for file in (ROOT / "code_types").glob("*.yml")} - {"terraform"})
     assert refusal(repository, **options) == (
-        "code_types: 'terraform' is no code type; known are: docker, generic, kubernetes,"
-        " python; it is recorded in .copier-answers.yml: give another with --data code_types=..."
+        f"code_types: 'terraform' is no code type; known are: {', '.join(others)}; "
+        "it is recorded in .copier-answers.yml: give another with --data code_types=..."
     )
     line = refusal(repository, **options, data={"code_types": ["python"]})
     assert line.startswith("dependency_map.terraform: ")

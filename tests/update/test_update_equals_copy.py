@@ -154,6 +154,8 @@ def images(said: Answers, source: random.Random) -> None:
     names = of_docker | {"docker"} & {*said["code_types"]}
     if not names:
         said["code_types"].append("docker")
+        if "registry" in said:  # one that was left may be another cloud's by now
+            said["registry"] = "ghcr.io"
     for name in sorted(names):
         said["components"].pop(name, None)
         said["code_types"] = [other for other in said["code_types"] if other != name]
