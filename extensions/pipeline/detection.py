@@ -279,11 +279,13 @@ def _is_whole(it: Found) -> bool:
 def _place(it: Found) -> tuple[str, ...]:
     """Where it is, in words that say something; several files in one folder are several places."""
     variant = ""
+    by_file = bool(it.code_type.detect and it.code_type.detect.variable)
     if it.variable and it.code_type.detect:
         plain = re.escape(it.code_type.detect.files[0])
         base = posixpath.basename(it.evidence)
         variant = re.sub(rf"{plain}[.\-_]?|[.\-_]?{plain}", "", base, flags=re.IGNORECASE)
-    return (*telling(it.folder), *filter(None, [variant])) or (it.code_type.name,)
+    names = telling(it.folder if by_file else it.path)
+    return (*names, *filter(None, [variant])) or (it.code_type.name,)
 
 
 def _short(places: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

@@ -51,6 +51,7 @@ CHECK = {
 }
 """Keys that check the boxes, or uncheck them: python and terraform one after the other."""
 
+
 class Session:
     """`copier copy` in a terminal so wide that no line breaks."""
 

@@ -132,6 +132,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         },
         {"a": "opentofu a", "b": "opentofu b", "c": "terraform c", "m": "terraform m"},
     ),
+    "two sets of manifests with environments": (
+        {
+            f"{home}/overlays/{env}/kustomization.yaml": ""
+            for home in ("shop", "admin")
+            for env in ("dev", "prod")
+        },
+        {"admin": "kubernetes admin", "shop": "kubernetes shop"},
+    ),
     "folders inside environments": (
         {f"k8s/{env}/{name}/a.yaml": manifest("x") for env in ("base", "dev") for name in "ab"},
         {"kubernetes": "kubernetes k8s"},
