@@ -16,5 +16,9 @@ plan.py          all workflows that the templates print
 recorded.py      the checksums over recorded answers
 setup.py         what a person has to set up on GitHub and in the clouds
 destination.py   what already lies where the pipelines are to be written
+repository_files.py  the files of an existing repository
+detection.py     its components
+found_edges.py   who of them needs whom
+proposal.py      both as answers, and the files that speak for them
 own_workflows.py a repository's own workflows that would deploy the same push
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -250,12 +251,13 @@ def _map_without(given: Any, gone: set[str]) -> Any:
 
 
 def _table(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> str:
-    """A line for each component: name, code type, path, the file that speaks for it, its needs."""
+    """A line for each component: name, code type, path, the file there that speaks for it, needs."""
     rows = []
     for it in found:
         needs = list(dict.fromkeys(e.producer for e in edges if e.consumer == it.name))
         after = f"after {', '.join(needs)}" if needs else ""
-        rows.append((it.name, it.code_type.label, it.path, it.evidence, after))
+        by = posixpath.relpath(it.evidence, it.path)
+        rows.append((it.name, it.code_type.label, it.path, by, after))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -168,10 +168,10 @@ def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Pat
     session.answers("project_name")
     session.says("Found in this repository, and proposed below:")
     for line in (
-        "api        Python     api    api/requirements.txt",
-        "docker     Docker     web    web/Dockerfile        after web",
-        "terraform  Terraform  infra  infra/main.tf",
-        "web        Python     web    web/requirements.txt",
+        "api        Python     api    requirements.txt",
+        "docker     Docker     web    Dockerfile        after web",
+        "terraform  Terraform  infra  main.tf",
+        "web        Python     web    requirements.txt",
     ):
         session.says(line)
     for question in list(QUESTIONS)[1:]:

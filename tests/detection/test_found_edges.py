@@ -167,8 +167,8 @@ def test_what_speaks_for_it() -> None:
 
 def test_the_table() -> None:
     assert proposed(LAMBDA).table.splitlines() == [
-        "python     Python     functions/sync  functions/sync/requirements.txt",
-        "terraform  Terraform  infra           infra/main.tf                    after python",
+        "python     Python     functions/sync  requirements.txt",
+        "terraform  Terraform  infra           main.tf           after python",
     ]
 
 
