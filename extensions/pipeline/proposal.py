@@ -251,7 +251,7 @@ def _map_without(given: Any, gone: set[str]) -> Any:
 
 
 def _table(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> str:
-    """A line for each component: name, code type, path, the file there that speaks for it, needs."""
+    """A line for each component: name, code type, path, the file there that speaks for it."""
     rows = []
     for it in found:
         needs = list(dict.fromkeys(e.producer for e in edges if e.consumer == it.name))
