@@ -173,10 +173,10 @@ class Orchestrator(Extension):
         Lists know no validator. What was not chosen at the prompt is left to `check_answers`, as
         in `problem`: Copier has only a traceback for a choice that is not there.
         """
-        if context["_copier_conf"]["defaults"] or question in {
-            **self._stored(context),
-            **self._data(context),
-        }:
+        given = {**self._stored(context), **self._data(context)}
+        # Without a terminal nobody sees it; but what is proposed has to be possible as it is.
+        unseen = context["_copier_conf"]["defaults"] and not self._proposal(context).names
+        if unseen or question in given:
             return ""
         known = {q: context[q] for q in self._questions_until(question) if q in context}
         problem = self._problem_of({**known, question: choice}, question)
@@ -362,9 +362,12 @@ class Orchestrator(Extension):
         return self.pipeline.own_types.with_own(self.catalogue, folder, own).code_types
 
     def _proposed(self, context: Context) -> dict[str, Any]:
-        """The answers that are proposed."""
+        """The answers that are proposed, with the orchestration that takes most of all."""
         proposal = self._proposal(context)
-        return {name: getattr(proposal, name) for name in self.pipeline.proposal.ANSWERS}
+        if not proposal.names:
+            return {}
+        answers = {name: getattr(proposal, name) for name in self.pipeline.proposal.ANSWERS}
+        return {**answers, "orchestration": "dispatch"}
 
     def _check_answers_file(self, context: Context) -> None:
         """Copier overwrites the answers file without asking, also one of another template."""

@@ -119,3 +119,12 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     (repository / "pyproject.toml").write_bytes(b"\xff\xfex[project]\0")
     (repository / "a.yaml").write_bytes(b"kind: \xff")
     assert propose(list_files(repository), CATALOGUE.code_types) == proposed(LAMBDA)
+
+
+def test_more_than_one_run_takes_is_dispatched(template: Path, tmp_path: Path) -> None:
+    """Without a terminal too: nobody has chosen what is not possible."""
+    services = {f"services/s{index}/requirements.txt": "" for index in range(50)}
+    data = {"branching": "custom", "environments": [{"name": "dev", "branch": "main"}]}
+    made = copy(template, write(tmp_path / "shop", services), data)
+    assert recorded(made)["orchestration"] == "dispatch"
+    assert len(recorded(made)["components"]) == 50
