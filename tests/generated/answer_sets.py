@@ -10,6 +10,15 @@ from copies import example
 Answers = dict[str, Any]
 
 
+CLOUDS = {
+    "none": "ghcr.io",
+    "aws": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop",
+    "azure": "shopimages.azurecr.io",
+    "gcp": "europe-west1-docker.pkg.dev/project/images",
+}
+"""Each cloud, with a registry of it."""
+
+
 def _commands(names: list[str], **settings: Any) -> Answers:
     """Generic components that test, build a file and deploy it."""
     return {
@@ -37,7 +46,7 @@ def _random_graph(number: int, seed: int) -> Answers:
     return {"components": _commands(names), "dependency_map": edges}
 
 
-def _cloud(cloud: str, registry: str) -> Answers:
+def _cloud(cloud: str) -> Answers:
     """The four code types, and one that deploys by itself, in a cloud."""
     return {
         "code_types": ["python", "terraform", "docker", "kubernetes"],
@@ -48,7 +57,74 @@ def _cloud(cloud: str, registry: str) -> Answers:
             "kubernetes": {"path": "k8s"},
         },
         "cloud": cloud,
-        "registry": registry,
+        "registry": CLOUDS[cloud],
+    }
+
+
+def _everything(cloud: str, orchestration: str) -> Answers:
+    """Every code type deploys and, where it can, publishes: a branch, and production on a tag.
+
+    In at most four waves, because `observe` starts no more; what is published waits for nothing.
+    """
+
+    def published(code_type: str, **settings: Any) -> Answers:
+        return {
+            "code_type": code_type,
+            "path": f"libraries/{code_type}",
+            "publish": True,
+            **settings,
+        }
+
+    images = ["api", "web"]
+    return {
+        "project_name": "shop",
+        "components": {
+            "python": {"path": "functions/report"},
+            "node": {"path": "site", "deploy": 'aws s3 sync dist "s3://$BUCKET" --delete'},
+            "go": {"path": "services/api"},
+            "java": {
+                "path": "services/orders",
+                "deploy": "./ship.sh dist",
+                "secrets": ["SHIP_KEY"],
+            },
+            "dotnet": {"path": "services/billing"},
+            "api": {"code_type": "docker", "path": "services/api/image"},
+            "web": {"code_type": "docker", "path": "services/web", "secrets": ["NPM_TOKEN"]},
+            "terraform": {"path": "infra", "secrets": ["TF_API_TOKEN"]},
+            "opentofu": {"path": "network", "env": {"TF_VAR_zone": "${{ vars.ZONE }}"}},
+            "cdk": {"path": "stacks"},
+            "kubernetes": {"path": "k8s"},
+            "helm": {"path": "charts/shop"},
+            "generic": {"path": "smoke", "test": "make test", "deploy": "make smoke"},
+            "python-library": published("python"),
+            "node-library": published("node", secrets=["NPM_TOKEN"]),
+            "go-library": published("go"),
+            "java-library": published("java", secrets=["MAVEN_USERNAME", "MAVEN_PASSWORD"]),
+            "dotnet-library": published("dotnet", env={"NUGET_USER": "acme"}),
+            "chart": published("helm"),
+        },
+        "dependency_map": [
+            {
+                "code_type": "terraform",
+                "depends_on": "python",
+                "artifacts": [{"name": "lambda-package.zip", "to": "infra/report.zip"}],
+            },
+            {"code_type": "opentofu", "depends_on": []},
+            {"code_type": "api", "depends_on": ["go", "dotnet"]},
+            {"code_type": "web", "depends_on": ["node", "java"]},
+            {"code_type": "cdk", "depends_on": ["node", "python"]},
+            {"code_type": "kubernetes", "depends_on": [*images, "terraform"]},
+            {"code_type": "helm", "depends_on": [*images, "opentofu"]},
+            {"code_type": "generic", "depends_on": ["cdk", "kubernetes", "helm"]},
+            {"code_type": "chart", "depends_on": []},
+        ],
+        "environments": [
+            {"name": "dev", "branch": "main"},
+            {"name": "production", "tag": "v*", "production": True},
+        ],
+        "cloud": cloud,
+        "registry": CLOUDS[cloud],
+        "orchestration": orchestration,
     }
 
 
@@ -134,9 +210,9 @@ ANSWER_SETS: dict[str, Answers] = {
             }
         ],
     },
-    "aws": _cloud("aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"),
-    "azure": _cloud("azure", "shopimages.azurecr.io"),
-    "gcp": _cloud("gcp", "europe-west1-docker.pkg.dev/project/images"),
+    "aws": _cloud("aws"),
+    "azure": _cloud("azure"),
+    "gcp": _cloud("gcp"),
     "two-clouds": {
         "code_types": ["python", "terraform", "kubernetes"],  # python in the root beside folders
         "components": {
@@ -159,7 +235,7 @@ ANSWER_SETS: dict[str, Answers] = {
         "environments": [{"name": "prd", "branch": "main", "production": True}],
     },
     "dispatch": {
-        **_cloud("aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"),
+        **_cloud("aws"),
         "orchestration": "dispatch",
     },
     "hundred": {
@@ -168,7 +244,16 @@ ANSWER_SETS: dict[str, Answers] = {
         "pull_requests": False,
         "environments": [{"name": "prd", "branch": "main", "production": True}],
     },
-    "observe": {**example("seed"), "orchestration": "observe"},
+    "observe": {
+        **example("seed"),
+        "components": {
+            "python": {"path": "src"},
+            "terraform": {"path": "infra"},
+            "docker": {"path": "image", "secrets": ["NPM_TOKEN"]},
+            "kubernetes": {"path": "k8s"},
+        },
+        "orchestration": "observe",
+    },
     "observe-environments": {
         "components": _commands(["a", "b", "idle", "c"]) | {"idle": {"code_type": "generic"}},
         "dependency_map": {"b": "a", "idle": "b", "c": ["a", "idle"]},
@@ -199,3 +284,10 @@ ANSWER_SETS: dict[str, Answers] = {
         ],
     },
 }
+
+EVERYTHING = {
+    f"everything-{cloud}-{orchestration}": _everything(cloud, orchestration)
+    for cloud in CLOUDS
+    for orchestration in ("call", "dispatch", "observe")
+}
+ANSWER_SETS |= EVERYTHING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import os
 import re
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from answer_sets import ANSWER_SETS
 from copies import tree
-from pipeline.answers import read_answers
+from generated_files import workflows
+from pipeline.answers import Answers, read_answers
 from pipeline.catalogue import load_catalogue
-from pipeline.plan import make_plan
+from pipeline.plan import Plan, make_plan
 from toolbox import ROOT
 
 Generated = Callable[[str], Path]
@@ -25,9 +26,19 @@ UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 """Whether to write the snapshots instead of comparing; see CONTRIBUTING.md."""
 
 
-def expected_files(answers: dict[str, object]) -> set[str]:
+@functools.cache
+def answers_of(answer_set: str) -> Answers:
+    return read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT))
+
+
+@functools.cache
+def plan_of(answer_set: str) -> Plan:
+    return make_plan(answers_of(answer_set))
+
+
+def expected_files(answer_set: str) -> set[str]:
     """What the README promises, told from the answers and not from the plan's own list."""
-    read = read_answers(answers, load_catalogue(ROOT))
+    answers, read = ANSWER_SETS[answer_set], answers_of(answer_set)
     environments = [environment.name for environment in read.environments]
     components = [component.name for component in read.components]
     workflows = {f"orchestrator-{e}.yml" for e in environments}
@@ -42,9 +53,8 @@ def expected_files(answers: dict[str, object]) -> set[str]:
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_exactly_the_promised_files(answer_set: str, generated: Generated) -> None:
-    answers = ANSWER_SETS[answer_set]
     written = tree(generated(answer_set))
-    assert set(written) == expected_files(answers)
+    assert set(written) == expected_files(answer_set)
     for name, content in written.items():
         text = content.decode("utf-8")
         assert not any(mark in text for mark in ("[[ ", " ]]", "[%", "%]", "[#")), name
@@ -55,13 +65,10 @@ def test_exactly_the_promised_files(answer_set: str, generated: Generated) -> No
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_jobs_are_exactly_the_promised_ones(answer_set: str, generated: Generated) -> None:
     """Orchestrators: a job for each component, and the summary; and they call the right file."""
-    answers = ANSWER_SETS[answer_set]
-    read = read_answers(answers, load_catalogue(ROOT))
-    folder = generated(answer_set) / ".github" / "workflows"
+    read, files = answers_of(answer_set), workflows(generated(answer_set))
     how = read.orchestration
     for environment in read.environments:
-        file = folder / f"orchestrator-{environment.name}.yml"
-        jobs = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
+        jobs = files[f"orchestrator-{environment.name}.yml"]["jobs"]
         names = {f"{component.name}-{environment.name}" for component in read.components}
         calls = names if how != "observe" else {"watch"}
         chained = environment.trigger == "after"
@@ -82,9 +89,8 @@ def test_jobs_are_exactly_the_promised_ones(answer_set: str, generated: Generate
         else:
             assert set(json.loads(jobs["watch"]["steps"][0]["env"]["COMPONENTS"])) == names
         for job in names:
-            workflow = yaml.safe_load((folder / f"{job}.yml").read_text(encoding="utf-8"))
             component = next(c for c in read.components if job == f"{c.name}-{environment.name}")
-            check_triggers(workflow[True], component.code_type.name == "docker", how)
+            check_triggers(files[f"{job}.yml"][True], component.code_type.name == "docker", how)
 
 
 def check_triggers(on: dict[str, Any], is_image: bool, how: str) -> None:
@@ -108,7 +114,7 @@ def check_triggers(on: dict[str, Any], is_image: bool, how: str) -> None:
 def test_the_size_of_orchestrators_is_known_before_they_are_written(
     answer_set: str, generated: Generated
 ) -> None:
-    plan = make_plan(read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT)))
+    plan = plan_of(answer_set)
     for orchestrator in plan.orchestrators:
         file = generated(answer_set) / ".github" / "workflows" / orchestrator.file
         size = file.stat().st_size
@@ -120,12 +126,12 @@ def test_pull_requests_have_exactly_the_promised_jobs(
     answer_set: str, generated: Generated
 ) -> None:
     """What a workflow for an environment checks and builds, but for what reads secrets."""
-    folder = generated(answer_set) / ".github" / "workflows"
-    file = folder / "pull-request.yml"
-    if not file.exists():
+    files = workflows(generated(answer_set))
+    if "pull-request.yml" not in files:
         assert ANSWER_SETS[answer_set]["pull_requests"] is False
         return
-    read = read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT))
+    read = answers_of(answer_set)
+    file = generated(answer_set) / ".github" / "workflows" / "pull-request.yml"
     text = file.read_text(encoding="utf-8")
     left_out = set()
     for name, jobs in re.findall(r"^# (\S+) has no (.+) in pull requests: ", text, re.MULTILINE):
@@ -133,10 +139,9 @@ def test_pull_requests_have_exactly_the_promised_jobs(
     environment = read.environments[0].name
     expected = {"pull-request-checks"}
     for component in read.components:
-        workflow = yaml.safe_load((folder / f"{component.name}-{environment}.yml").read_bytes())
-        jobs = set(workflow["jobs"]) - {"preflight", "deploy"}
+        jobs = set(files[f"{component.name}-{environment}.yml"]["jobs"]) - {"preflight", "deploy"}
         expected |= {f"{component.name}-{job}" for job in jobs}
-    workflow = yaml.safe_load(text)
+    workflow = files["pull-request.yml"]
     assert set(workflow["jobs"]) == expected - left_out
     assert left_out <= expected
     assert workflow[True] == {"pull_request": None, "merge_group": None}
@@ -153,7 +158,7 @@ def test_pull_requests_have_exactly_the_promised_jobs(
 def test_the_size_of_the_checks_is_known_before_they_are_written(
     answer_set: str, generated: Generated
 ) -> None:
-    plan = make_plan(read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT)))
+    plan = plan_of(answer_set)
     if plan.pull_request:
         size = (
             (generated(answer_set) / ".github" / "workflows" / plan.pull_request.file)
@@ -163,17 +168,50 @@ def test_the_size_of_the_checks_is_known_before_they_are_written(
         assert 0.9 < plan.pull_request.size / size < 1.1
 
 
+DEPLOYS_BY_ITSELF = {"cdk", "helm", "kubernetes", "opentofu", "terraform"}
+PUBLISHES_BY_OIDC = {"dotnet", "node", "python"}
+"""Where an index trusts a job; Maven's repositories have passwords, Go's proxy asks nobody."""
+
+
+def tokens(component: Any, trigger: str, registry: str) -> dict[str, str]:
+    """The jobs of a component that may get a token to write with, told from the answers."""
+    name, publishes = component.code_type.name, component.publishes
+    pushes = "packages" if registry.startswith("ghcr.io/") else "id-token"
+    found = {"build": pushes} if name == "docker" and "build" in component.commands else {}
+    if publishes and trigger == "tag" and name in PUBLISHES_BY_OIDC:
+        return {**found, "deploy": "id-token"}
+    if publishes:
+        return {**found, "deploy": pushes} if trigger == "tag" and name == "helm" else found
+    deploys = name in DEPLOYS_BY_ITSELF or "deploy" in component.own_commands
+    if deploys and "deploy" in component.commands and component.cloud != "none":
+        return {**found, "deploy": "id-token"}
+    return found
+
+
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_nothing_asks_for_a_token_without_need(answer_set: str, generated: Generated) -> None:
-    folder = generated(answer_set) / ".github" / "workflows"
-    asking = {file.name for file in folder.iterdir() if "id-token" in file.read_text("utf-8")}
-    answers = ANSWER_SETS[answer_set]
-    if answer_set == "library":
-        assert asking == {"orchestrator-release.yml", "python-release.yml"}
-    elif answers.get("cloud", "none") == "none":
-        assert asking == set()
-    else:
-        assert asking and "pull-request.yml" not in asking
+    """Whatever may write is exactly what logs in, pushes or publishes, and what calls that."""
+    read = answers_of(answer_set)
+    expected: dict[tuple[str, str], set[str]] = {}
+    for environment in read.environments:
+        for component in read.components:
+            name = f"{component.name}-{environment.name}"
+            orchestrator = (f"orchestrator-{environment.name}.yml", name)
+            for job, token in tokens(component, environment.trigger, read.registry.base).items():
+                expected[(f"{name}.yml", job)] = {token}
+                if read.orchestration == "call":
+                    expected.setdefault(orchestrator, set()).add(token)
+            if read.orchestration == "dispatch":
+                expected[orchestrator] = {"actions"}
+    if read.orchestration == "dispatch":
+        expected[("component-run.yml", "run")] = {"actions"}
+    found = {
+        (file, name): writes
+        for file, workflow in workflows(generated(answer_set)).items()
+        for name, job in workflow["jobs"].items()
+        if (writes := {what for what, how in job["permissions"].items() if how == "write"})
+    }
+    assert found == expected
 
 
 @pytest.mark.parametrize("name", ["lambda", "single"])

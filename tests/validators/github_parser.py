@@ -13,9 +13,38 @@ which it reports as not found. Experimental checks (its feature flags) are off.
 from __future__ import annotations
 
 from .node import run
-from .repository import Finding, Repository
+from .repository import Finding, Once, Repository
+
+_once = Once()
 
 
-def check(repository: Repository) -> list[Finding]:
-    found = run("github_parser.mjs", repository.texts)
-    return [Finding("github_parser", **diagnostic) for diagnostic in found]
+def check(repository: Repository, called: Repository | None = None) -> list[Finding]:
+    """`called` holds the workflows that may be called, where there are more of them."""
+    called = called or repository
+    trees = {file: _called(file, called) for file in repository.workflows}
+
+    def look(files: list[str]) -> list[Finding]:
+        texts = {name: text for file in files for name, text in trees[file].items()}
+        texts = {name: text for name, text in texts.items() if text is not None}
+        found = run("github_parser.mjs", {"files": texts, "validate": files})
+        return [Finding("github_parser", **diagnostic) for diagnostic in found]
+
+    # A file's own name is not among what its diagnostics hang on, but where it calls itself.
+    keys = {
+        file: (tree[file], tuple((n, text) for n, text in tree.items() if n != file))
+        for file, tree in trees.items()
+    }
+    return _once.find(keys, look)
+
+
+def _called(file: str, repository: Repository) -> dict[str, str | None]:
+    """A file and all that it calls, over any number of steps, with their texts."""
+    found: dict[str, str | None] = {}
+    waiting = [file]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            workflow = repository.workflows.get(name)
+            found[name] = workflow.text if workflow else None
+            waiting += sorted(set(workflow.calls.values())) if workflow else []
+    return found

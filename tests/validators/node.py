@@ -37,9 +37,9 @@ class _Script:
         )
         atexit.register(self._process.kill)
 
-    def ask(self, files: dict[str, str]) -> Any:
+    def ask(self, question: dict[str, Any]) -> Any:
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(files) + "\n")
+        self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
@@ -52,13 +52,13 @@ class _Script:
 _script = functools.cache(_Script)
 
 
-def run(script: str, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Hand all files (name -> text) to a script; what it found, as it answered.
+def run(script: str, question: dict[str, Any]) -> list[dict[str, Any]]:
+    """Ask a script about files (its first lines say how); what it found, as it answered.
 
     Each entry has `file`, `line`, `rule` and `message`. Raises RuntimeError when the script fails.
     """
     try:
-        found: list[dict[str, Any]] = _script(script).ask(files)
+        found: list[dict[str, Any]] = _script(script).ask(question)
     except (RuntimeError, OSError):
         _script.cache_clear()  # the next question deserves a new process
         raise

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,30 @@ class Finding:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.message} [{self.validator}: {self.rule}]"
+
+
+class Once:
+    """What is found in each different content, so that it is looked for once in this process."""
+
+    def __init__(self) -> None:
+        self._found: dict[Hashable, list[Finding]] = {}
+
+    def find(
+        self, keys: Mapping[str, Hashable], look: Callable[[list[str]], list[Finding]]
+    ) -> list[Finding]:
+        """What is found in these files; `look` is asked for those of which nothing is known yet.
+
+        A key stands for all that the findings hang on.
+        """
+        new = {key: file for file, key in keys.items() if key not in self._found}
+        found = look(list(new.values())) if new else []
+        for key, file in new.items():
+            self._found[key] = [finding for finding in found if finding.file == file]
+        return [
+            replace(finding, file=file)
+            for file, key in keys.items()
+            for finding in self._found[key]
+        ]
 
 
 class _Loader(yaml.CSafeLoader):
@@ -72,16 +96,7 @@ class Workflow:
 
     @cached_property
     def _parsed(self) -> tuple[Any, dict[Keys, yaml.Node], str]:
-        loader = _Loader(self.text)
-        try:
-            root = loader.get_single_node()
-            nodes = dict(_nodes(root, ())) if root else {}
-            return (loader.construct_document(root) if root else None), nodes, ""
-        except yaml.YAMLError as error:
-            # Reported by yamllint, the schema and GitHub's parser; the others see an empty file.
-            return None, {}, str(error)
-        finally:
-            loader.dispose()
+        return _parse(self.text)
 
     @property
     def content(self) -> Any:
@@ -165,9 +180,27 @@ class Repository:
             },
         )
 
+    def of(self, files: Collection[str]) -> Repository:
+        """The same folder with some of its workflows."""
+        return Repository(self.root, {file: self.workflows[file] for file in files})
+
     @property
     def texts(self) -> dict[str, str]:
         return {file: workflow.text for file, workflow in self.workflows.items()}
+
+
+@cache
+def _parse(text: str) -> tuple[Any, dict[Keys, yaml.Node], str]:
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        nodes = dict(_nodes(root, ())) if root else {}
+        return (loader.construct_document(root) if root else None), nodes, ""
+    except yaml.YAMLError as error:
+        # Reported by yamllint, the schema and GitHub's parser; the others see an empty file.
+        return None, {}, str(error)
+    finally:
+        loader.dispose()
 
 
 def _nodes(node: yaml.Node, keys: Keys) -> Iterator[tuple[Keys, yaml.Node]]:

@@ -19,32 +19,50 @@ from typing import Any, Literal
 
 import toolbox
 
-from .repository import Finding, Repository
+from .repository import Finding, Once, Repository
 
 Persona = Literal["regular", "pedantic", "auditor"]
 
 # 10 is not used; 11 to 14 say how severe the worst finding is.
 FINDINGS = range(11, 15)
+_once = Once()
+
+
+class UnreadableError(Exception):
+    """One of the files cannot be read, and no other was audited."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
 
 
 def check(
     repository: Repository, persona: Persona = "regular", config: Path | None = None
 ) -> list[Finding]:
-    """Audit all workflows in one call."""
+    """Audit all workflows that it has not audited yet in one call."""
+    config = config or _config(repository.root)
+    settings = config.read_bytes()
+    keys = {file: (text, persona, settings) for file, text in repository.texts.items()}
+    try:
+        return _once.find(keys, lambda files: _audit(repository.root, files, persona, config))
+    except UnreadableError as error:  # of the other files nothing is known
+        return [error.finding]
+
+
+def _audit(root: Path, files: list[str], persona: Persona, config: Path) -> list[Finding]:
     # Files, not the folder: in a folder zizmor would leave out what .gitignore names. And strictly:
     # otherwise it skips a file that it cannot read with a warning, and finds nothing.
     command = [
         *(toolbox.script("zizmor"), "--offline", "--strict-collection", "--format=json"),
-        *("--quiet", f"--persona={persona}", f"--config={config or _config(repository.root)}"),
-        *repository.workflows,
+        *("--quiet", f"--persona={persona}", f"--config={config}", *files),
     ]
-    result = subprocess.run(command, cwd=repository.root, capture_output=True, encoding="utf-8")
+    result = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8")
     if result.returncode not in (0, *FINDINGS):
         if "failed to load" not in result.stderr:
             raise RuntimeError(f"zizmor failed ({result.returncode}):\n{result.stderr}")
         reason = result.stderr.partition("Stack backtrace")[0].strip()
-        file = next((file for file in repository.workflows if file in reason), ".")
-        return [Finding("zizmor", file, 0, "unreadable", reason)]
+        file = next((file for file in files if file in reason), ".")
+        raise UnreadableError(Finding("zizmor", file, 0, "unreadable", reason))
     return [_finding(found) for found in json.loads(result.stdout) if not found["ignored"]]
 
 

@@ -1,0 +1,24 @@
+"""What every proof reads of a generated repository."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml where it is there: the largest answer set has a hundred workflows."""
+
+
+@functools.cache
+def _parsed(content: bytes) -> Any:
+    return yaml.load(content, Loader=LOADER)
+
+
+@functools.cache
+def workflows(repository: Path) -> dict[str, Any]:
+    """The generated workflows, by file name. Not to be changed."""
+    files = (repository / ".github" / "workflows").iterdir()
+    return {file.name: _parsed(file.read_bytes()) for file in files}
