@@ -7,6 +7,7 @@ There are hundreds in a run of the tests. So what is the same in each of them is
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.util
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ import copier._template
 import copier._vcs
 import yaml
 from copier._jinja_ext import SandboxedEnvironment
+from copier_template_extensions import TemplateExtensionLoader
 from jinja2 import Environment
 from toolbox import EXAMPLES, ROOT, script
 
@@ -42,8 +44,8 @@ def export_template(folder: Path) -> Path:
 
 
 def work_once() -> None:
-    """Copier compiles each template and each default, reads copier.yml and asks git whether the
-    template is a bundle, anew for each copy: two thirds of what one costs.
+    """Copier compiles each template and each default, loads the template's Python, reads copier.yml
+    and asks git whether the template is a bundle, anew for each copy: most of what one costs.
 
     What comes of it hangs on the texts, the place of the template, and the settings of Jinja's
     environment, which are the template's own as well.
@@ -79,6 +81,43 @@ def work_once() -> None:
 
     SandboxedEnvironment.compile = compile_of  # type: ignore[method-assign,assignment]
 
+    load_anew = TemplateExtensionLoader._import_template_module
+    loaded: dict[Path, tuple[bytes, ModuleType]] = {}
+
+    def extension(self: TemplateExtensionLoader, path: str | Path) -> ModuleType:
+        template = Path(self.environment.loader.searchpath[0])  # type: ignore[union-attr]
+        digest = digest_of_code(template)
+        if loaded.get(template, (b"",))[0] != digest:
+            loaded[template] = (digest, pipeline_once(load_anew(self, path)))
+        return loaded[template][1]
+
+    TemplateExtensionLoader._import_template_module = extension  # type: ignore[method-assign]
+
+
+def digest_of_code(template: Path) -> bytes:
+    """Of all that the template's Python is made of, and reads of the template."""
+    digest = hashlib.sha256()
+    for folder in ("extensions", "code_types", "clouds"):
+        for file in sorted((template / folder).rglob("*.[pyj]*")):
+            if "__pycache__" not in file.parts and file.is_file():
+                digest.update(f"{file}\0".encode() + file.read_bytes() + b"\0")
+    return digest.digest()
+
+
+def pipeline_once(module: ModuleType) -> ModuleType:
+    """Each render has an `Orchestrator` of its own still; the modules that it works with, and the
+    code types that these read, are the same ones while their files are."""
+    load_anew = module.load_pipeline
+
+    @functools.cache
+    def load() -> ModuleType:
+        package: ModuleType = load_anew()
+        package.catalogue.load_catalogue = functools.cache(package.catalogue.load_catalogue)
+        return package
+
+    module.load_pipeline = load  # type: ignore[attr-defined]
+    return module
+
 
 work_once()
 
@@ -89,6 +128,7 @@ def load_hook() -> ModuleType:
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.load_catalogue = functools.cache(module.load_catalogue)  # type: ignore[attr-defined]
     return module
 
 
