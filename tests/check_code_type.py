@@ -189,13 +189,13 @@ def unused(subject: Subject) -> Iterator[str]:
     for tool in content.get("tools", {}):
         if tool not in set_up:
             yield f"{name}: tools.{tool}: no job sets it up; drop it, or name it in `jobs`"
-    commands = "\n".join(_commands(content))
+    commands = "\n".join(commands_of(content))
     for function, text in content.get("functions", {}).items():
         if not re.search(rf"\b{function}\b", commands.replace(text, "")):
             yield f"{name}: functions.{function}: no command calls it; drop it"
 
 
-def _commands(content: Any) -> list[str]:
+def commands_of(content: Any) -> list[str]:
     """Every text that a shell reads."""
     texts = [*content.get("functions", {}).values(), *content.get("tools", {}).values()]
     texts += [cloud.get("steps", "") for cloud in content.get("clouds", {}).values()]
@@ -427,7 +427,7 @@ def run(
         for job in (f"{name}-dev / build", f"{name}-build"):
             leaves[job] = Leaves(component["path"], produces)
     stubs = files.resolve() / ".stubs" if files and (files / ".stubs").is_dir() else None
-    commands = [*_commands(subject.content), "ship"]
+    commands = [*commands_of(subject.content), "ship"]
     lines = list(code_type.outputs.values())
     machine = BareMachine(github, folder / "machine", commands, leaves, lines, stubs)
     with any_action(repository), mock.patch.dict(os.environ, {"PATH": machine.path}):

@@ -31,7 +31,16 @@ BASICS = (
 LENIENT = ("cp", "mv", "install", "chmod")
 """Those that are handed what a tool was to make: where it is missing, it is made before."""
 
-# After each stub: what its arguments say that it writes. Standard library only, as in stub.py.
+# After each stub: whether its arguments may say that it writes something, because Python takes ten
+# times as long to start.
+MAY_WRITE = """\
+#!{bash}
+pattern='(^| )-(o|-?out)|output|metadata-file|out-?(dir|file|path){products}'
+[[ "$*" =~ $pattern ]] || exit 0
+exec {writes} "$@"
+"""
+
+# Then: what its arguments say that it writes. Standard library only, as in stub.py.
 WRITES = """\
 #!{python} -SE
 import json, os, re, sys
@@ -98,7 +107,7 @@ for product in job["products"]:
 PRELUDE = """\
 case "$0" in
   */act/workflow/*.sh)
-    trap '_code=$?; if [ "$_code" -eq 0 ]; then {leaves}; else echo "check: failed at: $BASH_COMMAND"; fi; exit "$_code"' EXIT
+    trap '_code=$?; if [ "$_code" -eq 0 ]; then case "{jobs}" in *"|$OFFLINE_GITHUB_JOB|"*) {leaves} ;; esac; else echo "check: failed at: $BASH_COMMAND"; fi; exit "$_code"' EXIT
     ;;
 esac
 """  # noqa: E501
@@ -134,12 +143,12 @@ class Leaves:
 
 
 def words(texts: list[str]) -> list[str]:
-    """Every word of some commands that may be a tool's name."""
+    """Every word of some commands that may be a tool's name; Node runs actions as well."""
     shell = subprocess.run(
         ["bash", "-c", "compgen -bk"], capture_output=True, text=True, check=True
     ).stdout.split()
     found = {word for text in texts for word in re.findall(r"[A-Za-z_][\w.+-]*", text)}
-    return sorted(word for word in found - {*shell, *BASICS} if len(word) < 60)
+    return sorted(word for word in found - {*shell, *BASICS, "node"} if len(word) < 60)
 
 
 class BareMachine:
@@ -169,8 +178,18 @@ class BareMachine:
         }
         _write(folder / "leaves", LEAVES.format(**names))
         prelude = folder / "prelude.sh"
-        prelude.write_text(PRELUDE.format(leaves=folder / "leaves"), encoding="utf-8")
-        _write(github.tools.folder / ".writes", WRITES.format(**names))
+        prelude.write_text(
+            PRELUDE.format(leaves=folder / "leaves", jobs=f"|{'|'.join(jobs)}|"), encoding="utf-8"
+        )
+        writes = folder / "writes"
+        _write(writes, WRITES.format(**names))
+        products = {name for job in leaves.values() for name in job.products}
+        may_write = MAY_WRITE.format(
+            bash=shutil.which("bash"),
+            writes=writes,
+            products="".join(f"|{re.escape(name)}" for name in sorted(products)),
+        )
+        _write(github.tools.folder / ".writes", may_write)
         answering = {file.name: file for file in answers.iterdir()} if answers else {}
         for word in sorted({*words(commands), *answering}):
             github.tools.add(word, None)
