@@ -148,6 +148,7 @@ def words(texts: list[str]) -> list[str]:
         ["bash", "-c", "compgen -bk"], capture_output=True, text=True, check=True
     ).stdout.split()
     found = {word for text in texts for word in re.findall(r"[A-Za-z_][\w.+-]*", text)}
+    # Actions are run by `node`: what has that name is the double's own.
     return sorted(word for word in found - {*shell, *BASICS, "node"} if len(word) < 60)
 
 
