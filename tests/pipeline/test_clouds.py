@@ -293,7 +293,7 @@ ALONE: dict[str, dict[str, dict[str, str]]] = {
     "dotnet": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
     "go": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "helm": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "helm": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "java": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "opentofu": {"lint": READ, "test": READ, "security": READ, "deploy": READ},

@@ -72,9 +72,7 @@ def look(path):
     return found or ""
 
 
-if line == "helm version --short":
-    print(os.environ.get("HELM_VERSION", "v4.2.3+gabc"))
-elif line.startswith("helm package . --destination "):
+if line.startswith("helm package . --destination "):
     names = [os.path.join(folder, name)[2:] for folder, _, names in os.walk(".") for name in names]
     files = {{name: read(name) for name in sorted(names)}}
     files["time"] = os.environ["SOURCE_DATE_EPOCH"]
@@ -84,9 +82,15 @@ elif line.startswith("helm package . --destination "):
 elif arguments[0] == "template":
     chart = json.loads(read(arguments[2]))
     values = json.loads(chart["values.yaml"])
-    for option, file in zip(arguments, arguments[1:]):
-        if option == "--values":
-            merge(values, json.loads(read(file)))
+    options = [argument.partition("=") for argument in arguments]
+    for file in (value for option, _, value in options if option == "--values"):
+        merge(values, json.loads(read(file)))
+    for text in (value for option, _, value in options if option == "--set-string"):
+        for pair in text.split(","):
+            path, _, value = pair.partition("=")
+            for part in reversed(path.split(".")):
+                value = {{part: value}}
+            merge(values, value)
     for name, text in chart.items():
         if not name.startswith("templates/"):
             continue
@@ -124,6 +128,7 @@ class Machine:
         runner.steps = {**runner.steps, "Shop/publish": PUBLISH}
         self.runner = runner
         self.log = runner.folder / "helm.log"
+        runner.record("uvx")
         if REAL:
             return
         stub = runner.tools / "helm"
@@ -206,7 +211,11 @@ NAME, HASH = API.split("@")
         (image(form="digest"), {**NGINX, "digest": ""}, API),
         (image(form="digest"), {**NGINX, "digest": "sha256:old"}, API),
         (image(form="registry"), {**NGINX, "registry": "docker.io"}, f"{NAME}:{TAG}@{HASH}"),
-        (image(form="registry digest"), {**NGINX, "registry": "docker.io", "digest": ""}, API),
+        (
+            image(form="registry digest"),
+            {**NGINX, "registry": "docker.io", "digest": ""},
+            f"{NAME}:{TAG}@{HASH}",
+        ),
         ("{{ .Values.image }}", "nginx:1.29", API),
     ],
     ids=["tag", "digest", "another digest", "registry", "registry and digest", "text"],
@@ -218,8 +227,6 @@ def test_an_image_in_the_form_that_the_chart_has(
     outcome = machine.run("Shop/build", folder)
     assert outcome.code == 0, outcome.output
     assert images(folder) == [expected]
-    [values_file] = (folder / "chart" / "images").iterdir()
-    assert yaml.safe_load(values_file.read_text(encoding="utf-8")).keys() == {"image"}
 
 
 def test_several_images(machine: Machine, tmp_path: Path) -> None:
@@ -236,61 +243,21 @@ def test_several_images(machine: Machine, tmp_path: Path) -> None:
     ]
 
 
-NAMED = """\
-# A comment: api
-server:
-  image:
-    registry: ghcr.io
-    repository: "acme/NAME" # ours
-    tag: latest
-jobs:
-  - image: NAME
-    repository: NAME
-worker:
-  pull: NAME
-  image:
-    repository: other.example:5000/NAME
-cache: {image: redis}
-sidecarImage: 'NAME:v1@sha256:0'
-"""
-
-
-@pytest.mark.parametrize(
-    ("name", "variables"),
-    [("api", {}), ("shop-api", {"API_IMAGE": "acme/shop-api"})],
-    ids=["as the component", "as is said"],
-)
-def test_where_the_values_name_an_image(
-    machine: Machine, tmp_path: Path, name: str, variables: dict[str, str]
-) -> None:
-    """At every such place that has a path, and at no other."""
-    script = f"values=(one.yaml)\n{FILE['functions']['image_keys']}\nimage_keys {name} x"
-    machine.runner.steps = {"keys": Step(script, {})}
-    other = "image: {repository: x}\nweb:\n  image: registry/x:1\n"
-    folder = write(tmp_path / "x", {"values.yaml": NAMED.replace("NAME", name), "one.yaml": other})
-    outcome = machine.run("keys", folder, **variables)
-    assert outcome.output.split() == ["server.image", "sidecarImage", "web.image", "worker.image"]
-
-
 def test_an_image_at_several_places(machine: Machine, tmp_path: Path) -> None:
-    """All are set, in values of an environment too; by the name that they have there."""
     workloads = {name: image(f"{name}.image") for name in ("web", "worker")}
-    values = {name: {"image": NGINX} for name in workloads}
-    text = "".join(f'"{n}":\n  image:\n    repository: acme/shop-api\n' for n in workloads)
-    folder = chart(tmp_path, workloads, values, ONE)
-    plain = text.replace('"', "")
-    if not REAL:  # the stub reads JSON only
-        script = machine.runner.tools / "awk"
-        script.write_text(f'#!/bin/bash\nexec {shutil.which("awk")} "${{@:1:3}}" {folder}/v\n')
-        script.chmod(0o755)
-    write(folder, {"v": plain, **({"values-dev.yaml": plain} if REAL else {})})
-    outcome = machine.run("Shop/build", folder, API_IMAGE="acme/shop-api")
+    folder = chart(tmp_path, workloads, {name: {"image": NGINX} for name in workloads}, ONE)
+    outcome = machine.run("Shop/build", folder, API_IMAGE="web.image worker.image")
     assert outcome.code == 0, outcome.output
     assert images(folder) == [f"{NAME}:{TAG}@{HASH}"] * 2
 
 
-def test_an_image_of_a_part(machine: Machine, tmp_path: Path) -> None:
-    folder = chart(tmp_path, {"api": image("api.image")}, {"api": {"image": NGINX}}, ONE)
+@pytest.mark.parametrize("key", ["image", "api.image", "api"])
+def test_the_usual_places(machine: Machine, tmp_path: Path, key: str) -> None:
+    """What the detector names no variable for."""
+    values: dict[str, object] = NGINX  # type: ignore[assignment]
+    for part in reversed(key.split(".")):
+        values = {part: values}
+    folder = chart(tmp_path, {"api": image(key)}, values, ONE)
     outcome = machine.run("Shop/build", folder)
     assert outcome.code == 0 and images(folder) == [f"{NAME}:{TAG}@{HASH}"], outcome.output
 
@@ -298,14 +265,13 @@ def test_an_image_of_a_part(machine: Machine, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "packages", "variables", "said"),
     [
-        ("nginx:1.29", ONE, {}, "image api.image - say where, like API_IMAGE: path.to.image"),
-        (image(), BOTH, {}, "api.image - say where, like API_IMAGE: path.to.image"),
-        (image(), {"web-app": WEB}, {"WEB_APP_IMAGE": "a.b"},
-         "a.b - say where, like WEB_APP_IMAGE: path.to.image"),
-        ('"{{ .Values.image.repository }}"', ONE, {}, "image api.image - "),
+        ("nginx:1.29", ONE, {}, "image api.image api"),
+        (image(), BOTH, {}, "api.image api"),
+        (image(), {"web-app": WEB}, {"WEB_APP_IMAGE": "a.b"}, "a.b"),
+        ('"{{ .Values.image.repository }}"', ONE, {}, "image api.image api"),
     ],
     ids=["none of the values", "several", "another key", "no tag"],
-)  # fmt: skip
+)
 def test_an_image_that_nothing_runs_is_refused(
     machine: Machine,
     tmp_path: Path,
@@ -317,10 +283,10 @@ def test_an_image_that_nothing_runs_is_refused(
     folder = chart(tmp_path, {"api": written}, {"image": NGINX}, packages)
     outcome = machine.run("Shop/build", folder, **variables)
     assert outcome.code == 1
-    producer = next(iter(packages))
+    name = next(iter(packages.values())).partition("@")[0]
     [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
-    assert error.startswith(f"::error title=Image of {producer}::The chart in {folder} runs no ")
-    assert f" at {said}" in error
+    assert error.startswith(f"::error title=Image {name}::The chart in {folder} does not run it ")
+    assert f" at {said}; a variable says where, like API_IMAGE: " in error
 
 
 def test_a_chart_that_does_not_render_says_why(machine: Machine, tmp_path: Path) -> None:
@@ -341,7 +307,7 @@ def test_the_package(machine: Machine, tmp_path: Path) -> None:
     override = json.dumps({"replicas": 2, "image": {"tag": "other", "repository": "other"}})
     files = {
         "values-dev.yaml": override,
-        "values/dev.yaml": json.dumps({"replicas": 3}),
+        "values/dev.yml": json.dumps({"replicas": 3}),
         "values-prd.yaml": json.dumps({"replicas": 9}),
         "chart/values/old.yaml": json.dumps({"replicas": 8}),
     }
@@ -351,10 +317,15 @@ def test_the_package(machine: Machine, tmp_path: Path) -> None:
     paths = sorted(str(p.relative_to(folder)) for p in (folder / "chart").rglob("*") if p.is_file())
     assert paths == [
         "chart/chart.tgz",
-        "chart/images/api-1.yaml",
+        "chart/options",
         "chart/rendered.yaml",
-        "chart/values/1-values-dev.yaml",
-        "chart/values/2-dev.yaml",
+        "chart/values-dev.yaml",
+        "chart/values/dev.yml",
+    ]
+    assert (folder / "chart" / "options").read_text(encoding="utf-8").splitlines() == [
+        "--values=chart/values-dev.yaml",
+        "--values=chart/values/dev.yml",
+        f"--set-string=image.repository={NAME},image.tag={TAG}@{HASH}",
     ]
     [workload] = rendered(folder)
     assert workload["spec"]["replicas"] == 3  # type: ignore[index]
@@ -364,24 +335,20 @@ def test_the_package(machine: Machine, tmp_path: Path) -> None:
 @stubbed
 def test_what_is_rendered_is_what_is_deployed(machine: Machine, tmp_path: Path) -> None:
     folder = ordinary(tmp_path, {"values-dev.yaml": "{}"})
-    place = {"KUBERNETES_NAMESPACE": "shop-dev", "KUBERNETES_VERSION": "1.33", "RELEASE": "shop-1"}
+    place = {"KUBERNETES_NAMESPACE": "shop-dev", "KUBERNETES_VERSION": "1.33", "RELEASE": "Shop-1"}
     outcome = machine.run("Shop/build", folder, **place)
     assert outcome.code == 0, outcome.output
-    values = "--values chart/values/1-values-dev.yaml --values chart/images/api-1.yaml"
-    template = "helm template shop-1 chart/chart.tgz --namespace shop-dev --kube-version 1.33"
-    assert machine.lines[-1] == f"{template} {values}"
+    options = (
+        "--values=chart/values-dev.yaml --namespace=shop-dev "
+        f"--set-string=image.repository={NAME},image.tag={TAG}@{HASH}"
+    )
+    template = f"helm template shop-1 chart/chart.tgz {options} --kube-version 1.33"
+    assert machine.lines[-1] == template
     machine.log.unlink()
     assert machine.run("Shop/deploy", folder, **place).code == 0
-    deployed = machine.lines[-1]
-    assert deployed.startswith("helm upgrade shop-1 chart/chart.tgz --install ")
-    assert values in deployed and deployed.count("--values") == 2
-
-
-def test_no_packages_of_others_in_a_chart_at_the_root(machine: Machine, tmp_path: Path) -> None:
-    folder = ordinary(tmp_path, {".helmignore": ".git/\n", ".packages/api/docker-image": API})
-    outcome = machine.run("Shop/build", folder, GITHUB_WORKSPACE=str(folder))
-    assert outcome.code == 0, outcome.output
-    assert (folder / ".helmignore").read_text(encoding="utf-8") == ".git/\n.packages/\n"
+    [deployed] = machine.lines
+    upgrade = f"helm upgrade shop-1 chart/chart.tgz --install {options} --create-namespace "
+    assert deployed.startswith(upgrade) and deployed.count("--values") == 1
 
 
 def test_a_pull_request_renders_every_environment(machine: Machine, tmp_path: Path) -> None:
@@ -397,14 +364,13 @@ def test_a_pull_request_renders_every_environment(machine: Machine, tmp_path: Pa
 def test_a_library_is_packaged_only(machine: Machine, tmp_path: Path) -> None:
     folder = ordinary(tmp_path, {"Chart.yaml": f"{CHART}type: library\n"})
     assert machine.run("Shop/build", folder).code == 0
-    assert [line.split()[1] for line in machine.lines] == ["package"]
+    assert machine.lines[1:] == ["helm package . --destination chart"]
     assert (folder / "chart" / "chart.tgz").exists()
 
 
 @pytest.mark.parametrize(
     ("files", "lines"),
     [
-        ({}, []),
         (
             {
                 "Chart.lock": "dependencies:\n- name: redis\n"
@@ -419,26 +385,24 @@ def test_a_library_is_packaged_only(machine: Machine, tmp_path: Path) -> None:
                 "helm dependency build .",
             ],
         ),
-        ({"Chart.yaml": f"{CHART}dependencies:\n- name: x\n"}, ["helm dependency update ."]),
-        ({"Chart.yaml": f"{CHART}dependencies:\n- name: x\n", "charts/x/Chart.yaml": CHART}, []),
+        # Helm finds out by itself whether there are any.
+        ({}, ["helm dependency update ."]),
+        ({"charts/x/Chart.yaml": CHART}, []),
     ],
-    ids=["none", "locked", "not locked", "in the repository"],
+    ids=["locked", "not locked", "in the repository"],
 )
 @stubbed
 def test_dependencies(
     machine: Machine, tmp_path: Path, files: dict[str, str], lines: list[str]
 ) -> None:
-    machine.runner.record("uvx")
     folder = ordinary(tmp_path, files)
     assert machine.run("Shop/build", folder).code == 0
     assert [line for line in machine.lines if line.split()[1] in ("repo", "dependency")] == lines
     if len(lines) > 1:
         assert machine.run("Shop/build", folder, STUB_FAILS=lines[0]).code == 1
         machine.log.unlink()
-        for job in ("Shop/lint", "Shop/test"):
-            assert machine.run(job, folder).code == 0
-        called = [line.split()[1] for line in machine.lines]
-        assert called.count("repo") == 4 and called.count("dependency") == 2
+        assert machine.run("Shop/lint", folder).code == 0
+        assert machine.lines == [*lines, "helm lint ."]
 
 
 # Checks
@@ -446,19 +410,21 @@ def test_dependencies(
 
 def test_what_is_rendered_is_validated(machine: Machine, tmp_path: Path) -> None:
     """By the real kubernetes-validate."""
+    stub = machine.runner.tools / "uvx"
+    stub.unlink()
+    stub.symlink_to(toolbox.script("uvx"))
     folder = ordinary(tmp_path)
-    outcome = machine.run("Shop/test", folder)
+    outcome = machine.run("Shop/build", folder)
     assert outcome.code == 0, outcome.output
     template = (folder / "templates/workloads.yaml").read_text(encoding="utf-8")
     write(folder, {"templates/workloads.yaml": template.replace("containers:", "contaners:")})
-    outcome = machine.run("Shop/test", folder)
+    outcome = machine.run("Shop/build", folder)
     assert outcome.code == 1 and "'containers' is a required property" in outcome.output
 
 
 def test_every_environment_is_validated_in_a_pull_request(machine: Machine, tmp_path: Path) -> None:
-    machine.runner.record("uvx")
     folder = ordinary(tmp_path)
-    job = "pull-request/Shop-test"
+    job = "pull-request/Shop-build"
     assert machine.run(job, folder, KUBERNETES_VERSION="1.33").code == 0
     version = "--kubernetes-version 1.33 chart/rendered.yaml"
     validate = f"uvx kubernetes-validate@1.37.0 --strict {version}"
@@ -468,7 +434,6 @@ def test_every_environment_is_validated_in_a_pull_request(machine: Machine, tmp_
 @stubbed
 @pytest.mark.parametrize("rules", [True, False], ids=["own rules", "no rules"])
 def test_lint(machine: Machine, tmp_path: Path, rules: bool) -> None:
-    machine.runner.record("uvx")
     files = {"values-dev.yaml": "{}", "values/dev.yaml": "{}", "values-prd.yaml": "{}"}
     folder = ordinary(tmp_path, files | ({".yamllint": ""} if rules else {}))
     assert machine.run("Shop/lint", folder).code == 0
@@ -476,12 +441,12 @@ def test_lint(machine: Machine, tmp_path: Path, rules: bool) -> None:
     options = "--strict" if rules else "--config-data {rules: {key-duplicates: enable}}"
     listed = "Chart.yaml values-dev.yaml values-prd.yaml values.yaml values/dev.yaml"
     assert yamllint == f"uvx yamllint@1.38.0 {options} {listed}"
-    assert machine.lines == ["helm lint . --values=values-dev.yaml --values=values/dev.yaml"]
+    assert machine.lines[1:] == ["helm lint . --values=values-dev.yaml --values=values/dev.yaml"]
     assert machine.run("Shop/lint", folder, STUB_FAILS="helm lint").code == 1
     assert machine.run("Shop/lint", folder, STUB_FAILS="uvx yamllint").code == 1
     machine.log.unlink()
     assert machine.run("pull-request/Shop-lint", folder).code == 0
-    assert machine.lines == [
+    assert machine.lines[1:] == [
         "helm lint . --values=values-dev.yaml --values=values/dev.yaml",
         "helm lint .",
         "helm lint . --values=values-prd.yaml",
@@ -489,7 +454,6 @@ def test_lint(machine: Machine, tmp_path: Path, rules: bool) -> None:
 
 
 def test_no_rules_for_a_scan_are_worth_a_notice(machine: Machine, tmp_path: Path) -> None:
-    machine.runner.record("uvx")
     folder = ordinary(tmp_path)
     outcome = machine.run("Shop/security", folder)
     assert outcome.code == 0 and len(outcome.notices) == 1 and machine.runner.lines == []
@@ -507,23 +471,21 @@ UPGRADE = "helm upgrade shop chart/chart.tgz --install"
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({}, f"{UPGRADE} --create-namespace --reset-values --wait --timeout 600s "
-             "--rollback-on-failure"),
-        ({"HELM_VERSION": "v3.19.0+g1"},
-         f"{UPGRADE} --create-namespace --reset-values --wait --timeout 600s --atomic"),
-        ({"ROLLOUT_SECONDS": "60", "KUBERNETES_NAMESPACE": "shop-dev"},
-         f"{UPGRADE} --namespace shop-dev --create-namespace --reset-values --wait --timeout 60s "
-         "--rollback-on-failure"),
+        ({}, f"{UPGRADE} --namespace=x --create-namespace --reset-values --wait --timeout 600s "
+             "--atomic"),
+        ({"ROLLOUT_SECONDS": "60"},
+         f"{UPGRADE} --namespace=x --create-namespace --reset-values --wait --timeout 60s "
+         "--atomic"),
     ],
-    ids=["Helm 4", "Helm 3", "a namespace and a deadline"],
+    ids=["usual", "a deadline"],
 )  # fmt: skip
 def test_deployment(
     machine: Machine, tmp_path: Path, variables: dict[str, str], expected: str
 ) -> None:
     machine.runner.record("kubectl")
-    folder = write(tmp_path / "shop", {"chart/chart.tgz": ""})
+    folder = write(tmp_path / "shop", {"chart/chart.tgz": "", "chart/options": "--namespace=x\n"})
     assert machine.run("Shop/deploy", folder, **variables).code == 0
-    assert machine.lines == ["helm version --short", expected]
+    assert machine.lines == [expected]
     assert machine.runner.lines == []
 
 
@@ -533,7 +495,7 @@ def test_a_deployment_that_fails_shows_why(
     machine: Machine, tmp_path: Path, namespace: str
 ) -> None:
     machine.runner.record("kubectl")
-    folder = write(tmp_path / "shop", {"chart/chart.tgz": ""})
+    folder = write(tmp_path / "shop", {"chart/chart.tgz": "", "chart/options": "--namespace=x\n"})
     variables = {"STUB_FAILS": "helm upgrade", "KUBERNETES_NAMESPACE": namespace}
     outcome = machine.run("Shop/deploy", folder, **variables)
     assert outcome.code == 1
@@ -590,11 +552,18 @@ def test_a_chart_is_published_elsewhere(machine: Machine, tmp_path: Path) -> Non
     assert machine.run("Shop/publish", folder, STUB_FAILS="helm push", **where).code == 1
 
 
-@pytest.mark.parametrize("text", ["helm 3.19.0\n", "kubectl 1.33.0\nhelm v3.19.0 # ours\n"])
-def test_the_version(machine: Machine, tmp_path: Path, text: str) -> None:
-    step, _ = yaml.safe_load(FILE["tools"]["helm"])
-    machine.runner.steps = {"version": Step(step["run"], {})}
-    output = tmp_path / "output"
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("helm 3.19.0\n", "helm=v3.19.0\n"),
+        ("kubectl 1.33.0\nhelm v3.19.0 # ours\n", "kubectl=v1.33.0\nhelm=v3.19.0\n"),
+        ("helmfile 1.0.0\n", ""),
+    ],
+)
+def test_the_versions(machine: Machine, tmp_path: Path, text: str, said: str) -> None:
+    [step] = yaml.safe_load(FILE["tools"]["versions"])
+    machine.runner.steps = {"versions": Step(step["run"], {})}
+    output = write(tmp_path, {"output": ""}) / "output"
     project = write(tmp_path / "shop", {".tool-versions": text})
-    assert machine.run("version", project, GITHUB_OUTPUT=str(output)).code == 0
-    assert output.read_text(encoding="utf-8") == "version=v3.19.0\n"
+    assert machine.run("versions", project, GITHUB_OUTPUT=str(output)).code == 0
+    assert output.read_text(encoding="utf-8") == said
