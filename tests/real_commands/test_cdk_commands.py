@@ -79,10 +79,6 @@ def synth(environment: str, cli: str = "npx --yes aws-cdk@2.1148.1") -> list[str
     ("files", "lines"),
     [
         (NODE, ["npm ci", "npm run lint"]),
-        (
-            {**APP, "package.json": "{}", "tsconfig.json": "", "yarn.lock": "# v1\n"},
-            ["npx --yes yarn@1.22.22 install --frozen-lockfile", "npx --no -- tsc --noEmit"],
-        ),
         ({**APP, "package.json": "{}"}, []),
         (PYTHON, ["uvx ruff@0.17.6 check --select E4,E7,E9,F ."]),
         (
@@ -90,7 +86,7 @@ def synth(environment: str, cli: str = "npx --yes aws-cdk@2.1148.1") -> list[str
             ["uvx ruff@0.17.6 check .", "uvx ruff@0.17.6 format --check ."],
         ),
     ],
-    ids=["script", "typescript", "javascript", "python", "rules"],
+    ids=["script", "no script", "python", "rules"],
 )
 def test_lint(machine: Runner, tmp_path: Path, files: dict[str, str], lines: list[str]) -> None:
     project = write(tmp_path / "infra", files)
@@ -106,10 +102,11 @@ def test_lint(machine: Runner, tmp_path: Path, files: dict[str, str], lines: lis
         ({"cdk.json": "", "go.mod": ""}, ["go test ./..."]),
         ({"cdk.json": "", "pom.xml": ""}, ["mvn --batch-mode --no-transfer-progress test"]),
         ({"cdk.json": "", "src/App.sln": ""}, ["dotnet test src"]),
+        ({**APP, "package.json": "{}"}, []),
         ({**APP, "package.json": '{"scripts": {"test": "echo no test specified"}}'}, []),
         ({"cdk.json": "", "build.gradle": ""}, []),
     ],
-    ids=["script", "go", "java", "dotnet", "placeholder", "unknown"],
+    ids=["script", "go", "java", "dotnet", "no script", "placeholder", "unknown"],
 )
 def test_tests(machine: Runner, tmp_path: Path, files: dict[str, str], lines: list[str]) -> None:
     project = write(tmp_path / "infra", files)
@@ -121,17 +118,14 @@ def test_tests(machine: Runner, tmp_path: Path, files: dict[str, str], lines: li
 @pytest.mark.parametrize(("status", "code"), [(0, 0), (5, 0), (1, 1)])
 def test_tests_of_an_app_in_python(machine: Runner, tmp_path: Path, status: int, code: int) -> None:
     project = write(tmp_path / "infra", {**PYTHON, "requirements-dev.txt": "pytest\n"})
-    python = machine.tools / "python"
-    python.unlink()
-    python.write_text(f"#!/bin/sh\nexit {status}\n", encoding="utf-8")
-    python.chmod(0o755)
+    (machine.tools / "uv").rename(machine.tools / "stub/uv")
+    uv = f'#!/bin/sh\n{machine.tools}/stub/uv "$@"\nexit {status}\n'
+    (machine.tools / "uv").write_text(uv, encoding="utf-8")
+    (machine.tools / "uv").chmod(0o755)
     outcome = machine.run("infra/test", project)
     assert outcome.code == code and len(outcome.notices) == (status == 5)
-    assert machine.lines[1:] == [
-        "uv pip install --quiet --requirements requirements.txt"
-        " --requirements requirements-dev.txt",
-        "uv pip install --quiet pytest",
-    ]
+    files = "--with-requirements requirements.txt --with-requirements requirements-dev.txt"
+    assert machine.lines == [f"uv run --no-project {files} --with pytest python -m pytest"]
 
 
 @pytest.mark.parametrize("job", ["lint", "test"])
@@ -143,35 +137,43 @@ def test_what_fails(machine: Runner, tmp_path: Path, job: str) -> None:
 # Build
 
 
-PNPM = {"package.json": "{}", "pnpm-lock.yaml": ""}
+NPX = "npx --yes aws-cdk@2.1148.1"
+PACKAGES = {**APP, "package.json": "{}"}
 
 
 @pytest.mark.parametrize(
-    ("files", "install"),
+    ("files", "install", "cli"),
     [
-        (NODE, ["npm ci"]),
-        ({**APP, "package.json": "{}"}, ["npm install"]),
-        ({**APP, **PNPM}, ["npx --yes pnpm@10.34.8 install --frozen-lockfile"]),
+        (NODE, ["npm ci"], NPX),
+        (PACKAGES, ["npm install"], NPX),
         (
-            {**APP, "package.json": "{}", "yarn.lock": "__metadata:\n"},
+            {**PACKAGES, "pnpm-lock.yaml": ""},
+            ["npx --yes pnpm@10.34.8 install --frozen-lockfile"],
+            NPX,
+        ),
+        (
+            {**PACKAGES, "yarn.lock": "# v1\n"},
+            ["npx --yes yarn@1.22.22 install --frozen-lockfile"],
+            NPX,
+        ),
+        (
+            {**PACKAGES, "yarn.lock": "__metadata:\n"},
             ["npx --yes @yarnpkg/cli-dist@4.18.1 install --immutable"],
+            NPX,
         ),
-        ({**PYTHON, "uv.lock": ""}, ["uv sync --quiet --active --locked"]),
-        (PYTHON, ["uv pip install --quiet --requirements requirements.txt"]),
-        (
-            {"cdk.json": "", "pyproject.toml": ""},
-            ["uv pip install --quiet --requirements pyproject.toml"],
-        ),
-        ({"cdk.json": "", "go.mod": ""}, []),
+        ({**PYTHON, "uv.lock": ""}, [], f"uv run --locked {NPX}"),
+        (PYTHON, [], f"uv run --no-project --with-requirements requirements.txt {NPX}"),
+        ({"cdk.json": "", "go.mod": ""}, [], NPX),
     ],
 )
 def test_the_assembly_says_what_made_it(
-    machine: Runner, tmp_path: Path, files: dict[str, str], install: list[str]
+    machine: Runner, tmp_path: Path, files: dict[str, str], install: list[str], cli: str
 ) -> None:
+    script(machine.tools / "uv", machine.tools / "stub/uv")
     project = write(tmp_path / "infra", {**files, "cdk.out/of-another-time": ""})
     outcome = machine.run("infra/build", project)
     assert outcome.code == 0, outcome.output
-    assert [line for line in machine.lines if "uv venv" not in line] == install + synth("dev")
+    assert machine.lines == install + synth("dev", cli)
     assert {file.name for file in (project / "cdk.out").iterdir()} == {
         "manifest.json",
         "cli-version.txt",
@@ -187,20 +189,15 @@ def test_nothing_follows_what_failed(machine: Runner, tmp_path: Path, failing: s
     assert machine.lines[-1].startswith(failing) and not (project / "cdk.out").exists()
 
 
-@pytest.mark.parametrize("workspace", [True, False], ids=["workspace", "another project"])
-def test_a_lock_file_above(machine: Runner, tmp_path: Path, workspace: bool) -> None:
-    """A workspace's counts, and its command line; any other project's does not."""
-    root = write(tmp_path / "root", {"package.json": '{"private": true}', "pnpm-lock.yaml": ""})
-    if workspace:
-        write(root, {"pnpm-workspace.yaml": ""})
-        own_cli(machine, root)
-    project = write(root / "infra", {**APP, "package.json": "{}", "blocks/a.js": ""})
+def test_a_workspace(machine: Runner, tmp_path: Path) -> None:
+    """Its lock file is above, and so may be the command line."""
+    root = write(tmp_path / "root", {"package.json": "{}", "pnpm-lock.yaml": ""})
+    own_cli(machine, root)
+    project = write(root / "infra", {**PACKAGES, "blocks/a.js": ""})
     assert machine.run("infra/build", project).code == 0
-    if workspace:
-        pnpm = "npx --yes pnpm@10.34.8 install --frozen-lockfile"
-        assert machine.lines == [pnpm, *synth("dev", "cdk")]
-    else:
-        assert machine.lines == ["npm install", *synth("dev")]
+    pnpm = "npx --yes pnpm@10.34.8 install --frozen-lockfile"
+    assert machine.lines == [pnpm, *synth("dev", "cdk")]
+    assert [call["folder"] for call in machine.recorded][:2] == [str(root), str(project)]
 
 
 def test_a_pull_request_synthesizes_every_environment(machine: Runner, tmp_path: Path) -> None:
@@ -212,19 +209,11 @@ def test_a_pull_request_synthesizes_every_environment(machine: Runner, tmp_path:
     assert machine.lines == ["npm ci", *(s for e in environments for s in synth(e, "cdk"))]
 
 
-# Security
-
-
-def test_no_rules_for_a_scan_are_worth_a_notice(machine: Runner, tmp_path: Path) -> None:
-    outcome = machine.run("infra/security", write(tmp_path / "infra", NODE))
-    assert outcome.code == 0 and len(outcome.notices) == 1 and machine.lines == []
-
-
 @pytest.mark.parametrize(
     ("job", "environments", "rules"),
     [
-        ("infra/security", ["dev"], ".checkov.yml"),
-        ("pull-request/infra-security", ["dev", "test", "prd"], ".checkov.yaml"),
+        ("infra/build", ["dev"], ".checkov.yml"),
+        ("pull-request/infra-build", ["dev", "test", "prd"], ".checkov.yaml"),
     ],
 )
 def test_the_templates_are_scanned(
@@ -272,19 +261,18 @@ def test_no_stacks_means_all(machine: Runner, tmp_path: Path) -> None:
     [
         ({".nvmrc": "22", ".node-version": "20"}, "infra/.nvmrc"),
         ({"package.json": '{"engines": {"node": ">=22"}}'}, "infra/package.json"),
-        ({"package.json": '{"dependencies": {}}'}, None),
-        ({}, None),
+        ({"package.json": '{"dependencies": {}}'}, ""),
+        ({"package.json": "{}", "../.nvmrc": "22"}, ".nvmrc"),
     ],
 )
 def test_the_version_of_node(
-    machine: Runner, tmp_path: Path, files: dict[str, str], found: str | None
+    machine: Runner, tmp_path: Path, files: dict[str, str], found: str
 ) -> None:
     project = write(tmp_path / "infra", {**APP, **files})
     output = write(tmp_path, {"output": ""}) / "output"
     setup = Runner(tmp_path / "setup", {"read": Step(READ, {"GITHUB_OUTPUT": str(output)})})
     assert setup.run("read", project).code == 0
-    text = output.read_text(encoding="utf-8")
-    assert text == (f"version-file={found}\n" if found else "")
+    assert output.read_text(encoding="utf-8") == f"version-file={found}\n"
 
 
 # Found
