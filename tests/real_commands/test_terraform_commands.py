@@ -201,9 +201,8 @@ def test_rules_of_a_root_modules_own(stubs: Stubs, tmp_path: Path) -> None:
     assert stubs.lines[1:] == ["tflint --init", "tflint"]
 
 
-@pytest.mark.parametrize("file", ["main.tf", "main.tf.json"])
-def test_the_path_itself_comes_first(stubs: Stubs, tmp_path: Path, file: str) -> None:
-    project = write(tmp_path / "infra", {file: "", **modules(*FOLDERS)})
+def test_the_path_itself_comes_first(stubs: Stubs, tmp_path: Path) -> None:
+    project = write(tmp_path / "infra", modules(".", *FOLDERS))
     assert stubs.run("deploy", project).code == 0
     assert stubs.in_pull_request("test", project).code == 0
     assert set(stubs.folders) == {"infra"}
@@ -216,9 +215,8 @@ def test_folders_come_in_order(stubs: Stubs, tmp_path: Path) -> None:
     assert set(stubs.folders) == {"infra/environments/dev"}
 
 
-@pytest.mark.parametrize("file", ["main.tofu", "main.tofu.json"])
-def test_files_of_opentofus_own(stubs: Stubs, tmp_path: Path, file: str) -> None:
-    project = write(tmp_path / "infra", modules("envs/dev", file=file))
+def test_files_of_opentofus_own(stubs: Stubs, tmp_path: Path) -> None:
+    project = write(tmp_path / "infra", modules("envs/dev", file="main.tofu"))
     outcome = stubs.run("deploy", project)
     assert outcome.code == (0 if stubs.tool == "tofu" else 1)
 
@@ -313,7 +311,7 @@ NEAREST = {
     "the root module's own": (["envs/dev", "."], "dev", "envs/dev"),
     "the path's": (["."], "dev", "."),
     "another environment's": (["envs/prd", "."], "dev", "."),
-    "a pull request": (["environments/prd", "test", "."], "dev test prd", "test"),
+    "a pull request": (["envs/test", "environments/dev", "."], "dev test", "environments/dev"),
 }
 
 
