@@ -158,6 +158,59 @@ def test_more_than_fifty_workflows_are_caught(tmp_path: Path, called: int, caugh
     assert [finding.rule for finding in found] == ["called"] * caught, describe(found)
 
 
+PARTS = """\
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - run: make
+
+      - run: test
+  two:
+    runs-on: ubuntu-latest
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("", "", ""),
+        ("  two:", "  one:", "key-duplicates"),
+        ("  two:", "    steps: []\n  two:", "key-duplicates"),
+        ("jobs:", "jobs: {}\njobs:", "key-duplicates"),
+        ("  two:", "\n\n  two:", "empty-lines"),
+        ("\n      - run: test", "\n\n      - run: test", "empty-lines"),
+        ("      - run: test", "    # wrong\n      - run: test", "comments-indentation"),
+        ("latest\n    steps", "latest \n    steps", "trailing-spaces"),
+        ("  two:", "  two", "syntax"),
+    ],
+)
+def test_a_file_is_linted_as_a_whole_though_read_in_parts(
+    tmp_path: Path, old: str, new: str, rule: str
+) -> None:
+    write(tmp_path, "a.yml", f"permissions: {{}}\n\n{PARTS.replace(old, new, 1)}")
+    assert {f.rule for f in validate(tmp_path, only=["yamllint"])} == ({rule} if rule else set())
+
+
+def test_what_is_known_of_a_text_is_said_of_each_file_that_holds_it(root: Path) -> None:
+    edit(root, "python-dev.yml", "persist-credentials: false", "fetch-depth: 1")
+    text = (root / FOLDER / "python-dev.yml").read_text(encoding="utf-8")
+    files = {f"{FOLDER}/python-dev.yml"}
+    for name in ("python-dev.yml", "again.yml", "more.yml"):
+        write(root, name, text)
+        files.add(f"{FOLDER}/{name}")
+        for only in ("zizmor", "expressions"):
+            assert {f.file for f in validate(root, only=[only])} == files
+
+
+def test_what_was_not_audited_is_not_taken_for_good(root: Path) -> None:
+    edit(root, "python-dev.yml", "persist-credentials: false", "fetch-depth: 1")
+    write(root, "broken.yml", "on: [\n")
+    assert {f.rule for f in validate(root, only=["zizmor"])} == {"unreadable"}
+    (root / FOLDER / "broken.yml").unlink()
+    assert {f.rule for f in validate(root, only=["zizmor"])} == {"artipacked"}
+
+
 def test_script_for_another_shell_is_left_alone(root: Path) -> None:
     edit(root, "python-dev.yml", "shell: bash", "shell: pwsh")
     edit(root, "python-dev.yml", "run: zip", "run: $Unused = `zip")
