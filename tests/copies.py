@@ -1,7 +1,7 @@
 """Copies of the template, made in this process: an import of Copier costs a second, a copy 0.1.
 
 There are hundreds in a run of the tests. So what is the same in each of them is done once (see
-`work_once`), and the hook runs in this process too. `copier_command` changes nothing of Copier.
+`work_once`), and the hook runs in this process too. `copier_process` changes nothing of Copier.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -156,10 +157,10 @@ def copy(template: Path, destination: Path, answers: Mapping[str, Any]) -> Path:
     return destination
 
 
-def copier_command(
+def copier_process(
     template: Path, destination: Path, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """The real command, in a process of its own, without a terminal."""
+    """The real command, as people start it, without a terminal."""
     command = [script("copier"), "copy", "--trust", "--defaults", *arguments]
     return subprocess.run(
         [*command, str(template), str(destination)],
@@ -169,6 +170,18 @@ def copier_command(
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
+
+
+def copier_command(
+    template: Path, destination: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """The same in a process that has its imports behind it, where systems fork: see forked.py."""
+    if os.name == "nt":
+        return copier_process(template, destination, *arguments)
+    import forked
+
+    command = ["copier", "copy", "--trust", "--defaults", *arguments]
+    return forked.run([*command, str(template), str(destination)])
 
 
 def example(name: str) -> dict[str, Any]:

@@ -16,9 +16,9 @@ import copier
 import pytest
 import yaml
 from copier._cli import CopierApp
-from copies import copier_command, copy, example, export_template, tree
+from copies import copier_process, copy, example, export_template, tree
 from offline_github.repository import git
-from toolbox import EXAMPLES, script
+from toolbox import EXAMPLES
 from validators import validate
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -86,7 +86,7 @@ def test_for_real(template: Path, own: Path) -> None:
     write(own, **{DOCS: "# Ours\n"})
 
     def run() -> tuple[int, str]:
-        done = copier_command(template, own, ANSWERS)
+        done = copier_process(template, own, ANSWERS)
         return done.returncode, ANSI.sub("", done.stdout + done.stderr).strip()
 
     assert refused(own, run) == (
@@ -240,16 +240,10 @@ def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
 @pytest.mark.parametrize("key", ["y", "n"])
 def test_at_a_terminal_each_is_asked_about(key: str, template: Path, own: Path) -> None:
     import pexpect
+    from terminal import Terminal
 
     write(own, **{DOCS: "# Ours\n"})
-    session = pexpect.spawn(
-        script("copier"),
-        ["copy", "--trust", "--defaults", ANSWERS, str(template), str(own)],
-        dimensions=(60, 400),
-        encoding="utf-8",
-        timeout=20,
-        env={**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "LC_ALL": "C.UTF-8"},
-    )
+    session = Terminal("copier", "copy", "--trust", "--defaults", ANSWERS, template, own)
     session.expect_exact(f"Overwrite {DOCS}?")
     session.send(key)
     session.expect(pexpect.EOF)

@@ -6,7 +6,6 @@ Each session ends with the very files that the same answers make without a termi
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any
 
 import pytest
 from copies import copy, tree
-from toolbox import ROOT, script
+from toolbox import ROOT
 
 if sys.platform == "win32":
     pytest.skip("pexpect needs the terminals of Unix", allow_module_level=True)
 
 import pexpect
+from terminal import Terminal
 
 ENTER = "\r"
 DOWN = "\x1b[B"
@@ -53,18 +53,11 @@ CHECK = {
 
 
 class Session:
-    """`copier copy` in a terminal so wide that no line breaks."""
+    """`copier copy` in a terminal."""
 
     def __init__(self, template: Path, destination: Path, *arguments: str) -> None:
-        self.process = pexpect.spawn(
-            script("copier"),
-            ["copy", "--trust", *arguments, str(template), str(destination)],
-            dimensions=(60, 400),
-            encoding="utf-8",
-            timeout=9,
-            # Otherwise each prompt waits a second for the terminal to say where its cursor is.
-            env={**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "LC_ALL": "C.UTF-8"},
-        )
+        command = ("copy", "--trust", *arguments, template, destination)
+        self.process = Terminal("copier", *command)
 
     def asks(self, question: str) -> None:
         """Wait for a question; what comes next is typed at it."""

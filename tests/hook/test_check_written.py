@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from copies import copier_command, copy, example
+from copies import copier_command, copier_process, copy, example
 from toolbox import EXAMPLES
 
 ORCHESTRATOR = ".github/workflows/orchestrator-dev.yml"
@@ -154,7 +154,7 @@ def test_own_files_and_jobs_are_no_difference(template: Path, repository: Path) 
 
 def test_success_says_the_order_and_what_is_next(template: Path, tmp_path: Path) -> None:
     answers = f"--data-file={EXAMPLES / 'lambda.yml'}"
-    done = copier_command(template, tmp_path / "copy", "--quiet", answers)
+    done = copier_process(template, tmp_path / "copy", "--quiet", answers)
     assert done.returncode == 0
     assert done.stdout.strip().splitlines() == [
         "Pipelines for 2 components, deployed in this order:",

@@ -1,0 +1,131 @@
+"""Copier's command in a process of its own that has its imports behind it, and its compiling.
+
+A process that has done both once is forked for each command. What `copies.work_once` keeps is kept
+there too; that the command which people start does the same is shown by those tests that start it:
+see `copies.copier_process`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class Command:
+    """One that runs, with these files as its 0, 1 and 2."""
+
+    def __init__(
+        self,
+        words: Sequence[str | Path],
+        files: tuple[int, int, int],
+        cwd: Path | str = ".",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.ended, tell = os.pipe()
+        variables = {**os.environ, **(environment or {})}
+        given = [[str(word) for word in words], str(Path(cwd).resolve()), variables]
+        message = json.dumps(given).encode() + b"\n"
+        sent = socket.send_fds(_server(), [message], [*files, tell])
+        _server().sendall(message[sent:])
+        os.close(tell)
+
+    def wait(self) -> int:
+        """The exit code; -1 if it was killed."""
+        with open(self.ended, "rb") as file:  # noqa: PTH123
+            said = file.read()
+        return int(said) if said else -1
+
+
+def run(words: Sequence[str | Path], cwd: Path | str = ".") -> subprocess.CompletedProcess[str]:
+    """Without a terminal."""
+    with (
+        open(os.devnull, "rb") as nothing,  # noqa: PTH123
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        code = Command(words, (nothing.fileno(), out.fileno(), err.fileno()), cwd).wait()
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read().decode("utf-8"))
+    return subprocess.CompletedProcess(words, code, *said)
+
+
+@functools.cache
+def _server() -> socket.socket:
+    """The process that is forked. It ends when this one does."""
+    ours, its = socket.socketpair()
+    subprocess.Popen(
+        [sys.executable, __file__, str(its.fileno())],
+        pass_fds=[its.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    its.close()
+    return ours
+
+
+def _become(words: list[str], cwd: str, environment: dict[str, str], files: list[int]) -> None:
+    """Be this command, at this terminal if it is one; then tell its exit code."""
+    from copier._cli import CopierApp
+
+    code: int | None = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        for number, file in enumerate(files[:3]):
+            os.dup2(file, number)
+            os.close(file)
+        if os.isatty(0):
+            fcntl.ioctl(0, termios.TIOCSCTTY)
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(environment)
+        for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+            setattr(sys, name, open(number, mode, 1, "utf-8", closefd=False))  # noqa: SIM115
+        _, code = CopierApp.run(words, exit=False)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.write(files[3], str(code or 0).encode())
+        finally:
+            os._exit(0)
+
+
+def _serve(descriptor: int) -> None:
+    sys.path.insert(0, str(Path(__file__).parent.parent / "extensions"))
+    import copies  # noqa: F401
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(fileno=descriptor) as tests:
+        while True:
+            message, files, _, _ = socket.recv_fds(tests, 65536, 4)
+            while message and not message.endswith(b"\n"):
+                message += tests.recv(65536)
+            if not message:
+                return
+            if not os.fork():
+                tests.close()
+                _become(*json.loads(message), files)
+            for file in files:
+                os.close(file)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))
