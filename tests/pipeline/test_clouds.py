@@ -288,7 +288,7 @@ DOWNLOAD = {"actions": "read", "contents": "read"}
 # Each code type with every job that it can have: what its jobs may do without any cloud. A
 # deployment downloads what its own build made.
 ALONE: dict[str, dict[str, dict[str, str]]] = {
-    "cdk": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
+    "cdk": {"lint": READ, "test": READ, "build": READ, "deploy": DOWNLOAD},
     "docker": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "dotnet": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
     "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
