@@ -105,15 +105,6 @@ STUBS = {
 while [ $# -gt 1 ] && [ "$1" != -c ]; do shift; done
 [ $# -lt 2 ] || echo uv > "$2" # the zip
 """,
-    # What is rendered runs the images that it was told.
-    "helm": """\
-[ "$1" != package ] || echo helm > "$4/shop-1.2.3.tgz"
-[ "$1" = template ] || exit 0
-while [ $# -gt 0 ]; do
-  if [ "$1" = --values ]; then sed -nE 's/.*"image": "(.*)".*/image: \\1/p' "$2"; fi
-  shift
-done
-""",
     "kubectl": """\
 [ "$1" = kustomize ] || exit 0
 for folder; do :; done
@@ -125,6 +116,14 @@ sed -nE "s/.*newName: '(.*)', digest: '(.*)'.*/image: \\1@\\2/p" "$folder/kustom
         for file in (sample / ".stubs").glob("*")
     },
 }
+# What is rendered runs the image that it was told.
+STUBS["helm"] = """\
+[ "$1" != package ] || { mkdir -p chart && echo helm > chart/shop-1.2.3.tgz; }
+[ "$1" = template ] || exit 0
+for option; do
+  sed -nE 's/^--set-string=.*repository=([^,]+).*digest=([^,]+)$/image: \\1@\\2/p' <<< "$option"
+done
+"""
 # Each package holds something else.
 STUBS["go"] += '[ "$1" != build ] || { mkdir -p bin && echo go > bin/shop; }\n'
 STUBS["dotnet"] += (
