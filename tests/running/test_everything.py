@@ -62,12 +62,15 @@ ALL = {"lint", "test", "security", "build", "deploy"}
 JOBS = {
     **dict.fromkeys(COMPONENTS, ALL),
     # A Lambda is deployed by Terraform, an image by Kubernetes; plans are made where they are
-    # applied; manifests are tested by rendering them.
+    # applied; manifests and charts are tested by rendering them, an assembly is scanned with its
+    # synthesis.
     "python": ALL - {"deploy"},
     "docker": ALL - {"deploy"},
     "terraform": ALL - {"build"},
     "opentofu": ALL - {"build"},
     "kubernetes": ALL - {"test"},
+    "helm": ALL - {"test"},
+    "cdk": ALL - {"security"},
     "generic": {"test", "deploy"},
 }
 MADE = {
