@@ -52,7 +52,15 @@ def install_python_packages(extra: str | None) -> None:
         return
     if not VENV.exists():
         venv.create(VENV, with_pip=True)
-    run(SCRIPTS / "python", "-m", "pip", "install", "--quiet", *packages)
+    pip = (SCRIPTS / "python", "-m", "pip", "install", "--quiet")
+    if not (uv := [package for package in packages if package.startswith("uv==")]):
+        run(*pip, *packages)
+    else:
+        # uv takes a quarter of pip's time; where it does not know pip's index, pip does it all.
+        run(*pip, *uv)
+        command = [SCRIPTS / "uv", "pip", "install", "--quiet", "--python", SCRIPTS / "python"]
+        if subprocess.run([*map(str, command), *packages], cwd=ROOT).returncode:
+            run(*pip, *packages)
     stamp.write_text(wanted, encoding="utf-8")
 
 
