@@ -51,7 +51,7 @@ GO = {
     "env CGO_ENABLED": "1",
     "list -m": "example.com/app",
     "list -f *.Name*": "example.com/app",
-    "list -f *.Target*": "/root/go/bin/app",
+    "list -f *.Target*": "/home/runner/go/bin/app",
     "list -f *.TestGoFiles*": "example.com/app",
     "env GOPROXY": "https://proxy.example,direct",
     "build *-o bin/ *": "!mkdir -p bin && touch bin/app",
@@ -267,7 +267,7 @@ def test_binaries(machine: Machine, tmp_path: Path) -> None:
     machine.answer(
         {
             "list -f *.Name*": "example.com/app/cmd/a\nexample.com/app/cmd/b",
-            "list -f *.Target*": "/root/go/bin/a\n/root/go/bin/b",
+            "list -f *.Target*": "/home/runner/go/bin/a\n/home/runner/go/bin/b",
         }
     )
     outcome = machine.runner.run("app/build", project, GOARCH="arm64")
