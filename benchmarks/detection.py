@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "extensions"))
 
 from pipeline.catalogue import load_catalogue  # noqa: E402
-from pipeline.proposal import listing  # noqa: E402
+from pipeline.detection import find_components  # noqa: E402
+from pipeline.found_edges import find_edges  # noqa: E402
 from pipeline.repository_files import CHARACTERS, RepositoryFiles  # noqa: E402
 
 LABELS = ROOT / "tests" / "detection" / "labels"
@@ -73,7 +74,8 @@ def main(folder: Path, labels: Path = LABELS) -> None:
         if files is None:
             continue
         start = time.perf_counter()
-        found, edges = listing(files, catalogue.code_types)
+        found = find_components(files, catalogue.code_types)
+        edges = find_edges(files, found)
         seconds = time.perf_counter() - start
         known = {it.name: f"{it.code_type.name} {it.path}" for it in found}
         wanted = {f"{it['code_type']} {it['path']}" for it in label.get("components", [])}

@@ -22,7 +22,7 @@ import copier._template
 import dunamai
 from copies import export_template
 from offline_github.repository import git
-from toolbox import ROOT
+from toolbox import ROOT, script
 
 Edit = Callable[[Path], object]
 
@@ -57,6 +57,19 @@ def update(repository: Path, **options: Any) -> None:
     """`copier update --defaults --trust`; `vcs_ref=CURRENT` keeps the template's version."""
     options = {"defaults": True, "overwrite": True, "unsafe": True, "quiet": True, **options}
     copier.run_update(repository, **options)
+
+
+def copier_here(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The real command in a repository, without a terminal: what a bot sees."""
+    return subprocess.run(
+        [script("copier"), *arguments],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
 
 
 CURRENT = copier.VcsRef.CURRENT

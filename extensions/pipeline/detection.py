@@ -18,7 +18,15 @@ from .code_types import CodeType, Detect
 from .components import RESERVED
 from .errors import AnswerError
 from .names import NAME_LENGTH, check_path
-from .repository_files import RepositoryFiles, compiled, is_in, is_in_any, join, words
+from .repository_files import (
+    RepositoryFiles,
+    compiled,
+    is_in,
+    is_in_any,
+    join,
+    upwards,
+    words,
+)
 
 ENVIRONMENTS = words(
     "dev develop development test testing qa int integration stage staging uat acc acceptance",
@@ -68,21 +76,17 @@ def find_components(
     files: RepositoryFiles, code_types: Mapping[str, CodeType]
 ) -> tuple[Found, ...]:
     """What lies where, sorted by code type and path; each with a name of its own."""
-    found = {
-        name: _of_type(files, code_type, code_type.detect)
-        for name, code_type in sorted(code_types.items())
-        if code_type.detect
-    }
-    for name in sorted(found):
-        for replaced in (code_types[name].detect or _NOTHING).replaces:
-            for it in found[name]:
-                found[replaced] = [
-                    other for other in found.get(replaced, []) if not is_in(other.path, it.path)
-                ]
+    detects = {name: t.detect for name, t in sorted(code_types.items()) if t.detect}
+    found = {name: _of_type(files, code_types[name], detect) for name, detect in detects.items()}
+    for name, detect in detects.items():
+        for replaced in found.keys() & set(detect.replaces):
+            places = {it.path for it in found[name]}
+            found[replaced] = [
+                other
+                for other in found[replaced]
+                if not any(is_in(other.path, place) for place in places)
+            ]
     return _named([it for name in sorted(found) for it in found[name] if is_safe(it.path)])
-
-
-_NOTHING = Detect(files=())
 
 
 def is_safe(path: str) -> bool:
@@ -157,14 +161,14 @@ def _without_environments(folders: Mapping[str, list[str]], nested: bool) -> dic
     """
     beside: dict[str, set[str]] = {}
     for folder in folders:
-        for outer in _upwards(folder):
+        for outer in upwards(folder):
             parent, name = posixpath.split(outer)
             if name.lower() in ENVIRONMENTS and (nested or outer == folder):
                 beside.setdefault(parent, set()).add(name)
     result: dict[str, list[str]] = {}
     for folder, marker in folders.items():
         home = folder
-        for outer in _upwards(folder) if nested else [folder]:
+        for outer in upwards(folder) if nested else [folder]:
             parent, name = posixpath.split(outer)
             within = posixpath.basename(parent).lower() in OF_ENVIRONMENTS
             if name.lower() in ENVIRONMENTS and (within or len(beside[parent]) > 1):
@@ -173,15 +177,6 @@ def _without_environments(folders: Mapping[str, list[str]], nested: bool) -> dic
             home = posixpath.dirname(home) or "."
         result.setdefault(home, marker)
     return result
-
-
-def _upwards(folder: str) -> list[str]:
-    """A folder and those that it lies in, the root aside."""
-    outer = []
-    while folder not in ("", "."):
-        outer.append(folder)
-        folder = posixpath.dirname(folder)
-    return outer
 
 
 def _components(
@@ -223,7 +218,7 @@ def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: s
     markers = code_type.detect.files if code_type.detect else ()
     if {".", "./"} & set(every) and not named and files.only(folder, markers):
         return "."  # a folder of Dockerfiles, each of which copies all there is
-    outer = [*_upwards(folder), "."]
+    outer = [*upwards(folder), "."]
     there = [
         sum(files.exists(join(each, name.split("*")[0].rstrip("/") or ".")) for name in named)
         for each in outer

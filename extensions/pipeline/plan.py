@@ -296,6 +296,11 @@ class Plan:
         return self.answers.environments
 
     @property
+    def calls(self) -> bool:
+        """Whether orchestrators call components' workflows, so that all is one run."""
+        return self.answers.orchestration == "call"
+
+    @property
     def dispatches(self) -> bool:
         """Whether orchestrators start each component's workflow as a run of its own."""
         return self.answers.orchestration == "dispatch"

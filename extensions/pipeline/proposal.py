@@ -216,15 +216,17 @@ def _entry(consumer: str, producer: Found, takes: list[FoundEdge]) -> dict[str, 
 def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Entries of one consumer that take the same are one."""
     merged: list[dict[str, Any]] = []
+    alike: dict[tuple[Any, ...], dict[str, Any]] = {}
     for entry in entries:
-        for other in merged:
-            if {**other, "depends_on": 0} == {**entry, "depends_on": 0} and not entry.get(
-                "artifacts"
-            ):
-                other["depends_on"] = [*other["depends_on"], *entry["depends_on"]]
-                break
-        else:
+        if entry.get("artifacts"):  # of this producer alone
             merged.append(entry)
+            continue
+        # Everything and nothing are two things; both may be taken of several producers.
+        first = alike.setdefault((entry["code_type"], "artifacts" in entry), entry)
+        if first is entry:
+            merged.append(entry)
+        else:
+            first["depends_on"] = [*first["depends_on"], *entry["depends_on"]]
     return merged
 
 
@@ -264,11 +266,3 @@ def _table(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> str:
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
-
-
-def listing(
-    files: RepositoryFiles, code_types: Mapping[str, CodeType]
-) -> tuple[tuple[Found, ...], tuple[FoundEdge, ...]]:
-    """Components and edges as they are found, for `benchmarks/detection.py`."""
-    found = find_components(files, code_types)
-    return found, find_edges(files, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import fnmatch
+import itertools
 import os
 import posixpath
 import re
@@ -185,11 +186,17 @@ def is_in(folder: str, outer: str) -> bool:
 
 def is_in_any(folder: str, outer: Collection[str], above: str = ".") -> bool:
     """Whether a folder is one of some others, or lies in one of them; they lie in `above`."""
-    while folder and folder != above:
-        if folder in outer:
-            return True
+    inside = itertools.takewhile(lambda each: each != above, upwards(folder))
+    return any(each in outer for each in inside)
+
+
+def upwards(folder: str) -> list[str]:
+    """A folder and those that it lies in, the root aside."""
+    outer = []
+    while folder not in ("", "."):
+        outer.append(folder)
         folder = posixpath.dirname(folder)
-    return False
+    return outer
 
 
 def join(folder: str, path: str) -> str:

@@ -135,11 +135,7 @@ def set_up(plan: Plan) -> SetUp:
             Publisher(
                 component=workflow.component.name,
                 file=workflow.file,
-                run_file=(
-                    orchestrator_file(workflow.environment)
-                    if plan.answers.orchestration == "call"
-                    else workflow.file
-                ),
+                run_file=(orchestrator_file(workflow.environment) if plan.calls else workflow.file),
                 environments=job.environments,
                 tag=workflow.environment.source,
             )

@@ -15,6 +15,7 @@ import yaml
 from copies import export_template
 from offline_github.repository import git
 from toolbox import ROOT, script
+from updates import commit, copier_here
 from validators import validate
 
 PAGE = (ROOT / "docs" / "update.md").read_text(encoding="utf-8")
@@ -41,12 +42,6 @@ gh() {
   case "$1 $2" in "pr list") echo "$OPEN" ;; esac
 }
 """
-
-
-def commit(repository: Path) -> None:
-    git("add", "--all", cwd=repository)
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
-    git(*identity, "commit", "--quiet", "--allow-empty", "--message", "All", cwd=repository)
 
 
 @pytest.fixture
@@ -160,15 +155,3 @@ def test_a_conflict_stops_a_bot(repository: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert file.read_text(encoding="utf-8") == before
     assert "_commit: v0.1.0" in (repository / ".copier-answers.yml").read_text("utf-8")
-
-
-def copier_here(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [script("copier"), *arguments],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-    )

@@ -16,9 +16,10 @@ import copier
 import pytest
 import yaml
 from copier._cli import CopierApp
-from copies import copier_process, copy, example, export_template, tree
+from copies import copier_process, copy, example, tree
 from offline_github.repository import git
 from toolbox import EXAMPLES
+from updates import commit, template_versions
 from validators import validate
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -65,12 +66,6 @@ def refused(repository: Path, run: Callable[[], tuple[int, str]]) -> str:
     assert tree(repository) == before
     assert len(said.splitlines()) == 1, said
     return said
-
-
-def commit(repository: Path) -> None:
-    git("add", "--all", cwd=repository)
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
-    git(*identity, "commit", "--quiet", "--message", "All", cwd=repository)
 
 
 def test_files_of_ones_own_are_all_named(command: Command, own: Path) -> None:
@@ -196,11 +191,7 @@ def test_answers_of_ours_whose_template_has_moved(
 @pytest.fixture
 def versions(tmp_path: Path) -> Path:
     """The template as a git repository with a version."""
-    folder = export_template(tmp_path / "versions")
-    git("init", "--quiet", cwd=folder)
-    commit(folder)
-    git("tag", "v1.0.0", cwd=folder)
-    return folder
+    return template_versions(tmp_path / "versions")
 
 
 def test_two_templates_side_by_side(versions: Path, own: Path) -> None:

@@ -15,8 +15,16 @@ import pytest
 from copier.errors import TaskError
 from copies import example, tree
 from offline_github.repository import git
-from toolbox import script
-from updates import CURRENT, clone_once, commit, generate, replace, template_versions, update
+from updates import (
+    CURRENT,
+    clone_once,
+    commit,
+    copier_here,
+    generate,
+    replace,
+    template_versions,
+    update,
+)
 
 FLOWS = ".github/workflows"
 LAST_LINE = "# Own jobs go below this line"
@@ -188,16 +196,7 @@ def bump(repository: Path) -> None:
 
 
 def copier_update(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The real command: what a bot sees."""
-    return subprocess.run(
-        [script("copier"), "update", "--trust", "--defaults", "--quiet", *arguments],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-    )
+    return copier_here(repository, "update", "--trust", "--defaults", "--quiet", *arguments)
 
 
 def test_a_conflict_stops_a_bot(repository: Path) -> None:
