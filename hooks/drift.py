@@ -317,8 +317,28 @@ def _without_pin(line: str) -> str:
 
 
 def _difference(before: list[str], after: list[str], context: int = 1) -> list[str]:
-    """The lines that differ, without the two that name files."""
-    return list(difflib.unified_diff(before, after, lineterm="", n=context))[2:]
+    """The lines that differ, as `difflib.unified_diff` has them below the names of files.
+
+    That one does not match frequent lines in long files, and tells of more than was changed.
+    """
+    lines = []
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for group in matcher.get_grouped_opcodes(context):
+        (_, start, _, other, _), (_, _, stop, _, other_stop) = group[0], group[-1]
+        lines.append(f"@@ -{_span(start, stop)} +{_span(other, other_stop)} @@")
+        for tag, start, stop, other, other_stop in group:
+            if tag == "equal":
+                lines += [f" {line}" for line in before[start:stop]]
+            else:
+                lines += [f"-{line}" for line in before[start:stop]]
+                lines += [f"+{line}" for line in after[other:other_stop]]
+    return lines
+
+
+def _span(start: int, stop: int) -> str:
+    """Lines as a difference counts them: from 1, and an empty span by the line before it."""
+    number = stop - start
+    return str(start + 1) if number == 1 else f"{start + bool(number)},{number}"
 
 
 # The command -----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import CATALOGUE
+from made_answers import CATALOGUE, quick
 from pipeline.proposal import NEEDS, propose
 from pipeline.repository_files import RepositoryFiles
 from repositories import manifest, read, repository
@@ -43,6 +43,7 @@ FILES = st.dictionaries(
 )
 
 
+@quick
 @given(FILES)
 def test_what_is_proposed_are_answers(names: dict[str, None]) -> None:
     files = {name: TEXTS[name.rpartition("/")[2]] for name in names}

@@ -17,6 +17,7 @@ import pytest
 from copies import HOOK, tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_answers import quick
 from offline_github.repository import git
 from template_versions import ANSWERS, commit, generate
 from toolbox import ROOT
@@ -275,7 +276,7 @@ def test_own_jobs_are_named_and_conflicts_have_their_line(
     assert out.endswith("Drift from v1.2.0: 1 with a merge conflict\n")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(quick, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_line_is_changed_is_found(data: st.DataObject, as_generated: Path) -> None:
     """One that was changed, added or dropped anywhere; only blank ones look like another."""
