@@ -1,0 +1,102 @@
+// @ts-check
+// Reads GitHub's API. This is the only file that knows what a passing error is, and how long to wait.
+
+/**
+ * @typedef {Record<string, string | undefined>} Headers
+ * @typedef {{status: number, headers: Headers, data: any}} Answer
+ * @typedef {{message: string, status?: number, code?: string, cause?: any, response?: {headers: Headers}}} ApiError
+ * @typedef {{request: (route: string, parameters?: Record<string, any>) => Promise<Answer>}} GitHub
+ * @typedef {{info: (message: string) => void}} Log
+ */
+
+const FIRST_PAUSE = 5
+const LONGEST_PAUSE = 60
+const DROPPED = /fetch failed|ECONNRESET|ETIMEDOUT|ECONNREFUSED|EPIPE|EAI_AGAIN|ENOTFOUND|UND_ERR|socket hang up|terminated/
+
+/**
+ * @param {number} seconds
+ * @returns {Promise<void>}
+ */
+const sleep = seconds => new Promise(resolve => setTimeout(resolve, seconds * 1000))
+
+/**
+ * What went wrong, in one line. A gateway may answer with a whole page.
+ * @param {ApiError} error
+ */
+function said({ status, message, response }) {
+  const line = message.replace(/\s+/g, ' ').slice(0, 200)
+  return response ? `GitHub answers ${status}: ${line}` : line
+}
+
+/**
+ * The seconds that a limit of GitHub's asks for. 0: it was no limit that refused the call.
+ * @param {ApiError} error
+ */
+function refusedFor({ status, message, response }) {
+  if (status !== 403 && status !== 429) return 0
+  const headers = response?.headers ?? {}
+  if (headers['retry-after']) return Number(headers['retry-after']) || 60
+  if (headers['x-ratelimit-remaining'] === '0') return Math.max(Number(headers['x-ratelimit-reset']) - Date.now() / 1000, 10) || 60
+  return status === 429 || /rate limit/i.test(message) ? 60 : 0
+}
+
+/**
+ * Whether the same call may work in a moment.
+ * @param {ApiError} error
+ */
+function passes(error) {
+  if (error.status) return error.status >= 500 || refusedFor(error) > 0
+  return DROPPED.test(`${error.message} ${error.code} ${error.cause?.code}`)
+}
+
+/**
+ * @param {{github: GitHub, core: Log, minutes?: number}} options `minutes` from now on, a call is repeated; after them an error is thrown
+ */
+function api({ github, core, minutes = 10 }) {
+  const end = Date.now() + minutes * 60_000
+
+  /**
+   * Reads one answer, and asks again after a passing error.
+   * @param {string} route for example 'GET /repos/{owner}/{repo}/actions/runs/{run_id}'
+   * @param {Record<string, any>} parameters
+   * @returns {Promise<Answer>}
+   */
+  async function read(route, parameters) {
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      try {
+        const answer = await github.request(route, parameters)
+        // Octokit hands over the text of an answer that it cannot parse.
+        if (typeof answer.data === 'object') return answer
+        throw Object.assign(new Error('the connection broke in the middle of the answer'), { status: 500 })
+      } catch (caught) {
+        const error = /** @type {ApiError} */ (caught)
+        const wait = refusedFor(error) || Number(error.response?.headers['retry-after']) || pause
+        if (!passes(error) || Date.now() + wait * 1000 > end) throw error
+        core.info(`${said(error)}; asking again in ${Math.round(wait)} s`)
+        await sleep(wait)
+      }
+    }
+  }
+
+  /**
+   * Reads all pages of a list, and stops where the caller stops.
+   * @param {string} route
+   * @param {Record<string, any>} parameters
+   * @param {string} [member] the member of the answer that is the list; left out, the answer is the list
+   * @returns {AsyncGenerator<any>}
+   */
+  async function* pages(route, parameters, member) {
+    for (let page = 1; ; page++) {
+      const { data, headers } = await read(route, { per_page: 100, ...parameters, page })
+      yield* member ? data[member] : data
+      if (!headers?.link?.includes('rel="next"')) return
+    }
+  }
+
+  return { read, pages }
+}
+
+module.exports = api
+module.exports.said = said
+module.exports.refusedFor = refusedFor
+module.exports.sleep = sleep
