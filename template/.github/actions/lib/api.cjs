@@ -1,5 +1,6 @@
 // @ts-check
-// Reads GitHub's API. This is the only file that knows what a passing error is, and how long to wait.
+// Reads GitHub's API. Only this file knows which errors pass, and how long to wait.
+const { sleep } = require('./time.cjs')
 
 /**
  * @typedef {Record<string, string | undefined>} Headers
@@ -9,15 +10,9 @@
  * @typedef {{info: (message: string) => void}} Log
  */
 
-const FIRST_PAUSE = 5
+const FIRST_PAUSE = 10 // seconds
 const LONGEST_PAUSE = 60
 const DROPPED = /fetch failed|ECONNRESET|ETIMEDOUT|ECONNREFUSED|EPIPE|EAI_AGAIN|ENOTFOUND|UND_ERR|socket hang up|terminated/
-
-/**
- * @param {number} seconds
- * @returns {Promise<void>}
- */
-const sleep = seconds => new Promise(resolve => setTimeout(resolve, seconds * 1000))
 
 /**
  * What went wrong, in one line. A gateway may answer with a whole page.
@@ -29,7 +24,7 @@ function said({ status, message, response }) {
 }
 
 /**
- * The seconds that a limit of GitHub's asks for. 0: it was no limit that refused the call.
+ * The seconds that a limit of GitHub's asks for. 0 if no limit has refused the call.
  * @param {ApiError} error
  */
 function refusedFor({ status, message, response }) {
@@ -41,7 +36,7 @@ function refusedFor({ status, message, response }) {
 }
 
 /**
- * Whether the same call may work in a moment.
+ * Whether the same call may succeed a little later.
  * @param {ApiError} error
  */
 function passes(error) {
@@ -50,24 +45,21 @@ function passes(error) {
 }
 
 /**
- * @param {{github: GitHub, core: Log, minutes?: number}} options `minutes` from now on, a call is repeated; after them an error is thrown
+ * A call is repeated for so many `minutes`, and not after the `deadline` (as Date.now() gives it).
+ * @param {{github: GitHub, core: Log, minutes?: number, deadline?: number}} options
  */
-function api({ github, core, minutes = 10 }) {
-  const end = Date.now() + minutes * 60_000
-
+function api({ github, core, minutes = 10, deadline = Infinity }) {
   /**
-   * Reads one answer, and asks again after a passing error.
-   * @param {string} route for example 'GET /repos/{owner}/{repo}/actions/runs/{run_id}'
-   * @param {Record<string, any>} parameters
-   * @returns {Promise<Answer>}
+   * Repeats a call after errors that pass. Only for calls that may happen twice.
+   * @template T
+   * @param {() => Promise<T>} call
+   * @returns {Promise<T>}
    */
-  async function read(route, parameters) {
+  async function again(call) {
+    const end = Math.min(Date.now() + minutes * 60_000, deadline)
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       try {
-        const answer = await github.request(route, parameters)
-        // Octokit hands over the text of an answer that it cannot parse.
-        if (typeof answer.data === 'object') return answer
-        throw Object.assign(new Error('the connection broke in the middle of the answer'), { status: 500 })
+        return await call()
       } catch (caught) {
         const error = /** @type {ApiError} */ (caught)
         const wait = refusedFor(error) || Number(error.response?.headers['retry-after']) || pause
@@ -79,10 +71,21 @@ function api({ github, core, minutes = 10 }) {
   }
 
   /**
-   * Reads all pages of a list, and stops where the caller stops.
+   * @param {string} route for example 'GET /repos/{owner}/{repo}/actions/runs/{run_id}'
+   * @param {Record<string, any>} [parameters]
+   */
+  const read = (route, parameters) => again(async () => {
+    const answer = await github.request(route, parameters)
+    // Octokit hands over the text of an answer that it cannot parse.
+    if (typeof answer.data === 'object') return answer
+    throw Object.assign(new Error('the connection broke in the middle of the answer'), { status: 500 })
+  })
+
+  /**
+   * The items of all pages of a list. A page is read when its first item is asked for.
    * @param {string} route
    * @param {Record<string, any>} parameters
-   * @param {string} [member] the member of the answer that is the list; left out, the answer is the list
+   * @param {string} [member] which member of the answer is the list; left out, the answer itself
    * @returns {AsyncGenerator<any>}
    */
   async function* pages(route, parameters, member) {
@@ -93,10 +96,9 @@ function api({ github, core, minutes = 10 }) {
     }
   }
 
-  return { read, pages }
+  return { again, read, pages }
 }
 
 module.exports = api
 module.exports.said = said
 module.exports.refusedFor = refusedFor
-module.exports.sleep = sleep
