@@ -60,8 +60,7 @@ function api({ github, core, minutes = 10, deadline = Infinity }) {
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       try {
         return await call()
-      } catch (caught) {
-        const error = /** @type {ApiError} */ (caught)
+      } catch (/** @type {any} */ error) {
         const wait = refusedFor(error) || Number(error.response?.headers['retry-after']) || pause
         if (!passes(error) || Date.now() + wait * 1000 > end) throw error
         core.info(`${said(error)}; asking again in ${Math.round(wait)} s`)
@@ -99,6 +98,4 @@ function api({ github, core, minutes = 10, deadline = Infinity }) {
   return { again, read, pages }
 }
 
-module.exports = api
-module.exports.said = said
-module.exports.refusedFor = refusedFor
+module.exports = Object.assign(api, { said, refusedFor })
