@@ -91,7 +91,7 @@ function api({ github, core, minutes = 10, deadline = Infinity }) {
     for (let page = 1; ; page++) {
       const { data, headers } = await read(route, { per_page: 100, ...parameters, page })
       yield* member ? data[member] : data
-      if (!headers?.link?.includes('rel="next"')) return
+      if (!headers.link?.includes('rel="next"')) return
     }
   }
 
