@@ -55,18 +55,20 @@ function api({ github, core, minutes = 10, deadline = Infinity }) {
    * @param {() => Promise<T>} call
    * @returns {Promise<T>}
    */
-  async function again(call) {
+  function again(call) {
     const end = Math.min(Date.now() + minutes * 60_000, deadline)
-    for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-      try {
-        return await call()
-      } catch (/** @type {any} */ error) {
-        const wait = refusedFor(error) || Number(error.response?.headers['retry-after']) || pause
-        if (!passes(error) || Date.now() + wait * 1000 > end) throw error
-        core.info(`${said(error)}; asking again in ${Math.round(wait)} s`)
-        await sleep(wait)
-      }
-    }
+    /**
+     * @param {number} pause
+     * @returns {Promise<T>}
+     */
+    const attempt = pause => call().catch(async (/** @type {ApiError} */ error) => {
+      const wait = refusedFor(error) || Number(error.response?.headers['retry-after']) || pause
+      if (!passes(error) || Date.now() + wait * 1000 > end) throw error
+      core.info(`${said(error)}; asking again in ${Math.round(wait)} s`)
+      await sleep(wait)
+      return attempt(Math.min(pause * 2, LONGEST_PAUSE))
+    })
+    return attempt(FIRST_PAUSE)
   }
 
   /**
@@ -88,10 +90,11 @@ function api({ github, core, minutes = 10, deadline = Infinity }) {
    * @returns {AsyncGenerator<any>}
    */
   async function* pages(route, parameters, member) {
-    for (let page = 1; ; page++) {
+    let more = true
+    for (let page = 1; more; page++) {
       const { data, headers } = await read(route, { per_page: 100, ...parameters, page })
       yield* member ? data[member] : data
-      if (!headers.link?.includes('rel="next"')) return
+      more = Boolean(headers.link?.includes('rel="next"'))
     }
   }
 
