@@ -51,8 +51,10 @@ export function fakeCore() {
   const log = []
   const say = level => message => void log.push(`${level}: ${message}`)
   const outputs = {}
+  const summaries = []
   return {
-    log, outputs,
+    log, outputs, summaries,
+    summary: { addRaw: text => ({ write: async () => void summaries.push(text) }) },
     info: say('info'), notice: say('notice'), warning: say('warning'), error: say('error'), setFailed: say('failed'),
     setOutput: (name, value) => void (outputs[name] = value),
   }
