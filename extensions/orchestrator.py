@@ -424,9 +424,7 @@ class Orchestrator(Extension):
                 if source.suffix != ".jinja":
                     yield path, source.read_bytes()
                     continue
-                template = self.environment.get_template(
-                    source.relative_to(HERE.parent).as_posix()
-                )
+                template = self.environment.get_template(source.relative_to(HERE.parent).as_posix())
                 yield path, template.render(variables, **more).encode()
 
     def _read(self, given: Mapping[str, Any], asking: str = "") -> Any:

@@ -23,8 +23,8 @@ from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
-from pipeline.own_workflows import deploying_twice  # noqa: E402
 from pipeline.orchestrators import SUMMARY  # noqa: E402
+from pipeline.own_workflows import deploying_twice  # noqa: E402
 from pipeline.plan import DRIFT_FILE, WORKFLOWS, Plan, make_plan  # noqa: E402
 from pipeline.setup import set_up  # noqa: E402
 

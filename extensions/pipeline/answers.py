@@ -180,7 +180,9 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
         notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
-        + tuple(f"{name} is no answer any more: {why}." for name, why in GONE.items() if name in given),
+        + tuple(
+            f"{name} is no answer any more: {why}." for name, why in GONE.items() if name in given
+        ),
     )
 
 
@@ -296,9 +298,7 @@ def _check_belonging(
                 raise unknown(name, known, place, "environment")
 
 
-def _check_files(
-    components: tuple[Component, ...], environments: tuple[Environment, ...]
-) -> None:
+def _check_files(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
     """No two files or jobs may have one name: `a-b` to `c`, and `a` to `b-c`."""
     files = [(PULL_REQUEST, "the workflow for pull requests")]
     files += [(f"{PULL_REQUEST}-checks", "the job that gathers checks")]

@@ -14,6 +14,7 @@ from .components import Component
 from .environments import Environment, title
 from .scope import chain, environments_of
 from .steps import (
+    ALL_ENVIRONMENTS,
     ENVIRONMENTS,
     READ_CONTENTS,
     READ_PACKAGES,
@@ -167,7 +168,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     )
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if several:
-        variables["ENVIRONMENTS"] = "${{ inputs.environments }}"
+        variables["ENVIRONMENTS"] = ALL_ENVIRONMENTS
     if any(ENVIRONMENT_VARIABLES in text for text in texts):
         if table := _environment_variables(component, answers):
             variables[ENVIRONMENT_VARIABLES] = table
@@ -205,7 +206,9 @@ def _inputs(
         Input("environment", "string", "What it is built for"),
     ]
     if several:
-        inputs.append(Input("environments", "string", "All environments that it is built for"))
+        inputs.append(
+            Input("environments", "string", "What else it is built for, environment included", "")
+        )
     if packages:
         inputs += [
             Input("packages", "string", "Whose packages to take: see the action take-package"),
@@ -265,4 +268,3 @@ def built_for(
 def never_reaches_production(environment: Environment, answers: Answers) -> bool:
     """Whether what is built here may come from a cache: no production takes it."""
     return not any(e.production for e in chain(environment, answers.environments))
-

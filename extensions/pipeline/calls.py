@@ -58,6 +58,8 @@ class Changes:
     producers: tuple[str, ...] = ()
     """Whose packages are looked for together with the dependencies."""
     environment: str = ""
+    tells_roll_back: bool = False
+    """Whether a build wants to know that an older commit is deployed again."""
 
     @property
     def permissions(self) -> Mapping[str, str]:
@@ -78,6 +80,7 @@ class Approval:
     """The GitHub Environment that has the reviewers."""
     group: str
     """The concurrency group, in which a newer run takes the place of one that waits."""
+    needs: tuple[str, ...] = (CHANGES,)
     condition: str = ""
 
 
@@ -133,11 +136,13 @@ def build_call(
     given["environment"] = environment.name if environment else PULL_REQUEST
     if "environments" in build.reads:
         again = component.name in built_per_environment(answers.components, answers.dependencies)
-        given["environments"] = (
+        names = (
             built_for(component, environment, answers, again)
             if environment
             else " ".join(e.name for e in answers.environments if component.belongs_to(e.name))
         )
+        if names != given["environment"]:
+            given["environments"] = names
     given.update({name: value for name, value in inputs.items() if name in build.reads})
     permissions = dict(build.permissions)
     reasons = {"actions": "finds and downloads packages"}
@@ -173,13 +178,14 @@ def deploy_call(
     needs: tuple[str, ...],
     job_id: str,
     condition: str = "",
+    commit: str = COMMIT,
 ) -> Call:
     """A job that calls a deployment.
 
     `inputs` say what only the caller knows: digest, packages, approval.
     """
     given: dict[str, Value | tuple[str, ...]] = {
-        "commit": COMMIT,
+        "commit": commit,
         "environment": environment.name,
         "refs": refs(environment, answers),
     }

@@ -10,6 +10,7 @@ from .builds import BuildWorkflow
 from .calls import (
     APPROVAL,
     CHANGES,
+    COMMIT,
     Approval,
     Changes,
     Promotion,
@@ -35,7 +36,8 @@ class ComponentWorkflow:
     component: Component
     environment: Environment
     orchestration: str
-    changes: Changes
+    changes: Changes | None
+    """None where the deployment alone looks at the commit."""
     approval: Approval | None
     calls: tuple[Call, ...]
     """The build and the deployment, as far as there are any."""
@@ -61,8 +63,9 @@ class ComponentWorkflow:
     @property
     def jobs(self) -> tuple[str, ...]:
         """The ids of its jobs."""
+        first = (CHANGES,) if self.changes else ()
         approval = (APPROVAL,) if self.approval else ()
-        return (CHANGES, *approval, *(call.id for call in self.calls))
+        return (*first, *approval, *(call.id for call in self.calls))
 
     @property
     def deploys(self) -> bool:
@@ -74,7 +77,7 @@ class ComponentWorkflow:
         verb = "Publishes" if self.component.publishes else "Deploys"
         if self.deploys:
             return f"{verb} {self.component.name} to {self.environment.name}"
-        verb = "Brings over" if self.changes.promotions else "Checks and builds"
+        verb = "Brings over" if self.changes and self.changes.promotions else "Checks and builds"
         return f"{verb} {self.component.name} for {self.environment.name}"
 
     @property
@@ -86,7 +89,9 @@ class ComponentWorkflow:
         if triggers.tag:
             return f"It starts on a tag {triggers.tag}, {by_hand}."
         if len(triggers.after) > 1:
-            return f"It starts when the last of {len(triggers.after)} others has succeeded, {by_hand}."
+            return (
+                f"It starts when the last of {len(triggers.after)} others has succeeded, {by_hand}."
+            )
         if triggers.after:
             return f"It starts when {triggers.after[0]} has succeeded, {by_hand}."
         if self.orchestration == "dispatch":
@@ -115,6 +120,10 @@ def component_workflow(
     edges = [e for e in answers.dependencies.edges if e.consumer == name and e.placements]
     producers = tuple(edge.producer for edge in edges)
     finds = answers.orchestration == "observe" and triggers.waits
+    # A deployment checks the commit before anything else; whatever comes earlier needs that too.
+    first: tuple[str, ...] = ()
+    if builds or promotions or triggers.guard or finds or not deploys:
+        first = (CHANGES,)
     changes = Changes(
         refs=refs(environment, answers),
         guard=triggers.guard,
@@ -122,6 +131,7 @@ def component_workflow(
         dependencies=triggers.dependencies if finds else "",
         producers=producers if finds else (),
         environment=environment.name,
+        tells_roll_back=builds is not None and "roll-back" in builds.reads,
     )
     packages: dict[str, Value | tuple[str, ...]] = {
         "packages": (
@@ -138,26 +148,31 @@ def component_workflow(
     if builds:
         call = build_call(builds, environment, answers, packages, (CHANGES,), "build")
         calls.append(dataclasses.replace(call, condition=ready))
-    approval = _approval(component, environment, answers, ready) if deploys else None
+    approval = _approval(component, environment, answers, first, ready) if deploys else None
     if deploys:
-        needs = (CHANGES, *["build"] * bool(builds), *[APPROVAL] * bool(approval))
+        needs = (*first, *["build"] * bool(builds), *[APPROVAL] * bool(approval))
         digest = (
             f"${{{{ needs.{CHANGES}.outputs.{name}-digest }}}}"
             if promotions
             else "${{ needs.build.outputs.digest }}"
         )
-        inputs = {**packages, "digest": digest, "environments": environments}
+        inputs = {**packages, "digest": digest}
+        if environments != environment.name:
+            inputs["environments"] = environments
         if approval:
             inputs["approved"] = _approved(answers)
         alone = ready if not builds else ""
         by_orchestrator = approval is not None and answers.orchestration == "dispatch"
         condition = _unless_asked_before(needs) if by_orchestrator else alone
-        calls.append(deploy_call(deploys, environment, answers, inputs, needs, "deploy", condition))
+        commit = COMMIT if first else "${{ inputs.commit || github.sha }}"
+        calls.append(
+            deploy_call(deploys, environment, answers, inputs, needs, "deploy", condition, commit)
+        )
     return ComponentWorkflow(
         component=component,
         environment=environment,
         orchestration=answers.orchestration,
-        changes=changes,
+        changes=changes if first else None,
         approval=approval,
         calls=tuple(calls),
         takes_packages=bool(producers),
@@ -167,7 +182,11 @@ def component_workflow(
 
 
 def _approval(
-    component: Component, environment: Environment, answers: Answers, ready: str
+    component: Component,
+    environment: Environment,
+    answers: Answers,
+    needs: tuple[str, ...],
+    ready: str,
 ) -> Approval | None:
     """The job that waits for a person; None where nobody is asked, or each deployment asks."""
     if not asks_once(environment, answers):
@@ -177,6 +196,7 @@ def _approval(
     return Approval(
         environment=f"{environment.name}-approval",
         group=f"{component.name}-{environment.name}-approval",
+        needs=needs,
         condition=asked_before or ready,
     )
 

@@ -171,10 +171,11 @@ def plan_orchestrator(
         guard=orchestrator_guard(predecessor, first) if predecessor else (),
         promotions=_promotions(scope, answers) if called else (),
         environment=environment.name,
+        tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
     )
     asks = asks_once(environment, answers) and answers.orchestration != "observe"
     approval = None
-    if asks and (scope.deployed or not called):
+    if asks and scope.deployed:
         approval = Approval(
             environment=f"{environment.name}-approval",
             # A newer candidate takes the place of one that waits; one that a person has started
@@ -347,7 +348,9 @@ def _starts(
                 packages=_runs(name, producers, environment),
                 turn=turn,
                 # Where one failure stops all, that of a turn does so too.
-                condition=_condition(needs) if len(names) > at_once and not environment.stops else "",
+                condition=_condition(needs)
+                if len(names) > at_once and not environment.stops
+                else "",
             )
         )
     return tuple(starts)
@@ -379,9 +382,7 @@ def _runs(consumer: str, producers: list[str], environment: Environment) -> tupl
     return ("{", *(f"{member}," for member in members[:-1]), members[-1], "}")
 
 
-def _watched(
-    workflows: Mapping[str, ComponentWorkflow], graph: Graph, scope: Scope
-) -> str:
+def _watched(workflows: Mapping[str, ComponentWorkflow], graph: Graph, scope: Scope) -> str:
     """JSON: each component with what it waits for, and the jobs that say that it is deployed."""
     started = frozenset(workflows)
     before = waits_for(started, graph)

@@ -74,7 +74,9 @@ class Plan:
     @property
     def asks_once(self) -> bool:
         """Whether some production has a job that waits for its approval."""
-        return any(o.approval for o in self.orchestrators) or any(w.approval for w in self.workflows)
+        return any(o.approval for o in self.orchestrators) or any(
+            w.approval for w in self.workflows
+        )
 
     @property
     def own_runner(self) -> bool:
@@ -213,7 +215,7 @@ def make_plan(answers: Answers) -> Plan:
                 answers,
             )
             for name in where.components
-            if by_name[name].belongs_to(environment.name) or answers.orchestration == "dispatch"
+            if by_name[name].belongs_to(environment.name) or answers.orchestration != "call"
         }
         workflows += its_workflows.values()
         orchestrator = plan_orchestrator(where, builds, deploys, its_workflows, answers)

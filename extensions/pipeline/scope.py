@@ -105,9 +105,7 @@ def waits_for(deployed: frozenset[str], graph: Graph) -> dict[str, frozenset[str
     return {name: before(name) for name in graph}
 
 
-def environments_of(
-    component: Component, environments: Iterable[Environment]
-) -> list[Environment]:
+def environments_of(component: Component, environments: Iterable[Environment]) -> list[Environment]:
     """The environments that a component belongs to, in their order."""
     return [e for e in environments if component.belongs_to(e.name)]
 

@@ -169,9 +169,7 @@ def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
 
     What logs in to a registry does so in an environment of its own.
     """
-    commands = (
-        workflow.commands if isinstance(workflow, BuildWorkflow) else (workflow.command,)
-    )
+    commands = workflow.commands if isinstance(workflow, BuildWorkflow) else (workflow.command,)
     login = () if isinstance(workflow, BuildWorkflow) and workflow.environment else workflow.login
     texts = [*login, *workflow.variables.values(), *(tool.text for tool in workflow.tools)]
     return texts + [value for command in commands for value in command.variables.values()]

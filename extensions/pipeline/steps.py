@@ -17,6 +17,9 @@ from .environments import PULL_REQUEST
 ENVIRONMENTS = re.compile(r"\bENVIRONMENTS\b")
 """How a command or a set-up script names all environments that something is built for."""
 
+ALL_ENVIRONMENTS = "${{ inputs.environments || inputs.environment }}"
+"""Those that something is built for, in a build workflow."""
+
 READ_CONTENTS = {"contents": "read"}
 READ_PACKAGES = {"actions": "read", "contents": "read"}
 """A package is found and downloaded over the REST API."""
@@ -131,7 +134,7 @@ def tools(component: Component, defaults: tuple[JobDefaults, ...]) -> tuple[Tool
         action = SetupAction(code_type, code_type.setup)
         inputs = {"path": component.path}
         if action.reads_environments:
-            inputs["environments"] = "${{ inputs.environments }}"
+            inputs["environments"] = ALL_ENVIRONMENTS
         if action.reads_cache:
             inputs["cache"] = "${{ inputs.cache }}"
         found.append(Tool(action=action.name, name=f"Set up {code_type.label}", inputs=inputs))
@@ -143,9 +146,7 @@ def taken(edges: list[Dependency]) -> tuple[TakenPackage, ...]:
     return tuple(
         TakenPackage(
             edge.producer,
-            tuple(
-                p.product if p.to is None else f"{p.product} -> {p.to}" for p in edge.placements
-            ),
+            tuple(p.product if p.to is None else f"{p.product} -> {p.to}" for p in edge.placements),
         )
         for edge in edges
         if edge.placements
@@ -253,7 +254,9 @@ def _by_environment(values: Mapping[str, str]) -> str:
             + (slots[value] if value in slots else _braces(json.dumps(value, ensure_ascii=False)))
             for name, value in some.items()
         ]
-        inner = [f"toJSON({value.removeprefix('${{').removesuffix('}}').strip()})" for value in slots]
+        inner = [
+            f"toJSON({value.removeprefix('${{').removesuffix('}}').strip()})" for value in slots
+        ]
         table = f"format({_quoted('{{' + ', '.join(members) + '}}')}, {', '.join(inner)})"
     return f"${{{{ fromJSON({table})[inputs.environment] }}}}"
 

@@ -70,7 +70,7 @@ module.exports = async task => {
       }
       if (wait || (error.response && error.status < 500)) {
         const hint = error.status === 404 ? '; GitHub starts only what is on the default branch too' : ''
-        throw new Error(`${workflow} was not started: ${said(error)}${hint}`)
+        throw new Error(`${workflow} was not started: ${said(error)}${hint}`, { cause: error })
       }
       unclear = said(error)
     }
