@@ -115,7 +115,7 @@ class BuildWorkflow:
         return {each.name for each in self.inputs}
 
     def condition(self, command: Command) -> str:
-        """When a step runs: each check whenever the first one has run, the build when all passed."""
+        """When a step runs: each check when the first one has run, the build when all passed."""
         conditions = []
         if command.id in CHECKS and command.id != self.first_check:
             conditions = ["!cancelled()", f"steps.{self.first_check}.outcome != 'skipped'"]
@@ -169,9 +169,9 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if several:
         variables["ENVIRONMENTS"] = ALL_ENVIRONMENTS
-    if any(ENVIRONMENT_VARIABLES in text for text in texts):
-        if table := _environment_variables(component, answers):
-            variables[ENVIRONMENT_VARIABLES] = table
+    table = _environment_variables(component, answers)
+    if table and any(ENVIRONMENT_VARIABLES in text for text in texts):
+        variables[ENVIRONMENT_VARIABLES] = table
     return BuildWorkflow(
         component=component,
         inputs=_inputs(

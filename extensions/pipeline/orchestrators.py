@@ -111,9 +111,9 @@ class Orchestrator:
     @property
     def summary_needs(self) -> tuple[str, ...]:
         """The ids of all jobs but the summary."""
-        jobs = [*self.builds, *self.deployments, *self.starts]
         watch = (WATCH,) if self.watched else ()
-        return (*self.gates, *watch, *(job.id for job in jobs))
+        called = [call.id for call in (*self.builds, *self.deployments)]
+        return (*self.gates, *watch, *called, *(start.id for start in self.starts))
 
     @property
     def waits_by_itself(self) -> bool:
@@ -330,6 +330,8 @@ def _starts(
     everything = Scope(environment, scope.components, scope.built, scope.promoted, started)
     before = _before(everything, graph, waves)
     at_once = max(WAITING_JOBS // len(answers.environments), 1)
+    # Where one failure stops all, that of a job which only had its turn before does so too.
+    told = len(names) > at_once and not environment.stops
     starts: list[Start] = []
     for index, name in enumerate(names):
         producers = [
@@ -347,10 +349,7 @@ def _starts(
                 needs=needs,
                 packages=_runs(name, producers, environment),
                 turn=turn,
-                # Where one failure stops all, that of a turn does so too.
-                condition=_condition(needs)
-                if len(names) > at_once and not environment.stops
-                else "",
+                condition=_condition(needs) if told else "",
             )
         )
     return tuple(starts)

@@ -137,7 +137,9 @@ class Plan:
     @property
     def setups(self) -> list[SetupAction]:
         """The actions of code types that some workflow uses, by name."""
-        tools = [tool for w in (*self.builds, *self.deploys) for tool in w.tools]
+        tools = [t for b in self.builds for t in b.tools] + [
+            t for d in self.deploys for t in d.tools
+        ]
         used = {tool.action for tool in tools}
         actions = [SetupAction(c, c.setup) for c in self.code_types if c.setup]
         return [action for action in actions if action.name in used]
@@ -160,7 +162,7 @@ class Plan:
     def called_files(self) -> tuple[str, ...]:
         """Those of the files without which others do not work: called, started or waited for."""
         before = {o.predecessor.name for o in self.orchestrators if o.predecessor}
-        workflows = [w.file for w in (*self.builds, *self.deploys)]
+        workflows = [b.file for b in self.builds] + [d.file for d in self.deploys]
         if not self.calls:
             workflows += [w.file for w in self.workflows]
         workflows += [o.file for o in self.orchestrators if o.environment.name in before]
@@ -180,7 +182,9 @@ class Plan:
     def files(self) -> tuple[str, ...]:
         """Every generated file but the answers file, relative to the repository's root."""
         of_workflows = (
-            *(w.file for w in (*self.builds, *self.deploys, *self.workflows)),
+            *(build.file for build in self.builds),
+            *(deploy.file for deploy in self.deploys),
+            *(workflow.file for workflow in self.workflows),
             *(o.file for o in self.orchestrators),
             *(p.file for p in self.pull_requests),
             *[DRIFT_FILE] * self.checks_drift,

@@ -1,4 +1,4 @@
-"""Which components an environment's pipeline builds, brings over from the one before, and deploys."""
+"""Which components an environment's pipeline builds, brings over and deploys."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def deploys_to(component: Component, environment: Environment) -> bool:
 def built_per_environment(
     components: tuple[Component, ...], dependencies: Dependencies
 ) -> frozenset[str]:
-    """Those whose package differs from environment to environment, and whatever takes one of them."""
+    """Those whose package differs from environment to environment, and all that take one."""
     found = {c.name for c in components if c.build_per_environment}
     edges = [e for e in dependencies.edges if e.placements]
     while more := {e.consumer for e in edges if e.producer in found} - found:

@@ -1,11 +1,14 @@
 // @ts-check
 // Writes Markdown for summaries of runs. Names may come from anybody, those in a pull request too.
 
+// An underscore inside a word means nothing.
+const SPECIAL = /[^\p{L}\p{N}_ ,/.-]|\b_|_\b/gu
+
 /**
  * Text that stays text, and stays in its cell of a table.
  * @param {string} text
  */
-const plain = text => text.replace(/\s+/g, ' ').replace(/[^\p{L}\p{N} ,/.-]/gu, character => `&#${character.codePointAt(0)};`)
+const plain = text => text.replace(/\s+/g, ' ').replace(SPECIAL, character => `&#${character.codePointAt(0)};`)
 
 /**
  * The lines of a table.
