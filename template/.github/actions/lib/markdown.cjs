@@ -1,8 +1,8 @@
 // @ts-check
 // Writes Markdown for summaries of runs. Names may come from anybody, those in a pull request too.
 
-// An underscore inside a word means nothing.
-const SPECIAL = /[^\p{L}\p{N}_ ,/.-]|\b_|_\b/gu
+// An underscore between letters means nothing.
+const SPECIAL = /[^\p{L}\p{N}_ ,/.-]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu
 
 /**
  * Text that stays text, and stays in its cell of a table.
