@@ -94,7 +94,7 @@ test('an earlier attempt leaves it to the next', async () => {
   const first = runOf('a', 1)
   const second = { ...first, run_attempt: 2 }
   const given = { runs: { a: [second] }, jobs: { 1: deployed(20) } }
-  assert.equal((await find({ ...given, before: first })).ready, 'false')
+  assert.deepEqual((await find({ ...given, before: first })).log, ['notice: Left to the run that follows run 1, the last to end'])
   assert.equal((await find({ ...given, before: second })).ready, 'true')
 })
 
@@ -128,6 +128,7 @@ test('the run of the event counts as little as another that has only looked, and
 
 const SAYS_NOTHING = {
   'has only looked': [{}, notYet],
+  'has skipped all that works': [{}, [job(BUILD, 'skipped', 12), job(DEPLOY, 'skipped', 12)]],
   'only looks': [{ status: 'in_progress', conclusion: null }, [job('Changes', null)]],
   'was refused': [{ conclusion: 'failure' }, [job('Changes', 'failure', 11), job('deploy', 'skipped', 11)]],
   'was skipped': [{ conclusion: 'skipped' }, []],
@@ -148,6 +149,7 @@ for (const [what, [more, jobs]] of Object.entries(SAYS_NOTHING)) {
 const COUNTS = {
   'has failed to deploy': [{ conclusion: 'failure' }, [job(BUILD, 'success', 12), job(DEPLOY, 'failure', 13)]],
   'has failed before it deployed': [{ conclusion: 'failure' }, [job(BUILD, 'failure', 12), job('deploy', 'skipped', 12)]],
+  'has deployed and then failed': [{ conclusion: 'failure' }, [...deployed(13), job('own', 'failure', 14)]],
   'still deploys': [{ status: 'in_progress', conclusion: null }, [job(BUILD, 'success', 12), job(DEPLOY, null)]],
   'a person has just started': [{ event: 'workflow_dispatch', status: 'queued', conclusion: null }, []],
   'has built and not deployed': [{}, [job(BUILD, 'success', 12), job('deploy', 'skipped', 12)]],
@@ -184,8 +186,9 @@ test('packages are those of the runs that were found', async () => {
 })
 
 test('a list of jobs that lags behind does no harm', async () => {
-  const a = runOf('a', 1)
-  const done = await find({ before: a, runs: { a: [a] }, jobs: { 1: [...deployed(20), job('own', 'success')] } })
+  const [a, b] = [runOf('a', 1), runOf('b', 2)]
+  const jobs = { 1: [...deployed(21), job('own', null)], 2: deployed(20) }
+  const done = await find({ before: a, dependencies: TWO, runs: { a: [a], b: [b] }, jobs })
   assert.equal(done.ready, 'true')
 })
 

@@ -74,6 +74,7 @@ const AGAIN = 're-run the failed jobs: they take a run that has come by then'
 const UNCLEAR = [
   ['an answer without a run', answer(undefined, {}, 204), 'GitHub answers 204 and names no run'],
   ['502', failure(502, '<html>\nBad gateway'), 'GitHub answers 502: <html> Bad gateway'],
+  ['502 of a gateway without a connection', failure(502, 'ECONNREFUSED'), 'GitHub answers 502: ECONNREFUSED'],
   ['a connection that broke', failure(0, 'other side closed'), 'other side closed'],
 ]
 for (const [name, given, said] of UNCLEAR) {
@@ -128,11 +129,11 @@ test('a start that is refused is one clear line', async () => {
 })
 
 test('a start leaves calls to what it starts', async () => {
-  const used = reset => ({ resources: { core: { limit: 1000, remaining: 199, reset } } })
+  const used = (reset, remaining = 199) => ({ resources: { core: { limit: 1000, remaining, reset } } })
   const done = await start({ [LIMIT]: [used(NOW + 1800), plenty] })
   assert.deepEqual(done.failed, [])
   assert.ok(done.seconds > 1800 && done.seconds < 1862, `${done.seconds}`)
-  for (const limit of [used(NOW - 5), used(NOW + 6 * 3600), failure(502), { resources: {} }]) {
+  for (const limit of [used(NOW + 1800, 201), used(NOW - 5), used(NOW + 6 * 3600), failure(502), { resources: {} }]) {
     assert.deepEqual((await start({ [LIMIT]: limit })).seconds, 0)
   }
 })
@@ -155,6 +156,7 @@ test('shares what is left of the calls', async () => {
   assert.equal(await pause(limits('300', NOW + 3600)), 360)
   assert.equal(await pause(limits('0', NOW + 3600)), 3600)
   assert.equal(await pause(limits('300', NOW - 10)), 10)
+  assert.equal(await pause(limits('0', NOW)), 10)
 })
 
 test('survives what passes', async () => {

@@ -154,6 +154,13 @@ test('a component without jobs counts once everything before it has deployed', a
   assert.deepEqual(done.results, { a: success(1), b: success(3) })
 })
 
+test('a component without jobs is skipped if something before it fails, although its runs succeed', async () => {
+  const components = { a: {}, b: { after: ['a'], jobs: [] } }
+  const b = of('b', 2, { created_at: time(2) })
+  const done = await watch([list(b, of('a', 1, { status: 'queued', conclusion: null })), list(b, of('a', 1, { conclusion: 'failure' }))], { components })
+  assert.deepEqual(done.results, { a: { result: 'failure', url: url(1) }, b: { result: 'skipped' } })
+})
+
 test('a run that never comes is told once', async () => {
   const going = of('b', 2, { status: 'in_progress', conclusion: null })
   const done = await watch((parameters, before) => list(before < 30 ? going : of('b', 2))(parameters), { components: { a: {}, b: {} } })

@@ -12,10 +12,8 @@ module.exports = ({ api, context, environment, commit, reviewed }) => {
    * @param {any} run
    * @param {string} file
    */
-  function isOf(run, file) {
-    const own = run.head_repository?.id === run.repository.id && run.path.split('@')[0] === `.github/workflows/${file}`
-    return own && commits.titled(run.display_title) === commit
-  }
+  const isOf = (run, file) =>
+    run.path.split('@')[0] === `.github/workflows/${file}` && commits.titled(run.display_title) === commit
 
   /**
    * The newest run comes first. A run can be re-run for 30 days, so older ones do not matter.

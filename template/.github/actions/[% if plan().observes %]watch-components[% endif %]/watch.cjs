@@ -38,8 +38,7 @@ module.exports = async ({ github, context, core }) => {
     const found = Object.fromEntries(components.map(([component]) => [fileOf(component), /** @type {any[]} */ ([])]))
     const runs = api.pages('GET /repos/{owner}/{repo}/actions/runs', { ...context.repo, created: `>=${earliest}` }, 'workflow_runs')
     for await (const run of runs) {
-      const own = run.head_repository?.id === run.repository.id && commits.titled(run.display_title) === COMMIT
-      if (own) found[run.path.split('@')[0].split('/').pop()]?.push(run)
+      if (commits.titled(run.display_title) === COMMIT) found[run.path.split('@')[0].split('/').pop()]?.push(run)
     }
     return found
   }
