@@ -10,7 +10,7 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
     "check-commit": ("action.yml", "check.cjs"),
     "deployment-summary": ("action.yml", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
-    "lib": ("api.cjs", "commits.cjs"),
+    "lib": ("api.cjs", "commits.cjs", "markdown.cjs", "package.sh", "time.cjs"),
     "promote-package": ("action.yml",),
     "require-approval": ("action.yml", "approval.cjs"),
     "require-success": ("action.yml", "success.cjs"),
@@ -21,10 +21,15 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
 
 OF_ORCHESTRATION: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "call": {},
-    "dispatch": {"run-component": ("action.yml", "cancel.cjs", "run.cjs")},
+    "dispatch": {
+        "run-component": (
+            *("action.yml", "cancel.cjs", "children.cjs"),
+            *("run.cjs", "start.cjs", "wait.cjs"),
+        )
+    },
     "observe": {
-        "find-dependencies": ("action.yml", "find.cjs"),
-        "watch-components": ("action.yml", "watch.cjs"),
+        "find-dependencies": ("action.yml", "find.cjs", "runs.cjs"),
+        "watch-components": ("action.yml", "outcome.cjs", "watch.cjs"),
     },
 }
 """Those that only one orchestration uses."""

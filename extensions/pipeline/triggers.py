@@ -150,8 +150,11 @@ def observed(
 
 def _jobs(component: Component, where: Scope) -> list[str]:
     """The names of the jobs of its run that work on it."""
+    deploys = component.name in where.deployed
     build = [f"build / {check_name(component)}"] * (component.name in where.built)
-    return build + [f"deploy / {component.job('deploy').name}"] * (component.name in where.deployed)
+    # A run that waits for its approval has begun, and its deployment is not listed yet.
+    approval = ["approval"] * (deploys and where.environment.production)
+    return build + approval + [f"deploy / {component.job('deploy').name}"] * deploys
 
 
 def _without_idle(waits: Graph, decisive: Mapping[str, tuple[str, ...]]) -> Graph:
