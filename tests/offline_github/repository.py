@@ -56,6 +56,7 @@ class Repository:
         self.path = path
         self.work_tree = work_tree
         self._workflows: dict[str, dict[str, str]] = {}
+        self._archives: dict[str, bytes] = {}
         self._objects: set[str] = set()
         # What is said of commits by their SHA never changes.
         self._commits: set[str] = set()
@@ -154,6 +155,13 @@ class Repository:
                 files[path], batch = batch[:size].decode(), batch[size + 1 :]
             self._workflows[commit] = files
         return self._workflows[commit]
+
+    def archive(self, commit: str) -> bytes:
+        """`.github` of a commit, as a tar file."""
+        if commit not in self._archives:
+            paths = ("--format=tar", commit, ".github")
+            self._archives[commit] = git("archive", *paths, cwd=self.path)
+        return self._archives[commit]
 
     def message(self, commit: str) -> str:
         return git("log", "-1", "--format=%B", commit, cwd=self.path).decode().strip()

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import events, expressions, runner, workflows
+from . import events, expressions, own_actions, runner, workflows
 from .concurrency import Claim
 from .model import Job, NotModelledError, Run
 from .server import Session
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: A condition without any of these does not survive the cancellation of a run.
 NEVER = {"success": False, "failure": False, "cancelled": True}
+#: What `job.status` is for act, which hears of no cancellation.
+JOB_STATUS = expressions.raw(f"({own_actions.CANCELLED} && 'cancelled' || job.status)")
 
 
 @dataclass
@@ -179,6 +181,8 @@ class Scheduler:
                 self._launch(node, progress)
             else:
                 return progress.status == "completed"
+        except own_actions.ActionError as error:
+            return self._finish(node, "failure", f"##[error]{error}")
         except (expressions.ExpressionError, ValueError) as error:
             return self._finish(node, "failure", f"##[error]The template is not valid. {error}")
         return True
@@ -386,15 +390,22 @@ class Scheduler:
         job.secrets = sorted(secrets)
         job.inputs = caller.inputs
         token, runtime_token = github.server.tokens(Session(github, run, job))
-        literals = {**context, "vars": variables, **github.unknown_to_act(context["github"])}
+        unknown = {**github.unknown_to_act(context["github"]), "job.status": JOB_STATUS}
+        literals = {**context, "vars": variables, **unknown}
         del literals["github"]
         parts = {key: node.definition.get(key) or {} for key in ("env", "defaults", "outputs")}
         parts["workflow"] = {key: node.workflow.get(key) or {} for key in ("env", "defaults")}
         parts, steps = expressions.substitute(parts, node.definition["steps"], literals)
+        folder = github.workdir / "jobs" / f"{run.id}-{run.attempt}-{job.id}"
+        own = own_actions.OwnActions(
+            github.remote, github.name, run.sha, unknown, folder / "repository"
+        )
+        if node.key not in github.forced_results:
+            steps = own.prepare(steps, github.stand_ins)
         progress.process = runner.JobProcess(
             runner.JobRequest(
-                folder=github.workdir / "jobs" / f"{run.id}-{run.attempt}-{job.id}",
-                stand_ins=github.stand_ins,
+                folder=folder,
+                actions=own.used,
                 event_name=run.event,
                 event=run.payload,
                 workflow_name=run.workflow_name,
@@ -422,7 +433,7 @@ class Scheduler:
 
         def too_long() -> None:
             github.failures.append(TimeoutError(f"{node.key} ran longer than {github.job_limit} s"))
-            process.cancel()
+            process.kill()
 
         limit = threading.Timer(github.job_limit, too_long)
         limit.start()
