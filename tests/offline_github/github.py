@@ -590,12 +590,14 @@ class OfflineGitHub:
         run.display_title = workflows.as_text(title)
         claims = []
         if wanted:
-            settings = wanted if isinstance(wanted, dict) else {"group": wanted}
-            run.concurrency = settings["group"]
-            claim = Claim(settings["group"], f"run {run.id}", lambda: self.cancel(run))
+            try:
+                claim = Claim.of(wanted, lambda: self.cancel(run))
+            except ValueError as error:
+                raise workflows.WorkflowError(str(error)) from error
+            run.concurrency = claim.group
             claims.append(claim)
             self._claims[id(run)] = claim
-            self.groups.request(claim, bool(settings.get("cancel-in-progress")))
+            self.groups.request(claim)
             if claim.state == "pending":
                 self.show_status(run, "pending")
             ready.set()

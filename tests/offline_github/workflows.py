@@ -188,6 +188,9 @@ def _add_jobs(
         called.add(target[1])
         node.called = parse(files[target[1]])
         _check_call(node, where)
+        asked = permissions(node.called.get("permissions"), {})
+        if too_much := exceeding(asked, node.permissions):
+            raise WorkflowError(f"{where}: The workflow is requesting {', '.join(too_much)}")
         _add_jobs(node, node.called, target[1], files, called, depth + 1)
     try:
         graphlib.TopologicalSorter({c.id: c.needs for c in parent.children.values()}).prepare()
