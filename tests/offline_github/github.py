@@ -349,11 +349,18 @@ class OfflineGitHub:
         """Let the next REST calls that match answer this; status 0 drops the connection.
 
         `after`: only once the call has done its work. `skip`: let so many matching calls through.
+        Calls of the artifact service (`/twirp/`) and for its contents (`/blobs/`) may match, too.
         """
         lower = {name.lower(): value for name, value in (headers or {}).items()}
         planned = Answer(status, body, lower)
         with self.lock:
             self._planned.append(Planned(method, re.compile(path), planned, times, skip, after))
+
+    def cut_off(self, method: str, path: str, times: int = 1, *, skip: int = 0) -> None:
+        """Let the answers to the next REST calls that match end in the middle."""
+        with self.lock:
+            answer = Answer(200)
+            self._planned.append(Planned(method, re.compile(path), answer, times, skip, cut=True))
 
     def unreachable(
         self,

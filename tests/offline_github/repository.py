@@ -132,6 +132,23 @@ class Repository:
             refs[name.removeprefix(prefix)] = tagged[0] if tagged else commit
         return refs
 
+    def pointed(self) -> dict[str, tuple[str, str]]:
+        """Full ref name -> type and SHA of what it points to, a tag object too."""
+        form = "%(refname) %(objecttype) %(objectname)"
+        lines = git("for-each-ref", f"--format={form}", cwd=self.path).decode().splitlines()
+        rows = [line.split() for line in lines]
+        return {name: (kind, sha) for name, kind, sha in rows}
+
+    def tag_object(self, sha: str) -> dict[str, object] | None:
+        """An annotated tag, by the SHA of its object."""
+        try:
+            head, _, message = git("cat-file", "tag", sha, cwd=self.path).decode().partition("\n\n")
+        except GitError:
+            return None
+        fields = dict(line.split(" ", 1) for line in head.splitlines())
+        pointed = {"type": fields["type"], "sha": fields["object"]}
+        return {"tag": fields["tag"], "sha": sha, "message": message.strip(), "object": pointed}
+
     def workflows(self, commit: str) -> dict[str, str]:
         """The text of every workflow file of a commit, by path."""
         if commit not in self._workflows:
