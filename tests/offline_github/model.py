@@ -29,7 +29,7 @@ class Job:
     summary: str = ""
     environment: str | None = None
     #: Whether GitHub writes a deployment down: there is an environment, and it may.
-    deployment: bool = True
+    deployment: bool = False
     concurrency: str | None = None
     runs_on: Any = None
     permissions: dict[str, str] = field(default_factory=dict)

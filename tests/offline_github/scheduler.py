@@ -364,12 +364,12 @@ class Scheduler:
         context = self.context(node)
         job.name = workflows.as_text(expressions.evaluate(job.name, context))
         job.runs_on = expressions.evaluate(node.definition["runs-on"], context)
-        asked = node.definition.get("environment")
+        asked, deploys = node.definition.get("environment"), True
         if isinstance(asked, dict):  # its `url` is known only when the steps have run
-            job.deployment = bool(expressions.evaluate(asked.get("deployment", True), context))
+            deploys = bool(expressions.evaluate(asked.get("deployment", True), context))
             asked = asked.get("name")
         job.environment = workflows.as_text(expressions.evaluate(asked, context)) or None
-        job.deployment &= job.environment is not None
+        job.deployment = deploys and job.environment is not None
 
     def _environment(self, job: Job) -> dict[str, Any]:
         """An environment that does not exist is created, without any protection."""
