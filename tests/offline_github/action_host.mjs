@@ -31,9 +31,19 @@ process.exit = (code) => {
   throw new Exit('process.exit')
 }
 
+const variable = (name) => `INPUT_${name.replaceAll(' ', '_').toUpperCase()}`
+
+/** What the step does not give itself, act has from the composite action around it. */
+function keepGiven() {
+  const given = new Set(JSON.parse(process.env.OFFLINE_GITHUB_INPUTS).map(variable))
+  delete process.env.OFFLINE_GITHUB_INPUTS
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('INPUT_') && !given.has(name)) delete process.env[name]
+  }
+}
+
 /** GitHub only warns of an input that an action does not have; a test must not overlook it. */
 function checkInputs(action, declared) {
-  const variable = (name) => `INPUT_${name.replaceAll(' ', '_').toUpperCase()}`
   const known = new Set(Object.keys(declared).map(variable))
   const unknown = Object.keys(process.env).filter((name) => name.startsWith('INPUT_') && !known.has(name))
   if (unknown.length) {
@@ -53,6 +63,7 @@ async function run({ cwd, action, inputs, env }) {
   core.summary._filePath = undefined // it remembers the file of the step before
   output = ''
   try {
+    keepGiven()
     checkInputs(action, inputs)
     const file = new URL(`./actions/${action.replace('/', '+')}.mjs`, import.meta.url)
     const module = await import(fs.existsSync(file) ? file.href : NO_OP)

@@ -33,6 +33,10 @@ TOKEN_INPUTS = {
     "actions/github-script": "github-token",
 }
 
+# The inputs that a step gives, as JSON. The environment does not tell: act leaves the inputs of a
+# composite action in the environment of its steps.
+GIVEN = "OFFLINE_GITHUB_INPUTS"
+
 # When a step fails, act drops what it printed last. So a failing step prints this line and waits
 # until the test's side, which reads act's log, has seen it and made the file. (As a workflow
 # command, because act does not mask those.)
@@ -48,6 +52,20 @@ done
 exit "$code"
 """
 
+# act stops a composite action when the run is cancelled, and runs none of its steps that wait for
+# that. So act hears nothing of it: a running step is killed from outside, unless its condition
+# holds then, and this variable tells the conditions of all later steps, which were rewritten.
+CANCELLED = "OFFLINE_GITHUB_CANCELLED"
+SURVIVES = "OFFLINE_GITHUB_SURVIVES"
+CANCEL = """\
+echo "$$ {shell} ${SURVIVES}" >> "$OFFLINE_GITHUB_FOLDER/sessions"
+cancelled() {{
+  [ -e "$OFFLINE_GITHUB_FOLDER/cancelled" ] && [ "${CANCELLED}" != true ] || return 1
+  echo "{CANCELLED}=true" >> "$GITHUB_ENV"
+}}
+if [ "${SURVIVES}" != true ] && cancelled; then exit 143; fi
+"""
+
 # What runs as `node` in a job: stand-ins go to a warm process, everything else to Node itself.
 NODE_SHIM = """\
 #!{bash}
@@ -56,6 +74,8 @@ case "$*" in
   */stand-in.mjs) ;;
   *) exec {node} "$@" ;;
 esac
+{cancel}
+trap 'cancelled; exit 143' TERM
 exec 3<>"/dev/tcp/127.0.0.1/$OFFLINE_GITHUB_ACTION_HOST"
 # Where Linux shows the environment, this takes no process but bash itself.
 variables=()
@@ -67,18 +87,32 @@ variables=()
 }} >&3
 IFS= read -r code <&3
 cat <&3
+cancelled
 """
 
-# What runs as `bash`: act gives its steps a terminal, a runner of GitHub does not.
+# What runs as `bash`: act gives its steps a terminal, and the inputs of the composite action that
+# they belong to; a runner of GitHub gives neither.
 BASH_SHIM = """\
 #!{bash}
 case "$*" in
   *-e*/act/workflow/*.sh) ;;
   *) exec {bash} "$@" ;;
 esac
-echo $$ >> "$OFFLINE_GITHUB_FOLDER/sessions"
-{bash} "$@" </dev/null 2>&1 | cat
+{cancel}
+inputs=()
+[ -r /proc/self/environ ] && mapfile -d '' -t variables < /proc/self/environ
+for variable in "${{variables[@]}}"; do
+  name="${{variable%%=*}}"
+  case "$name" in
+    INPUT_*[!A-Z0-9_]*) inputs+=(-u "$name") ;; # which bash cannot unset
+    INPUT_*|{GIVEN}|{SURVIVES}) unset "$name" ;;
+  esac
+done
+set -- {bash} "$@"
+[ "${{#inputs[@]}}" -eq 0 ] || set -- env "${{inputs[@]}}" "$@"
+"$@" </dev/null 2>&1 | cat
 code="${{PIPESTATUS[0]}}"
+cancelled
 """
 
 
@@ -102,13 +136,7 @@ def recorded_commits() -> dict[str, str]:
 def write_stand_ins(folder: Path) -> None:
     """An `action.yml` for every known action, in the form in which act looks for it."""
     for name in recorded_inputs():
-        token = TOKEN_INPUTS.get(name)
-        inputs = {token: {"default": "${{ github.token }}"}} if token else {}
-        action = {
-            "name": name,
-            "inputs": inputs,
-            "runs": {"using": "node24", "main": "stand-in.mjs"},
-        }
+        action = {"name": name, "runs": {"using": "node24", "main": "stand-in.mjs"}}
         place = folder / name.replace("/", "+")
         place.mkdir(parents=True)
         (place / "action.yml").write_text(json.dumps(action), encoding="utf-8")
@@ -119,26 +147,35 @@ def write_shims(folder: Path) -> None:
     commands = {name: shutil.which(name) or f"/bin/{name}" for name in ("bash", "sleep")}
     for name, script in (("node", NODE_SHIM), ("bash", BASH_SHIM)):
         shim = folder / name
-        text = (script + DRAIN).format(node=toolbox.NODE, drained=DRAINED, **commands)
+        words = {"GIVEN": GIVEN, "CANCELLED": CANCELLED, "SURVIVES": SURVIVES, "shell": name}
+        cancel = CANCEL.format(**words)
+        words |= {"node": str(toolbox.NODE), "drained": DRAINED, "cancel": cancel, **commands}
+        text = (script + DRAIN).format(**words)
         shim.write_text(text, encoding="utf-8")
         shim.chmod(0o755)
 
 
-def local_repositories(steps: list[dict[str, Any]], folder: Path) -> list[str]:
-    """act's arguments that replace the actions of a job by their stand-ins."""
-    arguments = []
-    for uses in dict.fromkeys(step["uses"] for step in steps if "uses" in step):
-        name, _, ref = uses.partition("@")
-        if uses.startswith(("./", "docker://")) or not ref:
-            raise NotModelledError(f"step uses: {uses}")
-        if name.lower() not in recorded_inputs():
-            raise NotModelledError(
-                f"there is no stand-in for {name}: record its inputs in {RECORDED.name}"
-            )
-        if ref != recorded_commits()[name.lower()]:
-            raise NotModelledError(f"{name} is recorded at one commit, which is not {ref}")
-        arguments += ["--local-repository", f"{uses}={folder / name.lower().replace('/', '+')}"]
-    return arguments
+def stand_in(uses: str, folder: Path) -> Path:
+    """The folder that act takes for an action of another repository."""
+    name, _, ref = uses.partition("@")
+    if uses.startswith(("./", "docker://")) or not ref:
+        raise NotModelledError(f"step uses: {uses}")
+    if name.lower() not in recorded_inputs():
+        raise NotModelledError(
+            f"there is no stand-in for {name}: record its inputs in {RECORDED.name}"
+        )
+    if ref != recorded_commits()[name.lower()]:
+        raise NotModelledError(f"{name} is recorded at one commit, which is not {ref}")
+    return folder / name.lower().replace("/", "+")
+
+
+def with_token(step: dict[str, Any], given: list[str]) -> dict[str, Any]:
+    """A step with the default of its action's token, if it gives none; notes that it is given."""
+    token = TOKEN_INPUTS.get(str(step["uses"]).partition("@")[0].lower())
+    if token is None or token in given:
+        return step
+    given.append(token)
+    return {**step, "with": {**(step.get("with") or {}), token: "${{ github.token }}"}}
 
 
 class _Host:

@@ -1,10 +1,14 @@
-"""Concurrency groups: one holder and one waiting claim each, names without regard to case."""
+"""Concurrency groups: one holder, one claim that waits or many, names without regard to case."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+
+#: So many wait at most, with `queue: max`.
+QUEUE = 100
 
 
 @dataclass(eq=False)
@@ -12,22 +16,44 @@ class Claim:
     """A run's or job's wish to hold a group."""
 
     group: str
-    holder: str
+    #: Stops what holds the group.
     cancel: Callable[[], None]
+    cancel_in_progress: bool = False
+    #: `queue: max`: wait beside others, not in their place.
+    queued: bool = False
     #: Claims of the run and calling jobs around it: the same group again would wait for itself.
     outer: list[Claim] = field(default_factory=list)
     state: str = "new"
     message: str = ""
 
+    @classmethod
+    def of(cls, concurrency: Any, cancel: Callable[[], None]) -> Claim:
+        """What a `concurrency` key asks for, its expressions evaluated. ValueError if it cannot."""
+        settings = concurrency if isinstance(concurrency, dict) else {"group": concurrency}
+        queue = settings.get("queue", "single")
+        if queue not in ("single", "max"):
+            raise ValueError(f"concurrency: unknown queue {queue}")
+        claim = cls(
+            str(settings["group"]),
+            cancel,
+            settings.get("cancel-in-progress") in (True, "true"),
+            queue == "max",
+        )
+        if claim.queued and claim.cancel_in_progress:
+            raise ValueError("concurrency: queue: max and cancel-in-progress exclude each other")
+        return claim
+
 
 class Groups:
     def __init__(self) -> None:
         self._running: dict[str, Claim] = {}
-        self._pending: dict[str, Claim] = {}
+        self._pending: dict[str, list[Claim]] = {}
         self.changed = threading.Condition()
+        #: Which of those that wait is next: GitHub promises no order.
+        self.next: Callable[[list[Claim]], Claim] = lambda waiting: waiting[0]
 
-    def request(self, claim: Claim, cancel_in_progress: bool) -> None:
-        """Run now, or wait; a newer claim replaces the one that waits."""
+    def request(self, claim: Claim) -> None:
+        """Run now, or wait; unless it is queued, it replaces those that wait."""
         group = claim.group.lower()
         with self.changed:
             holder = self._running.get(group)
@@ -42,26 +68,33 @@ class Groups:
                     f"'{claim.group}'"
                 )
                 return
-            if waiting := self._pending.get(group):
-                waiting.state = "cancelled"
-                waiting.message = (
-                    f"Canceling since a higher priority waiting request for '{claim.group}' exists"
-                )
-            self._pending[group] = claim
+            message = (
+                f"Canceling since a higher priority waiting request for '{claim.group}' exists"
+            )
+            pending = self._pending.setdefault(group, [])
+            for waiting in pending[: 1 - QUEUE] if claim.queued else pending:
+                waiting.state, waiting.message = "cancelled", message
+            pending[:] = [*(waiting for waiting in pending if waiting.state == "pending"), claim]
             claim.state = "pending"
+            if claim.cancel_in_progress:
+                holder.message = message
             self.changed.notify_all()
-        if cancel_in_progress:
+        if claim.cancel_in_progress:
             holder.cancel()
 
     def release(self, claim: Claim) -> None:
         group = claim.group.lower()
         with self.changed:
-            if self._pending.get(group) is claim:
-                del self._pending[group]
+            pending = self._pending.get(group, [])
+            if claim in pending:
+                pending.remove(claim)
+            # One may have been cancelled meanwhile.
+            pending[:] = [waiting for waiting in pending if waiting.state == "pending"]
             if self._running.get(group) is claim:
                 del self._running[group]
-                waiting = self._pending.pop(group, None)
-                if waiting and waiting.state == "pending":  # it may have been cancelled meanwhile
+                if pending:
+                    waiting = self.next(pending)
+                    pending.remove(waiting)
                     waiting.state = "running"
                     self._running[group] = waiting
             claim.state = "released"

@@ -89,14 +89,16 @@ function condition(text, context, status) {
   return plain(value)
 }
 
-/** Replaces contexts (`needs`) and single properties (`github.workflow_ref`) by their values. */
+/** Replaces contexts (`needs`) and single properties (`github.workflow_ref`) by their values.
+ *
+ * A value of {__expression: text} is put in as it is. */
 function substituteExpression(expression, literals) {
   const { tokens } = new Lexer(expression).lex()
   const lines = expression.split('\n')
   const lineStarts = [0]
   for (const line of lines) lineStarts.push(lineStarts.at(-1) + line.length + 1)
   const offset = (position) => lineStarts[position.line] + position.column
-  const quote = (value) => `fromJSON('${JSON.stringify(value).replaceAll("'", "''")}')`
+  const quote = (value) => value?.__expression ?? `fromJSON('${JSON.stringify(value).replaceAll("'", "''")}')`
   let result = ''
   let copied = 0
   for (let i = 0; i < tokens.length; i += 1) {
@@ -118,9 +120,55 @@ const substituteText = (text, literals) =>
     .map((p) => p.text ?? '${{' + substituteExpression(p.expression, literals) + '}}')
     .join('')
 
+/** An expression whose status functions are replaced by what `status` says of each. */
+function withStatus(expression, status) {
+  const { tokens } = new Lexer(expression).lex()
+  const lineStarts = [0]
+  for (const line of expression.split('\n')) lineStarts.push(lineStarts.at(-1) + line.length + 1)
+  const offset = (position) => lineStarts[position.line] + position.column
+  let result = ''
+  let copied = 0
+  tokens.forEach((token, i) => {
+    const name = token.lexeme.toLowerCase()
+    const called = token.type === TokenType.IDENTIFIER && tokens[i + 1]?.type === TokenType.LEFT_PAREN
+    if (!called || !STATUS_FUNCTIONS.includes(name)) return
+    result += expression.slice(copied, offset(token.range.start)) + status[name]
+    copied = offset(tokens[i + 2].range.end)
+  })
+  return result + expression.slice(copied)
+}
+
+function cancellable(condition, cancelled) {
+  const bare = bareExpression(condition)
+  const expression = !bare.trim()
+    ? 'success()'
+    : usesStatus(new Lexer(bare).lex().tokens)
+      ? bare
+      : `success() && (${bare})`
+  const later = { always: 'true', cancelled, success: `(success() && !${cancelled})`, failure: `(failure() && !${cancelled})` }
+  const then = { always: 'true', cancelled: 'true', success: 'false', failure: 'false' }
+  // act puts `success()` before a condition without a status function.
+  return { if: `always() && (${withStatus(expression, later)})`, survives: withStatus(expression, then) }
+}
+
+/** Throws where a string, or an `if`, names a context or function that is not there. */
+function check(value, contexts, names, key) {
+  if (typeof value === 'string') {
+    const parts = key === 'if' ? [{ expression: bareExpression(value) }] : [...pieces(value)]
+    const functions = [...STATUS_FUNCTIONS, ...names].map((name) => ({ name, minArgs: 0, maxArgs: 255 }))
+    for (const { expression } of parts) {
+      if (expression?.trim()) new Parser(new Lexer(expression).lex().tokens, contexts, functions).parse()
+    }
+  } else if (value !== null && typeof value === 'object') {
+    for (const [name, item] of Object.entries(value)) check(item, contexts, names, name)
+  }
+}
+
 const operations = {
+  check: ({ value, contexts, functions }) => check(value, contexts, functions) ?? null,
   evaluate: ({ value, context }) => mapStrings(value, (text) => evaluateText(text, context)),
   condition: ({ text, context, status }) => condition(text, context, status),
+  cancellable: ({ conditions, cancelled }) => conditions.map((text) => cancellable(text, cancelled)),
   substitute: ({ job, steps, literals }) => ({
     job: mapStrings(job, (text) => substituteText(text, literals)),
     steps: steps.map(({ if: bare, ...step }) => ({

@@ -63,6 +63,31 @@ def condition(text: str, context: dict[str, Any], status: dict[str, bool]) -> bo
 def substitute(
     job: dict[str, Any], steps: list[dict[str, Any]], literals: dict[str, Any]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A job's keys and steps with contexts replaced by their values, for a runner without them."""
+    """A job's keys and steps with contexts replaced by their values, for a runner without them.
+
+    A value that `raw` has made is an expression.
+    """
     answer = _evaluator.ask("substitute", job=job, steps=steps, literals=literals)
     return answer["job"], answer["steps"]
+
+
+def check(value: Any, contexts: list[str], functions: list[str]) -> None:
+    """ExpressionError if a string (an `if` too) names a context or function that is not there."""
+    _evaluator.ask("check", value=value, contexts=contexts, functions=functions)
+
+
+def raw(expression: str) -> dict[str, str]:
+    """An expression, to be put in the place of a context or property."""
+    return {"__expression": expression}
+
+
+def cancellable(conditions: list[str], cancelled: str) -> list[dict[str, str]]:
+    """Conditions (`if`) of steps for a runner that hears of no cancellation.
+
+    `cancelled` is an expression that says whether there was one; `survives` is an expression that
+    says whether a step goes on, or starts, when the run is cancelled.
+    """
+    answer: list[dict[str, str]] = _evaluator.ask(
+        "cancellable", conditions=conditions, cancelled=cancelled
+    )
+    return answer

@@ -349,11 +349,18 @@ class OfflineGitHub:
         """Let the next REST calls that match answer this; status 0 drops the connection.
 
         `after`: only once the call has done its work. `skip`: let so many matching calls through.
+        Calls of the artifact service (`/twirp/`) and for its contents (`/blobs/`) may match, too.
         """
         lower = {name.lower(): value for name, value in (headers or {}).items()}
         planned = Answer(status, body, lower)
         with self.lock:
             self._planned.append(Planned(method, re.compile(path), planned, times, skip, after))
+
+    def cut_off(self, method: str, path: str, times: int = 1, *, skip: int = 0) -> None:
+        """Let the answers to the next REST calls that match end in the middle."""
+        with self.lock:
+            answer = Answer(200)
+            self._planned.append(Planned(method, re.compile(path), answer, times, skip, cut=True))
 
     def unreachable(
         self,
@@ -590,12 +597,14 @@ class OfflineGitHub:
         run.display_title = workflows.as_text(title)
         claims = []
         if wanted:
-            settings = wanted if isinstance(wanted, dict) else {"group": wanted}
-            run.concurrency = settings["group"]
-            claim = Claim(settings["group"], f"run {run.id}", lambda: self.cancel(run))
+            try:
+                claim = Claim.of(wanted, lambda: self.cancel(run))
+            except ValueError as error:
+                raise workflows.WorkflowError(str(error)) from error
+            run.concurrency = claim.group
             claims.append(claim)
             self._claims[id(run)] = claim
-            self.groups.request(claim, bool(settings.get("cancel-in-progress")))
+            self.groups.request(claim)
             if claim.state == "pending":
                 self.show_status(run, "pending")
             ready.set()

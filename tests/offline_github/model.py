@@ -28,6 +28,8 @@ class Job:
     outputs: dict[str, str] = field(default_factory=dict)
     summary: str = ""
     environment: str | None = None
+    #: Whether GitHub writes a deployment down: there is an environment, and it may.
+    deployment: bool = False
     concurrency: str | None = None
     runs_on: Any = None
     permissions: dict[str, str] = field(default_factory=dict)

@@ -56,6 +56,7 @@ class Repository:
         self.path = path
         self.work_tree = work_tree
         self._workflows: dict[str, dict[str, str]] = {}
+        self._archives: dict[str, bytes] = {}
         self._objects: set[str] = set()
         # What is said of commits by their SHA never changes.
         self._commits: set[str] = set()
@@ -131,6 +132,23 @@ class Repository:
             refs[name.removeprefix(prefix)] = tagged[0] if tagged else commit
         return refs
 
+    def pointed(self) -> dict[str, tuple[str, str]]:
+        """Full ref name -> type and SHA of what it points to, a tag object too."""
+        form = "%(refname) %(objecttype) %(objectname)"
+        lines = git("for-each-ref", f"--format={form}", cwd=self.path).decode().splitlines()
+        rows = [line.split() for line in lines]
+        return {name: (kind, sha) for name, kind, sha in rows}
+
+    def tag_object(self, sha: str) -> dict[str, object] | None:
+        """An annotated tag, by the SHA of its object."""
+        try:
+            head, _, message = git("cat-file", "tag", sha, cwd=self.path).decode().partition("\n\n")
+        except GitError:
+            return None
+        fields = dict(line.split(" ", 1) for line in head.splitlines())
+        pointed = {"type": fields["type"], "sha": fields["object"]}
+        return {"tag": fields["tag"], "sha": sha, "message": message.strip(), "object": pointed}
+
     def workflows(self, commit: str) -> dict[str, str]:
         """The text of every workflow file of a commit, by path."""
         if commit not in self._workflows:
@@ -154,6 +172,13 @@ class Repository:
                 files[path], batch = batch[:size].decode(), batch[size + 1 :]
             self._workflows[commit] = files
         return self._workflows[commit]
+
+    def archive(self, commit: str) -> bytes:
+        """`.github` of a commit, as a tar file."""
+        if commit not in self._archives:
+            paths = ("--format=tar", commit, ".github")
+            self._archives[commit] = git("archive", *paths, cwd=self.path)
+        return self._archives[commit]
 
     def message(self, commit: str) -> str:
         return git("log", "-1", "--format=%B", commit, cwd=self.path).decode().strip()

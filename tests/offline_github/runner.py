@@ -23,6 +23,8 @@ from . import actions
 from .model import NotModelledError
 
 COLLECTOR = "offline-github collects the outputs"
+#: A step of which the log shows nothing.
+QUIET = "offline-github ends the action"
 LABEL = "offline"
 NOT_MODELLED = ("container", "services", "continue-on-error")
 # act's words for what goes wrong with a step -> GitHub's.
@@ -39,7 +41,8 @@ class JobRequest:
     """Everything that a job's steps can see."""
 
     folder: Path
-    stand_ins: Path
+    #: `uses` of any step, also inside composite actions -> the folder that act takes for it.
+    actions: dict[str, Path]
     event_name: str
     event: dict[str, Any]
     workflow_name: str
@@ -74,10 +77,19 @@ class JobProcess:
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """What GitHub does to a running job: the steps stop, those with always() still run."""
+        """What GitHub does to a running job: the step stops, those with always() still run."""
         self._cancelled.set()
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+        if self._process:
+            (self.request.folder / "cancelled").touch()
+            if sessions := self._sessions():
+                sessions[-1].stop()
+
+    def kill(self) -> None:
+        """It takes too long, whatever its conditions say."""
+        self._cancelled.set()
+        if self._process:
+            self._process.kill()
+            self._kill_orphans()
 
     def run(self) -> JobOutcome:
         request = self.request
@@ -103,7 +115,7 @@ class JobProcess:
             start_new_session=True,
         )
         if self._cancelled.is_set():
-            self._process.send_signal(signal.SIGINT)
+            self.cancel()  # it came before the process was there
         assert self._process.stdout
         outcome = _read_log(self._process.stdout)
         self._process.wait()
@@ -115,12 +127,56 @@ class JobProcess:
             self._kill_orphans()
         return outcome
 
+    def _sessions(self) -> list[Session]:
+        file = self.request.folder / "sessions"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        return [Session(int(pid), kind, word == "true") for pid, kind, word in map(_words, lines)]
+
     def _kill_orphans(self) -> None:
-        """act kills the shell of a step, not what the shell had started."""
-        sessions = self.request.folder / "sessions"
-        for session in sessions.read_text().split() if sessions.exists() else []:
+        """What a step has started, and left behind."""
+        for session in self._sessions():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(int(session), signal.SIGKILL)
+                os.killpg(session.leader, signal.SIGKILL)
+
+
+def _words(line: str) -> tuple[str, str, str]:
+    pid, kind, survives = line.split(" ")
+    return pid, kind, survives
+
+
+@dataclass
+class Session:
+    """The processes of a step; the first of them is a shim of `actions.py`."""
+
+    leader: int
+    kind: str
+    survives: bool
+
+    def stop(self) -> None:
+        """End the step, but not its shim, which says that the run was cancelled."""
+        if self.survives:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if self.kind == "node":
+                os.kill(self.leader, signal.SIGTERM)
+                return
+            while others := self._others():
+                for pid in others:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+
+    def _others(self) -> list[int]:
+        """What the step itself has started; what the shim then does is left alone."""
+        table = subprocess.run(
+            ["ps", "-A", "-o", "pid=,pgid=,ppid=,comm="], capture_output=True, text=True, check=True
+        )
+        rows = [line.split(None, 3) for line in table.stdout.splitlines()]
+        return [
+            int(pid)
+            for pid, group, parent, command in rows
+            if int(group) == self.leader != int(pid)
+            and not (int(parent) == self.leader and command in ("cat", "sleep"))
+        ]
 
 
 def _derived(request: JobRequest, outputs: list[str], collected: Path) -> dict[str, Any]:
@@ -133,7 +189,7 @@ def _derived(request: JobRequest, outputs: list[str], collected: Path) -> dict[s
         "if": "always()",
         "shell": "bash",
         "working-directory": str(request.folder),
-        "env": variables,
+        "env": {**variables, actions.SURVIVES: "true"},
         "run": f"printf '%s\\0' {values} > '{collected}'" if variables else ":",
     }
     job = {
@@ -167,7 +223,10 @@ def _command(request: JobRequest, workflow: Path) -> list[str]:
         "--actor",
         request.environment["GITHUB_ACTOR"],
     ]
-    command += actions.local_repositories(request.steps, request.stand_ins)
+    for uses, folder in request.actions.items():
+        name, _, ref = uses.partition("@")
+        repository = "/".join(name.split("/")[:2])
+        command += ["--local-repository", f"{repository}@{ref}={folder}"]
     options = {
         "--env": request.environment,
         "--var": request.variables,
@@ -233,8 +292,8 @@ def _read_log(lines: Any) -> JobOutcome:
             for pattern, words in ACT_ERRORS.items():
                 message = re.sub(pattern, words, message)
             log.append(f"##[error]{message}")
-        elif "⭐ Run Main" in message:
-            log.append(f"##[group]Run {entry['step']}")
+        elif "⭐ Run Main" in message and QUIET not in message:
+            log.append(f"##[group]Run {message.partition('Run Main ')[2]}")
     outcome.log = "\n".join(log)
     return outcome
 

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import events, expressions, runner, workflows
+from . import events, expressions, own_actions, runner, workflows
 from .concurrency import Claim
-from .model import Job, NotModelledError, Run
+from .model import Job, Run
 from .server import Session
 from .workflows import Node
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: A condition without any of these does not survive the cancellation of a run.
 NEVER = {"success": False, "failure": False, "cancelled": True}
+#: What `job.status` is for act, which hears of no cancellation.
+JOB_STATUS = expressions.raw(f"({own_actions.CANCELLED} && 'cancelled' || job.status)")
 
 
 @dataclass
@@ -32,10 +34,13 @@ class Progress:
     #: What a calling job hands to the jobs of the workflow it calls.
     inputs: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
-    environment_secrets: bool = False
+    #: Whose values the environment of a job replaces; None stands for all that it has.
+    environment_secrets: frozenset[str] | None = frozenset()
     claims: list[Claim] = field(default_factory=list)
     process: runner.JobProcess | None = None
     job: Job | None = None
+    #: By its concurrency group.
+    cancelled: bool = False
     permitted: bool = False
     evaluated: bool = False
     approved: bool = False
@@ -62,7 +67,7 @@ class Scheduler:
         top = self.progress[root.key]
         top.status, top.inputs = "running", run.inputs
         self.restricted = github.restricted(run)
-        top.environment_secrets = not self.restricted
+        top.environment_secrets = frozenset() if self.restricted else None
         top.secrets = {} if self.restricted else dict(github.secrets)
 
     # Contexts
@@ -88,10 +93,11 @@ class Scheduler:
     def _status(self, node: Node) -> dict[str, bool]:
         """success() and failure() look at all ancestors, not only at `needs`."""
         results = [self.progress[ancestor.key].result for ancestor in node.ancestors()]
+        cancelled = self._cancelled(node)
         return {
-            "success": not self.run.cancelled and all(result == "success" for result in results),
+            "success": not cancelled and all(result == "success" for result in results),
             "failure": any(result == "failure" for result in results),
-            "cancelled": self.run.cancelled,
+            "cancelled": cancelled,
         }
 
     # The loop
@@ -113,10 +119,10 @@ class Scheduler:
                 if message is not None:
                     self._collect(*message)
 
-    def wake(self) -> None:
-        """Look again: the run was cancelled."""
+    def wake(self, stopped: Node | None = None) -> None:
+        """Look again: the run, or a job, was cancelled."""
         self.finished.put(None)
-        for node in self.nodes:
+        for node in (stopped or self.root).walk():
             progress = self.progress[node.key]
             if progress.process and not self._survives_cancel(node):
                 progress.process.cancel()
@@ -165,7 +171,7 @@ class Scheduler:
             if not starts:
                 # Ready and only stopped by the cancellation, or never wanted.
                 results = [self.progress[a.key].result for a in node.ancestors()]
-                stopped = self.run.cancelled and all(result == "success" for result in results)
+                stopped = self._cancelled(node) and all(result == "success" for result in results)
                 return self._finish(node, "cancelled" if stopped else "skipped")
             progress.permitted = True
         if not node.called and self.running >= self.github.parallel:
@@ -179,6 +185,8 @@ class Scheduler:
                 self._launch(node, progress)
             else:
                 return progress.status == "completed"
+        except own_actions.ActionError as error:
+            return self._finish(node, "failure", f"##[error]{error}")
         except (expressions.ExpressionError, ValueError) as error:
             return self._finish(node, "failure", f"##[error]The template is not valid. {error}")
         return True
@@ -194,20 +202,16 @@ class Scheduler:
             for value, context in wanted:
                 if value is None:
                     continue
-                settings = expressions.evaluate(value, context)
-                settings = settings if isinstance(settings, dict) else {"group": settings}
-                if settings.get("cancel-in-progress"):
-                    raise NotModelledError("cancel-in-progress of a job's concurrency group")
-                job.concurrency = settings["group"]
-                claim = Claim(settings["group"], f"{self.run.id} {node.key}", lambda: None)
+                claim = Claim.of(expressions.evaluate(value, context), lambda: self._stop(node))
+                job.concurrency = claim.group
                 claim.outer = [*self.claims, *self._outer_claims(node), *progress.claims]
                 progress.claims.append(claim)
-                self.github.groups.request(claim, cancel_in_progress=False)
+                self.github.groups.request(claim)
         for claim in progress.claims:
             if claim.state == "cancelled":
-                self._finish(node, "cancelled", f"##[error]{claim.message}")
+                self._finish(node, "cancelled")
                 return False
-        if self.run.cancelled and not self._survives_cancel(node):
+        if self._cancelled(node) and not self._survives_cancel(node):
             self._finish(node, "cancelled")
             return False
         granted = all(claim.state == "running" for claim in progress.claims)
@@ -215,6 +219,17 @@ class Scheduler:
         if not granted or job.status == "pending":
             self.github.show_status(self.run, "queued" if granted else "pending", job)
         return granted
+
+    def _stop(self, node: Node) -> None:
+        """A newer job, or run, of its group takes its place: it and all that it calls."""
+        self.progress[node.key].cancelled = True
+        self.wake(node)
+
+    def _cancelled(self, node: Node) -> bool:
+        """Whether the run was cancelled, or this job, or one that calls it."""
+        if node.parent is None:
+            return self.run.cancelled
+        return self.progress[node.key].cancelled or self._cancelled(node.parent)
 
     def _outer_claims(self, node: Node) -> list[Claim]:
         claims: list[Claim] = []
@@ -253,7 +268,8 @@ class Scheduler:
             job.result, job.outputs = result, progress.outputs
             job.completed_at = self.github.moment()
             self.github.show_status(self.run, "completed", job)
-        job.log = "\n".join(part for part in (job.log, log) if part)
+        reasons = [f"##[error]{claim.message}" for claim in progress.claims if claim.message]
+        job.log = "\n".join(part for part in (job.log, log, *reasons) if part)
         for claim in progress.claims:
             self.github.groups.release(claim)
         if (
@@ -290,6 +306,8 @@ class Scheduler:
             context = {**self.context(node), "secrets": caller.secrets}
             values = expressions.evaluate(secrets, context)
             progress.secrets = {name: workflows.as_text(value) for name, value in values.items()}
+            # The job's environment wins over what is passed, an empty one too.
+            progress.environment_secrets = frozenset() if self.restricted else frozenset(values)
         progress.status, job.started_at = "running", self.github.moment()
         self.github.show_status(self.run, "in_progress", job)
 
@@ -346,9 +364,12 @@ class Scheduler:
         context = self.context(node)
         job.name = workflows.as_text(expressions.evaluate(job.name, context))
         job.runs_on = expressions.evaluate(node.definition["runs-on"], context)
-        environment = expressions.evaluate(node.definition.get("environment"), context)
-        if environment:
-            job.environment = environment["name"] if isinstance(environment, dict) else environment
+        asked, deploys = node.definition.get("environment"), True
+        if isinstance(asked, dict):  # its `url` is known only when the steps have run
+            deploys = bool(expressions.evaluate(asked.get("deployment", True), context))
+            asked = asked.get("name")
+        job.environment = workflows.as_text(expressions.evaluate(asked, context)) or None
+        job.deployment = deploys and job.environment is not None
 
     def _environment(self, job: Job) -> dict[str, Any]:
         """An environment that does not exist is created, without any protection."""
@@ -361,8 +382,8 @@ class Scheduler:
         return bool(hold(self.run, node.key)) if hold else True
 
     def _hold(self, node: Node, progress: Progress, status: str) -> bool:
-        """Wait as this status, until the run is cancelled."""
-        if self.run.cancelled:
+        """Wait as this status, until the run or the job is cancelled."""
+        if self._cancelled(node):
             self._finish(node, "cancelled")
             return False
         progress.held = progress.held or time.monotonic()
@@ -381,20 +402,27 @@ class Scheduler:
         settings = self._environment(job)
         if not self.restricted:
             variables |= settings.get("vars") or {}
-        if caller.environment_secrets:
-            secrets |= settings.get("secrets") or {}
+        own, wanted = settings.get("secrets") or {}, caller.environment_secrets
+        secrets |= {n: value for n, value in own.items() if wanted is None or n in wanted}
         job.secrets = sorted(secrets)
         job.inputs = caller.inputs
         token, runtime_token = github.server.tokens(Session(github, run, job))
-        literals = {**context, "vars": variables, **github.unknown_to_act(context["github"])}
+        unknown = {**github.unknown_to_act(context["github"]), "job.status": JOB_STATUS}
+        literals = {**context, "vars": variables, **unknown}
         del literals["github"]
         parts = {key: node.definition.get(key) or {} for key in ("env", "defaults", "outputs")}
         parts["workflow"] = {key: node.workflow.get(key) or {} for key in ("env", "defaults")}
         parts, steps = expressions.substitute(parts, node.definition["steps"], literals)
+        folder = github.workdir / "jobs" / f"{run.id}-{run.attempt}-{job.id}"
+        own = own_actions.OwnActions(
+            github.remote, github.name, run.sha, unknown, folder / "repository"
+        )
+        if node.key not in github.forced_results:
+            steps = own.prepare(steps, github.stand_ins)
         progress.process = runner.JobProcess(
             runner.JobRequest(
-                folder=github.workdir / "jobs" / f"{run.id}-{run.attempt}-{job.id}",
-                stand_ins=github.stand_ins,
+                folder=folder,
+                actions=own.used,
                 event_name=run.event,
                 event=run.payload,
                 workflow_name=run.workflow_name,
@@ -422,7 +450,7 @@ class Scheduler:
 
         def too_long() -> None:
             github.failures.append(TimeoutError(f"{node.key} ran longer than {github.job_limit} s"))
-            process.cancel()
+            process.kill()
 
         limit = threading.Timer(github.job_limit, too_long)
         limit.start()

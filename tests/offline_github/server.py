@@ -51,6 +51,8 @@ class Answer:
     status: int
     body: Any = None
     headers: dict[str, str] | None = None
+    #: The connection ends in the middle of the body.
+    cut: bool = False
 
 
 @dataclass
@@ -65,6 +67,8 @@ class Planned:
     skip: int = 0
     #: The call does its work, and only then gets this answer.
     after: bool = False
+    #: The call's own answer, of which the client gets one half.
+    cut: bool = False
 
 
 def next_plan(plans: list[Planned], method: str, path: str) -> Planned | None:
@@ -211,26 +215,37 @@ def get_commit(request: Request) -> Answer:
     )
 
 
-def _ref(name: str, commit: str) -> dict[str, Any]:
-    return {"ref": name, "object": {"type": "commit", "sha": commit}}
+def _ref(request: Request, name: str, pointed: tuple[str, str]) -> dict[str, Any]:
+    kind, sha = pointed
+    url = f"{request.github.api_url}/repos/{request.github.name}/git"
+    shown = {"type": kind, "sha": sha, "url": f"{url}/{kind}s/{sha}"}
+    return {"ref": name, "url": f"{url}/{name}", "object": shown}
 
 
 @route("GET", "/git/matching-refs/{ref*}", "contents: read")
 def matching_refs(request: Request) -> Answer:
+    """All of them: GitHub has no pages here. An annotated tag points to a tag object."""
     start = f"refs/{request.parameters['ref']}"
-    refs = request.github.remote.refs("refs/")
-    return request.page(
-        [_ref(f"refs/{n}", c) for n, c in refs.items() if f"refs/{n}".startswith(start)]
-    )
+    refs = request.github.remote.pointed()
+    return Answer(200, [_ref(request, n, to) for n, to in refs.items() if n.startswith(start)])
 
 
 @route("GET", "/git/ref/{ref*}", "contents: read")
 def get_ref(request: Request) -> Answer:
-    name = request.parameters["ref"]
-    commit = request.github.remote.refs("refs/").get(name)
-    if commit is None:
+    name = f"refs/{request.parameters['ref']}"
+    pointed = request.github.remote.pointed().get(name)
+    if pointed is None:
         raise ApiError(404, "Not Found")
-    return Answer(200, _ref(f"refs/{name}", commit))
+    return Answer(200, _ref(request, name, pointed))
+
+
+@route("GET", "/git/tags/{tag}", "contents: read")
+def get_tag(request: Request) -> Answer:
+    """The tag object that an annotated tag points to."""
+    found = request.github.remote.tag_object(request.parameters["tag"])
+    if found is None:
+        raise ApiError(404, "Not Found")
+    return Answer(200, found)
 
 
 @route("GET", "/environments/{environment}", "actions: read")
@@ -246,8 +261,13 @@ def get_environment(request: Request) -> Answer:
         "prevent_self_review": False,
         "reviewers": [reviewer],
     }
-    rules = [rule] if settings.get("reviewers") else []
-    return Answer(200, {"name": name, "protection_rules": rules, "deployment_branch_policy": None})
+    rules: list[dict[str, Any]] = [rule] if settings.get("reviewers") else []
+    policy = None
+    if settings.get("branches"):
+        rules.append({"id": 2, "type": "branch_policy"})
+        policy = {"protected_branches": False, "custom_branch_policies": True}
+    shown = {"name": name, "protection_rules": rules, "deployment_branch_policy": policy}
+    return Answer(200, shown)
 
 
 RUN_FILTERS = {
@@ -365,6 +385,8 @@ def _artifact(request: Request, artifact: Artifact, run: Run) -> dict[str, Any]:
         "expired": artifact.expired,
         "digest": artifact.digest,
         "created_at": artifact.created_at,
+        "updated_at": artifact.created_at,
+        "url": f"{url}/actions/artifacts/{artifact.id}",
         "archive_download_url": f"{url}/actions/artifacts/{artifact.id}/zip",
         "workflow_run": {
             "id": run.id,
@@ -394,11 +416,24 @@ def list_run_artifacts(request: Request) -> Answer:
     return _artifacts(request, [request.run()])
 
 
+def _one_artifact(request: Request) -> Artifact:
+    artifact = request.github.artifact(int(request.parameters["artifact"]))
+    if artifact is None or not artifact.final:
+        raise ApiError(404, "Not Found")
+    return artifact
+
+
+@route("GET", "/actions/artifacts/{artifact}", "actions: read")
+def get_artifact(request: Request) -> Answer:
+    artifact = _one_artifact(request)
+    run = request.github.find_run(artifact.run_id)
+    assert run
+    return Answer(200, _artifact(request, artifact, run))
+
+
 @route("GET", "/actions/artifacts/{artifact}/zip", "actions: read")
 def download_artifact(request: Request) -> Answer:
-    artifact = request.github.artifact(int(request.parameters["artifact"]))
-    if artifact is None:
-        raise ApiError(404, "Not Found")
+    artifact = _one_artifact(request)
     if artifact.expired:
         raise ApiError(410, "Artifact has expired")
     return Answer(302, b"", {"Location": blob_url(request.github, artifact)})
@@ -563,6 +598,9 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         if answer.status not in (204, 304):
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        if answer.cut:
+            content = content[: len(content) // 2]
+            self.close_connection = True
         if self.command != "HEAD" and answer.status not in (204, 304):
             self.wfile.write(content)
 
@@ -574,6 +612,8 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         self.github = session.github
         body = json.loads(data) if data else None
         if path.startswith("/twirp/"):
+            if planned := session.github.planned_answer(self.command, path):
+                return planned.answer
             with session.github.lock:
                 return twirp(session, path.rpartition("/")[2], body or {})
         if path == "/_offline/fault":
@@ -599,13 +639,17 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         else:
             message = "API rate limit exceeded for installation."
             answer = Answer(403, {"message": message, "status": "403"})
-        return Answer(answer.status, answer.body, {**limit.headers(), **(answer.headers or {})})
+        headers = {**limit.headers(), **(answer.headers or {})}
+        return Answer(answer.status, answer.body, headers, answer.cut)
 
     def _planned(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
         """What the test wants the client to hear, or what the call itself answers."""
         planned = session.github.planned_answer(self.command, path)
         if planned is None:
             return self._rest(session, path, query, body)
+        if planned.cut:
+            answer = self._rest(session, path, query, body)
+            return Answer(answer.status, answer.body, answer.headers, cut=True)
         if planned.after:
             self._rest(session, path, query, body)
         return planned.answer
@@ -637,6 +681,8 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         artifact = github.artifact(int(name.removesuffix(".zip")))
         if artifact is None:
             return Answer(404)
+        if planned := github.planned_answer(self.command, path):
+            return planned.answer
         if self.command == "GET":
             return Answer(200, artifact.data, {"Content-Type": "application/zip"})
         # Azure's library sends blocks and then the list that puts them in order.

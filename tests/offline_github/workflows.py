@@ -36,27 +36,27 @@ class WorkflowError(ValueError):
     """What GitHub reports as an invalid workflow file: the run ends as `startup_failure`."""
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML 1.2 as GitHub reads it: `on` is a word, dates and octal numbers are text."""
 
 
-_Loader.yaml_implicit_resolvers = {
+Loader.yaml_implicit_resolvers = {
     first: [
         (tag, regexp) for tag, regexp in resolvers if tag.endswith((":null", ":float", ":merge"))
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
+Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), "tTfF"
 )
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("^[-+]?[0-9]+$"), "-+0123456789")
+Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("^[-+]?[0-9]+$"), "-+0123456789")
 
 
 @functools.lru_cache(maxsize=1000)
 def parse(text: str) -> dict[str, Any]:
     """A workflow file; the result is shared, so nobody may change it."""
     try:
-        workflow = yaml.load(text, Loader=_Loader)
+        workflow = yaml.load(text, Loader=Loader)
     except yaml.YAMLError as error:
         raise WorkflowError(f"not YAML: {error}") from error
     if not isinstance(workflow, dict) or "on" not in workflow or not workflow.get("jobs"):
@@ -177,7 +177,8 @@ def _add_jobs(
             raise WorkflowError(
                 f"{where}: {extra[0]} is not allowed in a job that calls a workflow"
             )
-        target = re.fullmatch(r"\./(\.github/workflows/[^/@]+)", str(definition["uses"]))
+        # `./` and `$/` are both the commit of the running workflow.
+        target = re.fullmatch(r"[.$]/(\.github/workflows/[^/@]+)", str(definition["uses"]))
         if not target:
             raise NotModelledError(f"uses: {definition['uses']}")
         if target[1] not in files:
@@ -187,6 +188,9 @@ def _add_jobs(
         called.add(target[1])
         node.called = parse(files[target[1]])
         _check_call(node, where)
+        asked = permissions(node.called.get("permissions"), {})
+        if too_much := exceeding(asked, node.permissions):
+            raise WorkflowError(f"{where}: The workflow is requesting {', '.join(too_much)}")
         _add_jobs(node, node.called, target[1], files, called, depth + 1)
     try:
         graphlib.TopologicalSorter({c.id: c.needs for c in parent.children.values()}).prepare()

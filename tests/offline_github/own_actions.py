@@ -1,0 +1,143 @@
+"""`uses: $/path`: the repository's own actions, at the commit of the running workflow.
+
+They need no checkout. act knows no `$/` but runs composite actions of other repositories, so a
+job gets the commit's `.github` as a folder of its own, which act takes for the repository at that
+commit; in it, and in the job's steps, every `$/` is rewritten.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import actions, expressions, runner, workflows
+from .model import NotModelledError
+from .repository import Repository
+
+#: What GitHub lets the expressions of a composite action read.
+CONTEXTS = ["env", "github", "inputs", "job", "matrix", "runner", "steps", "strategy"]
+#: Whether the run was cancelled, as steps know it.
+CANCELLED = f"(env.{actions.CANCELLED} == 'true')"
+#: act reads outputs and summary of an action's last step once more, as those of the action.
+END = {
+    "name": runner.QUIET,
+    "if": "always()",
+    "shell": "bash",
+    "env": {actions.SURVIVES: "true"},
+    "run": ":",
+}
+
+
+class ActionError(ValueError):
+    """An action of the repository that GitHub cannot load: the job fails before its first step."""
+
+
+@dataclass
+class OwnActions:
+    """The actions of one commit, for one job."""
+
+    repository: Repository
+    name: str
+    commit: str
+    #: Properties of `github` that act does not know, by their value.
+    literals: dict[str, Any]
+    folder: Path
+    #: Whatever the job uses, at any depth: `uses` -> what act takes for it.
+    used: dict[str, Path] = field(default_factory=dict)
+    _prepared: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def prepare(self, steps: list[dict[str, Any]], stand_ins: Path) -> list[dict[str, Any]]:
+        """The steps as act runs them; their actions, and those that these use, lie ready."""
+        asked = [workflows.as_text(step.get("if", "")) for step in steps]
+        conditions = expressions.cancellable(asked, CANCELLED)
+        return [
+            self._step(_conditional(step, **condition), stand_ins)
+            for step, condition in zip(steps, conditions, strict=True)
+        ]
+
+    def _step(self, step: dict[str, Any], stand_ins: Path) -> dict[str, Any]:
+        uses = str(step.get("uses", ""))
+        if not uses:
+            return step
+        given = [str(name).lower() for name in step.get("with") or {}]
+        if not uses.startswith("$/"):
+            self.used[uses] = actions.stand_in(uses, stand_ins)
+            step = actions.with_token(step, given)
+            # act hands a composite action's own inputs on to the actions that it uses.
+            environment = {**(step.get("env") or {}), actions.GIVEN: json.dumps(given)}
+            return {**step, "env": environment}
+        path = uses.removeprefix("$/").strip("/")
+        action = self._action(path, stand_ins)
+        declared = [name.lower() for name in action.get("inputs") or {}]
+        if unknown := sorted(set(given) - set(declared)):
+            # GitHub only warns; a test must not overlook it.
+            message = f"Unexpected input(s) {', '.join(unknown)} for {uses}"
+            kept = {key: value for key, value in step.items() if key not in ("uses", "with")}
+            return {**kept, "shell": "bash", "run": f"echo '::error::{message}'; exit 1"}
+        return {**step, "uses": f"{self.name}/{path}@{self.commit}"}
+
+    def _action(self, path: str, stand_ins: Path) -> dict[str, Any]:
+        """An action's file, rewritten in the job's folder when it is first used."""
+        if path in self._prepared:
+            return self._prepared[path]
+        if not self.folder.exists():
+            self._unpack()
+        place = self.folder / path
+        files = [file for name in ("action.yml", "action.yaml") if (file := place / name).is_file()]
+        if not files:
+            raise ActionError(
+                f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{path}' of "
+                f"{self.name}@{self.commit}"
+            )
+        action = _read(files[0], path)
+        self._prepared[path] = action
+        try:
+            edges = {key: action.get(key) or {} for key in ("inputs", "outputs")}
+            edges, steps = expressions.substitute(edges, action["runs"]["steps"], self.literals)
+        except expressions.ExpressionError as error:
+            raise ActionError(f"{path}: {error}") from error
+        runs = {**action["runs"], "steps": [*self.prepare(steps, stand_ins), END]}
+        self.used[f"{self.name}/{path}@{self.commit}"] = self.folder
+        files[0].write_text(json.dumps({**action, **edges, "runs": runs}), encoding="utf-8")
+        return action
+
+    def _unpack(self) -> None:
+        self.folder.mkdir(parents=True)
+        with tarfile.open(fileobj=io.BytesIO(self.repository.archive(self.commit))) as archive:
+            archive.extractall(self.folder, filter="data")
+
+
+def _conditional(step: dict[str, Any], survives: str, **condition: str) -> dict[str, Any]:
+    """A step that runs, or goes on, after a cancellation only if its `if` wants that."""
+    environment = {**(step.get("env") or {}), actions.SURVIVES: f"${{{{ {survives} }}}}"}
+    return {**step, **condition, "env": environment}
+
+
+def _read(file: Path, path: str) -> dict[str, Any]:
+    """An action's file, with what GitHub checks when it loads one."""
+    try:
+        action: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=workflows.Loader)
+    except yaml.YAMLError as error:
+        raise ActionError(f"{path}: not YAML: {error}") from error
+    runs = action.get("runs") if isinstance(action, dict) else None
+    if not isinstance(runs, dict):
+        raise ActionError(f"{path}: `runs` is required")
+    if runs.get("using") != "composite":
+        raise NotModelledError(f"{path}: runs using {runs.get('using')}")
+    for number, step in enumerate(runs.get("steps") or [{}]):
+        if "run" in step and "shell" not in step:
+            raise ActionError(f"{path}, step {number}: Required property is missing: shell")
+        if ("run" in step) == ("uses" in step):
+            raise ActionError(f"{path}, step {number}: it needs either `run` or `uses`")
+    texts = [runs["steps"], [output["value"] for output in (action.get("outputs") or {}).values()]]
+    try:
+        expressions.check(texts, CONTEXTS, ["hashFiles"])
+    except expressions.ExpressionError as error:
+        raise ActionError(f"{path}: {error}") from error
+    return dict(action)
