@@ -45,8 +45,8 @@ function of({ github, context, core, commit, refs }) {
   /** The tags, each with its commit. */
   const tags = once(async () => {
     const found = []
-    for await (const { name, commit } of pages('GET /repos/{owner}/{repo}/tags', context.repo)) {
-      found.push({ ref: `refs/tags/${name}`, sha: commit.sha })
+    for await (const tag of pages('GET /repos/{owner}/{repo}/tags', context.repo)) {
+      found.push({ ref: `refs/tags/${tag.name}`, sha: tag.commit.sha })
     }
     return found
   })

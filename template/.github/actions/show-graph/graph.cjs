@@ -50,7 +50,7 @@ module.exports = async ({ core }) => {
    */
   function graphOf(commit) {
     const names = git('ls-tree', '-z', '--name-only', commit, '.github/workflows/').split('\0')
-    for (const name of names.filter(name => /\/orchestrator-[\w-]+\.yml$/.test(name))) {
+    for (const name of names.filter(file => /\/orchestrator-[\w-]+\.yml$/.test(file))) {
       const line = git('show', `${commit}:${name}`).match(/^ +graph: '(\{.*\})'\r?$/m)
       if (!line) continue
       try {
