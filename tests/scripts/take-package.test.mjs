@@ -125,7 +125,7 @@ for (const [name, given, PACKAGES, expected] of [
   ['one of this run that has expired', { artifacts: [artifact(1, THIS, 'python-package-prd', { expired: true })] }, inRun(THIS, DIGEST), `is not in run 100 (run 100: it has expired): re-run all jobs`],
   ['one of this run without a digest', {}, inRun(THIS), 'The build of python in this run left no digest, so its package cannot be verified: re-run all jobs'],
   ['one of this run by its id alone', {}, `${THIS}`, 'left no digest'],
-  ...['newest', '', '{}', '{', 'null', '"x"', '1.5', '{"python": {"run": "20"}}', '{"python": null}', '{"python": {"run": 20, "digest": "x"}}'].map(PACKAGES => [
+  ...['newest', '', '0', '{}', '{', 'null', '"x"', '1.5', '{"python": {"run": "20"}}', '{"python": null}', '{"python": {"run": 20, "digest": "x"}}'].map(PACKAGES => [
     `packages: ${PACKAGES}`, {}, PACKAGES, `The input packages, ${PACKAGES}, does not say which package of python to take: give same-commit, latest, the id`,
   ]),
 ]) {

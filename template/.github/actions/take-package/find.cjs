@@ -15,7 +15,7 @@ function named(packages, producer) {
   if (['same-commit', 'latest'].includes(packages)) return {}
   const given = JSON.parse(packages)
   const { run, digest } = typeof given === 'number' ? { run: given, digest: '' } : given[producer]
-  if (!Number.isSafeInteger(run) || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
+  if (!Number.isSafeInteger(run) || run < 1 || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
   return { run, digest }
 }
 
@@ -43,8 +43,9 @@ module.exports = async ({ github, context, core }) => {
 
   /** Why packages that were found do not count. @type {Set<string>} */
   const reasons = new Set()
+  const run = isInThisRun || !wanted.run ? undefined : await runOf(wanted.run)
   for (const environment of environments) {
-    const found = isInThisRun ? await inThisRun(environment) : wanted.run ? await inRun(wanted.run, environment) : await inNewestRun(environment)
+    const found = await packageFor(environment)
     if (!found) continue
     const { artifact, commit } = found
     rmSync(`.packages/${PRODUCER}`, { recursive: true, force: true }) // a folder that was checked out is no package
@@ -59,24 +60,31 @@ module.exports = async ({ github, context, core }) => {
   core.setFailed(`The package of ${PRODUCER}, ${names}, is not in ${where}${why}: ${mend}`)
 
   /** @param {string} environment */
+  function packageFor(environment) {
+    if (isInThisRun) return inThisRun(environment)
+    if (wanted.run) return run && packageOf(run, environment)
+    return inNewestRun(environment)
+  }
+
+  /** @param {string} environment */
   function nameOf(environment) {
     return `${PRODUCER}-package-${environment}`
   }
 
   /**
    * The artifact in a run; the newest, because a re-run replaces what has the same name.
-   * @param {number} run
+   * @param {number} id
    * @param {string} environment
    */
-  async function artifactOf(run, environment) {
-    const filter = { run_id: run, name: nameOf(environment) }
+  async function artifactOf(id, environment) {
+    const filter = { run_id: id, name: nameOf(environment) }
     const all = []
     for await (const artifact of pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', { ...context.repo, ...filter }, 'artifacts')) {
       all.push(artifact)
     }
     const [newest] = all.sort((a, b) => b.id - a.id)
     if (!newest?.expired) return newest
-    reasons.add(`run ${run}: it has expired`)
+    reasons.add(`run ${id}: it has expired`)
   }
 
   /** @param {string} environment */
@@ -86,13 +94,12 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /**
+   * The run that is named, if it exists.
    * @param {number} id
-   * @param {string} environment
    */
-  async function inRun(id, environment) {
+  async function runOf(id) {
     try {
-      const { data } = await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: id })
-      return await packageOf(data, environment)
+      return (await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: id })).data
     } catch (error) {
       if (/** @type {import('../lib/api.cjs').ApiError} */ (error).status !== 404) throw error
       reasons.add(`run ${id} does not exist`)
@@ -116,9 +123,10 @@ module.exports = async ({ github, context, core }) => {
   async function inNewestRunOf(file, environment) {
     const runs = pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file }, 'workflow_runs')
     try {
-      for await (const run of runs) {
-        const isCandidate = run.id !== context.runId && (PACKAGES === 'latest' || commits.titled(run.display_title) === COMMIT)
-        const found = isCandidate && await packageOf(run, environment)
+      for await (const candidate of runs) {
+        const { id, display_title } = candidate
+        const mayHoldIt = id !== context.runId && (PACKAGES === 'latest' || commits.titled(display_title) === COMMIT)
+        const found = mayHoldIt && await packageOf(candidate, environment)
         if (found) return found
       }
     } catch (error) {
@@ -133,23 +141,23 @@ module.exports = async ({ github, context, core }) => {
 
   /**
    * The package in another run, if that run and the package can be believed.
-   * @param {any} run
+   * @param {any} other
    * @param {string} environment
    */
-  async function packageOf(run, environment) {
-    const file = run.path.replace(/@.*/, '').replace('.github/workflows/', '')
-    const commit = commits.titled(run.display_title)
+  async function packageOf(other, environment) {
+    const file = other.path.replace(/@.*/, '').replace('.github/workflows/', '')
+    const commit = commits.titled(other.display_title)
     /** @param {string} reason */
-    const refuse = reason => void reasons.add(`run ${run.id} ${reason}`)
+    const refuse = reason => void reasons.add(`run ${other.id} ${reason}`)
     if (!environments.flatMap(workflowsOf).includes(file)) return refuse(`is one of ${file}`)
     if (!workflowsOf(environment).includes(file)) return
     if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
     // What is promoted has been tested.
-    if (environment !== environments[0] && run.conclusion !== 'success') return refuse(`ended with ${run.conclusion}`)
-    if (!await reviewed(run)) return refuse(`ran the workflows of ${run.head_sha}, which nobody has reviewed`)
-    const artifact = await artifactOf(run.id, environment)
+    if (environment !== environments[0] && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
+    if (!await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
+    const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
-    if (!await isOfItsBuild(artifact, run.id)) return refuse('holds one that its build did not upload')
+    if (!await isOfItsBuild(artifact, other.id)) return refuse('holds one that its build did not upload')
     return { artifact, commit }
   }
 
@@ -157,10 +165,10 @@ module.exports = async ({ github, context, core }) => {
    * Whether the job that builds the package, or brings it from another environment, uploaded it. A
    * later job could have replaced it.
    * @param {{created_at: string}} artifact
-   * @param {number} run
+   * @param {number} id
    */
-  async function isOfItsBuild({ created_at }, run) {
-    const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run, filter: 'all' }, 'jobs')
+  async function isOfItsBuild({ created_at }, id) {
+    const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: id, filter: 'all' }, 'jobs')
     for await (const { name, started_at, completed_at } of jobs) {
       const makesIt = name === 'Changes' || name.startsWith('build / ') || name.startsWith(`${PRODUCER}-build / `)
       if (makesIt && started_at <= created_at && created_at <= completed_at) return true
