@@ -190,7 +190,7 @@ class Runner:
         several = "" if job.endswith("/deploy") else variables.get("ENVIRONMENTS", "")
         values = {
             "inputs.environment": environment,
-            "inputs.environments": several or environment,
+            "inputs.environments": several,
             "inputs.commit": COMMIT,
             "inputs.cache": "false",
             "inputs.push": "false",
@@ -202,14 +202,17 @@ class Runner:
             "GITHUB_WORKSPACE": values["github.workspace"],
         }
         if step.setup and any("steps.setup" in text for text in step.variables.values()):
-            found = {**given, **variables, "ENVIRONMENTS": values["inputs.environments"]}
+            found = {**given, **variables, "ENVIRONMENTS": several or environment}
             outcome = self._bash(step.setup, project, temporary / "setup", found)
             if outcome.code:
                 return outcome
             values |= {f"steps.setup.outputs.{k}": text for k, text in outcome.said.items()}
 
         def value(match: re.Match[str]) -> str:
-            return values.get(match[1], match[0])
+            terms = match[1].split(" || ")
+            if not values.keys() >= set(terms):
+                return match[0]
+            return next((values[term] for term in terms if values[term]), "")
 
         own = {name: EXPRESSION.sub(value, text) for name, text in step.variables.items()}
         return self._bash(step.script, project, temporary / "step", {**given, **own, **variables})
