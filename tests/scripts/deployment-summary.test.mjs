@@ -28,7 +28,7 @@ test('all have succeeded', async () => {
 
 | Component | Result | Link |
 | --- | --- | --- |
-| changes | ✅ success | [open](${RUN}) |
+| changes | ✅ success | [open](${jobs[0].html_url}) |
 | python | ✅ success | [open](${jobs[1].html_url}) |
 | terraform | ✅ success | [open](${RUN}) |
 

@@ -32,13 +32,13 @@ module.exports = async ({ github, context, core }) => {
   const link = url => `[open](${url?.startsWith(home) && /^[\w/:.#-]+$/.test(url) ? url : run})`
 
   /**
-   * GitHub shows a job of a called workflow as "terraform-dev / Deploy".
+   * GitHub shows a job of a called workflow as "terraform-dev / Deploy", and `changes` as "Changes".
    * @param {string} id
    * @returns {Outcome}
    */
   function outcomeOf(id) {
     const { result, outputs } = needs[id]
-    const own = jobs.filter(({ name }) => name === id || name.startsWith(`${id} / `))
+    const own = jobs.filter(({ name }) => name.toLowerCase() === id.toLowerCase() || name.startsWith(`${id} / `))
     const job = own.find(({ conclusion }) => conclusion === result) ?? own[0]
     // A component that ran as a run of its own says what that run came to.
     const said = result === 'failure' && outputs?.conclusion
