@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from made_answers import CATALOGUE, CODE_TYPES, generic, plan, quick, read
 from pipeline import code_types as module
 from pipeline.clouds import CLOUD
-from pipeline.code_types import JOBS, CloudAddition, CodeType, Product, load_code_types
+from pipeline.code_types import CACHE, JOBS, CloudAddition, CodeType, Setup, load_code_types
 from pipeline.components import CLOUDS, SETTINGS
 from pipeline.dependencies import ENTRY
 from pipeline.environments import ENVIRONMENT
@@ -76,7 +76,7 @@ def theirs(value: Any) -> bool:
 
 
 MINIMAL: dict[str, Any] = {"label": "Go", "description": "Builds", "jobs": {}}
-JOB: dict[str, Any] = {"command": "make", "tools": ["a"], "timeout_minutes": 5, "secrets": True}
+JOB: dict[str, Any] = {"command": "make", "tools": ["a"], "secrets": True}
 # A value, and whether it is a code type.
 VERDICTS: dict[str, tuple[Any, bool]] = {
     "minimal": (MINIMAL, True),
@@ -94,11 +94,8 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "job as text": ({**MINIMAL, "jobs": {"lint": "make"}}, False),
     "unknown key of a job": ({**MINIMAL, "jobs": {"lint": {"run": "x"}}}, False),
     "command as a list": ({**MINIMAL, "jobs": {"lint": {"command": []}}}, False),
-    "no minutes": ({**MINIMAL, "jobs": {"lint": {"timeout_minutes": 0}}}, False),
-    "too many minutes": ({**MINIMAL, "jobs": {"lint": {"timeout_minutes": 361}}}, False),
-    "half minutes": ({**MINIMAL, "jobs": {"lint": {"timeout_minutes": 1.5}}}, False),
-    "minutes as truth": ({**MINIMAL, "jobs": {"lint": {"timeout_minutes": True}}}, False),
-    "minutes as text": ({**MINIMAL, "jobs": {"lint": {"timeout_minutes": "5"}}}, False),
+    "minutes": ({**MINIMAL, "jobs": {"lint": {"timeout_minutes": 5}}}, False),
+    "packages": ({**MINIMAL, "jobs": {"lint": {"packages": True}}}, False),
     "secrets as a list": ({**MINIMAL, "jobs": {"lint": {"secrets": []}}}, False),
     "secrets as a number": ({**MINIMAL, "jobs": {"lint": {"secrets": 1}}}, False),
     "depends on text": ({**MINIMAL, "depends_on": "python"}, False),
@@ -108,18 +105,35 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "tools as a list": ({**MINIMAL, "tools": ["a"]}, False),
     "products": ({**MINIMAL, "products": {"a b": "make"}}, True),
     "empty product": ({**MINIMAL, "products": {"a": ""}}, False),
-    "product as a mapping": ({**MINIMAL, "products": {"a": {"command": "make"}}}, True),
-    "product in pull requests": (
-        {**MINIMAL, "products": {"a": {"command": "make", "pull_request": "make check"}}},
+    "product as a mapping": ({**MINIMAL, "products": {"a": {"command": "make"}}}, False),
+    "product as a list": ({**MINIMAL, "products": {"a": ["make"]}}, False),
+    "outputs": ({**MINIMAL, "outputs": ["a"]}, True),
+    "outputs as a mapping": ({**MINIMAL, "outputs": {"a": "b"}}, False),
+    "output as a number": ({**MINIMAL, "outputs": [3]}, False),
+    "setup": ({**MINIMAL, "setup": {"description": "x", "script": "y"}}, True),
+    "whole setup": (
+        {
+            **MINIMAL,
+            "setup": {
+                "description": "x",
+                "script": "y",
+                "outputs": {"a": "b"},
+                "steps": "- run: x",
+            },
+        },
         True,
     ),
-    "product without a command": ({**MINIMAL, "products": {"a": {"pull_request": "x"}}}, False),
-    "empty command of a product": ({**MINIMAL, "products": {"a": {"command": ""}}}, False),
-    "unknown key of a product": ({**MINIMAL, "products": {"a": {"command": "x", "b": 1}}}, False),
-    "product as a list": ({**MINIMAL, "products": {"a": ["make"]}}, False),
-    "outputs": ({**MINIMAL, "outputs": {"a": "b"}}, True),
-    "outputs as a list": ({**MINIMAL, "outputs": ["a"]}, False),
-    "output of lists": ({**MINIMAL, "outputs": {"a": ["b"]}}, False),
+    "setup without a script": ({**MINIMAL, "setup": {"description": "x"}}, False),
+    "setup without a description": ({**MINIMAL, "setup": {"script": "x"}}, False),
+    "empty script of setup": ({**MINIMAL, "setup": {"description": "x", "script": ""}}, False),
+    "outputs of setup as a list": (
+        {**MINIMAL, "setup": {"description": "x", "script": "y", "outputs": ["a"]}},
+        False,
+    ),
+    "unknown key of setup": (
+        {**MINIMAL, "setup": {"description": "x", "script": "y", "run": "z"}},
+        False,
+    ),
     "functions": ({**MINIMAL, "functions": {"a": "a() { :; }"}}, True),
     "empty function": ({**MINIMAL, "functions": {"a": ""}}, False),
     "functions as a list": ({**MINIMAL, "functions": ["a() { :; }"]}, False),
@@ -197,7 +211,8 @@ keys = st.sampled_from(
             for definition in SCHEMA["$defs"].values()
             for key in definition.get("properties", {})
         ),
-        *("command", "pull_request", *CLOUDS, *JOBS, "labell", ""),
+        *("command", "packages", "pull_request", "timeout_minutes", "labell", ""),
+        *(*SCHEMA["properties"]["setup"]["properties"], *CLOUDS, *JOBS),
     ]
 )
 
@@ -249,6 +264,7 @@ def test_no_script_holds_an_expression(name: str) -> None:
     scripts = [job["command"] for job in jobs_of(data) if "command" in job]
     for key in ("products", "functions"):
         scripts += texts(data.get(key, {}))
+    scripts += [data["setup"]["script"]] if "setup" in data else []
     for steps in (yaml.safe_load(text) for _, text in given_steps(name)):
         scripts += [step["run"] for step in steps if "run" in step]
         # What actions/github-script runs is a script too.
@@ -261,6 +277,8 @@ def given_steps(name: str) -> list[tuple[str, str]]:
     """(place, text) of the steps that a code type's file holds as YAML text."""
     data = SHIPPED[name]
     tools = [(f"{name}, {tool}", text) for tool, text in data.get("tools", {}).items()]
+    if "steps" in data.get("setup", {}):
+        tools.append((f"{name}, setup", data["setup"]["steps"]))
     clouds = data.get("clouds", {}).items()
     return tools + [(f"{name} on {c}", what["steps"]) for c, what in clouds if "steps" in what]
 
@@ -297,7 +315,9 @@ def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None
 def test_every_tool_and_product_is_of_use(name: str) -> None:
     data = SHIPPED[name]
     used = {tool for job in jobs_of(data) for tool in job.get("tools", [])}
-    assert used == set(data.get("tools", {}))
+    assert used == {*data.get("tools", {}), *(["setup"] if "setup" in data else [])}
+    for output in data.get("setup", {}).get("outputs", {}):
+        assert re.search(rf"steps\.setup\.outputs\.{output}\b", str([data["jobs"], data["tools"]]))
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
     commands = [job.get("command", "") for job in jobs_of(data)]
     commands += texts([data.get("products", {}), data.get("functions", {})])
@@ -313,25 +333,60 @@ def test_a_function_is_called_what_its_file_says(name: str) -> None:
         assert re.match(rf"{function}\(\) \{{\n", text)
 
 
-def test_what_differs_in_a_pull_request() -> None:
-    """An image is not pushed, manifests are rendered for every environment, no tag is there."""
-    differing = {
-        (name, product)
+def test_what_is_made_for_each_environment() -> None:
+    """All else is the same for all of them; and all of it is the same in a pull request."""
+    names = {name for name, text in BUILDS.items() if "$ENVIRONMENTS" in text}
+    assert names == {"cdk: cdk.out", "helm: chart", "kubernetes: rendered"}
+    for name in names:
+        assert "${ENVIRONMENT_VARIABLES:-null}" in BUILDS[name]
+    # A name of its own only marks what is pushed.
+    elsewhere = {n for n, text in BUILDS.items() if re.search(r"\$ENVIRONMENT\b", text)}
+    assert elsewhere == names | {"docker: docker-image"}
+
+
+BUILDS = {
+    f"{name}: {product}": command
+    for name, code_type in CODE_TYPES.items()
+    for product, command in code_type.products.items()
+}
+"""The command of each product."""
+
+
+def test_an_image_is_pushed_only_where_that_is_said() -> None:
+    before, _, pushed = BUILDS["docker: docker-image"].partition('if [ "$PUSH" = true ]; then\n')
+    assert "skopeo copy --all --preserve-digests" in pushed
+    assert "skopeo" not in before and "push" not in before
+    assert CODE_TYPES["docker"].jobs["build"].variables["PUSH"] == "${{ inputs.push }}"
+
+
+def test_what_runs_with_credentials_brings_no_dependencies() -> None:
+    """uvx and npx take the newest of what a tool needs: there is only one, which needs nothing."""
+    found = {}
+    for name, code_type in CODE_TYPES.items():
+        jobs = [job for job in code_type.jobs.values() if job.cloud or job.registry]
+        jobs += [code_type.publish] if code_type.publish else []
+        commands = [job.command for job in jobs]
+        if code_type.jobs["build"].registry:
+            commands += code_type.products.values()
+        text = "\n".join(commands)
+        if run := re.findall(r"\b(?:uvx|npx|pipx|npm install|uv tool|pip install)\b.*", text):
+            found[name] = run
+    # aws-cdk holds all that it needs.
+    assert set(found) == {"cdk"}
+    [line] = found["cdk"]
+    assert line.startswith('npx --yes "aws-cdk@$(cat cdk.out/cli-version.txt)" deploy ')
+
+
+def test_only_builds_use_caches() -> None:
+    """A deployment and what is published never come from a cache: the reader refuses it."""
+    cached = {
+        name
         for name, code_type in CODE_TYPES.items()
-        for product, commands in code_type.products.items()
-        if commands.command != commands.pull_request
+        if CACHE in str([code_type.setup, code_type.tools, code_type.jobs])
     }
-    assert differing == {
-        ("cdk", "cdk.out"),
-        ("docker", "docker-image"),
-        ("helm", "chart"),
-        ("kubernetes", "rendered.yaml"),
-        ("python", "dist"),
-    }
-    image = CODE_TYPES["docker"].products["docker-image"]
-    assert "push=true" in image.command and "imagetools create" in image.command
-    assert "push=false" in image.pull_request
-    assert "push=true" not in image.pull_request and "imagetools" not in image.pull_request
+    assert cached == set(CODE_TYPES) - {"generic"}
+    for place, text in STEPS.items():
+        assert not re.search(r"(?<!to-)cache: *['\"]?(true|npm|pnpm|yarn|maven|gradle)\b", text), place
 
 
 def test_which_jobs_log_in() -> None:
@@ -345,11 +400,6 @@ def test_which_jobs_log_in() -> None:
 
 def test_which_code_types_leave_out_others() -> None:
     assert [name for name, what in CODE_TYPES.items() if what.leaves_out_others] == ["python"]
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_job_has_its_own_timeout(name: str) -> None:
-    assert all("timeout_minutes" in job for job in SHIPPED[name]["jobs"].values())
 
 
 def test_habits_run_in_no_circle() -> None:
@@ -368,9 +418,6 @@ def test_every_code_type_works_alone(name: str) -> None:
     (component,) = read(code_types=[name]).components
     assert component.path == "."
     assert list(component.commands) == [job for job in JOBS if job in component.commands]
-    assert list(component.pull_request) == [job for job in component.commands if job != "deploy"]
-    for job, command in component.pull_request.items():
-        assert job == "build" or command == component.commands[job]
 
 
 # Broken files, and a new one -------------------------------------------------------------------
@@ -391,6 +438,10 @@ def go(**changes: Any) -> str:
     return str(yaml.safe_dump({**MINIMAL, **changes}))
 
 
+SETUP = {"description": "x", "script": "y", "outputs": {"file": "z"}}
+READS_FILE, READS_FILES = (f"${{{{ steps.setup.outputs.{name} }}}}" for name in ("file", "files"))
+CACHED = "- uses: x\n  with: {cache: '${{ inputs.cache }}'}"
+
 # What is wrong -> the file's text, the place behind the file's name, and what is said.
 BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "empty": ("", "", "expected a mapping"),
@@ -402,11 +453,6 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "unknown job": (go(jobs={"tset": {}}), ".jobs", "did you mean 'test'?"),
     "unknown key of a job": (go(jobs={"test": {"comand": "x"}}), ".jobs.test", "'command'?"),
     "job as text": (go(jobs={"test": "make"}), ".jobs.test", "expected a mapping"),
-    "too many minutes": (
-        go(jobs={"test": {"timeout_minutes": 500}}),
-        ".jobs.test.timeout_minutes",
-        "1 to 360",
-    ),
     "unknown tool": (
         go(tools={"golang": "- run: x"}, jobs={"test": {"tools": ["golan"]}}),
         ".jobs.test.tools",
@@ -444,32 +490,8 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     ),
     "function that is none": (go(functions={"f": 3}), ".functions.f: ", "expected text"),
     "functions as a list": (go(functions=["f"]), ".functions: ", "expected a mapping"),
-    "expression in a product's command": (
-        go(products={"a": {"command": "${{ x }}"}}),
-        ".products.a: ",
-        "`env`",
-    ),
-    "expression in a pull request": (
-        go(products={"a": {"command": "x", "pull_request": "${{ x }}"}}),
-        ".products.a: ",
-        "`env`",
-    ),
-    "product without a command": (
-        go(products={"a": {"pull_request": "x"}}),
-        ".products.a: ",
-        "'command' is missing",
-    ),
-    "near key of a product": (
-        go(products={"a": {"command": "x", "pull_requests": "x"}}),
-        ".products.a: ",
-        "did you mean 'pull_request'?",
-    ),
-    "product as a number": (go(products={"a": 3}), ".products.a: ", "expected text or a mapping"),
-    "output of no product": (
-        go(products={"image": "x"}, outputs={"image": "imag"}),
-        ".outputs.image: ",
-        "did you mean 'image'?",
-    ),
+    "product as a number": (go(products={"a": 3}), ".products.a: ", "expected text"),
+    "product as another mapping": (go(products={"a": {"b": "x"}}), ".products.a: ", "text"),
     "publishing no product": (
         go(products={"image": "x"}, publish={"command": "x", "product": "imag"}),
         ".publish.product: ",
@@ -486,13 +508,119 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".publish.tools: ",
         "tool of this file",
     ),
-    "output of nothing": (go(outputs={"image": ""}), ".outputs.image: ", "is no product"),
-    "output with a space": (
-        go(products={"a": "x"}, outputs={"my image": "a"}),
-        ".outputs: ",
+    "output with a space": (go(outputs=["my image"]), ".outputs: ", "not a safe name"),
+    "output as a list": (go(outputs=[["a"]]), ".outputs[0]: ", "expected text"),
+    "output of every component": (go(outputs=["digest"]), ".outputs: ", "rename it"),
+    # The form of version 0.1: people have code types of their own.
+    "packages": (go(jobs={"test": {"packages": True}}), ".jobs.test.packages: ", "always"),
+    "minutes": (
+        go(jobs={"lint": {"timeout_minutes": 5}}),
+        ".jobs.lint.timeout_minutes: ",
+        "take this line out",
+    ),
+    "minutes of what publishes": (
+        go(publish={"command": "x", "timeout_minutes": 5}),
+        ".publish.timeout_minutes: ",
+        "take this line out",
+    ),
+    "a command for pull requests": (
+        go(products={"a": {"command": "x", "pull_request": "y"}}),
+        ".products.a: ",
+        "write the command alone; it is the same in pull requests",
+    ),
+    "a product with a command": (
+        go(products={"a": {"command": "x"}}),
+        ".products.a: ",
+        "write the command alone",
+    ),
+    "outputs by product": (go(outputs={"image": "a"}), ".outputs: ", "list the names alone"),
+    "names of environments in a tool": (
+        go(tools={"a": "- run: x\n  env: {A: <environments>}"}),
+        ".tools.a: ",
+        "move the step to `setup`",
+    ),
+    # What is set up alike.
+    "setup without a script": (go(setup={"description": "x"}), ".setup: ", "'script' is missing"),
+    "setup of two lines": (
+        go(setup={"description": "a\nb", "script": "x"}),
+        ".setup.description: ",
+        "one line",
+    ),
+    "setup with an expression": (
+        go(setup={"description": "x", "script": "echo ${{ inputs.path }}"}),
+        ".setup.script: ",
+        "`env`",
+    ),
+    "setup with an unsafe output": (
+        go(setup={**SETUP, "outputs": {"a b": "x"}}),
+        ".setup.outputs: ",
         "not a safe name",
     ),
-    "output as a list": (go(outputs={"image": ["a"]}), ".outputs.image: ", "expected text"),
+    "setup with steps that are no list": (
+        go(setup={**SETUP, "steps": "uses: x"}),
+        ".setup.steps: ",
+        "list of steps",
+    ),
+    "setup with a step without a shell": (
+        go(setup={**SETUP, "steps": "- run: x"}),
+        ".setup.steps: ",
+        "`shell`",
+    ),
+    "setup as a tool": (go(tools={"setup": "- run: x"}), ".tools.setup: ", "rename it"),
+    "setup that is none": (
+        go(jobs={"test": {"tools": ["setup"]}}),
+        ".jobs.test.tools: ",
+        "tool of this file",
+    ),
+    "no such output of setup": (
+        go(setup=SETUP, jobs={"test": {"tools": ["setup"], "variables": {"A": READS_FILES}}}),
+        ".jobs.test.variables.A: ",
+        "did you mean 'file'?",
+    ),
+    "output of no setup": (
+        go(jobs={"test": {"variables": {"A": READS_FILES}}}),
+        ".jobs.test.variables.A: ",
+        "there is no `setup`",
+    ),
+    "output of a setup that the job has not": (
+        go(setup=SETUP, jobs={"test": {"variables": {"A": READS_FILE}}}),
+        ".jobs.test.variables.A: ",
+        "name that in jobs.test.tools",
+    ),
+    "a tool that reads no output": (
+        go(setup=SETUP, tools={"a": f"- run: {READS_FILES}"}),
+        ".tools.a: ",
+        "did you mean 'file'?",
+    ),
+    "a tool before what it reads": (
+        go(
+            setup=SETUP,
+            tools={"a": f"- run: {READS_FILE}"},
+            jobs={"test": {"tools": ["a", "setup"]}},
+        ),
+        ".jobs.test.tools: ",
+        "name `setup` before 'a'",
+    ),
+    "a cloud that reads no output": (
+        go(clouds={"aws": {"variables": {"A": READS_FILE}}}),
+        ".clouds.aws: ",
+        "there is no `setup`",
+    ),
+    "a cache of a deployment": (
+        go(tools={"a": CACHED}, jobs={"deploy": {"tools": ["a"]}}),
+        ".jobs.deploy.tools: ",
+        "only builds have",
+    ),
+    "a cache of what publishes": (
+        go(tools={"a": CACHED}, publish={"command": "x", "tools": ["a"]}),
+        ".publish.tools: ",
+        "only builds have",
+    ),
+    "a deployment that asks for a cache": (
+        go(jobs={"deploy": {"variables": {"A": "${{ inputs.cache }}"}}}),
+        ".jobs.deploy.variables.A: ",
+        "only builds have",
+    ),
     "leaves out in words": (go(leaves_out_others="all"), ".leaves_out_others: ", "true or false"),
     "cloud of no name": (go(clouds={"amazon": {}}), ".clouds: ", "unknown key 'amazon'"),
     "near cloud": (go(clouds={"azur": {}}), ".clouds: ", "did you mean 'azure'?"),
@@ -586,7 +714,7 @@ def test_adding_a_code_type_is_adding_a_file(folder: Path) -> None:
         depends_on=["terraform"],
         produces=["app"],
         products={"app": "go build -o app"},
-        jobs={"test": {"command": "go test ./...", "timeout_minutes": 10}},
+        jobs={"test": {"command": "go test ./..."}},
     )
     loaded = load(folder, text, "golang.yml")
     assert list(loaded) == sorted([*CODE_TYPES, "golang"])
@@ -604,26 +732,32 @@ def test_adding_a_code_type_is_adding_a_file(folder: Path) -> None:
 def test_what_a_new_code_type_may_say(folder: Path) -> None:
     """Every key that is not only text, as `load_code_types` hands it on."""
     text = go(
-        products={"app": {"command": "make app", "pull_request": "make check"}, "doc": "make doc"},
+        products={"app": "make app", "doc": "make doc"},
         produces=["app", "doc"],
-        outputs={"image": "app"},
+        outputs=["image"],
+        setup={**SETUP, "steps": "- run: x\n  shell: bash\n"},
+        tools={"a": CACHED, "b": f"- run: {READS_FILE}"},
         leaves_out_others=True,
         clouds={"gcp": {"steps": "- run: x\n", "variables": {"A": "b"}, "prerequisites": ["c"]}},
-        jobs={"deploy": {"cloud": True, "variables": {"WHO": "<component>"}}, "lint": {}},
+        jobs={
+            "deploy": {"cloud": True, "variables": {"WHO": "<component>"}},
+            "lint": {},
+            "test": {"tools": ["setup", "a", "b"], "variables": {"A": READS_FILE}},
+        },
     )
     loaded = load(folder, text)["go"]
-    assert loaded.products == {
-        "app": Product("make app", "make check"),
-        "doc": Product("make doc", "make doc"),
-    }
-    assert loaded.outputs == {"image": "app"}
+    assert loaded.products == {"app": "make app", "doc": "make doc"}
+    assert loaded.outputs == ("image",)
+    assert loaded.setup == Setup("x", "y", {"file": "z"}, "- run: x\n  shell: bash")
+    assert loaded.jobs["test"].tools == ("setup", "a", "b")
     assert loaded.leaves_out_others
     assert loaded.clouds == {"gcp": CloudAddition("- run: x", {"A": "b"}, ("c",))}
     assert (loaded.jobs["deploy"].cloud, loaded.jobs["deploy"].registry) == (True, False)
     assert loaded.jobs["deploy"].variables == {"WHO": "<component>"}
     assert not loaded.jobs["lint"].cloud and not loaded.jobs["lint"].variables
     usual = load(folder, go())["go"]
-    assert (usual.outputs, usual.clouds, usual.leaves_out_others) == ({}, {}, False)
+    assert (usual.outputs, usual.clouds, usual.leaves_out_others) == ((), {}, False)
+    assert usual.setup is None
 
 
 FUNCTIONS = {
@@ -648,40 +782,37 @@ def test_functions_stand_above_the_commands_that_call_them(case: str, folder: Pa
     text = go(
         functions=FUNCTIONS,
         produces=["a"],
-        products={"a": {"command": command, "pull_request": "make check"}, "b": command},
+        products={"a": command, "b": "make b"},
         jobs={"test": {"command": command}, "lint": {"command": "make lint"}},
     )
     loaded = load(folder, text)["go"]
     whole = "".join(FUNCTIONS[name] for name in called) + command
     assert loaded.jobs["test"].command == whole
     assert loaded.jobs["lint"].command == "make lint"
-    assert loaded.products == {
-        "a": Product(whole, "make check"),
-        "b": Product(whole, whole),
-    }
+    assert loaded.products == {"a": whole, "b": "make b"}
 
 
 def test_a_command_of_ones_own_gets_no_functions() -> None:
     """A person who writes `render` means a command of the repository's own."""
     (component,) = read(components={"kubernetes": {"build": "render all"}}).components
-    assert component.commands["build"] == component.pull_request["build"] == "render all"
+    assert component.commands["build"] == "render all"
 
 
 def test_the_shipped_functions_stand_where_they_are_called() -> None:
     """Above a command: each function that it calls, by itself or by another, and no other."""
     made = plan(code_types=sorted(CODE_TYPES))
-    assert made.pull_request
-    jobs = [job for w in made.workflows if w.environment.name == "dev" for job in w.jobs]
+    commands = [(b.component.name, command) for b in made.builds for command in b.commands]
+    commands += [(deploy.component.name, deploy.command) for deploy in made.deploys]
     called = 0
-    for job in [*jobs, *made.pull_request.jobs]:
-        there = re.findall(r"^(\w+)\(\) \{", job.command, re.MULTILINE)
-        bodies = re.split(r"^\w+\(\) \{\n[\s\S]*?^\}\n", job.command, flags=re.MULTILINE)
+    for component, command in commands:
+        there = re.findall(r"^(\w+)\(\) \{", command.text, re.MULTILINE)
+        bodies = re.split(r"^\w+\(\) \{\n[\s\S]*?^\}\n", command.text, flags=re.MULTILINE)
         assert len(bodies) == len(there) + 1 and len(set(there)) == len(there)
-        known = SHIPPED[job.component.name].get("functions", {})
+        known = SHIPPED[component].get("functions", {})
         for name in known:
             others = [text for other, text in known.items() if other in there and other != name]
             calls = any(re.search(rf"\b{name}\b", text) for text in ["".join(bodies), *others])
-            assert calls == (name in there), f"{job.component.name} {job.id}: {name}"
+            assert calls == (name in there), f"{component} {command.id}: {name}"
             called += calls
     assert called > 20
 

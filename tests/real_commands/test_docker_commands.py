@@ -1,12 +1,13 @@
-"""The Docker code type's lint command with the real hadolint. What builds needs an engine: see
-tests/running/test_images.py."""
+"""The Docker code type's commands: the real hadolint, and a recorded Docker and skopeo."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
-from commands import Runner, write
+from commands import COMMIT, Outcome, Runner, write
 
 GOOD = 'FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nCMD ["python", "app.py"]\n'
 UNPINNED = "FROM python\nRUN apt-get install --yes curl\n"  # two warnings
@@ -56,3 +57,180 @@ def test_another_file(runner: Runner, tmp_path: Path) -> None:
     project = write(tmp_path / "repository" / "image", files)
     outcome = runner.run("image/lint", project, DOCKERFILE="other.Dockerfile")
     assert (outcome.code, outcome.output) == (0, "")
+
+
+# Images
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+REFERENCE = f"ghcr.io/acme/image@{DIGEST}"
+GITHUB = {
+    "IMAGE": "ghcr.io/Acme/image",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "acme/demo",
+    "GITHUB_RUN_ID": "17",
+    "GITHUB_RUN_ATTEMPT": "2",
+}
+# Says how it was called; leaves a layout of an image, which holds what was in the Dockerfile.
+DOCKER = """\
+#!/bin/bash
+echo "${{0##*/}} $*" >> {log}
+if [ -n "${{STUB_FAILS:-}}" ] && [[ "$*" == *$STUB_FAILS* ]]; then exit 1; fi
+for argument in "$@"; do
+  case "$argument" in
+    *dest=*)
+      folder=${{argument##*dest=}} folder=${{folder%,tar=false}}
+      mkdir "$folder" && cp Dockerfile "$folder/blob" || exit 1
+      ;;
+    *.json) echo '{metadata}' > "$argument" ;;
+  esac
+done
+"""
+
+
+class Engine:
+    """A machine with Docker and skopeo, which write down how they were called."""
+
+    def __init__(self, runner: Runner, folder: Path) -> None:
+        self.runner, self.log = runner, folder / "calls"
+        self.project = write(folder / "repository/image", {"Dockerfile": GOOD})
+        self.answer({"containerimage.config.digest": "x", "containerimage.digest": DIGEST})
+
+    def answer(self, metadata: dict[str, str]) -> None:
+        """BuildKit says this of what it has built."""
+        text = DOCKER.format(log=self.log, metadata=json.dumps(metadata, indent=1))
+        for name in ("docker", "skopeo"):
+            (write(self.runner.tools, {name: text}) / name).chmod(0o755)
+
+    def run(self, job: str, **variables: str) -> Outcome:
+        return self.runner.run(f"image/{job}", self.project, **{**GITHUB, **variables})
+
+    def build(self, **variables: str) -> dict[str, Outcome]:
+        return self.runner.build("image", self.project, **{**GITHUB, **variables})
+
+    @property
+    def calls(self) -> list[str]:
+        """Without the runner's paths."""
+        text = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+        for job in ("image-build", "image-security", "image-test", "image"):
+            text = text.replace(f"{self.runner.folder}/temp-{job}/", "$TEMP/")
+        return text.replace(str(self.project), "$PWD").splitlines()
+
+
+@pytest.fixture
+def engine(runner: Runner, tmp_path: Path) -> Engine:
+    return Engine(runner, tmp_path)
+
+
+BUILD = (
+    "docker buildx build --file Dockerfile --output type=oci,dest=$TEMP/image,tar=false "
+    "--provenance mode=max --sbom true --metadata-file $TEMP/image.json "
+    f"--label org.opencontainers.image.revision={COMMIT} "
+    "--label org.opencontainers.image.source=https://github.com/acme/demo ."
+)
+SCAN = " image --input /image --exit-code 1 --quiet --scanners vuln,secret"
+COPY = (
+    "skopeo copy --all --preserve-digests oci:$TEMP/image "
+    f"docker://ghcr.io/acme/image:dev-{COMMIT}-17-2"
+)
+
+
+@pytest.mark.parametrize("push", [True, False], ids=["pushed", "not pushed"])
+def test_what_is_scanned_is_pushed(engine: Engine, push: bool) -> None:
+    """It is built once, and pushed as it was scanned."""
+    outcomes = engine.build(PUSH="true" if push else "false")
+    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
+    build, scan, *copies = engine.calls
+    assert build == BUILD
+    assert scan.startswith("docker run --rm --volume $TEMP/image:/image:ro --volume $PWD:/project:")
+    assert scan.endswith(f"{SCAN} --severity CRITICAL --ignore-unfixed")
+    assert copies == [COPY] * push
+    assert (engine.project / "docker-image").read_text(encoding="utf-8") == f"{REFERENCE}\n"
+    assert outcomes["build"].said == {"image": REFERENCE}
+    assert len(outcomes["test"].notices) == 1
+
+
+def test_each_command_works_alone(engine: Engine) -> None:
+    """Where the answers have switched the others off."""
+    assert engine.run("build", PUSH="true").code == 0
+    assert engine.calls == [BUILD, COPY]
+    assert engine.run("security").code == 0
+    assert engine.calls[2] == BUILD
+
+
+@pytest.mark.parametrize("failing", ["buildx", "aquasec/trivy"])
+def test_a_scan_that_fails(engine: Engine, failing: str) -> None:
+    """After a roll-back's, which only warns, the image is pushed, and built if it has to be."""
+    assert engine.run("security", STUB_FAILS=failing).code == 1
+    write(engine.project, {"trivy.yaml": ""})
+    assert engine.run("security").code == 0
+    assert engine.calls[-1].endswith(f"{SCAN} --config trivy.yaml")
+
+
+def test_a_build_that_has_failed_leaves_no_image(engine: Engine) -> None:
+    """Half of one must not be pushed."""
+    half = write(engine.runner.folder / "temp-image/image", {"half": ""})
+    assert engine.runner._run("image/build", engine.project, half.parent, GITHUB).code == 0
+    assert [file.name for file in half.iterdir()] == ["blob"]
+
+
+def test_the_stage_called_test(engine: Engine) -> None:
+    write(engine.project, {"Dockerfile": f"{GOOD}FROM scratch as Test\n"})
+    outcome = engine.run("test")
+    assert outcome.code == 0 and outcome.notices == []
+    stage = "docker buildx build --file Dockerfile --target test --output type=cacheonly ."
+    assert engine.calls == [stage]
+    assert engine.run("test", STUB_FAILS="buildx").code == 1
+
+
+def test_arguments_and_secrets(engine: Engine) -> None:
+    variables = {"BUILD_ARG_NAME": "a b", "BUILD_SECRETS": "ONE TWO", "DOCKERFILE": "Dockerfile"}
+    assert engine.run("build", **variables).code == 0
+    assert " --build-arg NAME=a b --secret id=ONE --secret id=TWO ." in engine.calls[0]
+
+
+def test_caches_are_kept_apart(engine: Engine) -> None:
+    """One for each component, environment and stage; none unless a cache may be used."""
+    write(engine.project, {"Dockerfile": f"{GOOD}FROM scratch AS test\n"})
+    engine.build()
+    assert not [call for call in engine.calls if "cache-" in call]
+    engine.log.unlink()
+    engine.build(CACHE="true", ENVIRONMENT="pull-request")
+    scopes = []
+    for call in engine.calls:
+        if "buildx" in call:
+            scope = call.partition("--cache-from type=gha,scope=")[2].split()[0]
+            options = f"--cache-to type=gha,scope={scope},mode=max,ignore-error=true"
+            assert options in call
+            scopes.append(scope)
+    assert scopes == ["image-pull-request-test", "image-pull-request-image"]
+
+
+def test_a_digest_that_buildkit_does_not_tell(engine: Engine) -> None:
+    engine.answer({"containerimage.config.digest": DIGEST})
+    outcome = engine.run("build", PUSH="true")
+    assert outcome.code == 1
+    assert (
+        outcome.output == "::error title=Build::BuildKit did not say which digest the image has\n"
+    )
+    assert engine.calls == [BUILD] and not (engine.project / "docker-image").exists()
+
+
+def test_a_push_that_fails(engine: Engine) -> None:
+    assert engine.run("build", PUSH="true", STUB_FAILS="copy").code == 1
+    assert not (engine.project / "docker-image").exists()
+
+
+def test_a_runner_without_skopeo(engine: Engine, tmp_path: Path) -> None:
+    """A machine of one's own may lack it, and then says so before anything is pushed."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "sed", "rm", "mkdir", "cp", "tee"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    (tools / "docker").symlink_to(engine.runner.tools / "docker")
+    assert engine.run("build", PATH=str(tools)).code == 0
+    outcome = engine.run("build", PATH=str(tools), PUSH="true")
+    assert outcome.code == 1
+    [error] = outcome.output.splitlines()
+    assert error.startswith(
+        "::error title=Push::skopeo, which pushes the scanned image, is not on "
+    )
