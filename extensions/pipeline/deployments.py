@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +114,7 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     set_up = tools(component, (defaults,))
     text = component.commands["deploy"]
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
-    set_up = tuple(_for_one_environment(tool) for tool in set_up)
+    set_up = tuple(_in_a_deployment(tool) for tool in set_up)
     if ENVIRONMENTS.search(text):
         variables["ENVIRONMENTS"] = "${{ inputs.environment }}"
     return DeployWorkflow(
@@ -146,12 +147,12 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     )
 
 
-def _for_one_environment(tool: Tool) -> Tool:
-    """A deployment is of one environment, whatever it was built for."""
-    if "environments" not in tool.inputs:
-        return tool
-    inputs = {**tool.inputs, "environments": "${{ inputs.environment }}"}
-    return Tool(action=tool.action, name=tool.name, inputs=inputs)
+def _in_a_deployment(tool: Tool) -> Tool:
+    """It is for one environment, whatever was built for others too, and reads no cache."""
+    inputs = {name: value for name, value in tool.inputs.items() if name != "cache"}
+    if "environments" in inputs:
+        inputs["environments"] = "${{ inputs.environment }}"
+    return dataclasses.replace(tool, inputs=inputs)
 
 
 def asks(answers: Answers) -> bool:
