@@ -352,6 +352,11 @@ BUILDS = {
 """The command of each product."""
 
 
+def test_what_is_called_otherwise_now_is_said() -> None:
+    with pytest.raises(AnswerError, match=r"builds 'rendered\.yaml'; .*choose among: rendered$"):
+        read(components={"kubernetes": {"produces": ["rendered.yaml"]}})
+
+
 def test_an_image_is_pushed_only_where_that_is_said() -> None:
     before, _, pushed = BUILDS["docker: docker-image"].partition('if [ "$PUSH" = true ]; then\n')
     assert "skopeo copy --all --preserve-digests" in pushed
@@ -386,7 +391,9 @@ def test_only_builds_use_caches() -> None:
     }
     assert cached == set(CODE_TYPES) - {"generic"}
     for place, text in STEPS.items():
-        assert not re.search(r"(?<!to-)cache: *['\"]?(true|npm|pnpm|yarn|maven|gradle)\b", text), place
+        assert not re.search(r"(?<!to-)cache: *['\"]?(true|npm|pnpm|yarn|maven|gradle)\b", text), (
+            place
+        )
 
 
 def test_which_jobs_log_in() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import toolbox
-from commands import write
+from commands import Runner, write
 
 # iniconfig: pure Python, 8 KB, and pytest brings it anyway.
 HANDLER = """\
@@ -109,3 +109,10 @@ def lock_of(pyproject: str) -> str:
 def locked() -> dict[str, str]:
     """The package with its lock file."""
     return {**PACKAGE, "uv.lock": lock_of(PYPROJECT)}
+
+
+def security(runner: Runner) -> Runner:
+    """pip-audit asks the network for vulnerabilities: it is recorded, all else is real."""
+    runner.record("uvx")
+    runner.environment["REAL_UVX"] = toolbox.script("uvx")
+    return runner

@@ -21,6 +21,7 @@ from projects import (
     PYPROJECT,
     another_python,
     locked,
+    security,
     without,
 )
 
@@ -151,13 +152,6 @@ def test_the_python_version_file_is_obeyed(runner: Runner, tmp_path: Path) -> No
 # Security
 
 
-def security(runner: Runner) -> Runner:
-    """pip-audit asks the network for vulnerabilities: it is recorded, all else is real."""
-    runner.record("uvx")
-    runner.environment["REAL_UVX"] = toolbox.script("uvx")
-    return runner
-
-
 @pytest.mark.parametrize(
     ("file", "text", "code"),
     [
@@ -237,3 +231,33 @@ def test_a_vulnerable_dependency_fails(runner: Runner, tmp_path: Path) -> None:
     project = write(tmp_path / "app", APP)
     outcome = security(runner).run("app/security", project, STUB_FAILS="uvx pip-audit")
     assert outcome.code == 1, outcome.output
+
+
+# Which uv
+
+
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        ({}, ""),
+        ({"app/pyproject.toml": PYPROJECT}, ""),
+        ({"app/pyproject.toml": '[tool.uv]\nrequired-version = ">=0.9, <1"\n'}, ">=0.9, <1"),
+        ({"app/uv.toml": 'required-version="==0.9.1" # ours\n', "uv.toml": ""}, "==0.9.1"),
+        ({"pyproject.toml": '[tool.uv]\nrequired-version = "==0.9.2"\n'}, "==0.9.2"),
+        (
+            {
+                "app/uv.toml": 'required-version = "==0.9.3"\n',
+                "uv.toml": 'required-version = "==0.9.4"\n',
+            },
+            "==0.9.3",
+        ),
+    ],
+    ids=["nothing", "none", "pyproject.toml", "uv.toml", "the repository's", "the nearest"],
+)
+def test_the_version_of_uv(
+    runner: Runner, tmp_path: Path, files: dict[str, str], version: str
+) -> None:
+    """uv refuses to run as another."""
+    repository = write(tmp_path / "repository", {"app/main.py": "", **files})
+    outcome = runner.run("app/setup", repository / "app")
+    assert (outcome.code, outcome.output, outcome.said) == (0, "", {"version": version})

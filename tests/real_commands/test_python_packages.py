@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 import toolbox
 from commands import Runner, write
-from projects import APP, PACKAGE, PLAIN, PYPROJECT, another_python, lock_of, locked, without
+from projects import (
+    APP,
+    PACKAGE,
+    PLAIN,
+    PYPROJECT,
+    another_python,
+    lock_of,
+    locked,
+    security,
+    without,
+)
 
 CALL = """\
 import importlib, json, sys
@@ -139,6 +149,34 @@ def test_requirements_that_include_others(runner: Runner, tmp_path: Path) -> Non
     package = build(runner, project)
     assert "iniconfig/__init__.py" in names(package)
     assert own(package) == {"lambda_handler.py", "data/greeting.txt"}
+
+
+VIRTUAL = PYPROJECT.partition("[build-system]")[0]
+REPORTS = '[tool.pytest.ini_options]\naddopts = "--junitxml=.reports/junit.xml"\n'
+LEFT = {"htmlcov/index.html": "", "coverage.xml": "", ".coverage": ""}
+
+
+@pytest.mark.parametrize("shape", ["folder", "package", "locked", "no build system"])
+def test_the_checks_leave_nothing_in_the_package(
+    runner: Runner, tmp_path: Path, shape: str
+) -> None:
+    """It is the one that a build alone makes, byte for byte."""
+    files = {
+        "folder": APP,
+        "package": PACKAGE,
+        "locked": locked(),
+        "no build system": {**APP, "pyproject.toml": VIRTUAL + REPORTS},
+    }[shape]
+    security(runner)
+    project = write(tmp_path / "one/app", files)
+    outcomes = runner.build("app", project)
+    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
+    assert "1 passed" in outcomes["test"].output
+    assert not (project / ".venv").exists()
+    assert (project / "uv.lock").exists() == (shape == "locked")
+    package = (project / "lambda-package.zip").read_bytes()
+    assert build(runner, write(tmp_path / "two/app", files)).read_bytes() == package
+    assert build(runner, write(project, LEFT)).read_bytes() == package
 
 
 @pytest.mark.parametrize("shape", ["folder", "package"])
