@@ -11,10 +11,11 @@ from typing import Any
 import toolbox
 from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
-from pipeline.answers import DEFAULTS, Answers, read_answers
+from pipeline.answers import APPROVALS, DEFAULTS, Answers, read_answers
 from pipeline.catalogue import load_catalogue
 from pipeline.code_types import CodeType
 from pipeline.components import CLOUDS
+from pipeline.environments import BRANCHING
 from pipeline.errors import AnswerError
 from pipeline.plan import Plan, make_plan
 
@@ -138,11 +139,19 @@ awkward = st.sampled_from(
     ]
 )
 commands = st.sampled_from(["make", "true", "on", "  indented\n\n\ttab ", "a: b # c", "a \n b"])
+build_commands = commands | st.sampled_from(
+    ["make $ENVIRONMENT", "make $ENVIRONMENTS", 'make "$ENVIRONMENT_VARIABLES"']
+)
 COMPONENTS = [
     *("python", "terraform", "docker", "kubernetes"),
     *("a", "a-b", "A2", "worker", "tested", "orchestrator_x", "on"),
 ]
-ENVIRONMENTS = ["dev", "b", "b-c", "prd", "x-dev", "on", "preflight", "registry"]
+ENVIRONMENTS = ["dev", "b", "b-c", "prd", "x-dev", "on", "changes", "registry", "prd-approval"]
+DRAWN_TYPES = [
+    *("cdk", "docker", "dotnet", "generic", "go", "helm", "java", "kubernetes", "node", "opentofu"),
+    *("python", "terraform"),
+]
+"""Not all that there are: with each new one, every random example would be another one."""
 
 REGISTRIES: dict[str, list[str]] = {
     "none": [],
@@ -158,7 +167,7 @@ REGISTRIES: dict[str, list[str]] = {
 
 @st.composite
 def _settings(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    types = [name] if name in CODE_TYPES else sorted(CODE_TYPES)
+    types = [name] if name in DRAWN_TYPES else DRAWN_TYPES
     given: dict[str, Any] = {"code_type": draw(st.sampled_from(types))}
     optional = {
         "path": st.sampled_from([".", "src", "src/in ner", "a b/c", "it's/é", "on", "... a"]),
@@ -176,7 +185,7 @@ def _settings(draw: st.DrawFn, name: str) -> dict[str, Any]:
         if draw(st.booleans()):
             given[key] = draw(strategy)
     if draw(st.booleans()):
-        given["build"] = draw(commands)
+        given["build"] = draw(build_commands)
         given["produces"] = draw(st.sampled_from([[], ["x.zip"], ["dist", "a b.txt"]]))
     if draw(st.booleans()):
         given["deploy"] = draw(commands)
@@ -184,6 +193,9 @@ def _settings(draw: st.DrawFn, name: str) -> dict[str, Any]:
     if "deploy" in given or (given["code_type"] in ("generic", "docker") and builds):
         given["secrets"] = draw(st.sampled_from([[], ["TOKEN"], ["TF_API_TOKEN", "B"]]))
     return given
+
+
+of_env = awkward | st.sampled_from(["${{ vars.X }}", "${{ vars.Y }}"])
 
 
 @st.composite
@@ -203,13 +215,13 @@ def _environments(draw: st.DrawFn) -> list[dict[str, Any]]:
         if draw(st.booleans()):
             entry["production"] = draw(st.booleans())
             entry["on_failure"] = draw(st.sampled_from(["downstream", "stop"]))
-            entry["env"] = draw(st.dictionaries(st.sampled_from(["C", "d"]), awkward))
+            entry["env"] = draw(st.dictionaries(st.sampled_from(["C", "d", "IMAGE"]), of_env))
         found.append(entry)
     return found
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> dict[str, Any]:
+def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
     """Whole answers, right but for names that may run into one another."""
     names = draw(st.lists(st.sampled_from(COMPONENTS), min_size=1, max_size=5, unique=True))
     components = {name: draw(_settings(name)) for name in names}
@@ -226,12 +238,13 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
     cloud = draw(st.sampled_from(CLOUDS))
     made: dict[str, Any] = {
         "project_name": draw(st.one_of(st.just("shop"), printable.filter(str.strip))),
-        "code_types": [n for n in names if n in CODE_TYPES],
+        "code_types": [n for n in names if n in DRAWN_TYPES],
         "components": components,
         "dependency_map": entries,
+        "orchestration": orchestration,
         "cloud": cloud,
         "registry": draw(st.sampled_from(["ghcr.io", *REGISTRIES[cloud]])),
-        "retry_approval": draw(st.booleans()),
+        "approval": draw(st.sampled_from(APPROVALS)),
         "pull_requests": draw(st.sampled_from([True, True, True, False])),
         "drift_check": draw(st.booleans()),
         "runner": draw(st.sampled_from(["ubuntu-latest", ["self-hosted", "on"], {"group": "g"}])),
@@ -240,8 +253,15 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
         made["environments"] = draw(_environments())
     else:
         made["branching"] = draw(st.sampled_from(["develop-main", "trunk", "release"]))
-    tagged = made.get("branching") == "release"
-    tagged |= any("tag" in environment for environment in made.get("environments", []))
+    environments = made.get("environments") or BRANCHING[made["branching"]]
+    names = [environment["name"] for environment in environments]
+    for given in components.values():
+        if draw(st.sampled_from([False, False, True])):
+            some = st.lists(st.sampled_from(names), min_size=1, unique=True)
+            given["environments"] = draw(some)
+        if draw(st.sampled_from([False, False, False, True])):
+            given["build_per_environment"] = True
+    tagged = any("tag" in environment for environment in environments)
     for given in components.values() if tagged else ():
         publish = CODE_TYPES[given["code_type"]].publish
         if publish and draw(st.booleans()):
@@ -252,9 +272,9 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
+def plans(draw: st.DrawFn, orchestration: str = "call") -> Plan:
     """The plan for random answers that are taken."""
-    made = draw(answers())
+    made = draw(answers(orchestration))
     try:
         return make_plan(read_answers(made, CATALOGUE))
     except AnswerError:
