@@ -1,5 +1,5 @@
-"""Images travel by digest, from the build to the cluster: the seed's four code types, clouds,
-twelve images and one set of manifests, and what goes wrong on the way."""
+"""Images travel by digest, from the build to the cluster: the seed's four code types from a push
+to production, twelve images and one set of manifests, and what goes wrong on the way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from images import DOCKERFILE, SERVICE, deployment, with_images
 from offline_github import OfflineGitHub, Run
 from pipelines import Made, failed, reopened, skipped, start
 
-COMMON = ("buildx", "build", ".")
 TRIVY = (
     "aquasec/trivy:0.74.0@sha256:62b1e65e8869bc4b4c6aa4fa2b21595256c7c2f6018a9d9ad61caf87187c1969"
 )
@@ -34,6 +33,7 @@ SEED_FILES = {
         for name in ("dev", "test", "prd")
     },
 }
+REPOSITORY = "ghcr.io/acme/demo/docker"
 
 
 def digest_of(run: Run, artifact: str) -> str:
@@ -57,54 +57,56 @@ def images_in(manifests: bytes) -> list[str]:
     return found
 
 
-def built_as(github: OfflineGitHub, job: str) -> list[list[str]]:
-    """What docker was called with in a job, each call without the words that all have."""
-    calls = [command.arguments for command in github.commands("docker", rf"^{job}$")]
+def calls_of(github: OfflineGitHub, job: str, run: Run | None = None) -> list[str]:
+    """What docker and skopeo were called with in a job, with a word for folders of this machine."""
     return [
-        [re.sub(r"/[^=:]*/(image\.\w+)$", r"TEMP/\1", a) for a in call if a not in COMMON]
-        for call in calls
+        re.sub(r"/\S+/tmp/image", "TEMP/image", re.sub(r"/\S+:/project", "HERE:/project", c.line))
+        for c in github.commands(None, f"^{job}$")
+        if c.tool in ("docker", "skopeo")
+        and run in (None, *(r for r in github.runs if r.id == c.run))
     ]
 
 
 # The requirements' own map ---------------------------------------------------------------------
 
 
-def check_what_docker_did(seed: OfflineGitHub, run: Run) -> None:
-    """The image is built, scanned and pushed by digest."""
-    cache = ["--cache-from", "type=gha,scope=docker", "--cache-to"]
-    cache += ["type=gha,scope=docker,mode=max,ignore-error=true"]
-    file = ["--file", "Dockerfile"]
-    assert built_as(seed, "docker-dev / test") == [], "there is no stage called test"
-    build, scan = built_as(seed, "docker-dev / security")
-    assert build == [*file, *cache, "--output", "type=docker,dest=TEMP/image.tar"]
-    assert [a for a in scan if not a.endswith(":ro")] == [
-        *("run", "--rm", "--volume", "--volume", "--workdir", "/project", TRIVY),
-        *("image", "--input", "/image.tar", "--exit-code", "1", "--quiet"),
-        *("--scanners", "vuln,secret", "--severity", "CRITICAL", "--ignore-unfixed"),
-    ]
-    push, tag = built_as(seed, "docker-dev / build")
-    repository = "ghcr.io/acme/demo/docker"
-    output = f"type=image,name={repository},push-by-digest=true,name-canonical=true,push=true"
-    assert push == [
-        *file,
-        *cache,
-        *("--output", output, "--provenance", "mode=max", "--sbom", "true"),
-        *("--metadata-file", "TEMP/image.json"),
-        *("--label", f"org.opencontainers.image.revision={run.head_sha}"),
-        *("--label", "org.opencontainers.image.source=https://github.com/acme/demo"),
-    ]
-    assert tag == [
-        *("imagetools", "create", "--tag", f"{repository}:dev-{run.head_sha}-{run.id}-1"),
-        digest_of(run, "docker-package-dev"),
+def check_what_docker_did(seed: OfflineGitHub, run: Run, cache: str) -> None:
+    """The image is built once, into a folder; that is scanned, and that very folder is pushed."""
+    build, scan, push = calls_of(seed, "docker-build / build", run)
+    name = run.workflow_file.removeprefix("orchestrator-").removesuffix(".yml")
+    assert build == (
+        "docker buildx build --file Dockerfile --output type=oci,dest=TEMP/image,tar=false "
+        "--provenance mode=max --sbom true --metadata-file TEMP/image.json "
+        f"--label org.opencontainers.image.revision={run.head_sha} "
+        f"--label org.opencontainers.image.source=https://github.com/acme/demo{cache} ."
+    )
+    assert scan == (
+        "docker run --rm --volume TEMP/image:/image:ro --volume HERE:/project:ro "
+        f"--workdir /project {TRIVY} image --input /image --exit-code 1 --quiet "
+        "--scanners vuln,secret --severity CRITICAL --ignore-unfixed"
+    )
+    tag = f"{name}-{run.head_sha}-{run.id}-1"
+    assert push == (
+        f"skopeo copy --all --preserve-digests oci:TEMP/image docker://{REPOSITORY}:{tag}"
+    )
+    digest = digest_of(run, f"docker-package-{name}").removeprefix(f"{REPOSITORY}@")
+    log = run.job("docker-build / build").log
+    assert re.findall(r"^(scanned|pushed) (.*)$", log, re.M) == [
+        ("scanned", digest),
+        ("pushed", digest),
     ]
     # With GitHub's own token, in the job that pushes and in no other.
-    logins = seed.actions_used("docker/login-action")
-    assert {(login["job"], login["inputs"]["registry"]) for login in logins} == {
-        (f"docker-{name} / build", "ghcr.io") for name in ("dev", "test", "prd")
-    }
     writing = {key for key, job in run.jobs.items() if "write" in job.permissions.values()}
-    assert writing == {"docker-dev", "docker-dev / build"}
-    assert run.job("docker-dev / build").permissions["packages"] == "write"
+    assert writing == {"docker-build", "docker-build / build"}
+    granted = {"actions": "read", "contents": "read", "packages": "write"}
+    assert run.job("docker-build / build").permissions == granted
+
+
+def jobs_of(environment: str, builds: set[str], gates: set[str]) -> set[str]:
+    """Keys of all jobs of a run of the seed, the callers among them."""
+    callers = {f"{name}-build / build" for name in builds}
+    callers |= {f"{name}-{environment} / deploy" for name in ("terraform", "kubernetes")}
+    return gates | {"deployment-summary"} | callers | {key.partition(" / ")[0] for key in callers}
 
 
 @pytest.fixture
@@ -113,7 +115,9 @@ def seed(template: Path, tmp_path: Path) -> OfflineGitHub:
     github.environments = {
         name: {"secrets": {"KUBE_CONFIG": f"cluster of {name}"}} for name in ("dev", "test", "prd")
     }
-    github.tools.watch(["rendered.yaml", ".packages/python/lambda-package.zip"], [])
+    github.environments["prd-approval"] = {"reviewers": True}
+    applied = [f"rendered/{name}.yaml" for name in ("dev", "test", "prd")]
+    github.tools.watch([*applied, ".packages/python/lambda-package.zip"], [])
     return github
 
 
@@ -121,12 +125,11 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
     seed.push("develop")
     seed.push("main")
     runs = {name: seed.runs_of(f"orchestrator-{name}.yml") for name in ("dev", "test", "prd")}
+    everything = {"python", "docker", "terraform", "kubernetes"}
     for name, (run,) in runs.items():
         assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
-        ran = [job for job in run.order if job != "deployment-summary"]
-        components = list(dict.fromkeys(job.split(f"-{name} ")[0] for job in ran if " / " in job))
-        assert set(components) == {"python", "docker", "terraform", "kubernetes"}
-        assert components[0] == "python" and components[-1] == "kubernetes"
+        gates = {"changes", "approval"} if name == "prd" else {"changes"}
+        assert set(run.jobs) == jobs_of(name, set() if name == "prd" else everything, gates)
         assert set(run.artifacts) == {
             f"{component}-package-{name}" for component in ("python", "docker", "kubernetes")
         }
@@ -136,29 +139,44 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
 
         # The digest that BuildKit reported is what the cluster runs, letter by letter.
         reference = digest_of(run, f"docker-package-{name}")
-        assert reference.startswith("ghcr.io/acme/demo/docker@sha256:")
-        assert run.job(f"docker-{name}").outputs["image"] == reference
-        rendered = run.artifacts[f"kubernetes-package-{name}"]["rendered.yaml"]
+        rendered = run.artifacts[f"kubernetes-package-{name}"][f"rendered/{name}.yaml"]
         assert images_in(rendered) == [reference]
         namespaces = {one["metadata"]["namespace"] for one in yaml.safe_load_all(rendered)}
         assert namespaces == {name}
         deploy = seed.commands("kubectl", f"^kubernetes-{name} / deploy$")
         assert [without_seconds(command.line) for command in deploy] == [
-            "kubectl apply --filename rendered.yaml",
-            "kubectl get --filename rendered.yaml --no-headers --output "
+            f"kubectl apply --filename rendered/{name}.yaml",
+            f"kubectl get --filename rendered/{name}.yaml --no-headers --output "
             "custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name",
             f"kubectl rollout status Deployment/web --namespace {name} --timeout 600s",
         ]
-        applied = deploy[0].files["rendered.yaml"]
+        applied = deploy[0].files[f"rendered/{name}.yaml"]
         assert applied == hashlib.sha256(rendered).hexdigest()
         zip_file = run.artifacts[f"python-package-{name}"]["lambda-package.zip"]
         apply = seed.commands("terraform", f"^terraform-{name} / deploy$")[-1]
         assert apply.arguments[0] == "apply"
         expected = {".packages/python/lambda-package.zip": hashlib.sha256(zip_file).hexdigest()}
         assert apply.files == expected
-    check_what_docker_did(seed, runs["dev"][0])
-    digests = {digest_of(run, f"docker-package-{name}") for name, (run,) in runs.items()}
-    assert len(digests) == 3, "each environment runs what was built for it"
+
+    [dev], [test], [prd] = runs.values()
+    place = "type=gha,scope=docker-dev-image"
+    cache = f" --cache-from {place} --cache-to {place},mode=max,ignore-error=true"
+    check_what_docker_did(seed, dev, cache)
+    # What reaches production comes from no cache.
+    check_what_docker_did(seed, test, "")
+    # Production builds and pushes nothing: it has what was tested, byte for byte.
+    assert len(seed.commands("skopeo")) == 2
+    for component in ("python", "docker", "kubernetes"):
+        tested = test.artifacts[f"{component}-package-test"]
+        assert prd.artifacts[f"{component}-package-prd"] == tested
+    assert digest_of(dev, "docker-package-dev") != digest_of(test, "docker-package-test")
+    assert {digest_of(dev, "docker-package-dev"), digest_of(test, "docker-package-test")} == {
+        run.job("docker-build").outputs["image"] for run in (dev, test)
+    }
+    logins = seed.actions_used("docker/login-action")
+    assert [(login["job"], login["inputs"]["registry"]) for login in logins] == [
+        ("docker-build / build", "ghcr.io")
+    ] * 2
 
 
 # Failures, in one small repository -----------------------------------------------------------
@@ -166,7 +184,7 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
 SMALL = {
     "components": {
         "web": {"code_type": "docker", "path": "web"},
-        "cluster": {"code_type": "kubernetes", "path": "k8s"},
+        "cluster": {"code_type": "kubernetes", "path": "k8s", "lint": "", "security": ""},
     },
     "environments": [{"name": "dev", "branch": "main"}],
 }
@@ -176,6 +194,7 @@ SMALL_FILES = {
     "k8s/service.yaml": SERVICE,
     "k8s/values.yaml": "just: data\n",
 }
+BUILT, DEPLOYED = "web-build / build", "cluster-dev / deploy"
 
 
 def small(
@@ -188,13 +207,12 @@ def small(
     work_tree = made(name, {**SMALL, **(answers or {})}, {**SMALL_FILES, **(files or {})})
     github = with_images(reopened(work_tree, tmp_path, ()))
     github.environments = {"dev": {"secrets": {"KUBE_CONFIG": "a cluster"}}}
-    # Most of what goes wrong here is not about these.
-    checks = ["web-dev / lint", "cluster-dev / lint", "cluster-dev / security"]
-    github.forced_results = dict.fromkeys(checks, "success")
     return github
 
 
-def error_of(run: Run, job: str) -> str:
+def failed_alone(run: Run, job: str) -> str:
+    """The first error of the job because of which a run failed."""
+    assert failed(run) == {job, job.partition(" / ")[0], "deployment-summary"}
     return run.job(job).errors[0]
 
 
@@ -204,28 +222,27 @@ def test_without_access_to_the_cluster_it_says_which_secret_is_missing(
     github = small(made, tmp_path)
     del github.environments["dev"]
     [run] = github.push("main")
-    assert failed(run) == {"cluster-dev", "cluster-dev / deploy", "deployment-summary"}
-    assert "The secret KUBE_CONFIG" in error_of(run, "cluster-dev / deploy")
+    assert "The secret KUBE_CONFIG" in failed_alone(run, DEPLOYED)
     assert github.commands("kubectl", "deploy") == []
 
 
 def test_an_image_that_cannot_be_pushed_reaches_no_cluster(made: Made, tmp_path: Path) -> None:
     github = small(made, tmp_path)
-    github.fail_tool("docker", "push=true")
+    github.fail_tool("skopeo")
     [run] = github.push("main")
-    assert failed(run) == {"web-dev", "web-dev / build", "deployment-summary"}
-    assert "cluster-dev" in skipped(run)
+    failed_alone(run, BUILT)
+    assert skipped(run) == {"cluster-build", "cluster-dev"}
     assert github.commands("kubectl") == [] and run.artifacts == {}
     summary = run.job("deployment-summary").summary
-    assert summary.startswith("## Deployment to dev failed in web-dev\n")
+    assert summary.startswith("## Deployment to dev failed in web\n")
 
 
 def test_an_image_with_a_flaw_is_not_pushed(made: Made, tmp_path: Path) -> None:
     github = small(made, tmp_path)
     github.fail_tool("docker", "--exit-code 1")
     [run] = github.push("main")
-    assert failed(run) == {"web-dev", "web-dev / security", "deployment-summary"}
-    assert github.commands("docker", "build$") == []
+    failed_alone(run, BUILT)
+    assert github.commands("skopeo") == [] and github.actions_used("docker/login-action") == []
 
 
 def test_a_build_without_a_digest_is_refused(made: Made, tmp_path: Path) -> None:
@@ -234,25 +251,27 @@ def test_a_build_without_a_digest_is_refused(made: Made, tmp_path: Path) -> None
         "docker", 'while [ "$1" ]; do [ "$1" = --metadata-file ] && echo "{}" > "$2"; shift; done'
     )
     [run] = github.push("main")
-    assert error_of(run, "web-dev / build") == "BuildKit did not say which digest the image has"
-    assert "cluster-dev" in skipped(run)
+    assert failed_alone(run, BUILT) == "BuildKit did not say which digest the image has"
+    assert github.commands("skopeo") == [] and "cluster-dev" in skipped(run)
 
 
 def test_a_stage_called_test_is_built(made: Made, tmp_path: Path) -> None:
     github = small(made, tmp_path, {"web/Dockerfile": f"{DOCKERFILE}FROM scratch AS test\n"})
     github.fail_tool("docker", "--target test")
     [run] = github.push("main")
-    assert failed(run) == {"web-dev", "web-dev / test", "deployment-summary"}
-    [call] = built_as(github, "web-dev / test")
-    assert call[-4:] == ["--target", "test", "--output", "type=cacheonly"]
+    failed_alone(run, BUILT)
+    test, *_ = calls_of(github, BUILT)
+    assert (
+        " --target test --output type=cacheonly --cache-from type=gha,scope=web-dev-test " in test
+    )
+    assert github.commands("skopeo") == []
 
 
 def test_a_manifest_that_names_another_image_is_refused(made: Made, tmp_path: Path) -> None:
     """It would go on running what it ran, and nobody would notice."""
     github = small(made, tmp_path, {"k8s/web.yaml": deployment("web", "webserver")})
     [run] = github.push("main")
-    assert failed(run) == {"cluster-dev", "cluster-dev / build", "deployment-summary"}
-    message = error_of(run, "cluster-dev / build")
+    message = failed_alone(run, "cluster-build / build")
     assert message.endswith("runs an image called web or ghcr.io/acme/demo/web")
     assert github.commands("kubectl", "deploy") == []
 
@@ -263,71 +282,96 @@ def test_a_manifest_may_name_the_image_in_full(made: Made, tmp_path: Path) -> No
     )
     [run] = github.push("main")
     assert run.conclusion == "success"
-    rendered = run.artifacts["cluster-package-dev"]["rendered.yaml"]
+    rendered = run.artifacts["cluster-package-dev"]["rendered/dev.yaml"]
     assert images_in(rendered) == [digest_of(run, "web-package-dev"), "redis:8"]
 
 
-def test_an_image_of_another_name_a_namespace_and_a_deadline(made: Made, tmp_path: Path) -> None:
-    """The variables that docs/ci-cd.md promises."""
-    answers = {
-        "components": {
-            "web": {
-                "code_type": "docker",
-                "path": "web",
-                "env": {
-                    "IMAGE": "ghcr.io/acme/SHOP",
-                    "BUILD_ARG_LEVEL": "a b",
-                    "DOCKERFILE": "other.Dockerfile",
-                },
-                "secrets": ["NPM_TOKEN", "OTHER_TOKEN"],
+WITH_SECRETS = {
+    "components": {
+        "web": {
+            "code_type": "docker",
+            "path": "web",
+            "env": {
+                "IMAGE": "ghcr.io/acme/SHOP",
+                "BUILD_ARG_LEVEL": "a b",
+                "DOCKERFILE": "other.Dockerfile",
             },
-            "cluster": {"code_type": "kubernetes", "path": "k8s"},
+            "secrets": ["NPM_TOKEN", "OTHER_TOKEN"],
         },
-        "environments": [
-            {
-                "name": "dev",
-                "branch": "main",
-                "env": {"KUBERNETES_NAMESPACE": "shop-dev", "ROLLOUT_SECONDS": 7},
-            }
-        ],
-    }
-    files = {
-        "web/other.Dockerfile": DOCKERFILE,
-        "k8s/web.yaml": deployment("web", "ghcr.io/acme/shop:1"),
-    }
-    github = small(made, tmp_path, files, answers)
+        "cluster": {"code_type": "kubernetes", "path": "k8s"},
+    },
+    "environments": [
+        {
+            "name": "dev",
+            "branch": "main",
+            "env": {"KUBERNETES_NAMESPACE": "shop-dev", "ROLLOUT_SECONDS": 7},
+        }
+    ],
+}
+OTHER_FILES = {
+    "web/other.Dockerfile": f"{DOCKERFILE}FROM scratch AS test\n",
+    "k8s/web.yaml": deployment("web", "ghcr.io/acme/shop:1"),
+}
+
+
+def test_an_image_of_another_name_a_namespace_and_a_deadline(made: Made, tmp_path: Path) -> None:
+    """The variables that docs/ci-cd.md promises, and secrets of the build."""
+    github = small(made, tmp_path, OTHER_FILES, WITH_SECRETS)
     github.secrets = {"NPM_TOKEN": "n", "OTHER_TOKEN": "o"}
     github.tools.watch([], [".*_TOKEN"])
     [run] = github.push("main")
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
     assert digest_of(run, "web-package-dev").startswith("ghcr.io/acme/shop@sha256:")
-    [push, _] = built_as(github, "web-dev / build")
-    assert push[:2] == ["--file", "other.Dockerfile"]
-    index = push.index("--build-arg")
-    assert push[index : index + 6] == [
-        *("--build-arg", "LEVEL=a b"),
-        *("--secret", "id=NPM_TOKEN", "--secret", "id=OTHER_TOKEN"),
-    ]
-    [command, _] = github.commands("docker", "web-dev / build")
-    assert {"NPM_TOKEN": "n", "OTHER_TOKEN": "o"}.items() <= command.environment.items()
+    builds = [c for c in github.commands("docker") if c.arguments[1] == "build"]
+    assert len(builds) == 2, "the stage called test, and the image"
+    for build in builds:
+        assert build.arguments[2:4] == ["--file", "other.Dockerfile"]
+        index = build.arguments.index("--build-arg")
+        assert build.arguments[index : index + 6] == [
+            *("--build-arg", "LEVEL=a b"),
+            *("--secret", "id=NPM_TOKEN", "--secret", "id=OTHER_TOKEN"),
+        ]
+        assert {"NPM_TOKEN": "n", "OTHER_TOKEN": "o"}.items() <= build.environment.items()
+    others = [c for c in github.commands() if c.tool not in ("docker", "skopeo")]
+    assert not any("NPM_TOKEN" in command.environment for command in others)
     rollout = github.commands("kubectl", "deploy")[-1]
     assert re.fullmatch(
         "kubectl rollout status Deployment/web --namespace shop-dev --timeout [5-7]s", rollout.line
     )
 
 
+def test_what_needs_secrets_is_left_out_of_pull_requests(made: Made, tmp_path: Path) -> None:
+    github = small(made, tmp_path, OTHER_FILES, WITH_SECRETS)
+    github.secrets = {"NPM_TOKEN": "n", "OTHER_TOKEN": "o"}
+    for branch in ("main", "develop"):
+        github.remote.push(f"refs/heads/{branch}")
+    [run] = github.pull_request("develop")
+    check = "pull-request-checks"
+    assert run.results == dict.fromkeys(("web-build", BUILT, check), "success")
+    ran = run.job(BUILT).steps
+    left_out = {"Test", "Security scan", "Log in to GitHub's registry", "Build", "Keep the package"}
+    assert "Lint" in ran and not ran.keys() & left_out
+    assert run.job(BUILT).secrets == [] and run.artifacts == {}
+    assert github.commands("docker") == github.commands("skopeo") == []
+    workflow = github.remote.work_tree / ".github" / "workflows" / "pull-request.yml"
+    assert workflow.read_text(encoding="utf-8").splitlines()[2:4] == [
+        "# web has no test and security and build in pull requests: it is handed secrets.",
+        "# cluster is not checked in pull requests: it needs the package of web.",
+    ]
+
+
 def test_a_rollout_that_does_not_end_fails_and_shows_why(made: Made, tmp_path: Path) -> None:
     github = small(made, tmp_path)
     github.fail_tool("kubectl", "rollout status")
     [run] = github.push("main")
-    assert failed(run) == {"cluster-dev", "cluster-dev / deploy", "deployment-summary"}
-    job = run.job("cluster-dev / deploy")
-    assert job.errors[0] == "Deployment web in the namespace default did not become ready"
+    assert failed_alone(run, DEPLOYED) == (
+        "Deployment web in the namespace default did not become ready"
+    )
     assert [command.line for command in github.commands("kubectl", "deploy")][3:] == [
         "kubectl get pods --namespace default --output wide",
         "kubectl get events --namespace default --sort-by .lastTimestamp",
     ]
-    assert "\noffline events --namespace default" in job.log
+    assert "\noffline events --namespace default" in run.job(DEPLOYED).log
     assert run.job("cluster-dev").outputs["deployment-status"] == "failure"
 
 
@@ -335,7 +379,7 @@ def test_what_the_cluster_refuses_fails_at_once(made: Made, tmp_path: Path) -> N
     github = small(made, tmp_path)
     github.fail_tool("kubectl", "^apply")
     [run] = github.push("main")
-    assert failed(run) == {"cluster-dev", "cluster-dev / deploy", "deployment-summary"}
+    failed_alone(run, DEPLOYED)
     assert [c.arguments[0] for c in github.commands("kubectl", "deploy")] == ["apply"]
 
 
@@ -344,18 +388,18 @@ def test_another_digest_on_the_way_is_noticed(made: Made, tmp_path: Path) -> Non
     github = small(made, tmp_path)
 
     def tamper(run: Run, job: str) -> None:
-        if job == "cluster-dev / build":
-            [artifact] = [a for a in run.artifact_store.values() if a.name == "web-package-dev"]
+        if job == "cluster-build / build":
+            [artifact] = run.artifact_store.values()
             artifact.fill({**artifact.files, "docker-image": b"evil.example/web@sha256:00\n"})
 
     github.before_job = tamper
     [run] = github.push("main")
-    assert failed(run) == {"cluster-dev", "cluster-dev / build", "deployment-summary"}
-    assert error_of(run, "cluster-dev / build").endswith("was changed")
+    error = failed_alone(run, "cluster-build / build")
+    assert "differs from what the build left, in ./docker-image: start the workflow" in error
 
 
 def test_what_it_builds_from_is_there_before_the_build(template: Path, tmp_path: Path) -> None:
-    """A wheel, placed into the context of each build of the image."""
+    """A wheel, placed into the context of the build."""
     answers = {
         "components": {
             "library": {
@@ -381,9 +425,8 @@ def test_what_it_builds_from_is_there_before_the_build(template: Path, tmp_path:
     [run] = github.push("main")
     assert run.conclusion == "success"
     wheel = hashlib.sha256(run.artifacts["library-package-dev"]["library.whl"]).hexdigest()
-    builds = [c for c in github.commands("docker") if c.arguments[:2] == ["buildx", "build"]]
-    assert [c.job for c in builds] == ["web-dev / security", "web-dev / build"]
-    assert all(c.files == {"wheels/library.whl": wheel} for c in builds)
+    [build] = [c for c in github.commands("docker") if c.arguments[1] == "build"]
+    assert build.files == {"wheels/library.whl": wheel}
 
 
 # Many images, and components beside others -----------------------------------------------------
@@ -391,11 +434,15 @@ def test_what_it_builds_from_is_there_before_the_build(template: Path, tmp_path:
 
 def test_twelve_images_and_one_set_of_manifests(template: Path, tmp_path: Path) -> None:
     names = [f"app-{index}" for index in range(12)]
+    # What is checked is checked elsewhere: here twelve images have to meet.
+    no_checks = {"lint": "", "test": "", "security": ""}
     answers = {
         "code_types": ["kubernetes"],
         "components": {
-            **{name: {"code_type": "docker", "path": f"apps/{name}"} for name in names},
-            "kubernetes": {"path": "k8s"},
+            **{
+                name: {"code_type": "docker", "path": f"apps/{name}", **no_checks} for name in names
+            },
+            "kubernetes": {"path": "k8s", "lint": "", "security": ""},
         },
         "environments": [{"name": "dev", "branch": "main"}],
     }
@@ -403,12 +450,9 @@ def test_twelve_images_and_one_set_of_manifests(template: Path, tmp_path: Path) 
     files["k8s/apps.yaml"] = "---\n".join(deployment(name, name) for name in names)
     github = with_images(start(template, tmp_path, answers, files))
     github.environments = {"dev": {"secrets": {"KUBE_CONFIG": "a cluster"}}}
-    # What is checked is checked elsewhere: here twelve images have to meet.
-    checks = [f"{name}-dev / {job}" for name in names for job in ("lint", "test", "security")]
-    github.forced_results = dict.fromkeys(checks, "success")
     [run] = github.push("main")
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
-    rendered = run.artifacts["kubernetes-package-dev"]["rendered.yaml"]
+    rendered = run.artifacts["kubernetes-package-dev"]["rendered/dev.yaml"]
     references = [digest_of(run, f"{name}-package-dev") for name in names]
     assert sorted(images_in(rendered)) == sorted(references)
     assert len({reference.split("@")[1] for reference in references}) == 12
@@ -437,7 +481,7 @@ def test_a_component_in_the_root_beside_others_in_folders(template: Path, tmp_pa
     github.tools.watch(["image/broken.py", "handler.py"], [])
     [run] = github.push("main")
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
-    checks = github.commands("uvx", "python-dev")
+    checks = github.commands("uvx", "python-build")
     assert checks and all(set(command.files) == {"handler.py"} for command in checks)
     assert {c.folder for c in github.commands("docker")} == {"image"}
     assert {c.folder for c in github.commands("kubectl")} == {"deploy to"}
