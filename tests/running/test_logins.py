@@ -23,7 +23,7 @@ COMPONENTS = {
     "app": {"code_type": "generic", "path": "app", "deploy": "true", "cloud": "none"},
 }
 DEPLOYING = {"cluster-dev / deploy", "infra-dev / deploy"}
-PUSHING = "web-dev / build"
+PUSHING = "web-build / build"
 
 # For each cloud: the registry, the name of an image, the action that logs in, the variables of an
 # environment, the action's inputs from them, and how the cluster is reached.
@@ -130,8 +130,13 @@ def test_exactly_the_jobs_that_need_it_log_in(cloud: str, template: Path, tmp_pa
     assert [{k: i[k] for k in expected_docker or {}} for i in docker] == (
         [expected_docker] if expected_docker else []
     )
-    pushing = [c.line for c in github.commands(job="web-dev / build") if c.tool != "docker"]
-    assert pushing == (["az acr login --name shopimages"] if cloud == "azure" else [])
+    by_hand = [c.line for c in github.commands("az", PUSHING)]
+    assert by_hand == (["az acr login --name shopimages"] if cloud == "azure" else [])
+    # It logs in when the image has been scanned, right before it is pushed.
+    steps = list(run.job(PUSHING).steps)
+    assert (
+        steps.index("Security scan") < steps.index("Log in to the registry") < steps.index("Build")
+    )
 
     # The cluster is reached by the login, and kubectl reads what that wrote.
     deploy = github.commands(job="cluster-dev / deploy")
@@ -167,7 +172,7 @@ def test_a_login_that_is_not_trusted_deploys_nothing(template: Path, tmp_path: P
     }
     github = with_images(start(template, tmp_path, answers, FILES))
     work_tree = github.remote.work_tree
-    workflow = work_tree / ".github" / "workflows" / "infra-dev.yml"
+    workflow = work_tree / ".github" / "workflows" / "infra-deploy.yml"
     text = workflow.read_text(encoding="utf-8")
     line = "      id-token: write # logs in by OIDC\n"
     assert text.count(line) == 1
