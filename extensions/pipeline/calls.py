@@ -208,8 +208,8 @@ def asks_once(environment: Environment, answers: Answers) -> bool:
     return environment.production and answers.approval == "once"
 
 
-def package_environments(environment: Environment, answers: Answers) -> str:
-    """Whose packages will do for a component that is started alone, the first choice first."""
+def package_environments(environment: Environment) -> str:
+    """The environment, the one before it and the first of its chain: see `take-package`."""
     if environment.trigger != "after":
         return environment.name
-    return f"{environment.name} {environment.source}"
+    return " ".join(dict.fromkeys((environment.name, environment.source, environment.root)))

@@ -24,7 +24,7 @@ from .calls import (
 from .components import Component
 from .deployments import DeployWorkflow
 from .environments import Environment
-from .scope import Scope
+from .scope import Scope, built_per_environment
 from .steps import Call
 from .triggers import Triggers, workflow_name
 
@@ -111,7 +111,7 @@ def component_workflow(
     environment, name = scope.environment, component.name
     builds = build if name in scope.built else None
     deploys = deploy if name in scope.deployed else None
-    environments = package_environments(environment, answers)
+    environments = package_environments(environment)
     promotions = (
         (Promotion(name, environments, "same-commit", environment.retention_days),)
         if name in scope.promoted
@@ -157,7 +157,9 @@ def component_workflow(
             else "${{ needs.build.outputs.digest }}"
         )
         inputs = {**packages, "digest": digest}
-        if environments != environment.name:
+        again = built_per_environment(answers.components, answers.dependencies)
+        # What is built for each environment is of no use in another.
+        if environments != environment.name and not again.intersection(producers):
             inputs["environments"] = environments
         if approval:
             inputs["approved"] = _approved(answers)

@@ -211,7 +211,7 @@ def _promotions(scope: Scope, answers: Answers) -> tuple[Promotion, ...]:
     return tuple(
         Promotion(
             producer,
-            package_environments(environment, answers),
+            package_environments(environment),
             "${{ github.event.workflow_run.id || 'same-commit' }}",
             environment.retention_days,
         )

@@ -138,6 +138,12 @@ for (const [name, given, PACKAGES, expected] of [
   })
 }
 
+test('names the environment that builds, which may be an earlier one', async () => {
+  const given = { ...test20, runs: [oneRun(TEST, 'orchestrator-dev.yml')], artifacts: [artifact(2, TEST, 'python-package-dev')] }
+  const { log } = await take(given, { ENVIRONMENTS: 'prd test dev' })
+  assert.ok(log[0].endsWith(`prd or python-package-test, is not in any run for ${A}${start.replace('test', 'dev')}`), log[0])
+})
+
 test('names only a few of many reasons', async () => {
   const runs = Array.from({ length: 9 }, (_, index) => oneRun(index + 1, 'orchestrator-test.yml', { conclusion: 'failure' }))
   assert.match((await take({ runs })).log[0], /\(run 1 ended with failure; run 2 ended with failure; run 3 ended with failure\)/)

@@ -26,7 +26,8 @@ module.exports = async ({ github, context, core }) => {
 
   const { read, pages } = api({ github, core })
   const { belongs, reviewed } = commits.of({ github, context, core, commit: COMMIT, refs: REFS })
-  const environments = ENVIRONMENTS.split(' ')
+  const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
+  const environments = [...new Set([own, before])]
 
   /** @type {{run?: number, digest?: string}} */
   let wanted
@@ -56,7 +57,7 @@ module.exports = async ({ github, context, core }) => {
   const names = environments.map(nameOf).join(' or ')
   const where = wanted.run ? `run ${wanted.run}` : PACKAGES === 'latest' ? 'any run' : `any run for ${COMMIT}`
   const why = reasons.size ? ` (${[...reasons].slice(0, 3).join('; ')})` : ''
-  const mend = isInThisRun ? 're-run all jobs' : `start orchestrator-${environments.at(-1)}.yml with commit ${COMMIT}, which builds it`
+  const mend = isInThisRun ? 're-run all jobs' : `start orchestrator-${first}.yml with commit ${COMMIT}, which builds it`
   core.setFailed(`The package of ${PRODUCER}, ${names}, is not in ${where}${why}: ${mend}`)
 
   /** @param {string} environment */
@@ -153,7 +154,7 @@ module.exports = async ({ github, context, core }) => {
     if (!workflowsOf(environment).includes(file)) return
     if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
     // What is promoted has been tested.
-    if (environment !== environments[0] && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
+    if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
     if (!await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
