@@ -26,6 +26,7 @@ from .limits import DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS, REUSABLE_WORKFLO
 from .names import EXPRESSION, check_no_collision, unknown
 from .own_types import check_folder, replacing, with_own
 from .schema import check
+from .scope import check_calls
 from .triggers import check_chains, check_publishing
 
 DEFAULTS: Mapping[str, Any] = {
@@ -157,7 +158,8 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     for switch in ("pull_requests", "drift_check"):
         check(raw[switch], {"type": "boolean"}, switch)
     _check_environments(components, environments, registry)
-    _check_belonging(components, environments)
+    if not asking or given.get("environments") or given.get("branching", "custom") != "custom":
+        _check_belonging(components, environments)  # while they are to come, any may be meant
     _check_files(components, environments)
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
@@ -165,6 +167,8 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         check_publishing(components, dependencies, environments, raw["orchestration"])
         if raw["orchestration"] == "observe":
             check_chains(components, dependencies, environments)
+        if raw["orchestration"] == "call":
+            check_calls(components, dependencies, environments)
     return Answers(
         project_name=project_name,
         found=raw["found"],

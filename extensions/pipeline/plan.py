@@ -16,13 +16,11 @@ from .component_workflows import ComponentWorkflow, component_workflow
 from .dependencies import PACKAGES_FOLDER
 from .deployments import DeployWorkflow, deploy_workflow
 from .environments import Environment, is_pattern
-from .errors import AnswerError
 from .graph import waves
-from .limits import REUSABLE_WORKFLOWS
 from .orchestrators import Orchestrator, plan_orchestrator
 from .proposal import still_so
 from .pull_request import PullRequest, is_hosted, plan_pull_requests
-from .scope import Scope, root, scope
+from .scope import root, scope
 from .steps import SetupAction
 from .triggers import NOTHING, observed
 
@@ -223,8 +221,6 @@ def make_plan(answers: Answers) -> Plan:
         }
         workflows += its_workflows.values()
         orchestrator = plan_orchestrator(where, builds, deploys, its_workflows, answers)
-        if answers.orchestration == "call":
-            _check_calls(orchestrator, where)
         orchestrators.append(orchestrator)
     return Plan(
         answers=answers,
@@ -236,15 +232,3 @@ def make_plan(answers: Answers) -> Plan:
         pull_requests=plan_pull_requests(builds, answers) if answers.pull_requests else (),
         notices=answers.notices + answers.dependencies.notices,
     )
-
-
-def _check_calls(orchestrator: Orchestrator, where: Scope) -> None:
-    """Refuse more called workflows than GitHub runs in one run. Raises AnswerError."""
-    number = len(orchestrator.builds) + len(orchestrator.deployments)
-    if number > REUSABLE_WORKFLOWS:
-        raise AnswerError(
-            "orchestration",
-            f"{orchestrator.file} would call {number} workflows for {len(where.components)} "
-            f"components, and GitHub runs at most {REUSABLE_WORKFLOWS} in one run; choose "
-            "dispatch, or split the repository's pipelines",
-        )

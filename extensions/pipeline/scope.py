@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from .components import Component
 from .dependencies import Dependencies
 from .environments import Environment
+from .errors import AnswerError
 from .graph import Graph, waves
+from .limits import REUSABLE_WORKFLOWS
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,23 @@ def scope(
         promoted=frozenset(promoted),
         deployed=frozenset(n for n in ordered if deploys_to(by_name[n], environment)),
     )
+
+
+def check_calls(
+    components: tuple[Component, ...],
+    dependencies: Dependencies,
+    environments: tuple[Environment, ...],
+) -> None:
+    """Refuse more called workflows than GitHub runs in one run. Raises AnswerError."""
+    scopes = [scope(e, environments, components, dependencies) for e in environments]
+    number, most = max((len(s.built) + len(s.deployed), len(s.components)) for s in scopes)
+    if number > REUSABLE_WORKFLOWS:
+        raise AnswerError(
+            "orchestration",
+            f"an orchestrator would call {number} workflows for {most} components, and GitHub runs "
+            f"at most {REUSABLE_WORKFLOWS} in one run; choose dispatch, or split the repository's "
+            "pipelines",
+        )
 
 
 def waits_for(deployed: frozenset[str], graph: Graph) -> dict[str, frozenset[str]]:

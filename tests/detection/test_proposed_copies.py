@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from copies import copy, tree
+from copies import copier_command, copy, tree
 from made_answers import CATALOGUE
 from pipeline.proposal import propose
 from pipeline.repository_files import list_files
 from repositories import LAMBDA, answers, proposed
-from updates import commit, generate, replace, template_versions, update
+from updates import clone_once, commit, generate, replace, template_versions, update
 
 DOCS = """\
 ### What was found where
@@ -81,10 +82,11 @@ def test_an_update_keeps_it(tmp_path: Path) -> None:
     """It renders both trees where nothing is to be found, and looks at nothing anew."""
     more = replace("code_types/python.yml", "label: Python", "label: Snakes")
     versions = template_versions(tmp_path / "template", more)
-    repository = generate(versions, write(tmp_path / "shop", LAMBDA), {})
-    before = recorded(repository)
-    commit(repository, write(repository, {"web/Dockerfile": "FROM scratch\n"}).name)
-    update(repository, vcs_ref="v2.0.0")
+    with clone_once(tmp_path / "clones"):
+        repository = generate(versions, write(tmp_path / "shop", LAMBDA), {})
+        before = recorded(repository)
+        commit(repository, write(repository, {"web/Dockerfile": "FROM scratch\n"}).name)
+        update(repository, vcs_ref="v2.0.0")
     assert recorded(repository) == before
     docs = (repository / "docs/ci-cd.md").read_text(encoding="utf-8")
     assert DOCS in docs and "Snakes" in docs
@@ -121,10 +123,68 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     assert propose(list_files(repository), CATALOGUE.code_types) == proposed(LAMBDA)
 
 
-def test_more_than_one_run_takes_is_dispatched(template: Path, tmp_path: Path) -> None:
+TOO_MANY = (
+    "an orchestrator would call 52 workflows for 26 components, and GitHub runs at most 50 in one "
+    "run; choose dispatch, or split the repository's pipelines"
+)
+
+
+def roots(number: int) -> dict[str, str]:
+    """So many components that are both built and deployed."""
+    return {f"infra/s{index}/main.tf": 'variable "x" {}\n' for index in range(number)}
+
+
+ONE_ENVIRONMENT = {"branching": "custom", "environments": [{"name": "dev", "branch": "main"}]}
+
+
+@pytest.mark.parametrize(
+    ("files", "orchestration"),
+    [
+        (roots(25), "call"),
+        (roots(26), "dispatch"),
+        # Only built, so each is one workflow.
+        ({f"lib/s{index}/requirements.txt": "" for index in range(50)}, "call"),
+    ],
+    ids=["25 deployed", "26 deployed", "50 built"],
+)
+def test_more_than_one_run_takes_is_dispatched(
+    files: dict[str, str], orchestration: str, template: Path, tmp_path: Path
+) -> None:
     """Without a terminal too: nobody has chosen what is not possible."""
-    services = {f"services/s{index}/requirements.txt": "" for index in range(50)}
-    data = {"branching": "custom", "environments": [{"name": "dev", "branch": "main"}]}
-    made = copy(template, write(tmp_path / "shop", services), data)
-    assert recorded(made)["orchestration"] == "dispatch"
-    assert len(recorded(made)["components"]) == 50
+    made = copy(template, write(tmp_path / "shop", files), ONE_ENVIRONMENT)
+    assert recorded(made)["orchestration"] == orchestration
+    assert len(recorded(made)["components"]) == len(files)
+
+
+def test_who_says_call_for_too_many_is_told_so(template: Path, tmp_path: Path) -> None:
+    """Before anything is written."""
+    repository = write(tmp_path / "shop", roots(26))
+    answers = tmp_path / "answers.yml"
+    components = {f"c{index}": {"code_type": "terraform"} for index in range(26)}
+    answers.write_text(yaml.safe_dump({"components": components}), encoding="utf-8")
+    for said in (["--data=orchestration=call"], [f"--data-file={answers}"]):
+        done = copier_command(template, repository, *said)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.strip() == f"orchestration: {TOO_MANY}"
+        assert tree(repository) == {name: text.encode() for name, text in roots(26).items()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs the terminals of Unix")
+def test_at_a_prompt_call_is_greyed_out(template: Path, tmp_path: Path) -> None:
+    """And Enter takes what is left."""
+    from terminal import Terminal
+
+    repository = write(tmp_path / "shop", roots(26))
+    session = Terminal("copier", "copy", "--trust", template, repository)
+    before = ("is this repository called", "kinds of code", "Settings", "Who waits")
+    after = ("What starts", "Which cloud", "Which runner", "How is a deployment to production")
+    for question in (*before, "How do orchestrators run", *after, "Check pull", "Tell pull"):
+        session.expect_exact(question)
+        if question.startswith("How do"):
+            session.expect_exact(f"no runner waits (orchestration: {TOO_MANY})")
+        session.send("\r")
+    session.expect_exact("docs/ci-cd.md has the commands to paste.")
+    session.read()
+    session.close()
+    assert session.exitstatus == 0
+    assert recorded(repository)["orchestration"] == "dispatch"

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from javascript import javascript
-from made_answers import plan, read, refusal
+from made_answers import CATALOGUE, plan, read, refusal
+from pipeline.answers import read_answers
 from pipeline.environments import Environment, filter_to_regex
+from pipeline.errors import AnswerError
 
 # What a person would have written out for each choice: word for word what docs/answers.md says.
 EXPANSIONS: dict[str, list[dict[str, Any]]] = {
@@ -287,3 +289,17 @@ REFUSED_REFS = {
 def test_refused_refs(case: str, trigger: str) -> None:
     message = refusal(environments=[{"name": "x", trigger: REFUSED_REFS[case]}])
     assert message.startswith(f"environments.x.{trigger}: ")
+
+
+def test_a_component_may_name_environments_that_are_still_to_come() -> None:
+    """At a prompt, components are asked for first. Then each choice is looked at with them."""
+    said = {"code_types": ["python"], "components": {"python": {"environments": ["live"]}}}
+    for asking in ("components", "dependency_map", "orchestration"):
+        read_answers(said, CATALOGUE, asking)
+    read_answers({**said, "branching": "custom"}, CATALOGUE, "branching")
+    listed = [{"name": "live", "branch": "main"}]
+    read_answers({**said, "branching": "custom", "environments": listed}, CATALOGUE, "cloud")
+    unknown = "components.python.environments: 'live' is no environment; known are: dev, prd, test"
+    for asking in ("branching", "cloud", ""):
+        with pytest.raises(AnswerError, match=re.escape(unknown)):
+            read_answers({**said, "branching": "trunk"}, CATALOGUE, asking)
