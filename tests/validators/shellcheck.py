@@ -1,12 +1,12 @@
-"""shellcheck, every check of every severity, on every `run:` script of every step.
+"""shellcheck, every check of every severity, on every `run:` of every step, and on `.sh` files.
 
 GitHub runs a script with `bash -e`, `bash --noprofile --norc -eo pipefail` or `sh -e`, so
 shellcheck reads it behind a `set -e`: it then knows that a failed `cd` ends the script.
 
 Cannot see: scripts for other shells (PowerShell, Python), which are skipped; scripts in
-JavaScript (github-script); files that a script calls. An expression in a script is replaced by
-a word of the same length (`expressions` forbids it anyway). It does not know which variables
-`env:` sets; it takes names in capitals for such.
+JavaScript (github-script, `.cjs`); other files that a script calls. An expression in a script is
+replaced by a word of the same length (`expressions` forbids it anyway). It does not know which
+variables `env:` sets; it takes names in capitals for such.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 import toolbox
 
-from .repository import Finding, Repository, Step, Workflow
+from .repository import Document, Finding, Repository, Step
 
 SHELLS = ("bash", "sh", "dash", "ksh")
 
@@ -39,19 +39,23 @@ class Place:
     file: str
     line: int
     title: str
+    #: How many lines stand above it in what shellcheck reads.
+    above: int = PREAMBLE_LINES
 
 
 def check(repository: Repository) -> list[Finding]:
     """Check all scripts in one call, each different one once, and report it wherever it is."""
     scripts: dict[str, list[Place]] = defaultdict(list)
-    for workflow in repository.workflows.values():
-        for script, place in _scripts(workflow):
+    for document in repository.documents.values():
+        for script, place in _scripts(document):
             scripts[script].append(place)
+    for file, text in repository.scripts.items():
+        scripts[text].append(Place(file, 1, Path(file).name, 0))
     return [
         Finding(
             "shellcheck",
             place.file,
-            place.line + max(comment["line"] - 1 - PREAMBLE_LINES, 0),
+            place.line + max(comment["line"] - 1 - place.above, 0),
             f"SC{comment['code']}",
             f"{place.title}: {comment['message']}",
         )
@@ -60,8 +64,8 @@ def check(repository: Repository) -> list[Finding]:
     ]
 
 
-def _scripts(workflow: Workflow) -> Iterator[tuple[str, Place]]:
-    """The scripts of a workflow, as shellcheck is to read them."""
+def _scripts(workflow: Document) -> Iterator[tuple[str, Place]]:
+    """The scripts of a workflow or action, as shellcheck is to read them."""
     for step in workflow.steps:
         shell = _shell(workflow, step)
         name = Path((shell.split() or [""])[0]).name
@@ -77,9 +81,9 @@ def _scripts(workflow: Workflow) -> Iterator[tuple[str, Place]]:
         yield preamble + text, Place(workflow.file, line, f"{step.job}, {step.name!r}")
 
 
-def _shell(workflow: Workflow, step: Step) -> str:
+def _shell(workflow: Document, step: Step) -> str:
     """The shell of a step: its own, its job's or its workflow's default, or bash."""
-    for level in (step.data, workflow.jobs[step.job], workflow.data):
+    for level in (step.data, *workflow.defaults(step)):
         defaults = level.get("defaults")
         run = defaults.get("run") if isinstance(defaults, dict) else None
         shell = level.get("shell") or (run.get("shell") if isinstance(run, dict) else None)
