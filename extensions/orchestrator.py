@@ -410,7 +410,7 @@ class Orchestrator(Extension):
         if not any(os.path.lexists(repository / path) for path in plan.files):
             return
         variables = context.get_all()
-        for source in sorted(TEMPLATE.rglob("*.jinja")):
+        for source in sorted(file for file in TEMPLATE.rglob("*") if file.is_file()):
             name = source.relative_to(TEMPLATE).as_posix().removesuffix(".jinja")
             each: list[dict[str, Any]] = [{}]
             if found := YIELD.search(name):
@@ -419,11 +419,13 @@ class Orchestrator(Extension):
                 name = name.replace(found[0], found[3])
             for more in each:
                 path = self.environment.from_string(name).render(variables, **more)
-                if path in plan.files and os.path.lexists(repository / path):
-                    template = self.environment.get_template(
-                        source.relative_to(HERE.parent).as_posix()
-                    )
-                    yield path, template.render(variables, **more).encode()
+                if path not in plan.files or not os.path.lexists(repository / path):
+                    continue
+                if source.suffix != ".jinja":
+                    yield path, source.read_bytes()
+                    continue
+                template = self.environment.get_template(source.relative_to(HERE.parent).as_posix())
+                yield path, template.render(variables, **more).encode()
 
     def _read(self, given: Mapping[str, Any], asking: str = "") -> Any:
         """The answers, read once however often Copier asks for them."""

@@ -23,9 +23,9 @@ from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
+from pipeline.orchestrators import SUMMARY  # noqa: E402
 from pipeline.own_workflows import deploying_twice  # noqa: E402
-from pipeline.plan import DRIFT_FILE, SUMMARY, WORKFLOWS, Plan, make_plan  # noqa: E402
-from pipeline.pull_request import CHECKS_JOB, CHECKS_NAME, PULL_REQUEST_FILE  # noqa: E402
+from pipeline.plan import DRIFT_FILE, WORKFLOWS, Plan, make_plan  # noqa: E402
 from pipeline.setup import set_up  # noqa: E402
 
 # PyYAML's own parser takes a second for fifty workflows; libyaml, where it is there, a tenth.
@@ -50,11 +50,15 @@ def expected_jobs(plan: Plan) -> dict[str, set[str]]:
     for orchestrator in plan.orchestrators:
         its_jobs = {*orchestrator.summary_needs, SUMMARY}
         jobs[f"{WORKFLOWS}/{orchestrator.file}"] = its_jobs
+    for build in plan.builds:
+        jobs[f"{WORKFLOWS}/{build.file}"] = {"build"}
+    for deploy in plan.deploys:
+        jobs[f"{WORKFLOWS}/{deploy.file}"] = {"deploy"}
     for workflow in plan.workflows:
-        jobs[f"{WORKFLOWS}/{workflow.file}"] = {"preflight", *(job.id for job in workflow.jobs)}
-    if plan.pull_request:
-        its_jobs = {CHECKS_JOB, *(job.id for job in plan.pull_request.jobs)}
-        jobs[f"{WORKFLOWS}/{plan.pull_request.file}"] = its_jobs
+        jobs[f"{WORKFLOWS}/{workflow.file}"] = set(workflow.jobs)
+    for pull_request in plan.pull_requests:
+        its_jobs = {pull_request.check, *(call.id for call in pull_request.calls)}
+        jobs[f"{WORKFLOWS}/{pull_request.file}"] = its_jobs
     if plan.checks_drift:
         jobs[f"{WORKFLOWS}/{DRIFT_FILE}"] = {"drift"}
     return jobs
@@ -77,8 +81,8 @@ def differences(
             found.append(f"{path}: is missing; render it again with `copier recopy`")
         elif CONFLICT.search(file.read_bytes()):
             found.append(f"{path}: holds a merge conflict; resolve it between <<<<<<< and >>>>>>>")
-        elif path.endswith(".yml"):
-            found += _wrong_workflow(path, file.read_bytes(), jobs.get(path, set()))
+        elif path in jobs:
+            found += _wrong_workflow(path, file.read_bytes(), jobs[path])
     found += _unmerged(plan, repository)
     marker = MARKER.format(answers_file=answers_file)
     for file in sorted((repository / WORKFLOWS).glob("*.y*ml")):
@@ -99,9 +103,7 @@ def _unmerged(plan: Plan, repository: Path) -> list[str]:
 def _wrong_workflow(path: str, content: bytes, jobs: set[str]) -> list[str]:
     if len(content) > WORKFLOW_FILE_BYTES:
         size, limit = len(content) // 1024, WORKFLOW_FILE_BYTES // 1024
-        fix = "shorten commands"
-        if path.endswith(f"/{PULL_REQUEST_FILE}"):
-            fix += " (a script in the repository), or answer `pull_requests: false`"
+        fix = "move commands into scripts of the repository"
         return [f"{path}: has {size} KB, and GitHub reads at most {limit} KB; {fix}"]
     try:
         text = content.decode("utf-8")
@@ -121,7 +123,7 @@ def report(plan: Plan) -> str:
     number = len(plan.answers.components)
     lines = [
         f"Pipelines for {number} component{'s' * (number > 1)}, deployed in this order:",
-        *(f"  {index}. {wave}" for index, wave in enumerate(plan.orchestrators[0].explained, 1)),
+        *(f"  {index}. {wave}" for index, wave in enumerate(plan.explained, 1)),
     ]
     lines += [f"Note: {notice}" for notice in plan.notices]
     todo = []
@@ -140,8 +142,10 @@ def report(plan: Plan) -> str:
     if setup.publishers:
         names = ", ".join(dict.fromkeys(p.component for p in setup.publishers))
         todo.append(f"at the package index a trusted publisher for {names}")
-    if plan.pull_request:
-        todo.append(f"the required check {CHECKS_NAME!r}")
+    if plan.pull_requests:
+        checks = [repr(pull_request.check_name) for pull_request in plan.pull_requests]
+        word = "the required check" if len(checks) == 1 else "the required checks"
+        todo.append(f"{word} {', '.join(checks)}")
     if todo:
         lines.append(f"Next, on GitHub: {'; '.join(todo)}.")
     lines.append("docs/ci-cd.md has the commands to paste.")

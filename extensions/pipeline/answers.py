@@ -22,8 +22,8 @@ from .components import (
 from .dependencies import MAP, Dependencies, read_dependencies
 from .environments import PULL_REQUEST, Environment, read_environments, title
 from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
-from .limits import CALLED_COMPONENTS, DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS
-from .names import EXPRESSION, check_no_collision
+from .limits import DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS, REUSABLE_WORKFLOWS
+from .names import EXPRESSION, check_no_collision, unknown
 from .own_types import check_folder, replacing, with_own
 from .schema import check
 from .triggers import check_chains, check_publishing
@@ -42,7 +42,7 @@ DEFAULTS: Mapping[str, Any] = {
     "cloud": "none",
     "registry": DEFAULT_REGISTRY,
     "runner": "ubuntu-latest",
-    "retry_approval": True,
+    "approval": "once",
     "pull_requests": True,
     "drift_check": False,
 }
@@ -50,6 +50,14 @@ DEFAULTS: Mapping[str, Any] = {
 
 ORCHESTRATIONS = ("call", "dispatch", "observe")
 """How orchestrators run components. More are added, never renamed: people's answers hold them."""
+
+APPROVALS = ("once", "each", "none")
+"""How production asks: one job for all, each deployment, or nobody. Never renamed."""
+
+GONE: Mapping[str, str] = {
+    "retry_approval": "a retry asks as the first attempt does; `approval` says how",
+}
+"""Answers of former versions, and why nobody is asked for them any more."""
 
 PROJECT_NAME_LENGTH = 100
 
@@ -78,6 +86,7 @@ _TEXT_ANSWERS = (
     "branching",
     "cloud",
     "registry",
+    "approval",
 )
 
 
@@ -97,7 +106,7 @@ class Answers:
     clouds: Mapping[str, Cloud]
     registry: Registry
     runner: Any
-    retry_approval: bool
+    approval: str
     pull_requests: bool
     drift_check: bool
     notices: tuple[str, ...] = ()
@@ -117,7 +126,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     for key in given:
         if not isinstance(key, str):
             raise AnswerError("answers", f"the key {shown(key)} is not text{yaml_surprise(key)}")
-        if key not in DEFAULTS and not key.startswith("_"):
+        if key not in DEFAULTS and key not in GONE and not key.startswith("_"):
             raise AnswerError(key, f"there is no such answer{nearest(key, DEFAULTS)}")
     raw = {name: parsed(name, given.get(name, default)) for name, default in DEFAULTS.items()}
     project_name = _project_name(raw["project_name"])
@@ -144,17 +153,18 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     )
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
-    for switch in ("retry_approval", "pull_requests", "drift_check"):
+    _check_choice(raw["approval"], APPROVALS, "approval")
+    for switch in ("pull_requests", "drift_check"):
         check(raw[switch], {"type": "boolean"}, switch)
     _check_environments(components, environments, registry)
-    _check_files(components, environments, raw["orchestration"])
+    _check_belonging(components, environments)
+    _check_files(components, environments)
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
     if asking not in BEFORE_ORCHESTRATION:
-        graph = dependencies.graph(components)
-        check_publishing(components, graph, environments, raw["orchestration"])
+        check_publishing(components, dependencies, environments, raw["orchestration"])
         if raw["orchestration"] == "observe":
-            check_chains(components, graph, environments)
+            check_chains(components, dependencies, environments)
     return Answers(
         project_name=project_name,
         found=raw["found"],
@@ -166,10 +176,13 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         clouds=catalogue.clouds,
         registry=registry,
         runner=read_runner(raw["runner"], "runner"),
-        retry_approval=raw["retry_approval"],
+        approval=raw["approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
-        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components}),
+        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
+        + tuple(
+            f"{name} is no answer any more: {why}." for name, why in GONE.items() if name in given
+        ),
     )
 
 
@@ -233,8 +246,9 @@ def _check_choice(value: Any, choices: tuple[str, ...], place: str) -> None:
 
 
 def _check_number(number: int, orchestration: str) -> None:
+    """More components than any orchestration takes. What `call` takes, the plan counts."""
     most, why = {
-        "call": (CALLED_COMPONENTS, "GitHub runs in one run"),
+        "call": (REUSABLE_WORKFLOWS, "GitHub calls in one run"),
         "dispatch": (DISPATCHED_COMPONENTS, "its summary can tell of"),
         "observe": (OBSERVED_COMPONENTS, "an hour's API calls are enough for"),
     }[orchestration]
@@ -251,7 +265,11 @@ def _check_environments(
     components: tuple[Component, ...], environments: tuple[Environment, ...], registry: Registry
 ) -> None:
     """The names of GitHub Environments and packages that are ours are nobody else's."""
-    reserved = {PULL_REQUEST: "pull requests are checked under that name"}
+    reserved = {
+        PULL_REQUEST: "pull requests are checked under that name",
+        "build": "its files would be those of builds",
+        "deploy": "its files would be those of deployments",
+    }
     if registry.environment and any(pushes(component) for component in components):
         reserved[REGISTRY_ENVIRONMENT] = "images are pushed under that name"
     for environment in environments:
@@ -259,24 +277,37 @@ def _check_environments(
             raise AnswerError(
                 f"environments.{environment.name}", f"the name is reserved, {why}; rename it"
             )
+    names = {environment.name.lower(): environment.name for environment in environments}
+    for environment in environments:
+        if approval := names.get(f"{environment.name.lower()}-approval"):
+            raise AnswerError(
+                f"environments.{approval}",
+                f"the name is reserved for the approvals of {environment.name}; rename it",
+            )
 
 
-def _check_files(
-    components: tuple[Component, ...], environments: tuple[Environment, ...], orchestration: str
+def _check_belonging(
+    components: tuple[Component, ...], environments: tuple[Environment, ...]
 ) -> None:
-    """No two files or jobs may have one name: `a-b` to `c`, and `a` to `b-c`."""
-    files = [("component-preflight", "the shared preflight workflow")]
-    files += [("component-run", "the shared workflow that starts others")] * (
-        orchestration == "dispatch"
-    )
-    files += [(PULL_REQUEST, "the workflow for pull requests")]
-    files += [("deployment-summary", "the summary job")]
-    files += [("tested-commit", "the job that finds the commit")]
-    files += [(f"orchestrator-{e.name}", f"environments.{e.name}") for e in environments]
+    """A component is deployed to environments that there are."""
+    known = [environment.name for environment in environments]
     for component in components:
-        files += [
-            (f"{component.name}-{e.name}", f"components.{component.name}") for e in environments
-        ]
+        for name in component.environments or ():
+            if name not in known:
+                place = f"components.{component.name}.environments"
+                raise unknown(name, known, place, "environment")
+
+
+def _check_files(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
+    """No two files or jobs may have one name: `a-b` to `c`, and `a` to `b-c`."""
+    files = [(PULL_REQUEST, "the workflow for pull requests")]
+    files += [(f"{PULL_REQUEST}-checks", "the job that gathers checks")]
+    files += [("deployment-summary", "the summary job")]
+    files += [(f"orchestrator-{e.name}", f"environments.{e.name}") for e in environments]
+    # Whatever a component does today: tomorrow it may be built, or deployed.
+    for component in components:
+        ends = ["build", "deploy", *(e.name for e in environments)]
+        files += [(f"{component.name}-{end}", f"components.{component.name}") for end in ends]
     check_no_collision(files, "file")
 
 
@@ -285,9 +316,8 @@ def _check_titles(components: tuple[Component, ...], environments: tuple[Environ
     titles = [(e.orchestrator, f"environments.{e.name}") for e in environments]
     titles.append((title(PULL_REQUEST), "the workflow for pull requests"))
     for component in components:
-        for environment in environments:
-            name = f"{title(component.name)} {environment.title}"
-            titles.append((name, f"components.{component.name}"))
+        for end in ("Build", "Deploy", *(e.title for e in environments)):
+            titles.append((f"{title(component.name)} {end}", f"components.{component.name}"))
     check_no_collision(titles, "workflow's name")
 
 
@@ -303,7 +333,7 @@ def _check_variables(
             if edge.consumer == component.name:
                 what = f"the folder of {edge.producer}'s package"
                 ours[packages_variable(edge.producer)] = what
-        if any("$ENVIRONMENTS" in command for command in component.pull_request.values()):
+        if any("ENVIRONMENTS" in command for command in component.commands.values()):
             ours["ENVIRONMENTS"] = "the names of all environments"
         # The answers may set what a code type gives its commands, in exactly that name.
         defaults = {name.upper(): name for name in component.default_variables}

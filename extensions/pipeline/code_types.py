@@ -29,10 +29,26 @@ NOT_YAML = (
 is none, `!!int ''` has no digits, a thousand brackets are too deep."""
 
 CHECKS = ("lint", "test", "security")
-"""The jobs that run in parallel; a failure of one blocks build and deploy."""
+"""The jobs that check. All run, also when one fails; then nothing is built or deployed."""
 
-ALWAYS_WITH_PACKAGES = ("build", "deploy")
-"""The jobs before which packages are always placed. A contract: docs/code-types.md."""
+SETUP = "setup"
+"""How a job's `tools` name what the key `setup` says. A contract: docs/code-types.md."""
+
+SETUP_OUTPUT = re.compile(r"\bsteps\.setup\.outputs\.([\w-]+)")
+"""How steps and variables name an output of `setup`."""
+
+CACHE = "inputs.cache"
+"""By what steps and variables read whether a cache may be used. Only builds have that input."""
+
+TAKEN_OUTPUTS = ("artifact-name", "artifact-path", "deployment-status", "digest")
+"""Outputs that every workflow of a component may have."""
+
+GONE = {
+    "packages": "take this line out; packages are placed before the first command, always",
+    "timeout_minutes": "take this line out; a component's own `timeout_minutes` says "
+    "how long its build and its deployment may take, else 60 minutes",
+}
+"""Keys of a job in the form of version 0.1, and what to do about each."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +58,6 @@ class JobDefaults:
     name: str
     command: str = ""
     tools: tuple[str, ...] = ()
-    packages: bool = False
     secrets: bool = False
     cloud: bool = False
     """Whether it logs in to the cloud that the answers name."""
@@ -53,15 +68,19 @@ class JobDefaults:
     product: str = ""
     """What it publishes: a product that the build has to leave; empty where it needs none."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    timeout_minutes: int = 30
 
 
 @dataclass(frozen=True)
-class Product:
-    """The command that builds a product, and what does it in a pull request."""
+class Setup:
+    """The composite action of a code type: what several of its workflows set up alike."""
 
-    command: str
-    pull_request: str
+    description: str
+    script: str
+    """Becomes setup.sh, the action's first step, whose id is `find`."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """What each output of the script says, by name."""
+    steps: str = ""
+    """Steps after the script, as YAML text."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +143,11 @@ class CodeType:
     jobs: Mapping[str, JobDefaults]
     depends_on: tuple[str, ...] = ()
     produces: tuple[str, ...] = ()
-    products: Mapping[str, Product] = field(default_factory=dict)
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    """Outputs of the component's workflow: each the one line that a product holds."""
+    products: Mapping[str, str] = field(default_factory=dict)
+    """The command that builds each product, by its name."""
+    outputs: tuple[str, ...] = ()
+    """What the build command writes to $GITHUB_OUTPUT, besides the package."""
+    setup: Setup | None = None
     clouds: Mapping[str, CloudAddition] = field(default_factory=dict)
     secret_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -191,57 +212,61 @@ def read_code_type(name: str, data: Any, schema: Mapping[str, Any], file: str) -
 
 def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     check_name(name, "")
+    _check_form(data)
     check(data, schema, "")
     for key in ("label", "description"):
         _check_line(data[key], key)
     for other in data.get("depends_on", []):
         # A code type that another catalogue left out is no error: nobody can select it.
         check_name(other, "depends_on")
-    tools = {name: text.strip("\n") for name, text in data.get("tools", {}).items()}
-    for tool, text in tools.items():
-        check_steps(text, f"tools.{tool}")
+    setup = _setup(data["setup"], "setup") if SETUP in data else None
+    tools = _tools(data.get("tools", {}), setup)
     functions = {name: text.strip("\n") for name, text in data.get("functions", {}).items()}
     for function, text in functions.items():
         if not VARIABLE.fullmatch(function):
             raise AnswerError("functions", f"{function!r} is no name of a shell function")
         check_command(text, f"functions.{function}")
     products = _products(data.get("products", {}), functions)
-    jobs = {
-        job: _job(job, data["jobs"].get(job) or {}, tools, functions, f"jobs.{job}") for job in JOBS
-    }
+    read = {job: _job(job, data["jobs"].get(job) or {}, functions, f"jobs.{job}") for job in JOBS}
     publish = None
     if "publish" in data:
         settings = {"name": "Publish", **data["publish"]}
-        publish = _job("deploy", settings, tools, functions, "publish")
+        publish = _job("deploy", settings, functions, "publish")
         if publish.product and publish.product not in products:
             raise unknown(publish.product, list(products), "publish.product", "product")
         if not publish.command.strip():
             raise AnswerError("publish.command", "it says nothing; say what publishes")
-    if jobs["build"].command:
+    for job, defaults in read.items():
+        _check_tools(defaults, tools, setup, f"jobs.{job}", caches=job != "deploy")
+    if publish:
+        _check_tools(publish, tools, setup, "publish", caches=False)
+    if read["build"].command:
         raise AnswerError("jobs.build.command", "say in `products` what makes what")
     for product in data.get("produces", []):
         if product not in products:
             raise unknown(product, list(products), "produces", "product")
-    for output, product in data.get("outputs", {}).items():
+    for output in data.get("outputs", []):
         check_name(output, "outputs")
-        if product not in products:
-            raise unknown(product, list(products), f"outputs.{output}", "product")
+        if output in TAKEN_OUTPUTS:
+            raise AnswerError("outputs", f"{output!r} is an output of every component; rename it")
     for secret, others in data.get("secret_variables", {}).items():
         for variable in (secret, *others):
             check_variable(variable, "secret_variables")
+    clouds = {
+        cloud: _cloud(given, setup, f"clouds.{cloud}")
+        for cloud, given in data.get("clouds", {}).items()
+    }
     return CodeType(
         name=name,
         label=data["label"],
         description=data["description"],
-        jobs=jobs,
+        jobs=read,
         depends_on=tuple(data.get("depends_on", [])),
         produces=tuple(data.get("produces", [])),
         products=products,
-        outputs=data.get("outputs", {}),
-        clouds={
-            cloud: _cloud(given, f"clouds.{cloud}")
-            for cloud, given in data.get("clouds", {}).items()
-        },
+        outputs=tuple(data.get("outputs", [])),
+        setup=setup,
+        clouds=clouds,
         secret_variables={
             secret: tuple(others) for secret, others in data.get("secret_variables", {}).items()
         },
@@ -258,29 +283,113 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     )
 
 
+def _check_form(data: Any) -> None:
+    """What version 0.1 took, and nothing reads any more, is named with what to do about it."""
+
+    def inner(value: Any, key: str) -> Mapping[str, Any]:
+        given = value.get(key) if isinstance(value, dict) else None
+        return given if isinstance(given, dict) else {}
+
+    places = {f"jobs.{job}": inner(data.get("jobs"), job) for job in inner(data, "jobs")}
+    places["publish"] = inner(data, "publish")
+    for place, settings in places.items():
+        for key, cause in GONE.items():
+            if key in settings:
+                raise AnswerError(f"{place}.{key}", cause)
+    for product, given in inner(data, "products").items():
+        if isinstance(given, dict) and given.keys() & {"command", "pull_request"}:
+            raise AnswerError(
+                f"products.{product}",
+                "write the command alone; it is the same in pull requests, and makes "
+                "something for each of $ENVIRONMENTS where those differ",
+            )
+    if inner(data, "outputs"):
+        cause = "list the names alone; the build command writes them to $GITHUB_OUTPUT"
+        raise AnswerError("outputs", cause)
+    for tool, text in inner(data, "tools").items():
+        if isinstance(text, str) and "<environments>" in text:
+            cause = "move the step to `setup`, whose script finds $ENVIRONMENTS"
+            raise AnswerError(f"tools.{tool}", cause)
+
+
+def _setup(given: Mapping[str, Any], place: str) -> Setup:
+    _check_line(given["description"], f"{place}.description")
+    check_command(given["script"], f"{place}.script")
+    for output, description in given.get("outputs", {}).items():
+        check_name(output, f"{place}.outputs")
+        _check_line(description, f"{place}.outputs.{output}")
+    steps = given.get("steps", "").strip("\n")
+    if steps:
+        for step in check_steps(steps, f"{place}.steps"):
+            if "run" in step and "shell" not in step:
+                raise AnswerError(f"{place}.steps", "a step with `run` says its `shell` there")
+    return Setup(
+        description=given["description"],
+        script=given["script"].strip("\n"),
+        outputs=given.get("outputs", {}),
+        steps=steps,
+    )
+
+
+def _tools(given: Mapping[str, str], setup: Setup | None) -> dict[str, str]:
+    tools = {name: text.strip("\n") for name, text in given.items()}
+    for tool, text in tools.items():
+        if tool == SETUP:
+            raise AnswerError("tools.setup", "rename it; that is what the key `setup` is called")
+        check_steps(text, f"tools.{tool}")
+        _check_outputs_of_setup(text, setup, f"tools.{tool}")
+    return tools
+
+
+def _check_outputs_of_setup(text: str, setup: Setup | None, place: str) -> None:
+    """Raise AnswerError unless each output of `setup` that the text reads is there."""
+    for output in SETUP_OUTPUT.findall(text):
+        if setup is None:
+            raise AnswerError(place, f"reads {output!r} of `setup`, and there is no `setup`")
+        if output not in setup.outputs:
+            raise unknown(output, list(setup.outputs), place, "output of `setup`")
+
+
+def _check_tools(
+    job: JobDefaults, tools: Mapping[str, str], setup: Setup | None, place: str, caches: bool
+) -> None:
+    """The tools are there, in an order in which each finds what it reads. Raises AnswerError."""
+    known = [*tools, *([SETUP] if setup else [])]
+    for tool in job.tools:
+        if tool not in known:
+            raise unknown(tool, known, f"{place}.tools", "tool of this file")
+    before: list[str] = []
+    for tool in job.tools:
+        text = tools.get(tool, "")
+        if SETUP_OUTPUT.search(text) and SETUP not in before:
+            raise AnswerError(f"{place}.tools", f"name `setup` before {tool!r}, which reads it")
+        if CACHE in text and not caches:
+            cause = f"{tool!r} reads {CACHE}, which only builds have; name a tool without a cache"
+            raise AnswerError(f"{place}.tools", cause)
+        before.append(tool)
+    for variable, text in job.variables.items():
+        here = f"{place}.variables.{variable}"
+        _check_outputs_of_setup(text, setup, here)
+        if SETUP_OUTPUT.search(text) and SETUP not in job.tools:
+            raise AnswerError(here, f"reads an output of `setup`; name that in {place}.tools")
+        if CACHE in text and not caches:
+            raise AnswerError(here, f"reads {CACHE}, which only builds have; take it out")
+
+
 def _job(
-    job: str,
-    settings: Mapping[str, Any],
-    tools: Mapping[str, str],
-    functions: Mapping[str, str],
-    place: str,
+    job: str, settings: Mapping[str, Any], functions: Mapping[str, str], place: str
 ) -> JobDefaults:
-    for tool in settings.get("tools", []):
-        if tool not in tools:
-            raise unknown(tool, list(tools), f"{place}.tools", "tool of this file")
     check_command(settings.get("command", ""), f"{place}.command")
     return JobDefaults(
         name=settings.get("name", job.capitalize()),
         command=_with_functions(settings.get("command", ""), functions),
         tools=tuple(settings.get("tools", [])),
-        packages=job in ALWAYS_WITH_PACKAGES or settings.get("packages", False),
         secrets=settings.get("secrets", False),
         cloud=settings.get("cloud", False),
         registry=settings.get("registry", False),
         identity=settings.get("identity", False),
         product=settings.get("product", ""),
         variables=_variables(settings, place),
-        timeout_minutes=settings.get("timeout_minutes", 30),
     )
 
 
@@ -290,7 +399,7 @@ def _consumed(given: Mapping[str, Any], place: str) -> Consumed:
     return Consumed(given["product"], named_in, given.get("pattern", ""), by_key)
 
 
-def _detect(given: Mapping[str, Any], products: Mapping[str, Product], place: str) -> Detect:
+def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -> Detect:
     for key in ("holds", "beside"):
         for pattern in given.get(key, {}):
             if pattern not in given["files"]:
@@ -340,17 +449,12 @@ def _check_expression(text: str, place: str, groups: int = 0) -> None:
         raise AnswerError(place, f"{text!r} has no group that says what is named")
 
 
-def _products(given: Mapping[str, Any], functions: Mapping[str, str]) -> dict[str, Product]:
+def _products(given: Mapping[str, str], functions: Mapping[str, str]) -> dict[str, str]:
     products = {}
-    for name, commands in given.items():
+    for name, command in given.items():
         check_path(name, "products")
-        if isinstance(commands, str):
-            commands = {"command": commands}
-        for text in commands.values():
-            check_command(text, f"products.{name}")
-        command = _with_functions(commands["command"], functions)
-        pull_request = _with_functions(commands.get("pull_request", ""), functions)
-        products[name] = Product(command, pull_request or command)
+        check_command(command, f"products.{name}")
+        products[name] = _with_functions(command, functions)
     return products
 
 
@@ -367,9 +471,11 @@ def _with_functions(command: str, functions: Mapping[str, str]) -> str:
     return "\n".join([*above, command.strip("\n")])
 
 
-def _cloud(given: Mapping[str, Any], place: str) -> CloudAddition:
+def _cloud(given: Mapping[str, Any], setup: Setup | None, place: str) -> CloudAddition:
     if "steps" in given:
         check_steps(given["steps"], f"{place}.steps")
+    for text in (given.get("steps", ""), *given.get("variables", {}).values()):
+        _check_outputs_of_setup(text, setup, place)
     return CloudAddition(
         steps=given.get("steps", "").strip("\n"),
         variables=_variables(given, place),
@@ -390,11 +496,12 @@ def _check_line(text: str, place: str) -> None:
         raise AnswerError(place, "expected one line of printable characters without [[, [% and [#")
 
 
-def check_steps(text: str, place: str) -> None:
+def check_steps(text: str, place: str) -> list[dict[str, Any]]:
     """Steps are printed as they stand, so they must be a YAML list. Raises AnswerError."""
     steps = read_yaml(text, place)
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise AnswerError(place, "expected a list of steps")
+    return steps
 
 
 def read_yaml(text: str | bytes, place: str) -> Any:

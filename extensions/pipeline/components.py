@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .code_types import JOBS, CodeType, JobDefaults, check_command
@@ -19,6 +19,9 @@ from .names import (
     unknown,
 )
 from .schema import check
+
+ENVIRONMENT = re.compile(r"\bENVIRONMENT\b")
+"""How a build command names the environment that it builds for."""
 
 RESERVED = {"orchestrator": "its file would be an orchestrator's"}
 """Component names that would collide with generated files."""
@@ -71,6 +74,8 @@ SETTINGS: Mapping[str, Any] = {
         "runner": RUNNER,
         "cloud": {"type": "string", "enum": list(CLOUDS)},
         "timeout_minutes": {"type": "integer", "minimum": 1, "maximum": TIMEOUT_MINUTES},
+        "environments": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        "build_per_environment": {"type": "boolean"},
     },
 }
 """What `components.NAME` may hold. A contract: docs/answers.md."""
@@ -85,8 +90,6 @@ class Component:
     path: str
     commands: Mapping[str, str]
     """The command of each job that the component has; a job that is switched off is missing."""
-    pull_request: Mapping[str, str]
-    """The same for pull requests: no deployment, and builds that need no credentials."""
     own_commands: frozenset[str]
     """The jobs whose command is the component's own, not its code type's."""
     produces: tuple[str, ...]
@@ -99,7 +102,11 @@ class Component:
     cloud: str
     """What its deployment logs in to: one of CLOUDS."""
     publishes: bool = False
-    """Whether its deploy job is the code type's `publish`, in environments that a tag starts."""
+    """Whether its deployment is the code type's `publish`, in environments that a tag starts."""
+    environments: tuple[str, ...] | None = None
+    """The names of those that it is deployed to; None for all."""
+    build_per_environment: bool = False
+    """Whether what it builds differs from environment to environment."""
 
     def job(self, job_id: str) -> JobDefaults:
         """What its code type says of one of its jobs."""
@@ -107,12 +114,14 @@ class Component:
             return self.code_type.publish
         return self.code_type.jobs[job_id]
 
-    def started_by(self, trigger: str) -> Component:
-        """The component in an environment with this trigger: only a tag publishes."""
-        if not self.publishes or trigger == "tag":
-            return self
-        others = {job: text for job, text in self.commands.items() if job != "deploy"}
-        return replace(self, commands=others, publishes=False)
+    @property
+    def builds(self) -> bool:
+        """Whether there is anything to check or to build."""
+        return any(job != "deploy" for job in self.commands)
+
+    def belongs_to(self, environment: str) -> bool:
+        """Whether it is deployed to the environment, if it is deployed at all."""
+        return self.environments is None or environment in self.environments
 
     @property
     def does(self) -> list[str]:
@@ -186,16 +195,11 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
     commands = _commands(given, code_type, produces, place)
     if publish:
         commands["deploy"] = publish.command.strip("\n")
-    in_pull_request = {job: text for job, text in commands.items() if job != "deploy"}
-    if "build" in commands and "build" not in given:
-        builds = [code_type.products[product].pull_request for product in produces]
-        in_pull_request["build"] = "\n".join(builds)
     return Component(
         name=name,
         code_type=code_type,
         path=check_path(given.get("path", "."), f"{place}.path"),
         commands=commands,
-        pull_request=in_pull_request,
         own_commands=frozenset(job for job in commands if job in given),
         produces=produces,
         secrets=_secrets(given, code_type, publish, commands, place),
@@ -204,7 +208,21 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         timeout_minutes=given.get("timeout_minutes"),
         cloud=given.get("cloud", cloud),
         publishes=publish is not None,
+        environments=tuple(given["environments"]) if "environments" in given else None,
+        build_per_environment=_per_environment(given, place),
     )
+
+
+def _per_environment(given: Mapping[str, Any], place: str) -> bool:
+    """Whether what is built differs from environment to environment. Raises AnswerError."""
+    named = ENVIRONMENT.search(given.get("build", "")) is not None
+    said: bool = given.get("build_per_environment", named)
+    if named and not said:
+        raise AnswerError(
+            f"{place}.build_per_environment",
+            "its build names ENVIRONMENT, so what it builds differs; drop one of the two",
+        )
+    return said
 
 
 def _publish(
@@ -279,7 +297,7 @@ def _commands(
         default = code_type.jobs[job].command
         if job == "build":
             products = [code_type.products[p] for p in produces if p in code_type.products]
-            default = "\n".join(product.command for product in products)
+            default = "\n".join(products)
         command = given.get(job, default).strip("\n")
         check_command(command, f"{place}.{job}")
         if command.strip():

@@ -15,14 +15,19 @@ from .schema import check
 
 TRIGGERS = ("branch", "tag", "after", "manual")
 
-RETRY_SUFFIX = "-retry"
-"""A re-run of a production deployment uses the GitHub Environment `{name}-retry`."""
-
 PULL_REQUEST = "pull-request"
 """What stands for the environment in pull requests, whose checks deploy to none."""
 
-SHORT_RETENTION, LONG_RETENTION = 7, 30
-"""How long packages are kept by default, in days: other environments, and production."""
+RETENTION = 7
+"""How long packages are kept by default, in days."""
+
+PRODUCTION_RETENTION = 30
+"""The same in production."""
+
+WAITING_RETENTION = 37
+"""The same where production takes them: a run waits up to 30 days for its approval.
+
+GitHub: "Reviewing deployments", a job that nobody approves within 30 days fails."""
 
 BRANCHING: Mapping[str, list[dict[str, Any]]] = {
     "develop-main": [
@@ -101,11 +106,6 @@ class Environment:
             "manual": "by hand, from the Actions tab",
         }[self.trigger]
 
-    @property
-    def retry(self) -> str:
-        """The GitHub Environment that a re-run of a production deployment uses."""
-        return f"{self.name}{RETRY_SUFFIX}"
-
 
 def title(name: str) -> str:
     """`api-gateway` as people read it: `Api Gateway`."""
@@ -137,14 +137,6 @@ def _check_each(given: list[Any]) -> dict[str, dict[str, Any]]:
     check_no_collision(names, "name")
     check_no_collision([(title(name), place) for name, place in names], "title")
     by_name = {entry["name"]: entry for entry in given}
-    lower = {name.lower(): name for name in by_name}
-    for entry in given:
-        retry = entry["name"].lower() + RETRY_SUFFIX
-        if entry.get("production") and retry in lower:
-            raise AnswerError(
-                f"environments.{lower[retry]}",
-                f"the name is reserved for re-runs of {entry['name']}; choose another",
-            )
     return by_name
 
 
@@ -162,12 +154,19 @@ def _environment(entry: dict[str, Any], by_name: Mapping[str, dict[str, Any]]) -
         source=source,
         root=chain[-1],
         env=read_env(entry.get("env", {}), f"{place}.env"),
-        retention_days=entry.get(
-            "retention_days", LONG_RETENTION if production else SHORT_RETENTION
-        ),
+        retention_days=entry.get("retention_days", _retention(entry["name"], by_name)),
         production=production,
         stops=entry.get("on_failure", "stop" if production else "downstream") == "stop",
     )
+
+
+def _retention(name: str, by_name: Mapping[str, dict[str, Any]]) -> int:
+    """How long an environment's packages are kept where the answers do not say, in days."""
+    if by_name[name].get("production"):
+        return PRODUCTION_RETENTION
+    productions = (other for other, entry in by_name.items() if entry.get("production"))
+    takes = any(name in _chain(production, by_name) for production in productions)
+    return WAITING_RETENTION if takes else RETENTION
 
 
 def _trigger(entry: Mapping[str, Any], place: str) -> str:

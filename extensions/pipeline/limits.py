@@ -8,11 +8,6 @@ REUSABLE_WORKFLOWS = 50
 GitHub: "Limitations of reusable workflows"; GitHub Enterprise Server allows fewer.
 """
 
-SHARED_WORKFLOWS = 1
-"""Reusable workflows of ours beside the components': `component-preflight.yml`."""
-
-CALLED_COMPONENTS = REUSABLE_WORKFLOWS - SHARED_WORKFLOWS
-
 WORKFLOW_RUN_LINKS = 3
 """How many `workflow_run` triggers may follow one another. GitHub: "Events that trigger
 workflows", workflow_run: "You can't use workflow_run to chain together more than three levels"."""

@@ -1,44 +1,57 @@
-"""The workflow that checks pull requests: `pull-request.yml`."""
+"""`pull-request.yml`: checks and builds before a change is merged, without credentials."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .answers import Answers
+from .builds import BuildWorkflow
+from .calls import Value, build_call, handed
 from .environments import PULL_REQUEST
 from .errors import AnswerError
-from .jobs import Job, checking_job
-from .limits import WORKFLOW_FILE_BYTES
+from .graph import waves
+from .limits import REUSABLE_WORKFLOWS
+from .steps import Call
 
-PULL_REQUEST_FILE = f"{PULL_REQUEST}.yml"
 CHECKS_JOB = "pull-request-checks"
 CHECKS_NAME = "Pull request checks"
-"""The one required check of pull requests: branch protection knows it by its name."""
+"""The required check of pull requests: branch protection knows it by its name."""
+
+COMMIT = "${{ github.sha }}"
 
 
 @dataclass(frozen=True)
 class PullRequest:
-    """`pull-request.yml`."""
+    """`pull-request.yml`, or one of several where GitHub does not run all builds in one."""
 
-    jobs: tuple[Job, ...]
+    number: int
+    calls: tuple[Call, ...]
     notices: tuple[str, ...]
     """What is left out, and why."""
-    file: str = PULL_REQUEST_FILE
+    runners: tuple[Any, ...]
     check: str = CHECKS_JOB
     """The id of the job at the end."""
-    check_name: str = CHECKS_NAME
+
+    @property
+    def file(self) -> str:
+        return f"{PULL_REQUEST}.yml" if self.number == 1 else f"{PULL_REQUEST}-{self.number}.yml"
+
+    @property
+    def name(self) -> str:
+        return "Pull Request" if self.number == 1 else f"Pull Request {self.number}"
+
+    @property
+    def check_name(self) -> str:
+        """The required check."""
+        return CHECKS_NAME if self.number == 1 else f"{CHECKS_NAME} {self.number}"
 
     @property
     def own_runners(self) -> bool:
         """Whether a job may run on a machine of the project's own, where a fork's code would be."""
-        return not all(is_hosted(job.runner) for job in self.jobs)
-
-    @property
-    def size(self) -> int:
-        """About how large the file is, in bytes: what each job prints, and what all share."""
-        return 4_900 + sum(_size(job) for job in self.jobs)
+        return not all(map(is_hosted, self.runners))
 
 
 def is_hosted(runner: Any) -> bool:
@@ -46,59 +59,73 @@ def is_hosted(runner: Any) -> bool:
     return isinstance(runner, str) and bool(re.match("(ubuntu|windows|macos)-", runner))
 
 
-def _size(job: Job) -> int:
-    """About how much the template prints for a job, in bytes, within a tenth."""
-
-    def block(text: str, indent: int) -> int:
-        return len(text.encode()) + indent * (text.count("\n") + 1)
-
-    size = 390 + 5 * len(job.id) + len(job.component.path) + block(job.command, 10)
-    size += sum(block(step, 6) for step in job.setup)
-    size += sum(12 + len(name) + len(value) for name, value in job.variables.items())
-    size += 560 * bool(job.packages) + 200 * job.places
-    for package in job.packages:
-        size += (
-            230 + 3 * len(package.producer) + sum(20 + len(a) + len(b) for a, b in package.copies)
-        )
-    if job.upload:
-        size += 1_200 + sum(20 + len(product) for product in job.upload.products)
-    return size
-
-
-def plan_pull_request(answers: Answers, order: tuple[tuple[str, ...], ...]) -> PullRequest:
+def plan_pull_requests(
+    builds: Mapping[str, BuildWorkflow], answers: Answers
+) -> tuple[PullRequest, ...]:
     """The checks and builds of every component, with no credentials and no deployment.
 
-    A job that is handed secrets cannot run there, nor one that needs what such a job builds. A
-    build does not wait for the checks, so that a person sees all that is wrong at once.
-    Raises AnswerError for more than GitHub reads.
+    What needs secrets is left out, and so is whatever takes the package of such a component.
+    Raises AnswerError where a single component takes more packages than one run can build.
     """
-    by_name = {component.name: component for component in answers.components}
-    jobs: list[Job] = []
-    left_out: dict[tuple[str, str], list[str]] = {}
-    for name in (name for wave in order for name in wave):
-        component = by_name[name]
-        edges = [e for e in answers.dependencies.edges if e.consumer == name and e.placements]
-        built = {job.id for job in jobs}
-        for job_id in component.pull_request:
-            defaults = component.job(job_id)
-            missing = [e.producer for e in edges if f"{e.producer}-build" not in built]
-            if component.secrets and defaults.secrets:
-                left_out.setdefault((name, "it is handed secrets"), []).append(job_id)
-            elif missing and defaults.packages:
-                why = f"it needs the package of {' and '.join(missing)}"
-                left_out.setdefault((name, why), []).append(job_id)
-            else:
-                jobs.append(checking_job(job_id, component, edges, answers))
-    notices = [
-        f"{name} has no {', '.join(job_ids)} in pull requests: {why}."
-        for (name, why), job_ids in left_out.items()
-    ]
-    pull_request = PullRequest(tuple(jobs), tuple(notices))
-    if pull_request.size > WORKFLOW_FILE_BYTES:
-        size, limit = pull_request.size // 1024, WORKFLOW_FILE_BYTES // 1024
-        raise AnswerError(
-            "pull_requests",
-            f"{PULL_REQUEST_FILE} would have about {size} KB, and GitHub reads at most {limit} KB; "
-            "shorten commands, or say false",
+    graph = answers.dependencies.graph(answers.components)
+    order = [name for wave in waves(graph) for name in wave if name in builds]
+    without_package = {name for name in order if "build" in builds[name].left_out_of_pull_requests}
+    notices: dict[str, str] = {}
+    calls: dict[str, Call] = {}
+    for name in order:
+        producers = [package.producer for package in builds[name].packages]
+        missing = [p for p in producers if p in without_package or p not in calls]
+        if missing:
+            without_package.add(name)
+            notices[name] = (
+                f"{name} is not checked in pull requests: it needs the package of "
+                f"{' and '.join(missing)}."
+            )
+            continue
+        if left := builds[name].left_out_of_pull_requests:
+            words = " and ".join(left)
+            notices[name] = f"{name} has no {words} in pull requests: it is handed secrets."
+        inputs: dict[str, Value | tuple[str, ...]] = {}
+        if producers:
+            inputs["packages"] = handed(
+                producers, lambda producer: f"${{{{ needs.{producer}-build.outputs.digest }}}}"
+            )
+        needs = tuple(f"{producer}-build" for producer in producers)
+        calls[name] = build_call(
+            builds[name], None, answers, inputs, needs, f"{name}-build", commit=COMMIT
         )
-    return pull_request
+    takes = {name: [p.producer for p in builds[name].packages] for name in calls}
+    return tuple(
+        PullRequest(
+            number=number,
+            calls=tuple(calls[name] for name in names),
+            notices=tuple(notices.values()) if number == 1 else (),
+            runners=tuple(builds[name].runner for name in names),
+        )
+        for number, names in enumerate(_runs(takes), 1)
+    )
+
+
+def _runs(takes: Mapping[str, list[str]]) -> list[list[str]]:
+    """The builds of each run, in their order: no more than GitHub calls in one.
+
+    A package is taken within a run, so that what two runs need is built in both.
+    """
+    runs: list[list[str]] = [[]]
+    for name in takes:
+        together: set[str] = set()
+        todo = [name]
+        while todo:
+            other = todo.pop()
+            together.add(other)
+            todo += [p for p in takes[other] if p not in together]
+        if len(together) > REUSABLE_WORKFLOWS:
+            raise AnswerError(
+                "pull_requests",
+                f"{name} takes packages of {len(together) - 1} components, and GitHub runs at most "
+                f"{REUSABLE_WORKFLOWS} builds together; take fewer (`artifacts: []`), or say false",
+            )
+        if len({*runs[-1], *together}) > REUSABLE_WORKFLOWS:
+            runs.append([])
+        runs[-1] = [n for n in takes if n in {*runs[-1], *together}]
+    return runs

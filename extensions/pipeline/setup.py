@@ -7,8 +7,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .builds import BuildWorkflow
+from .deployments import DeployWorkflow
 from .environments import Environment, is_pattern
-from .plan import Plan, orchestrator_file
+from .orchestrators import orchestrator_file
+from .plan import Plan
+from .scope import deploys_to, root
+from .steps import named_variables
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,8 @@ class GitHubEnvironment:
     """Configuration variables that only jobs with an environment read."""
     clouds: tuple[str, ...]
     """The clouds that jobs log in to there."""
-    retries: str = ""
-    """The environment whose re-runs use it; empty for one of its own."""
+    approves: str = ""
+    """The environment whose deployments are approved in it; empty for one of its own."""
     publishes: bool = False
     """Whether package indexes trust it."""
 
@@ -56,8 +61,7 @@ class Publisher:
     """The workflow that holds the job: `job_workflow_ref` in GitHub's token."""
     run_file: str
     """The workflow that the run is of, `workflow_ref`: another one where an orchestrator calls."""
-    environments: tuple[str, ...]
-    """The environment, and that of re-runs."""
+    environment: str
     tag: str
 
 
@@ -85,14 +89,9 @@ class SetUp:
     def needs_secrets(self) -> bool:
         return bool(self.build_secrets) or any(e.secrets for e in self.environments)
 
-    def identities(self, cloud: str) -> list[tuple[str, tuple[str, ...]]]:
-        """(name, environments) for each identity of a cloud: re-runs share that of their own."""
-        identities: dict[str, list[str]] = {}
-        for environment in self.environments:
-            if cloud in environment.clouds:
-                name = environment.retries or environment.name
-                identities.setdefault(name, []).append(environment.name)
-        return [(name, tuple(environments)) for name, environments in identities.items()]
+    def identities(self, cloud: str) -> list[str]:
+        """The environments that have an identity of a cloud."""
+        return [e.name for e in self.environments if cloud in e.clouds]
 
     @property
     def needs_variables(self) -> bool:
@@ -101,49 +100,79 @@ class SetUp:
 
 def set_up(plan: Plan) -> SetUp:
     """What has to be set up for the plan."""
-    jobs = [(job, workflow.environment) for workflow in plan.workflows for job in workflow.jobs]
-    checks = plan.pull_request.jobs if plan.pull_request else ()
-    without = [job for job, _ in jobs if not job.environments]
-    variables = {name for job in [*without, *checks] for name in job.variables_of_github}
-    used = dict.fromkeys(name for job, _ in jobs for name in job.environments)
+    build_texts = [text for build in plan.builds for text in _texts(build)]
+    variables = named_variables(build_texts)
     environments = []
-    for name in sorted(used, key=lambda n: _place(plan, n)):
-        there = [(job, environment) for job, environment in jobs if name in job.environments]
+    for environment in plan.environments:
+        deploys = [d for d in plan.deploys if deploys_to(d.component, environment)]
+        asks = environment.production and plan.answers.approval == "once"
+        if asks and deploys:
+            approval = f"{environment.name}-approval"
+            refs = _only_refs(plan, environment)
+            environments.append(
+                GitHubEnvironment(approval, True, refs, (), (), (), approves=environment.name)
+            )
+        if not deploys:
+            continue
+        texts = [text for deploy in deploys for text in _texts(deploy)]
         environments.append(
             GitHubEnvironment(
-                name=name,
-                reviewed=_is_reviewed(plan, name),
-                refs=_only_refs(plan, [environment for _, environment in there]),
-                secrets=_sorted(s for job, _ in there if job.id == "deploy" for s in job.secrets),
-                variables=_sorted(
-                    v for job, _ in there for v in job.variables_of_github if v not in variables
-                ),
-                clouds=_sorted(job.cloud for job, _ in there if job.cloud),
-                retries=_retries(plan, name),
-                publishes=any(job.identity for job, _ in there),
+                name=environment.name,
+                reviewed=_is_reviewed(plan, environment),
+                refs=_only_refs(plan, environment),
+                secrets=_sorted(secret for d in deploys for secret in d.secrets),
+                variables=_sorted(named_variables(texts) - variables),
+                clouds=_sorted(d.cloud for d in deploys if d.cloud),
+                publishes=any(d.identity for d in deploys),
+            )
+        )
+    if pushing := [b for b in plan.builds if b.environment]:
+        texts = [text for build in pushing for text in build.login]
+        environments.append(
+            GitHubEnvironment(
+                name=pushing[0].environment,
+                reviewed=False,
+                refs=_pushing_refs(plan),
+                secrets=(),
+                variables=_sorted(named_variables(texts)),
+                clouds=_sorted(b.cloud for b in pushing if b.cloud),
             )
         )
     return SetUp(
         default_branch=_default_branch(plan),
         environments=tuple(environments),
-        build_secrets=_sorted(s for job, _ in jobs if job.id != "deploy" for s in job.secrets),
+        build_secrets=_sorted(secret for build in plan.builds for secret in build.secrets),
         variables=tuple(sorted(variables)),
-        clouds=_sorted(job.cloud for job, _ in jobs if job.cloud),
+        clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),
         prerequisites=_prerequisites(plan),
         publishers=tuple(
             Publisher(
                 component=workflow.component.name,
-                file=workflow.file,
+                file=deploy.file,
                 run_file=(orchestrator_file(workflow.environment) if plan.calls else workflow.file),
-                environments=job.environments,
+                environment=workflow.environment.name,
                 tag=workflow.environment.source,
             )
             for workflow in plan.workflows
-            for job in workflow.jobs
-            if job.identity and not job.secrets
+            for deploy in plan.deploys
+            if deploy.component is workflow.component
+            and workflow.deploys
+            and deploy.identity
+            and not deploy.secrets
         ),
     )
+
+
+def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
+    """Whatever in a workflow may name a variable of GitHub's.
+
+    What logs in to a registry does so in an environment of its own.
+    """
+    commands = workflow.commands if isinstance(workflow, BuildWorkflow) else (workflow.command,)
+    login = () if isinstance(workflow, BuildWorkflow) and workflow.environment else workflow.login
+    texts = [*login, *workflow.variables.values(), *(tool.text for tool in workflow.tools)]
+    return texts + [value for command in commands for value in command.variables.values()]
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
@@ -151,23 +180,15 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-def _place(plan: Plan, name: str) -> tuple[int, str]:
-    """Environments in their order, each before that of its re-runs; then the registry's."""
-    names = [environment.name for environment in plan.environments]
-    own = _retries(plan, name) or name
-    return (names.index(own) if own in names else len(names), name)
+def _is_reviewed(plan: Plan, environment: Environment) -> bool:
+    """Whether deployments themselves ask for a person.
 
-
-def _retries(plan: Plan, name: str) -> str:
-    """The environment whose re-runs use this one."""
-    if name not in plan.retried:
-        return ""
-    return next(e.name for e in plan.environments if e.retry == name)
-
-
-def _is_reviewed(plan: Plan, name: str) -> bool:
-    production = {e.name for e in plan.environments if e.production}
-    return name in production or name in plan.retried
+    With one approval for all they need not, as long as nobody can bring a workflow of their own
+    that names the environment: where it starts on a tag, a pattern or by hand, anybody could.
+    """
+    if not environment.production or plan.answers.approval == "none":
+        return False
+    return plan.answers.approval == "each" or not _only_branch(plan, environment)
 
 
 def _checked_branches(plan: Plan) -> list[str]:
@@ -187,17 +208,13 @@ def _prerequisites(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def _root(plan: Plan, environment: Environment) -> Environment:
-    return next(e for e in plan.environments if e.name == environment.root)
-
-
 def _only_branch(plan: Plan, environment: Environment) -> str:
-    root = _root(plan, environment)
-    literal = root.trigger == "branch" and not is_pattern(root.source)
-    return root.source if literal else ""
+    first = root(environment, plan.environments)
+    literal = first.trigger == "branch" and not is_pattern(first.source)
+    return first.source if literal else ""
 
 
-def _only_refs(plan: Plan, environments: list[Environment]) -> tuple[tuple[str, str], ...]:
+def _only_refs(plan: Plan, *environments: Environment) -> tuple[tuple[str, str], ...]:
     """Which refs may deploy to a GitHub Environment, and their types, for its branch policies.
 
     What comes after another environment runs on the default branch, and so does, under `observe`,
@@ -219,6 +236,11 @@ def _only_refs(plan: Plan, environments: list[Environment]) -> tuple[tuple[str, 
             return ()
         refs[default, "branch"] = None
     return tuple(refs)
+
+
+def _pushing_refs(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Which refs may push to a cloud's registry: those of the environments that build."""
+    return _only_refs(plan, *(e for e in plan.environments if e.trigger != "after"))
 
 
 def _default_branch(plan: Plan) -> str:

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .components import Component
+from .dependencies import Dependencies
 from .environments import Environment, is_pattern, title
 from .errors import AnswerError
 from .graph import Graph, needs, reaches
 from .limits import WORKFLOW_RUN_LINKS
+from .scope import Scope, scope
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,21 @@ def orchestrator_guard(predecessor: Environment, root: Environment) -> tuple[str
     return guard(events, predecessor.trigger == "after", root)
 
 
-def decisive_jobs(component: Component) -> tuple[str, ...]:
-    """The names of the jobs whose success says that a component was deployed.
+def decisive_jobs(component: Component, where: Scope) -> tuple[str, ...]:
+    """The names of the jobs whose success says that a component's own run has done its work.
 
-    Of one that deploys nothing, those that nothing else of it waits for; none without jobs.
+    None where it only brings a package over, or does nothing.
     """
-    last = [job for job in ("deploy", "build") if job in component.commands][:1]
-    return tuple(component.job(job).name for job in last or component.commands)
+    if component.name in where.deployed:
+        return (f"deploy / {component.job('deploy').name}",)
+    if component.name in where.built:
+        return (f"build / {check_name(component)}",)
+    return ()
+
+
+def check_name(component: Component) -> str:
+    """The name of the job that checks and builds a component."""
+    return "Check and build" if "build" in component.commands else "Check"
 
 
 def workflow_name(component: str, environment: Environment) -> str:
@@ -88,19 +98,20 @@ def workflow_name(component: str, environment: Environment) -> str:
 
 def observed(
     components: tuple[Component, ...],
-    graph: Graph,
+    dependencies: Dependencies,
     environment: Environment,
     environments: tuple[Environment, ...],
 ) -> dict[str, Triggers]:
     """What starts each component's workflow for an environment under `observe`, by component."""
+    graph = dependencies.graph(components)
+    where = scope(environment, environments, components, dependencies)
     by_name = {e.name: e for e in environments}
     predecessor = by_name[environment.source] if environment.trigger == "after" else None
     root = by_name[environment.root]
-    components = tuple(c.started_by(environment.trigger) for c in components)
-    decisive = {component.name: decisive_jobs(component) for component in components}
+    decisive = {component.name: decisive_jobs(component, where) for component in components}
     waits = _without_idle(needs(graph, environment.stops), decisive)
     direct = _without_idle(graph, decisive)
-    jobs = {c.name: [c.job(job).name for job in c.commands] for c in components}
+    jobs = {c.name: _jobs(c, where) for c in components}
     found: dict[str, Triggers] = {}
     for component, needed in waits.items():
         # Whoever waits for a and for b, which itself waits for a, is started by b alone.
@@ -137,6 +148,15 @@ def observed(
     return found
 
 
+def _jobs(component: Component, where: Scope) -> list[str]:
+    """The names of the jobs of its run that work on it."""
+    deploys = component.name in where.deployed
+    build = [f"build / {check_name(component)}"] * (component.name in where.built)
+    # A run that waits for its approval has begun, and its deployment is not listed yet.
+    approval = ["approval"] * (deploys and where.environment.production)
+    return build + approval + [f"deploy / {component.job('deploy').name}"] * deploys
+
+
 def _without_idle(waits: Graph, decisive: Mapping[str, tuple[str, ...]]) -> Graph:
     """The graph in which nobody waits for a component without jobs, but for what that waits for.
 
@@ -163,7 +183,7 @@ def _roots(waits: Graph, component: str) -> list[str]:
 
 def check_publishing(
     components: tuple[Component, ...],
-    graph: Graph,
+    dependencies: Dependencies,
     environments: tuple[Environment, ...],
     orchestration: str,
 ) -> None:
@@ -183,7 +203,7 @@ def check_publishing(
                 "`branching: release`, or give an environment a `tag`",
             )
         for environment in tagged if orchestration == "observe" else []:
-            if before := observed(components, graph, environment, environments)[name].after:
+            if before := observed(components, dependencies, environment, environments)[name].after:
                 raise AnswerError(
                     place,
                     f"under observe it runs when {before[0]} has ended, in a run that no longer "
@@ -192,10 +212,12 @@ def check_publishing(
 
 
 def check_chains(
-    components: tuple[Component, ...], graph: Graph, environments: tuple[Environment, ...]
+    components: tuple[Component, ...],
+    dependencies: Dependencies,
+    environments: tuple[Environment, ...],
 ) -> None:
     """Refuse what GitHub would end in silence. Raises AnswerError with the longest chain."""
-    chains = [_longest_chain(components, graph, e, environments) for e in environments]
+    chains = [_longest_chain(components, dependencies, e, environments) for e in environments]
     longest = max(chains, key=len)
     if len(longest) - 1 > WORKFLOW_RUN_LINKS:
         raise AnswerError(
@@ -207,12 +229,12 @@ def check_chains(
 
 def _longest_chain(
     components: tuple[Component, ...],
-    graph: Graph,
+    dependencies: Dependencies,
     environment: Environment,
     environments: tuple[Environment, ...],
 ) -> list[str]:
     """The names of the workflows that follow one another until the last component is deployed."""
-    found = observed(components, graph, environment, environments)
+    found = observed(components, dependencies, environment, environments)
     by_workflow = {workflow_name(component, environment): component for component in found}
     by_name = {e.name: e for e in environments}
     before: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from typing import Any
 import toolbox
 import yaml
 from copies import copy
+from pipeline.code_types import JOBS
+
+OWN_ACTION = "$/.github/actions/setup-"
 
 MACHINE = ("UV_", "PIP_", "SSL_", "REQUESTS_", "HTTP", "NO_PROXY", "HOME", "XDG_", "TZ")
 """What tools read of a machine: where its packages are, how to trust them, and uv's cache."""
@@ -62,18 +66,28 @@ if real and not arguments[0].startswith("pip-audit"):
 """
 
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+EXPRESSION = re.compile(r"\$\{\{ (.+?) \}\}")
+
+
 @dataclass(frozen=True)
 class Step:
     """The step of a generated job that runs its command."""
 
     script: str
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Those of the job, and the step's own."""
+    setup: str = ""
+    """The script of its code type's own action, where the job calls that."""
 
 
 @dataclass
 class Outcome:
     code: int
     output: str
+    said: Mapping[str, str] = field(default_factory=dict)
+    """What it wrote to $GITHUB_OUTPUT."""
 
     @property
     def notices(self) -> list[str]:
@@ -82,26 +96,37 @@ class Outcome:
 
 
 def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str, Step]:
-    """`component/job` -> the step with its command, as generated for the environment dev.
+    """`component/command` -> the step with it, as generated: `app/lint`, `app/deploy`.
 
-    And `pull-request/component-job`, as generated for pull requests.
+    And `component/setup`, the script of its code type's own action.
     """
     repository = copy(template, folder, answers)
     found = {}
-    checks = repository / ".github" / "workflows" / "pull-request.yml"
-    for job_id, job in yaml.safe_load(checks.read_text(encoding="utf-8"))["jobs"].items():
-        for step in job["steps"]:
-            if job["name"].endswith(f" / {step['name']}"):
-                found[f"pull-request/{job_id}"] = Step(step["run"], step["env"])
     for component in answers["components"]:
-        file = repository / ".github" / "workflows" / f"{component}-dev.yml"
-        workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
-        assert workflow["defaults"]["run"]["shell"] == "bash"
-        for job_id, job in workflow["jobs"].items():
-            for step in job.get("steps", []):
-                if step["name"] == job["name"]:
-                    found[f"{component}/{job_id}"] = Step(step["run"], step["env"])
+        for kind in ("build", "deploy"):
+            file = repository / ".github/workflows" / f"{component}-{kind}.yml"
+            if not file.exists():
+                continue
+            workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
+            [job] = workflow["jobs"].values()
+            assert job["defaults"]["run"]["shell"] == "bash"
+            setup = ""
+            for step in job["steps"]:
+                if step.get("uses", "").startswith(OWN_ACTION):
+                    action = repository / ".github/actions" / step["uses"].rpartition("/")[2]
+                    setup = (action / "setup.sh").read_text(encoding="utf-8")
+                    found[f"{component}/setup"] = Step(setup, job["env"])
+                if step.get("id") in JOBS:
+                    variables = {**job["env"], **step.get("env", {})}
+                    found[f"{component}/{step['id']}"] = Step(step["run"], variables, setup)
     return found
+
+
+def outputs_of(file: Path) -> dict[str, str]:
+    """What a step wrote to $GITHUB_OUTPUT, in either of its forms."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    found = re.findall(r"^(?:([\w-]+)=(.*)|([\w-]+)<<(\S+)\n((?:.*\n)*?)\4)$", text, re.MULTILINE)
+    return {one or other: value or block.rstrip("\n") for one, value, other, _, block in found}
 
 
 @dataclass
@@ -140,12 +165,62 @@ class Runner:
         return [" ".join([call["tool"], *call["arguments"]]) for call in self.recorded]
 
     def run(self, job: str, project: Path, **variables: str) -> Outcome:
-        """A job's command in a project's folder, in a temporary folder of the job's own."""
-        step, temporary = self.steps[job], self.folder / f"temp-{job.replace('/', '-')}"
+        """One command alone in a project's folder, in a temporary folder of its own."""
+        temporary = self.folder / f"temp-{job.replace('/', '-')}"
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        script = temporary / "step.sh"
-        script.write_text(step.script, encoding="utf-8")
+        return self._run(job, project, temporary, variables)
+
+    def build(self, component: str, project: Path, **variables: str) -> dict[str, Outcome]:
+        """All that a build job runs, one after the other, in one temporary folder."""
+        temporary = self.folder / f"temp-{component}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        return {
+            job: self._run(f"{component}/{job}", project, temporary, variables)
+            for job in JOBS
+            if job != "deploy" and f"{component}/{job}" in self.steps
+        }
+
+    def _run(
+        self, job: str, project: Path, temporary: Path, variables: Mapping[str, str]
+    ) -> Outcome:
+        step = self.steps[job]
+        temporary.mkdir(exist_ok=True)
+        environment = variables.get("ENVIRONMENT", "dev")
+        # A deployment is of one environment.
+        several = "" if job.endswith("/deploy") else variables.get("ENVIRONMENTS", "")
+        values = {
+            "inputs.environment": environment,
+            "inputs.environments": several,
+            "inputs.commit": COMMIT,
+            "inputs.cache": "false",
+            "inputs.push": "false",
+            "github.workspace": variables.get("GITHUB_WORKSPACE", str(project.parent)),
+            "runner.temp": str(temporary),
+        }
+        given = {
+            "RUNNER_TEMP": values["runner.temp"],
+            "GITHUB_WORKSPACE": values["github.workspace"],
+        }
+        if step.setup and any("steps.setup" in text for text in step.variables.values()):
+            found = {**given, **variables, "ENVIRONMENTS": several or environment}
+            outcome = self._bash(step.setup, project, temporary / "setup", found)
+            if outcome.code:
+                return outcome
+            values |= {f"steps.setup.outputs.{k}": text for k, text in outcome.said.items()}
+
+        def value(match: re.Match[str]) -> str:
+            terms = match[1].split(" || ")
+            if not values.keys() >= set(terms):
+                return match[0]
+            return next((values[term] for term in terms if values[term]), "")
+
+        own = {name: EXPRESSION.sub(value, text) for name, text in step.variables.items()}
+        return self._bash(step.script, project, temporary / "step", {**given, **own, **variables})
+
+    def _bash(self, text: str, project: Path, file: Path, variables: Mapping[str, str]) -> Outcome:
+        script, output = file.with_suffix(".sh"), file.with_suffix(".output")
+        script.write_text(text, encoding="utf-8")
+        output.unlink(missing_ok=True)
         machine = {k: v for k, v in os.environ.items() if k.upper().startswith(MACHINE)}
         # The suite's own Python, with all that is installed beside it, is no runner's Python.
         folders = os.environ["PATH"].split(os.pathsep)
@@ -154,10 +229,8 @@ class Runner:
             **machine,
             "LANG": "C.UTF-8",
             "PATH": os.pathsep.join(path),
-            "RUNNER_TEMP": str(temporary),
-            "GITHUB_WORKSPACE": str(project.parent),
+            "GITHUB_OUTPUT": str(output),
             "UV_PYTHON_DOWNLOADS": "never",
-            **step.variables,
             **self.environment,
             **variables,
         }
@@ -173,7 +246,7 @@ class Runner:
             encoding="utf-8",
             timeout=120,
         )
-        return Outcome(done.returncode, done.stdout)
+        return Outcome(done.returncode, done.stdout, outputs_of(output))
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:

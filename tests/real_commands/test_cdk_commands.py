@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import toolbox
 import yaml
-from commands import Runner, Step, write
+from commands import Runner, write
 
 ANSWERS: dict[str, Any] = {
     "components": {"infra": {"code_type": "cdk", "path": "infra"}},
@@ -20,7 +20,6 @@ ANSWERS: dict[str, Any] = {
 }
 
 CODE_TYPE = yaml.safe_load((toolbox.ROOT / "code_types/cdk.yml").read_text(encoding="utf-8"))
-READ = yaml.safe_load(CODE_TYPE["tools"]["node"])[0]["run"]
 NPM = toolbox.NODE.parent.parent / "lib/node_modules/npm/bin"
 
 # A command line of the CDK, by itself or run by npx, that leaves what the real one leaves.
@@ -29,7 +28,7 @@ CDK = """\
 {stub} "$@" || exit 1
 case "$*" in
   *--version) echo "2.1000.1 (build abcdef)" ;;
-  *synth*) mkdir -p cdk.out && echo "$*" > cdk.out/manifest.json ;;
+  *synth*) mkdir -p "${{*: -1}}" && echo "$*" > "${{*: -1}}/manifest.json" ;;
 esac
 """
 APP = {"cdk.json": '{"app": "node app.js"}'}
@@ -67,9 +66,12 @@ def own_cli(machine: Runner, folder: Path) -> None:
     script(cli, folder / "node_modules/stub/cdk")
 
 
-def synth(environment: str, cli: str = "npx --yes aws-cdk@2.1148.1") -> list[str]:
-    options = f"--quiet --no-lookups --context environment={environment} --output cdk.out"
-    return [f"{cli} synth {options}", f"{cli} --version"]
+ALL = {"ENVIRONMENTS": "dev test prd"}
+
+
+def synth(environment: str, cli: str = "npx --yes aws-cdk@2.1148.1") -> str:
+    context = f"--context environment={environment}"
+    return f"{cli} synth --quiet --no-lookups {context} --output cdk.out/{environment}"
 
 
 # Lint and test
@@ -173,11 +175,9 @@ def test_the_assembly_says_what_made_it(
     project = write(tmp_path / "infra", {**files, "cdk.out/of-another-time": ""})
     outcome = machine.run("infra/build", project)
     assert outcome.code == 0, outcome.output
-    assert machine.lines == install + synth("dev", cli)
-    assert {file.name for file in (project / "cdk.out").iterdir()} == {
-        "manifest.json",
-        "cli-version.txt",
-    }
+    assert machine.lines == [*install, synth("dev", cli), f"{cli} --version"]
+    assert {file.name for file in (project / "cdk.out").iterdir()} == {"dev", "cli-version.txt"}
+    assert [file.name for file in (project / "cdk.out/dev").iterdir()] == ["manifest.json"]
     version = (project / "cdk.out/cli-version.txt").read_text(encoding="utf-8")
     assert version == "2.1000.1\n"
 
@@ -196,36 +196,48 @@ def test_a_workspace(machine: Runner, tmp_path: Path) -> None:
     project = write(root / "infra", {**PACKAGES, "blocks/a.js": ""})
     assert machine.run("infra/build", project).code == 0
     pnpm = "npx --yes pnpm@10.34.8 install --frozen-lockfile"
-    assert machine.lines == [pnpm, *synth("dev", "cdk")]
+    assert machine.lines == [pnpm, synth("dev", "cdk"), "cdk --version"]
     assert [call["folder"] for call in machine.recorded][:2] == [str(root), str(project)]
 
 
-def test_a_pull_request_synthesizes_every_environment(machine: Runner, tmp_path: Path) -> None:
+def test_each_environment_is_synthesized(machine: Runner, tmp_path: Path) -> None:
+    """With its own variables, and none of the others'."""
     project = write(tmp_path / "infra", NODE)
     own_cli(machine, project)
-    outcome = machine.run("pull-request/infra-build", project)
+    cli = project / OWN_CLI
+    text = cli.read_text(encoding="utf-8").replace('echo "$*" >', 'echo "$COLOUR" >')
+    cli.write_text(text, encoding="utf-8")
+    variables = json.dumps({"dev": {"COLOUR": "a 'red'"}, "prd": {"COLOUR": "blue"}})
+    outcome = machine.run("infra/build", project, ENVIRONMENT_VARIABLES=variables, **ALL)
     assert outcome.code == 0, outcome.output
     environments = ("dev", "test", "prd")
-    assert machine.lines == ["npm ci", *(s for e in environments for s in synth(e, "cdk"))]
+    expected = ["npm ci", *(synth(name, "cdk") for name in environments), "cdk --version"]
+    assert machine.lines == expected
+    assert [
+        (project / f"cdk.out/{name}/manifest.json").read_text(encoding="utf-8")
+        for name in environments
+    ] == ["a 'red'\n", "\n", "blue\n"]
 
 
-@pytest.mark.parametrize(
-    ("job", "environments", "rules"),
-    [
-        ("infra/build", ["dev"], ".checkov.yml"),
-        ("pull-request/infra-build", ["dev", "test", "prd"], ".checkov.yaml"),
-    ],
-)
-def test_the_templates_are_scanned(
-    machine: Runner, tmp_path: Path, job: str, environments: list[str], rules: str
-) -> None:
+@pytest.mark.parametrize("rules", [".checkov.yml", ".checkov.yaml"])
+def test_the_templates_are_scanned(machine: Runner, tmp_path: Path, rules: str) -> None:
     project = write(tmp_path / "infra", {**NODE, rules: ""})
-    assert machine.run(job, project).code == 0
-    scan = f"uvx checkov@3.3.30 --config-file {rules} --directory cdk.out"
+    assert machine.run("infra/build", project, **ALL).code == 0
+    scan = f"uvx checkov@3.3.30 --config-file {rules} --directory cdk.out/{{}}"
     scan += " --framework cloudformation --quiet --compact"
-    expected = [line for name in environments for line in [*synth(name), scan]]
-    assert machine.lines == ["npm ci", *expected]
-    assert machine.run(job, project, STUB_FAILS="uvx checkov").code == 1
+    expected = [line for n in ("dev", "test", "prd") for line in (synth(n), scan.format(n))]
+    assert machine.lines == ["npm ci", *expected, f"{NPX} --version"]
+    assert machine.run("infra/build", project, STUB_FAILS="uvx checkov").code == 1
+
+
+def test_a_whole_build_installs_once(machine: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "infra", NODE)
+    own_cli(machine, project)
+    outcomes = machine.build("infra", project)
+    assert [outcome.code for outcome in outcomes.values()] == [0, 0, 0], outcomes
+    scripts = ["npm ci", "npm run lint", "npm run test"]
+    # The project's own command line is found, although Build has installed nothing.
+    assert machine.lines == [*scripts, synth("dev", "cdk"), "cdk --version"]
 
 
 # Deploy
@@ -242,7 +254,7 @@ def test_what_was_synthesized_is_deployed(
     project = write(tmp_path / "infra", files)
     assert machine.run("infra/deploy", project, STACKS=stacks).code == 0
     [line] = machine.lines
-    options = "--app cdk.out --require-approval never"
+    options = "--app cdk.out/dev --require-approval never"
     assert line == f"npx --yes aws-cdk@2.1000.1 deploy {options} {selected}"
     assert machine.run("infra/deploy", project, STUB_FAILS="npx").code == 1
 
@@ -268,11 +280,19 @@ def test_no_stacks_means_all(machine: Runner, tmp_path: Path) -> None:
 def test_the_version_of_node(
     machine: Runner, tmp_path: Path, files: dict[str, str], found: str
 ) -> None:
-    project = write(tmp_path / "infra", {**APP, **files})
-    output = write(tmp_path, {"output": ""}) / "output"
-    setup = Runner(tmp_path / "setup", {"read": Step(READ, {"GITHUB_OUTPUT": str(output)})})
-    assert setup.run("read", project).code == 0
-    assert output.read_text(encoding="utf-8") == f"version-file={found}\n"
+    outcome = machine.run("infra/setup", write(tmp_path / "infra", {**APP, **files}))
+    assert (outcome.code, outcome.said["version-file"]) == (0, found)
+
+
+def test_the_version_of_uv(machine: Runner, tmp_path: Path) -> None:
+    """An app in Python may ask for one, and uv refuses any other."""
+    tables = {"pyproject.toml": '[tool.uv]\nrequired-version = ">=0.9,<0.12"\n'}
+    project = write(tmp_path / "infra", {**PYTHON, **tables})
+    assert machine.run("infra/setup", project).said["uv"] == ">=0.9,<0.12"
+    write(project, {"uv.toml": 'required-version = "==0.9.1"', "pyproject.toml": ""})
+    assert machine.run("infra/setup", project).said["uv"] == "==0.9.1"
+    (project / "uv.toml").unlink()
+    assert machine.run("infra/setup", project).said["uv"] == ""
 
 
 # Found
@@ -329,10 +349,10 @@ if (process.env.LOOKUP) Vpc.fromLookup(stack, 'Vpc', { isDefault: true })
     assert outcome.code == 0, outcome.output
     out = project / "cdk.out"
     assert (out / "cli-version.txt").read_text(encoding="utf-8") == "2.1148.1\n"
-    template = json.loads((out / "Site-dev.template.json").read_text(encoding="utf-8"))
+    template = json.loads((out / "dev/Site-dev.template.json").read_text(encoding="utf-8"))
     types = {what["Type"] for what in template["Resources"].values()}
     assert "AWS::S3::Bucket" in types
-    assert [file.read_text(encoding="utf-8") for file in out.glob("asset.*/file.txt")] == ["1"]
+    assert [file.read_text(encoding="utf-8") for file in out.glob("dev/asset.*/file.txt")] == ["1"]
     # A lookup that nobody has committed ends it, with the reason.
     outcome = runner.run("infra/build", project, LOOKUP="1")
     assert outcome.code != 0 and "cdk.context.json" in outcome.output, outcome.output

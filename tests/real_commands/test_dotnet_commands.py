@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import toolbox
-import yaml
 from commands import Outcome, Runner, Step, write
 from pipeline.code_types import load_code_types
 
@@ -94,30 +91,13 @@ def machine(runner: Runner, tmp_path: Path) -> Machine:
 # Which SDK
 
 
-def versions(folder: Path, files: Mapping[str, str]) -> tuple[list[str], str]:
-    """What the step that reads the versions says: these, and global.json."""
-    repository = write(folder / "repository", files)
-    output = folder / "output"
-    output.write_text("", encoding="utf-8")
-    (step,) = yaml.safe_load(DOTNET.tools["version"])
+def versions(runner: Runner, files: Mapping[str, str]) -> tuple[list[str], str]:
+    """What the script of the set-up says: these, and global.json."""
+    repository = write(runner.folder / "repository", files)
     (repository / "shop").mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-        cwd=repository / "shop",
-        env={
-            "PATH": os.environ["PATH"],
-            "GITHUB_WORKSPACE": str(repository),
-            "GITHUB_OUTPUT": str(output),
-        },
-        check=True,
-    )
-    said = re.fullmatch(
-        r"global=(.*?)\nversions<<END\n(.*\n)?END\n",
-        output.read_text(encoding="utf-8"),
-        re.DOTALL,
-    )
-    assert said
-    return (said[2] or "").split(), said[1].removeprefix(f"{repository}/")
+    outcome = runner.run("shop/setup", repository / "shop")
+    assert (outcome.code, outcome.output) == (0, "")
+    return outcome.said["versions"].split(), outcome.said["global"].removeprefix(f"{repository}/")
 
 
 SDK = '{\n  "sdk": { // ours\n    "version": "9.0.100", "rollForward": "latestFeature"\n  }\n}\n'
@@ -143,14 +123,18 @@ SDK = '{\n  "sdk": { // ours\n    "version": "9.0.100", "rollForward": "latestFe
     ],
 )  # fmt: skip
 def test_the_versions(
-    files: dict[str, str], expected: tuple[list[str], str], tmp_path: Path
+    files: dict[str, str], expected: tuple[list[str], str], runner: Runner
 ) -> None:
     """One that is said twice is installed once."""
-    assert versions(tmp_path, files) == expected
+    assert versions(runner, files) == expected
 
 
-def test_no_deployment_reads_a_cache() -> None:
-    assert not any("cache:" in text for text in DOTNET.tools.values())
+def test_only_what_is_locked_is_cached(runner: Runner, tmp_path: Path) -> None:
+    """The action fails where it finds nothing to name a cache by."""
+    project = write(tmp_path / "shop", {"a/A.csproj": WEB})
+    assert "locked" not in runner.run("shop/setup", project).said
+    write(project, {"a/packages.lock.json": "{}"})
+    assert runner.run("shop/setup", project).said["locked"] == "true"
 
 
 # Which project

@@ -299,14 +299,14 @@ def test_programs_of_one_name_would_overwrite_each_other(machine: Machine, tmp_p
 
 
 def test_the_version_is_the_tag(machine: Machine, tmp_path: Path) -> None:
-    """Which was not checked out; and packages that were placed are no changes."""
+    """Which was not checked out; and what was placed, or left by tests, is no change."""
     repository = tmp_path / "repository"
     project = write(repository / "app", APP)
     git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-    write(repository, {".packages/web/dist/index.html": ""})
+    write(repository, {".packages/web/dist/index.html": "", "app/coverage.out": ""})
     tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.2.3", "COMMIT": commit.strip()}
     outcome = machine.runner.run("app/build", project, **tag)
     assert outcome.code == 0, outcome.output
@@ -434,14 +434,9 @@ def test_the_version(machine: Machine, tmp_path: Path, files: list[str], found: 
     repository = tmp_path / "above" / "repository"
     project = write(repository / "app", {"main.go": MAIN})
     write(repository, dict.fromkeys(files, MODULE))
-    [step] = yaml.safe_load(FILE["tools"]["version"])
-    machine.runner.steps = {"version": Step(step["run"], {})}
-    output = tmp_path / "output"
-    output.touch()
-    assert machine.runner.run("version", project, GITHUB_OUTPUT=str(output)).code == 0
-    expected = [f"file={repository / found}"] if found else []
-    expected += [f"folder={project}"]
-    assert output.read_text(encoding="utf-8").splitlines() == expected
+    outcome = machine.runner.run("app/setup", project)
+    assert outcome.code == 0
+    assert outcome.said == ({"file": str(repository / found)} if found else {})
 
 
 # What the real Go makes of it
@@ -495,7 +490,7 @@ def test_real_binaries(runner: Runner, tmp_path: Path) -> None:
     git = ["git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)
-    write(project, {".packages/web/dist/index.html": ""})
+    write(project, {".packages/web/dist/index.html": "", "coverage.out": ""})
     tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.2.3", "COMMIT": "HEAD"}
     built = []
     for _ in range(2):

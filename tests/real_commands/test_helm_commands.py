@@ -175,8 +175,11 @@ def ordinary(tmp_path: Path, files: dict[str, str] | None = None) -> Path:
     return chart(tmp_path, {"api": ORDINARY}, {"image": NGINX}, ONE, files)
 
 
-def rendered(folder: Path) -> list[dict[str, object]]:
-    text = (folder / "chart" / "rendered.yaml").read_text(encoding="utf-8")
+ALL = {"ENVIRONMENTS": "dev test prd"}
+
+
+def rendered(folder: Path, environment: str = "dev") -> list[dict[str, object]]:
+    text = (folder / f"chart/{environment}/rendered.yaml").read_text(encoding="utf-8")
     return [document for document in yaml.safe_load_all(text) if document]
 
 
@@ -317,14 +320,14 @@ def test_the_package(machine: Machine, tmp_path: Path) -> None:
     paths = sorted(str(p.relative_to(folder)) for p in (folder / "chart").rglob("*") if p.is_file())
     assert paths == [
         "chart/chart.tgz",
-        "chart/options",
-        "chart/rendered.yaml",
-        "chart/values-dev.yaml",
-        "chart/values/dev.yml",
+        "chart/dev/options",
+        "chart/dev/rendered.yaml",
+        "chart/dev/values-dev.yaml",
+        "chart/dev/values/dev.yml",
     ]
-    assert (folder / "chart" / "options").read_text(encoding="utf-8").splitlines() == [
-        "--values=chart/values-dev.yaml",
-        "--values=chart/values/dev.yml",
+    assert (folder / "chart/dev/options").read_text(encoding="utf-8").splitlines() == [
+        "--values=chart/dev/values-dev.yaml",
+        "--values=chart/dev/values/dev.yml",
         f"--set-string=image.repository={NAME},image.tag={TAG}@{HASH}",
     ]
     [workload] = rendered(folder)
@@ -339,7 +342,7 @@ def test_what_is_rendered_is_what_is_deployed(machine: Machine, tmp_path: Path) 
     outcome = machine.run("Shop/build", folder, **place)
     assert outcome.code == 0, outcome.output
     options = (
-        "--values=chart/values-dev.yaml --namespace=shop-dev "
+        "--values=chart/dev/values-dev.yaml --namespace=shop-dev "
         f"--set-string=image.repository={NAME},image.tag={TAG}@{HASH}"
     )
     template = f"helm template shop-1 chart/chart.tgz {options} --kube-version 1.33"
@@ -351,13 +354,37 @@ def test_what_is_rendered_is_what_is_deployed(machine: Machine, tmp_path: Path) 
     assert deployed.startswith(upgrade) and deployed.count("--values") == 1
 
 
-def test_a_pull_request_renders_every_environment(machine: Machine, tmp_path: Path) -> None:
+def test_each_environment_is_rendered(machine: Machine, tmp_path: Path) -> None:
+    """With its own values and variables; the chart is the same for all."""
     folder = ordinary(tmp_path, {"values-test.yaml": json.dumps({"replicas": 2})})
-    job = "pull-request/Shop-build"
-    assert machine.run(job, folder).code == 0
+    variables = {"prd": {"KUBERNETES_NAMESPACE": "shop-prd"}, "other": {"API_IMAGE": "nothing"}}
+    given = {"ENVIRONMENT_VARIABLES": json.dumps(variables), **ALL}
+    outcome = machine.run("Shop/build", folder, **given)
+    assert outcome.code == 0, outcome.output
+    replicas, namespaces = {}, {}
+    for environment in ("dev", "test", "prd"):
+        [workload] = rendered(folder, environment)
+        replicas[environment] = workload["spec"]["replicas"]  # type: ignore[index]
+        options = (folder / f"chart/{environment}/options").read_text(encoding="utf-8")
+        namespaces[environment] = "--namespace=shop-prd\n" in options
+    assert replicas == {"dev": 1, "test": 2, "prd": 1}
+    assert namespaces == {"dev": False, "test": False, "prd": True}
+    assert len(list(folder.glob("chart/**/*.tgz"))) == 1
     broken = {"templates/x.yaml": 'a: "{{ .Values.here.x }}"\n', "values-dev.yaml": '{"here": {}}'}
-    outcome = machine.run(job, write(folder, broken))
+    outcome = machine.run("Shop/build", write(folder, broken), **given)
     assert outcome.code == 1, outcome.output
+
+
+@stubbed
+def test_a_whole_build(machine: Machine, tmp_path: Path) -> None:
+    """All commands in one checkout: what it depends on is fetched once."""
+    folder = ordinary(tmp_path, {"Chart.lock": "", ".checkov.yaml": ""})
+    for _ in range(2):
+        machine.log.unlink(missing_ok=True)
+        outcomes = machine.runner.build("Shop", folder, **ALL)
+        assert [outcome.code for outcome in outcomes.values()] == [0, 0, 0], outcomes
+        assert machine.lines.count("helm dependency build .") == 1
+        assert machine.lines.count("helm package . --destination chart") == 1
 
 
 @stubbed
@@ -422,13 +449,13 @@ def test_what_is_rendered_is_validated(machine: Machine, tmp_path: Path) -> None
     assert outcome.code == 1 and "'containers' is a required property" in outcome.output
 
 
-def test_every_environment_is_validated_in_a_pull_request(machine: Machine, tmp_path: Path) -> None:
+def test_each_environment_is_validated(machine: Machine, tmp_path: Path) -> None:
     folder = ordinary(tmp_path)
-    job = "pull-request/Shop-build"
-    assert machine.run(job, folder, KUBERNETES_VERSION="1.33").code == 0
-    version = "--kubernetes-version 1.33 chart/rendered.yaml"
-    validate = f"uvx kubernetes-validate@1.37.0 --strict {version}"
-    assert machine.runner.lines == [validate] * 3
+    assert machine.run("Shop/build", folder, KUBERNETES_VERSION="1.33", **ALL).code == 0
+    validate = (
+        "uvx kubernetes-validate@1.37.0 --strict --kubernetes-version 1.33 chart/{}/rendered.yaml"
+    )
+    assert machine.runner.lines == [validate.format(name) for name in ("dev", "test", "prd")]
 
 
 @stubbed
@@ -445,7 +472,7 @@ def test_lint(machine: Machine, tmp_path: Path, rules: bool) -> None:
     assert machine.run("Shop/lint", folder, STUB_FAILS="helm lint").code == 1
     assert machine.run("Shop/lint", folder, STUB_FAILS="uvx yamllint").code == 1
     machine.log.unlink()
-    assert machine.run("pull-request/Shop-lint", folder).code == 0
+    assert machine.run("Shop/lint", folder, **ALL).code == 0
     assert machine.lines[1:] == [
         "helm lint . --values=values-dev.yaml --values=values/dev.yaml",
         "helm lint .",
@@ -483,7 +510,9 @@ def test_deployment(
     machine: Machine, tmp_path: Path, variables: dict[str, str], expected: str
 ) -> None:
     machine.runner.record("kubectl")
-    folder = write(tmp_path / "shop", {"chart/chart.tgz": "", "chart/options": "--namespace=x\n"})
+    folder = write(
+        tmp_path / "shop", {"chart/chart.tgz": "", "chart/dev/options": "--namespace=x\n"}
+    )
     assert machine.run("Shop/deploy", folder, **variables).code == 0
     assert machine.lines == [expected]
     assert machine.runner.lines == []
@@ -495,7 +524,9 @@ def test_a_deployment_that_fails_shows_why(
     machine: Machine, tmp_path: Path, namespace: str
 ) -> None:
     machine.runner.record("kubectl")
-    folder = write(tmp_path / "shop", {"chart/chart.tgz": "", "chart/options": "--namespace=x\n"})
+    folder = write(
+        tmp_path / "shop", {"chart/chart.tgz": "", "chart/dev/options": "--namespace=x\n"}
+    )
     variables = {"STUB_FAILS": "helm upgrade", "KUBERNETES_NAMESPACE": namespace}
     outcome = machine.run("Shop/deploy", folder, **variables)
     assert outcome.code == 1
@@ -555,15 +586,14 @@ def test_a_chart_is_published_elsewhere(machine: Machine, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("helm 3.19.0\n", "helm=v3.19.0\n"),
-        ("kubectl 1.33.0\nhelm v3.19.0 # ours\n", "kubectl=v1.33.0\nhelm=v3.19.0\n"),
-        ("helmfile 1.0.0\n", ""),
+        ("helm 3.19.0\n", {"helm": "v3.19.0"}),
+        ("kubectl 1.33.0\nhelm v3.19.0 # ours\n", {"kubectl": "v1.33.0", "helm": "v3.19.0"}),
+        ("helmfile 1.0.0\n", {}),
     ],
 )
-def test_the_versions(machine: Machine, tmp_path: Path, text: str, said: str) -> None:
+def test_the_versions(machine: Machine, tmp_path: Path, text: str, said: dict[str, str]) -> None:
     [step] = yaml.safe_load(FILE["tools"]["versions"])
-    machine.runner.steps = {"versions": Step(step["run"], {})}
-    output = write(tmp_path, {"output": ""}) / "output"
+    machine.runner.steps = {"versions": Step(step["run"])}
     project = write(tmp_path / "shop", {".tool-versions": text})
-    assert machine.run("versions", project, GITHUB_OUTPUT=str(output)).code == 0
-    assert output.read_text(encoding="utf-8") == said
+    outcome = machine.run("versions", project)
+    assert (outcome.code, outcome.said) == (0, said)

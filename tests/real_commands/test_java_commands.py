@@ -15,17 +15,10 @@ from pathlib import Path
 
 import pytest
 import toolbox
-import yaml
 from commands import Outcome, Runner, Step, write
 from pipeline.code_types import load_code_types
 
 ANSWERS = {"components": {"shop": {"code_type": "java", "path": "shop"}}}
-TOOLS = {
-    name: yaml.safe_load(text)
-    for name, text in yaml.safe_load(
-        (toolbox.ROOT / "code_types/java.yml").read_text(encoding="utf-8")
-    )["tools"].items()
-}
 real = pytest.mark.skipif(
     "REAL_TOOLS" not in os.environ, reason="needs Maven and its plugins (REAL_TOOLS=1)"
 )
@@ -41,6 +34,8 @@ case "$*" in
   *version.gradle*) cat "${{*: -2:1}}" >> {log}; printf 'Welcome\\n%b' "${{VERSIONS:-}}" ;;
   *.gradle*) cat "$5" >> {log} ;;
 esac
+# What Gradle makes lies beside the project, and the build makes it again.
+if [[ "$*" == *assemble* && -d ../made ]]; then cp --recursive ../made/. .; fi
 """
 
 POM = "<project><version>1.2.3</version></project>\n"
@@ -90,27 +85,16 @@ def machine(runner: Runner, tmp_path: Path) -> Machine:
 # Which Java
 
 
-def version(folder: Path, files: Mapping[str, str], path: str = ".") -> dict[str, str]:
-    """What the step that reads the version says, for a repository with these files."""
-    write(folder / "repository", files)
-    project = folder / "repository" / path
+def version(runner: Runner, files: Mapping[str, str], path: str = ".") -> dict[str, str]:
+    """What the script of the set-up says, for a repository with these files."""
+    root = write(runner.folder / "repository", files)
+    project = root / path
     project.mkdir(exist_ok=True)
-    output = folder / "output"
-    output.write_text("", encoding="utf-8")
-    (step,) = TOOLS["version"]
-    subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-        cwd=project,
-        env={
-            "PATH": os.environ["PATH"],
-            "GITHUB_WORKSPACE": str(folder / "repository"),
-            "GITHUB_OUTPUT": str(output),
-        },
-        check=True,
-    )
-    said = dict(line.split("=", 1) for line in output.read_text(encoding="utf-8").splitlines())
+    outcome = runner.run("shop/setup", project, GITHUB_WORKSPACE=str(root))
+    assert (outcome.code, outcome.output) == (0, "")
+    said = dict(outcome.said)
     if "file" in said:
-        said["file"] = str(Path(said["file"]).relative_to(folder / "repository"))
+        said["file"] = str(Path(said["file"]).relative_to(root))
     return said
 
 
@@ -137,9 +121,9 @@ def version(folder: Path, files: Mapping[str, str], path: str = ".") -> dict[str
     ],
 )  # fmt: skip
 def test_the_version_of_a_maven_build(
-    files: dict[str, str], said: dict[str, str], tmp_path: Path
+    files: dict[str, str], said: dict[str, str], runner: Runner
 ) -> None:
-    assert version(tmp_path, files) == {**said, "tool": "maven"}
+    assert version(runner, files) == {**said, "tool": "maven"}
 
 
 @pytest.mark.parametrize(
@@ -156,25 +140,15 @@ def test_the_version_of_a_maven_build(
         ("plugins { java }", "17"),
     ],
 )
-def test_the_version_of_a_gradle_build(text: str, expected: str, tmp_path: Path) -> None:
+def test_the_version_of_a_gradle_build(text: str, expected: str, runner: Runner) -> None:
     files = {"settings.gradle.kts": "", "app/build.gradle.kts": text}
-    assert version(tmp_path, files) == {"version": expected, "tool": "gradle"}
+    assert version(runner, files) == {"version": expected, "tool": "gradle"}
 
 
-def test_the_version_of_the_whole_repository(tmp_path: Path) -> None:
+def test_the_version_of_the_whole_repository(runner: Runner) -> None:
     files = {".tool-versions": "java 21\n", "shop/pom.xml": "<java.version>17</java.version>"}
-    assert version(tmp_path, files, "shop") == {"file": ".tool-versions", "tool": "maven"}
-    write(tmp_path / "repository", {"shop/.java-version": "17"})
-    assert version(tmp_path, {}, "shop")["file"] == "shop/.java-version"
-
-
-def test_only_checks_have_a_cache() -> None:
-    java = load_code_types(toolbox.ROOT / "code_types")["java"]
-    assert java.publish
-    cached = {name for name, job in java.jobs.items() if "java-with-cache" in job.tools}
-    assert cached == {"lint", "test", "security"}
-    assert java.publish.tools == java.jobs["build"].tools == ("version", "java")
-    assert "cache" in str(TOOLS["java-with-cache"]) and "cache" not in str(TOOLS["java"])
+    assert version(runner, files, "shop") == {"file": ".tool-versions", "tool": "maven"}
+    assert version(runner, {"shop/.java-version": "17"}, "shop")["file"] == "shop/.java-version"
 
 
 # Which commands, in which order
@@ -295,12 +269,12 @@ LEFT_OUT = {
 def test_build_with_maven(machine: Machine) -> None:
     outcome = machine.run("build", {"pom.xml": POM, **JARS, **LEFT_OUT, "dist/old.jar": ""})
     assert outcome.code == 0, outcome.output
-    assert machine.calls == [f"{MAVEN}package -Dgpg.skip -DskipTests {TIMESTAMP}"]
+    assert machine.calls == [f"{MAVEN}clean package -Dgpg.skip -DskipTests {TIMESTAMP}"]
     assert packaged(machine) == {"core-1.2.3.jar": "core", "app-1.2.3.jar": "app"}
 
 
 def test_build_with_gradle(machine: Machine) -> None:
-    jars = {
+    made = {
         "build/libs/shop.war": "war",
         "libs/core/build/libs/core.jar": "core",
         "build/libs/shop-plain.war": "",
@@ -310,7 +284,9 @@ def test_build_with_gradle(machine: Machine) -> None:
         "app/build/libs/exploded/inner.jar": "",
         "app/build/tmp/x.jar": "",
     }
-    outcome = machine.run("build", {"settings.gradle": "", **jars})
+    write(machine.project.parent / "made", made)
+    left = {"settings.gradle": "", "build/libs/shop-test-fixtures.jar": "of a check"}
+    outcome = machine.run("build", left)
     assert outcome.code == 0, outcome.output
     assert machine.calls[0] == GRADLE + "--init-script archives.gradle assemble"
     assert "preserveFileTimestamps = false" in "".join(machine.calls)
@@ -356,7 +332,7 @@ def test_publishing_with_maven(server: str, machine: Machine) -> None:
     assert outcome.code == 0, outcome.output
     assert machine.calls == [
         EVALUATE.format("project.version"),
-        f"{MAVEN}package -Dgpg.skip -DskipTests {TIMESTAMP}",
+        f"{MAVEN}clean package -Dgpg.skip -DskipTests {TIMESTAMP}",
         EVALUATE.format("project.distributionManagement.repository.id"),
         f"{MAVEN}clean deploy --settings settings.xml -DskipTests {TIMESTAMP}",
     ]
@@ -380,11 +356,8 @@ def test_publishing_with_a_signature(machine: Machine) -> None:
 
 
 def test_publishing_with_gradle(machine: Machine) -> None:
-    files = {
-        "settings.gradle": "",
-        "lib/build/libs/lib-1.2.3.jar": "lib",
-        "dist/lib-1.2.3.jar": "lib",
-    }
+    write(machine.project.parent / "made", {"lib/build/libs/lib-1.2.3.jar": "lib"})
+    files = {"settings.gradle": "", "dist/lib-1.2.3.jar": "lib"}
     outcome = machine.run(
         "publish", files, GITHUB_REF_NAME="v1.2.3", VERSIONS="version: 1.2.3\\nversion: 1.2.3\\n"
     )

@@ -3,6 +3,7 @@ yamllint."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -49,13 +50,14 @@ def project(tmp_path: Path, files: dict[str, str], packages: dict[str, str] | No
     return write(repository / "cluster", files)
 
 
-def rendered(folder: Path) -> list[dict[str, object]]:
-    return list(yaml.safe_load_all((folder / "rendered.yaml").read_text(encoding="utf-8")))
+def rendered(folder: Path, environment: str = "dev") -> list[dict[str, object]]:
+    text = (folder / f"rendered/{environment}.yaml").read_text(encoding="utf-8")
+    return list(yaml.safe_load_all(text))
 
 
-def images(folder: Path) -> list[str]:
+def images(folder: Path, environment: str = "dev") -> list[str]:
     found = []
-    for one in rendered(folder):
+    for one in rendered(folder, environment):
         spec = one["spec"]["template"]["spec"]  # type: ignore[index]
         containers = spec.get("initContainers", []) + spec["containers"]
         found += [container["image"] for container in containers]
@@ -159,13 +161,75 @@ def test_custom_resources_are_let_through_with_a_warning(cluster: Runner, tmp_pa
     assert outcome.code == 0 and "kind Thing" in outcome.output
 
 
-def test_a_pull_request_renders_every_environment(cluster: Runner, tmp_path: Path) -> None:
-    folder = project(tmp_path, OVERLAYS)
-    job = "pull-request/cluster-build"
-    assert cluster.run(job, folder).code == 0
+ALL = {"ENVIRONMENTS": "dev test prd"}
+
+
+def namespaces(folder: Path) -> dict[str, object]:
+    """By environment."""
+    found = {}
+    for file in sorted((folder / "rendered").iterdir()):
+        [web] = rendered(folder, file.stem)
+        found[file.stem] = web["metadata"].get("namespace")  # type: ignore[attr-defined]
+    return found
+
+
+def test_each_environment_is_rendered(cluster: Runner, tmp_path: Path) -> None:
+    folder = project(tmp_path, {**OVERLAYS, "rendered/gone.yaml": ""})
+    outcome = cluster.run("cluster/build", folder, **ALL)
+    assert outcome.code == 0, outcome.output
+    assert namespaces(folder) == {"dev": "dev", "test": "test", "prd": "prd"}
+    for environment in ("dev", "test", "prd"):
+        assert images(folder, environment) == [REFERENCE, REFERENCE, "redis:8"]
     broken = {"overlays/test/kustomization.yaml": "resources: [../../base, missing.yaml]\n"}
-    outcome = cluster.run(job, write(folder, broken))
+    outcome = cluster.run("cluster/build", write(folder, broken), **ALL)
     assert outcome.code != 0 and "missing.yaml" in outcome.output
+    assert not (folder / "rendered/prd.yaml").exists()
+
+
+def test_each_environment_has_variables_of_its_own(cluster: Runner, tmp_path: Path) -> None:
+    """None of one reaches another, and any text is taken as it stands."""
+    variables = {
+        "dev": {"KUBERNETES_NAMESPACE": "shop-dev", "TEXT": "a 'b' \"$HOME\"\nc"},
+        "prd": {"IMAGE_IMAGE": "acme/web"},
+    }
+    files = {"web.yaml": WEB.replace("image:v1", "image").replace("IMAGE", "acme/web")}
+    given = {"ENVIRONMENT_VARIABLES": json.dumps(variables), **ALL}
+    outcome = cluster.run("cluster/build", project(tmp_path, files), **given)
+    assert outcome.code == 0, outcome.output
+    folder = tmp_path / "repository/cluster"
+    assert namespaces(folder) == {"dev": "shop-dev", "test": None, "prd": None}
+    assert images(folder, "dev") == images(folder, "test") == [REFERENCE, "acme/web", "redis:8"]
+    assert images(folder, "prd") == [REFERENCE, REFERENCE, "redis:8"]
+
+
+def test_no_variables_are_lost_without_a_word(cluster: Runner, tmp_path: Path) -> None:
+    folder = project(tmp_path, PLAIN)
+    assert cluster.run("cluster/build", folder, ENVIRONMENT_VARIABLES="{").code != 0
+    missing = write(cluster.tools, {"jq": "#!/bin/sh\nexit 127\n"}) / "jq"
+    missing.chmod(0o755)
+    assert cluster.run("cluster/build", folder).code != 0
+    assert not list((folder / "rendered").iterdir())
+
+
+def test_an_environment_is_deployed_with_what_was_rendered_for_it(
+    cluster: Runner, tmp_path: Path
+) -> None:
+    cluster.record("kubectl")
+    folder = project(tmp_path, {f"rendered/{name}.yaml": "" for name in ("dev", "prd")})
+    assert cluster.run("cluster/deploy", folder, ENVIRONMENT="prd").code == 0
+    apply, get = cluster.lines
+    assert apply == "kubectl apply --filename rendered/prd.yaml"
+    assert get.startswith("kubectl get --filename rendered/prd.yaml ")
+
+
+def test_a_whole_build(cluster: Runner, tmp_path: Path) -> None:
+    """All commands in one checkout; and twice, which is harder."""
+    cluster.record("uvx")
+    folder = project(tmp_path, {**OVERLAYS, ".checkov.yaml": ""})
+    for _ in range(2):
+        outcomes = cluster.build("cluster", folder, **ALL)
+        assert [outcome.code for outcome in outcomes.values()] == [0, 0, 0], outcomes
+    assert namespaces(folder) == {"dev": "dev", "test": "test", "prd": "prd"}
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,16 @@ No registry that the tests use provides either; the built-in `terraform_data` ne
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import toolbox
-import yaml
-from commands import Outcome, Runner, Step, write
+from commands import Outcome, Runner, write
+from pipeline.code_types import load_code_types
 
 TERRAFORM = shutil.which("terraform")
 real = pytest.mark.skipif(TERRAFORM is None, reason="terraform is not installed")
@@ -43,8 +43,9 @@ class Stubs:
     def run(self, job: str, project: Path, **variables: str) -> Outcome:
         return self.runner.run(f"{self.component}/{job}", project, **variables)
 
-    def in_pull_request(self, job: str, project: Path, **variables: str) -> Outcome:
-        return self.runner.run(f"pull-request/{self.component}-{job}", project, **variables)
+    def for_all(self, job: str, project: Path, **variables: str) -> Outcome:
+        """The same for all environments, as in a pull request."""
+        return self.run(job, project, ENVIRONMENTS="dev test prd", **variables)
 
     @property
     def folders(self) -> list[str]:
@@ -103,11 +104,19 @@ def test_lint_fails(stubs: Stubs, tmp_path: Path, failing: str) -> None:
     assert outcome.code == 1
 
 
+def validation(folder: str) -> list[str]:
+    return [
+        f"terraform -chdir={folder} init -backend=false -input=false",
+        f"terraform -chdir={folder} validate",
+    ]
+
+
 def test_validation(stubs: Stubs, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", {"main.tf": MAIN})
     assert stubs.run("test", project).code == 0
-    assert stubs.lines == ["terraform init -backend=false -input=false", "terraform validate"]
-    assert stubs.run("test", project, STUB_FAILS=stubs.fails("terraform validate")).code == 1
+    assert stubs.lines == validation(".")
+    failing = stubs.fails("terraform -chdir=. validate")
+    assert stubs.run("test", project, STUB_FAILS=failing).code == 1
 
 
 def test_no_rules_for_a_scan_are_worth_a_notice(stubs: Stubs, tmp_path: Path) -> None:
@@ -185,13 +194,13 @@ def test_the_root_module_of_an_environment(stubs: Stubs, tmp_path: Path, folder:
         "terraform fmt -check -diff -recursive",
         f"tflint --init {rules}",
         f"tflint {rules}",
-        "terraform init -backend=false -input=false",
-        "terraform validate",
+        *validation(folder),
         "terraform init -input=false -lockfile=readonly",
         f"{PLAN} -var-file=dev.tfvars",
         APPLY,
     ]
-    assert stubs.folders == ["infra", *[f"infra/{folder}"] * 7]
+    there = f"infra/{folder}"
+    assert stubs.folders == ["infra", there, there, "infra", "infra", there, there, there]
 
 
 def test_rules_of_a_root_modules_own(stubs: Stubs, tmp_path: Path) -> None:
@@ -204,15 +213,16 @@ def test_rules_of_a_root_modules_own(stubs: Stubs, tmp_path: Path) -> None:
 def test_the_path_itself_comes_first(stubs: Stubs, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", modules(".", *FOLDERS))
     assert stubs.run("deploy", project).code == 0
-    assert stubs.in_pull_request("test", project).code == 0
+    assert stubs.for_all("test", project).code == 0
     assert set(stubs.folders) == {"infra"}
-    assert stubs.lines.count("terraform validate") == 1  # and not once for each environment
+    assert stubs.lines[-2:] == validation(".")  # and not once for each environment
+    assert len(stubs.lines) == 5
 
 
 def test_folders_come_in_order(stubs: Stubs, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", {**modules(*FOLDERS[1:]), "dev/readme.md": ""})
     assert stubs.run("test", project).code == 0
-    assert set(stubs.folders) == {"infra/environments/dev"}
+    assert stubs.lines == validation("environments/dev")
 
 
 def test_files_of_opentofus_own(stubs: Stubs, tmp_path: Path) -> None:
@@ -225,33 +235,34 @@ def test_files_of_opentofus_own(stubs: Stubs, tmp_path: Path) -> None:
 def test_no_root_module_is_one_line(stubs: Stubs, tmp_path: Path, job: str) -> None:
     nothing = {"terraform.tfvars": "", "dev/dev.tfvars": "", **modules("prd", "modules/dev")}
     project = write(tmp_path / "infra", nothing)
-    outcome = stubs.run(job, project, ENVIRONMENTS="prd" if job == "deploy" else "")
+    outcome = stubs.run(job, project)
     assert outcome.code == 1
     [line] = outcome.output.splitlines()
     assert line.startswith("::error title=Root module::There are no *.tf ")
     assert f" in {project}, nor in a folder there for dev, " in line
-    assert stubs.lines == ["terraform fmt -check -diff -recursive"] * (job == "lint")
+    assert stubs.lines == []
 
 
-def test_a_pull_request_checks_all_environments(stubs: Stubs, tmp_path: Path) -> None:
+def test_all_environments_are_checked(stubs: Stubs, tmp_path: Path) -> None:
     """Those that have a root module, each once."""
     project = write(tmp_path / "infra", modules("envs/dev", "envs/prd", "envs/other"))
-    assert stubs.in_pull_request("lint", project).code == 0
-    assert stubs.in_pull_request("test", project).code == 0
+    assert stubs.for_all("lint", project).code == 0
+    assert stubs.for_all("test", project).code == 0
     dev, prd = "infra/envs/dev", "infra/envs/prd"
-    assert stubs.folders == ["infra", dev, prd, dev, dev, prd, prd]
+    assert stubs.folders == ["infra", dev, prd, *["infra"] * 4]
+    assert stubs.lines[3:] == validation("envs/dev") + validation("envs/prd")
 
 
-@pytest.mark.parametrize("failing", ["tflint", "terraform init", "terraform validate"])
+@pytest.mark.parametrize("failing", ["tflint", *validation("envs/dev")])
 def test_a_failure_in_one_of_them_fails(stubs: Stubs, tmp_path: Path, failing: str) -> None:
     project = write(tmp_path / "infra", modules("envs/dev", "envs/prd"))
     job = "lint" if failing == "tflint" else "test"
-    assert stubs.in_pull_request(job, project, STUB_FAILS=stubs.fails(failing)).code == 1
-    assert set(stubs.folders) <= {"infra", "infra/envs/dev"}  # nothing follows it
+    assert stubs.for_all(job, project, STUB_FAILS=stubs.fails(failing)).code == 1
+    assert stubs.lines[-1] == failing  # nothing follows it
 
 
-def test_nothing_to_check_in_a_pull_request(stubs: Stubs, tmp_path: Path) -> None:
-    outcome = stubs.in_pull_request("test", write(tmp_path / "infra", modules("other")))
+def test_nothing_to_check_for_any(stubs: Stubs, tmp_path: Path) -> None:
+    outcome = stubs.for_all("test", write(tmp_path / "infra", modules("other")))
     assert outcome.code == 1 and " for dev test prd, " in outcome.output
     assert stubs.lines == []
 
@@ -279,20 +290,11 @@ VERSIONS = {
 
 
 def version(runner: Runner, code_type: str, project: Path, environments: str) -> str:
-    """The version that the step before the set-up says, run as it stands."""
-    file = toolbox.ROOT / "code_types" / f"{code_type}.yml"
-    tool = yaml.safe_load(file.read_text(encoding="utf-8"))["tools"][code_type]
-    step = yaml.safe_load(tool.replace("<environments>", environments))[0]
-    assert set(step) <= {"name", "id", "env", "run"}
-    said = runner.folder / "output"
-    said.write_text("", encoding="utf-8")
-    steps = {"x/version": Step(step["run"], {**step.get("env", {}), "GITHUB_OUTPUT": str(said)})}
-    outcome = dataclasses.replace(runner, folder=runner.folder / "version", steps=steps).run(
-        "x/version", project
-    )
+    """The version that the script of the set-up says."""
+    component = "infra" if code_type == "terraform" else "tofu"
+    outcome = runner.run(f"{component}/setup", project, ENVIRONMENTS=environments)
     assert (outcome.code, outcome.output) == (0, "")
-    [line] = said.read_text(encoding="utf-8").splitlines()
-    return line.removeprefix("version=")
+    return outcome.said["version"]
 
 
 @pytest.mark.parametrize("case", VERSIONS)
@@ -301,7 +303,7 @@ def test_version(runner: Runner, tmp_path: Path, code_type: str, case: str) -> N
     files, expected = VERSIONS[case]
     made = {
         (f".{code_type}-version" if name == "%s" else name): text.replace("%s", code_type)
-        for name, text in files.items()
+        for name, text in {"x.tf": "", **files}.items()
     }
     assert version(runner, code_type, write(tmp_path / "infra", made), "dev") == expected
 
@@ -311,7 +313,12 @@ NEAREST = {
     "the root module's own": (["envs/dev", "."], "dev", "envs/dev"),
     "the path's": (["."], "dev", "."),
     "another environment's": (["envs/prd", "."], "dev", "."),
-    "a pull request": (["envs/test", "environments/dev", "."], "dev test", "environments/dev"),
+    "several environments": (
+        ["envs/test", "environments/dev", "."],
+        "dev test",
+        "environments/dev",
+    ),
+    "the first that is there": (["envs/test", "envs/prd", "."], "new test prd", "envs/test"),
 }
 
 
@@ -323,7 +330,8 @@ def test_version_of_an_environment(
     folders, environments, expected = NEAREST[case]
     files = {f"{folder}/.{code_type}-version": folder for folder in folders}
     # What the code asks for comes after every file.
-    files["envs/dev/main.tf"] = 'required_version = "1.1.1"'
+    roots = {"envs/dev", *folders} - {"."}
+    files |= {f"{folder}/main.tf": 'required_version = "1.1.1"' for folder in roots}
     project = write(tmp_path / "infra", files)
     assert version(runner, code_type, project, environments) == expected
 
@@ -398,7 +406,7 @@ def test_real_environments(machine: Runner, tmp_path: Path, component: str) -> N
     assert not (project / "terraform.tfstate").exists()
     write(project, {"envs/prd/main.tf": shared % "prd" + "output {\n}\n"})
     assert machine.run(f"{component}/test", project).code == 0
-    outcome = machine.run(f"pull-request/{component}-test", project)
+    outcome = machine.run(f"{component}/test", project, ENVIRONMENTS="dev prd")
     assert outcome.code != 0 and "output" in outcome.output
 
 
@@ -436,3 +444,27 @@ def test_a_lock_file_is_obeyed(machine: Runner, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.output
     assert (project / ".terraform.lock.hcl").read_text(encoding="utf-8") == "# ours\n"
     assert state(project) == ["default"]
+
+
+@real
+@pytest.mark.parametrize("component", ["infra", "tofu"])
+def test_a_real_build(machine: Runner, tmp_path: Path, component: str) -> None:
+    """All checks in one checkout, twice: none leaves what another stumbles over."""
+    (machine.tools / "tofu").symlink_to(shutil.which("tofu") or str(TERRAFORM))
+    machine.record("uvx")
+    files = {"envs/dev/main.tf": MAIN, "envs/prd/main.tf": MAIN, ".checkov.yaml": ""}
+    project = write(tmp_path / "infra", files)
+    for _ in range(2):
+        outcomes = machine.build(component, project, ENVIRONMENTS="dev prd")
+        assert {job: outcome.code for job, outcome in outcomes.items()} == {
+            "lint": 0,
+            "test": 0,
+            "security": 0,
+        }
+
+
+def test_where_no_version_is_asked_for_it_is_pinned() -> None:
+    """The newest of tomorrow would run with a deployment's credentials."""
+    for code_type in load_code_types(toolbox.ROOT / "code_types").values():
+        texts = [*code_type.tools.values(), code_type.setup.steps if code_type.setup else ""]
+        assert not [text for text in texts if re.search("latest|lts/", text)], code_type.name

@@ -22,5 +22,5 @@ def with_uv(github: OfflineGitHub) -> OfflineGitHub:
     """Records uv, and asks a person before anything is published."""
     github.tools.then("uv", UV)
     github.tools.watch([WHEEL, SDIST], ["UV_PUBLISH.*"])
-    github.environments = {name: {"reviewers": True} for name in ("release", "release-retry")}
+    github.environments = {"release": {}, "release-approval": {"reviewers": True}}
     return github

@@ -7,12 +7,13 @@ import io
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from copies import copy
 from offline_github import OfflineGitHub, Run
+from offline_github.model import Job
 from offline_github.repository import git
 
 Made = Callable[[str, Mapping[str, Any], Mapping[str, str]], Path]
@@ -20,6 +21,9 @@ Made = Callable[[str, Mapping[str, Any], Mapping[str, str]], Path]
 
 MACHINE = ("UV_", "PIP_", "SSL_", "REQUESTS_", "HTTP", "NO_PROXY", "HOME", "XDG_")
 """What real tools read of a machine: where its package index is, and how to trust it."""
+
+MANIFEST = ".package/manifest"
+"""What in a package says what the package is."""
 
 BUILD = """\
 #!/usr/bin/env bash
@@ -105,15 +109,40 @@ def deployments(github: OfflineGitHub, tool: str) -> list[str]:
     return [command.arguments[0] for command in github.commands(tool)]
 
 
+def package(
+    built_from: str, files: Mapping[str, bytes], executables: Collection[str] = ()
+) -> dict[str, bytes]:
+    """The files with a manifest that fits: as a build keeps them, and as anybody could."""
+    lines = [f"commit {built_from}\n"]
+    for kind in ("executable", "file"):
+        for name in sorted(files, key=os.fsencode):
+            if (name in executables) == (kind == "executable"):
+                lines.append(f"{kind} {hashlib.sha256(files[name]).hexdigest()}  ./{name}\n")
+    return {**files, MANIFEST: "".join(lines).encode()}
+
+
+def digest_of(artifact: Mapping[str, bytes]) -> str:
+    """A package in one digest: what its build reports."""
+    return hashlib.sha256(artifact[MANIFEST]).hexdigest()
+
+
 def forged(commit_sha: str) -> dict[str, bytes]:
     """A package that fits its manifest, as anybody could make it."""
-    digest = hashlib.sha256(b"evil").hexdigest()
-    return {
-        "package.txt": b"evil",
-        ".package/commit": f"{commit_sha}\n".encode(),
-        ".package/executables": b"",
-        ".package/sha256sums": f"{digest}  ./package.txt\n".encode(),
-    }
+    return package(commit_sha, {"package.txt": b"evil"})
+
+
+def built_by(github: OfflineGitHub, run: Run, key: str) -> Run:
+    """Write down for a run of `add_run` which of its jobs uploaded its packages."""
+    moment = next((a.created_at for a in run.artifact_store.values()), run.created_at)
+    parts = key.split(" / ")
+    for count in range(1, len(parts) + 1):
+        name = {"build": "Check and build", "changes": "Changes"}.get(parts[count - 1], "")
+        job = Job(" / ".join(parts[:count]), github.new_id(), 1, run.workflow_path)
+        job.name = name if count == len(parts) and name else parts[count - 1]
+        job.status, job.result = "completed", "success"
+        job.created_at = job.started_at = job.completed_at = moment
+        run.jobs[job.key] = job
+    return run
 
 
 def zip_names(data: bytes) -> set[str]:

@@ -1,0 +1,41 @@
+"""The composite actions that are the same for every repository: plain files in `template/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ACTIONS = ".github/actions"
+
+ALWAYS: Mapping[str, tuple[str, ...]] = {
+    "check-commit": ("action.yml", "check.cjs"),
+    "deployment-summary": ("action.yml", "summary.cjs"),
+    "keep-package": ("action.yml", "collect.sh"),
+    "lib": ("api.cjs", "commits.cjs", "markdown.cjs", "package.sh", "time.cjs"),
+    "promote-package": ("action.yml",),
+    "require-approval": ("action.yml", "approval.cjs"),
+    "require-success": ("action.yml", "success.cjs"),
+    "show-graph": ("action.yml", "graph.cjs"),
+    "take-package": ("action.yml", "find.cjs", "verify.sh"),
+}
+"""The files of each action, by its folder. A test holds them against `template/`."""
+
+OF_ORCHESTRATION: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "call": {},
+    "dispatch": {
+        "run-component": (
+            *("action.yml", "cancel.cjs", "children.cjs"),
+            *("run.cjs", "start.cjs", "wait.cjs"),
+        )
+    },
+    "observe": {
+        "find-dependencies": ("action.yml", "find.cjs", "runs.cjs"),
+        "watch-components": ("action.yml", "outcome.cjs", "watch.cjs"),
+    },
+}
+"""Those that only one orchestration uses."""
+
+
+def action_files(orchestration: str) -> list[str]:
+    """The files of all shared actions, relative to the repository's root."""
+    actions = {**ALWAYS, **OF_ORCHESTRATION[orchestration]}
+    return [f"{ACTIONS}/{name}/{file}" for name, files in sorted(actions.items()) for file in files]

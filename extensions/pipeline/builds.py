@@ -1,0 +1,270 @@
+"""`{component}-build.yml`: checks and builds one component, in one job."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .answers import Answers
+from .code_types import CHECKS, JOBS
+from .components import Component
+from .environments import Environment, title
+from .scope import chain, environments_of
+from .steps import (
+    ALL_ENVIRONMENTS,
+    ENVIRONMENTS,
+    READ_CONTENTS,
+    READ_PACKAGES,
+    Command,
+    Input,
+    Login,
+    TakenPackage,
+    Tool,
+    default_variables,
+    folders,
+    left_out,
+    own_variables,
+    registry_login,
+    secret_variables,
+    step_variables,
+    taken,
+    tools,
+)
+from .triggers import check_name
+
+TIMEOUT_MINUTES = 60
+"""How long a build may take where its component says nothing."""
+
+ENVIRONMENT_VARIABLES = "ENVIRONMENT_VARIABLES"
+"""The variables of all environments as JSON, for what is built for several at once."""
+
+
+@dataclass(frozen=True)
+class BuildWorkflow:
+    """`{component}-build.yml`."""
+
+    component: Component
+    inputs: tuple[Input, ...]
+    tools: tuple[Tool, ...]
+    packages: tuple[TakenPackage, ...]
+    commands: tuple[Command, ...]
+    login: tuple[str, ...]
+    """Steps that log in, right before what is built is pushed, as YAML text."""
+    variables: Mapping[str, str]
+    """Environment variables of the job."""
+    secrets: tuple[str, ...]
+    runner: Any
+    timeout_minutes: int
+    leaves_out: tuple[str, ...]
+    """Folders of other components inside its own, quoted for the shell."""
+    pushes: bool
+    """Whether it pushes to the registry."""
+    pushing: Mapping[str, str]
+    """The permissions that a caller grants so that it can push."""
+    cloud: str = ""
+    """The cloud whose registry it logs in to; empty for none."""
+    environment: str = ""
+    """The GitHub Environment in which it pushes; empty for none."""
+
+    @property
+    def id(self) -> str:
+        """The id of a job that calls it."""
+        return f"{self.component.name}-build"
+
+    @property
+    def file(self) -> str:
+        return f"{self.id}.yml"
+
+    @property
+    def name(self) -> str:
+        return f"{title(self.component.name)} Build"
+
+    @property
+    def job_name(self) -> str:
+        return check_name(self.component)
+
+    @property
+    def builds(self) -> bool:
+        return any(command.id == "build" for command in self.commands)
+
+    @property
+    def produces(self) -> tuple[str, ...]:
+        return self.component.produces
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the build command itself says, beside the outputs of every package."""
+        return self.component.code_type.outputs if "build" in self.component.commands else ()
+
+    @property
+    def first_check(self) -> str:
+        """The id of the first check; the others run whenever it has run."""
+        return next((c.id for c in self.commands if c.id in CHECKS), "")
+
+    @property
+    def permissions(self) -> Mapping[str, str]:
+        """What it needs in any case."""
+        return READ_PACKAGES if self.packages else READ_CONTENTS
+
+    @property
+    def reads(self) -> set[str]:
+        """The names of its inputs."""
+        return {each.name for each in self.inputs}
+
+    def condition(self, command: Command) -> str:
+        """When a step runs: each check when the first one has run, the build when all passed."""
+        conditions = []
+        if command.id in CHECKS and command.id != self.first_check:
+            conditions = ["!cancelled()", f"steps.{self.first_check}.outcome != 'skipped'"]
+        if self.needs_secrets(command):
+            conditions.append("inputs.push")
+        return " && ".join(conditions)
+
+    def needs_secrets(self, command: Command) -> bool:
+        """Whether it cannot run in a pull request, which has no secrets."""
+        return bool(self.secrets) and self.component.code_type.jobs[command.id].secrets
+
+    @property
+    def left_out_of_pull_requests(self) -> tuple[str, ...]:
+        """The commands that a pull request leaves out."""
+        return tuple(command.id for command in self.commands if self.needs_secrets(command))
+
+
+def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
+    """The workflow that checks and builds a component."""
+    code_type = component.code_type
+    ids = [job for job in JOBS if job != "deploy" and job in component.commands]
+    defaults = [code_type.jobs[job] for job in ids]
+    packages = taken([e for e in answers.dependencies.edges if e.consumer == component.name])
+    commands = tuple(
+        Command(
+            id=job,
+            name=code_type.jobs[job].name,
+            text=component.commands[job],
+            variables={
+                **step_variables(
+                    default_variables(code_type.jobs[job], component, answers), component, answers
+                ),
+                **(
+                    secret_variables(component, component.secrets)
+                    if code_type.jobs[job].secrets
+                    else {}
+                ),
+            },
+        )
+        for job in ids
+    )
+    set_up = tools(component, tuple(defaults))
+    pushes = "build" in ids and code_type.jobs["build"].registry
+    secrets = component.secrets if any(job.secrets for job in defaults) else ()
+    login = registry_login(answers) if pushes else Login()
+    texts = [tool.text for tool in set_up] + [v for tool in set_up for v in tool.inputs.values()]
+    texts += [text for c in commands for text in (c.text, *c.variables.values())]
+    several = any(ENVIRONMENTS.search(text) for text in texts) or any(
+        "environments" in tool.inputs for tool in set_up
+    )
+    variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
+    if several:
+        variables["ENVIRONMENTS"] = ALL_ENVIRONMENTS
+    table = _environment_variables(component, answers)
+    if table and any(ENVIRONMENT_VARIABLES in text for text in texts):
+        variables[ENVIRONMENT_VARIABLES] = table
+    return BuildWorkflow(
+        component=component,
+        inputs=_inputs(
+            packages=bool(packages),
+            several=several,
+            produces=bool(component.produces),
+            pushes=pushes or bool(secrets),
+            cache=any("inputs.cache" in text for text in texts),
+            scans="security" in ids,
+        ),
+        tools=set_up,
+        packages=packages,
+        commands=commands,
+        login=tuple(_when_pushing(steps) for steps in login.steps),
+        variables={**variables, **folders(packages), **own_variables(component, answers)},
+        secrets=secrets,
+        runner=component.runner or answers.runner,
+        timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
+        leaves_out=left_out(component, answers),
+        pushes=pushes,
+        pushing=login.permissions,
+        cloud=login.cloud,
+        environment=answers.registry.environment if pushes else "",
+    )
+
+
+def _inputs(
+    packages: bool, several: bool, produces: bool, pushes: bool, cache: bool, scans: bool
+) -> tuple[Input, ...]:
+    inputs = [
+        Input("commit", "string", "Commit to check out, as a full SHA"),
+        Input("environment", "string", "What it is built for"),
+    ]
+    if several:
+        inputs.append(
+            Input("environments", "string", "What else it is built for, environment included", "")
+        )
+    if packages:
+        inputs += [
+            Input("packages", "string", "Whose packages to take: see the action take-package"),
+            Input("refs", "string", "Where packages of other runs may come from", ""),
+        ]
+    if produces:
+        inputs.append(Input("retention-days", "number", "How long its package is kept", 1))
+    if pushes:
+        inputs.append(Input("push", "boolean", "Whether it pushes, and is handed secrets", False))
+    if cache:
+        inputs.append(Input("cache", "boolean", "Whether it may read and write a cache", False))
+    if scans:
+        inputs.append(
+            Input("roll-back", "string", "Whether a finding of the scan only warns", "false")
+        )
+    return tuple(inputs)
+
+
+def _when_pushing(steps: str) -> str:
+    """Steps, as YAML text, that run only where what is built is pushed."""
+    return re.sub("(?m)^(- name: .*)$", r"\1\n  if: inputs.push", steps)
+
+
+def _environment_variables(component: Component, answers: Answers) -> str:
+    """The variables of each environment that the component belongs to, as JSON.
+
+    Configuration variables of GitHub's are put in as JSON by the expression.
+    """
+    members = []
+    for environment in environments_of(component, answers.environments):
+        own = {k: v for k, v in environment.env.items() if k not in component.env}
+        values = [
+            f"{json.dumps(name)}: "
+            + (
+                f"${{{{ toJSON({value[3:-2].strip()}) }}}}"
+                if value.startswith("${{")
+                else json.dumps(value, ensure_ascii=False)
+            )
+            for name, value in own.items()
+        ]
+        if values:
+            members.append(f"{json.dumps(environment.name)}: {{{', '.join(values)}}}")
+    return "{" + ", ".join(members) + "}" if members else ""
+
+
+def built_for(
+    component: Component, environment: Environment, answers: Answers, per_environment: bool
+) -> str:
+    """The names of all environments whose deployments take what is built here."""
+    if per_environment:
+        return environment.name
+    after = chain(environment, answers.environments)
+    names = [e.name for e in after if component.belongs_to(e.name)]
+    return " ".join(names) or environment.name
+
+
+def never_reaches_production(environment: Environment, answers: Answers) -> bool:
+    """Whether what is built here may come from a cache: no production takes it."""
+    return not any(e.production for e in chain(environment, answers.environments))

@@ -1,0 +1,215 @@
+"""How orchestrators, component workflows and pull requests call builds and deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .answers import Answers
+from .builds import BuildWorkflow, built_for, never_reaches_production
+from .deployments import DeployWorkflow
+from .environments import PULL_REQUEST, Environment, filter_to_regex
+from .scope import Scope, built_per_environment, root
+from .steps import Call
+
+CHANGES = "changes"
+"""The id of the first job of every pipeline."""
+
+APPROVAL = "approval"
+"""The id, and the name, of the job that waits for a person."""
+
+COMMIT = "${{ needs.changes.outputs.commit }}"
+"""The commit, checked by the first job."""
+
+ROLL_BACK = "${{ needs.changes.outputs.roll-back }}"
+
+RUN = "${{ github.run_id }}"
+
+Value = str | int | bool
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A package that the first job brings over from the environment before."""
+
+    producer: str
+    environments: str
+    """Whose package will do, separated by spaces: that of a former run here comes first."""
+    packages: str
+    """Where it is looked for: see the action take-package."""
+    retention_days: int
+
+    @property
+    def id(self) -> str:
+        """The id of the step, and the name of the output that holds the digest."""
+        return f"{self.producer}-digest"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The job `changes`: it checks the commit, and brings packages over."""
+
+    refs: str
+    guard: tuple[str, ...] = ()
+    """The lines of the condition under which an event counts; empty for any."""
+    promotions: tuple[Promotion, ...] = ()
+    dependencies: str = ""
+    """JSON: what must have been deployed before, under `observe`; empty for nothing."""
+    producers: tuple[str, ...] = ()
+    """Whose packages are looked for together with the dependencies."""
+    environment: str = ""
+    tells_roll_back: bool = False
+    """Whether a build wants to know that an older commit is deployed again."""
+
+    @property
+    def permissions(self) -> Mapping[str, str]:
+        return {"actions": "read", "contents": "read"}
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why it gets each of its permissions, for a comment beside it."""
+        reads = "reads runs" + " and packages" * bool(self.promotions)
+        return {"actions": reads}
+
+
+@dataclass(frozen=True)
+class Approval:
+    """The job `approval`: it waits for a person."""
+
+    environment: str
+    """The GitHub Environment that has the reviewers."""
+    group: str
+    """The concurrency group, in which a newer run takes the place of one that waits."""
+    needs: tuple[str, ...] = (CHANGES,)
+    condition: str = ""
+
+
+def refs(environment: Environment, answers: Answers) -> str:
+    """Which refs may hold what is deployed, as a regular expression over their full names.
+
+    An environment that comes after others takes the commits of the one its chain starts from.
+    """
+    first = root(environment, answers.environments)
+    if first.trigger == "manual":
+        # Whatever branch a person likes: that is what such an environment is for.
+        return "^refs/heads/.*$"
+    kind = "tags" if first.trigger == "tag" else "heads"
+    return f"^refs/{kind}/{filter_to_regex(first.source)[1:]}"
+
+
+def handed(producers: list[str], digest: Callable[[str], str]) -> tuple[str, ...]:
+    """Where the packages of this run are, for the input `packages`: JSON, in lines."""
+    members = [
+        f'"{producer}": {{"run": {RUN}, "digest": "{digest(producer)}"}}' for producer in producers
+    ]
+    if len(members) < 2:
+        return ("{" + "".join(members) + "}",)
+    return ("{", *(f"{member}," for member in members[:-1]), members[-1], "}")
+
+
+def digest_in(scope: Scope) -> Callable[[str], str]:
+    """The expression that says the digest of a component's package in an orchestrator's run."""
+
+    def digest(producer: str) -> str:
+        if producer in scope.promoted:
+            return f"${{{{ needs.{CHANGES}.outputs.{producer}-digest }}}}"
+        return f"${{{{ needs.{producer}-build.outputs.digest }}}}"
+
+    return digest
+
+
+def build_call(
+    build: BuildWorkflow,
+    environment: Environment | None,
+    answers: Answers,
+    inputs: Mapping[str, Value | tuple[str, ...]],
+    needs: tuple[str, ...],
+    job_id: str,
+    commit: str = COMMIT,
+) -> Call:
+    """A job that calls a build; `environment` is None for a pull request.
+
+    `inputs` say what only the caller knows: whose packages to take.
+    """
+    component = build.component
+    given: dict[str, Value | tuple[str, ...]] = {"commit": commit}
+    given["environment"] = environment.name if environment else PULL_REQUEST
+    if "environments" in build.reads:
+        again = component.name in built_per_environment(answers.components, answers.dependencies)
+        names = (
+            built_for(component, environment, answers, again)
+            if environment
+            else " ".join(e.name for e in answers.environments if component.belongs_to(e.name))
+        )
+        if names != given["environment"]:
+            given["environments"] = names
+    given.update({name: value for name, value in inputs.items() if name in build.reads})
+    permissions = dict(build.permissions)
+    reasons = {"actions": "finds and downloads packages"}
+    if environment:
+        if "retention-days" in build.reads:
+            given["retention-days"] = environment.retention_days
+        if "push" in build.reads:
+            given["push"] = True
+            permissions.update(build.pushing)
+            reasons |= {"packages": "pushes the image", "id-token": "logs in by OIDC"}
+        if "cache" in build.reads and never_reaches_production(environment, answers):
+            given["cache"] = True
+        if "roll-back" in build.reads:
+            given["roll-back"] = ROLL_BACK
+    elif "cache" in build.reads:
+        given["cache"] = True
+    return Call(
+        id=job_id,
+        file=build.file,
+        needs=needs,
+        permissions=dict(sorted(permissions.items())),
+        reasons=reasons,
+        inputs=given,
+        secrets=build.secrets if environment else (),
+    )
+
+
+def deploy_call(
+    deploy: DeployWorkflow,
+    environment: Environment,
+    answers: Answers,
+    inputs: Mapping[str, Value | tuple[str, ...]],
+    needs: tuple[str, ...],
+    job_id: str,
+    condition: str = "",
+    commit: str = COMMIT,
+) -> Call:
+    """A job that calls a deployment.
+
+    `inputs` say what only the caller knows: digest, packages, approval.
+    """
+    given: dict[str, Value | tuple[str, ...]] = {
+        "commit": commit,
+        "environment": environment.name,
+        "refs": refs(environment, answers),
+    }
+    reads = {each.name for each in deploy.inputs}
+    given.update({name: value for name, value in inputs.items() if name in reads})
+    return Call(
+        id=job_id,
+        file=deploy.file,
+        needs=needs,
+        permissions=deploy.permissions,
+        reasons=deploy.reasons,
+        inputs=given,
+        secrets=deploy.secrets,
+        condition=condition,
+    )
+
+
+def asks_once(environment: Environment, answers: Answers) -> bool:
+    """Whether the environment's pipeline has a job that waits for a person."""
+    return environment.production and answers.approval == "once"
+
+
+def package_environments(environment: Environment, answers: Answers) -> str:
+    """Whose packages will do for a component that is started alone, the first choice first."""
+    if environment.trigger != "after":
+        return environment.name
+    return f"{environment.name} {environment.source}"

@@ -1,0 +1,246 @@
+"""`{component}-{env}.yml`: one component for one environment, started by hand or by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from .answers import Answers
+from .builds import BuildWorkflow
+from .calls import (
+    APPROVAL,
+    CHANGES,
+    COMMIT,
+    Approval,
+    Changes,
+    Promotion,
+    Value,
+    asks_once,
+    build_call,
+    deploy_call,
+    package_environments,
+    refs,
+)
+from .components import Component
+from .deployments import DeployWorkflow
+from .environments import Environment
+from .scope import Scope
+from .steps import Call
+from .triggers import Triggers, workflow_name
+
+
+@dataclass(frozen=True)
+class ComponentWorkflow:
+    """`{component}-{env}.yml`."""
+
+    component: Component
+    environment: Environment
+    orchestration: str
+    changes: Changes | None
+    """None where the deployment alone looks at the commit."""
+    approval: Approval | None
+    calls: tuple[Call, ...]
+    """The build and the deployment, as far as there are any."""
+    takes_packages: bool
+    """Whether it takes packages of other components."""
+    run_name: tuple[str, ...]
+    """The title of its runs, line by line: `Deploy COMMIT to ENVIRONMENT` and more."""
+    triggers: Triggers
+    """What starts it besides a person and an orchestrator."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.component.name}-{self.environment.name}"
+
+    @property
+    def file(self) -> str:
+        return f"{self.id}.yml"
+
+    @property
+    def name(self) -> str:
+        return workflow_name(self.component.name, self.environment)
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The ids of its jobs."""
+        first = (CHANGES,) if self.changes else ()
+        approval = (APPROVAL,) if self.approval else ()
+        return (*first, *approval, *(call.id for call in self.calls))
+
+    @property
+    def deploys(self) -> bool:
+        return any(call.id == "deploy" for call in self.calls)
+
+    @property
+    def what(self) -> str:
+        """What it does, as its header says."""
+        verb = "Publishes" if self.component.publishes else "Deploys"
+        if self.deploys:
+            return f"{verb} {self.component.name} to {self.environment.name}"
+        verb = "Brings over" if self.changes and self.changes.promotions else "Checks and builds"
+        return f"{verb} {self.component.name} for {self.environment.name}"
+
+    @property
+    def started(self) -> str:
+        """What starts it, as its header says."""
+        triggers, by_hand = self.triggers, "or by hand"
+        if triggers.branch:
+            return f"It starts on a push to {triggers.branch}, {by_hand}."
+        if triggers.tag:
+            return f"It starts on a tag {triggers.tag}, {by_hand}."
+        if len(triggers.after) > 1:
+            return (
+                f"It starts when the last of {len(triggers.after)} others has succeeded, {by_hand}."
+            )
+        if triggers.after:
+            return f"It starts when {triggers.after[0]} has succeeded, {by_hand}."
+        if self.orchestration == "dispatch":
+            return f"It starts from orchestrator-{self.environment.name}.yml, {by_hand}."
+        return "It starts by hand."
+
+
+def component_workflow(
+    build: BuildWorkflow | None,
+    deploy: DeployWorkflow | None,
+    component: Component,
+    scope: Scope,
+    triggers: Triggers,
+    answers: Answers,
+) -> ComponentWorkflow:
+    """The workflow of a component for one environment."""
+    environment, name = scope.environment, component.name
+    builds = build if name in scope.built else None
+    deploys = deploy if name in scope.deployed else None
+    environments = package_environments(environment, answers)
+    promotions = (
+        (Promotion(name, environments, "same-commit", environment.retention_days),)
+        if name in scope.promoted
+        else ()
+    )
+    edges = [e for e in answers.dependencies.edges if e.consumer == name and e.placements]
+    producers = tuple(edge.producer for edge in edges)
+    finds = answers.orchestration == "observe" and triggers.waits
+    # A deployment checks the commit before anything else; whatever comes earlier needs that too.
+    first: tuple[str, ...] = ()
+    if builds or promotions or triggers.guard or finds or not deploys:
+        first = (CHANGES,)
+    changes = Changes(
+        refs=refs(environment, answers),
+        guard=triggers.guard,
+        promotions=promotions,
+        dependencies=triggers.dependencies if finds else "",
+        producers=producers if finds else (),
+        environment=environment.name,
+        tells_roll_back=builds is not None and "roll-back" in builds.reads,
+    )
+    packages: dict[str, Value | tuple[str, ...]] = {
+        "packages": (
+            f"${{{{ needs.{CHANGES}.outputs.packages }}}}"
+            if finds
+            else "${{ inputs.packages || 'same-commit' }}"
+            if answers.orchestration == "observe"
+            else "${{ inputs.packages }}"
+        ),
+        "refs": refs(environment, answers),
+    }
+    ready = f"needs.{CHANGES}.outputs.ready == 'true'" if finds else ""
+    calls = []
+    if builds:
+        call = build_call(builds, environment, answers, packages, (CHANGES,), "build")
+        calls.append(dataclasses.replace(call, condition=ready))
+    approval = _approval(component, environment, answers, first, ready) if deploys else None
+    if deploys:
+        needs = (*first, *["build"] * bool(builds), *[APPROVAL] * bool(approval))
+        digest = (
+            f"${{{{ needs.{CHANGES}.outputs.{name}-digest }}}}"
+            if promotions
+            else "${{ needs.build.outputs.digest }}"
+        )
+        inputs = {**packages, "digest": digest}
+        if environments != environment.name:
+            inputs["environments"] = environments
+        if approval:
+            inputs["approved"] = _approved(answers)
+        alone = ready if not builds else ""
+        by_orchestrator = approval is not None and answers.orchestration == "dispatch"
+        condition = _unless_asked_before(needs) if by_orchestrator else alone
+        commit = COMMIT if first else "${{ inputs.commit || github.sha }}"
+        calls.append(
+            deploy_call(deploys, environment, answers, inputs, needs, "deploy", condition, commit)
+        )
+    return ComponentWorkflow(
+        component=component,
+        environment=environment,
+        orchestration=answers.orchestration,
+        changes=changes if first else None,
+        approval=approval,
+        calls=tuple(calls),
+        takes_packages=bool(producers),
+        run_name=_run_name(name, environment, triggers, answers.orchestration),
+        triggers=triggers,
+    )
+
+
+def _approval(
+    component: Component,
+    environment: Environment,
+    answers: Answers,
+    needs: tuple[str, ...],
+    ready: str,
+) -> Approval | None:
+    """The job that waits for a person; None where nobody is asked, or each deployment asks."""
+    if not asks_once(environment, answers):
+        return None
+    # What its orchestrator was approved for is not asked for again.
+    asked_before = "inputs.orchestrator == ''" if answers.orchestration == "dispatch" else ""
+    return Approval(
+        environment=f"{environment.name}-approval",
+        group=f"{component.name}-{environment.name}-approval",
+        needs=needs,
+        condition=asked_before or ready,
+    )
+
+
+def _approved(answers: Answers) -> str:
+    """What says that a person has approved the deployment: never what a person can type."""
+    own = f"needs.{APPROVAL}.outputs.attempt"
+    if answers.orchestration != "dispatch":
+        return f"${{{{ {own} || 'never' }}}}"
+    # The deployment looks at that run, and believes nothing of it that it has not seen.
+    of_orchestrator = "inputs.orchestrator && format('run {0}', inputs.orchestrator)"
+    return f"${{{{ {own} || {of_orchestrator} || 'never' }}}}"
+
+
+def _unless_asked_before(needs: tuple[str, ...]) -> str:
+    """When the deployment runs where the approval may have been left out."""
+    succeeded = [f"needs.{need}.result == 'success'" for need in needs if need != APPROVAL]
+    asked = f"(inputs.orchestrator != '' || needs.{APPROVAL}.result == 'success')"
+    return " && ".join(["!cancelled()", *succeeded, asked])
+
+
+def _run_name(
+    component: str, environment: Environment, triggers: Triggers, orchestration: str
+) -> tuple[str, ...]:
+    """The title of a workflow's runs, in lines.
+
+    It starts with the commit and the environment, because nothing else that the API shows of a
+    run says what it deploys: docs/decisions/0002.
+    """
+    commit, where = "inputs.commit || github.sha", environment.name
+    deploys = f"Deploy ${{{{ {commit} }}}} to {where}"
+    if orchestration == "call":
+        return (f"{deploys}, {component} alone",)
+    if orchestration == "dispatch":
+        # By this an orchestrator finds a run when GitHub's answer did not say which it started.
+        return (
+            f"{deploys}, {component} ${{{{ inputs.orchestrator == '' && 'alone'",
+            "|| format('of run {0}, attempt {1}', inputs.orchestrator, inputs.attempt) }}",
+        )
+    if not triggers.after:
+        return (f"{deploys} - {component}",)
+    then = f"then {component}" if triggers.waits else f"then {where} - {component}"
+    return (
+        "${{ github.event_name == 'workflow_run'",
+        f"&& format('{{0}}, {then}', github.event.workflow_run.display_title)",
+        f"|| format('Deploy {{0}} to {where} - {component}', {commit}) }}}}",
+    )

@@ -1,0 +1,179 @@
+"""`{component}-deploy.yml`: deploys one component to the environment it is told, in one job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .answers import Answers
+from .components import Component
+from .environments import title
+from .scope import deploys_to
+from .steps import (
+    ENVIRONMENTS,
+    READ_PACKAGES,
+    Command,
+    Input,
+    TakenPackage,
+    Tool,
+    cloud_login,
+    default_variables,
+    folders,
+    left_out,
+    named_secrets,
+    own_package,
+    own_variables,
+    secret_variables,
+    step_variables,
+    taken,
+    tools,
+)
+
+TIMEOUT_MINUTES = 60
+"""How long a deployment may take where its component says nothing."""
+
+
+@dataclass(frozen=True)
+class DeployWorkflow:
+    """`{component}-deploy.yml`."""
+
+    component: Component
+    inputs: tuple[Input, ...]
+    tools: tuple[Tool, ...]
+    own: TakenPackage | None
+    """What the component's own build made; None where it makes nothing."""
+    packages: tuple[TakenPackage, ...]
+    """Those of other components."""
+    command: Command
+    login: tuple[str, ...]
+    """Steps that log in, right before the command, as YAML text."""
+    cloud: str
+    """The cloud that it logs in to by OIDC; empty for none."""
+    identity: bool
+    """Whether a package index trusts it by OIDC."""
+    permissions: Mapping[str, str]
+    variables: Mapping[str, str]
+    """Environment variables of the job."""
+    secrets: tuple[str, ...]
+    runner: Any
+    timeout_minutes: int
+    leaves_out: tuple[str, ...]
+    """Folders of other components inside its own, quoted for the shell."""
+
+    @property
+    def file(self) -> str:
+        return f"{self.component.name}-deploy.yml"
+
+    @property
+    def name(self) -> str:
+        return f"{title(self.component.name)} Deploy"
+
+    @property
+    def asks(self) -> bool:
+        """Whether it may have to be approved."""
+        return any(each.name == "approved" for each in self.inputs)
+
+    @property
+    def this_run(self) -> str:
+        """JSON: its own package is one of this run, with the digest that its build reported."""
+        run, digest = "${{ github.run_id }}", "${{ inputs.digest }}"
+        return f'{{"{self.component.name}": {{"run": {run}, "digest": "{digest}"}}}}'
+
+    @property
+    def verb(self) -> str:
+        return "publishes" if self.component.publishes else "deploys"
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why it gets each of its permissions, for a comment beside it."""
+        by_oidc = ["logs in"] * bool(self.cloud) + ["publishes"] * self.identity
+        return {
+            "actions": "finds and downloads packages",
+            "id-token": f"{' and '.join(by_oidc)} by OIDC",
+            "packages": "publishes there",
+        }
+
+
+def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | None:
+    """The workflow that deploys a component; None where it deploys nothing."""
+    environments = [e for e in answers.environments if deploys_to(component, e)]
+    if not environments:
+        return None
+    defaults = component.job("deploy")
+    edges = [e for e in answers.dependencies.edges if e.consumer == component.name]
+    packages = taken(edges)
+    own = own_package(component) if component.produces else None
+    login = cloud_login(defaults, component, answers)
+    handed = component.secrets if defaults.secrets else ()
+    secrets = tuple(dict.fromkeys((*handed, *named_secrets(list(login.steps)))))
+    permissions = {**READ_PACKAGES, **login.permissions}
+    if defaults.identity:
+        permissions["id-token"] = "write"
+    set_up = tools(component, (defaults,))
+    text = component.commands["deploy"]
+    variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
+    set_up = tuple(_for_one_environment(tool) for tool in set_up)
+    if ENVIRONMENTS.search(text):
+        variables["ENVIRONMENTS"] = "${{ inputs.environment }}"
+    return DeployWorkflow(
+        component=component,
+        inputs=_inputs(bool(own), bool(packages), asks(answers)),
+        tools=set_up,
+        own=own,
+        packages=packages,
+        command=Command(
+            id="deploy",
+            name=defaults.name,
+            text=text,
+            variables={
+                **step_variables(
+                    default_variables(defaults, component, answers), component, answers
+                ),
+                **step_variables(login.variables, component, answers),
+                **secret_variables(component, handed),
+            },
+        ),
+        login=login.steps,
+        cloud=login.cloud,
+        identity=defaults.identity,
+        permissions=dict(sorted(permissions.items())),
+        variables={**variables, **folders(packages), **own_variables(component, answers)},
+        secrets=secrets,
+        runner=component.runner or answers.runner,
+        timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
+        leaves_out=left_out(component, answers),
+    )
+
+
+def _for_one_environment(tool: Tool) -> Tool:
+    """A deployment is of one environment, whatever it was built for."""
+    if "environments" not in tool.inputs:
+        return tool
+    inputs = {**tool.inputs, "environments": "${{ inputs.environment }}"}
+    return Tool(action=tool.action, name=tool.name, inputs=inputs)
+
+
+def asks(answers: Answers) -> bool:
+    """Whether a production has a job that asks for its approval."""
+    return answers.approval == "once" and any(e.production for e in answers.environments)
+
+
+def _inputs(own: bool, packages: bool, approval: bool) -> tuple[Input, ...]:
+    inputs = [
+        Input("commit", "string", "Commit to deploy, as a full SHA"),
+        Input("environment", "string", "Where to deploy"),
+        Input("refs", "string", "Refs that may hold the commit, as a regular expression"),
+    ]
+    if own:
+        inputs.append(Input("digest", "string", "The digest of its own package, of this run"))
+    if packages:
+        inputs += [
+            Input("packages", "string", "Whose packages to take: see the action take-package"),
+            Input("environments", "string", "Whose packages will do; empty: the environment's", ""),
+        ]
+    if approval:
+        inputs.append(
+            Input("approved", "string", "What has approved it; empty where nobody is asked", "")
+        )
+    return tuple(inputs)

@@ -1,0 +1,422 @@
+"""`orchestrator-{env}.yml`: the pipeline of one environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .answers import Answers
+from .builds import BuildWorkflow
+from .calls import (
+    APPROVAL,
+    CHANGES,
+    Approval,
+    Changes,
+    Promotion,
+    Value,
+    asks_once,
+    build_call,
+    deploy_call,
+    digest_in,
+    handed,
+    package_environments,
+    refs,
+)
+from .component_workflows import ComponentWorkflow
+from .deployments import DeployWorkflow
+from .environments import Environment
+from .errors import AnswerError
+from .graph import Graph
+from .graph import waves as waves_of
+from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WAITING_JOBS, WORKFLOW_FILE_BYTES
+from .scope import Scope, root, waits_for
+from .steps import Call
+from .triggers import decisive_jobs, orchestrator_guard
+
+SUMMARY = "deployment-summary"
+WATCH = "watch"
+
+
+@dataclass(frozen=True)
+class Start:
+    """A job that starts a component's workflow as a run of its own, and waits for it."""
+
+    workflow: ComponentWorkflow
+    needs: tuple[str, ...]
+    packages: tuple[str, ...]
+    """JSON in lines: the runs that hold the packages which it takes; empty for none."""
+    condition: str = ""
+    turn: str = ""
+    """A job that has to end, however, before this one may take a runner to wait; empty for none."""
+
+    @property
+    def id(self) -> str:
+        return self.workflow.id
+
+    @property
+    def all_needs(self) -> tuple[str, ...]:
+        return (*self.needs, self.turn) if self.turn else self.needs
+
+
+@dataclass(frozen=True)
+class Orchestrator:
+    """`orchestrator-{env}.yml`."""
+
+    environment: Environment
+    orchestration: str
+    waves: tuple[tuple[str, ...], ...]
+    """Names of components."""
+    explained: tuple[str, ...]
+    """The waves as the header lists them: `terraform (after python)`."""
+    predecessor: Environment | None
+    """The environment that it comes after."""
+    changes: Changes
+    builds: tuple[Call, ...] = ()
+    approval: Approval | None = None
+    deployments: tuple[Call, ...] = ()
+    starts: tuple[Start, ...] = ()
+    """Under `dispatch` only."""
+    watched: str = ""
+    """JSON for the action watch-components. Under `observe` only."""
+    graph: str = ""
+    """JSON: each component with those that it depends on, for the summary's picture."""
+    notices: tuple[str, ...] = field(default=())
+
+    @property
+    def file(self) -> str:
+        return orchestrator_file(self.environment)
+
+    @property
+    def name(self) -> str:
+        return self.environment.orchestrator
+
+    @property
+    def run_name(self) -> tuple[str, ...]:
+        """The title of its runs, line by line."""
+        name, by_hand = self.environment.name, "inputs.commit || github.sha"
+        if not self.predecessor:
+            return (f"Deploy ${{{{ {by_hand} }}}} to {name}",)
+        return (
+            "${{ github.event_name == 'workflow_dispatch'",
+            f"&& format('Deploy {{0}} to {name}', {by_hand})",
+            f"|| format('{{0}}, then {name}', github.event.workflow_run.display_title) }}}}",
+        )
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The ids of the jobs that come before those of components."""
+        return (CHANGES, APPROVAL) if self.approval else (CHANGES,)
+
+    @property
+    def summary_needs(self) -> tuple[str, ...]:
+        """The ids of all jobs but the summary."""
+        watch = (WATCH,) if self.watched else ()
+        called = [call.id for call in (*self.builds, *self.deployments)]
+        return (*self.gates, *watch, *called, *(start.id for start in self.starts))
+
+    @property
+    def waits_by_itself(self) -> bool:
+        """Whether runs wait for one another: a run that asks once blocks nobody."""
+        return self.approval is None
+
+    @property
+    def size(self) -> int:
+        """About how large the file is, in bytes, within a tenth."""
+        size = 3_000 + 3 * len(self.graph) + len(self.watched)
+        size += 900 * bool(self.predecessor) + 600 * bool(self.approval)
+        size += 330 * len(self.changes.promotions)
+        for call in (*self.builds, *self.deployments):
+            size += 320 + sum(4 + len(need) for need in call.needs) + 60 * len(call.secrets)
+            size += sum(10 + len(name) + _length(value) for name, value in call.inputs.items())
+        for start in self.starts:
+            size += 640 + 3 * len(start.id) + sum(2 + len(need) for need in start.all_needs)
+            size += sum(12 + len(line) for line in start.packages) + len(start.condition)
+            size += 130 * bool(start.turn)
+        return size
+
+
+def _length(value: object) -> int:
+    return sum(len(line) + 10 for line in value) if isinstance(value, tuple) else len(str(value))
+
+
+def orchestrator_file(environment: Environment) -> str:
+    return f"orchestrator-{environment.name}.yml"
+
+
+def plan_orchestrator(
+    scope: Scope,
+    builds: Mapping[str, BuildWorkflow],
+    deploys: Mapping[str, DeployWorkflow],
+    workflows: Mapping[str, ComponentWorkflow],
+    answers: Answers,
+) -> Orchestrator:
+    """The pipeline of one environment. Raises AnswerError for more than GitHub reads.
+
+    `workflows` are the component workflows of this environment, by component.
+    """
+    environment = scope.environment
+    graph = answers.dependencies.graph(answers.components)
+    order = waves_of(graph)
+    by_name = {e.name: e for e in answers.environments}
+    predecessor = by_name[environment.source] if environment.trigger == "after" else None
+    first = root(environment, answers.environments)
+    waves = tuple(
+        names for wave in order if (names := tuple(n for n in wave if n in scope.components))
+    )
+    picture = waits_for(frozenset(scope.components), graph)
+    called = answers.orchestration == "call"
+    changes = Changes(
+        refs=refs(environment, answers),
+        guard=orchestrator_guard(predecessor, first) if predecessor else (),
+        promotions=_promotions(scope, answers) if called else (),
+        environment=environment.name,
+        tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
+    )
+    asks = asks_once(environment, answers) and answers.orchestration != "observe"
+    approval = None
+    if asks and scope.deployed:
+        approval = Approval(
+            environment=f"{environment.name}-approval",
+            # A newer candidate takes the place of one that waits; one that a person has started
+            # and one that an event has started leave each other alone.
+            group=f"{environment.name}-approval-${{{{ github.event_name }}}}",
+        )
+    gates = (CHANGES, APPROVAL) if approval else (CHANGES,)
+    orchestrator = Orchestrator(
+        environment=environment,
+        orchestration=answers.orchestration,
+        waves=waves,
+        explained=_explained(waves, picture, scope, called),
+        predecessor=predecessor,
+        changes=changes,
+        approval=approval,
+        builds=_builds(scope, builds, answers) if called else (),
+        deployments=_deployments(scope, deploys, graph, waves, gates, answers) if called else (),
+        starts=(
+            _starts(scope, workflows, graph, waves, gates, answers)
+            if answers.orchestration == "dispatch"
+            else ()
+        ),
+        watched=_watched(workflows, graph, scope) if answers.orchestration == "observe" else "",
+        graph=json.dumps({name: scope.of_jobs(picture[name]) for name in scope.components}),
+    )
+    _check_size(orchestrator)
+    return orchestrator
+
+
+def _promotions(scope: Scope, answers: Answers) -> tuple[Promotion, ...]:
+    """Packages come from the run before; for a roll-back, from whichever run kept them."""
+    environment = scope.environment
+    return tuple(
+        Promotion(
+            producer,
+            package_environments(environment, answers),
+            "${{ github.event.workflow_run.id || 'same-commit' }}",
+            environment.retention_days,
+        )
+        for producer in scope.of_jobs(scope.promoted)
+    )
+
+
+def _explained(
+    waves: tuple[tuple[str, ...], ...], picture: Graph, scope: Scope, called: bool
+) -> tuple[str, ...]:
+    def told(name: str) -> str:
+        notes = [f"after {', '.join(sorted(picture[name]))}"] * bool(picture[name])
+        if called and name not in scope.deployed:
+            notes.append("not deployed")
+        return f"{name} ({'; '.join(notes)})" if notes else name
+
+    return tuple(", ".join(map(told, wave)) for wave in waves)
+
+
+def _builds(
+    scope: Scope, builds: Mapping[str, BuildWorkflow], answers: Answers
+) -> tuple[Call, ...]:
+    """A build waits only for those whose packages it takes."""
+    calls = []
+    for name in scope.of_jobs(scope.built):
+        producers = [package.producer for package in builds[name].packages]
+        needs = (CHANGES, *(f"{p}-build" for p in producers if p in scope.built))
+        inputs: dict[str, Value | tuple[str, ...]] = {}
+        if producers:
+            inputs["packages"] = handed(producers, digest_in(scope))
+        calls.append(
+            build_call(builds[name], scope.environment, answers, inputs, needs, f"{name}-build")
+        )
+    return tuple(calls)
+
+
+def _deployments(
+    scope: Scope,
+    deploys: Mapping[str, DeployWorkflow],
+    graph: Graph,
+    waves: tuple[tuple[str, ...], ...],
+    gates: tuple[str, ...],
+    answers: Answers,
+) -> tuple[Call, ...]:
+    """A deployment waits for the builds that it takes from, and for what it depends on.
+
+    Where one failure stops all, it waits for all builds and for the wave before.
+    """
+    environment = scope.environment
+    before = _before(scope, graph, waves)
+    calls = []
+    for name in scope.of_jobs(scope.deployed):
+        producers = [package.producer for package in deploys[name].packages]
+        built = {*producers, name} if not environment.stops else set(scope.built)
+        built |= _built_before(name, graph, scope)
+        needs = (
+            *gates,
+            *(f"{n}-build" for n in scope.of_jobs(built & scope.built)),
+            *(f"{n}-{environment.name}" for n in scope.of_jobs(before[name])),
+        )
+        inputs: dict[str, Value | tuple[str, ...]] = {}
+        if deploys[name].own:
+            inputs["digest"] = digest_in(scope)(name)
+        if producers:
+            inputs["packages"] = handed(producers, digest_in(scope))
+        if APPROVAL in gates:
+            inputs["approved"] = f"${{{{ needs.{APPROVAL}.outputs.attempt || 'never' }}}}"
+        calls.append(
+            deploy_call(
+                deploys[name], environment, answers, inputs, needs, f"{name}-{environment.name}"
+            )
+        )
+    return tuple(calls)
+
+
+def _before(
+    scope: Scope, graph: Graph, waves: tuple[tuple[str, ...], ...]
+) -> Mapping[str, frozenset[str]]:
+    """The deployments that each one waits for."""
+    if not scope.environment.stops:
+        return waits_for(scope.deployed, graph)
+    before: frozenset[str] = frozenset()
+    result = {}
+    for wave in waves:
+        deployed = scope.deployed.intersection(wave)
+        result.update(dict.fromkeys(wave, before))
+        # Each of a wave has waited for all of the wave before it.
+        before = deployed or before
+    return result
+
+
+def _built_before(name: str, graph: Graph, scope: Scope) -> set[str]:
+    """What a deployment waits for that is built and not deployed, also through others such."""
+    found: set[str] = set()
+    todo = list(graph[name])
+    while todo:
+        other = todo.pop()
+        if other not in found and other not in scope.deployed:
+            found.add(other)
+            todo += graph[other]
+    return found
+
+
+def _starts(
+    scope: Scope,
+    workflows: Mapping[str, ComponentWorkflow],
+    graph: Graph,
+    waves: tuple[tuple[str, ...], ...],
+    gates: tuple[str, ...],
+    answers: Answers,
+) -> tuple[Start, ...]:
+    """Under `dispatch`, build and deployment of a component are one run."""
+    environment = scope.environment
+    names = [name for name in scope.components if name in workflows]
+    started = frozenset(names)
+    everything = Scope(environment, scope.components, scope.built, scope.promoted, started)
+    before = _before(everything, graph, waves)
+    at_once = max(WAITING_JOBS // len(answers.environments), 1)
+    # Where one failure stops all, that of a job which only had its turn before does so too.
+    told = len(names) > at_once and not environment.stops
+    starts: list[Start] = []
+    for index, name in enumerate(names):
+        producers = [
+            e.producer
+            for e in answers.dependencies.edges
+            if e.consumer == name and e.placements and e.producer in started
+        ]
+        ids = [f"{n}-{environment.name}" for n in everything.of_jobs({*before[name], *producers})]
+        needs = (*gates, *ids)
+        turn = starts[index - at_once].id if index >= at_once else ""
+        turn = "" if turn in needs else turn
+        starts.append(
+            Start(
+                workflow=workflows[name],
+                needs=needs,
+                packages=_runs(name, producers, environment),
+                turn=turn,
+                condition=_condition(needs) if told else "",
+            )
+        )
+    return tuple(starts)
+
+
+def _condition(needs: Iterable[str]) -> str:
+    """That all it depends on has succeeded, whatever became of what only had its turn before.
+
+    GitHub's own condition looks at all ancestors.
+    """
+    return " && ".join(["!cancelled()", *(f"needs.{need}.result == 'success'" for need in needs)])
+
+
+def _runs(consumer: str, producers: list[str], environment: Environment) -> tuple[str, ...]:
+    """JSON that says in which run each package lies; Actions fills in the ids."""
+    members = [
+        f'"{p}": {{"run": ${{{{ needs.{p}-{environment.name}.outputs.run-id }}}}}}'
+        for p in producers
+    ]
+    length = sum(len(member) + 2 for member in members)
+    if length > EXPRESSION_CHARACTERS:
+        raise AnswerError(
+            f"dependency_map.{consumer}",
+            f"the runs of {len(members)} packages are named in {length} characters, and GitHub "
+            f"reads at most {EXPRESSION_CHARACTERS}; take fewer (`artifacts: []`), or choose call",
+        )
+    if len(members) < 2:
+        return ("{" + members[0] + "}",) if members else ()
+    return ("{", *(f"{member}," for member in members[:-1]), members[-1], "}")
+
+
+def _watched(workflows: Mapping[str, ComponentWorkflow], graph: Graph, scope: Scope) -> str:
+    """JSON: each component with what it waits for, and the jobs that say that it is deployed."""
+    started = frozenset(workflows)
+    before = waits_for(started, graph)
+    names = [name for name in workflows]
+    watched = {
+        name: {
+            "after": [n for n in names if n in before[name]],
+            "jobs": decisive_jobs(workflows[name].component, scope),
+        }
+        for name in names
+    }
+    return json.dumps(watched)
+
+
+def _check_size(orchestrator: Orchestrator) -> None:
+    """Refuse an orchestrator that GitHub or its runner could not read. Raises AnswerError."""
+    longest = max(len(orchestrator.graph), len(orchestrator.watched))
+    if longest > VARIABLE_BYTES:
+        raise AnswerError(
+            "dependency_map",
+            f"the graph of {orchestrator.file} has {longest // 1024} KB, and a variable at most "
+            f"{VARIABLE_BYTES // 1024} KB; drop edges that others imply, or shorten names",
+        )
+    long = [start.condition for start in orchestrator.starts]
+    condition = max(map(len, long), default=0)
+    if condition > EXPRESSION_CHARACTERS:
+        raise AnswerError(
+            "dependency_map",
+            f"a condition in {orchestrator.file} has {condition} characters, and GitHub reads at "
+            f"most {EXPRESSION_CHARACTERS}; say `on_failure: stop`, or shorten names",
+        )
+    if orchestrator.size > WORKFLOW_FILE_BYTES:
+        size, limit = orchestrator.size // 1024, WORKFLOW_FILE_BYTES // 1024
+        raise AnswerError(
+            "dependency_map",
+            f"{orchestrator.file} would have about {size} KB, and GitHub reads at most {limit} KB; "
+            "drop edges that others imply, or say `on_failure: downstream`",
+        )

@@ -1,0 +1,116 @@
+"""Which components an environment's pipeline builds, brings over and deploys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .components import Component
+from .dependencies import Dependencies
+from .environments import Environment
+from .graph import Graph, waves
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What happens to which component in one environment."""
+
+    environment: Environment
+    components: tuple[str, ...]
+    """All that have to do with it, in the order of deployment."""
+    built: frozenset[str]
+    """Those that are checked and built here."""
+    promoted: frozenset[str]
+    """Those whose packages are brought over from the environment before."""
+    deployed: frozenset[str]
+
+    def of_jobs(self, names: Iterable[str]) -> list[str]:
+        """Components in the order of deployment."""
+        wanted = set(names)
+        return [name for name in self.components if name in wanted]
+
+
+def deploys_to(component: Component, environment: Environment) -> bool:
+    """Whether the environment's pipeline deploys a component: only a tag publishes."""
+    here = "deploy" in component.commands and component.belongs_to(environment.name)
+    return here and (not component.publishes or environment.trigger == "tag")
+
+
+def built_per_environment(
+    components: tuple[Component, ...], dependencies: Dependencies
+) -> frozenset[str]:
+    """Those whose package differs from environment to environment, and all that take one."""
+    found = {c.name for c in components if c.build_per_environment}
+    edges = [e for e in dependencies.edges if e.placements]
+    while more := {e.consumer for e in edges if e.producer in found} - found:
+        found |= more
+    return frozenset(found)
+
+
+def chain(environment: Environment, environments: Iterable[Environment]) -> list[Environment]:
+    """The environment and all that come after it, directly or not, in the order of the answers."""
+    found = {environment.name}
+    result = [environment]
+    for other in environments:
+        if other.trigger == "after" and other.source in found:
+            found.add(other.name)
+            result.append(other)
+    return result
+
+
+def scope(
+    environment: Environment,
+    environments: tuple[Environment, ...],
+    components: tuple[Component, ...],
+    dependencies: Dependencies,
+) -> Scope:
+    """What an environment's pipeline has to do."""
+    by_name = {component.name: component for component in components}
+    here_and_after = chain(environment, environments)
+    needed = {c.name for c in components if any(c.belongs_to(e.name) for e in here_and_after)}
+    takers = [e for e in dependencies.edges if e.placements]
+    while more := {e.producer for e in takers if e.consumer in needed} - needed:
+        needed |= more
+    order = waves(dependencies.graph(components))
+    ordered = tuple(name for wave in order for name in wave if name in needed)
+    built = {name for name in ordered if by_name[name].builds}
+    promoted: set[str] = set()
+    if environment.trigger == "after":
+        again = built_per_environment(components, dependencies)
+        promoted = {name for name in built - again if by_name[name].produces}
+        built &= again
+    return Scope(
+        environment=environment,
+        components=ordered,
+        built=frozenset(built),
+        promoted=frozenset(promoted),
+        deployed=frozenset(n for n in ordered if deploys_to(by_name[n], environment)),
+    )
+
+
+def waits_for(deployed: frozenset[str], graph: Graph) -> dict[str, frozenset[str]]:
+    """Each component with the deployed ones that it waits for.
+
+    Order passes through what is not deployed here.
+    """
+    found: dict[str, frozenset[str]] = {}
+
+    def before(name: str) -> frozenset[str]:
+        if name not in found:
+            found[name] = frozenset().union(
+                *({other} if other in deployed else before(other) for other in graph[name])
+            )
+        return found[name]
+
+    return {name: before(name) for name in graph}
+
+
+def environments_of(component: Component, environments: Iterable[Environment]) -> list[Environment]:
+    """The environments that a component belongs to, in their order."""
+    return [e for e in environments if component.belongs_to(e.name)]
+
+
+def root(environment: Environment, environments: Iterable[Environment]) -> Environment:
+    """The environment that the chain of `after` starts from."""
+    by_name: Mapping[str, Environment] = {e.name: e for e in environments}
+    return by_name[environment.root]

@@ -1,0 +1,312 @@
+"""What the jobs of build and deploy workflows are made of: tools, packages, commands, variables."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .answers import Answers
+from .code_types import CloudAddition, CodeType, JobDefaults, Setup
+from .components import Component, packages_variable
+from .dependencies import PACKAGES_FOLDER, Dependency
+from .environments import PULL_REQUEST
+
+ENVIRONMENTS = re.compile(r"\bENVIRONMENTS\b")
+"""How a command or a set-up script names all environments that something is built for."""
+
+ALL_ENVIRONMENTS = "${{ inputs.environments || inputs.environment }}"
+"""Those that something is built for, in a build workflow."""
+
+READ_CONTENTS = {"contents": "read"}
+READ_PACKAGES = {"actions": "read", "contents": "read"}
+"""A package is found and downloaded over the REST API."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A step, or a few, that set something up."""
+
+    text: str = ""
+    """Steps as YAML text; empty for a call of the code type's own action."""
+    action: str = ""
+    """The folder of the action; empty where `text` says it all."""
+    name: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SetupAction:
+    """The composite action of a code type: `.github/actions/setup-{code_type}`."""
+
+    code_type: CodeType
+    setup: Setup
+
+    @property
+    def name(self) -> str:
+        return f"setup-{self.code_type.name}"
+
+    @property
+    def reads_environments(self) -> bool:
+        return ENVIRONMENTS.search(self.setup.script) is not None
+
+    @property
+    def reads_cache(self) -> bool:
+        return "inputs.cache" in self.setup.steps
+
+
+@dataclass(frozen=True)
+class TakenPackage:
+    """A package that a job takes before its commands."""
+
+    producer: str
+    files: tuple[str, ...]
+    """`name`, or `name -> path from the repository's root`."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A step that runs one of a component's commands."""
+
+    id: str
+    """Which command it is: one of `code_types.JOBS`."""
+    name: str
+    text: str
+    variables: Mapping[str, str]
+    """Those of this step alone; values may hold expressions."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of a called workflow."""
+
+    name: str
+    type: str
+    description: str
+    default: str | int | bool | None = None
+    """None: it has to be given."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a job needs to log in, if it does."""
+
+    steps: tuple[str, ...] = ()
+    """Steps, as YAML text."""
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    cloud: str = ""
+    """The cloud, where it is one."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A job that calls a workflow of this repository."""
+
+    id: str
+    file: str
+    needs: tuple[str, ...]
+    permissions: Mapping[str, str]
+    inputs: Mapping[str, str | int | bool | tuple[str, ...]]
+    """Values may hold expressions; several lines are folded into one."""
+    secrets: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why it gets each of its permissions, for a comment beside it."""
+    condition: str = ""
+    """When it runs; empty for when all before it has succeeded."""
+
+
+def artifact_name(component: str, environment: str) -> str:
+    return f"{component}-package-{environment}"
+
+
+def tools(component: Component, defaults: tuple[JobDefaults, ...]) -> tuple[Tool, ...]:
+    """The set-up steps that some jobs name, each once, in the order in which they are named."""
+    code_type = component.code_type
+    found = []
+    for name in dict.fromkeys(name for job in defaults for name in job.tools):
+        if name != "setup":
+            found.append(Tool(text=code_type.tools[name]))
+            continue
+        assert code_type.setup
+        action = SetupAction(code_type, code_type.setup)
+        inputs = {"path": component.path}
+        if action.reads_environments:
+            inputs["environments"] = ALL_ENVIRONMENTS
+        if action.reads_cache:
+            inputs["cache"] = "${{ inputs.cache }}"
+        found.append(Tool(action=action.name, name=f"Set up {code_type.label}", inputs=inputs))
+    return tuple(found)
+
+
+def taken(edges: list[Dependency]) -> tuple[TakenPackage, ...]:
+    """The packages of other components that a component takes."""
+    return tuple(
+        TakenPackage(
+            edge.producer,
+            tuple(p.product if p.to is None else f"{p.product} -> {p.to}" for p in edge.placements),
+        )
+        for edge in edges
+        if edge.placements
+    )
+
+
+def own_package(component: Component) -> TakenPackage:
+    """What the component's own build made, put back where the build left it."""
+    where = "" if component.path == "." else f"{component.path}/"
+    return TakenPackage(
+        component.name, tuple(f"{product} -> {where}{product}" for product in component.produces)
+    )
+
+
+def folders(packages: tuple[TakenPackage, ...]) -> dict[str, str]:
+    """The variables that name the folders of packages to the commands."""
+    return {
+        packages_variable(package.producer): (
+            f"${{{{ github.workspace }}}}/{PACKAGES_FOLDER}/{package.producer}"
+        )
+        for package in packages
+    }
+
+
+def default_variables(
+    defaults: JobDefaults, component: Component, answers: Answers
+) -> dict[str, str]:
+    """The variables that a code type gives to a command; those of the answers win over them."""
+    values = {
+        "<component>": component.name,
+        "<image>": f"{answers.registry.base}/{component.name.lower()}",
+        "<secrets>": " ".join(component.secrets if defaults.secrets else ()),
+    }
+    variables = {}
+    for name, text in defaults.variables.items():
+        for placeholder, value in values.items():
+            text = text.replace(placeholder, value)
+        if text:
+            variables[name] = text
+    return variables
+
+
+def secret_variables(component: Component, secrets: tuple[str, ...]) -> dict[str, str]:
+    """The variables that carry secrets, under each name that a tool expects."""
+    return {
+        name: f"${{{{ secrets.{secret} }}}}"
+        for secret in secrets
+        for name in (secret, *component.code_type.secret_variables.get(secret, ()))
+    }
+
+
+def own_variables(component: Component, answers: Answers) -> dict[str, str]:
+    """The variables of the answers: the component's own, and those of the environment."""
+    names = dict.fromkeys(name for e in answers.environments for name in e.env)
+    variables = {
+        name: _by_environment(
+            {
+                e.name: e.env.get(name, "")
+                for e in answers.environments
+                if component.belongs_to(e.name)
+            }
+        )
+        for name in names
+        if name not in component.env
+    }
+    return {**{k: v for k, v in variables.items() if v}, **component.env}
+
+
+def step_variables(
+    given: Mapping[str, str], component: Component, answers: Answers
+) -> dict[str, str]:
+    """Variables of one step, without those that the answers set for the whole job.
+
+    A step's variables would win over the job's. Where only some environments set one, the others
+    keep the code type's own.
+    """
+    result = {}
+    for name, value in given.items():
+        if name in component.env:
+            continue
+        values = {
+            e.name: e.env.get(name, value)
+            for e in answers.environments
+            if component.belongs_to(e.name)
+        }
+        if name in {name for e in answers.environments for name in e.env}:
+            value = _by_environment({**values, PULL_REQUEST: value})
+        result[name] = value
+    return result
+
+
+def _by_environment(values: Mapping[str, str]) -> str:
+    """One value for all environments, or an expression that looks the right one up."""
+    if len(set(values.values())) <= 1:
+        return next(iter(values.values()), "")
+    some = {name: value for name, value in values.items() if value}
+    expressions = [value for value in some.values() if value.startswith("${{")]
+    if not expressions:
+        table = _quoted(json.dumps(some, ensure_ascii=False))
+    else:
+        # The values of expressions are put into the table as JSON.
+        slots = {value: f"{{{index}}}" for index, value in enumerate(dict.fromkeys(expressions))}
+        members = [
+            f"{json.dumps(name)}: "
+            + (slots[value] if value in slots else _braces(json.dumps(value, ensure_ascii=False)))
+            for name, value in some.items()
+        ]
+        inner = [
+            f"toJSON({value.removeprefix('${{').removesuffix('}}').strip()})" for value in slots
+        ]
+        table = f"format({_quoted('{{' + ', '.join(members) + '}}')}, {', '.join(inner)})"
+    return f"${{{{ fromJSON({table})[inputs.environment] }}}}"
+
+
+def _quoted(text: str) -> str:
+    """A string of GitHub's expression language."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _braces(text: str) -> str:
+    """Text in a format string of GitHub's expression language."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def cloud_login(defaults: JobDefaults, component: Component, answers: Answers) -> Login:
+    """How a deployment logs in: to the registry that it publishes to, or to its cloud."""
+    if defaults.registry:
+        return registry_login(answers)
+    if not defaults.cloud:
+        return Login()
+    cloud = answers.clouds[component.cloud]
+    addition = component.code_type.clouds.get(component.cloud, CloudAddition())
+    steps = tuple(filter(None, (cloud.login, addition.steps)))
+    by_oidc = cloud.name if cloud.login else ""
+    return Login(steps, cloud.permissions, addition.variables, by_oidc)
+
+
+def registry_login(answers: Answers) -> Login:
+    """How a job logs in to the registry of the answers."""
+    registry = answers.registry
+    cloud = answers.cloud if registry.environment else ""
+    return Login((registry.login,), registry.permissions, {}, cloud)
+
+
+def left_out(component: Component, answers: Answers) -> tuple[str, ...]:
+    """Folders of other components inside the component's own, where its code type minds them."""
+    if not component.code_type.leaves_out_others:
+        return ()
+    inside = "" if component.path == "." else f"{component.path}/"
+    others = {other.path for other in answers.components if other.path not in (component.path, ".")}
+    return tuple(
+        shlex.quote(path.removeprefix(inside)) for path in sorted(others) if path.startswith(inside)
+    )
+
+
+def named_variables(texts: list[str]) -> set[str]:
+    """The configuration variables of GitHub's that some texts read."""
+    return {name for text in texts for name in re.findall(r"\bvars\.(\w+)", text)}
+
+
+def named_secrets(texts: list[str]) -> tuple[str, ...]:
+    """The secrets that some texts read, in their order."""
+    return tuple(dict.fromkeys(re.findall(r"\bsecrets\.(\w+)", "\n".join(texts))))

@@ -1,0 +1,57 @@
+// @ts-check
+// Starts the workflow of a component, waits for that very run, and ends as it ended.
+const connect = require('../lib/api.cjs')
+const listChildren = require('./children.cjs')
+const start = require('./start.cjs')
+const wait = require('./wait.cjs')
+
+const MINUTES = 350 // GitHub ends a job after 360, and does not say why
+
+/**
+ * The run that an earlier attempt of the orchestrator started, if a re-run is to take it: it still
+ * goes on, or it has succeeded although the job that waited for it did not. If that job succeeded
+ * too, somebody has re-run all jobs, and the component is deployed once more.
+ * @param {{api: any, context: any, attempt: number, job?: string, children: () => Promise<import('./children.cjs').Child[]>}} task
+ */
+async function startedBefore({ api, context, attempt, job, children }) {
+  if (attempt === 1) return
+  const [child] = await children()
+  if (!child || child.status !== 'completed') return child
+  if (child.conclusion !== 'success') return
+  const jobs = api.pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs', {
+    ...context.repo, run_id: context.runId, attempt_number: attempt - 1,
+  }, 'jobs')
+  for await (const { name, conclusion } of jobs) {
+    if (name === job && conclusion === 'success') return
+  }
+  return child
+}
+
+/** @param {{github: any, context: any, core: any}} tools */
+module.exports = async ({ github, context, core }) => {
+  const { WORKFLOW = '', COMMIT = '', PACKAGES, GITHUB_JOB, GITHUB_REF, GITHUB_REF_NAME, GITHUB_RUN_ATTEMPT } = process.env
+  const deadline = Date.now() + MINUTES * 60_000
+  const api = connect({ github, core, minutes: MINUTES, deadline })
+  const task = {
+    github, context, core, api, deadline,
+    workflow: WORKFLOW, commit: COMMIT, packages: PACKAGES || 'same-commit',
+    attempt: Number(GITHUB_RUN_ATTEMPT), job: GITHUB_JOB, ref: GITHUB_REF, minutes: MINUTES,
+    children: () => listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME }),
+  }
+  try {
+    const before = await startedBefore(task).catch(error => {
+      throw new Error(`${WORKFLOW} was not started: what earlier attempts started cannot be listed (${connect.said(error)})`)
+    })
+    if (before) core.notice(`Not started again: attempt ${before.attempt} has started ${before.html_url}`)
+    const run = before ?? await start(task)
+    core.info(`Waiting for ${run.html_url}`)
+    core.setOutput('run-id', run.id)
+    core.setOutput('url', run.html_url)
+    const conclusion = await wait(task, run.id).catch(error => {
+      throw new Error(`${WORKFLOW}: ${run.html_url} ${error.message}`)
+    })
+    if (conclusion !== 'success') core.setFailed(`${WORKFLOW} ended with ${conclusion}: ${run.html_url}`)
+  } catch (/** @type {any} */ error) {
+    core.setFailed(error.message)
+  }
+}

@@ -1,0 +1,80 @@
+// @ts-check
+// Starts the run of a component, once.
+const { said, refusedFor } = require('../lib/api.cjs')
+const { sleep, minutesSince } = require('../lib/time.cjs')
+
+const START_MINUTES = 60 // as long as GitHub's limits may hold up a start
+
+/**
+ * The run makes calls of its own. It starts while a fifth of the hour's calls is left.
+ * To ask for that costs no call.
+ * @param {{github: any, core: any, workflow: string, deadline: number}} task
+ */
+async function waitForRoom({ github, core, workflow, deadline }) {
+  for (;;) {
+    const answer = await github.request('GET /rate_limit').catch(() => undefined)
+    const { limit, remaining, reset } = answer?.data.resources?.core ?? {}
+    const seconds = reset - Date.now() / 1000
+    // All jobs wait for the same moment. They do not all start in it.
+    const wait = seconds + 1 + Math.random() * 60
+    if (!(remaining < limit / 5 && seconds > 0) || Date.now() + wait * 1000 > deadline) return
+    core.info(`${remaining} of ${limit} calls to the API are left: ${workflow} starts in ${Math.round(wait)} s, when there are more`)
+    await sleep(wait)
+  }
+}
+
+/**
+ * It may have started although GitHub did not say so. Then a run with the right title comes.
+ * @param {{workflow: string, attempt: number, children: () => Promise<import('./children.cjs').Child[]>}} task
+ * @param {string} unclear why nobody knows whether it started
+ */
+async function find({ workflow, attempt, children }, unclear) {
+  let why = 'no run has come in two minutes'
+  try {
+    for (let look = 0; look < 12; look++) {
+      await sleep(10)
+      const run = (await children()).find(child => child.attempt === attempt)
+      if (run) return run
+    }
+  } catch (/** @type {any} */ error) {
+    why = `its runs cannot be listed (${said(error)})`
+  }
+  throw new Error(`${workflow} may or may not have been started (${unclear}), and ${why}; re-run the failed jobs: they take a run that has come by then`)
+}
+
+/**
+ * A start is repeated only if it certainly did not happen. Otherwise there could be two runs.
+ * @param {any} task as run.cjs makes it
+ * @returns {Promise<{id: number, html_url: string}>}
+ */
+module.exports = async task => {
+  const { github, context, core, workflow, commit, packages, attempt, ref } = task
+  await waitForRoom(task)
+  const since = Date.now()
+  for (;;) {
+    let unclear
+    try {
+      const { status, data } = await github.request('POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches', {
+        ...context.repo, workflow_id: workflow, ref, return_run_details: true,
+        inputs: { commit, packages, orchestrator: String(context.runId), attempt: String(attempt) },
+      })
+      if (data?.workflow_run_id) return { id: data.workflow_run_id, html_url: data.html_url }
+      unclear = `GitHub answers ${status} and names no run`
+    } catch (/** @type {any} */ error) {
+      const neverSent = !error.response && /ENOTFOUND|EAI_AGAIN|ECONNREFUSED/.test(error.message)
+      const wait = refusedFor(error) || (neverSent ? 10 : 0)
+      if (wait && minutesSince(since) + wait / 60 < START_MINUTES) {
+        core.info(`${workflow} was not started (${said(error)}); starting it again in ${Math.round(wait)} s`)
+        await sleep(wait)
+        continue
+      }
+      if (wait || (error.response && error.status < 500)) {
+        const hint = error.status === 404 ? '; GitHub starts only what is on the default branch too' : ''
+        throw new Error(`${workflow} was not started: ${said(error)}${hint}`, { cause: error })
+      }
+      unclear = said(error)
+    }
+    core.info(`Nobody knows whether ${workflow} was started (${unclear}): looking for a run of this title`)
+    return await find(task, unclear)
+  }
+}

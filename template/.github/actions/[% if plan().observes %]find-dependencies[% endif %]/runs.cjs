@@ -1,0 +1,58 @@
+// @ts-check
+// Reads the runs of a component for one commit.
+const commits = require('../lib/commits.cjs')
+
+/**
+ * @param {{api: any, context: any, environment: string, commit: string, reviewed: (run: any) => Promise<boolean>}} tools
+ */
+module.exports = ({ api, context, environment, commit, reviewed }) => {
+  const told = context.payload.workflow_run
+
+  /**
+   * @param {any} run
+   * @param {string} file
+   */
+  const isOf = (run, file) =>
+    run.path.split('@')[0] === `.github/workflows/${file}` && commits.titled(run.display_title) === commit
+
+  /**
+   * The newest run comes first. A run can be re-run for 30 days, so older ones do not matter.
+   * @param {string} file
+   */
+  async function* listed(file) {
+    const created = `>=${new Date(Date.now() - 31 * 24 * 3_600_000).toISOString()}`
+    try {
+      yield* api.pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file, created }, 'workflow_runs')
+    } catch (/** @type {any} */ error) {
+      if (error.status !== 404) throw error // 404: the workflow has never run
+    }
+  }
+
+  /**
+   * Lists lag behind events. The run of the event takes its place in the list, as the event tells it.
+   * @param {string} file
+   */
+  async function* withEvent(file) {
+    let missing = isOf(told, file) ? told : undefined
+    for await (const run of listed(file)) {
+      if (!isOf(run, file)) continue
+      const newer = run.id === missing?.id && run.run_attempt > missing.run_attempt
+      if (missing && run.id <= missing.id && !newer) yield missing
+      if (run.id !== missing?.id || newer) yield run
+      if (run.id <= missing?.id) missing = undefined
+    }
+    if (missing) yield missing
+  }
+
+  /**
+   * The runs that count, the newest first. Others were skipped, or have a workflow that nobody reviewed.
+   * @param {string} component
+   */
+  async function* runsOf(component) {
+    for await (const run of withEvent(`${component}-${environment}.yml`)) {
+      if (run.conclusion !== 'skipped' && await reviewed(run)) yield run
+    }
+  }
+
+  return runsOf
+}

@@ -1,0 +1,178 @@
+// @ts-check
+const { rmSync } = require('node:fs')
+const api = require('../lib/api.cjs')
+const commits = require('../lib/commits.cjs')
+
+const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID, "digest": SHA256}}'
+
+/**
+ * The run that is named, if one is, and the digest that the build left.
+ * @param {string} packages
+ * @param {string} producer
+ * @returns {{run?: number, digest?: string}}
+ */
+function named(packages, producer) {
+  if (['same-commit', 'latest'].includes(packages)) return {}
+  const given = JSON.parse(packages)
+  const { run, digest } = typeof given === 'number' ? { run: given, digest: '' } : given[producer]
+  if (!Number.isSafeInteger(run) || run < 1 || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
+  return { run, digest }
+}
+
+/** @param {{github: any, context: any, core: any}} tools */
+module.exports = async ({ github, context, core }) => {
+  const { COMMIT = '', ENVIRONMENTS = '', PACKAGES = '', PRODUCER = '', REFS = '' } = process.env
+  if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is no component's name: give one`)
+
+  const { read, pages } = api({ github, core })
+  const { belongs, reviewed } = commits.of({ github, context, core, commit: COMMIT, refs: REFS })
+  const environments = ENVIRONMENTS.split(' ')
+
+  /** @type {{run?: number, digest?: string}} */
+  let wanted
+  try {
+    wanted = named(PACKAGES, PRODUCER)
+  } catch {
+    return core.setFailed(`The input packages, ${PACKAGES.replace(/\s+/g, ' ')}, does not say which package of ${PRODUCER} to take: give ${FORMS}`)
+  }
+  const isInThisRun = wanted.run === context.runId
+  // Every job of this run could have uploaded it. A digest that is missing does not mean "any".
+  if (isInThisRun && !wanted.digest) {
+    return core.setFailed(`The build of ${PRODUCER} in this run left no digest, so its package cannot be verified: re-run all jobs`)
+  }
+
+  /** Why packages that were found do not count. @type {Set<string>} */
+  const reasons = new Set()
+  const run = isInThisRun || !wanted.run ? undefined : await runOf(wanted.run)
+  for (const environment of environments) {
+    const found = await packageFor(environment)
+    if (!found) continue
+    const { artifact, commit } = found
+    rmSync(`.packages/${PRODUCER}`, { recursive: true, force: true }) // a folder that was checked out is no package
+    const outputs = { artifact: artifact.id, name: artifact.name, run: artifact.workflow_run.id, commit, digest: wanted.digest ?? '' }
+    for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
+    return
+  }
+  const names = environments.map(nameOf).join(' or ')
+  const where = wanted.run ? `run ${wanted.run}` : PACKAGES === 'latest' ? 'any run' : `any run for ${COMMIT}`
+  const why = reasons.size ? ` (${[...reasons].slice(0, 3).join('; ')})` : ''
+  const mend = isInThisRun ? 're-run all jobs' : `start orchestrator-${environments.at(-1)}.yml with commit ${COMMIT}, which builds it`
+  core.setFailed(`The package of ${PRODUCER}, ${names}, is not in ${where}${why}: ${mend}`)
+
+  /** @param {string} environment */
+  function packageFor(environment) {
+    if (isInThisRun) return inThisRun(environment)
+    if (wanted.run) return run && packageOf(run, environment)
+    return inNewestRun(environment)
+  }
+
+  /** @param {string} environment */
+  function nameOf(environment) {
+    return `${PRODUCER}-package-${environment}`
+  }
+
+  /**
+   * The artifact in a run; the newest, because a re-run replaces what has the same name.
+   * @param {number} id
+   * @param {string} environment
+   */
+  async function artifactOf(id, environment) {
+    const filter = { run_id: id, name: nameOf(environment) }
+    const all = []
+    for await (const artifact of pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', { ...context.repo, ...filter }, 'artifacts')) {
+      all.push(artifact)
+    }
+    const [newest] = all.sort((a, b) => b.id - a.id)
+    if (!newest?.expired) return newest
+    reasons.add(`run ${id}: it has expired`)
+  }
+
+  /** @param {string} environment */
+  async function inThisRun(environment) {
+    const artifact = await artifactOf(context.runId, environment)
+    return artifact && { artifact, commit: COMMIT }
+  }
+
+  /**
+   * The run that is named, if it exists.
+   * @param {number} id
+   */
+  async function runOf(id) {
+    try {
+      return (await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: id })).data
+    } catch (error) {
+      if (/** @type {import('../lib/api.cjs').ApiError} */ (error).status !== 404) throw error
+      reasons.add(`run ${id} does not exist`)
+    }
+  }
+
+  /** @param {string} environment */
+  async function inNewestRun(environment) {
+    const found = []
+    for (const file of workflowsOf(environment)) {
+      const newest = await inNewestRunOf(file, environment)
+      if (newest) found.push(newest)
+    }
+    return found.sort((a, b) => b.artifact.workflow_run.id - a.artifact.workflow_run.id)[0]
+  }
+
+  /**
+   * @param {string} file
+   * @param {string} environment
+   */
+  async function inNewestRunOf(file, environment) {
+    const runs = pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file }, 'workflow_runs')
+    try {
+      for await (const candidate of runs) {
+        const { id, display_title } = candidate
+        const mayHoldIt = id !== context.runId && (PACKAGES === 'latest' || commits.titled(display_title) === COMMIT)
+        const found = mayHoldIt && await packageOf(candidate, environment)
+        if (found) return found
+      }
+    } catch (error) {
+      if (/** @type {import('../lib/api.cjs').ApiError} */ (error).status !== 404) throw error // 404: it has never run
+    }
+  }
+
+  /** @param {string} environment */
+  function workflowsOf(environment) {
+    return [`orchestrator-${environment}.yml`, `${PRODUCER}-${environment}.yml`]
+  }
+
+  /**
+   * The package in another run, if that run and the package can be believed.
+   * @param {any} other
+   * @param {string} environment
+   */
+  async function packageOf(other, environment) {
+    const file = other.path.replace(/@.*/, '').replace('.github/workflows/', '')
+    const commit = commits.titled(other.display_title)
+    /** @param {string} reason */
+    const refuse = reason => void reasons.add(`run ${other.id} ${reason}`)
+    if (!environments.flatMap(workflowsOf).includes(file)) return refuse(`is one of ${file}`)
+    if (!workflowsOf(environment).includes(file)) return
+    if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
+    // What is promoted has been tested.
+    if (environment !== environments[0] && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
+    if (!await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
+    const artifact = await artifactOf(other.id, environment)
+    if (!artifact) return
+    if (!await isOfItsBuild(artifact, other.id)) return refuse('holds one that its build did not upload')
+    return { artifact, commit }
+  }
+
+  /**
+   * Whether the job that builds the package, or brings it from another environment, uploaded it. A
+   * later job could have replaced it.
+   * @param {{created_at: string}} artifact
+   * @param {number} id
+   */
+  async function isOfItsBuild({ created_at }, id) {
+    const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: id, filter: 'all' }, 'jobs')
+    for await (const { name, started_at, completed_at } of jobs) {
+      const makesIt = name === 'Changes' || name.startsWith('build / ') || name.startsWith(`${PRODUCER}-build / `)
+      if (makesIt && started_at <= created_at && created_at <= completed_at) return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,66 @@
+"""Every script of a code type is clean on its own: shellcheck names the code type and the key."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import toolbox
+import yaml
+from pipeline.code_types import CodeType, load_code_types
+
+CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
+
+LINES = 90
+"""The longest that a command may be; longer ones nobody reads."""
+
+
+def run_steps(steps: str) -> Iterator[tuple[str, str]]:
+    """(name, script) of the steps that run one."""
+    for step in yaml.safe_load(steps or "[]"):
+        if "run" in step:
+            yield step["name"], step["run"]
+
+
+def scripts(code_type: CodeType) -> dict[str, str]:
+    """All shell of a code type, by the key in its file that holds it."""
+    found = {f"jobs.{name}": job.command for name, job in code_type.jobs.items()}
+    found |= {f"products.{name}": command for name, command in code_type.products.items()}
+    if code_type.publish:
+        found["publish"] = code_type.publish.command
+    steps = {f"tools.{name}": text for name, text in code_type.tools.items()}
+    steps |= {f"clouds.{name}": addition.steps for name, addition in code_type.clouds.items()}
+    if code_type.setup:
+        found["setup.script"] = f"set -u\n{code_type.setup.script}"
+        steps["setup.steps"] = code_type.setup.steps
+    for key, text in steps.items():
+        found |= {f"{key}, {name}": script for name, script in run_steps(text)}
+    return {key: script for key, script in found.items() if script}
+
+
+@pytest.mark.parametrize("name", [name for name in CODE_TYPES if name != "generic"])
+def test_shellcheck_finds_nothing(name: str, tmp_path: Path) -> None:
+    texts = scripts(CODE_TYPES[name])
+    assert texts
+    files = {}
+    for number, (key, script) in enumerate(texts.items()):
+        file = tmp_path / f"{number}.sh"
+        file.write_text(f"#!/bin/bash\nset -eo pipefail\n{script}\n", encoding="utf-8")
+        files[str(file)] = f"code_types/{name}.yml: {key}"
+    done = subprocess.run(
+        [toolbox.script("shellcheck"), "--norc", "--format=gcc", *files],
+        capture_output=True,
+        text=True,
+    )
+    said = done.stdout
+    for file, place in files.items():
+        said = said.replace(file, place)
+    assert (said.splitlines(), done.stderr, done.returncode) == ([], "", 0)
+
+
+@pytest.mark.parametrize("name", CODE_TYPES)
+def test_no_command_is_too_long_to_be_read(name: str) -> None:
+    lengths = {key: len(script.splitlines()) for key, script in scripts(CODE_TYPES[name]).items()}
+    assert {key: length for key, length in lengths.items() if length > LINES} == {}

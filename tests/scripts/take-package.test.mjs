@@ -1,0 +1,160 @@
+// take-package: which artifact is taken, and which are not believed.
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, beforeEach, test } from 'node:test'
+import { failure, fakeGitHub, paged, run } from './fake-github.mjs'
+
+const here = process.cwd()
+const there = mkdtempSync(path.join(tmpdir(), 'take-package-'))
+after(() => {
+  process.chdir(here)
+  rmSync(there, { recursive: true })
+})
+beforeEach(() => process.chdir(there))
+
+const [A, B, OTHER] = ['a', 'b', 'd'].map(digit => digit.repeat(40))
+const DIGEST = 'e'.repeat(64)
+const [THIS, TEST, PRD, ALONE] = [100, 20, 30, 40]
+const env = { PRODUCER: 'python', ENVIRONMENTS: 'prd test', COMMIT: A, REFS: '^refs/heads/main$', PACKAGES: 'same-commit' }
+const API = 'GET /repos/{owner}/{repo}'
+
+const oneRun = (id, file, more) => ({
+  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_sha: A, head_repository: { id: 1 }, conclusion: 'success', ...more,
+})
+const artifact = (id, run, name, more) => ({ id, name, expired: false, created_at: '2026-11-01T10:05:00Z', workflow_run: { id: run }, ...more })
+const job = (name, more) => ({ name, started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
+
+/** Takes the package; `main` has A, then B. Gives outputs, log and the calls. */
+async function take({ runs = [], artifacts = [], jobs = {} }, more = {}) {
+  const byFile = parameters => {
+    const found = runs.filter(({ path }) => path.split('@')[0].endsWith(`/${parameters.workflow_id}`))
+    return found.length ? paged(found, 'workflow_runs')(parameters) : failure(404)
+  }
+  const github = fakeGitHub({
+    [`${API}/git/matching-refs/{ref}`]: [[{ ref: 'refs/heads/main', object: { sha: B } }]],
+    [`${API}/compare/{basehead}`]: ({ basehead }) => ({ status: basehead.startsWith(OTHER) ? 'diverged' : 'ahead' }),
+    [`${API}/actions/workflows/{workflow_id}/runs`]: byFile,
+    [`${API}/actions/runs/{run_id}`]: ({ run_id }) => runs.find(({ id }) => id === run_id) ?? failure(404),
+    [`${API}/actions/runs/{run_id}/artifacts`]: parameters =>
+      paged(artifacts.filter(({ name, workflow_run }) => name === parameters.name && workflow_run.id === parameters.run_id), 'artifacts')(parameters),
+    [`${API}/actions/runs/{run_id}/jobs`]: parameters => paged(jobs[parameters.run_id] ?? [job('python-build / Check and build')], 'jobs')(parameters),
+  })
+  const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' } }, runId: THIS }
+  const { log, outputs } = await run('take-package/find.cjs', { env: { ...env, ...more }, github, context })
+  return { log, outputs, github }
+}
+const inRun = (id, digest) => JSON.stringify({ python: { run: id, digest } })
+const test20 = { runs: [oneRun(TEST, 'orchestrator-test.yml')], artifacts: [artifact(2, TEST, 'python-package-test')] }
+const of20 = { artifact: 2, name: 'python-package-test', run: TEST, commit: A, digest: '' }
+
+test('the package of this run, by the digest that its build left', async () => {
+  const artifacts = [artifact(1, THIS, 'python-package-prd'), artifact(3, THIS, 'python-package-prd'), artifact(4, 50, 'python-package-prd')]
+  const { log, outputs, github } = await take({ artifacts }, { PACKAGES: inRun(THIS, DIGEST) })
+  assert.deepEqual([log, outputs], [[], { artifact: 3, name: 'python-package-prd', run: THIS, commit: A, digest: DIGEST }])
+  assert.equal(github.calls.length, 1)
+})
+
+for (const [name, PACKAGES] of [['its id', `${TEST}`], ['JSON', inRun(TEST)], ['JSON with an empty digest', inRun(TEST, '')]]) {
+  test(`the package of the run before, by ${name}`, async () => {
+    assert.deepEqual((await take(test20, { PACKAGES })).outputs, of20)
+  })
+}
+
+test('the package of another run, with its digest', async () => {
+  assert.deepEqual((await take(test20, { PACKAGES: inRun(TEST, DIGEST) })).outputs, { ...of20, digest: DIGEST })
+})
+
+for (const name of ['Changes', 'build / Check and build', 'python-build / Check and build']) {
+  test(`uploaded by ${name}`, async () => {
+    const { outputs, github } = await take({ ...test20, jobs: { [TEST]: [job('terraform-build / Check and build'), job(name)] } })
+    assert.deepEqual(outputs, of20)
+    assert.equal(github.calls.find(({ route }) => route.endsWith('/jobs')).parameters.filter, 'all')
+  })
+}
+
+const two = {
+  runs: [oneRun(ALONE, 'python-prd.yml@refs/heads/main'), oneRun(PRD, 'orchestrator-prd.yml', { conclusion: 'failure' }), ...test20.runs],
+  artifacts: [artifact(4, ALONE, 'python-package-prd'), artifact(3, PRD, 'python-package-prd'), ...test20.artifacts],
+}
+test('of the same commit: the newest of the environment itself', async () => {
+  assert.equal((await take(two)).outputs.run, ALONE)
+})
+
+test('of the same commit: not one of another commit, and not one of this run', async () => {
+  const runs = [oneRun(THIS, 'orchestrator-prd.yml'), oneRun(ALONE, 'python-prd.yml', { display_title: `Deploy ${B} to prd` }), ...two.runs.slice(1)]
+  const artifacts = [artifact(9, THIS, 'python-package-prd'), ...two.artifacts]
+  assert.equal((await take({ runs, artifacts })).outputs.run, PRD)
+})
+
+test('the latest, of whatever commit of the environment', async () => {
+  const runs = [
+    oneRun(60, 'python-prd.yml', { display_title: `Deploy ${OTHER} to prd` }), oneRun(50, 'python-prd.yml', { display_title: 'Fix' }),
+    oneRun(ALONE, 'python-prd.yml', { display_title: `Deploy ${B} to prd` }), ...two.runs.slice(1),
+  ]
+  const artifacts = [artifact(6, 60, 'python-package-prd'), artifact(5, 50, 'python-package-prd'), ...two.artifacts]
+  const { outputs } = await take({ runs, artifacts }, { PACKAGES: 'latest' })
+  assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
+})
+
+test('a folder of that name that was checked out makes way', async () => {
+  mkdirSync('.packages/python', { recursive: true })
+  writeFileSync('.packages/python/old', '')
+  await take(test20)
+  assert.deepEqual([existsSync('.packages/python'), existsSync('.packages')], [false, true])
+})
+
+const start = `: start orchestrator-test.yml with commit ${A}, which builds it`
+for (const [name, given, PACKAGES, expected] of [
+  ['none', {}, 'same-commit', `python-package-prd or python-package-test, is not in any run for ${A}${start}`],
+  ['none, of any commit', {}, 'latest', `is not in any run${start}`],
+  ['a run that does not exist', {}, '20', `is not in run 20 (run 20 does not exist)${start}`],
+  ['a run of another workflow', { ...test20, runs: [oneRun(TEST, 'attack.yml')] }, '20', `is not in run 20 (run 20 is one of attack.yml)${start}`],
+  ['a run of another commit', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { display_title: `Deploy ${B} to test` })] }, '20', `(run 20 is one for ${B})`],
+  ['a run without a commit', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { display_title: `Merge ${A}` })] }, '20', '(run 20 is one for no commit)'],
+  ['a run that failed', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { conclusion: 'failure' })] }, '20', '(run 20 ended with failure)'],
+  ['a run of a feature branch', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { head_sha: OTHER })] }, '20', `(run 20 ran the workflows of ${OTHER}, which nobody has reviewed)`],
+  ['a run of a fork', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { head_repository: { id: 2 } })] }, 'same-commit', 'which nobody has reviewed)'],
+  ['a package that has expired', { ...test20, artifacts: [artifact(2, TEST, 'python-package-test', { expired: true })] }, '20', '(run 20: it has expired)'],
+  ['a run without the package', { ...test20, artifacts: [] }, '20', `is not in run 20${start}`],
+  ['a package that a later job has replaced', { ...test20, artifacts: [...test20.artifacts, artifact(3, TEST, 'python-package-test', { created_at: '2026-11-01T10:05:01Z' })] }, '20', '(run 20 holds one that its build did not upload)'],
+  ['a package replaced between two attempts', { ...test20, jobs: { [TEST]: [job('build / Build', { completed_at: '2026-11-01T10:04:00Z' }), job('build / Build', { started_at: '2026-11-01T10:06:00Z', completed_at: '2026-11-01T10:07:00Z' })] } }, '20', 'did not upload)'],
+  ['a package whose build goes on', { ...test20, jobs: { [TEST]: [job('build / Build', { completed_at: null })] } }, '20', 'did not upload)'],
+  ['one of this run that is gone', {}, inRun(THIS, DIGEST), `is not in run 100: re-run all jobs`],
+  ['one of this run that has expired', { artifacts: [artifact(1, THIS, 'python-package-prd', { expired: true })] }, inRun(THIS, DIGEST), `is not in run 100 (run 100: it has expired): re-run all jobs`],
+  ['one of this run without a digest', {}, inRun(THIS), 'The build of python in this run left no digest, so its package cannot be verified: re-run all jobs'],
+  ['one of this run by its id alone', {}, `${THIS}`, 'left no digest'],
+  ...['newest', '', '0', '{}', '{', 'null', '"x"', '1.5', '{"python": {"run": "20"}}', '{"python": null}', '{"python": {"run": 20, "digest": "x"}}'].map(PACKAGES => [
+    `packages: ${PACKAGES}`, {}, PACKAGES, `The input packages, ${PACKAGES}, does not say which package of python to take: give same-commit, latest, the id`,
+  ]),
+]) {
+  test(`refuses ${name}`, async () => {
+    const { log, outputs } = await take(given, { PACKAGES })
+    assert.equal(log.length, 1)
+    assert.match(log[0], /^failed: [^\n]*$/)
+    assert.ok(log[0].includes(expected), log[0])
+    assert.deepEqual(outputs, {})
+  })
+}
+
+test('names only a few of many reasons', async () => {
+  const runs = Array.from({ length: 9 }, (_, index) => oneRun(index + 1, 'orchestrator-test.yml', { conclusion: 'failure' }))
+  assert.match((await take({ runs })).log[0], /\(run 1 ended with failure; run 2 ended with failure; run 3 ended with failure\)/)
+})
+
+for (const PRODUCER of ['../python', '..', 'a/b', '', 'a b', 'a\nb']) {
+  test(`refuses the producer ${JSON.stringify(PRODUCER)}`, async () => {
+    const { log, github } = await take(test20, { PRODUCER })
+    assert.match(log.join('\n'), /^failed: The input producer, "[^\n]*", is no component's name: give one$/)
+    assert.equal(github.calls.length, 0)
+  })
+}
+
+for (const [name, PACKAGES, route] of [['a list', 'same-commit', '/actions/workflows/{workflow_id}/runs'], ['a run', '20', '/actions/runs/{run_id}']]) {
+  test(`${name} that cannot be read is no list without the package`, async () => {
+    const github = fakeGitHub({ [`${API}${route}`]: failure(403) })
+    const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1 } }, runId: THIS }
+    await assert.rejects(run('take-package/find.cjs', { env: { ...env, PACKAGES }, github, context }), { status: 403 })
+  })
+}

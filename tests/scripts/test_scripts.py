@@ -1,0 +1,143 @@
+"""The scripts of actions: their unit tests reach every branch, and the linters are silent.
+
+Each checker is also shown a bad sample, so that its silence means something.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import toolbox
+import yaml
+
+HERE = Path(__file__).parent
+ACTIONS = toolbox.ROOT / "template" / ".github" / "actions"
+CJS, SH, YML = (sorted(ACTIONS.glob(f"*/*.{ending}")) for ending in ("cjs", "sh", "yml"))
+BIN = toolbox.NODE_PACKAGES / "node_modules" / ".bin"
+
+
+def said(*command: str | Path, cwd: Path = toolbox.ROOT) -> str:
+    """What a checker says; empty when it has nothing to say and ends with 0."""
+    path = f"{toolbox.NODE.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    text = done.stdout + done.stderr
+    assert done.returncode or not text.strip(), f"ended with 0, and said:\n{text}"
+    return text or f"ended with {done.returncode}" * bool(done.returncode)
+
+
+def eslint(*files: Path, folder: Path = toolbox.ROOT) -> str:
+    return said(BIN / "eslint", "--config", HERE / "eslint.config.mjs", *files, cwd=folder)
+
+
+def tsc(project: Path) -> str:
+    return said(BIN / "tsc", "--project", project)
+
+
+def shellcheck(*files: Path) -> str:
+    options = ("--norc", "--severity=style", "--external-sources", "--source-path=SCRIPTDIR")
+    return said(toolbox.script("shellcheck"), *options, *files)
+
+
+def unreached(tests: list[Path], folder: Path, tmp_path: Path) -> dict[Path, list[str]]:
+    """Runs tests; for each script that they load, its branches, functions and lines not reached."""
+    report = tmp_path / "coverage.lcov"
+    done = subprocess.run(
+        [
+            *(str(toolbox.NODE), "--test", "--experimental-test-coverage"),
+            *(f"--test-coverage-include={path}**/*.cjs" for path in ("", "**/.github/")),
+            *("--test-reporter=lcov", f"--test-reporter-destination={report}"),
+            *("--test-reporter=spec", "--test-reporter-destination=stdout"),
+            *(str(test) for test in tests),
+        ],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout[done.stdout.find("failing tests:") :] + done.stderr
+    found = {}
+    for part in report.read_text(encoding="utf-8").split("end_of_record\n")[:-1]:
+        file = folder / re.findall(r"^SF:(.*)$", part, re.MULTILINE)[0]
+        found[file] = re.findall(r"^(?:DA:.*,0|BRDA:.*,0|FNDA:0,.*)$", part, re.MULTILINE)
+    return found
+
+
+def test_the_tests_of_scripts_reach_every_branch(tmp_path: Path) -> None:
+    found = unreached(sorted(HERE.glob("*.test.mjs")), toolbox.ROOT, tmp_path)
+    assert found == {script: [] for script in CJS}
+
+
+def test_a_branch_that_is_not_reached_is_found(tmp_path: Path) -> None:
+    (tmp_path / "x.cjs").write_text("module.exports = n => {\n  if (n) return 'a'\n}\n")
+    test = tmp_path / "x.test.mjs"
+    test.write_text("import x from './x.cjs'\nx(0)\n")
+    assert unreached([test], tmp_path, tmp_path)[tmp_path / "x.cjs"] == ["BRDA:2,2,0,0"]
+
+
+def test_eslint_is_silent() -> None:
+    assert eslint(*CJS, *HERE.glob("*.mjs")) == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("no-undef", "module.exports = () => nowhere()"),
+        ("no-unused-vars", "const unused = 1"),
+        ("no-shadow", "module.exports = a => a.map(a => a)"),
+        ("require-await", "module.exports = async () => 1"),
+        ("max-lines", "\n".join(["require('node:fs')"] * 301)),
+    ],
+)
+def test_eslint_finds(tmp_path: Path, rule: str, text: str) -> None:
+    (tmp_path / "bad.cjs").write_text(f"{text}\n")
+    assert re.findall(r"error .* (\S+)$", eslint(Path("bad.cjs"), folder=tmp_path), re.M) == [rule]
+
+
+def test_the_types_fit() -> None:
+    assert [script for script in CJS if not script.read_text().startswith("// @ts-check\n")] == []
+    assert tsc(HERE / "tsconfig.json") == ""
+
+
+def test_a_type_that_does_not_fit_is_found(tmp_path: Path) -> None:
+    (tmp_path / "bad.cjs").write_text("/** @param {string} a */\nmodule.exports = a => a.size\n")
+    (tmp_path / "tsconfig.json").write_text(
+        f'{{"extends": "{(HERE / "tsconfig.json").as_posix()}", "include": ["bad.cjs"]}}'
+    )
+    assert "bad.cjs(2,25): error TS2339" in tsc(tmp_path / "tsconfig.json")
+
+
+def test_shellcheck_is_silent() -> None:
+    assert shellcheck(*SH) == ""
+
+
+def test_shellcheck_finds_an_unquoted_variable(tmp_path: Path) -> None:
+    (tmp_path / "bad.sh").write_text('#!/usr/bin/env bash\nrm -rf $1 "$2"\n')
+    assert "SC2086" in shellcheck(tmp_path / "bad.sh")
+
+
+@pytest.mark.parametrize("action", YML, ids=lambda action: str(action.parent.name))
+def test_an_action_gives_its_scripts_what_they_read(action: Path) -> None:
+    """Every script of the action is there, and every variable it reads is set by a step."""
+    text = action.read_text(encoding="utf-8")
+    steps = yaml.safe_load(text)["runs"]["steps"]
+    given = {name for step in steps for name in step.get("env", {})}
+    called = set(re.findall(r"GITHUB_ACTION_PATH\}?/([\w.-]+)", text))
+    scripts = [script for script in CJS + SH if script.parent == action.parent]
+    assert called <= {script.name for script in scripts}
+    for script in scripts:
+        source = script.read_text(encoding="utf-8")
+        destructured = "".join(re.findall(r"\{([^}]*)\} = process\.env", source))
+        read = set(re.findall(r"\b[A-Z][A-Z_]+\b", destructured))
+        read |= set(re.findall(r"\bprocess\.env\.(\w+)", source))
+        if script.suffix == ".sh":
+            read = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", source)) - {"PWD"}
+        assert {name for name in read - given if not name.startswith("GITHUB_")} == set()
