@@ -577,6 +577,8 @@ def test_artifacts_pass_between_jobs_and_runs_without_modes_and_hidden_files(mak
         "visible": {"run.sh": b"one\n", "with space/sub file": b"three\n"},
         "one": {"more": b"more\n"},
     }
+    days = {artifact.name: artifact.retention_days for artifact in run.artifact_store.values()}
+    assert days == {"all": None, "visible": 7, "one": None}
     assert "(409) Conflict: an artifact with this name already exists" in run.job("again").errors[0]
     assert "No files were found" in run.job("nothing").errors[0]
 

@@ -381,7 +381,7 @@ def _job(
 ) -> JobDefaults:
     check_command(settings.get("command", ""), f"{place}.command")
     return JobDefaults(
-        name=settings.get("name", job.capitalize()),
+        name=settings.get("name", "Security scan" if job == "security" else job.capitalize()),
         command=_with_functions(settings.get("command", ""), functions),
         tools=tuple(settings.get("tools", [])),
         secrets=settings.get("secrets", False),

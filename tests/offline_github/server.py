@@ -512,6 +512,9 @@ def twirp(session: Session, method: str, body: dict[str, Any]) -> Answer:
                 message = "an artifact with this name already exists on the workflow run"
                 return Answer(409, {"code": "already_exists", "msg": message})
             artifact = github.new_artifact(session.run, body["name"])
+            if expires := body.get("expires_at"):
+                left = _moment(expires) - datetime.datetime.now(datetime.UTC)
+                artifact.retention_days = round(left / datetime.timedelta(days=1))
             return Answer(200, {"ok": True, "signed_upload_url": blob_url(github, artifact)})
         case "FinalizeArtifact":
             named[0].final = True

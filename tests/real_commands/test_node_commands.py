@@ -1,12 +1,13 @@
 """The Node.js code type: its set-up and commands, with recorded tools and with the real npm.
 
-Which package manager, from where, is read by the set-up step; so each test runs that first, as a
-generated job does. pnpm and Yarn are real with REAL_TOOLS=1, which brings them from npm.
+Which package manager, from where, is found by the script of the set-up, which runs before each
+command, as in a generated job. REAL_TOOLS=1 brings real pnpm and Yarn from npm.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -35,8 +36,8 @@ ANSWERS: dict[str, Any] = {
 }
 
 CODE_TYPE = yaml.safe_load((toolbox.ROOT / "code_types/node.yml").read_text(encoding="utf-8"))
-READ = yaml.safe_load(CODE_TYPE["tools"]["project"])[0]["run"]
-SET_UP = yaml.safe_load(CODE_TYPE["tools"]["node"])[1]["run"]
+INSTALLS = yaml.safe_load(CODE_TYPE["setup"]["steps"])[1]["run"]
+"""What the set-up installs the package manager with."""
 
 NPM = toolbox.NODE.parent.parent / "lib/node_modules/npm/bin"
 real_tools = pytest.mark.skipif(
@@ -49,11 +50,10 @@ def manifest(**keys: Any) -> str:
 
 
 class Machine:
-    """A runner with Node.js, on which a component's set-up is run before each of its jobs."""
+    """A runner with Node.js."""
 
     def __init__(self, runner: Runner, stubs: bool) -> None:
-        own = {"read": Step(READ, {}), "set-up": Step(SET_UP, {})}
-        own["publish"] = Step(CODE_TYPE["publish"]["command"], {"ENVIRONMENT": "prd"})
+        own = {"installs": Step(INSTALLS), "publish": Step(CODE_TYPE["publish"]["command"])}
         self.runner = Runner(runner.folder / "node", {**runner.steps, **own})
         tools = self.runner.tools
         (tools / "node").symlink_to(toolbox.NODE)
@@ -81,24 +81,15 @@ class Machine:
         (tools / "npm").chmod(0o755)
 
     def read(self, project: Path, root: Path | None = None) -> dict[str, str]:
-        """What the set-up step finds."""
-        file = self.runner.folder / "output"
-        file.unlink(missing_ok=True)
-        where = {"GITHUB_OUTPUT": str(file), "GITHUB_WORKSPACE": str(root or project.parent)}
-        outcome = self.runner.run("read", project, **where)
+        """What the script of the set-up finds."""
+        where = str(root or project.parent)
+        outcome = self.runner.run("app/setup", project, GITHUB_WORKSPACE=where)
         assert outcome.code == 0, outcome.output
-        lines = file.read_text(encoding="utf-8").splitlines()
-        return dict(line.split("=", 1) for line in lines)
+        return dict(outcome.said)
 
     def run(self, job: str, project: Path, root: Path | None = None, **variables: str) -> Outcome:
-        """A job's command, with what the set-up has found."""
-        found = self.read(project, root)
-        given = {
-            "PROJECT_ROOT": found["root"],
-            "PACKAGE_MANAGER": found["manager"],
-            "INSTALL": found["install"],
-        }
-        return self.runner.run(job, project, **{**given, **variables})
+        where = str(root or project.parent)
+        return self.runner.run(job, project, GITHUB_WORKSPACE=where, **variables)
 
     @property
     def lines(self) -> list[str]:
@@ -153,7 +144,15 @@ NODE_22 = manifest(engines={"node": "22"})
         ),
         (
             {"app/package.json": manifest(packageManager="npm@10.1.0+sha512.abc")},
-            {"package": "npm@10.1.0"},
+            {"package": "npm@10.1.0", "hash": "sha512.abc"},
+        ),
+        (
+            {"app/package.json": manifest(packageManager="yarn@4.9.2+sha224.abc")},
+            {
+                "install": INSTALL["berry"],
+                "package": "@yarnpkg/cli-dist@4.9.2",
+                "hash": "sha224.abc",
+            },
         ),
         # The nearest lock file, and what is said where it lies.
         (
@@ -175,7 +174,8 @@ def test_what_the_project_asks_for(
     root = write(tmp_path / "repository", {"app/package.json": manifest(), **files})
     output = machine.read(root / "app", root)
     output["root"] = output["root"].removeprefix(str(root))
-    usual = {"root": "/app", "package": "", "install": "npm install", "version-file": ""}
+    usual = {"root": "/app", "package": "", "hash": "", "version-file": ""}
+    usual |= {"install": "npm install"}
     expected = {**usual, **found}
     assert output == {**expected, "manager": expected["install"].split()[0]}
 
@@ -188,9 +188,50 @@ def test_nothing_above_the_repository_counts(machine: Machine, tmp_path: Path) -
     assert found["package"] == found["version-file"] == ""
 
 
-def test_the_package_manager(machine: Machine, tmp_path: Path) -> None:
-    assert machine.runner.run("set-up", tmp_path, PACKAGE="pnpm@9.0.0").code == 0
-    assert machine.lines == ["npm install --global pnpm@9.0.0"]
+def install(
+    machine: Machine, project: Path, package: str, value: str = "", **variables: str
+) -> Outcome:
+    return machine.runner.run("installs", project, PACKAGE=package, HASH=value, **variables)
+
+
+@pytest.mark.parametrize("name", ["pnpm", "@yarnpkg/cli-dist"])
+def test_the_package_manager_is_the_one_with_that_hash(
+    machine: Machine, tmp_path: Path, name: str
+) -> None:
+    """Of the archive; of newer versions of Yarn it is that of one file, as Corepack has it."""
+    content = archive(name, {"bin/yarn.js": "yarn"})
+    (tmp_path / "archive.tgz").write_bytes(content)
+    # Packs what lies there, as npm does: a name is all that it says.
+    npm, stub = machine.runner.tools / "npm", machine.runner.tools / "stub/npm"
+    stub.parent.mkdir()
+    npm.rename(stub)
+    packs = f'cp {tmp_path}/archive.tgz "$4/manager-9.0.0.tgz"; echo manager-9.0.0.tgz'
+    write(npm.parent, {"npm": f'#!/bin/bash\nif [ "$1" = pack ]; then {packs}; fi\n{stub} "$@"\n'})
+    npm.chmod(0o755)
+    project = write(tmp_path / "app", {"package.json": manifest()})
+    package = f"{name}@9.0.0"
+
+    hashed = b"yarn" if name.startswith("@") else content
+    for algorithm in ("", "sha1", "sha224", "sha512"):
+        value = f"{algorithm}.{hashlib.new(algorithm, hashed).hexdigest()}" if algorithm else ""
+        assert install(machine, project, package, value).code == 0, algorithm
+    temporary = machine.runner.folder / "temp-installs"
+    assert (
+        machine.lines
+        == [
+            f"npm pack --silent --pack-destination {temporary} {package}",
+            f"npm install --global {temporary}/manager-9.0.0.tgz",
+        ]
+        * 4
+    )
+
+    for wrong in (f"sha224.{'0' * 56}", f"sha1.{'0' * 40}", "sha224.", "sha999.abc"):
+        outcome = install(machine, project, package, wrong)
+        error = f"::error title=Package manager::{package} is not what packageManager in "
+        assert outcome.code == 1 and error in outcome.output, wrong
+    assert sum("--global" in line for line in machine.lines) == 4
+    assert install(machine, project, package, STUB_FAILS="npm pack").code == 1
+    assert [file.name for file in project.iterdir()] == ["package.json"]
 
 
 # Lint and test ---------------------------------------------------------------------------------
@@ -209,6 +250,32 @@ def test_the_projects_scripts(machine: Machine, tmp_path: Path, manager: str, jo
     assert outcome.code == 0 and outcome.notices == [], outcome.output
     command = INSTALL[manager].split()[0]
     assert machine.lines == [INSTALL[manager], f"{command} run {job}"]
+
+
+def test_a_whole_build_installs_once(machine: Machine, tmp_path: Path) -> None:
+    machine.runner.record("docker")
+    project = project_of("npm", tmp_path / "site")
+    outcomes = machine.runner.build("site", project)
+    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
+    npm = [line for line in machine.lines if line.startswith("npm")]
+    assert npm == ["npm ci", "npm run lint", "npm run test", "npm run build"]
+    # Each works alone as well.
+    for job in ("lint", "test", "build"):
+        assert machine.run(f"site/{job}", project).code == 0
+    assert machine.lines.count("npm ci") == 4
+
+
+@pytest.mark.parametrize("manager", ["npm", "pnpm", "yarn", "berry"])
+def test_a_lambda_zip_has_plain_folders(machine: Machine, tmp_path: Path, manager: str) -> None:
+    """What the tests ran with may be links, which it cannot hold; what they left is not in it."""
+    machine.runner.record("docker")
+    left = {"node_modules/of/tests.js": "", "coverage/index.html": ""}
+    project = write(project_of(manager, tmp_path / "app"), left)
+    outcomes = machine.runner.build("app", project)
+    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
+    assert machine.lines.count(INSTALL[manager]) == (1 if manager == "npm" else 2)
+    kept = {"node_modules/of/tests.js"} if manager == "npm" else set()
+    assert names(project / "lambda-package.zip") == {"package.json"} | kept
 
 
 @pytest.mark.parametrize(("job", "failing"), [("lint", "npm run"), ("test", "npm ci")])
@@ -436,8 +503,9 @@ def test_a_build_that_fails(machine: Machine, tmp_path: Path) -> None:
 
 def test_a_package_for_npm(machine: Machine, tmp_path: Path) -> None:
     machine.packs()
-    project = installed(sample(tmp_path / "lib", scripts=SCRIPTS, files=["dist"]))
-    write(project, {"package.tgz": "of another time", "dist/index.js": ""})
+    project = installed(sample(tmp_path / "lib", scripts=SCRIPTS, files=["dist", "coverage"]))
+    left = {"package.tgz": "of another time", "coverage/index.html": "", "dist/index.js": ""}
+    write(project, left)
     outcome = machine.run("lib/build", project)
     assert outcome.code == 0, outcome.output
     assert machine.lines == ["npm ci", "npm run build"]
@@ -578,7 +646,7 @@ def test_real_package_managers(real: Machine, tmp_path: Path, package: str) -> N
     trusted = {k: v for k, v in os.environ.items() if k == "NODE_EXTRA_CA_CERTS"}
     real.runner.environment.update(trusted)
     installed = package.replace("yarn@4", "@yarnpkg/cli-dist@4")
-    assert real.runner.run("set-up", tmp_path, PACKAGE=installed).code == 0
+    assert install(real, tmp_path, installed).code == 0
     for tool in (tmp_path / "global" / "bin").iterdir():
         (real.runner.tools / tool.name).symlink_to(tool.resolve())
     scripts = {"build": "mkdir -p dist && cp index.js dist", "test": "ls node_modules/left-pad"}
@@ -619,3 +687,26 @@ def test_real_package_managers(real: Machine, tmp_path: Path, package: str) -> N
     write(folders[1], {"package.json": other})
     outcome = real.run("app/test", folders[1])
     assert outcome.code != 0, "a lock file that does not fit is not written again"
+
+
+# As Corepack writes them into package.json, in published repositories.
+COREPACKS = {
+    "pnpm@10.12.1": "f0dda8580f0ee9481c5c79a1d927b9164f2c478e90992ad268bbb2465a736984"
+    "391d6333d2c327913578b2804af33474ca554ba29c04a8b13060a717675ae3ac",
+    "@yarnpkg/cli-dist@4.9.2": "1fc009bc09d13cfd0e19efa44cbfc2b9cf6ca61482725eb35bbc5e257e093ebf"
+    "4130db6dfe15d604ff4b79efd8e1e8e99b25fa7d0a6197c9f9826358d4d65c3c",
+}
+
+
+@real_tools
+@pytest.mark.parametrize("package", COREPACKS)
+def test_the_hash_is_the_one_that_corepack_writes(
+    real: Machine, tmp_path: Path, package: str
+) -> None:
+    real.runner.environment["npm_config_prefix"] = str(tmp_path / "global")
+    trusted = {k: v for k, v in os.environ.items() if k == "NODE_EXTRA_CA_CERTS"}
+    real.runner.environment.update(trusted)
+    outcome = install(real, tmp_path, package, f"sha512.{COREPACKS[package]}")
+    assert outcome.code == 0, outcome.output
+    outcome = install(real, tmp_path, package, f"sha512.{COREPACKS[package][::-1]}")
+    assert outcome.code == 1 and "its hash is another" in outcome.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Collection, Mapping
@@ -91,6 +92,26 @@ def generic(names: list[str], **settings: Any) -> dict[str, Any]:
     }
 
 
+DIAMOND = ["alone", "base", "left", "right", "top"]
+"""`left` waits for `base`, and takes nothing of it:
+
+    alone
+    base -> left  -> top
+         -> right ->
+"""
+
+
+def diamond(**answers: Any) -> dict[str, Any]:
+    """The answers for a diamond of components, and one beside it."""
+    right = {"name": "package.txt", "to": "parts/right/base.txt"}
+    edges = [
+        {"code_type": "left", "depends_on": "base", "artifacts": []},
+        {"code_type": "right", "depends_on": "base", "artifacts": [right]},
+        {"code_type": "top", "depends_on": ["left", "right"]},
+    ]
+    return {"components": generic(DIAMOND), "dependency_map": edges, **answers}
+
+
 def folders(names: list[str]) -> dict[str, str]:
     """A file in each component's folder, so that git keeps it."""
     return {f"parts/{name}/README.md": f"{name}\n" for name in names}
@@ -148,6 +169,12 @@ def built_by(github: OfflineGitHub, run: Run, key: str) -> Run:
 def zip_names(data: bytes) -> set[str]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name for name in archive.namelist() if not name.endswith("/")}
+
+
+def rows(run: Run) -> list[tuple[str, str]]:
+    """(component, result) of the table in the run's summary."""
+    summary = run.job("deployment-summary").summary
+    return re.findall(r"^\| (\S+) \| \S+ (\w+) \| \[open\]", summary, re.MULTILINE)
 
 
 def failed(run: Run) -> set[str]:

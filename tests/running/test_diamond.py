@@ -1,80 +1,54 @@
-"""A diamond of components: base, then left and right at once, then top."""
+"""A diamond of components: all is built, then it is deployed in order."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
-import pytest
-from offline_github import OfflineGitHub, Run
-from pipelines import deployments, failed, folders, generic, skipped, start, with_commands
-
-NAMES = ["base", "left", "right", "top"]
-ANSWERS = {
-    "components": generic(NAMES),
-    "dependency_map": [
-        {"code_type": "left", "depends_on": "base"},
-        {
-            "code_type": "right",
-            "depends_on": "base",
-            "artifacts": [{"name": "package.txt", "to": "parts/right/base.txt"}],
-        },
-        {"code_type": "top", "depends_on": ["left", "right"]},
-    ],
-}
+from pipelines import DIAMOND, deployments, diamond, folders, rows, start, with_commands
 
 
-@pytest.fixture
-def github(template: Path, tmp_path: Path) -> OfflineGitHub:
-    github = with_commands(start(template, tmp_path, ANSWERS, folders(NAMES)))
+def test_all_is_built_and_then_deployed_in_order(template: Path, tmp_path: Path) -> None:
+    github = with_commands(start(template, tmp_path, diamond(), folders(DIAMOND)))
     github.tools.watch(["base.txt", "package.txt"], [])
-    return github
-
-
-def pushed(github: OfflineGitHub) -> Run:
     [run] = github.push("develop")
-    return run
+    expected = {"changes", "deployment-summary"}
+    for build, deploy in ((f"{name}-build", f"{name}-dev") for name in DIAMOND):
+        expected |= {build, f"{build} / build", deploy, f"{deploy} / deploy"}
+    assert run.results == dict.fromkeys(expected, "success")
+    assert run.concurrency == "orchestrator-dev"
 
-
-def test_deploys_in_the_order_of_the_graph(github: OfflineGitHub) -> None:
-    run = pushed(github)
-    assert set(run.results.values()) == {"success"}
+    # A build waits for those whose packages it takes, a deployment also for those it comes after.
+    place = {key: number for number, key in enumerate(run.order)}
+    for producer, consumer in (("base", "right"), ("left", "top"), ("right", "top")):
+        assert place[f"{producer}-build / build"] < place[f"{consumer}-build / build"]
     order = deployments(github, "ship")
-    assert order[0] == "base" and order[-1] == "top" and set(order[1:3]) == {"left", "right"}
-    # Nothing of a component starts before all it depends on has been deployed.
-    first = {name: min(i for i, key in enumerate(run.order) if key.startswith(f"{name}-dev /"))
-             for name in NAMES}  # fmt: skip
-    deployed = {name: run.order.index(f"{name}-dev / deploy") for name in NAMES}
-    assert deployed["base"] < min(first["left"], first["right"])
-    assert max(deployed["left"], deployed["right"]) < first["top"]
+    assert sorted(order) == DIAMOND
+    assert order.index("base") < min(order.index("left"), order.index("right"))
+    assert order.index("top") > max(order.index("left"), order.index("right"))
 
+    # Packages arrive where they are wanted, and the same ones at the checks and the deployment.
+    text = {name: f"{name} of {run.head_sha}\n".encode() for name in DIAMOND}
+    packages = {name: files["package.txt"] for name, files in run.artifacts.items()}
+    assert packages == {f"{name}-package-dev": text[name] for name in DIAMOND}
+    digests = {name: hashlib.sha256(text[name]).hexdigest() for name in DIAMOND}
+    ships = {c.arguments[0]: c for c in github.commands("ship")}
+    own = {name: {"package.txt": digests[name]} for name in DIAMOND}
+    placed = {**own, "right": {**own["right"], "base.txt": digests["base"]}}
+    assert {name: c.files for name, c in ships.items()} == placed
+    checks = github.commands("check", "^right-build")
+    assert [c.arguments for c in checks] == [[n, "right"] for n in ("lint", "test", "security")]
+    assert all(c.files == {"base.txt": digests["base"]} for c in checks)
+    for name, producers in (("left", []), ("right", ["base"]), ("top", ["left", "right"])):
+        folder = f"{ships[name].workspace}/.packages"
+        given = {k: v for k, v in ships[name].environment.items() if k.endswith("_PACKAGE")}
+        assert given == {f"{p.upper()}_PACKAGE": f"{folder}/{p}" for p in producers}
 
-def test_packages_arrive_where_they_are_wanted(github: OfflineGitHub) -> None:
-    run = pushed(github)
-    packages = {name: run.artifacts[f"{name}-package-dev"]["package.txt"] for name in NAMES}
-    assert packages == {name: f"{name} of {run.head_sha}\n".encode() for name in NAMES}
-    ships = {command.arguments[0]: command for command in github.commands("ship")}
-    assert set(ships["right"].files) == {"base.txt", "package.txt"}
-    assert set(ships["left"].files) == {"package.txt"}
-    folder = ships["left"].environment["BASE_PACKAGE"]
-    assert folder == f"{ships['left'].workspace}/.packages/base"
-    both = {"LEFT_PACKAGE", "RIGHT_PACKAGE"}
-    assert both == {name for name in ships["top"].environment if name.endswith("_PACKAGE")}
-
-
-def test_a_failing_check_stops_only_what_depends_on_it(github: OfflineGitHub) -> None:
-    github.fail_tool("check", "security left")
-    run = pushed(github)
-    assert failed(run) == {"left-dev", "left-dev / security", "deployment-summary"}
-    assert {"top-dev", "left-dev / build", "left-dev / deploy"} <= skipped(run)
-    # Under `on_failure: downstream`, the other side of the diamond goes on.
-    assert sorted(deployments(github, "ship")) == ["base", "right"]
+    for name in DIAMOND:
+        package = {"artifact-name": f"{name}-package-dev", "artifact-path": "package.txt"}
+        build, deploy = run.job(f"{name}-build").outputs, run.job(f"{name}-dev").outputs
+        assert deploy == {**package, "deployment-status": "success"}
+        assert build.items() >= package.items() and build.keys() == {*package, "digest"}
     summary = run.job("deployment-summary").summary
-    assert summary.startswith("## Deployment to dev failed in left-dev\n")
-    rows = [line for line in summary.splitlines() if line.startswith("| ")][1:]
-    assert [row.split(" | ")[0] for row in rows][1:] == [
-        "| left-dev",
-        "| top-dev",
-        "| base-dev",
-        "| right-dev",
-    ]
-    assert '  n1["left-dev"]:::failure' in summary and "  n0 --> n1" in summary
+    assert summary.startswith("## Deployment to dev succeeded\n")
+    assert rows(run) == [(name, "success") for name in ["changes", *DIAMOND]]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from copies import example
-from offline_github import OfflineGitHub
+from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, failed, start, with_the_machines_packages, zip_names
+from pipelines import commit, failed, skipped, start, with_the_machines_packages, zip_names
 
 SOURCE = "src/lambda-python-s3-lambda-trigger"
 HANDLER = '''\
@@ -33,62 +33,83 @@ FILES = {
     f"{SOURCE}/tests/test_handler.py": TEST,
     "iac/terraform/main.tf": 'locals {\n  package = "lambda_function.zip"\n}\n',
 }
-PYTHON_JOBS = {"preflight / preflight", "lint", "test", "security", "build"}
-TERRAFORM_JOBS = {"preflight / preflight", "lint", "test", "security", "deploy"}
-
-
-def jobs_of(environment: str, python: set[str], terraform: set[str]) -> set[str]:
-    """Keys of all jobs of a run, the callers among them."""
-    keys = {"deployment-summary"}
-    for component, jobs in (("python", python), ("terraform", terraform)):
-        caller = f"{component}-{environment}"
-        keys |= {caller, *(f"{caller} / {job}" for job in jobs | {"preflight"})}
-    return keys
+BUILDS = {"python-build", "python-build / build", "terraform-build", "terraform-build / build"}
+COMMANDS = ["Lint", "Test", "Security scan", "Build"]
 
 
 @pytest.fixture
 def github(template: Path, tmp_path: Path) -> OfflineGitHub:
     github = with_the_machines_packages(start(template, tmp_path, example("lambda"), FILES))
     github.secrets = {"TF_API_TOKEN": "of the repository"}
-    github.environments = {"dev": {"secrets": {"TF_API_TOKEN": "of dev"}}}
+    github.environments = {
+        name: {"secrets": {"TF_API_TOKEN": f"of {name}"}} for name in ("test", "prd")
+    }
+    github.environments["prd-approval"] = {"reviewers": True}
     github.tools.watch(["lambda_function.zip"], ["TF_API_TOKEN"])
     return github
 
 
-def test_deploys_in_order_and_places_the_zip(github: OfflineGitHub) -> None:
-    [run] = github.push("develop")
-    assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
-    assert set(run.jobs) == jobs_of("dev", PYTHON_JOBS, TERRAFORM_JOBS)
-    assert set(run.results.values()) == {"success"}
+def zip_of(run: Run, environment: str) -> bytes:
+    """The zip in the only package of a run."""
+    [(name, files)] = run.artifacts.items()
+    assert name == f"python-package-{environment}"
+    assert set(files) == {"lambda-package.zip", ".package/manifest"}
+    return files["lambda-package.zip"]
 
-    package = run.artifacts["python-package-dev"]
-    assert zip_names(package["lambda-package.zip"]) == {"lambda_handler.py"}
-    assert set(run.artifacts) == {"python-package-dev"}
+
+def test_what_was_built_once_is_deployed_in_order_and_reaches_production(
+    github: OfflineGitHub,
+) -> None:
+    [test] = github.push("main")
+    [prd] = github.runs_of("orchestrator-prd.yml")
+    for run in (test, prd):
+        assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
+        assert set(run.results.values()) == {"success"}
+    assert set(test.jobs) == {
+        *("changes", *BUILDS, "terraform-test", "terraform-test / deploy", "deployment-summary")
+    }
+    # Nothing is checked or built again.
+    assert set(prd.jobs) == {
+        *("changes", "approval", "terraform-prd", "terraform-prd / deploy", "deployment-summary")
+    }
+    order = ["changes", "python-build / build", "terraform-build / build"]
+    assert test.order == [*order, "terraform-test / deploy", "deployment-summary"]
+    assert prd.approvals == [("approval", "prd-approval")] and test.approvals == []
+    assert len(github.runs) == 2
+
+    package = zip_of(test, "test")
+    assert zip_names(package) == {"lambda_handler.py"}
+    assert zip_of(prd, "prd") == package
 
     # Terraform read the very zip, under the name that the code asks for, before each command.
-    digest = hashlib.sha256(package["lambda-package.zip"]).hexdigest()
+    digest = hashlib.sha256(package).hexdigest()
+    deploys = ["terraform-test / deploy", "terraform-prd / deploy"]
     commands = github.commands("terraform")
-    by_job = {
-        job: [c for c in commands if c.job == f"terraform-dev / {job}"] for job in TERRAFORM_JOBS
-    }
-    assert [c.arguments for c in by_job["test"]] == [
-        ["init", "-backend=false", "-input=false"],
-        ["validate"],
+    by_job = {job: [c for c in commands if c.job == job] for job in dict.fromkeys(c.job for c in commands)}  # fmt: skip
+    assert list(by_job) == ["terraform-build / build", *deploys]
+    assert [c.arguments for c in by_job["terraform-build / build"]] == [
+        ["fmt", "-check", "-diff", "-recursive"],
+        ["-chdir=.", "init", "-backend=false", "-input=false"],
+        ["-chdir=.", "validate"],
     ]
-    assert [c.arguments for c in by_job["deploy"]] == [
-        ["init", "-input=false"],
-        ["plan", "-input=false", "-lock-timeout=5m", "-out=tfplan"],
-        ["apply", "-input=false", "-lock-timeout=5m", "tfplan"],
-    ]
-    for command in by_job["test"] + by_job["deploy"]:
+    for job in deploys:
+        assert [c.arguments for c in by_job[job]] == [
+            ["init", "-input=false"],
+            ["plan", "-input=false", "-lock-timeout=5m", "-out=tfplan"],
+            ["apply", "-input=false", "-lock-timeout=5m", "tfplan"],
+        ]
+    for command in commands:
         assert command.folder == "iac/terraform"
         assert command.files == {"lambda_function.zip": digest}
     # The environment's secret, under both names, and in the deploy job alone.
-    token = {"TF_API_TOKEN": "of dev", "TF_TOKEN_app_terraform_io": "of dev"}
-    assert all(token.items() <= c.environment.items() for c in by_job["deploy"])
-    assert not any(token.keys() & c.environment.keys() for c in by_job["test"] + by_job["lint"])
-    assert run.job("terraform-dev / deploy").environment == "dev"
-    assert run.order.index("python-dev / build") < run.order.index("terraform-dev / lint")
+    for run, environment in ((test, "test"), (prd, "prd")):
+        job = f"terraform-{environment} / deploy"
+        assert run.job(job).environment == environment
+        value = f"of {environment}"
+        token = {"TF_API_TOKEN": value, "TF_TOKEN_app_terraform_io": value}
+        assert all(token.items() <= c.environment.items() for c in by_job[job])
+    checks = [*by_job["terraform-build / build"], *github.commands("tflint")]
+    assert not any(name for c in checks for name in c.environment if "TOKEN" in name)
 
 
 def test_a_failing_test_stops_what_depends_on_it(github: OfflineGitHub) -> None:
@@ -97,8 +118,13 @@ def test_a_failing_test_stops_what_depends_on_it(github: OfflineGitHub) -> None:
     commit(work_tree, {f"{SOURCE}/tests/test_handler.py": TEST.replace("hello 0", "bye")})
     [run] = github.push("develop")
     assert run.conclusion == "failure"
-    assert failed(run) == {"python-dev", "python-dev / test", "deployment-summary"}
+    assert failed(run) == {"python-build", "python-build / build", "deployment-summary"}
+    assert skipped(run) == {"terraform-build", "terraform-dev"}
+    # The other checks are reported all the same, and nothing is built.
+    steps = run.job("python-build / build").steps
+    results = ["success", "failure", "success", "skipped"]
+    assert [steps.get(name, "skipped") for name in COMMANDS] == results
     assert github.commands("terraform") == []
     assert run.artifacts == {}
     summary = run.job("deployment-summary").summary
-    assert summary.startswith("## Deployment to dev failed in python-dev\n")
+    assert summary.startswith("## Deployment to dev failed in python\n")

@@ -1,30 +1,34 @@
 // check-commit: which commit is deployed, whether it may be, and whether that is a roll-back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fakeGitHub, paged, run } from './fake-github.mjs'
+import { failure, fakeGitHub, paged, run } from './fake-github.mjs'
 
 const [A, B, OTHER] = ['a', 'b', 'd'].map(digit => digit.repeat(40))
 const REFS = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}'
 const COMPARE = 'GET /repos/{owner}/{repo}/compare/{basehead}'
 const RUNS = 'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs'
 const JOBS = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs'
+const RUN = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}'
+const ATTEMPT = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs'
+const BOT = 'github-actions[bot]'
 const NEWER = 'https://github.com/acme/demo/actions/runs/9'
 const env = {
-  COMMIT: '', REFS: '^refs/heads/main$', APPROVED: '', GITHUB_RUN_ATTEMPT: '1',
+  COMMIT: '', REFS: '^refs/heads/main$', APPROVED: '', ENVIRONMENT: 'prd', GITHUB_RUN_ATTEMPT: '1',
   GITHUB_WORKFLOW_REF: 'acme/demo/.github/workflows/orchestrator-prd.yml@refs/heads/a@b/main',
 }
 
 /** main has A, then B. */
 async function check(given = {}, more = {}) {
-  const { runs = [], jobs = {}, event = 'push', before, sha = B } = given
+  const { runs = [], jobs = {}, event = 'push', before, sha = B, actor = BOT, inputs } = given
   const github = fakeGitHub({
     [REFS]: [[{ ref: 'refs/heads/main', object: { sha: B } }]],
     [COMPARE]: ({ basehead }) => ({ status: basehead.startsWith(OTHER) ? 'diverged' : 'ahead' }),
-    [RUNS]: paged(runs, 'workflow_runs'),
+    [RUNS]: parameters => paged(Array.isArray(runs) ? runs : runs[parameters.workflow_id] ?? [], 'workflow_runs')(parameters),
     [JOBS]: parameters => paged(jobs[parameters.run_id] ?? [], 'jobs')(parameters),
+    [RUN]: given.orchestrator ?? failure(404), [ATTEMPT]: parameters => paged(given.attempt ?? [], 'jobs')(parameters),
   })
-  const payload = { repository: { id: 1, default_branch: 'main' }, workflow_run: before }
-  const context = { repo: { owner: 'acme', repo: 'demo' }, payload, sha, eventName: event, runId: 5, runNumber: 50 }
+  const payload = { repository: { id: 1, default_branch: 'main' }, workflow_run: before, inputs }
+  const context = { repo: { owner: 'acme', repo: 'demo' }, payload, sha, eventName: event, runId: 5, runNumber: 50, actor }
   const { log, outputs } = await run('check-commit/check.cjs', { env: { ...env, ...more }, github, context })
   return { log, outputs, github }
 }
@@ -88,6 +92,59 @@ for (const [name, runs, jobs] of [
     assert.equal(github.calls.find(({ route }) => route === RUNS).parameters.workflow_id, 'orchestrator-prd.yml')
   })
 }
+
+// A deployment that an orchestrator has started: what that run was approved for is not asked again.
+const child = { APPROVED: 'run 7', GITHUB_WORKFLOW_REF: 'acme/demo/.github/workflows/site-prd.yml@refs/heads/main' }
+const orchestrator = more => listed({
+  id: 7, run_number: 30, path: '.github/workflows/orchestrator-prd.yml@main', event: 'workflow_run', status: 'in_progress',
+  display_title: `Deploy ${B} to test, then prd`, run_attempt: 2, run_started_at: '2026-11-01T12:00:00Z', ...more,
+})
+const gate = more => ({ name: 'approval', conclusion: 'success', run_attempt: 2, started_at: '2026-11-01T12:00:00Z', ...more })
+const started = { orchestrator: orchestrator(), attempt: [{ ...gate(), name: 'Changes' }, gate()], inputs: { packages: 'same-commit' } }
+
+test('the approval of the orchestrator that has started it', async () => {
+  const { log, outputs, github } = await check(started, child)
+  assert.deepEqual([log, outputs.commit], [[], B])
+  const of = route => github.calls.filter(call => call.route === route).map(({ parameters }) => parameters)
+  assert.deepEqual(of(RUN).map(({ run_id }) => run_id), [7])
+  assert.deepEqual(of(ATTEMPT).map(({ run_id, attempt_number }) => [run_id, attempt_number]), [[7, 2]])
+  assert.deepEqual(of(RUNS).map(({ workflow_id }) => workflow_id), ['orchestrator-prd.yml', 'site-prd.yml'])
+})
+
+for (const [name, given, more, why] of [
+  ['that a person has typed', { actor: 'octocat' }, {}, 'octocat has typed it'],
+  ['in another attempt', {}, { GITHUB_RUN_ATTEMPT: '2' }, 'it has approved attempt 1 of this run, and this is attempt 2'],
+  ['with the newest packages', { inputs: { packages: 'latest' } }, {}, 'packages of another commit, as with latest, were not approved'],
+  ['that is not there', { orchestrator: failure(404) }, {}, 'it is no run of orchestrator-prd.yml'],
+  ['that is no number', {}, { APPROVED: 'run 7\n8' }, 'it is no run of orchestrator-prd.yml'],
+  ['of another environment', { orchestrator: orchestrator({ path: '.github/workflows/orchestrator-dev.yml' }) }, {}, 'it is no run of orchestrator-prd.yml'],
+  ['for another commit', { orchestrator: orchestrator({ display_title: `Deploy ${A} to test, then prd` }) }, {}, `its title does not say that it deploys ${B}`],
+  ['of a feature branch', { orchestrator: orchestrator({ event: 'workflow_dispatch', head_sha: OTHER }) }, {}, `it ran the workflows of ${OTHER}, which nobody has reviewed`],
+  ['that has ended', { orchestrator: orchestrator({ status: 'completed', conclusion: 'success' }) }, {}, 'it has ended'],
+  ['that waits for its approval', { attempt: [gate({ conclusion: null })] }, {}, 'nobody has approved its attempt 2'],
+  ['with the approval of an earlier attempt', { attempt: [gate({ run_attempt: 1 })] }, {}, 'nobody has approved its attempt 2'],
+  ['with an approval that was taken over', { attempt: [gate({ started_at: '2026-11-01T11:59:59Z' })] }, {}, 'nobody has approved its attempt 2'],
+]) {
+  test(`refuses an orchestrator ${name}`, async () => {
+    const { log, outputs } = await check({ ...started, ...given }, { ...child, ...more })
+    const id = JSON.stringify({ ...child, ...more }.APPROVED.slice(4))
+    const mend = 'Re-run all jobs of a run of orchestrator-prd.yml, or start site-prd.yml by hand without that input, which asks for one'
+    assert.deepEqual([log, outputs], [[`failed: The input orchestrator, ${id}, is no approval of this deployment: ${why}. ${mend}`], {}])
+  })
+}
+
+for (const [workflow, run_number] of [['orchestrator-prd.yml', 31], ['site-prd.yml', 51]]) {
+  test(`refuses an orchestrator after a newer approval in ${workflow}`, async () => {
+    const runs = number => ({ [workflow]: [listed({ run_number: number })] })
+    const { log } = await check({ ...started, runs: runs(run_number), jobs: { 9: approved } }, child)
+    assert.match(log.join('\n'), new RegExp(`^failed: .*runs/9 is newer and was approved.* start ${workflow} by hand with bbb`))
+    assert.deepEqual((await check({ ...started, runs: runs(run_number - 1), jobs: { 9: approved } }, child)).log, [])
+  })
+}
+
+test('an orchestrator that cannot be looked up is no approval', async () => {
+  await assert.rejects(check({ ...started, orchestrator: failure(401, 'Bad credentials') }, child), { message: 'Bad credentials' })
+})
 
 const deployed = more => listed({ run_number: 40, conclusion: 'success', display_title: `Deploy ${A} to prd`, ...more })
 for (const [name, runs, expected, event = 'workflow_dispatch'] of [
