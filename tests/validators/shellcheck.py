@@ -23,7 +23,7 @@ from typing import Any
 
 import toolbox
 
-from .repository import Document, Finding, Repository, Step
+from .repository import Document, Finding, Once, Repository, Step
 
 SHELLS = ("bash", "sh", "dash", "ksh")
 
@@ -39,8 +39,6 @@ class Place:
     file: str
     line: int
     title: str
-    #: How many lines stand above it in what shellcheck reads.
-    above: int = PREAMBLE_LINES
 
 
 def check(repository: Repository) -> list[Finding]:
@@ -49,19 +47,39 @@ def check(repository: Repository) -> list[Finding]:
     for document in repository.documents.values():
         for script, place in _scripts(document):
             scripts[script].append(place)
-    for file, text in repository.scripts.items():
-        scripts[text].append(Place(file, 1, Path(file).name, 0))
-    return [
+    return _files(repository) + [
         Finding(
             "shellcheck",
             place.file,
-            place.line + max(comment["line"] - 1 - place.above, 0),
+            place.line + max(comment["line"] - 1 - PREAMBLE_LINES, 0),
             f"SC{comment['code']}",
             f"{place.title}: {comment['message']}",
         )
         for script, comment in _shellcheck(list(scripts))
         for place in scripts[script]
     ]
+
+
+_once = Once()
+
+
+def _files(repository: Repository) -> list[Finding]:
+    """What it says about the scripts of actions, which may read one another."""
+    texts = repository.scripts
+
+    def look(files: list[str]) -> list[Finding]:
+        return [
+            Finding(
+                "shellcheck",
+                comment["file"],
+                comment["line"],
+                f"SC{comment['code']}",
+                f"{Path(comment['file']).name}: {comment['message']}",
+            )
+            for comment in _run(texts, files)
+        ]
+
+    return _once.find({file: (file, *texts.items()) for file in texts}, look)
 
 
 def _scripts(workflow: Document) -> Iterator[tuple[str, Place]]:
@@ -112,19 +130,24 @@ _said: dict[str, list[dict[str, Any]]] = {}
 
 
 def _read(scripts: list[str]) -> dict[str, list[dict[str, Any]]]:
-    with tempfile.TemporaryDirectory() as folder:
-        files = {f"{number}.sh": script for number, script in enumerate(scripts)}
-        for file, script in files.items():
-            (Path(folder) / file).write_text(script, encoding="utf-8", newline="\n")
-        result = subprocess.run(
-            [toolbox.script("shellcheck"), "--norc", "--severity=style", "--format=json1", *files],
-            cwd=folder,
-            capture_output=True,
-            encoding="utf-8",
-        )
-    if result.returncode not in (0, 1):
-        raise RuntimeError(f"shellcheck failed ({result.returncode}):\n{result.stderr}")
+    files = {f"{number}.sh": script for number, script in enumerate(scripts)}
     said: dict[str, list[dict[str, Any]]] = {script: [] for script in scripts}
-    for comment in json.loads(result.stdout)["comments"]:
+    for comment in _run(files, list(files)):
         said[files[comment["file"]]].append(comment)
     return said
+
+
+def _run(texts: dict[str, str], files: list[str]) -> list[dict[str, Any]]:
+    """What shellcheck says about some of these files; what they source lies beside them."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file, text in texts.items():
+            path = Path(folder) / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        command = [toolbox.script("shellcheck"), "--norc", "--severity=style", "--format=json1"]
+        command += ["--external-sources", "--source-path=SCRIPTDIR", *files]
+        result = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
+    if result.returncode not in (0, 1):
+        raise RuntimeError(f"shellcheck failed ({result.returncode}):\n{result.stderr}")
+    comments: list[dict[str, Any]] = json.loads(result.stdout)["comments"]
+    return comments
