@@ -66,15 +66,20 @@ def root(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SAMPLES, tmp_path / "repository"))
 
 
+def place(file: str) -> str:
+    """A workflow's file, or `actions/...`."""
+    return f".github/{file}" if file.startswith("actions/") else f"{FOLDER}/{file}"
+
+
 def write(root: Path, file: str, text: str) -> None:
-    path = root / FOLDER / file
+    path = root / place(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", newline="")
 
 
 def edit(root: Path, file: str, old: str, new: str) -> None:
     """Replace the first occurrence of a text; one that is not there is an error."""
-    text = (root / FOLDER / file).read_text(encoding="utf-8")
+    text = (root / place(file)).read_text(encoding="utf-8")
     assert old in text
     write(root, file, text.replace(old, new, 1))
 
@@ -99,7 +104,7 @@ def test_bad_workflow_is_caught(root: Path, bad: Bad) -> None:
     for old, new in bad.edits:
         edit(root, bad.file, old, new)
     found = validate(root, only=[bad.validator])
-    file = f"{FOLDER}/{bad.reported_in or bad.file}"
+    file = place(bad.reported_in or bad.file)
     lines = ["", *(root / file).read_text(encoding="utf-8").splitlines()]
     assert any(
         (finding.validator, finding.file, finding.rule) == (bad.validator, file, bad.rule)
@@ -239,8 +244,11 @@ def test_strictest_persona_reports_more(root: Path) -> None:
 
 
 def test_own_configuration_of_a_repository_counts(root: Path) -> None:
-    (root / ".github" / "zizmor.yml").write_text("rules: {}\n", encoding="utf-8")
-    assert {finding.rule for finding in validate(root, only=["zizmor"])} == {"self-repository"}
+    edit(root, "python-dev.yml", "persist-credentials: false", "fetch-depth: 1")
+    assert {finding.rule for finding in validate(root, only=["zizmor"])} == {"artipacked"}
+    own = "rules: {artipacked: {disable: true}}\n"
+    (root / ".github" / "zizmor.yml").write_text(own, encoding="utf-8")
+    assert not validate(root, only=["zizmor"])
 
 
 def test_ignored_file_is_audited(root: Path) -> None:

@@ -80,7 +80,7 @@ class OwnActions:
             message = f"Unexpected input(s) {', '.join(unknown)} for {uses}"
             kept = {key: value for key, value in step.items() if key not in ("uses", "with")}
             return {**kept, "shell": "bash", "run": f"echo '::error::{message}'; exit 1"}
-        return {**step, "uses": f"{self.name}/{path}@{self.commit}"}
+        return {"name": uses, **step, "uses": f"{self.name}/{path}@{self.commit}"}
 
     def _action(self, path: str, stand_ins: Path) -> dict[str, Any]:
         """An action's file, rewritten in the job's folder when it is first used."""

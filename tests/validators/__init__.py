@@ -1,9 +1,11 @@
-"""Validators for the workflows of a generated repository.
+"""Validators for the workflows and actions of a generated repository.
 
     validate(root)                          every validator, all findings
     validate(root, persona="auditor")       with zizmor's strictest persona
     validate(root, only=["schema"])         some validators
-    validate(root, files=["a.yml"])         of those that read one file at a time, these alone
+    validate(root, files=["a.yml"])         of workflows that are read one at a time, these alone
+
+Actions in `.github/actions`, and their shell scripts, are read as well.
 
 Each validator is a module of this folder, named after what it checks with; its first lines say
 what it cannot see. Each takes a whole repository, so that a process is started once for all files;
@@ -63,6 +65,8 @@ def validate(
     read = repository if files is None else repository.of(files)
     validators = VALIDATORS | {
         "github_parser": partial(github_parser.check, called=repository),
+        "actionlint": partial(actionlint.check, called=repository),
+        "action_inputs": partial(action_inputs.check, called=repository),
         "zizmor": partial(zizmor.check, persona=persona),
     }
     return sorted(

@@ -2,12 +2,12 @@
 
 An input that an action does not know is only a warning on GitHub, and the other tools miss it
 for actions that are pinned by SHA. `action_inputs.yml` records what each action has at its pin.
-Local actions are refused: a step's `./` is a folder of the commit that was checked out, which may
-be older than the workflow.
+Those of this repository (`$/`) say it themselves, and which outputs they have. A step's `./` is
+refused: it is a folder of the commit that was checked out, which may be older than the workflow.
 
-Cannot see: whether a value makes sense, whether a newer release exists, what an action does with
-inputs that it allows but rejects together. A pin that is not recorded is an error, so that a new
-action is read before it is used.
+Cannot see: outputs of other repositories' actions, whether a value makes sense, whether a newer
+release exists, what an action does with inputs that it allows but rejects together. A pin that is
+not recorded is an error, so that a new action is read before it is used.
 """
 
 from __future__ import annotations
@@ -20,16 +20,32 @@ from typing import Any
 
 import yaml
 
-from .repository import Finding, Repository, Step, Workflow
+from .repository import OWN, Document, Finding, Repository, Step, Workflow
 
 RECORDED = Path(__file__).with_name("action_inputs.yml")
 
 
-def check(repository: Repository) -> list[Finding]:
+# `steps.package.outputs.digest`, also with brackets.
+OUTPUT = re.compile(
+    r"""steps\s*(?:\.\s*([\w-]+)|\[\s*'([^']+)'\s*\])\s*\.\s*outputs\s*"""
+    r"""(?:\.\s*([\w-]+)|\[\s*'([^']+)'\s*\])""",
+    re.IGNORECASE,
+)
+
+Problem = tuple[int, str, str]
+
+
+def check(repository: Repository, called: Repository | None = None) -> list[Finding]:
+    """`called` holds the actions, where there are more of them."""
+    called = called or repository
     return [
-        Finding("action_inputs", workflow.file, line, rule, message)
-        for workflow in repository.workflows.values()
-        for line, rule, message in (*_jobs(workflow), *_steps(workflow))
+        Finding("action_inputs", document.file, line, rule, message)
+        for document in repository.documents.values()
+        for line, rule, message in (
+            *(_jobs(document) if isinstance(document, Workflow) else ()),
+            *_steps(document, called),
+            *_outputs(document, called),
+        )
     ]
 
 
@@ -40,25 +56,54 @@ def recorded() -> dict[str, dict[str, Any]]:
     return {name.lower(): action for name, action in actions.items()}
 
 
-def _jobs(workflow: Workflow) -> Iterator[tuple[int, str, str]]:
+def _jobs(workflow: Workflow) -> Iterator[Problem]:
     """A job may call a workflow of this repository, or a pinned one of another."""
     for name, job in workflow.jobs.items():
         uses = str(job.get("uses", "./"))
-        if not uses.startswith("./") and not re.search(r"@[0-9a-f]{40}$", uses):
+        if not uses.startswith(("./", OWN)) and not re.search(r"@[0-9a-f]{40}$", uses):
             yield workflow.line("jobs", name, "uses"), "unpinned", f"{uses} is not pinned to a SHA"
 
 
-def _steps(workflow: Workflow) -> Iterator[tuple[int, str, str]]:
-    for step in workflow.steps:
+def _steps(document: Document, repository: Repository) -> Iterator[Problem]:
+    for step in document.steps:
         if "uses" in step.data:
-            line = workflow.line(*step.keys, "uses")
-            for rule, message in _problems(workflow, step):
+            line = document.line(*step.keys, "uses")
+            for rule, message in _problems(document, step, repository):
                 yield line, rule, message
 
 
-def _problems(workflow: Workflow, step: Step) -> Iterator[tuple[str, str]]:
+def _outputs(document: Document, repository: Repository) -> Iterator[Problem]:
+    """Outputs of steps that use an action of this repository which has no such output."""
+    used = {
+        (step.keys[:-2], str(step.data.get("id")).lower()): action
+        for step in document.steps
+        if step.own_action and (action := repository.action(step.own_action))
+    }
+    # What can read a step: the rest of its job, or all of its action.
+    for above in {keys for keys, _ in used}:
+        below = above if isinstance(document, Workflow) else ()
+        for _, line, text in document.expressions_below(*below):
+            for step, quoted_step, output, quoted in OUTPUT.findall(text):
+                action = used.get((above, (step or quoted_step).lower()))
+                name = output or quoted
+                if action and name.lower() not in map(str.lower, action.outputs):
+                    yield line, "unknown-output", f"{action.file} has no output '{name}'"
+
+
+def _problems(workflow: Document, step: Step, repository: Repository) -> Iterator[tuple[str, str]]:
     uses = str(step.data["uses"])
-    if uses.startswith(("./", "$/")):
+    if uses.startswith(OWN):
+        own = repository.action(step.own_action)
+        if own is None:
+            yield "no-action", f"{uses} has no action.yml"
+            return
+        states = {
+            name: settings.get("required") is True and "default" not in settings
+            for name, settings in own.inputs.items()
+        }
+        yield from _inputs(uses, states, step.data.get("with"))
+        return
+    if uses.startswith("./"):
         yield "local-action", f"{uses} comes from the commit that was checked out, if any"
         return
     name, _, ref = uses.partition("@")

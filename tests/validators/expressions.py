@@ -1,8 +1,9 @@
-"""The project's own rules for generated workflows, and GitHub's limits on one file.
+"""The project's own rules for generated workflows and actions, and GitHub's limits on one file.
 
 - no expression inside a script: what a value holds would become part of the program; values
   travel by `env:` (https://docs.github.com/actions/concepts/security/script-injections);
-- `permissions: {}` for every workflow and permissions spelled out for every job;
+- `permissions: {}` for every workflow and permissions spelled out for every job; one that is only
+  called may say what it needs once, for all of its jobs, or nothing, and have what it is granted;
 - a time limit for every job but calling ones, where GitHub does not allow it;
 - `persist-credentials: false` at every checkout, so that no later step finds the token;
 - no `|| true`: a check that cannot fail is no check;
@@ -21,7 +22,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .repository import Finding, Repository, Step, Workflow
+from .repository import Document, Finding, Repository, Step, Workflow
 
 MAX_FILE = 500_000
 MAX_STRING = 21_000
@@ -35,30 +36,42 @@ Problem = tuple[str, int, str]
 
 def check(repository: Repository) -> list[Finding]:
     return [
-        Finding("expressions", workflow.file, line, rule, message)
-        for workflow in repository.workflows.values()
+        Finding("expressions", file.file, line, rule, message)
+        for file in repository.documents.values()
         for rule, line, message in (
-            *_file(workflow),
-            *(problem for job in workflow.jobs for problem in _job(workflow, job)),
-            *(problem for step in workflow.steps for problem in _step(workflow, step)),
+            *_file(file),
+            *(_workflow(file) if isinstance(file, Workflow) else ()),
+            *(problem for step in file.steps for problem in _step(file, step)),
         )
+    ] + [
+        Finding("expressions", file, text[: hidden.start()].count("\n") + 1, rule, message)
+        for file, text in repository.scripts.items()
+        for hidden in HIDDEN_FAILURE.finditer(text)
+        for rule, message in [("hidden-failure", f"`{hidden[0]}` hides a failure")]
     ]
 
 
-def _file(workflow: Workflow) -> Iterator[Problem]:
-    size = len(workflow.text.encode("utf-8"))
+def _file(file: Document) -> Iterator[Problem]:
+    size = len(file.text.encode("utf-8"))
     if size >= MAX_FILE:
         yield "file-size", 0, f"the file has {size} bytes, GitHub allows {MAX_FILE}"
-    for line, text in workflow.expressions:
+    for line, text in file.expressions:
         if len(text) >= MAX_STRING:
             yield "string-size", line, f"a string with an expression has {len(text)} characters"
-    if workflow.data.get("permissions") != {}:
+
+
+def _workflow(workflow: Workflow) -> Iterator[Problem]:
+    permissions = workflow.data.get("permissions")
+    only_called = workflow.events == {"workflow_call"}
+    if permissions != {} and not (only_called and isinstance(permissions, dict | None)):
         yield "permissions", workflow.line("permissions"), "the workflow lacks `permissions: {}`"
+    for job in workflow.jobs:
+        yield from _job(workflow, job, only_called and permissions != {})
 
 
-def _job(workflow: Workflow, name: str) -> Iterator[Problem]:
+def _job(workflow: Workflow, name: str, inherits: bool) -> Iterator[Problem]:
     job, line = workflow.jobs[name], workflow.line("jobs", name)
-    if not isinstance(job.get("permissions"), dict):
+    if not isinstance(job.get("permissions"), dict) and not (inherits and "permissions" not in job):
         yield "permissions", line, f"job {name} does not list its permissions"
     if "uses" not in job and "timeout-minutes" not in job:
         yield "timeout", line, f"job {name} has no timeout-minutes"
@@ -69,7 +82,7 @@ def _job(workflow: Workflow, name: str) -> Iterator[Problem]:
         yield "secrets-inherit", workflow.line("jobs", name, "secrets"), message
 
 
-def _step(workflow: Workflow, step: Step) -> Iterator[Problem]:
+def _step(workflow: Document, step: Step) -> Iterator[Problem]:
     title = f"{step.job}, {step.name!r}"
     inputs: Any = step.data.get("with")
     inputs = inputs if isinstance(inputs, dict) else {}

@@ -2,10 +2,11 @@
 
 Every diagnostic counts, errors and warnings: unknown keys, contexts, functions, events; `needs`
 that are unknown or form a cycle; outputs that a needed job or a called workflow does not have;
-inputs and secrets that a called workflow of this repository lacks or requires.
+inputs and secrets that a called workflow of this repository lacks or requires, and inputs that an
+action of it does; and the same of the actions themselves.
 
 Cannot see: permissions that a calling job does not grant (see `permissions`), cycles and limits
-of workflows that call one another (see `calls`), inputs of actions (see `action_inputs`), types of
+of workflows that call one another (see `calls`), other actions (see `action_inputs`), types of
 inputs that are expressions, outputs of steps, and anything of workflows of other repositories,
 which it reports as not found. Experimental checks (its feature flags) are off.
 """
@@ -21,11 +22,10 @@ _once = Once()
 def check(repository: Repository, called: Repository | None = None) -> list[Finding]:
     """`called` holds the workflows that may be called, where there are more of them."""
     called = called or repository
-    trees = {file: _called(file, called) for file in repository.workflows}
+    trees = {file: called.closure(file) for file in repository.documents}
 
     def look(files: list[str]) -> list[Finding]:
         texts = {name: text for file in files for name, text in trees[file].items()}
-        texts = {name: text for name, text in texts.items() if text is not None}
         found = run("github_parser.mjs", {"files": texts, "validate": files})
         return [Finding("github_parser", **diagnostic) for diagnostic in found]
 
@@ -35,16 +35,3 @@ def check(repository: Repository, called: Repository | None = None) -> list[Find
         for file, tree in trees.items()
     }
     return _once.find(keys, look)
-
-
-def _called(file: str, repository: Repository) -> dict[str, str | None]:
-    """A file and all that it calls, over any number of steps, with their texts."""
-    found: dict[str, str | None] = {}
-    waiting = [file]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            workflow = repository.workflows.get(name)
-            found[name] = workflow.text if workflow else None
-            waiting += sorted(set(workflow.calls.values())) if workflow else []
-    return found

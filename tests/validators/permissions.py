@@ -4,18 +4,20 @@ GitHub compares them before any job starts and rejects the whole run ("The neste
 requesting 'id-token: write', but is only allowed 'id-token: none'"), whatever the job's `if:`
 says; its language service does not compare them. The rules are those of `PermissionsHelper` in
 GitHub's runner: the called workflow's own permissions, and those of each of its jobs, are held
-against the calling job's permissions, or, where that job has none, its workflow's.
+against the calling job's permissions, or, where that job has none, its workflow's, or, where that
+has none either and is itself called, what its callers grant.
 
-Cannot see: what the repository's settings grant. A call for which neither job nor workflow says
-anything is not checked (`expressions` wants both to say something). Nor whether permissions are
-enough for what a job does.
+Cannot see: what the repository's settings grant. Of workflows that something else than a call
+starts, a call for which neither job nor workflow says anything is not checked (`expressions` wants
+both to say something). Nor whether permissions are enough for what a job does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from .repository import Finding, Repository
+from .repository import Finding, Repository, Workflow
 
 LEVELS = {"none": 0, "read": 1, "write": 2}
 
@@ -27,21 +29,36 @@ def check(repository: Repository) -> list[Finding]:
     found = []
     for workflow in repository.workflows.values():
         for job, file in workflow.calls.items():
-            callee = repository.workflows.get(file)
-            granted = workflow.jobs[job].get("permissions", workflow.data.get("permissions"))
-            if callee is None or granted is None:  # a missing file is reported by github_parser
-                continue
-            wanted = {"The workflow": callee.data.get("permissions")} | {
-                f"The nested job '{name}'": nested.get("permissions")
-                for name, nested in callee.jobs.items()
-            }
+            granted = _permissions(workflow, job)
             line = workflow.line("jobs", job, "uses")
-            found += [
-                Finding("permissions", workflow.file, line, "not-granted", f"{who} {excess}")
-                for who, asked in wanted.items()
-                for excess in _excess(asked, granted, file)
-            ]
+            if granted is not None:
+                found += [
+                    Finding("permissions", workflow.file, line, "not-granted", message)
+                    for message in _asked(file, granted, repository, ())
+                ]
     return found
+
+
+def _permissions(workflow: Workflow, job: str) -> Any:
+    return workflow.jobs[job].get("permissions", workflow.data.get("permissions"))
+
+
+def _asked(
+    file: str, granted: Any, repository: Repository, above: tuple[str, ...]
+) -> Iterator[str]:
+    """What a called workflow asks for beyond what is granted, and what it calls on the same."""
+    callee = repository.workflows.get(file)
+    if callee is None or file in above:  # reported by github_parser, and by calls
+        return
+    wanted = {"The workflow": callee.data.get("permissions")} | {
+        f"The nested job '{name}'": nested.get("permissions")
+        for name, nested in callee.jobs.items()
+    }
+    for who, asked in wanted.items():
+        yield from (f"{who} {excess}" for excess in _excess(asked, granted, file))
+    for job, called in callee.calls.items():
+        if _permissions(callee, job) is None:
+            yield from _asked(called, granted, repository, (*above, file))
 
 
 def _excess(asked: Any, granted: Any, file: str) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,12 @@ import yaml
 
 # Where GitHub looks for workflows: nowhere else, and not in folders below it.
 FOLDER = ".github/workflows"
+
+# Where ours look for their actions, and for the scripts of these.
+ACTIONS = ".github/actions"
+
+# This repository at the commit of the running workflow; `./` means the same in a call, alone there.
+OWN = "$/"
 
 Keys = tuple[str | int, ...]
 
@@ -76,7 +82,7 @@ for _tag, _pattern, _first in (
 
 @dataclass(frozen=True)
 class Step:
-    """A step, with the keys that lead to it."""
+    """A step, with the keys that lead to it, and its job (or composite action)."""
 
     job: str
     keys: Keys
@@ -86,10 +92,16 @@ class Step:
     def name(self) -> str:
         return str(self.data.get("name") or self.data.get("id") or f"step {self.keys[-1]}")
 
+    @property
+    def own_action(self) -> str:
+        """The path of the action of this repository that it uses, or nothing."""
+        uses = str(self.data.get("uses", ""))
+        return uses.removeprefix(OWN).strip("/") if uses.startswith(OWN) else ""
+
 
 @dataclass(frozen=True)
-class Workflow:
-    """A workflow file. What it holds may be anything: it is not validated yet."""
+class Document:
+    """A file that has steps. What it holds may be anything: it is not validated yet."""
 
     file: str
     text: str
@@ -113,34 +125,29 @@ class Workflow:
         """The parsed file, empty when it is no mapping."""
         return _mapping(self._parsed[0])
 
-    @cached_property
-    def jobs(self) -> dict[str, dict[str, Any]]:
-        return {str(key): _mapping(job) for key, job in _mapping(self.data.get("jobs")).items()}
-
-    @cached_property
+    @property
     def steps(self) -> list[Step]:
-        """Every step of every job."""
-        return [
-            Step(name, ("jobs", name, "steps", number), _mapping(step))
-            for name, job in self.jobs.items()
-            for number, step in enumerate(_sequence(job.get("steps")))
-        ]
+        """Every step."""
+        return []
 
-    @cached_property
-    def calls(self) -> dict[str, str]:
-        """The jobs that call a workflow of this repository: job -> the workflow's file."""
-        return {
-            name: str(job["uses"]).removeprefix("./")
-            for name, job in self.jobs.items()
-            if str(job.get("uses", "")).startswith("./")
-        }
+    def defaults(self, step: Step) -> list[dict[str, Any]]:
+        """What holds the `defaults` of a step, the nearest first."""
+        return []
 
     @property
     def expressions(self) -> Iterator[tuple[int, str]]:
         """Every string that GitHub reads as an expression or as one with text, with its line."""
+        return ((line, text) for _, line, text in self.expressions_below())
+
+    def expressions_below(self, *above: str | int) -> Iterator[tuple[Keys, int, str]]:
+        """The same, of what these keys lead to, with the keys of each."""
         for keys, node in self._parsed[1].items():
-            if isinstance(node, yaml.ScalarNode) and ("${{" in node.value or keys[-1:] == ("if",)):
-                yield node.start_mark.line + 1, node.value
+            if (
+                isinstance(node, yaml.ScalarNode)
+                and ("${{" in node.value or keys[-1:] == ("if",))
+                and keys[: len(above)] == above
+            ):
+                yield keys, node.start_mark.line + 1, node.value
 
     def line(self, *keys: str | int) -> int:
         """The line on which the value that these keys lead to begins; 0 when there is none."""
@@ -159,11 +166,70 @@ class Workflow:
 
 
 @dataclass(frozen=True)
+class Workflow(Document):
+    """A workflow file."""
+
+    @cached_property
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        return {str(key): _mapping(job) for key, job in _mapping(self.data.get("jobs")).items()}
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """Every step of every job."""
+        return [
+            Step(name, ("jobs", name, "steps", number), _mapping(step))
+            for name, job in self.jobs.items()
+            for number, step in enumerate(_sequence(job.get("steps")))
+        ]
+
+    def defaults(self, step: Step) -> list[dict[str, Any]]:
+        return [self.jobs[step.job], self.data]
+
+    @cached_property
+    def calls(self) -> dict[str, str]:
+        """The jobs that call a workflow of this repository: job -> the workflow's file."""
+        return {
+            name: str(job["uses"])[2:]
+            for name, job in self.jobs.items()
+            if str(job.get("uses", "")).startswith(("./", OWN))
+        }
+
+    @property
+    def events(self) -> set[str]:
+        """What starts it."""
+        on = self.data.get("on")
+        return {str(event) for event in (on if isinstance(on, dict | list) else [on])}
+
+
+@dataclass(frozen=True)
+class Action(Document):
+    """An `action.yml`."""
+
+    @cached_property
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        return {str(k): _mapping(v) for k, v in _mapping(self.data.get("inputs")).items()}
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        return [str(key) for key in _mapping(self.data.get("outputs"))]
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """Its steps, if it is a composite action."""
+        name = self.file.split("/")[-2]
+        steps = _sequence(_mapping(self.data.get("runs")).get("steps"))
+        return [Step(name, ("runs", "steps", n), _mapping(step)) for n, step in enumerate(steps)]
+
+
+@dataclass(frozen=True)
 class Repository:
     """A folder that has workflows, read once for all validators."""
 
     root: Path
     workflows: dict[str, Workflow]
+    actions: dict[str, Action] = field(default_factory=dict)
+    #: The shell scripts of the actions: file -> text.
+    scripts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, root: Path) -> Repository:
@@ -171,22 +237,53 @@ class Repository:
         paths = sorted(path for path in (root / FOLDER).glob("*.y*ml") if path.is_file())
         if not paths:
             raise FileNotFoundError(f"{root / FOLDER} has no workflows")
-        files = {path.relative_to(root).as_posix(): path for path in paths}
+        beside = sorted(path for path in (root / ACTIONS).rglob("*") if path.is_file())
+
+        def texts(paths: Iterable[Path]) -> dict[str, str]:
+            return {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in paths}
+
+        actions = texts(path for path in beside if path.name in ("action.yml", "action.yaml"))
         return cls(
             root,
-            {
-                file: Workflow(file, path.read_text(encoding="utf-8"))
-                for file, path in files.items()
-            },
+            {file: Workflow(file, text) for file, text in texts(paths).items()},
+            {file: Action(file, text) for file, text in actions.items()},
+            texts(path for path in beside if path.suffix == ".sh"),
         )
 
     def of(self, files: Collection[str]) -> Repository:
         """The same folder with some of its workflows."""
-        return Repository(self.root, {file: self.workflows[file] for file in files})
+        return replace(self, workflows={file: self.workflows[file] for file in files})
+
+    @property
+    def documents(self) -> dict[str, Document]:
+        """Workflows and actions."""
+        return {**self.workflows, **self.actions}
 
     @property
     def texts(self) -> dict[str, str]:
-        return {file: workflow.text for file, workflow in self.workflows.items()}
+        """Those of workflows and actions."""
+        return {file: document.text for file, document in self.documents.items()}
+
+    def action(self, path: str) -> Action | None:
+        """The action in a folder."""
+        files = (f"{path}/action.yml", f"{path}/action.yaml")
+        return next((self.actions[file] for file in files if file in self.actions), None)
+
+    def closure(self, file: str) -> dict[str, str]:
+        """A file and all that it calls and uses of this repository, at any depth: their texts."""
+        found: dict[str, str] = {}
+        waiting = [file]
+        while waiting:
+            name = waiting.pop()
+            document = self.documents.get(name)
+            if name in found or document is None:
+                continue
+            found[name] = document.text
+            if isinstance(document, Workflow):
+                waiting += document.calls.values()
+            used = {self.action(step.own_action) for step in document.steps if step.own_action}
+            waiting += [action.file for action in used if action]
+        return dict(sorted(found.items()))
 
 
 @cache

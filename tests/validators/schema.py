@@ -1,4 +1,4 @@
-"""The JSON schema of GitHub workflows that `check-jsonschema` brings (SchemaStore's).
+"""The JSON schemas of workflows and actions that `check-jsonschema` brings (SchemaStore's).
 
 Cannot see: expressions, references between jobs or files, inputs of actions, scripts. It is
 laxer than GitHub in places (types of inputs, combinations of keys) and knows nothing of limits.
@@ -18,42 +18,41 @@ from jsonschema import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
-from .repository import Finding, Keys, Repository, Workflow
+from .repository import Document, Finding, Keys, Repository, Workflow
 
 CALL = {"uses": "./.github/workflows/any.yml"}
 
 
 @functools.cache
-def _validator() -> Validator:
+def _validator(kind: str) -> Validator:
     vendor = importlib.resources.files("check_jsonschema.builtin_schemas.vendor")
-    schema = json.loads((vendor / "github-workflows.json").read_text(encoding="utf-8"))
+    schema = json.loads((vendor / f"github-{kind}.json").read_text(encoding="utf-8"))
     validator: Validator = validator_for(schema)(schema)
     return validator
 
 
 def check(repository: Repository) -> list[Finding]:
-    """Validate all workflows, in this process: the command of the package takes a second."""
-    return [
-        finding for workflow in repository.workflows.values() for finding in _findings(workflow)
-    ]
+    """Validate all files, in this process: the command of the package takes a second."""
+    return [finding for file in repository.documents.values() for finding in _findings(file)]
 
 
-def _findings(workflow: Workflow) -> Iterator[Finding]:
-    if workflow.error:
-        yield Finding("schema", workflow.file, 0, "parse", " ".join(workflow.error.split()))
+def _findings(file: Document) -> Iterator[Finding]:
+    if file.error:
+        yield Finding("schema", file.file, 0, "parse", " ".join(file.error.split()))
         return
-    if all(_is_valid(json.dumps(part)) for part in _parts(workflow)):
+    kind = "workflows" if isinstance(file, Workflow) else "actions"
+    if all(_is_valid(kind, json.dumps(part)) for part in _parts(file)):
         return
-    for error in _validator().iter_errors(workflow.content):
+    for error in _validator(kind).iter_errors(file.content):
         best = _best(error)
-        line = workflow.line(*_keys(best.json_path))
+        line = file.line(*_keys(best.json_path))
         message = f"{best.json_path}: {best.message}"
-        yield Finding("schema", workflow.file, line, "schema", message)
+        yield Finding("schema", file.file, line, "schema", message)
 
 
-def _parts(workflow: Workflow) -> Iterator[Any]:
-    """The same without its jobs, and each job as all there is: the schema sees no more of it."""
-    if not workflow.jobs:
+def _parts(workflow: Document) -> Iterator[Any]:
+    """A workflow without its jobs, and each job as all there is: the schema sees no more of it."""
+    if not isinstance(workflow, Workflow) or not workflow.jobs:
         yield workflow.content
         return
     yield {**workflow.data, "jobs": {"job": CALL}}
@@ -62,8 +61,8 @@ def _parts(workflow: Workflow) -> Iterator[Any]:
 
 
 @functools.cache  # workflows share most of their jobs
-def _is_valid(text: str) -> bool:
-    return _validator().is_valid(json.loads(text))
+def _is_valid(kind: str, text: str) -> bool:
+    return _validator(kind).is_valid(json.loads(text))
 
 
 def _best(error: ValidationError) -> ValidationError:

@@ -1,12 +1,12 @@
-"""shellcheck, every check of every severity, on every `run:` script of every step.
+"""shellcheck, every check of every severity, on every `run:` of every step, and on `.sh` files.
 
 GitHub runs a script with `bash -e`, `bash --noprofile --norc -eo pipefail` or `sh -e`, so
 shellcheck reads it behind a `set -e`: it then knows that a failed `cd` ends the script.
 
 Cannot see: scripts for other shells (PowerShell, Python), which are skipped; scripts in
-JavaScript (github-script); files that a script calls. An expression in a script is replaced by
-a word of the same length (`expressions` forbids it anyway). It does not know which variables
-`env:` sets; it takes names in capitals for such.
+JavaScript (github-script, `.cjs`); other files that a script calls. An expression in a script is
+replaced by a word of the same length (`expressions` forbids it anyway). It does not know which
+variables `env:` sets; it takes names in capitals for such.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 import toolbox
 
-from .repository import Finding, Repository, Step, Workflow
+from .repository import Document, Finding, Once, Repository, Step
 
 SHELLS = ("bash", "sh", "dash", "ksh")
 
@@ -44,10 +44,10 @@ class Place:
 def check(repository: Repository) -> list[Finding]:
     """Check all scripts in one call, each different one once, and report it wherever it is."""
     scripts: dict[str, list[Place]] = defaultdict(list)
-    for workflow in repository.workflows.values():
-        for script, place in _scripts(workflow):
+    for document in repository.documents.values():
+        for script, place in _scripts(document):
             scripts[script].append(place)
-    return [
+    return _files(repository) + [
         Finding(
             "shellcheck",
             place.file,
@@ -60,8 +60,30 @@ def check(repository: Repository) -> list[Finding]:
     ]
 
 
-def _scripts(workflow: Workflow) -> Iterator[tuple[str, Place]]:
-    """The scripts of a workflow, as shellcheck is to read them."""
+_once = Once()
+
+
+def _files(repository: Repository) -> list[Finding]:
+    """What it says about the scripts of actions, which may read one another."""
+    texts = repository.scripts
+
+    def look(files: list[str]) -> list[Finding]:
+        return [
+            Finding(
+                "shellcheck",
+                comment["file"],
+                comment["line"],
+                f"SC{comment['code']}",
+                f"{Path(comment['file']).name}: {comment['message']}",
+            )
+            for comment in _run(texts, files)
+        ]
+
+    return _once.find({file: (file, *texts.items()) for file in texts}, look)
+
+
+def _scripts(workflow: Document) -> Iterator[tuple[str, Place]]:
+    """The scripts of a workflow or action, as shellcheck is to read them."""
     for step in workflow.steps:
         shell = _shell(workflow, step)
         name = Path((shell.split() or [""])[0]).name
@@ -77,9 +99,9 @@ def _scripts(workflow: Workflow) -> Iterator[tuple[str, Place]]:
         yield preamble + text, Place(workflow.file, line, f"{step.job}, {step.name!r}")
 
 
-def _shell(workflow: Workflow, step: Step) -> str:
+def _shell(workflow: Document, step: Step) -> str:
     """The shell of a step: its own, its job's or its workflow's default, or bash."""
-    for level in (step.data, workflow.jobs[step.job], workflow.data):
+    for level in (step.data, *workflow.defaults(step)):
         defaults = level.get("defaults")
         run = defaults.get("run") if isinstance(defaults, dict) else None
         shell = level.get("shell") or (run.get("shell") if isinstance(run, dict) else None)
@@ -108,19 +130,24 @@ _said: dict[str, list[dict[str, Any]]] = {}
 
 
 def _read(scripts: list[str]) -> dict[str, list[dict[str, Any]]]:
-    with tempfile.TemporaryDirectory() as folder:
-        files = {f"{number}.sh": script for number, script in enumerate(scripts)}
-        for file, script in files.items():
-            (Path(folder) / file).write_text(script, encoding="utf-8", newline="\n")
-        result = subprocess.run(
-            [toolbox.script("shellcheck"), "--norc", "--severity=style", "--format=json1", *files],
-            cwd=folder,
-            capture_output=True,
-            encoding="utf-8",
-        )
-    if result.returncode not in (0, 1):
-        raise RuntimeError(f"shellcheck failed ({result.returncode}):\n{result.stderr}")
+    files = {f"{number}.sh": script for number, script in enumerate(scripts)}
     said: dict[str, list[dict[str, Any]]] = {script: [] for script in scripts}
-    for comment in json.loads(result.stdout)["comments"]:
+    for comment in _run(files, list(files)):
         said[files[comment["file"]]].append(comment)
     return said
+
+
+def _run(texts: dict[str, str], files: list[str]) -> list[dict[str, Any]]:
+    """What shellcheck says about some of these files; what they source lies beside them."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file, text in texts.items():
+            path = Path(folder) / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        command = [toolbox.script("shellcheck"), "--norc", "--severity=style", "--format=json1"]
+        command += ["--external-sources", "--source-path=SCRIPTDIR", *files]
+        result = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
+    if result.returncode not in (0, 1):
+        raise RuntimeError(f"shellcheck failed ({result.returncode}):\n{result.stderr}")
+    comments: list[dict[str, Any]] = json.loads(result.stdout)["comments"]
+    return comments

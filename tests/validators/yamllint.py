@@ -1,8 +1,7 @@
 """yamllint, with `yamllint.yml` of this folder: how the YAML is written.
 
 Runs inside this process: starting it costs more than linting. Cannot see: anything about
-GitHub's meaning of the file. Long lines are allowed, and braces only where they are empty
-(`permissions: {}`).
+GitHub's meaning of the file. Long lines and braces are allowed.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ CONFIG = Path(__file__).with_name("yamllint.yml")
 def check(repository: Repository) -> list[Finding]:
     return [
         Finding("yamllint", file, line, rule, message)
-        for file in repository.workflows
+        for file in repository.documents
         for line, rule, message in _problems((repository.root / file).read_bytes())
     ]
 

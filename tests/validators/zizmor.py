@@ -39,7 +39,7 @@ class UnreadableError(Exception):
 def check(
     repository: Repository, persona: Persona = "regular", config: Path | None = None
 ) -> list[Finding]:
-    """Audit all workflows that it has not audited yet in one call."""
+    """Audit all workflows and actions that it has not audited yet in one call."""
     config = config or _config(repository.root)
     settings = config.read_bytes()
     keys = {file: (text, persona, settings) for file, text in repository.texts.items()}
