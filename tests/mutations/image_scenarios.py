@@ -13,7 +13,7 @@ from images import DOCKERFILE, deployment, with_images
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
 from pipelines import commit, generic, with_commands
-from scenarios import expect, pushed
+from scenarios import expect, pushed, spare
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 REPOSITORY = f"{REGISTRY}/web"
@@ -31,7 +31,10 @@ ANSWERS: dict[str, Any] = {
         },
         {"code_type": "cluster", "depends_on": "web"},
     ],
-    "environments": [{"name": "dev", "branch": "develop"}],
+    "environments": [
+        {"name": "dev", "branch": "develop"},
+        {"name": "prd", "after": "dev", "env": {"KUBERNETES_NAMESPACE": "shop"}},
+    ],
     "cloud": "aws",
     "registry": REGISTRY,
 }
@@ -41,23 +44,26 @@ FILES = {
     "k8s/web.yaml": deployment("web", "web"),
 }
 CHECK = "pull-request-checks"
+BUILT, DEPLOYED = "web-build / build", "cluster-dev / deploy"
 
 
 def prepare(github: OfflineGitHub) -> None:
     with_images(with_commands(github))
+    github.default_branch = "develop"
     variables = {"AWS_ROLE_ARN": "arn", "AWS_REGION": "eu-west-1", "KUBERNETES_CLUSTER": "c"}
-    github.environments = {name: {"vars": variables} for name in ("dev", "registry")}
-    github.tools.watch(["package.txt", "rendered.yaml"], ["KUBECONFIG"])
+    github.environments = {name: {"vars": variables} for name in ("dev", "prd", "registry")}
+    rendered = ["rendered/dev.yaml", "rendered/prd.yaml"]
+    github.tools.watch(["package.txt", *rendered], ["KUBECONFIG"])
 
 
-def spare(github: OfflineGitHub, *jobs: str) -> None:
-    """Let these jobs succeed without running, where a scenario is not about them."""
-    github.forced_results |= dict.fromkeys(jobs, "success")
+def manifest(run: Run, environment: str) -> Any:
+    package = run.artifacts[f"cluster-package-{environment}"]
+    return yaml.safe_load(package[f"rendered/{environment}.yaml"])
 
 
-def running_image(run: Run) -> str:
-    manifest = yaml.safe_load(run.artifacts["cluster-package-dev"]["rendered.yaml"])
-    image: str = manifest["spec"]["template"]["spec"]["containers"][0]["image"]
+def running_image(run: Run, environment: str = "dev") -> str:
+    containers = manifest(run, environment)["spec"]["template"]["spec"]["containers"]
+    image: str = containers[0]["image"]
     return image
 
 
@@ -65,58 +71,62 @@ def running_image(run: Run) -> str:
 
 
 def image(github: OfflineGitHub) -> None:
-    """An image is built, pushed and run."""
-    spare(github, "web-dev / lint", "web-dev / security")
+    """An image is built, scanned, pushed and run, and then run in production."""
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
-    build, _ = github.commands("docker", "web-dev / build")
-    line = build.line
-    output = f"type=image,name={REPOSITORY},push-by-digest=true,name-canonical=true,push=true"
-    expect("the image is pushed by digest", output in build.arguments)
-    expect("the image says how it was built", "--provenance mode=max --sbom true" in line)
+    docker = [c for c in github.commands() if c.tool in ("docker", "skopeo")]
+    did = [command.arguments[0] for command in docker]
+    expect("it is built once, scanned and pushed, in that order", did == ["buildx", "run", "copy"])
+    build, _, push = docker
+    digests = re.findall(r"^(?:scanned|pushed) (\S+)$", run.job(BUILT).log, re.M)
+    expect("what was scanned is pushed", len(digests) == 2 and len(set(digests)) == 1)
+    expect("all of the image is pushed", "--all --preserve-digests" in push.line)
+    expect("the image says how it was built", "--provenance mode=max --sbom true" in build.line)
     expect("what it builds from is there", set(build.files) == {"package.txt"})
-    expect("layers are cached", "--cache-from type=gha,scope=web" in line)
     reference = run.artifacts["web-package-dev"]["docker-image"].decode().strip()
-    log = run.job("web-dev / build").log
-    [digest] = re.findall(r"exporting manifest list (\S+)", log)
-    expect("the package names the digest of the build", reference == f"{REPOSITORY}@{digest}")
-    expect("the caller learns of the image", run.job("web-dev").outputs["image"] == reference)
+    expect("the package names what was pushed", reference == f"{REPOSITORY}@{digests[0]}")
+    expect("the caller learns of the image", run.job("web-build").outputs["image"] == reference)
     expect("the cluster runs what was built", running_image(run) == reference)
-    docker = {entry["job"] for entry in github.actions_used("docker/login-action")}
-    expect("the push is logged in", docker == {"web-dev / build"})
+    [login] = github.actions_used("docker/login-action")
+    expect("the push is logged in", login["job"] == BUILT)
     logins = {e["job"] for e in github.actions_used("aws-actions/configure-aws-credentials")}
-    expect("exactly two jobs log in", logins == {"web-dev / build", "cluster-dev / deploy"})
-    where = [run.job(job).environment for job in sorted(logins)]
-    expect("each logs in by its environment", where == ["dev", "registry"])
-    deploy = github.commands(job="cluster-dev / deploy")
+    expect("those log in that need it", logins == {BUILT, DEPLOYED, "cluster-prd / deploy"})
+    where = [run.job(job).environment for job in (BUILT, DEPLOYED)]
+    expect("each logs in by its environment", where == ["registry", "dev"])
+    trusted = {key for key, job in run.jobs.items() if "id-token" in job.permissions}
+    expect("clouds trust no other", {key for key in trusted if " / " in key} == {BUILT, DEPLOYED})
+    deploy = github.commands(job=DEPLOYED)
     expect(
         "the cluster is reached before it is changed",
         deploy[0].line == "aws eks update-kubeconfig --name c",
     )
     paths = {command.environment.get("KUBECONFIG") for command in deploy}
     expect("kubectl uses that access", len(paths) == 1 and None not in paths)
-    expect(
-        "what was validated is applied",
-        deploy[1].line == "kubectl apply --filename rendered.yaml" and bool(deploy[1].files),
-    )
-    validated = [c.files for c in github.commands("uvx", "cluster-dev / build")]
+    applied = deploy[1].line == "kubectl apply --filename rendered/dev.yaml"
+    expect("what was rendered is applied", applied and bool(deploy[1].files))
+    validated = [c.files for c in github.commands("uvx", "cluster-build")]
     expect("the manifests are validated", deploy[1].files in validated)
     deadline = re.search(r" --timeout [0-9]+s$", deploy[-1].line)
     expect("the rollout has a deadline", deadline is not None)
+    [prd] = github.runs_of("orchestrator-prd.yml")
+    expect("prd succeeds", prd.conclusion == "success")
+    expect("prd runs the very image", running_image(prd, "prd") == reference)
+    namespace = manifest(prd, "prd")["metadata"].get("namespace")
+    expect("prd has what was rendered for it", namespace == "shop")
+    [apply] = [c for c in github.commands("kubectl", "^cluster-prd") if c.arguments[0] == "apply"]
+    expect("prd applies that", apply.arguments[-1] == "rendered/prd.yaml")
 
 
 def flaw(github: OfflineGitHub) -> None:
     """The scan finds a flaw."""
-    spare(github, "cluster-dev / build", "cluster-dev / deploy", "web-dev / lint")
     github.fail_tool("docker", "--exit-code 1")
     pushed(github)
-    pushing = github.commands("docker", "web-dev / build")
-    expect("an image with a flaw is not pushed", not pushing)
+    expect("the image is scanned", len(github.commands("docker")) == 2)
+    expect("an image with a flaw is not pushed", not github.commands("skopeo"))
 
 
 def other_image(github: OfflineGitHub) -> None:
     """The manifests run another image."""
-    spare(github, "web-dev / lint", "web-dev / security")
     git("switch", "--quiet", "develop", cwd=github.remote.work_tree)
     commit(github.remote.work_tree, {"k8s/web.yaml": deployment("web", "wbe")})
     pushed(github)
@@ -126,10 +136,9 @@ def other_image(github: OfflineGitHub) -> None:
 
 def rollout(github: OfflineGitHub) -> None:
     """The rollout does not end."""
-    spare(github, "web-dev / lint", "web-dev / security")
     github.fail_tool("kubectl", "rollout status")
     run = pushed(github)
-    expect("a rollout that fails is a failure", run.results["cluster-dev / deploy"] == "failure")
+    expect("a rollout that fails is a failure", run.results[DEPLOYED] == "failure")
     lines = " ".join(c.line for c in github.commands("kubectl", "deploy"))
     expect("its events are shown", "kubectl get events --namespace default" in lines)
 
@@ -146,16 +155,23 @@ def proposed(github: OfflineGitHub, files: dict[str, str]) -> Run:
 
 def checked(github: OfflineGitHub) -> None:
     """A pull request is checked."""
-    spare(github, "web-lint", "web-security")
     github.tool("build", f"sleep 0.5\n{scenarios.BUILD}")  # whoever does not wait finds nothing
     run = proposed(github, {"README.md": "changed\n"})
     expect("every check succeeds", set(run.results.values()) == {"success"})
-    [build] = github.commands("docker", "web-build")
+    build, _ = github.commands("docker")
     expect("what a check builds from is there", set(build.files) == {"package.txt"})
-    expect("nothing is pushed", "push=true" not in build.line)
-    reads = all(job.permissions == {"contents": "read"} for job in run.jobs.values())
-    expect("the token only reads", reads)
+    expect("what is checked is built from the change", run.sha in build.line)
+    expect("layers are cached", "--cache-from type=gha,scope=web-pull-request-image" in build.line)
+    expect("nothing is pushed", not github.commands("skopeo"))
+    expect("nobody logs in", not github.actions_used("docker/login-action"))
+    levels = {level for job in run.jobs.values() for level in job.permissions.values()}
+    expect("the token only reads", levels == {"read"})
     expect("no environment is used", {job.environment for job in run.jobs.values()} == {None})
+    rendered = {f for f in run.artifacts["cluster-package-pull-request"] if f.startswith("rend")}
+    everywhere = {"rendered/dev.yaml", "rendered/prd.yaml"}
+    expect("it is rendered for each environment", rendered == everywhere)
+    days = {artifact.retention_days for artifact in run.artifact_store.values()}
+    expect("what a check builds is kept for a day", days == {1})
     expect("nothing is said of pipelines", run.job(CHECK).summary == "")
 
 
@@ -163,39 +179,39 @@ def changed_on_the_way(github: OfflineGitHub) -> None:
     """What a check builds from is changed before."""
 
     def tamper(run: Run, job: str) -> None:
-        if job == "web-build":
+        if job == BUILT:
             [artifact] = run.artifact_store.values()
             artifact.fill({**artifact.files, "package.txt": b"changed\n"})
 
-    spare(github, "web-lint", "web-security")
     github.before_job = tamper
     proposed(github, {"README.md": "changed\n"})
-    expect("a changed package is not built from", not github.commands("docker", "web-build"))
+    expect("a changed package is not built from", not github.commands("docker"))
 
 
 def failing_check(github: OfflineGitHub) -> None:
-    """One check fails, and it builds nothing."""
-    spare(github, "library-build", "web-security", "web-build", "cluster-build")
-    github.forced_results["web-lint"] = "failure"
+    """One check fails."""
+    spare(github, "library-build / build", "cluster-build / build")
+    github.forced_results[BUILT] = "failure"
     run = proposed(github, {"README.md": "changed\n"})
     expect("the required check fails", run.results[CHECK] == "failure")
-    expect("it says what failed", "web-lint (failure)" in run.job(CHECK).errors[0])
+    expect("it says what failed", "web-build (failure)" in run.job(CHECK).errors[0])
 
 
 def skipped_check(github: OfflineGitHub) -> None:
     """Somebody switched a check off."""
-    spare(github, "library-build", "web-security", "web-build", "cluster-build")
-    github.forced_results["web-lint"] = "skipped"
+    spare(github, "library-build / build", "cluster-build / build")
+    github.forced_results[BUILT] = "skipped"
     run = proposed(github, {"README.md": "changed\n"})
     expect("a check that did not run is no success", run.results[CHECK] == "failure")
 
 
 def changed_pipelines(github: OfflineGitHub) -> None:
     """The pull request changes the graph."""
-    spare(github, "library-build", "web-lint", "web-security", "web-build", "cluster-build")
-    file = github.remote.work_tree / ".github" / "workflows" / "orchestrator-dev.yml"
-    text = file.read_text(encoding="utf-8").replace('"cluster-dev": ["web-dev"]', '"x-dev": []')
-    run = proposed(github, {".github/workflows/orchestrator-dev.yml": text})
+    spare(github, "library-build / build", BUILT, "cluster-build / build")
+    file = ".github/workflows/orchestrator-dev.yml"
+    text = (github.remote.work_tree / file).read_text(encoding="utf-8")
+    expect("the graph is there", '"cluster": ["web"]' in text)
+    run = proposed(github, {file: text.replace('"cluster": ["web"]', '"x": []')})
     before, _, after = run.job(CHECK).summary.partition("### Graph after")
     expect("the graph before is shown", 'n2["cluster"]:::removed' in before)
     expect("the graph after is shown", 'n2["x"]:::added' in after)

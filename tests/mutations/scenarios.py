@@ -9,23 +9,23 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from offline_github import OfflineGitHub, Run
+from offline_github import Artifact, OfflineGitHub, Run
 from offline_github.repository import git
 from pipelines import commit, generic
 
+# Each build gives other bytes.
 BUILD = """\
 #!/usr/bin/env bash
-printf '%s of %s\\n' "$1" "$(git rev-parse HEAD)" > package.txt
+printf '%s of %s, %s\\n' "$1" "$(git rev-parse HEAD)" "$(date +%s%N)" > package.txt
 printf 'hidden\\n' > .settings
 printf 'echo hello\\n' > tool.sh
 chmod +x tool.sh
 """
-ONE_CHECK = {"lint": "", "security": ""}  # the others are jobs of the same kind
+ONE_CHECK = {"lint": "", "security": ""}  # the others are steps of the same kind
 COMPONENTS = {
     **generic(["base"], produces=["package.txt", ".settings", "tool.sh"], **ONE_CHECK),
     **generic(
         ["top"],
-        **ONE_CHECK,
         build="",
         produces=[],
         secrets=["TOKEN"],
@@ -53,7 +53,9 @@ ANSWERS: dict[str, Any] = {
     ],
 }
 FILES = {"parts/base/README.md": "base\n", "parts/top/README.md": "top\n", "version.txt": "0\n"}
-BYSTANDERS = ["side", "late"]
+SUMMARY = "deployment-summary"
+VERSION = "../../version.txt"
+MANIFEST = ".package/manifest"
 
 
 class NoticedError(Exception):
@@ -86,12 +88,11 @@ def prepare(github: OfflineGitHub) -> None:
     github.tool("check")
     github.tool("build", BUILD)
     github.tool("ship")
-    spare_bystanders(github)
-
-
-def spare_bystanders(github: OfflineGitHub) -> None:
-    """Let `side` and `late` succeed without running: most scenarios are not about them."""
-    spare(github, *(f"{n}-{e}" for n in BYSTANDERS for e in ("dev", "test", "prd")))
+    github.environments = {"prd-approval": {"reviewers": True}}
+    watched = ["TOKEN", "ENVIRONMENT", "COMMIT"]
+    github.tools.watch(["base.txt", "package.txt", VERSION], watched)
+    # Most scenarios are not about these.
+    spare(github, *(f"{n}-{e} / deploy" for n in ("side", "late") for e in ("dev", "test", "prd")))
 
 
 def pushed(github: OfflineGitHub, branch: str = "develop") -> Run:
@@ -101,50 +102,64 @@ def pushed(github: OfflineGitHub, branch: str = "develop") -> Run:
     return runs[0]
 
 
-def spare(github: OfflineGitHub, *callers: str) -> None:
-    """Let these callers' jobs succeed without running, where a scenario is not about them."""
-    for caller in callers:
-        for job in ("preflight / preflight", "test", "build", "deploy"):
-            github.forced_results[f"{caller} / {job}"] = "success"
+def spare(github: OfflineGitHub, *jobs: str) -> None:
+    """Let these jobs succeed without running, where a scenario is not about them."""
+    github.forced_results |= dict.fromkeys(jobs, "success")
 
 
 def ships(github: OfflineGitHub, job: str = "") -> list[str]:
     return [command.arguments[0] for command in github.commands("ship", job)]
 
 
-# The scenarios
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# From a push to the summary
 
 
 def success(github: OfflineGitHub) -> None:
     """Everything is well, in dev."""
-    github.tools.watch(["base.txt"], ["TOKEN", "ENVIRONMENT"])
     github.secrets = {"TOKEN": "of the repository"}
-    github.environments = {"dev": {"secrets": {"TOKEN": "of dev"}}}
+    github.environments["dev"] = {"secrets": {"TOKEN": "of dev"}}
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
     expect("components are deployed in order", ships(github) == ["base", "top"])
     package = run.artifacts.get("base-package-dev", {})
-    expect("the package has its name", "package.txt" in package)
-    [ship] = [c for c in github.commands("ship") if c.arguments == ["top"]]
-    digest = hashlib.sha256(package["package.txt"]).hexdigest()
-    expect("the file is placed", ship.files == {"base.txt": digest})
+    files = {"package.txt", ".settings", "tool.sh", MANIFEST}
+    expect("the package holds what the build left", set(package) == files)
+    digest = sha256(package["package.txt"])
+    [own], [ship] = (github.commands("ship", f"^{name}-dev") for name in ("base", "top"))
+    expect("the own package is put back", own.files.get("package.txt") == digest)
+    expect("the file is placed", ship.files.get("base.txt") == digest)
     expect("commands run in their folder", ship.folder == "parts/top")
     expect("the environment's secret arrives", ship.environment.get("TOKEN") == "of dev")
-    expect("the environment's name arrives", ship.environment.get("ENVIRONMENT") == "dev")
+    given = {"ENVIRONMENT": "dev", "COMMIT": run.head_sha}
+    told = [given.items() <= command.environment.items() for command in github.commands()]
+    expect("commands know environment and commit", all(told))
     others = [c for c in github.commands() if c.job != "top-dev / deploy"]
     leaks = [c for c in others if "TOKEN" in c.environment]
     expect("the secret arrives nowhere else", not leaks)
+    checked = [c for c in github.commands("check", "^top-build") if "base.txt" in c.files]
+    expect("what is checked has the package", len(checked) == 3)
     expect("the job names the environment", run.job("top-dev / deploy").environment == "dev")
     expect("deployments have a group", run.job("top-dev / deploy").concurrency == "top-dev")
-    outputs = run.job("base-dev").outputs
+    expect("runs wait for one another", run.concurrency == "orchestrator-dev")
+    [artifact] = run.artifact_store.values()
+    expect("it is kept as long as dev wants", artifact.retention_days == 7)
     expect(
         "the caller learns of the package",
-        outputs.get("artifact-name") == "base-package-dev"
-        and outputs.get("deployment-status") == "success",
+        run.job("base-build").outputs.get("artifact-name") == "base-package-dev"
+        and run.job("base-dev").outputs.get("deployment-status") == "success",
     )
-    summary = run.job("deployment-summary").summary
+    expect(
+        "tokens only read",
+        {level for j in run.jobs.values() for level in j.permissions.values()} == {"read"},
+    )
+    summary = run.job(SUMMARY).summary
     expect("the summary says so", summary.startswith("## Deployment to dev succeeded\n"))
     expect("the summary has the picture", summary.count(" --> ") == 2)
+    expect("the summary leads to each job", summary.count(f"/runs/{run.id}/job/") == 5)
 
 
 def failing_test(github: OfflineGitHub) -> None:
@@ -154,21 +169,35 @@ def failing_test(github: OfflineGitHub) -> None:
     expect("nothing that depends on it is deployed", ships(github) == [])
     expect("nothing is packaged after a failed check", run.artifacts == {})
     expect("the run fails", run.conclusion == "failure")
-    summary = run.jobs["deployment-summary"]
+    summary = run.jobs[SUMMARY]
     expect("the summary is written", summary.result != "skipped")
     expect("the summary fails too", summary.result == "failure")
-    says = "## Deployment to dev failed in base-dev\n"
+    says = "## Deployment to dev failed in base\n"
     expect("the summary names the component", summary.summary.startswith(says))
+
+
+def failing_checks(github: OfflineGitHub) -> None:
+    """The first of the last component's checks fails."""
+    spare(github, "base-dev / deploy")
+    github.fail_tool("check", "lint top")
+    pushed(github)
+    checks = [command.arguments[0] for command in github.commands("check", "^top-build")]
+    expect("the other checks run all the same", checks == ["lint", "test", "security"])
+    expect("what failed a check is not deployed", "top" not in ships(github))
 
 
 def failing_deploy(github: OfflineGitHub) -> None:
     """The deployment of the last component fails."""
+    spare(github, "base-dev / deploy", "top-build / build")
     github.fail_tool("ship", "top")
     run = pushed(github)
-    rows = [line for line in run.job("deployment-summary").summary.splitlines() if "| " in line]
-    expect("what failed comes first", rows[2].startswith("| top-dev | ❌ failure |"))
+    rows = [line for line in run.job(SUMMARY).summary.splitlines() if "| " in line]
+    expect("what failed comes first", rows[2].startswith("| top | ❌ failure |"))
     status = run.job("top-dev").outputs.get("deployment-status")
     expect("the caller learns that it failed", status == "failure")
+
+
+# Which commit
 
 
 def foreign_commit(github: OfflineGitHub) -> None:
@@ -176,29 +205,139 @@ def foreign_commit(github: OfflineGitHub) -> None:
     git("switch", "--quiet", "--create", "feature", "develop", cwd=github.remote.work_tree)
     foreign = change(github, "feature", "of the feature\n")
     github.push("feature")
-    github.dispatch("orchestrator-dev.yml", "develop", {"commit": foreign})
+    run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": foreign})
+    expect("a commit of another branch is not even built", run.order == ["changes", SUMMARY])
+    github.dispatch("side-prd.yml", "main", {"commit": foreign})
     expect("a commit of another branch is refused", ships(github) == [])
 
 
-def production(github: OfflineGitHub) -> None:
-    """The branch moves on while test is deployed."""
+def by_hand(github: OfflineGitHub) -> None:
+    """An older commit, which was deployed before; a scan has found something since then."""
+    older = change(github, "develop", "older\n")
+    spare(github, "base-dev / deploy", "top-dev / deploy", "top-build / build", SUMMARY)
+    pushed(github)
+    for job in ("base-dev / deploy", "top-dev / deploy", "top-build / build"):
+        del github.forced_results[job]
+    never = change(github, "develop", "never\n")
+    change(github, "develop", "newer\n")
+    github.remote.push("refs/heads/develop")
+    github.fail_tool("check", "security top")
+    run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": older})
+    expect("a roll-back is not held up by what a scan finds", run.conclusion == "success")
+    title = f"Deploy {older} to dev"
+    expect("the title says which commit", run.display_title == title)
+    commands = [c for c in github.commands() if c.run == run.id]
+    versions = {c.files.get(VERSION) for c in commands}
+    expect("the older commit is checked and deployed", versions == {sha256(b"older\n")})
+    expect("commands are told so", {c.environment.get("COMMIT") for c in commands} == {older})
+    made = run.artifacts["base-package-dev"]["package.txt"].decode()
+    expect("the older commit is built", made.startswith(f"base of {older}, "))
+    spare(github, "base-dev / deploy")
+    refused = github.dispatch("orchestrator-dev.yml", "develop", {"commit": never})
+    expect("what was never deployed is no roll-back", refused.results["top-build"] == "failure")
+
+
+def text_for_a_commit(github: OfflineGitHub) -> None:
+    """A branch that is called like a commit of the environment's branch."""
+    name = f"attack-{head(github)}"
+    git("switch", "--quiet", "--create", name, "develop", cwd=github.remote.work_tree)
+    change(github, name, "of the attack\n")
+    github.push(name)
+    run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": name})
+    expect("what is no commit is not even built", run.order == ["changes", SUMMARY])
+
+
+# Promotion
+
+
+def release(github: OfflineGitHub) -> None:
+    """What was tested reaches production, though the branch moves on."""
     tested = change(github, "main", "tested\n")
-    spare(github, "base-test", "top-test", "top-prd")
-    del github.forced_results["base-test / test"]
+    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
+    github.environments["prd"] = {"secrets": {"TOKEN": "of prd"}}
 
     def move_on(run: Run, job: str) -> None:
-        if (run.workflow_file, job) == ("orchestrator-test.yml", "base-test / test"):
+        if (run.workflow_file, job) == ("orchestrator-test.yml", "base-build / build"):
             github.before_job = None
             change(github, "main", "newer\n")
             github.remote.push("refs/heads/main")
 
     github.before_job = move_on
-    pushed(github, "main")
+    test = pushed(github, "main")
     runs = github.runs_of("orchestrator-prd.yml")
     expect("prd follows test", [run.conclusion for run in runs] == ["success"])
-    expect("prd says which commit", runs[0].display_title == f"Deploy {tested} to test, then prd")
-    made = runs[0].artifacts["base-package-prd"]["package.txt"].decode()
-    expect("prd deploys the tested commit", made == f"base of {tested}\n")
+    [prd] = runs
+    expect("prd says which commit", prd.display_title == f"Deploy {tested} to test, then prd")
+    expect("one person is asked, once", prd.approvals == [("approval", "prd-approval")])
+    expect("nothing is built in production", len(github.commands("check")) == 1)
+    kept = test.artifacts["base-package-test"], prd.artifacts.get("base-package-prd")
+    expect("prd has the very package that was tested", kept[0] == kept[1])
+    for name, file in (("base", "package.txt"), ("top", "base.txt")):
+        [ship] = github.commands("ship", f"^{name}-prd")
+        digest = sha256(kept[0]["package.txt"])
+        expect("prd deploys these bytes", ship.files.get(file) == digest)
+        version = ship.files.get(VERSION)
+        expect("prd deploys the tested commit", version == sha256(b"tested\n"))
+    [top] = github.commands("ship", "^top-prd")
+    expect("it has prd's own secret", top.environment.get("TOKEN") == "of prd")
+    days = [a.retention_days for run in (test, prd) for a in run.artifact_store.values()]
+    expect("packages outlive the wait for an approval", days == [37, 30])
+
+
+def release_again(github: OfflineGitHub) -> None:
+    """The same commit is tested once more: its build gives other bytes."""
+    spared = ("base-test / deploy", "top-test / deploy", "top-prd / deploy", "base-prd / deploy")
+    spare(github, *spared, "top-build / build", SUMMARY)
+    pushed(github, "main")
+    test = github.dispatch("orchestrator-test.yml", "main")
+    prd = github.runs_of("orchestrator-prd.yml")[-1]
+    kept = test.artifacts["base-package-test"], prd.artifacts.get("base-package-prd")
+    expect("prd takes the package of the run that it follows", kept[0] == kept[1])
+
+
+def _promoted(github: OfflineGitHub, what: str, tamper: Callable[[Run], None]) -> None:
+    """Something happens to what test has left, before production takes it."""
+    spared = ("base-test / deploy", "top-test / deploy", "top-prd / deploy", "base-prd / deploy")
+    spare(github, *spared, "top-build / build", SUMMARY)
+
+    def before(run: Run, job: str) -> None:
+        if (run.workflow_file, job) == ("orchestrator-prd.yml", "changes"):
+            [test] = github.runs_of("orchestrator-test.yml")
+            tamper(test)
+
+    github.before_job = before
+    pushed(github, "main")
+    [prd] = github.runs_of("orchestrator-prd.yml")
+    expect(what, prd.results["changes"] == "failure" and prd.artifacts == {})
+
+
+def uploaded_later(github: OfflineGitHub) -> None:
+    """A later job uploads another artifact of the same name."""
+
+    def upload(run: Run) -> None:
+        [artifact] = run.artifact_store.values()
+        del run.artifact_store[artifact.id]
+        github.new_artifact(run, artifact.name).fill(artifact.files)
+
+    _promoted(github, "what its build did not upload is not promoted", upload)
+
+
+def changed_after_test(github: OfflineGitHub) -> None:
+    def damage(run: Run) -> None:
+        fill(run, {"package.txt": b"changed\n"})
+
+    _promoted(github, "what has changed is not promoted", damage)
+
+
+def of_another_commit(github: OfflineGitHub) -> None:
+    """The package says that it was built from another commit."""
+
+    def relabel(run: Run) -> None:
+        [artifact] = run.artifact_store.values()
+        _, _, rest = artifact.files[MANIFEST].partition(b"\n")
+        fill(run, {MANIFEST: b"commit " + b"0" * 40 + b"\n" + rest})
+
+    _promoted(github, "a package of another commit is not promoted", relabel)
 
 
 def _after(github: OfflineGitHub, what: str, **run: Any) -> None:
@@ -227,30 +366,74 @@ def after_schedule(github: OfflineGitHub) -> None:
     _after(github, "another event", event="schedule")
 
 
+def after_unreviewed(github: OfflineGitHub) -> None:
+    """A tag called `main` on a feature branch, whose orchestrator says what it likes."""
+    sha = head(github)
+    git("switch", "--quiet", "--create", "feature", cwd=github.remote.work_tree)
+    evil = change(github, "feature", "evil\n")
+    github.remote.push("refs/heads/feature")
+    github.add_run(
+        "orchestrator-test.yml",
+        head_sha=evil,
+        event="workflow_dispatch",
+        display_title=f"Deploy {sha} to test",
+        fire=True,
+    )
+    [prd] = github.runs_of("orchestrator-prd.yml")
+    says = "which is neither on the default branch"
+    refused = any(says in error for error in prd.job("changes").errors)
+    expect("a run that nobody reviewed does not count", refused)
+
+
+# Production
+
+
 def stop(github: OfflineGitHub) -> None:
     """In production nothing further starts after a failure."""
-    change(github, "main", "breaks in prd\n")
-    spare(github, "base-test", "top-test")
+    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
     github.fail_tool("ship", "base", job="base-prd")
     pushed(github, "main")
     [run] = github.runs_of("orchestrator-prd.yml")
     expect("nothing further starts in production", run.results["late-prd"] == "skipped")
 
 
+def side_alone(github: OfflineGitHub) -> Run:
+    """`side` alone, in production: it needs no package."""
+    github.forced_results.clear()
+    return github.dispatch("side-prd.yml", "main")
+
+
 def retry(github: OfflineGitHub) -> None:
-    """A re-run of a production deployment, where nobody is asked."""
-    change(github, "main", "retried\n")
-    spare(github, "base-test", "top-test")
-    github.environments = {"prd": {"reviewers": True}, "prd-retry": {}}
-    github.fail_tool("ship", "base", job="base-prd")
-    pushed(github, "main")
-    [run] = github.runs_of("orchestrator-prd.yml")
+    """A production deployment failed, and "re-run failed jobs" leaves the approval out."""
+    github.fail_tool("ship")
+    run = side_alone(github)
     github.tools.heal()
-    before = ships(github)
-    again = github.rerun(run, failed_only=True)
-    used = again.job("base-prd / deploy").environment
-    expect("a re-run uses the retry environment", used == "prd-retry")
-    expect("a re-run that asks nobody deploys nothing", ships(github) == before)
+    github.rerun(run, failed_only=True)
+    expect("a second attempt needs an approval of its own", ships(github) == ["side"])
+    github.rerun(run)
+    expect("with one it is deployed", ships(github) == ["side"] * 2)
+
+
+def nobody_asked(github: OfflineGitHub) -> None:
+    """GitHub creates an environment that is missing, and lets everything into it."""
+    del github.environments["prd-approval"]
+    run = side_alone(github)
+    expect("what nobody approves is not deployed", ships(github) == [])
+    says = any("has no required reviewers" in error for error in run.job("approval").errors)
+    expect("it says why", says)
+
+
+def overtaken(github: OfflineGitHub) -> None:
+    """A newer run was approved before this one is run again."""
+    github.fail_tool("ship")
+    older = side_alone(github)
+    github.tools.heal()
+    side_alone(github)
+    github.rerun(older)
+    expect("an older run deploys nothing any more", ships(github) == ["side"] * 2)
+
+
+# One component alone
 
 
 def rerun_all(github: OfflineGitHub) -> None:
@@ -262,7 +445,7 @@ def rerun_all(github: OfflineGitHub) -> None:
 
 def alone(github: OfflineGitHub) -> None:
     """One component alone, for an older commit, beside a newer package and a fork's."""
-    spare(github, "top-dev")
+    spare(github, "top-build / build", "base-dev / deploy", "top-dev / deploy", SUMMARY)
     older = change(github, "develop", "older\n")
     first = pushed(github)
     change(github, "develop", "newer\n")
@@ -274,51 +457,67 @@ def alone(github: OfflineGitHub) -> None:
     github.add_run(
         "base-dev.yml", head_sha=older, display_title=title, fork=True, artifacts=artifacts
     )
-    github.tools.watch(["base.txt"], [])
     run = github.dispatch("top-dev.yml", "develop", {"commit": older})
     expect("it runs alone", run.conclusion == "success")
-    digest = hashlib.sha256(first.artifacts["base-package-dev"]["package.txt"]).hexdigest()
+    digest = sha256(first.artifacts["base-package-dev"]["package.txt"])
     files = github.commands("ship")[-1].files
-    expect("alone it takes the package of its commit", files == {"base.txt": digest})
+    expect("alone it takes the package of its commit", files.get("base.txt") == digest)
+    newest = github.runs_of("orchestrator-dev.yml")[-1].id
+    given = {"commit": older, "packages": str(newest)}
+    refused = github.dispatch("top-dev.yml", "develop", given).conclusion == "failure"
+    expect("a run for another commit is refused", refused)
 
 
 def alone_in_vain(github: OfflineGitHub) -> None:
     """Nobody has built the package of this commit."""
     run = github.dispatch("top-dev.yml", "develop")
-    errors = run.job("preflight / preflight").errors
-    expect(
-        "it says which package is missing",
-        bool(errors) and errors[0].startswith("base-package-dev of base was never built"),
-    )
+    errors = run.job("build / build").errors
+    says = f"The package of base, base-package-dev, is not in any run for {head(github)}: start "
+    expect("it says which package is missing", bool(errors) and errors[0].startswith(says))
 
 
-def _tampered(github: OfflineGitHub, of: str, files: dict[str, bytes], what: str) -> None:
+# Packages inside a run
+
+
+def fill(run: Run, files: dict[str, bytes]) -> None:
+    """Other contents for the only artifact of a run."""
+    [artifact] = run.artifact_store.values()
+    artifact.fill({**artifact.files, **files})
+
+
+def _tampered(github: OfflineGitHub, change: Callable[[Artifact], dict[str, bytes]]) -> None:
+    """The package is replaced between the build and the deployments."""
+    spare(github, "top-build / build")
+
     def tamper(run: Run, job: str) -> None:
-        if job == f"{of}-dev / deploy":
+        if job == "base-dev / deploy":
             [artifact] = run.artifact_store.values()
-            artifact.fill({**artifact.files, **files})
+            artifact.fill({**artifact.files, **change(artifact)})
 
     github.before_job = tamper
     pushed(github)
-    expect(what, of not in ships(github))
 
 
 def changed_package(github: OfflineGitHub) -> None:
-    _tampered(github, "top", {"package.txt": b"changed\n"}, "a changed package is refused")
+    _tampered(github, lambda _: {"package.txt": b"changed\n"})
+    expect("a changed package is refused", ships(github) == [])
 
 
 def larger_package(github: OfflineGitHub) -> None:
-    _tampered(github, "top", {"more.txt": b"more\n"}, "a package that holds more is refused")
+    _tampered(github, lambda _: {"more.txt": b"more\n"})
+    expect("a package that holds more is refused", ships(github) == [])
 
 
 def replaced_package(github: OfflineGitHub) -> None:
     """The package fits what it says of itself, and is not what the build left."""
-    _tampered(github, "base", {".package/executables": b""}, "a replaced package is refused")
 
+    def evil(artifact: Artifact) -> dict[str, bytes]:
+        was = sha256(artifact.files["package.txt"]).encode()
+        manifest = artifact.files[MANIFEST].replace(was, sha256(b"evil\n").encode())
+        return {"package.txt": b"evil\n", MANIFEST: manifest}
 
-def foreign_package(github: OfflineGitHub) -> None:
-    commit = {".package/commit": b"0" * 40}
-    _tampered(github, "top", commit, "a package of another commit is refused")
+    _tampered(github, evil)
+    expect("a replaced package is refused", ships(github) == [])
 
 
 SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
@@ -326,21 +525,30 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
     for scenario in (
         success,
         failing_test,
+        failing_checks,
         failing_deploy,
         foreign_commit,
-        production,
+        by_hand,
+        text_for_a_commit,
+        release,
+        release_again,
+        uploaded_later,
+        changed_after_test,
+        of_another_commit,
         after_failure,
         after_fork,
         after_branch,
         after_schedule,
+        after_unreviewed,
         stop,
         retry,
+        nobody_asked,
+        overtaken,
         rerun_all,
         alone,
         alone_in_vain,
         changed_package,
         larger_package,
         replaced_package,
-        foreign_package,
     )
 }
