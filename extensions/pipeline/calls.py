@@ -15,6 +15,9 @@ from .steps import Call
 CHANGES = "changes"
 """The id of the first job of every pipeline."""
 
+DEPLOY = f"needs.{CHANGES}.outputs.deploy == 'true'"
+"""The condition under which nothing newer has made a run too old to deploy."""
+
 APPROVAL = "approval"
 """The id, and the name, of the job that waits for a person."""
 
@@ -58,6 +61,8 @@ class Changes:
     producers: tuple[str, ...] = ()
     """Whose packages are looked for together with the dependencies."""
     environment: str = ""
+    tells_deploy: bool = False
+    """Whether something newer may make it too old to deploy."""
     tells_roll_back: bool = False
     """Whether a build wants to know that an older commit is deployed again."""
 
@@ -79,7 +84,7 @@ class Approval:
     environment: str
     """The GitHub Environment that has the reviewers."""
     group: str
-    """The concurrency group, in which a newer run takes the place of one that waits."""
+    """The concurrency group, in which a newer run takes a waiting one's place; empty for none."""
     needs: tuple[str, ...] = (CHANGES,)
     condition: str = ""
 
@@ -201,6 +206,12 @@ def deploy_call(
         secrets=deploy.secrets,
         condition=condition,
     )
+
+
+def approval_group(name: str) -> str:
+    """The concurrency group in which runs that events have started replace each other."""
+    own = "github.event_name == 'workflow_dispatch' && github.run_id"
+    return f"{name}-approval-${{{{ {own} || 'candidate' }}}}"
 
 
 def asks_once(environment: Environment, answers: Answers) -> bool:

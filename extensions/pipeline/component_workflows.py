@@ -11,10 +11,12 @@ from .calls import (
     APPROVAL,
     CHANGES,
     COMMIT,
+    DEPLOY,
     Approval,
     Changes,
     Promotion,
     Value,
+    approval_group,
     asks_once,
     build_call,
     deploy_call,
@@ -120,6 +122,9 @@ def component_workflow(
     edges = [e for e in answers.dependencies.edges if e.consumer == name and e.placements]
     producers = tuple(edge.producer for edge in edges)
     finds = answers.orchestration == "observe" and triggers.waits
+    ready = DEPLOY if triggers.guard else ""
+    if finds:
+        ready = f"needs.{CHANGES}.outputs.ready == 'true'"
     # A deployment checks the commit before anything else; whatever comes earlier needs that too.
     first: tuple[str, ...] = ()
     if builds or promotions or triggers.guard or finds or not deploys:
@@ -131,6 +136,7 @@ def component_workflow(
         dependencies=triggers.dependencies if finds else "",
         producers=producers if finds else (),
         environment=environment.name,
+        tells_deploy=ready == DEPLOY,
         tells_roll_back=builds is not None and "roll-back" in builds.reads,
     )
     packages: dict[str, Value | tuple[str, ...]] = {
@@ -143,7 +149,6 @@ def component_workflow(
         ),
         "refs": refs(environment, answers),
     }
-    ready = f"needs.{CHANGES}.outputs.ready == 'true'" if finds else ""
     calls = []
     if builds:
         call = build_call(builds, environment, answers, packages, (CHANGES,), "build")
@@ -197,7 +202,12 @@ def _approval(
     asked_before = "inputs.orchestrator == ''" if answers.orchestration == "dispatch" else ""
     return Approval(
         environment=f"{environment.name}-approval",
-        group=f"{component.name}-{environment.name}-approval",
+        # Those that persons have started leave each other alone.
+        group=(
+            approval_group(f"{component.name}-{environment.name}")
+            if answers.orchestration == "observe"
+            else ""
+        ),
         needs=needs,
         condition=asked_before or ready,
     )

@@ -2,6 +2,8 @@
 // Tells which commits belong to an environment, and whose runs can be believed.
 const api = require('./api.cjs')
 
+const PAGES_OF_HISTORY = 20 // of 100 commits each
+
 /**
  * The commit that the title of one of our runs names, if it names one.
  * @param {string | undefined} title
@@ -25,13 +27,13 @@ function once(ask) {
 }
 
 /**
- * `commit` is one that is known to belong to the environment; `refs` says which branches or tags are
- * the environment's, as a regular expression over full names.
- * @param {{github: any, context: any, core: any, commit: string, refs: string}} options
+ * `refs` says which branches or tags are the environment's, as a regular expression over full names.
+ * @param {{github: any, context: any, core: any, refs: string}} options
  */
-function of({ github, context, core, commit, refs }) {
+function of({ github, context, core, refs }) {
   const { read, pages } = api({ github, core })
   const { id, default_branch } = context.payload.repository
+  const isTag = refs.startsWith('^refs/tags/')
 
   /** The branches whose full names begin so, each with its newest commit. */
   const branches = once(async prefix => {
@@ -45,48 +47,75 @@ function of({ github, context, core, commit, refs }) {
   /** The tags, each with its commit. */
   const tags = once(async () => {
     const found = []
-    for await (const tag of pages('GET /repos/{owner}/{repo}/tags', context.repo)) {
-      found.push({ ref: `refs/tags/${tag.name}`, sha: tag.commit.sha })
+    for await (const { name, commit } of pages('GET /repos/{owner}/{repo}/tags', context.repo)) {
+      found.push({ ref: `refs/tags/${name}`, sha: commit.sha })
     }
     return found
   })
 
-  /**
-   * Whether a branch holds a commit. By the branch's newest commit: a tag may have its name.
-   * @param {string} newest
-   * @param {string} sha
-   */
-  async function holds(newest, sha) {
-    try {
-      const { data } = await read('GET /repos/{owner}/{repo}/compare/{basehead}', {
-        ...context.repo, basehead: `${sha}...${newest}`, per_page: 1,
-      })
-      return ['ahead', 'identical'].includes(data.status)
-    } catch (error) {
-      if (/** @type {import('./api.cjs').ApiError} */ (error).status === 404) return false // there is no such commit
-      throw error
-    }
-  }
-
-  /** Whether a branch of the environment holds a commit, or a tag of the environment is at it. */
-  const belongs = once(async sha => {
-    const isTag = refs.startsWith('^refs/tags/')
+  /** The branches or tags of the environment. */
+  const own = once(async () => {
     // The text in front of the first special character, and of one that `?`, `+` or `*` repeats.
     const prefix = refs.replace('^refs/', '').replace(/(.[*+?{]|[^\w/-]).*$/, '')
-    const found = (await (isTag ? tags('') : branches(prefix))).filter(({ ref }) => new RegExp(refs).test(ref))
-    if (found.some(ref => ref.sha === sha)) return true
-    for (const ref of isTag ? [] : found) {
-      if (await holds(ref.sha, sha)) return true
+    return (await (isTag ? tags('') : branches(prefix))).filter(({ ref }) => new RegExp(refs).test(ref))
+  })
+
+  /** The default branch's newest commit. */
+  const newestOfDefault = once(async () => {
+    const full = `refs/heads/${default_branch}`
+    return (await branches(`heads/${default_branch}`)).find(({ ref }) => ref === full)?.sha
+  })
+
+  /**
+   * Whether a commit is what a branch was at some time: only such a commit has been reviewed. What a
+   * pull request was made of also lies in the history of a branch, behind a second parent.
+   * @param {string} newest the branch's newest commit; by its SHA, because a tag may have the branch's name
+   * @param {string} sha
+   */
+  async function wasTip(newest, sha) {
+    let next = newest
+    for (let page = 0; page < PAGES_OF_HISTORY; page++) {
+      if (next === sha) return true
+      const { data } = await read('GET /repos/{owner}/{repo}/commits', { ...context.repo, sha: next, per_page: 100 })
+      const parents = new Map(data.map((/** @type {any} */ commit) => [commit.sha, commit.parents[0]?.sha]))
+      while (parents.has(next)) {
+        if (next === sha) return true
+        next = parents.get(next)
+      }
+      if (!next) return false
+    }
+    return false
+  }
+
+  const onDefault = once(async sha => {
+    const newest = await newestOfDefault('')
+    return newest !== undefined && wasTip(newest, sha)
+  })
+
+  /** Whether a branch of the environment was at a commit, or a tag of it is, on the default branch. */
+  const belongs = once(async sha => {
+    const found = await own('')
+    if (isTag) return found.some(tag => tag.sha === sha) && onDefault(sha)
+    for (const branch of found) {
+      if (await wasTip(branch.sha, sha)) return true
     }
     return false
   })
 
-  /** Whether the default branch holds a commit. */
-  const isOnDefaultBranch = once(async sha => {
-    const full = `refs/heads/${default_branch}`
-    const branch = (await branches(`heads/${default_branch}`)).find(({ ref }) => ref === full)
-    return branch !== undefined && holds(branch.sha, sha)
-  })
+  /**
+   * Whether one commit lies in the history of another one.
+   * @param {string} older
+   * @param {string} newer
+   */
+  async function isBefore(older, newer) {
+    try {
+      const { data } = await read('GET /repos/{owner}/{repo}/compare/{basehead}', { ...context.repo, basehead: `${older}...${newer}`, per_page: 1 })
+      return data.status === 'ahead'
+    } catch (error) {
+      if (/** @type {import('./api.cjs').ApiError} */ (error).status === 404) return false // one of them is gone
+      throw error
+    }
+  }
 
   /**
    * Whether somebody has reviewed what a run ran. A run is as good as its workflow file, and that of
@@ -98,10 +127,10 @@ function of({ github, context, core, commit, refs }) {
     if (run.head_repository?.id !== id) return false
     if (run.event === 'workflow_run') return true
     if (!['push', 'workflow_dispatch'].includes(run.event)) return false
-    return run.head_sha === commit || await belongs(run.head_sha) || isOnDefaultBranch(run.head_sha)
+    return await belongs(run.head_sha) || onDefault(run.head_sha)
   }
 
-  return { belongs, reviewed }
+  return { belongs, isBefore, reviewed }
 }
 
 module.exports = { titled, of }

@@ -25,7 +25,7 @@ module.exports = async ({ github, context, core }) => {
   if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is no component's name: give one`)
 
   const { read, pages } = api({ github, core })
-  const { belongs, reviewed } = commits.of({ github, context, core, commit: COMMIT, refs: REFS })
+  const { belongs, reviewed } = commits.of({ github, context, core, refs: REFS })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
@@ -153,13 +153,30 @@ module.exports = async ({ github, context, core }) => {
     if (!environments.flatMap(workflowsOf).includes(file)) return refuse(`is one of ${file}`)
     if (!workflowsOf(environment).includes(file)) return
     if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
-    // What is promoted has been tested.
+    // What is promoted has been tested, together with all that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
+    if (environment !== own && !await isOfPipeline(other, environment)) return refuse('was started alone, so nothing was tested with it')
     if (!await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
     if (!await isOfItsBuild(artifact, other.id)) return refuse('holds one that its build did not upload')
     return { artifact, commit }
+  }
+
+  /**
+   * Whether a run is an orchestrator's, or one that a successful orchestrator has started. Under
+   * `observe` there are only runs of components, which the next environment's orchestrator waits for.
+   * @param {any} other
+   * @param {string} environment
+   */
+  async function isOfPipeline({ path, display_title, actor }, environment) {
+    const file = `.github/workflows/orchestrator-${environment}.yml`
+    if (path.split('@')[0] === file) return true
+    const [, id] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
+    if (!id) return !display_title.endsWith(' alone')
+    const orchestrator = await runOf(Number(id))
+    return actor?.login === 'github-actions[bot]' && orchestrator?.path.split('@')[0] === file &&
+      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === COMMIT && reviewed(orchestrator)
   }
 
   /**

@@ -1,34 +1,32 @@
 // @ts-check
-// Says why nobody has approved this deployment, or which newer approval has overtaken it.
-const connect = require('../lib/api.cjs')
+// Says why nobody has approved this deployment.
 const commits = require('../lib/commits.cjs')
 
 const BOT = 'github-actions[bot]' // starts what a workflow starts
 
 /**
  * What was approved is this attempt of the run, or the run of an orchestrator that has started it.
- * @param {{github: any, context: any, core: any, commit: string, file: string, reviewed: (run: any) => Promise<boolean>}} deployment
- * @returns {Promise<string | undefined>} the reason to refuse it, if there is one
+ * @param {{read: any, pages: any, context: any, file: string, reviewed: (run: any) => Promise<boolean>}} deployment
+ * @returns {Promise<{why?: string, run?: number}>} the reason to refuse it, if there is one, and the
+ *   orchestrator's run, if one has started it
  */
-module.exports = async ({ github, context, core, commit, file, reviewed }) => {
-  const { APPROVED = '', ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
-  const { read, pages } = connect({ github, core })
+module.exports = async ({ read, pages, context, file, reviewed }) => {
+  const { APPROVED = '', COMMIT, ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
   const orchestrator = `orchestrator-${ENVIRONMENT}.yml`
   const [, id] = APPROVED.match(/^run (.*)$/s) ?? []
 
   // "Re-run failed jobs" leaves the approval out, because that job has succeeded.
-  if (id === undefined && APPROVED !== GITHUB_RUN_ATTEMPT) {
-    return `Attempt ${GITHUB_RUN_ATTEMPT} of this run has no approval: choose "Re-run all jobs", which asks for one`
+  if (id === undefined) {
+    const isApproved = !APPROVED || APPROVED === GITHUB_RUN_ATTEMPT
+    return isApproved ? {} : { why: `Attempt ${GITHUB_RUN_ATTEMPT} of this run has no approval: choose "Re-run all jobs", which asks for one` }
   }
-  if (id === undefined) return overtaken(file, context.runNumber)
-
   const started = /^\d+$/.test(id) ? await find(Number(id)) : undefined
   const why = await whyNot(started)
-  if (why) {
-    return `The input orchestrator, ${JSON.stringify(id)}, is no approval of this deployment: ${why}. ` +
-      `Re-run all jobs of a run of ${orchestrator}, or start ${file} by hand without that input, which asks for one`
+  if (!why) return { run: started.id }
+  return {
+    why: `The input orchestrator, ${JSON.stringify(id)}, is no approval of this deployment: ${why}. ` +
+      `Re-run all jobs of a run of ${orchestrator}, or start ${file} by hand without that input, which asks for one`,
   }
-  return await overtaken(orchestrator, started.run_number) ?? overtaken(file, context.runNumber)
 
   /** @param {number} run_id */
   async function find(run_id) {
@@ -48,7 +46,7 @@ module.exports = async ({ github, context, core, commit, file, reviewed }) => {
     if (GITHUB_RUN_ATTEMPT !== '1') return `it has approved attempt 1 of this run, and this is attempt ${GITHUB_RUN_ATTEMPT}`
     if (context.payload.inputs?.packages === 'latest') return 'packages of another commit, as with latest, were not approved'
     if (run?.path.replace(/@.*/, '') !== `.github/workflows/${orchestrator}`) return `it is no run of ${orchestrator}`
-    if (commits.titled(run.display_title) !== commit) return `its title does not say that it deploys ${commit}`
+    if (commits.titled(run.display_title) !== COMMIT) return `its title does not say that it deploys ${COMMIT}`
     if (!await reviewed(run)) return `it ran the workflows of ${run.head_sha}, which nobody has reviewed`
     if (run.status === 'completed') return 'it has ended'
     if (!await isApproved(run)) return `nobody has approved its attempt ${run.run_attempt}`
@@ -65,25 +63,5 @@ module.exports = async ({ github, context, core, commit, file, reviewed }) => {
       if (isNew && job.name === 'approval' && job.conclusion === 'success') return true
     }
     return false
-  }
-
-  /**
-   * Says which newer run of a workflow a person has let deploy.
-   * @param {string} workflow
-   * @param {number} number that of the run which was approved here
-   */
-  async function overtaken(workflow, number) {
-    const runs = pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: workflow }, 'workflow_runs')
-    for await (const run of runs) {
-      if (run.run_number <= number) return
-      if (run.conclusion === 'skipped' || !await reviewed(run)) continue
-      const jobs = pages(
-        'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run.id, filter: 'all' }, 'jobs',
-      )
-      for await (const job of jobs) {
-        if (job.name !== 'approval' || job.conclusion !== 'success') continue
-        return `${run.html_url} is newer and was approved, so this run deploys nothing: to go back, start ${workflow} by hand with ${commit}`
-      }
-    }
   }
 }
