@@ -183,10 +183,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         approval=raw["approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
-        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
-        + tuple(
-            f"{name} is no answer any more: {why}." for name, why in GONE.items() if name in given
-        ),
+        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components}),
     )
 
 
