@@ -23,6 +23,7 @@ from .steps import (
     Login,
     TakenPackage,
     Tool,
+    checked_length,
     default_variables,
     folders,
     left_out,
@@ -146,7 +147,10 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             text=component.commands[job],
             variables={
                 **step_variables(
-                    default_variables(code_type.jobs[job], component, answers), component, answers
+                    default_variables(code_type.jobs[job], component, answers),
+                    component,
+                    answers,
+                    builds=True,
                 ),
                 **(
                     secret_variables(component, component.secrets)
@@ -186,7 +190,11 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         packages=packages,
         commands=commands,
         login=tuple(_when_pushing(steps) for steps in login.steps),
-        variables={**variables, **folders(packages), **own_variables(component, answers)},
+        variables={
+            **variables,
+            **folders(packages),
+            **own_variables(component, answers, builds=True),
+        },
         secrets=secrets,
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
@@ -237,7 +245,7 @@ def _environment_variables(component: Component, answers: Answers) -> str:
 
     Configuration variables of GitHub's are put in as JSON by the expression.
     """
-    members = []
+    members = {}
     for environment in environments_of(component, answers.environments):
         own = {k: v for k, v in environment.env.items() if k not in component.env}
         values = [
@@ -250,8 +258,11 @@ def _environment_variables(component: Component, answers: Answers) -> str:
             for name, value in own.items()
         ]
         if values:
-            members.append(f"{json.dumps(environment.name)}: {{{', '.join(values)}}}")
-    return "{" + ", ".join(members) + "}" if members else ""
+            members[environment.name] = f"{json.dumps(environment.name)}: {{{', '.join(values)}}}"
+    if not members:
+        return ""
+    text = "{" + ", ".join(members.values()) + "}"
+    return checked_length(text, f"environments.{next(iter(members))}.env")
 
 
 def built_for(
