@@ -54,7 +54,7 @@ DRIFT = ("edited", "conflict", "missing", "extra")
 
 ADVICE = {
     "edited": "differs from what is generated; say it in the answers, move jobs below the marked "
-    "last line, or undo it",
+    "last line of a workflow, or undo it",
     "conflict": "holds a merge conflict; resolve it between <<<<<<< and >>>>>>>",
     "missing": "is missing; render it again with `copier recopy`",
     "extra": "is generated, but not by these answers; delete it",
