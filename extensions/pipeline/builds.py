@@ -12,7 +12,7 @@ from .answers import Answers
 from .code_types import CHECKS, JOBS
 from .components import Component
 from .environments import Environment, title
-from .scope import chain, environments_of
+from .scope import chain, users_of
 from .steps import (
     ALL_ENVIRONMENTS,
     ENVIRONMENTS,
@@ -241,12 +241,12 @@ def _when_pushing(steps: str) -> str:
 
 
 def _environment_variables(component: Component, answers: Answers) -> str:
-    """The variables of each environment that the component belongs to, as JSON.
+    """The variables of each environment that uses what is built, as JSON.
 
     Configuration variables of GitHub's are put in as JSON by the expression.
     """
     members = {}
-    for environment in environments_of(component, answers.environments):
+    for environment in _users(component, answers):
         own = {k: v for k, v in environment.env.items() if k not in component.env}
         values = [
             f"{json.dumps(name)}: "
@@ -268,12 +268,20 @@ def _environment_variables(component: Component, answers: Answers) -> str:
 def built_for(
     component: Component, environment: Environment, answers: Answers, per_environment: bool
 ) -> str:
-    """The names of all environments whose deployments take what is built here."""
+    """The names of all environments that use what is built here."""
     if per_environment:
         return environment.name
     after = chain(environment, answers.environments)
-    names = [e.name for e in after if component.belongs_to(e.name)]
-    return " ".join(names) or environment.name
+    return " ".join(e.name for e in _users(component, answers) if e in after)
+
+
+def built_in_pull_requests_for(component: Component, answers: Answers) -> str:
+    """The names of all environments that may use what is built of a change."""
+    return " ".join(environment.name for environment in _users(component, answers))
+
+
+def _users(component: Component, answers: Answers) -> list[Environment]:
+    return users_of(component, answers.environments, answers.components, answers.dependencies)
 
 
 def never_reaches_production(environment: Environment, answers: Answers) -> bool:

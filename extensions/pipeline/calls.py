@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .answers import Answers
-from .builds import BuildWorkflow, built_for, never_reaches_production
+from .builds import (
+    BuildWorkflow,
+    built_for,
+    built_in_pull_requests_for,
+    never_reaches_production,
+)
 from .deployments import DeployWorkflow
 from .environments import PULL_REQUEST, Environment, filter_to_regex
 from .scope import Scope, built_per_environment, root
@@ -139,7 +144,7 @@ def build_call(
         names = (
             built_for(component, environment, answers, again)
             if environment
-            else " ".join(e.name for e in answers.environments if component.belongs_to(e.name))
+            else built_in_pull_requests_for(component, answers)
         )
         if names != given["environment"]:
             given["environments"] = names

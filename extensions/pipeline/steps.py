@@ -17,6 +17,7 @@ from .environments import PULL_REQUEST, Environment
 from .errors import AnswerError
 from .limits import EXPRESSION_CHARACTERS
 from .names import EXPRESSION
+from .scope import builders_of
 
 ENVIRONMENTS = re.compile(r"\bENVIRONMENTS\b")
 """How a command or a set-up script names all environments that something is built for."""
@@ -210,7 +211,7 @@ def own_variables(component: Component, answers: Answers, builds: bool = False) 
     names = dict.fromkeys(name for e in answers.environments for name in e.env)
     variables = {}
     for name in names:
-        values = {e.name: e.env.get(name, "") for e in _environments(component, answers)}
+        values = {e.name: e.env.get(name, "") for e in _environments(component, answers, builds)}
         if builds:
             values[PULL_REQUEST] = ""
         if name not in component.env and (value := _by_environment(name, values)):
@@ -230,14 +231,19 @@ def step_variables(
     for name, value in given.items():
         if name in component.env:
             continue
-        values = {e.name: e.env.get(name, value) for e in _environments(component, answers)}
+        environments = _environments(component, answers, builds)
+        values = {e.name: e.env.get(name, value) for e in environments}
         if builds:
             values[PULL_REQUEST] = value
         result[name] = _by_environment(name, values) if values else value
     return result
 
 
-def _environments(component: Component, answers: Answers) -> list[Environment]:
+def _environments(component: Component, answers: Answers, builds: bool) -> list[Environment]:
+    """Those that it is built in, or deployed to."""
+    if builds:
+        everything = answers.environments, answers.components, answers.dependencies
+        return builders_of(component, *everything)
     return [e for e in answers.environments if component.belongs_to(e.name)]
 
 

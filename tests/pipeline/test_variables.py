@@ -122,10 +122,25 @@ def test_a_component_has_the_variables_of_its_own_environments() -> None:
         deploy.variables["A"]
         == """${{ fromJSON('{"dev": "1", "prd": "3"}')[inputs.environment] }}"""
     )
-    # For what it is built in there is nothing to be said.
-    assert read_by(made, "Test-1") == {"A": "", "B_1": ""}
     (deploy,) = planned(values, environments=["prd"]).deploys
     assert (deploy.variables["A"], deploy.variables["B_1"]) == ("3", "4")
+
+
+def test_a_build_has_the_variables_of_the_environment_that_it_runs_in() -> None:
+    """Also where it is deployed later alone, and where only others take its package."""
+    values = {"dev": {"A": "1"}, "Test-1": {"A": "2"}, "prd": {"A": "3", "B_1": "4"}}
+    made = planned(values, environments=["prd"])
+    assert read_by(made, "Test-1") == {"A": "2", "B_1": ""}
+    assert read_by(made, "prd") == {"A": "3", "B_1": "4"}
+    assert read_by(made, "dev") == {"A": "", "B_1": ""}
+    environments = [{"name": n, **TRIGGERS[n], "env": env} for n, env in values.items()]
+    asks = generic(build="make $ENVIRONMENT_VARIABLES", produces=["x"])
+    (build,) = plan(
+        components={"lib": {**asks, "environments": ["dev"]}, "app": generic(deploy="d")},
+        dependency_map={"app": "lib"},
+        environments=environments,
+    ).builds
+    assert json.loads(build.variables["ENVIRONMENT_VARIABLES"]) == values
 
 
 def test_a_build_for_several_environments_knows_the_variables_of_each() -> None:
