@@ -86,8 +86,9 @@ def differences(
             found += _wrong_workflow(path, file.read_bytes(), jobs[path])
     found += _unmerged(plan, repository)
     marker = MARKER.format(answers_file=answers_file)
-    for file in sorted((repository / WORKFLOWS).glob("*.y*ml")):
-        path = f"{WORKFLOWS}/{file.name}"
+    actions = sorted((repository / ACTIONS).glob("*/action.yml"))
+    for file in [*sorted((repository / WORKFLOWS).glob("*.y*ml")), *actions]:
+        path = file.relative_to(repository).as_posix()
         if path not in plan.files and marker in file.read_text(encoding="utf-8", errors="replace"):
             found.append(f"{path}: is generated, but not by these answers; delete it")
     return found
