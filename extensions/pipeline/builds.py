@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -9,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answers import Answers
-from .code_types import CHECKS, JOBS
+from .code_types import CACHE, CHECKS, JOBS
 from .components import Component
-from .environments import Environment, title
+from .environments import PULL_REQUEST, Environment, title
 from .scope import chain, users_of
 from .steps import (
     ALL_ENVIRONMENTS,
@@ -115,6 +116,10 @@ class BuildWorkflow:
         """The names of its inputs."""
         return {each.name for each in self.inputs}
 
+    def is_named(self, command: Command) -> bool:
+        """Whether something asks how a step has ended, or what it says."""
+        return command.id == self.first_check or (command.id == "build" and bool(self.outputs))
+
     def condition(self, command: Command) -> str:
         """When a step runs: each check when the first one has run, the build when all passed."""
         conditions = []
@@ -147,7 +152,12 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             text=component.commands[job],
             variables={
                 **step_variables(
-                    default_variables(code_type.jobs[job], component, answers),
+                    {
+                        name: value.replace(CACHE, _cached(answers))
+                        for name, value in default_variables(
+                            code_type.jobs[job], component, answers
+                        ).items()
+                    },
                     component,
                     answers,
                     builds=True,
@@ -161,7 +171,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         )
         for job in ids
     )
-    set_up = tools(component, tuple(defaults))
+    set_up = tuple(_with_cache(tool, answers) for tool in tools(component, tuple(defaults)))
     pushes = "build" in ids and code_type.jobs["build"].registry
     secrets = component.secrets if any(job.secrets for job in defaults) else ()
     login = registry_login(answers) if pushes else Login()
@@ -183,7 +193,6 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             several=several,
             produces=bool(component.produces),
             pushes=pushes or bool(secrets),
-            cache=any("inputs.cache" in text for text in texts),
             scans="security" in ids,
         ),
         tools=set_up,
@@ -206,8 +215,20 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     )
 
 
+def _cached(answers: Answers) -> str:
+    """An expression: whether a cache may be used, because no production takes what is built."""
+    names = [e.name for e in answers.environments if never_reaches_production(e, answers)]
+    return f"contains(fromJSON('{json.dumps([PULL_REQUEST, *names])}'), inputs.environment)"
+
+
+def _with_cache(tool: Tool, answers: Answers) -> Tool:
+    """A tool that knows where it may use a cache."""
+    inputs = {name: text.replace(CACHE, _cached(answers)) for name, text in tool.inputs.items()}
+    return dataclasses.replace(tool, text=tool.text.replace(CACHE, _cached(answers)), inputs=inputs)
+
+
 def _inputs(
-    packages: bool, several: bool, produces: bool, pushes: bool, cache: bool, scans: bool
+    packages: bool, several: bool, produces: bool, pushes: bool, scans: bool
 ) -> tuple[Input, ...]:
     inputs = [
         Input("commit", "string", "Commit to check out, as a full SHA"),
@@ -226,8 +247,6 @@ def _inputs(
         inputs.append(Input("retention-days", "number", "How long its package is kept", 1))
     if pushes:
         inputs.append(Input("push", "boolean", "Whether it pushes, and is handed secrets", False))
-    if cache:
-        inputs.append(Input("cache", "boolean", "Whether it may read and write a cache", False))
     if scans:
         inputs.append(
             Input("roll-back", "string", "Whether a finding of the scan only warns", "false")

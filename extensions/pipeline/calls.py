@@ -10,7 +10,6 @@ from .builds import (
     BuildWorkflow,
     built_for,
     built_in_pull_requests_for,
-    never_reaches_production,
 )
 from .deployments import DeployWorkflow
 from .environments import PULL_REQUEST, Environment, filter_to_regex
@@ -65,6 +64,10 @@ class Changes:
     environment: str = ""
     tells_roll_back: bool = False
     """Whether a build wants to know that an older commit is deployed again."""
+
+    @property
+    def tells_only_the_commit(self) -> bool:
+        return not (self.tells_roll_back or self.promotions or self.dependencies)
 
     @property
     def permissions(self) -> Mapping[str, str]:
@@ -158,12 +161,8 @@ def build_call(
             given["push"] = True
             permissions.update(build.pushing)
             reasons |= {"packages": "pushes the image", "id-token": "logs in by OIDC"}
-        if "cache" in build.reads and never_reaches_production(environment, answers):
-            given["cache"] = True
         if "roll-back" in build.reads:
             given["roll-back"] = ROLL_BACK
-    elif "cache" in build.reads:
-        given["cache"] = True
     return Call(
         id=job_id,
         file=build.file,

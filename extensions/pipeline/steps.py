@@ -39,6 +39,8 @@ class Tool:
     action: str = ""
     """The folder of the action; empty where `text` says it all."""
     name: str = ""
+    id: str = ""
+    """By which later steps read its outputs; empty where it has none."""
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -142,7 +144,9 @@ def tools(component: Component, defaults: tuple[JobDefaults, ...]) -> tuple[Tool
             inputs["environments"] = ALL_ENVIRONMENTS
         if action.reads_cache:
             inputs["cache"] = "${{ inputs.cache }}"
-        found.append(Tool(action=action.name, name=f"Set up {code_type.label}", inputs=inputs))
+        step_id = "setup" if code_type.setup.outputs else ""
+        title = f"Set up {code_type.label}"
+        found.append(Tool(action=action.name, name=title, id=step_id, inputs=inputs))
     return tuple(found)
 
 
