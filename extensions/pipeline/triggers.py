@@ -192,9 +192,9 @@ def check_publishing(
     What publishes compares the tag with the package's version, and a run that another one started
     is one of the default branch.
     """
-    publishing = [component.name for component in components if component.publishes]
+    publishing = {c.name: c for c in components if c.publishes}
     tagged = [environment for environment in environments if environment.trigger == "tag"]
-    for name in publishing:
+    for name, component in publishing.items():
         place = f"components.{name}.publish"
         if not tagged:
             raise AnswerError(
@@ -202,7 +202,14 @@ def check_publishing(
                 "no environment starts from a tag, so nothing would ever be published; choose "
                 "`branching: release`, or give an environment a `tag`",
             )
-        for environment in tagged if orchestration == "observe" else []:
+        its_own = [e for e in tagged if component.belongs_to(e.name)]
+        if not its_own:
+            raise AnswerError(
+                f"components.{name}.environments",
+                "none of them starts from a tag, so it would never be published; add "
+                f"{' or '.join(e.name for e in tagged)}, or drop `publish`",
+            )
+        for environment in its_own if orchestration == "observe" else []:
             if before := observed(components, dependencies, environment, environments)[name].after:
                 raise AnswerError(
                     place,

@@ -210,9 +210,9 @@ class Runner:
 
         def value(match: re.Match[str]) -> str:
             terms = match[1].split(" || ")
-            if not values.keys() >= set(terms):
+            if not all(term in values or term.startswith("steps.setup.") for term in terms):
                 return match[0]
-            return next((values[term] for term in terms if values[term]), "")
+            return next((values[term] for term in terms if values.get(term)), "")
 
         own = {name: EXPRESSION.sub(value, text) for name, text in step.variables.items()}
         return self._bash(step.script, project, temporary / "step", {**given, **own, **variables})

@@ -70,7 +70,7 @@ class Machine:
         stub = write(runner.tools, {"dotnet": text}) / "dotnet"
         stub.chmod(0o755)
         assert DOTNET.publish
-        runner.steps = {**runner.steps, "shop/publish": Step(DOTNET.publish.command, {})}
+        runner.steps = {**runner.steps, "shop/publish": Step(DOTNET.publish.command)}
 
     def run(self, job: str, files: Mapping[str, str] | None = None, **variables: str) -> Outcome:
         write(self.project, files or {})

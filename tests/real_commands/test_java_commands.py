@@ -57,9 +57,10 @@ class Machine:
         # The time of the commit, without a repository of git for each test.
         git = write(runner.tools, {"git": "#!/bin/bash\necho 1700000000\n"}) / "git"
         git.chmod(0o755)
-        publish = load_code_types(toolbox.ROOT / "code_types")["java"].publish
-        assert publish
-        runner.steps = {**runner.steps, "shop/publish": Step(publish.command, {})}
+        java = load_code_types(toolbox.ROOT / "code_types")["java"]
+        assert java.publish and java.setup
+        publish = Step(java.publish.command, java.publish.variables, java.setup.script)
+        runner.steps = {**runner.steps, "shop/publish": publish}
 
     def stub(self, path: Path) -> None:
         write(path.parent, {path.name: STUB.format(log=self.log)})
@@ -93,6 +94,7 @@ def version(runner: Runner, files: Mapping[str, str], path: str = ".") -> dict[s
     outcome = runner.run("shop/setup", project, GITHUB_WORKSPACE=str(root))
     assert (outcome.code, outcome.output) == (0, "")
     said = dict(outcome.said)
+    del said["build-tool"]
     if "file" in said:
         said["file"] = str(Path(said["file"]).relative_to(root))
     return said
@@ -233,6 +235,24 @@ def test_the_same_trivy_everywhere() -> None:
         for pin in re.findall(r"aquasec/trivy\S+", file.read_text(encoding="utf-8"))
     }
     assert len(pins) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "tool"),
+    [
+        ({"pom.xml": POM}, MAVEN),
+        ({"pom.xml": POM, "gradlew": "", "build.gradle": ""}, MAVEN),
+        ({"pom.xml": POM, "mvnw": ""}, MAVEN.replace("mvn ", "bash mvnw ")),
+        ({"build.gradle": ""}, GRADLE),
+        (
+            {"build.gradle": "", "gradlew": "", "mvnw": ""},
+            GRADLE.replace("gradle ", "bash gradlew "),
+        ),
+    ],
+)
+def test_the_build_tool(files: dict[str, str], tool: str, runner: Runner, tmp_path: Path) -> None:
+    outcome = runner.run("shop/setup", write(tmp_path / "shop", files))
+    assert outcome.said["build-tool"] == tool.strip()
 
 
 @pytest.mark.parametrize("tool", ["mvn", "gradle"])

@@ -13,7 +13,7 @@ from pipeline.code_types import CodeType, load_code_types
 
 CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
 
-LINES = 90
+LINES = 80
 """The longest that a command may be; longer ones nobody reads."""
 
 
