@@ -37,20 +37,6 @@ class GitHubEnvironment:
     publishes: bool = False
     """Whether package indexes trust it."""
 
-    @property
-    def policies(self) -> tuple[tuple[str, str], ...]:
-        """The refs, where only they should get in: what is approved or trusted."""
-        return self.refs if self.reviewed or self.clouds or self.publishes else ()
-
-    @property
-    def protection(self) -> tuple[str, ...]:
-        """The settings that protect it, as members of a JSON object; the shell fills in who."""
-        reviewers = '"reviewers": [{"type": "User", "id": $(gh api user --jq .id)}]'
-        branches = '{"protected_branches": false, "custom_branch_policies": true}'
-        settings = [reviewers] * self.reviewed
-        settings += [f'"deployment_branch_policy": {branches}'] * bool(self.policies)
-        return tuple(settings)
-
 
 @dataclass(frozen=True)
 class Publisher:
@@ -80,6 +66,10 @@ class SetUp:
     """The clouds that jobs log in to."""
     checked_branches: str
     """JSON: the branches whose pull requests are checked, as a ruleset names them."""
+    deployed_branches: tuple[str, ...]
+    """The branches that environments deploy, as far as they are not patterns."""
+    deployed_tags: tuple[str, ...]
+    """The tags that start environments, globs allowed."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
     publishers: tuple[Publisher, ...] = ()
@@ -145,6 +135,8 @@ def set_up(plan: Plan) -> SetUp:
         variables=tuple(sorted(variables)),
         clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),
+        deployed_branches=_deployed(plan, "branch"),
+        deployed_tags=_deployed(plan, "tag"),
         prerequisites=_prerequisites(plan),
         publishers=tuple(
             Publisher(
@@ -196,6 +188,12 @@ def _checked_branches(plan: Plan) -> list[str]:
     branches = [e.source for e in plan.environments if e.trigger == "branch"]
     known = [branch for branch in branches if not is_pattern(branch.replace("*", ""))]
     return [f"refs/heads/{branch}" for branch in dict.fromkeys(known)] or ["~DEFAULT_BRANCH"]
+
+
+def _deployed(plan: Plan, trigger: str) -> tuple[str, ...]:
+    """The branches or tags that start environments; of branches those that are no patterns."""
+    refs = [e.source for e in plan.environments if e.trigger == trigger]
+    return tuple(dict.fromkeys(ref for ref in refs if trigger == "tag" or not is_pattern(ref)))
 
 
 def _prerequisites(plan: Plan) -> tuple[str, ...]:
