@@ -32,7 +32,7 @@ from .graph import waves as waves_of
 from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WAITING_JOBS, WORKFLOW_FILE_BYTES
 from .scope import Scope, root, waits_for
 from .steps import Call
-from .triggers import decisive_jobs, orchestrator_guard
+from .triggers import decisive_jobs, orchestrator_guard, waited_for
 
 SUMMARY = "deployment-summary"
 WATCH = "watch"
@@ -198,7 +198,7 @@ def plan_orchestrator(
             if answers.orchestration == "dispatch"
             else ()
         ),
-        watched=_watched(workflows, graph, scope) if answers.orchestration == "observe" else "",
+        watched=_watched(scope, graph, answers) if answers.orchestration == "observe" else "",
         graph=json.dumps({name: scope.of_jobs(picture[name]) for name in scope.components}),
     )
     _check_size(orchestrator)
@@ -381,17 +381,16 @@ def _runs(consumer: str, producers: list[str], environment: Environment) -> tupl
     return ("{", *(f"{member}," for member in members[:-1]), members[-1], "}")
 
 
-def _watched(workflows: Mapping[str, ComponentWorkflow], graph: Graph, scope: Scope) -> str:
+def _watched(scope: Scope, graph: Graph, answers: Answers) -> str:
     """JSON: each component with what it waits for, and the jobs that say that it is deployed."""
-    started = frozenset(workflows)
-    before = waits_for(started, graph)
-    names = [name for name in workflows]
+    before = waited_for(answers.components, graph, scope)
+    by_name = {component.name: component for component in answers.components}
     watched = {
         name: {
-            "after": [n for n in names if n in before[name]],
-            "jobs": decisive_jobs(workflows[name].component, scope),
+            "after": scope.of_jobs(before[name]),
+            "jobs": decisive_jobs(by_name[name], scope),
         }
-        for name in names
+        for name in scope.components
     }
     return json.dumps(watched)
 
