@@ -44,8 +44,12 @@ def check_answers_file(name: str, stored: Any, source: str | None) -> None:
 def check_places(paths: Iterable[str], repository: Path) -> None:
     """Refuse what Copier only fails at in the middle of its work. Raises AnswerError."""
     root = repository.resolve()
+    looked_at: set[Path] = set()
     for path in paths:
         for parent in [*reversed(Path(path).parents)][1:]:
+            if parent in looked_at:
+                continue
+            looked_at.add(parent)
             place = repository / parent
             if (place.exists() or place.is_symlink()) and not place.is_dir():
                 raise AnswerError(

@@ -96,6 +96,12 @@ def workflow_name(component: str, environment: Environment) -> str:
     return f"{title(component)} {environment.title}"
 
 
+def waited_for(components: tuple[Component, ...], graph: Graph, where: Scope) -> Graph:
+    """Each component with those whose deployment it waits for under `observe`."""
+    decisive = {component.name: decisive_jobs(component, where) for component in components}
+    return _without_idle(needs(graph, where.environment.stops), decisive)
+
+
 def observed(
     components: tuple[Component, ...],
     dependencies: Dependencies,
@@ -109,7 +115,7 @@ def observed(
     predecessor = by_name[environment.source] if environment.trigger == "after" else None
     root = by_name[environment.root]
     decisive = {component.name: decisive_jobs(component, where) for component in components}
-    waits = _without_idle(needs(graph, environment.stops), decisive)
+    waits = waited_for(components, graph, where)
     direct = _without_idle(graph, decisive)
     jobs = {c.name: _jobs(c, where) for c in components}
     found: dict[str, Triggers] = {}
