@@ -139,7 +139,7 @@ class Orchestrator:
         size += sum(8 + len(wave) for wave in self.explained)
         size += sum(2 + len(job) for job in self.summary_needs)
         if self.predecessor:
-            guards = 2 if self.waits_by_itself else 1
+            guards = 2 if self.runs_in == "events" else 1
             size += 550 + guards * sum(7 + len(line) for line in self.changes.guard)
         size += 700 * bool(self.approval)
         for promotion in self.changes.promotions:
