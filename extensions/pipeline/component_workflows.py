@@ -79,7 +79,7 @@ class ComponentWorkflow:
         verb = "Publishes" if self.component.publishes else "Deploys"
         if self.deploys:
             return f"{verb} {self.component.name} to {self.environment.name}"
-        verb = "Brings over" if self.changes and self.changes.promotions else "Checks and builds"
+        verb = "Promotes the package of" if self.changes and self.changes.promotions else "Checks and builds"
         return f"{verb} {self.component.name} for {self.environment.name}"
 
     @property
@@ -92,13 +92,13 @@ class ComponentWorkflow:
             return f"It starts on a tag {triggers.tag}, {by_hand}."
         if len(triggers.after) > 1:
             return (
-                f"It starts when the last of {len(triggers.after)} others has succeeded, {by_hand}."
+                f"It starts when the last of {len(triggers.after)} workflows has succeeded, {by_hand}."
             )
         if triggers.after:
             return f"It starts when {triggers.after[0]} has succeeded, {by_hand}."
         if self.orchestration == "dispatch":
             return f"It starts from orchestrator-{self.environment.name}.yml, {by_hand}."
-        return "It starts by hand."
+        return "A person starts it."
 
 
 def component_workflow(

@@ -250,7 +250,7 @@ def _explained(
     def told(name: str) -> str:
         notes = [f"after {', '.join(sorted(picture[name]))}"] * bool(picture[name])
         if called and name not in scope.deployed:
-            notes.append("not deployed")
+            notes.append("package only")
         return f"{name} ({'; '.join(notes)})" if notes else name
 
     return tuple(", ".join(map(told, wave)) for wave in waves)
