@@ -241,16 +241,16 @@ def _inputs(
     if packages:
         inputs += [
             Input("packages", "string", "Which packages to take: see the action take-package"),
-            Input("refs", "string", "Refs whose runs may give packages, as a regular expression", ""),
+            Input(
+                "refs", "string", "Refs whose runs may give packages, as a regular expression", ""
+            ),
         ]
     if produces:
         inputs.append(Input("retention-days", "number", "Days to keep its package", 1))
     if pushes:
         inputs.append(Input("push", "boolean", "Whether to push and use secrets", False))
     if scans:
-        inputs.append(
-            Input("roll-back", "string", "true: the security scan only warns", "false")
-        )
+        inputs.append(Input("roll-back", "string", "true: the security scan only warns", "false"))
     return tuple(inputs)
 
 

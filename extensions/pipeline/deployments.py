@@ -171,7 +171,9 @@ def _inputs(own: bool, packages: bool, approval: bool) -> tuple[Input, ...]:
     if packages:
         inputs += [
             Input("packages", "string", "Which packages to take: see the action take-package"),
-            Input("environments", "string", "Environments to take packages of; empty: environment", ""),
+            Input(
+                "environments", "string", "Environments to take packages of; empty: environment", ""
+            ),
         ]
     if approval:
         inputs.append(
