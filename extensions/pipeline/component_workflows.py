@@ -79,7 +79,7 @@ class ComponentWorkflow:
         verb = "Publishes" if self.component.publishes else "Deploys"
         if self.deploys:
             return f"{verb} {self.component.name} to {self.environment.name}"
-        verb = "Promotes the package of" if self.changes and self.changes.promotions else "Checks and builds"
+        verb = "Promotes" if self.changes and self.changes.promotions else "Checks and builds"
         return f"{verb} {self.component.name} for {self.environment.name}"
 
     @property
