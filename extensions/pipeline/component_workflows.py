@@ -91,9 +91,7 @@ class ComponentWorkflow:
         if triggers.tag:
             return f"It starts on a tag {triggers.tag}, {by_hand}."
         if len(triggers.after) > 1:
-            return (
-                f"It starts when the last of {len(triggers.after)} workflows has succeeded, {by_hand}."
-            )
+            return f"It starts when {len(triggers.after)} workflows have succeeded, {by_hand}."
         if triggers.after:
             return f"It starts when {triggers.after[0]} has succeeded, {by_hand}."
         if self.orchestration == "dispatch":
