@@ -7,7 +7,7 @@ from collections.abc import Mapping
 ACTIONS = ".github/actions"
 
 ALWAYS: Mapping[str, tuple[str, ...]] = {
-    "check-commit": ("action.yml", "check.cjs", "overtaken.cjs"),
+    "check-commit": ("action.yml", "check.cjs"),
     "deployment-summary": ("action.yml", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
     "lib": ("api.cjs", "commits.cjs", "markdown.cjs", "package.sh", "runs.cjs", "time.cjs"),

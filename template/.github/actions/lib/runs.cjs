@@ -1,85 +1,98 @@
 // @ts-check
-// Tells which runs were let deploy to an environment.
+// Tells which runs were let deploy to an environment, and which one has overtaken another.
+const { titled } = require('./commits.cjs')
 
 /**
  * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string, event: string,
- *   head_sha: string, path: string, run_number: number, run_attempt: number, head_repository?: {id: number} | null}} Run
+ *   head_branch: string, head_sha: string, path: string, created_at: string, actor?: {login: string} | null,
+ *   head_repository?: {id: number} | null}} Run
+ * @typedef {{name: string, status: string, conclusion: string | null, steps?: {name: string, conclusion: string | null}[]}} Job
  */
+
+const BOT = 'github-actions[bot]' // starts what a workflow starts
+const MAY_DEPLOY = 'Check that it may be deployed' // the first step of each deployment
+const STARTS = /^Start [\w.-]+ and wait for it$/ // an orchestrator's, where each component has a run of its own
+const BUILD = /(^|-)build \/ /
 
 /**
  * The id of the run that decides how old a deployment is: that of its orchestrator, if one started it.
- * What a person types can only make a run older.
  * @param {number} id
- * @param {string | number | undefined} orchestrator
+ * @param {string | undefined} actor who started it: what a person types says nothing
+ * @param {string | undefined} orchestrator
  */
-const age = (id, orchestrator) => Math.min(id, Number(orchestrator) || id)
+const ageOf = (id, actor, orchestrator) => actor === BOT ? Math.min(id, Number(orchestrator) || id) : id
 
 /** @param {Run} run */
-const ageOf = run => age(run.id, run.display_title.match(/ of run (\d+), attempt \d+$/)?.[1])
+const ageOfRun = ({ id, actor, display_title }) => ageOf(id, actor?.login, display_title.match(/ of run (\d+), attempt \d+$/)?.[1])
 
 /**
- * @param {{pages: any, context: any, environment: string, reviewed: (run: any) => Promise<boolean>}} tools
+ * Whether a job deploys. One that waits, or was refused, does not. Without steps, it may just have begun.
+ * @param {Job} job
  */
-function of({ pages, context, environment, reviewed }) {
+function deploys({ name, status, conclusion, steps = [] }) {
+  if (!steps.length) return name.includes(' / ') && !BUILD.test(name) && (status === 'in_progress' || conclusion === 'success')
+  return steps.some(step => STARTS.test(step.name) || (step.name === MAY_DEPLOY && step.conclusion === 'success'))
+}
+
+/**
+ * @param {{pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').of>}} tools
+ */
+function of({ pages, context, commits }) {
   /**
    * The runs of a workflow, the newest first. Lists that GitHub filters lag behind others.
    * @param {string} file
+   * @param {Record<string, string>} [filter]
    * @returns {AsyncGenerator<Run>}
    */
-  async function* ofFile(file) {
+  async function* ofFile(file, filter) {
     try {
-      yield* pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file }, 'workflow_runs')
+      yield* pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file, ...filter }, 'workflow_runs')
     } catch (/** @type {any} */ error) {
       if (error.status !== 404) throw error // 404: the workflow has never run
     }
   }
 
   /**
-   * Whether a job that deploys has begun. Steps tell a job that was cancelled at work from one that
-   * was cancelled while it waited.
-   * @param {{name: string, status: string, conclusion: string | null, steps?: any[]}} job
-   */
-  function deploys({ name, status, conclusion, steps }) {
-    const isDeployment = name.startsWith('deploy / ') || name.includes(`-${environment} / `) || name.endsWith(`-${environment}`)
-    if (!isDeployment || conclusion === 'skipped') return false
-    return status === 'in_progress' || (status === 'completed' && (conclusion !== 'cancelled' || Boolean(steps?.length)))
-  }
-
-  /**
-   * Whether a run, in any attempt, may deploy or has begun to: a person has approved it or, where
-   * nobody is asked, a deployment has begun.
+   * What became of a run, in all of its attempts: whether it was let deploy (a person has approved
+   * it, or it has begun to), whether it asked a person, and whether anything that it called succeeded.
    * @param {Run} run
    */
-  async function wasLetIn(run) {
-    if (run.conclusion === 'skipped' || !await reviewed(run)) return false
-    let asks = false
-    let begun = false
+  async function fateOf(run) {
+    const fate = { letIn: false, asked: false, worked: false }
     const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run.id, filter: 'all' }, 'jobs')
     for await (const job of jobs) {
-      if (job.name === 'approval') {
-        if (job.conclusion === 'success') return true
-        asks ||= job.conclusion !== 'skipped'
-      }
-      begun ||= deploys(job)
+      const isApproval = job.name === 'approval'
+      fate.letIn ||= isApproval ? job.conclusion === 'success' : deploys(job)
+      fate.asked ||= isApproval && job.conclusion !== 'skipped'
+      fate.worked ||= job.name.includes(' / ') && job.conclusion === 'success'
     }
-    return begun && !asks
+    return fate
   }
 
   /**
-   * The newer run, of all that deploy this component here, that was let in.
-   * @param {string[]} files
-   * @param {number} age
+   * The run that makes a deployment too old. Once a newer run was let deploy, older ones deploy
+   * nothing more; and no event brings an older commit over a newer one. Tags follow one another, so
+   * there only the order of commits counts.
+   * @param {{files: string[], commit: string, age?: number, byHand?: boolean, isRival?: (run: Run, asked: boolean) => boolean}} deployment
+   *   `isRival` says which run of a newer commit that an event has started counts before it is let in
    */
-  async function newerThan(files, age) {
+  async function overtaking({ files, commit, age = context.runId, byHand = false, isRival = () => false }) {
+    const ahead = await commits.ahead(commit)
     for (const file of files) {
       for await (const run of ofFile(file)) {
-        if (run.id <= age) break
-        if (run.id !== context.runId && ageOf(run) > age && await wasLetIn(run)) return run
+        if (run.id <= age && (byHand || !ahead.commits.size || run.created_at < ahead.since)) break
+        const isLater = ageOfRun(run) > age
+        const isAhead = ahead.commits.has(titled(run.display_title) ?? '') && (isLater || !byHand)
+        if (run.id === context.runId || !(isAhead || (isLater && !commits.isTag))) continue
+        if (run.conclusion === 'skipped' || !await commits.reviewed(run)) continue
+        const { letIn, asked } = await fateOf(run)
+        const counts = isAhead && !commits.isTag && run.event !== 'workflow_dispatch'
+        if (letIn || (counts && isRival(run, asked))) return run
       }
     }
   }
 
-  return { ofFile, wasLetIn, newerThan }
+  return { ofFile, fateOf, overtaking }
 }
 
-module.exports = { of, age }
+module.exports = { BOT, ageOf, of }

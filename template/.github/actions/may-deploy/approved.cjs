@@ -1,14 +1,13 @@
 // @ts-check
 // Says why nobody has approved this deployment.
-const commits = require('../lib/commits.cjs')
-
-const BOT = 'github-actions[bot]' // starts what a workflow starts
+const { titled } = require('../lib/commits.cjs')
+const { BOT } = require('../lib/runs.cjs')
 
 /**
  * What was approved is this attempt of the run, or the run of an orchestrator that has started it.
  * @param {{read: any, pages: any, context: any, file: string, reviewed: (run: any) => Promise<boolean>}} deployment
- * @returns {Promise<{why?: string, run?: number}>} the reason to refuse it, if there is one, and the
- *   orchestrator's run, if one has started it
+ * @returns {Promise<{why?: string, run?: import('../lib/runs.cjs').Run}>} the reason to refuse it, if
+ *   there is one, and the orchestrator's run that was approved, if one has started it
  */
 module.exports = async ({ read, pages, context, file, reviewed }) => {
   const { APPROVED = '', COMMIT, ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
@@ -17,12 +16,12 @@ module.exports = async ({ read, pages, context, file, reviewed }) => {
 
   // "Re-run failed jobs" leaves the approval out, because that job has succeeded.
   if (id === undefined) {
-    const isApproved = !APPROVED || APPROVED === GITHUB_RUN_ATTEMPT
-    return isApproved ? {} : { why: `Attempt ${GITHUB_RUN_ATTEMPT} of this run has no approval: choose "Re-run all jobs", which asks for one` }
+    const fits = !APPROVED || APPROVED === GITHUB_RUN_ATTEMPT
+    return fits ? {} : { why: `Attempt ${GITHUB_RUN_ATTEMPT} of this run has no approval: choose "Re-run all jobs", which asks for one` }
   }
   const started = /^\d+$/.test(id) ? await find(Number(id)) : undefined
   const why = await whyNot(started)
-  if (!why) return { run: started.id }
+  if (!why) return { run: started }
   return {
     why: `The input orchestrator, ${JSON.stringify(id)}, is no approval of this deployment: ${why}. ` +
       `Re-run all jobs of a run of ${orchestrator}, or start ${file} by hand without that input, which asks for one`,
@@ -46,7 +45,7 @@ module.exports = async ({ read, pages, context, file, reviewed }) => {
     if (GITHUB_RUN_ATTEMPT !== '1') return `it has approved attempt 1 of this run, and this is attempt ${GITHUB_RUN_ATTEMPT}`
     if (context.payload.inputs?.packages === 'latest') return 'packages of another commit, as with latest, were not approved'
     if (run?.path.replace(/@.*/, '') !== `.github/workflows/${orchestrator}`) return `it is no run of ${orchestrator}`
-    if (commits.titled(run.display_title) !== COMMIT) return `its title does not say that it deploys ${COMMIT}`
+    if (titled(run.display_title) !== COMMIT) return `its title does not say that it deploys ${COMMIT}`
     if (!await reviewed(run)) return `it ran the workflows of ${run.head_sha}, which nobody has reviewed`
     if (run.status === 'completed') return 'it has ended'
     if (!await isApproved(run)) return `nobody has approved its attempt ${run.run_attempt}`

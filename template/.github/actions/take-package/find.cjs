@@ -2,6 +2,7 @@
 const { rmSync } = require('node:fs')
 const api = require('../lib/api.cjs')
 const commits = require('../lib/commits.cjs')
+const { BOT } = require('../lib/runs.cjs')
 
 const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID, "digest": SHA256}}'
 
@@ -174,9 +175,9 @@ module.exports = async ({ github, context, core }) => {
     const file = `.github/workflows/orchestrator-${environment}.yml`
     if (path.split('@')[0] === file) return true
     const [, id] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
-    if (!id) return !display_title.endsWith(' alone')
+    if (!id) return /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/.test(display_title)
     const orchestrator = await runOf(Number(id))
-    return actor?.login === 'github-actions[bot]' && orchestrator?.path.split('@')[0] === file &&
+    return actor?.login === BOT && orchestrator?.path.split('@')[0] === file &&
       orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === COMMIT && reviewed(orchestrator)
   }
 
