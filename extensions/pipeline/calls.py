@@ -69,6 +69,8 @@ class Changes:
     """Whether something newer may make it too old to deploy."""
     tells_roll_back: bool = False
     """Whether a build wants to know that an older commit is deployed again."""
+    holds_up: bool = False
+    """Whether later runs wait for this one, and this one for a person."""
 
     @property
     def tells_only_the_commit(self) -> bool:
@@ -96,6 +98,8 @@ class Approval:
     """The concurrency group, in which a newer run takes a waiting one's place; empty for none."""
     needs: tuple[str, ...] = (CHANGES,)
     condition: str = ""
+    refs: str = ""
+    """Which branches or tags are the environment's; empty where only persons start the run."""
 
 
 def refs(environment: Environment, answers: Answers) -> str:
@@ -222,6 +226,12 @@ def approval_group(name: str) -> str:
 def asks_once(environment: Environment, answers: Answers) -> bool:
     """Whether the environment's pipeline has a job that waits for a person."""
     return environment.production and answers.approval == "once"
+
+
+def asks_somebody(environment: Environment, answers: Answers) -> bool:
+    """Whether a person has to approve what an orchestrator's run deploys."""
+    asks = environment.production and answers.approval != "none"
+    return asks and answers.orchestration != "observe"
 
 
 def package_environments(environment: Environment) -> str:

@@ -26,7 +26,7 @@ from .calls import (
 from .components import Component
 from .deployments import DeployWorkflow
 from .environments import Environment
-from .scope import Scope, built_per_environment
+from .scope import Scope, built_per_environment, root
 from .steps import Call
 from .triggers import Triggers, workflow_name
 
@@ -201,18 +201,17 @@ def _approval(
     """The job that waits for a person; None where nobody is asked, or each deployment asks."""
     if not asks_once(environment, answers):
         return None
+    by_events = answers.orchestration == "observe" and environment.trigger != "manual"
+    replaces = by_events and root(environment, answers.environments).trigger == "branch"
     # What its orchestrator was approved for is not asked for again.
     asked_before = "inputs.orchestrator == ''" if answers.orchestration == "dispatch" else ""
     return Approval(
         environment=f"{environment.name}-approval",
-        # Those that persons have started leave each other alone.
-        group=(
-            approval_group(f"{component.name}-{environment.name}")
-            if answers.orchestration == "observe"
-            else ""
-        ),
+        # Those that persons have started leave each other alone, and so do tags.
+        group=approval_group(f"{component.name}-{environment.name}") if replaces else "",
         needs=needs,
         condition=asked_before or ready,
+        refs=refs(environment, answers) if by_events else "",
     )
 
 

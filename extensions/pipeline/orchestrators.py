@@ -19,6 +19,7 @@ from .calls import (
     Value,
     approval_group,
     asks_once,
+    asks_somebody,
     build_call,
     deploy_call,
     digest_in,
@@ -187,6 +188,7 @@ def plan_orchestrator(
     )
     picture = waits_for(frozenset(scope.components), graph)
     called = answers.orchestration == "call"
+    queues = first.trigger in ("tag", "manual")
     changes = Changes(
         refs=refs(environment, answers),
         guard=orchestrator_guard(predecessor, first) if predecessor else (),
@@ -194,6 +196,7 @@ def plan_orchestrator(
         environment=environment.name,
         tells_deploy=predecessor is not None,
         tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
+        holds_up=queues and bool(scope.deployed) and asks_somebody(environment, answers),
     )
     asks = asks_once(environment, answers) and answers.orchestration != "observe"
     builds_here = _builds(scope, builds, answers) if called else ()
@@ -201,10 +204,11 @@ def plan_orchestrator(
     if asks and scope.deployed:
         approval = Approval(
             environment=f"{environment.name}-approval",
-            group=approval_group(environment.name),
+            group="" if queues else approval_group(environment.name),
             # Nobody is asked for what may still turn red.
             needs=(CHANGES, *(call.id for call in builds_here)),
             condition=DEPLOY if predecessor else "",
+            refs="" if environment.trigger == "manual" else changes.refs,
         )
     gates = (CHANGES, APPROVAL) if approval else (CHANGES,)
     orchestrator = Orchestrator(
@@ -213,7 +217,7 @@ def plan_orchestrator(
         waves=waves,
         explained=_explained(waves, picture, scope, called),
         predecessor=predecessor,
-        queues=first.trigger in ("tag", "manual"),
+        queues=queues,
         changes=changes,
         approval=approval,
         builds=builds_here,
