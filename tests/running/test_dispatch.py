@@ -267,7 +267,7 @@ def test_only_so_many_wait_at_once(repository: Open, fails: str) -> None:
     turns = {"part-2-dev": "part-0-dev", "part-3-dev": "part-1-dev", "part-4-dev": "part-2-dev"}
     text = (github.remote.work_tree / ".github/workflows/orchestrator-dev.yml").read_text()
     for later, earlier in turns.items():
-        assert f"  {later}:\n    # Jobs that wait" in text
+        assert f"  {later}:\n    # Waiting jobs" in text
         assert f"    needs: [changes, {earlier}]\n" in text
 
 
