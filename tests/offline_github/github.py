@@ -7,22 +7,29 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import toolbox
 
-from . import actions, events, expressions, scheduler, workflows
-from .clock import Clock, RateLimit
+from . import actions, events, expressions, reviews, scheduler, workflows
+from .clock import Clock, RateLimit, SteppedClock, timestamp
 from .concurrency import Claim, Groups
+from .driver import Driver, Execute, unpacked
+from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, PullRequest, Run
-from .repository import WORKFLOWS, Repository, git
+from .repository import WORKFLOWS, Repository
+from .scheduler import Previous
 from .server import Answer, ApiCall, Planned, Server, next_plan
 from .tools import Command, Tools
+from .waits import Wait
 
 MAX_WORKFLOW_RUN_LINKS = 3
+#: So long a run can be started again.
+RERUN_DAYS = 30
 SERVER_URL = "https://github.com"
 #: Who starts a run with the GITHUB_TOKEN of a job.
 BOT = "github-actions[bot]"
@@ -52,17 +59,35 @@ class OfflineGitHub:
     fork = "stranger/demo"
     fork_id = 9001
 
-    def __init__(self, workdir: Path, repository: Path) -> None:
+    def __init__(
+        self,
+        workdir: Path,
+        repository: Path | MemoryRepository,
+        execute: Execute | None = None,
+        seed: int = 0,
+    ) -> None:
+        """With `execute` no job has a machine: it says what becomes of each, see `driver.py`."""
         self.workdir = workdir
         workdir.mkdir(parents=True, exist_ok=True)
-        self.remote = Repository(workdir / "remote.git", repository)
+        if isinstance(repository, MemoryRepository):
+            self.remote: Repository | MemoryRepository = repository
+        else:
+            self.remote = Repository(workdir / "remote.git", repository)
+        self.driver = Driver(self, execute, seed) if execute else None
         self.server = _server()
         self.server.add(self)
         self.api_url = self.server.url
         self.default_branch = "main"
-        #: name -> {"reviewers": bool, "branches": [globs], "vars": {}, "secrets": {}}; with
-        #: reviewers also "hold": an event, or a function of run and job key, to wait for.
+        #: name -> {"reviewers": True or [names], "prevent_self_review": bool, "branches": [globs],
+        #: "tags": [globs], "vars": {}, "secrets": {}}. With reviewers also "approve": "at once" or
+        #: "when told", or "hold": an event, or a function of run and job key, to wait for.
         self.environments: dict[str, dict[str, Any]] = {}
+        #: How reviewers without names (True) approve: "at once", or "when told" by the test.
+        #: Those with names wait until they are told.
+        self.unnamed_reviewers = "when told" if execute else "at once"
+        #: Decides, with `private`, which rules environments can have: "free", "pro", "team" too.
+        self.plan = "enterprise"
+        self.private = True
         self.variables: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
         #: More of the machine's environment for jobs that run real tools (indexes, proxies).
@@ -70,7 +95,7 @@ class OfflineGitHub:
         #: How many jobs run at once; 1 makes `order` the same every time.
         self.parallel = 4
         #: The time that scripts of actions/github-script see, REST tells, and runs carry.
-        self.clock = Clock(speed=100)
+        self.clock = SteppedClock() if self.driver else Clock(speed=100)
         self.rate_limit = RateLimit(self.clock)
         #: Everything happens in the same second from now on: creation, changes and ends of runs.
         self.same_second = False
@@ -90,24 +115,32 @@ class OfflineGitHub:
         self.failures: list[BaseException] = []
         self.groups = Groups()
         self.lock = threading.RLock()
-        self.tools = Tools(workdir)
-        self.stand_ins = workdir / "actions"
-        actions.write_stand_ins(self.stand_ins)
-        shims = workdir / "bin"
-        shims.mkdir()
-        actions.write_shims(shims)
-        self.path = [str(self.tools.folder), str(shims), str(toolbox.SCRIPTS)]
-        self._hosts = _hosts()
         self._action_log = workdir / "actions.jsonl"
+        if not self.driver:
+            self._set_up_machines()
         self._ids = itertools.count(1)
         self._numbers: dict[str, int] = {}
         self._pull_requests: list[PullRequest] = []
-        self._threads: list[threading.Thread] = []
+        self._action_folders: dict[str, Path] = {}
+        self._threads: dict[threading.Thread, Run] = {}
+        #: By a run's `id()`: what it waits for at this moment.
+        self._waits: dict[int, Wait] = {}
         self._schedulers: dict[int, scheduler.Scheduler] = {}
         self._claims: dict[int, Claim] = {}
         self._planned: list[Planned] = []
         self._faults: list[Planned] = []
         self._local = threading.local()
+
+    def _set_up_machines(self) -> None:
+        """What jobs need that run on this machine."""
+        self.tools = Tools(self.workdir)
+        self.stand_ins = self.workdir / "actions"
+        actions.write_stand_ins(self.stand_ins)
+        shims = self.workdir / "bin"
+        shims.mkdir()
+        actions.write_shims(shims)
+        self.path = [str(self.tools.folder), str(shims), str(toolbox.SCRIPTS)]
+        self._hosts = _hosts()
 
     # What tests do
 
@@ -135,9 +168,7 @@ class OfflineGitHub:
 
     def tag(self, name: str) -> list[Run]:
         """Push a tag, made at HEAD unless it exists."""
-        work_tree = self.remote.work_tree
-        if name not in git("tag", "--list", name, cwd=work_tree).decode().split():
-            git("tag", name, cwd=work_tree)
+        self.remote.ensure_tag(name)
         return self._push(f"refs/tags/{name}")
 
     def pull_request(self, head: str, base: str = "main", fork: bool = False) -> list[Run]:
@@ -228,10 +259,35 @@ class OfflineGitHub:
         payload = {"ref": full, "inputs": texts, "workflow": path, **self._payload(actor)}
         return self._start(path, "workflow_dispatch", full, commit, payload, typed)
 
-    def rerun(self, run: Run, failed_only: bool = False, actor: str = "octocat") -> Run:
-        """Another attempt: same id, commit and event. Returns the new attempt."""
+    def rerun(
+        self,
+        run: Run,
+        failed_only: bool = False,
+        actor: str = "octocat",
+        *,
+        job: str | None = None,
+    ) -> Run:
+        """Another attempt: same id, commit, event and files. Returns the new attempt.
+
+        Of all jobs, of those that failed or were cancelled, or of one `job` (its key); what
+        depends on them runs again, too. ValueError where GitHub refuses it.
+        """
         if run.status != "completed":
             raise ValueError("This workflow run is still running")
+        if self.clock.now() - timestamp(run.created_at) > RERUN_DAYS * 86_400:
+            raise ValueError(
+                "Unable to retry this workflow run because it was created over a month ago"
+            )
+        previous = None
+        if job:
+            previous = Previous(
+                run, {key for key in run.jobs if f"{key} / ".startswith(f"{job} / ")}
+            )
+            if not previous.again:
+                raise ValueError(f"run {run.id} has no job {job}")
+        elif failed_only:
+            ended = ("failure", "cancelled")
+            previous = Previous(run, {key for key, j in run.jobs.items() if j.result in ended})
         again = Run(
             id=run.id,
             number=run.number,
@@ -254,7 +310,7 @@ class OfflineGitHub:
         )
         again.started_at = again.updated_at = self._now()
         with self._outermost():
-            self._begin(again, previous=run if failed_only else None)
+            self._begin(again, previous)
         return again
 
     def cancel(self, run: Run) -> None:
@@ -268,6 +324,40 @@ class OfflineGitHub:
             self.groups.changed.notify_all()
         if running := self._schedulers.get(id(run)):
             running.wake()
+
+    def waiting(self, run: Run) -> list[tuple[str, str]]:
+        """(job, environment) pairs of a run that wait for a review."""
+        return [(job.key, job.environment or "") for job in reviews.waiting(self, run)]
+
+    def approve(
+        self,
+        run: Run,
+        *,
+        environment: str | None = None,
+        job: str | None = None,
+        by: str | None = None,
+    ) -> list[str]:
+        """Let `by` (the first reviewer who may) approve what waits; returns the keys of the jobs.
+
+        ReviewError where nothing waits, or that person may not.
+        """
+        with self._outermost():
+            return reviews.review(self, run, "approved", environment, job, by)
+
+    def reject(
+        self,
+        run: Run,
+        *,
+        environment: str | None = None,
+        job: str | None = None,
+        by: str | None = None,
+    ) -> list[str]:
+        """As `approve`: the jobs fail."""
+        with self._outermost():
+            return reviews.review(self, run, "rejected", environment, job, by)
+
+    def scheduler_of(self, run: Run) -> scheduler.Scheduler | None:
+        return self._schedulers.get(id(run))
 
     def add_run(
         self,
@@ -389,6 +479,17 @@ class OfflineGitHub:
         return [run for run in self.runs if run.workflow_file == workflow_file]
 
     # Events
+
+    def settle(self) -> None:
+        """With `execute`: go on until nothing goes on by itself."""
+        assert self.driver
+        while self.driver.step():
+            pass
+
+    def step(self, steps: int = 1) -> bool:
+        """With `execute`: let so many things happen, each anywhere; False if nothing was left."""
+        assert self.driver
+        return all(self.driver.step() for _ in range(steps))
 
     def _push(self, ref: str) -> list[Run]:
         before = self.remote.resolve(ref)
@@ -548,29 +649,41 @@ class OfflineGitHub:
             self.runs.append(return_value)
         return return_value
 
-    def _begin(self, run: Run, previous: Run | None = None) -> None:
+    def _begin(self, run: Run, previous: Previous | None = None) -> None:
         if run not in self.runs:
             self.runs.append(run)
         ready = threading.Event()
-        thread = threading.Thread(target=self._execute, args=(run, previous, ready), daemon=True)
+        life = self._life(run, previous, ready)
+        if self.driver:
+            self.driver.add(run, life, ready)
+            return
+        thread = threading.Thread(target=self._live, args=(run, life), daemon=True)
         with self.lock:
-            self._threads.append(thread)
+            self._threads[thread] = run
             thread.start()
         ready.wait()  # runs are created, and ask for their groups, in the order of the events
 
-    def _execute(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
+    def _live(self, run: Run, life: Iterator[Wait]) -> None:
+        """Goes through the life of a run, in a thread of its own."""
+        for wait in life:
+            self._waits[id(run)] = wait
+            wait.pause()
+            self._waits.pop(id(run))
+
+    def _life(self, run: Run, previous: Previous | None, ready: threading.Event) -> Iterator[Wait]:
+        """A run from its start to its end; yields where it has to wait."""
         try:
-            ended = self._run_jobs(run, previous, ready)
+            ended = yield from self._run_jobs(run, previous, ready)
         except workflows.WorkflowError as error:
             run.jobs, run.message, ended = {}, str(error), "startup_failure"
         except BaseException as error:
             self.failures.append(error)
             run.message, ended = repr(error), "failure"
-        finally:
-            with self.lock:
-                run.status, run.conclusion, run.updated_at = "completed", ended, self._now()
-            if claim := self._claims.get(id(run)):
-                self.groups.release(claim)
+        with self.lock:
+            run.status, run.conclusion, run.updated_at = "completed", ended, self._now()
+        if claim := self._claims.get(id(run)):
+            self.groups.release(claim)
+        yield from self._breath()
         try:
             self._fire_workflow_run(run)
         except BaseException as error:
@@ -578,7 +691,14 @@ class OfflineGitHub:
         finally:
             ready.set()
 
-    def _run_jobs(self, run: Run, previous: Run | None, ready: threading.Event) -> str:
+    def _breath(self) -> Iterator[Wait]:
+        """Others may go first, where a driver says who goes."""
+        if self.driver:
+            yield Wait(lambda: True)
+
+    def _run_jobs(
+        self, run: Run, previous: Previous | None, ready: threading.Event
+    ) -> Generator[Wait, None, str]:
         """The run from its start to its conclusion."""
         files = self.remote.workflows(run.sha)
         root = workflows.tree(files, run.workflow_path)
@@ -608,8 +728,8 @@ class OfflineGitHub:
             if claim.state == "pending":
                 self.show_status(run, "pending")
             ready.set()
-            with self.groups.changed:
-                self.groups.changed.wait_for(lambda: claim.state not in ("new", "pending"))
+            while claim.state in ("new", "pending"):
+                yield Wait(lambda: claim.state not in ("new", "pending"), self.groups.changed)
             if claim.state == "cancelled":
                 run.cancelled, run.message = True, claim.message
                 return "cancelled"
@@ -622,7 +742,8 @@ class OfflineGitHub:
             jobs.keep(previous)
         self._schedulers[id(run)] = jobs
         ready.set()
-        jobs.execute()
+        yield from self._breath()
+        yield from jobs.execute()
         return scheduler.conclusion(run)
 
     def _default_title(self, run: Run) -> str:
@@ -634,18 +755,28 @@ class OfflineGitHub:
 
     @contextmanager
     def _outermost(self) -> Iterator[None]:
-        """The first call waits until everything is over; calls that jobs make do not."""
-        inside = any(thread.is_alive() for thread in self._threads)
+        """The first call waits until nothing goes on by itself; calls that jobs make do not."""
+        inside = self._busy()
         yield
-        if inside:
+        if inside or self.driver:
             return
-        while alive := [thread for thread in self._threads if thread.is_alive()]:
-            alive[0].join()
+        while self._busy():
+            time.sleep(0.005)
         with self.lock:
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            self._threads = {t: run for t, run in self._threads.items() if t.is_alive()}
+        self.raise_failures()
+
+    def raise_failures(self) -> None:
+        """Tell the test what went wrong behind its back."""
         if self.failures:
             failures, self.failures = self.failures, []
             raise failures[0]
+
+    def _busy(self) -> bool:
+        """Whether some run goes on without the test; not one that waits for a review."""
+        alive = [run for thread, run in self._threads.copy().items() if thread.is_alive()]
+        waits = [self._waits.get(id(run)) for run in alive]
+        return any(wait is None or wait.over() or not wait.rests() for wait in waits)
 
     def report(self, what: str) -> None:
         """Something that this double does not imitate was asked for: the test must hear of it."""
@@ -748,7 +879,7 @@ class OfflineGitHub:
             "id": self.repository_id if name == self.name else self.fork_id,
             "name": name.split("/")[1],
             "full_name": name,
-            "private": True,
+            "private": self.private,
             "fork": name != self.name,
             "default_branch": self.default_branch,
             "html_url": f"{SERVER_URL}/{name}",
@@ -893,16 +1024,26 @@ class OfflineGitHub:
         ]
         return {f"github.{name.lower()}": context[name] for name in names}
 
-    def job_environment(
-        self, run: Run, job: Job, context: dict[str, Any], runtime_token: str
-    ) -> dict[str, str]:
-        """Variables of the runner; act derives most of the `github` context from them."""
+    @staticmethod
+    def github_variables(context: dict[str, Any]) -> dict[str, str]:
         skipped = ("action", "event", "job", "repositoryUrl", "workflow")
-        variables = {
+        return {
             f"GITHUB_{name.upper()}": workflows.as_text(value)
             for name, value in context.items()
             if name not in skipped
         }
+
+    def action_folder(self, commit: str) -> Path:
+        """Where the actions of a commit lie: the same folder for the same contents."""
+        if commit not in self._action_folders:
+            self._action_folders[commit] = unpacked(self.remote.github_files(commit))
+        return self._action_folders[commit]
+
+    def job_environment(
+        self, run: Run, job: Job, context: dict[str, Any], runtime_token: str
+    ) -> dict[str, str]:
+        """Variables of the runner; act derives most of the `github` context from them."""
+        variables = self.github_variables(context)
         if job.permissions.get("id-token") == "write":
             variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"{self.api_url}/oidc?api-version=1"
             variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = runtime_token

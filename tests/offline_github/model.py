@@ -81,6 +81,17 @@ class Artifact:
 
 
 @dataclass
+class Review:
+    """What somebody has said of a job that waited for it."""
+
+    job: str
+    environment: str
+    #: "approved" or "rejected".
+    state: str
+    by: str
+
+
+@dataclass
 class PullRequest:
     """A pull request of a branch of the work tree, as if it were a fork's if `fork`."""
 
@@ -123,6 +134,8 @@ class Run:
     order: list[str] = field(default_factory=list)
     #: (job, environment) pairs that somebody had to approve.
     approvals: list[tuple[str, str]] = field(default_factory=list)
+    #: What people have said of jobs that waited for it.
+    reviews: list[Review] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
     concurrency: str | None = None
     cancelled: bool = False

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
+import tarfile
 import threading
 from pathlib import Path
 
@@ -66,6 +68,10 @@ class Repository:
             (path / folder).mkdir(parents=True)
         (path / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
         (path / "config").write_text(CONFIGURATION, encoding="utf-8")
+
+    @property
+    def url(self) -> str:
+        return self.path.as_uri()
 
     def push(self, ref: str, target: str = "") -> None:
         """What `git push --force` does, for which git needs a dozen processes."""
@@ -179,6 +185,20 @@ class Repository:
             paths = ("--format=tar", commit, ".github")
             self._archives[commit] = git("archive", *paths, cwd=self.path)
         return self._archives[commit]
+
+    def github_files(self, commit: str) -> dict[str, bytes]:
+        """The contents of `.github`, by path."""
+        files = {}
+        with tarfile.open(fileobj=io.BytesIO(self.archive(commit))) as archive:
+            for member in archive:
+                if content := archive.extractfile(member) if member.isfile() else None:
+                    files[member.name] = content.read()
+        return files
+
+    def ensure_tag(self, name: str) -> None:
+        """A tag of the work tree, at HEAD unless there is one."""
+        if name not in git("tag", "--list", name, cwd=self.work_tree).decode().split():
+            git("tag", name, cwd=self.work_tree)
 
     def message(self, commit: str) -> str:
         return git("log", "-1", "--format=%B", commit, cwd=self.path).decode().strip()

@@ -490,9 +490,7 @@ def clone(request: Request) -> Answer:
         commit, fetched = remote.refs("refs/pull/").get(ref.removeprefix("refs/pull/")), ref
     if commit is None:
         raise ApiError(404, f"A branch or tag with the name '{ref}' could not be found")
-    return Answer(
-        200, {"url": remote.path.as_uri(), "commit": commit, "branch": branch, "fetched": fetched}
-    )
+    return Answer(200, {"url": remote.url, "commit": commit, "branch": branch, "fetched": fetched})
 
 
 # The artifact service
@@ -549,6 +547,90 @@ def twirp(session: Session, method: str, body: dict[str, Any]) -> Answer:
     return Answer(404, {"code": "not_found", "msg": f"{method}: not found"})
 
 
+@dataclass
+class Call:
+    """A REST call."""
+
+    method: str
+    #: With its query.
+    url: str
+    body: Any = None
+    #: Its `If-None-Match`.
+    known: str | None = None
+
+    @property
+    def path(self) -> str:
+        return urllib.parse.urlsplit(self.url).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        query = urllib.parse.urlsplit(self.url).query
+        return dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+
+
+def respond(session: Session, call: Call) -> Answer:
+    """What a client hears; counts the call, and tells how many are left."""
+    limit = session.github.rate_limit
+    if (call.method, call.path) == ("GET", "/rate_limit"):  # which is free
+        answer = Answer(200, {"resources": {"core": limit.state()}}, limit.headers())
+    else:
+        if limit.take():
+            answer = _planned(session, call)
+            if answer.status == 304:
+                limit.give_back()
+        else:
+            message = "API rate limit exceeded for installation."
+            answer = Answer(403, {"message": message, "status": "403"})
+        headers = {**limit.headers(), **(answer.headers or {})}
+        answer = Answer(answer.status, answer.body, headers, answer.cut)
+    session.github.api_calls.append(
+        ApiCall(call.method, call.url, session.job.key, answer.status, call.body)
+    )
+    return answer
+
+
+def _planned(session: Session, call: Call) -> Answer:
+    """What the test wants the client to hear, or what the call itself answers."""
+    planned = session.github.planned_answer(call.method, call.path)
+    if planned is None:
+        return _rest(session, call)
+    if planned.cut:
+        answer = _rest(session, call)
+        return Answer(answer.status, answer.body, answer.headers, cut=True)
+    if planned.after:
+        _rest(session, call)
+    return planned.answer
+
+
+def _rest(session: Session, call: Call) -> Answer:
+    path = re.sub(r"^/_offline/clone/([^/]+/[^/]+)$", r"/repos/\1/_clone", call.path)
+    try:
+        for method, pattern, permission, handler in ROUTES:
+            match = pattern.fullmatch(path)
+            if method != call.method or not match:
+                continue
+            parameters = {k: urllib.parse.unquote(v) for k, v in match.groupdict().items()}
+            if parameters["repository"].lower() != session.github.name.lower():
+                raise ApiError(404, "Not Found")
+            _authorize(session, permission)
+            answer = handler(Request(session, parameters, call.query, call.body, path))
+            return _unless_known(answer, call.known)
+    except ApiError as error:
+        return Answer(error.status, {"message": str(error), "status": str(error.status)})
+    except Exception as error:
+        session.github.failures.append(error)
+        return Answer(500, {"message": repr(error)})
+    session.github.report(f"REST call {call.method} {path}")
+    return Answer(501, {"message": "not modelled by the offline GitHub"})
+
+
+def _authorize(session: Session, permission: str) -> None:
+    """A token without the right gets what GitHub answers for a private repository."""
+    scope, _, level = permission.partition(": ")
+    if scope and LEVELS[session.job.permissions.get(scope, "none")] < LEVELS[level]:
+        raise ApiError(403, f"Resource not accessible by integration (needs {permission})")
+
+
 class _HttpHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # the body would wait for 40 ms until the headers have arrived
@@ -571,7 +653,7 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         if url.path.startswith("/blobs/"):
             answer = self._blob(url.path, query, data)
         else:
-            answer = self._api(url.path, query, data)
+            answer = self._api(url.path, data)
         self._send(answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve  # noqa: N815
@@ -607,7 +689,7 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD" and answer.status not in (204, 304):
             self.wfile.write(content)
 
-    def _api(self, path: str, query: dict[str, str], data: bytes) -> Answer:
+    def _api(self, path: str, data: bytes) -> Answer:
         token = self.headers.get("Authorization", "").rpartition(" ")[2]
         session = self.server.sessions.get(token)
         if session is None:
@@ -623,60 +705,9 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
             asked = body or {}
             return Answer(200, {"code": session.github.fault(asked["method"], asked["path"])})
         if path.startswith("/_offline/"):
-            return self._rest(session, path, query, body)
-        answer = self._limited(session, path, query, body)
-        session.github.api_calls.append(
-            ApiCall(self.command, self.path, session.job.key, answer.status, body)
-        )
-        return answer
-
-    def _limited(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
-        """Counts the call, and tells how many are left."""
-        limit = session.github.rate_limit
-        if (self.command, path) == ("GET", "/rate_limit"):  # which is free
-            return Answer(200, {"resources": {"core": limit.state()}}, limit.headers())
-        if limit.take():
-            answer = self._planned(session, path, query, body)
-            if answer.status == 304:
-                limit.give_back()
-        else:
-            message = "API rate limit exceeded for installation."
-            answer = Answer(403, {"message": message, "status": "403"})
-        headers = {**limit.headers(), **(answer.headers or {})}
-        return Answer(answer.status, answer.body, headers, answer.cut)
-
-    def _planned(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
-        """What the test wants the client to hear, or what the call itself answers."""
-        planned = session.github.planned_answer(self.command, path)
-        if planned is None:
-            return self._rest(session, path, query, body)
-        if planned.cut:
-            answer = self._rest(session, path, query, body)
-            return Answer(answer.status, answer.body, answer.headers, cut=True)
-        if planned.after:
-            self._rest(session, path, query, body)
-        return planned.answer
-
-    def _rest(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
-        path = re.sub(r"^/_offline/clone/([^/]+/[^/]+)$", r"/repos/\1/_clone", path)
-        try:
-            for method, pattern, permission, handler in ROUTES:
-                match = pattern.fullmatch(path)
-                if method != self.command or not match:
-                    continue
-                parameters = {k: urllib.parse.unquote(v) for k, v in match.groupdict().items()}
-                if parameters["repository"].lower() != session.github.name.lower():
-                    raise ApiError(404, "Not Found")
-                _authorize(session, permission)
-                answer = handler(Request(session, parameters, query, body, path))
-                return _unless_known(answer, self.headers.get("If-None-Match"))
-        except ApiError as error:
-            return Answer(error.status, {"message": str(error), "status": str(error.status)})
-        except Exception as error:
-            session.github.failures.append(error)
-            return Answer(500, {"message": repr(error)})
-        session.github.report(f"REST call {self.command} {path}")
-        return Answer(501, {"message": "not modelled by the offline GitHub"})
+            return _rest(session, Call(self.command, self.path, body))
+        known = self.headers.get("If-None-Match")
+        return respond(session, Call(self.command, self.path, body, known))
 
     def _blob(self, path: str, query: dict[str, str], data: bytes) -> Answer:
         github_id, _, name = path.removeprefix("/blobs/").partition("/")
@@ -703,13 +734,6 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests read `api_calls` instead."""
-
-
-def _authorize(session: Session, permission: str) -> None:
-    """A token without the right gets what GitHub answers for a private repository."""
-    scope, _, level = permission.partition(": ")
-    if scope and LEVELS[session.job.permissions.get(scope, "none")] < LEVELS[level]:
-        raise ApiError(403, f"Resource not accessible by integration (needs {permission})")
 
 
 class _HttpServer(http.server.ThreadingHTTPServer):
