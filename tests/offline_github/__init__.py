@@ -1,6 +1,8 @@
 """A double of GitHub Actions that runs workflows offline: see README.md."""
 
+from .environments import ReviewError
 from .github import DispatchError, OfflineGitHub
+from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, Run
 from .tools import Command
 
@@ -9,7 +11,9 @@ __all__ = [
     "Command",
     "DispatchError",
     "Job",
+    "MemoryRepository",
     "NotModelledError",
     "OfflineGitHub",
+    "ReviewError",
     "Run",
 ]

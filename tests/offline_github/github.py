@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import toolbox
 
@@ -70,7 +70,7 @@ class OfflineGitHub:
         self.workdir = workdir
         workdir.mkdir(parents=True, exist_ok=True)
         if isinstance(repository, MemoryRepository):
-            self.remote: Repository | MemoryRepository = repository
+            self.remote = cast(Repository, repository)  # it answers the same questions
         else:
             self.remote = Repository(workdir / "remote.git", repository)
         self.driver = Driver(self, execute, seed) if execute else None

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from . import environments, expressions, own_actions, runner, workflows
 from .concurrency import Claim
 from .model import Job, Run
-from .repository import Repository
 from .server import Session
 from .waits import Inbox, Wait
 from .workflows import Node
@@ -487,7 +486,6 @@ class Scheduler:
         parts["workflow"] = {key: node.workflow.get(key) or {} for key in ("env", "defaults")}
         parts, steps = expressions.substitute(parts, node.definition["steps"], literals)
         folder = github.workdir / "jobs" / f"{run.id}-{run.attempt}-{job.id}"
-        assert isinstance(github.remote, Repository)
         own = own_actions.OwnActions(
             github.remote, github.name, run.sha, unknown, folder / "repository"
         )

@@ -69,6 +69,7 @@ def run(
         "event": session.run.payload,
         "folder": str(folder),
     }
+    state: dict[str, Any] = {"ended": False}
     try:
         state = host().ask({**started, "now": _now(session)})
         while not state["ended"]:
@@ -82,7 +83,8 @@ def run(
                 message = {"timer": first["timer"]}
             state = host().ask({"id": number, **message, "now": _now(session)})
     finally:
-        host().tell({"stop": number})
+        if not state["ended"]:
+            host().tell({"stop": number})
     return state
 
 

@@ -102,6 +102,8 @@ class Work:
         self.node = node
         self.random = random
         self.cancelled = False
+        #: Whether its own steps run, which may clean up after a cancellation.
+        self.in_steps = False
         self._log: list[str] = []
         self._summary = ""
         self._steps: dict[str, str] = {}
@@ -136,7 +138,9 @@ class Work:
             env = self._evaluated(self.node.workflow.get("env") or {}, self.contexts)
             env |= self._evaluated(definition.get("env") or {}, {**self.contexts, "env": env})
             scope = Scope(self.contexts, env)
+            self.in_steps = True
             yield from self._all(definition["steps"], scope, decide)
+            self.in_steps = False
             contexts = self._contexts(scope, {})
             outputs = self._evaluated(definition.get("outputs") or {}, contexts)
         except (expressions.ExpressionError, own_actions.ActionError) as error:
