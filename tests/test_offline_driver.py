@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_github import MemoryRepository, OfflineGitHub, Run
+from offline_github import MemoryRepository, OfflineGitHub, Run, expressions
 from offline_github.driver import Execute
 from offline_github.work import Going, Step, Work
 from test_offline_github import SCRIPT, UPLOAD, job, only
@@ -244,3 +244,24 @@ def test_the_events_are_those_of_the_double_with_machines(quick: Quick) -> None:
         ("pull.yml", "pull_request", "side"),
         ("second.yml", "workflow_run", "main"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("${{ a.text }}", "${{a.yes}}", "x ${{ a.yes }}-${{ a.no }}", "${{ a.number }}"),
+        *("n ${{ a.number }}", "${{ a.nothing }}", "[${{ a.nothing }}]", "${{ a.gone.deeper }}"),
+        *("${{ A.TEXT }}", "${{ a.Text }}", "${{ a.inner.a-b }}", "${{ a.inner }}", "${{ a }}"),
+        *(
+            "${{ a.text.length }}",
+            "${{ a.list.x }}",
+            "${{ a.text == 'b' }}",
+            "${{ a.* }} ${{ a.no }}",
+        ),
+        *("${{ a['text'] }}", "${{ a.text }} }}", "'${{ a.text }}'", "${{ a.list }} ${{ a.text }}"),
+    ],
+)
+def test_what_needs_no_node_is_what_node_says(text: str) -> None:
+    values = {"text": "b", "yes": True, "no": False, "number": 1.5, "nothing": None, "list": [1]}
+    context = {"a": {**values, "inner": {"a-b": "${{ a.text }}"}}}
+    assert expressions.evaluate(text, context) == expressions.evaluate_by_node(text, context)

@@ -155,6 +155,7 @@ class Driver:
         if not ready:
             asleep = [part.wake_at for part in self._parts if isinstance(part, Body)]
             if not asleep:
+                self.github.raise_failures()
                 return False
             clock.advance(min(asleep) - clock.now())
             ready = [part for part in self._parts if part.ready(clock.now())]

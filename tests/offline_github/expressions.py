@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +68,61 @@ _evaluator = _Evaluator()
 
 def evaluate(value: Any, context: dict[str, Any]) -> Any:
     """`value` with every `${{ }}` in its strings evaluated."""
-    text = "\0".join(_expressions(value))
-    if not text:
+    if isinstance(value, dict):
+        return {name: evaluate(item, context) for name, item in value.items()}
+    if isinstance(value, list):
+        return [evaluate(item, context) for item in value]
+    if not isinstance(value, str) or "${{" not in value:
         return value
-    return _evaluator.ask("evaluate", value=value, context=_read(text, context))
+    try:
+        return _looked_up(value, context)
+    except _NotPlainError:
+        return evaluate_by_node(value, context)
 
 
-def _expressions(value: Any) -> Iterator[str]:
-    """The strings that are no plain text."""
-    if isinstance(value, str):
-        if "${{" in value:
-            yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _expressions(item)
+def evaluate_by_node(text: str, context: dict[str, Any]) -> Any:
+    return _evaluator.ask("evaluate", value=text, context=_read(text, context))
+
+
+class _NotPlainError(Exception):
+    """More than properties of contexts."""
+
+
+#: An expression that only names a property: `needs.build.outputs.digest`.
+PROPERTY = re.compile(r"\$\{\{\s*([A-Za-z][\w-]*(?:\.[A-Za-z_][\w-]*)+)\s*\}\}")
+FOUND_AS_TEXT = (str, bool, type(None))
+
+
+def _looked_up(text: str, context: dict[str, Any]) -> Any:
+    """Most expressions only name a property, which needs no Node."""
+    whole = PROPERTY.fullmatch(text)
+    if whole and isinstance(value := _property(whole[1], context), FOUND_AS_TEXT):
+        return value
+    if text.count("${{") != len(PROPERTY.findall(text)):
+        raise _NotPlainError
+    return PROPERTY.sub(lambda match: _text(_property(match[1], context)), text)
+
+
+def _property(path: str, context: dict[str, Any]) -> Any:
+    root, *names = path.split(".")
+    if root not in context:
+        raise _NotPlainError
+    value: Any = context[root]
+    for name in names:
+        if not isinstance(value, dict):
+            raise _NotPlainError
+        if name not in value:
+            name = next((key for key in value if key.lower() == name.lower()), "")
+        value = value.get(name)
+        if value is None:
+            return None
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, FOUND_AS_TEXT):
+        raise _NotPlainError
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
 def _read(text: str, context: dict[str, Any]) -> dict[str, Any]:
