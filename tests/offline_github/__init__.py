@@ -4,6 +4,7 @@ from .environments import ReviewError
 from .github import DispatchError, OfflineGitHub
 from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, Run
+from .rulesets import PushError
 from .tools import Command
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MemoryRepository",
     "NotModelledError",
     "OfflineGitHub",
+    "PushError",
     "ReviewError",
     "Run",
 ]

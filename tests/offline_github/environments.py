@@ -34,11 +34,16 @@ def rules(github: OfflineGitHub, name: str) -> dict[str, Any]:
     settings = github.environments[name]
     if unknown := set(settings) - KNOWN:
         raise NotModelledError(f"environment {name}: {sorted(unknown)}")
-    policies, reviewers = PLANS[github.plan] if github.private else (True, True)
+    policies, reviewers = has_rules(github)
     left_out = set() if policies else {"branches", "tags"}
     if not reviewers:
         left_out |= {"reviewers", "prevent_self_review"}
     return {key: value for key, value in settings.items() if key not in left_out}
+
+
+def has_rules(github: OfflineGitHub) -> tuple[bool, bool]:
+    """Whether the repository's plan has branch policies, and reviewers."""
+    return PLANS[github.plan] if github.private else (True, True)
 
 
 def has_policy(settings: dict[str, Any]) -> bool:
@@ -73,6 +78,14 @@ def is_held(github: OfflineGitHub, settings: dict[str, Any]) -> bool:
     if asked:
         return bool(asked == "when told")
     return github.unnamed_reviewers == "when told" or settings["reviewers"] is not True
+
+
+def may_review(github: OfflineGitHub, name: str, run: Run, person: str) -> bool:
+    try:
+        check_reviewer(rules(github, name), run, person)
+    except ReviewError:
+        return False
+    return True
 
 
 def check_reviewer(settings: dict[str, Any], run: Run, person: str) -> None:

@@ -15,25 +15,37 @@ from typing import Any, cast
 
 import toolbox
 
-from . import actions, events, expressions, reviews, scheduler, workflows
+from . import (
+    actions,
+    events,
+    expressions,
+    reviews,
+    rulesets,
+    runner,
+    scheduler,
+    server,
+    settings,
+    workflows,
+)
 from .clock import Clock, RateLimit, SteppedClock, timestamp
 from .concurrency import Claim, Groups
 from .driver import Driver, Execute, unpacked
 from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, PullRequest, Run
+from .people import BOT as BOT  # tests have it from here
+from .people import ROLES, account, person_id
 from .repository import WORKFLOWS, Repository
 from .scheduler import Previous
-from .server import Answer, ApiCall, Planned, Server, next_plan
+from .server import Answer, ApiCall, Call, Planned, Server, Session, next_plan
 from .tools import Command, Tools
 from .waits import Wait
 
 MAX_WORKFLOW_RUN_LINKS = 3
+#: A push of more tags than these makes no event.
+MAX_TAGS = 3
 #: So long a run can be started again.
 RERUN_DAYS = 30
 SERVER_URL = "https://github.com"
-#: Who starts a run with the GITHUB_TOKEN of a job.
-BOT = "github-actions[bot]"
-PEOPLE = {"octocat": 3001, "stranger": 3002, BOT: 41898282}
 
 
 class DispatchError(ValueError):
@@ -88,6 +100,17 @@ class OfflineGitHub:
         #: Decides, with `private`, which rules environments can have: "free", "pro", "team" too.
         self.plan = "enterprise"
         self.private = True
+        #: Whether PUT of an environment keeps the rules that it does not name. GitHub does not say.
+        self.put_keeps = True
+        #: person -> "read", "write", "maintain" or "admin"; whom it does not name may write.
+        self.roles: dict[str, str] = dict(ROLES)
+        self.rulesets: list[dict[str, Any]] = []
+        #: Whose pull requests run only when somebody approves that, in a public repository.
+        self.approval_policy = "first_time_contributors"
+        #: So many seconds lists of runs are behind; those with a filter (and by what it asks).
+        self.list_lag = self.filtered_list_lag = 0.0
+        #: How a list shows jobs that a re-run has kept: "as they were", "copied" or "left out".
+        self.kept_jobs = "as they were"
         self.variables: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
         #: More of the machine's environment for jobs that run real tools (indexes, proxies).
@@ -162,14 +185,27 @@ class OfflineGitHub:
     def quota(self, calls: int | None) -> None:
         self.rate_limit.leave(calls)
 
-    def push(self, branch: str) -> list[Run]:
-        """Push a branch of the work tree; the runs that the push itself started."""
-        return self._push(f"refs/heads/{branch}")
+    @property
+    def lags(self) -> bool:
+        """Whether lists are late at all; if not, they know what happens in this very second."""
+        return bool(self.list_lag or self.filtered_list_lag)
 
-    def tag(self, name: str) -> list[Run]:
-        """Push a tag, made at HEAD unless it exists."""
-        self.remote.ensure_tag(name)
-        return self._push(f"refs/tags/{name}")
+    def role(self, person: str) -> str:
+        return self.roles.get(person, "write")
+
+    def push(self, branch: str, *, by: str = "octocat", merged: bool = False) -> list[Run]:
+        """Push a branch of the work tree; the runs that the push itself started.
+
+        `merged`: through a pull request that had all that rulesets ask of one. PushError where
+        the rulesets, or the role of who pushes, forbid it.
+        """
+        return self._push([f"refs/heads/{branch}"], by, merged)
+
+    def tag(self, *names: str, by: str = "octocat") -> list[Run]:
+        """Push tags, made at HEAD unless they exist. More than three make no event."""
+        for name in names:
+            self.remote.ensure_tag(name)
+        return self._push([f"refs/tags/{name}" for name in names], by, merged=False)
 
     def pull_request(self, head: str, base: str = "main", fork: bool = False) -> list[Run]:
         """Open a pull request of a branch of the work tree; the same again pushes to it.
@@ -232,10 +268,32 @@ class OfflineGitHub:
             lambda settings: events.starts_on_merge(settings, "checks_requested", base),
         )
 
-    def dispatch(self, workflow_file: str, ref: str, inputs: dict[str, Any] | None = None) -> Run:
+    def dispatch(
+        self,
+        workflow_file: str,
+        ref: str,
+        inputs: dict[str, Any] | None = None,
+        *,
+        by: str = "octocat",
+    ) -> Run:
         """Start a workflow by hand. DispatchError where GitHub answers 422."""
         with self._outermost():
-            return self.dispatch_at_once(workflow_file, ref, inputs, "octocat")
+            return self.dispatch_at_once(workflow_file, ref, inputs, by)
+
+    def rest(self, method: str, path: str, body: Any = None, *, by: str = "octocat") -> Answer:
+        """A REST call with the token of a person; `path` is what follows `/repos/acme/demo`."""
+        rights = settings.RIGHTS[self.role(by)]
+        run = Run(0, 0, "", "", "", "", None, "refs/heads/main", {})
+        session = Session(self, run, Job("", 0, 1, "", permissions=rights), by)
+        answer = server.answer(session, Call(method, f"/repos/{self.name}{path}", body))
+        self.raise_failures()
+        return answer
+
+    def approve_run(self, run: Run) -> None:
+        """Let a stranger's run start."""
+        with self._outermost():
+            run.status, run.conclusion = "queued", None
+            self._begin(run)
 
     def dispatch_at_once(
         self, workflow_file: str, ref: str, inputs: dict[str, Any] | None, actor: str
@@ -270,8 +328,10 @@ class OfflineGitHub:
         """Another attempt: same id, commit, event and files. Returns the new attempt.
 
         Of all jobs, of those that failed or were cancelled, or of one `job` (its key); what
-        depends on them runs again, too. ValueError where GitHub refuses it.
+        depends on them runs again, too. What counts is the newest attempt, whichever is given.
+        ValueError where GitHub refuses it.
         """
+        run = self.find_run(run.id) or run
         if run.status != "completed":
             raise ValueError("This workflow run is still running")
         if self.clock.now() - timestamp(run.created_at) > RERUN_DAYS * 86_400:
@@ -288,6 +348,8 @@ class OfflineGitHub:
         elif failed_only:
             ended = ("failure", "cancelled")
             previous = Previous(run, {key for key, j in run.jobs.items() if j.result in ended})
+            if not previous.again:
+                raise ValueError("This workflow run has no failed jobs")
         again = Run(
             id=run.id,
             number=run.number,
@@ -307,8 +369,10 @@ class OfflineGitHub:
             head_repository=run.head_repository,
             triggered_by=run.triggered_by,
             artifact_store=run.artifact_store,
+            history=list(run.history),
         )
         again.started_at = again.updated_at = self._now()
+        self._remember(again)
         with self._outermost():
             self._begin(again, previous)
         return again
@@ -491,9 +555,20 @@ class OfflineGitHub:
         assert self.driver
         return all(self.driver.step() for _ in range(steps))
 
-    def _push(self, ref: str) -> list[Run]:
-        before = self.remote.resolve(ref)
-        self.remote.push(ref)
+    def _push(self, refs: list[str], by: str, merged: bool) -> list[Run]:
+        changes = {ref: self.remote.change(ref) for ref in refs}
+        for ref, change in changes.items():
+            rulesets.check_push(self, ref, change, by, merged)
+        started = []
+        with self._outermost():
+            for ref in refs:
+                before = self.remote.resolve(ref)
+                self.remote.push(ref)
+                if len(refs) <= MAX_TAGS:
+                    started += self._pushed(ref, before, changes[ref], by)
+        return started
+
+    def _pushed(self, ref: str, before: str | None, change: str, by: str) -> list[Run]:
         commit = self._commit(ref)
         payload = {
             "ref": ref,
@@ -501,10 +576,10 @@ class OfflineGitHub:
             "after": commit,
             "created": before is None,
             "deleted": False,
-            "forced": False,
+            "forced": change == "non_fast_forward",
             "head_commit": {"id": commit, "message": self.remote.message(commit)},
-            "pusher": {"name": "octocat"},
-            **self._payload(),
+            "pusher": {"name": by},
+            **self._payload(by),
         }
         return self._start_all(
             "push", ref, commit, payload, lambda settings: events.starts_on_push(settings, ref)
@@ -601,7 +676,7 @@ class OfflineGitHub:
     def _payload(self, sender: str = "octocat") -> dict[str, Any]:
         return {
             "repository": self.repository_payload(),
-            "sender": {"login": sender, "id": PEOPLE[sender]},
+            "sender": {"login": sender, "id": person_id(sender)},
         }
 
     # Runs
@@ -619,7 +694,10 @@ class OfflineGitHub:
         name = self._name_of(path, self.remote.workflows(commit)[path])
         run = self._new_run(path, name, event, ref, commit, payload, inputs)
         run.triggered_by = triggered_by
-        self._begin(run)
+        if rulesets.is_held(self, run):
+            run.status, run.conclusion = "completed", "action_required"
+        else:
+            self._begin(run)
         return run
 
     def _new_run(
@@ -681,6 +759,7 @@ class OfflineGitHub:
             run.message, ended = repr(error), "failure"
         with self.lock:
             run.status, run.conclusion, run.updated_at = "completed", ended, self._now()
+            self._remember(run)
         if claim := self._claims.get(id(run)):
             self.groups.release(claim)
         yield from self._breath()
@@ -816,6 +895,10 @@ class OfflineGitHub:
             if shown.status != status:
                 shown.status = status
                 self.touch(run)
+                self._remember(run)
+
+    def _remember(self, run: Run) -> None:
+        run.history.append((self.clock.now(), run.status, run.conclusion))
 
     def moment(self) -> str:
         """The second of a change; may be the one of the change before."""
@@ -885,14 +968,10 @@ class OfflineGitHub:
             "html_url": f"{SERVER_URL}/{name}",
             "owner": {
                 "login": owner,
-                "id": PEOPLE.get(owner, self.owner_id),
-                "type": "User" if owner in PEOPLE else "Organization",
+                "id": self.owner_id if name == self.name else person_id(owner),
+                "type": "Organization" if name == self.name else "User",
             },
         }
-
-    @staticmethod
-    def _account(login: str) -> dict[str, Any]:
-        return {"login": login, "id": PEOPLE[login], "type": "Bot" if login == BOT else "User"}
 
     def _pull_request_payload(self, pull: PullRequest, base_commit: str) -> dict[str, Any]:
         def side(repository: str, branch: str, commit: str) -> dict[str, Any]:
@@ -906,7 +985,7 @@ class OfflineGitHub:
             "draft": False,
             "title": self.remote.message(pull.commits[0]).splitlines()[0],
             "html_url": f"{SERVER_URL}/{self.name}/pull/{pull.number}",
-            "user": {"login": pull.author, "id": PEOPLE[pull.author]},
+            "user": {"login": pull.author, "id": person_id(pull.author)},
             "head": side(self.fork if pull.fork else self.name, pull.head, pull.commits[-1]),
             "base": side(self.name, pull.base, base_commit),
         }
@@ -936,8 +1015,8 @@ class OfflineGitHub:
             "url": url,
             "jobs_url": f"{url}/jobs",
             "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}",
-            "actor": self._account(run.actor),
-            "triggering_actor": self._account(run.triggering_actor),
+            "actor": account(run.actor),
+            "triggering_actor": account(run.triggering_actor),
             "repository": self.repository_payload(),
             "head_repository": self.repository_payload(run.head_repository),
             # GitHub lists those of the repository itself, not those of forks.
@@ -959,26 +1038,47 @@ class OfflineGitHub:
         for key, job in jobs.items():
             if any(other.startswith(f"{key} / ") for other in jobs):
                 continue
+            if job.attempt != run.attempt and self.kept_jobs == "left out":
+                continue
             names = [
                 jobs[" / ".join(key.split(" / ")[: i + 1])].name
                 for i in range(key.count(" / ") + 1)
             ]
-            shown.append(
-                {
-                    "id": job.id,
-                    "run_id": run.id,
-                    "run_attempt": job.attempt,
-                    "name": " / ".join(names),
-                    "status": job.status,
-                    "conclusion": job.result,
-                    "created_at": job.created_at,
-                    "started_at": job.started_at or job.created_at,
-                    "completed_at": job.completed_at,
-                    "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{job.id}",
-                    "steps": [],
-                }
-            )
+            shown.append(self._job_payload(run, job, " / ".join(names)))
         return shown
+
+    def _job_payload(self, run: Run, job: Job, name: str) -> dict[str, Any]:
+        number, attempt = job.id, job.attempt
+        if attempt != run.attempt and self.kept_jobs == "copied":
+            number, attempt = 1000 * job.id + run.attempt, run.attempt
+        ran = job.started_at is not None
+        url = f"{self.api_url}/repos/{self.name}/actions"
+        return {
+            "id": number,
+            "run_id": run.id,
+            "run_url": f"{url}/runs/{run.id}",
+            "run_attempt": attempt,
+            "workflow_name": run.workflow_name,
+            "head_sha": run.head_sha,
+            "head_branch": run.head_branch,
+            "name": name,
+            "status": job.status,
+            "conclusion": job.result,
+            "created_at": job.created_at,
+            "started_at": job.started_at or job.created_at,
+            "completed_at": job.completed_at,
+            "url": f"{url}/jobs/{number}",
+            "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{number}",
+            "steps": [
+                {"name": step, "status": "completed", "conclusion": conclusion, "number": place}
+                for place, (step, conclusion) in enumerate(job.steps.items(), 1)
+            ],
+            "labels": sorted(runner.labels(job.runs_on)) if job.runs_on else [],
+            "runner_id": 1 if ran else None,
+            "runner_name": "GitHub Actions 1" if ran else None,
+            "runner_group_id": 0 if ran else None,
+            "runner_group_name": "GitHub Actions" if ran else None,
+        }
 
     def github_context(self, run: Run, job_id: str) -> dict[str, Any]:
         kind, name = run.ref.split("/", 2)[1:]
@@ -986,7 +1086,7 @@ class OfflineGitHub:
         return {
             "action": "",
             "actor": run.actor,
-            "actor_id": str(PEOPLE[run.actor]),
+            "actor_id": str(person_id(run.actor)),
             "api_url": self.api_url,
             "base_ref": pull["base"]["ref"] if pull else "",
             "event": run.payload,

@@ -112,6 +112,13 @@ class MemoryRepository:
         if f"refs/tags/{name}" not in self._work:
             self.tag(name)
 
+    def change(self, ref: str) -> str:
+        before = self._refs.get(ref)
+        if before is None:
+            return "creation"
+        fast = before in self._ancestors[self._work[ref]] and ref.startswith("refs/heads/")
+        return "update" if fast else "non_fast_forward"
+
     def push(self, ref: str, target: str = "") -> None:
         if ref not in self._work:
             raise GitError(f"src refspec {ref} does not match any")
@@ -176,6 +183,25 @@ class MemoryRepository:
         """The commit and all before it, newest first."""
         order = list(self._commits)
         return sorted(self._ancestors[commit], key=order.index, reverse=True)
+
+    def missing(self, base: str, head: str) -> list[str]:
+        known = self._ancestors[base]
+        return [sha for sha in reversed(self.history(head)) if sha not in known]
+
+    def changed(self, base: str, head: str) -> list[dict[str, str]]:
+        common = self._ancestors[base] & self._ancestors[head]
+        if not common:
+            return []
+        origin = max(common, key=lambda sha: len(self._ancestors[sha]))
+        old, new = self._commits[origin].tree.files, self._commits[head].tree.files
+        return [
+            {
+                "filename": name,
+                "status": "removed" if name not in new else "modified" if name in old else "added",
+            }
+            for name in sorted({*old, *new})
+            if old.get(name) != new.get(name)
+        ]
 
     def compare(self, base: str, head: str) -> dict[str, Any] | None:
         first, second = self.resolve(base), self.resolve(head)

@@ -150,8 +150,16 @@ class Run:
     triggered_by: Run | None = None
     artifact_store: dict[int, Artifact] = field(default_factory=dict)
 
+    #: When it had which status and conclusion, in seconds.
+    history: list[tuple[float, str, str | None]] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.sha = self.sha or self.head_sha
+
+    def seen(self, moment: float, late: bool) -> tuple[str | None, str | None]:
+        """Its status and conclusion: those that it has, or had at a moment."""
+        before = [entry for entry in self.history if entry[0] <= moment] if late else []
+        return before[-1][1:] if before else (self.status, self.conclusion)
 
     @property
     def workflow_file(self) -> str:
