@@ -244,3 +244,35 @@ def test_only_administrators_set_up_and_what_is_not_modelled_is_loud(quick: Quic
             continue
         with pytest.raises(NotModelledError):
             github.rest(method, path, other)
+
+
+def test_commands_of_a_page_run_as_they_are(quick: Quick) -> None:
+    github = quick({"ci.yml": DEPLOYS})
+    push(github)
+    push(github, "it's")
+    done = github.shell(
+        r"""
+        gh repo edit --default-branch 'it'\''s'
+        gh api --method PUT "repos/{owner}/{repo}/environments/prd" --input - <<EOF
+        {"deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true},
+         "reviewers": [{"type": "User", "id": $(gh api user --jq .id)}]}
+        EOF
+        gh api --method POST "repos/{owner}/{repo}/environments/prd/deployment-branch-policies" \
+          -f name=main -f type=branch
+        gh secret set TOKEN --env prd <<<'a secret'
+        gh variable set COLOUR --body "blue"
+        gh workflow run ci.yml --ref main
+        """.replace("\n        ", "\n")
+    )
+    assert done.returncode == 0, done.stderr
+    assert github.default_branch == "it's"
+    assert github.environments["prd"] == {
+        **{"reviewers": ["octocat"], "branches": ["main"], "tags": []},
+        "secrets": {"TOKEN": "a secret\n"},
+    }
+    assert github.variables == {"COLOUR": "blue"}
+    assert github.runs[-1].event == "workflow_dispatch"
+    refused = github.shell("gh repo edit --default-branch main", by="mallory")
+    assert (refused.returncode, "HTTP 403" in refused.stderr) == (1, True)
+    with pytest.raises(NotModelledError, match="repo delete"):
+        github.shell("gh repo delete")

@@ -5,12 +5,17 @@ Whatever a call may say that is not modelled ends in NotModelledError.
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import environments, rulesets
-from .model import NotModelledError, Run
-from .people import login_of, person_id
-from .server import Answer, ApiError, Request, route
+from .model import Job, NotModelledError, Run
+from .people import account, login_of, person_id
+from .server import Answer, ApiError, Request, Session, route
 
 if TYPE_CHECKING:
     from .github import OfflineGitHub
@@ -21,6 +26,8 @@ BRANCH_PLAN = (
 )
 
 
+GH = Path(__file__).with_name("gh_stub.py")
+
 _READ = dict.fromkeys(("actions", "contents", "deployments"), "read")
 _WRITE = dict.fromkeys(_READ, "write")
 #: What the token of somebody of this role may do.
@@ -30,6 +37,39 @@ RIGHTS = {
     "maintain": _WRITE,
     "admin": {**_WRITE, "administration": "write"},
 }
+
+
+def session(github: OfflineGitHub, person: str) -> Session:
+    """What somebody's own token stands for."""
+    run = Run(0, 0, "", "", "", "", None, "refs/heads/main", {})
+    job = Job("", 0, 1, "", permissions=RIGHTS[github.role(person)])
+    return Session(github, run, job, person)
+
+
+def shell(github: OfflineGitHub, script: str, person: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in bash, in an empty folder, with a `gh` that is logged in as this person."""
+    folder = github.workdir / "shell"
+    folder.mkdir(exist_ok=True)
+    stub = folder / "gh"
+    python, program = shlex.quote(sys.executable), shlex.quote(str(GH))
+    stub.write_text(f'#!/bin/sh\nexec {python} -I {program} "$@"\n', encoding="utf-8")
+    stub.chmod(0o755)
+    token, _ = github.server.tokens(session(github, person))
+    environment = {
+        "PATH": os.pathsep.join([str(folder), os.environ["PATH"]]),
+        "OFFLINE_GH_URL": github.server.url,
+        "OFFLINE_GH_TOKEN": token,
+        "OFFLINE_GH_REPOSITORY": github.name,
+    }
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def _only(body: dict[str, Any], known: set[str], what: str) -> None:
@@ -353,3 +393,25 @@ def approve_run(request: Request) -> Answer:
         raise ApiError(403, "This run is not from a fork pull request or queued Copilot run")
     request.github.approve_run(run)
     return Answer(201, {})
+
+
+# What the stub of `gh` asks for, which GitHub has elsewhere or encrypted
+
+
+@route("GET", "/_user", "")
+def get_user(request: Request) -> Answer:
+    return Answer(200, account(request.session.login))
+
+
+@route("PUT", "/_{kind}/{name}", "administration: write")
+def put_value(request: Request) -> Answer:
+    """A secret or variable, of the repository or of an environment that exists."""
+    github, body, kind = request.github, request.body, request.parameters["kind"]
+    kinds = {"secret": ("secrets", github.secrets), "variable": ("vars", github.variables)}
+    key, values = kinds[kind]
+    if body["env"]:
+        if body["env"] not in github.environments:
+            raise ApiError(404, "Not Found")
+        values = github.environments[body["env"]].setdefault(key, {})
+    values[request.parameters["name"]] = body["value"]
+    return Answer(204)

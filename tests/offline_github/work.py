@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import expressions, own_actions, scripts, workflows
 from .model import Job, Run
-from .runner import JobOutcome, check_modelled
+from .runner import JobOutcome
 from .server import Answer, Call, Session, respond
 
 if TYPE_CHECKING:
@@ -133,7 +133,6 @@ class Work:
     def steps(self, decide: Decide | None = None) -> Going:
         """The job's own steps. `decide` says what becomes of one: None is the usual thing."""
         definition = self.node.definition
-        check_modelled({k: v for k, v in definition.items() if k != "continue-on-error"})
         try:
             env = self._evaluated(self.node.workflow.get("env") or {}, self.contexts)
             env |= self._evaluated(definition.get("env") or {}, {**self.contexts, "env": env})
