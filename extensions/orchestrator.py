@@ -68,7 +68,7 @@ class Orchestrator(Extension):
         self.read: dict[bytes, Any] = {}
         self.plans: dict[int, Any] = {}
         self.stored: dict[str, Any] = {}
-        self.told = False
+        self.told: set[str] = set()
         self.proposals: dict[Path, Any] = {}
         environment.globals.update(
             plan=self.plan,
@@ -130,6 +130,7 @@ class Orchestrator(Extension):
             return ""
         self._check_answers_file(context)
         self._check_unedited(context)
+        self._tell_former_answers(context)
         try:
             given = self._given(context)
             self._tell_gone(context, given)
@@ -400,7 +401,8 @@ class Orchestrator(Extension):
             for path, content in self._rendered(context, plan, repository)
             if there.differs(repository / path, content) and not there.skipped(path, patterns)
         ]
-        if message := there.unasked(differing, repository, answers_file):
+        recorded = bool(self._stored(context))
+        if message := there.unasked(differing, repository, answers_file, recorded):
             raise UserMessageError(message)
 
     def _rendered(
@@ -529,15 +531,27 @@ class Orchestrator(Extension):
     def _tell_gone(self, context: Context, given: Mapping[str, Any]) -> None:
         """Say that own code types count as they were recorded: their folder is gone."""
         folder = given.get("code_types_folder")
-        if self.told or not folder or not self._stored(context).get("own_code_types"):
+        if not folder or not self._stored(context).get("own_code_types"):
             return
         if not self.pipeline.own_types.present(self._repository(context), folder):
-            print(
+            self._tell(
                 f"code_types_folder: {folder} is gone, so its code types count as they were "
-                "recorded; put it back, or say --data code_types_folder= to do without them",
-                file=sys.stderr,
+                "recorded; put it back, or say --data code_types_folder= to do without them"
             )
-            self.told = True
+
+    def _tell_former_answers(self, context: Context) -> None:
+        """Say of answers of former versions that they count no more."""
+        # An update hands what is recorded to a second render, as data.
+        given = self._stored(context) if _updates() else self._merged(context)
+        for name, why in self.pipeline.answers.GONE.items():
+            if name in given:
+                self._tell(f"{name}: is no answer any more; {why}")
+
+    def _tell(self, line: str) -> None:
+        """Say it once, however often Copier asks."""
+        if line not in self.told:
+            print(line, file=sys.stderr)
+            self.told.add(line)
 
     @staticmethod
     def _repository(context: Context) -> Path:

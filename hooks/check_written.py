@@ -19,6 +19,7 @@ TEMPLATE = Path(__file__).resolve().parent.parent
 # This is a process of its own, so the plain import is never one of another template version.
 sys.path.insert(0, str(TEMPLATE / "extensions"))
 
+from pipeline.actions import ACTIONS  # noqa: E402
 from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
@@ -85,8 +86,9 @@ def differences(
             found += _wrong_workflow(path, file.read_bytes(), jobs[path])
     found += _unmerged(plan, repository)
     marker = MARKER.format(answers_file=answers_file)
-    for file in sorted((repository / WORKFLOWS).glob("*.y*ml")):
-        path = f"{WORKFLOWS}/{file.name}"
+    actions = sorted((repository / ACTIONS).glob("*/action.yml"))
+    for file in [*sorted((repository / WORKFLOWS).glob("*.y*ml")), *actions]:
+        path = file.relative_to(repository).as_posix()
         if path not in plan.files and marker in file.read_text(encoding="utf-8", errors="replace"):
             found.append(f"{path}: is generated, but not by these answers; delete it")
     return found
@@ -96,6 +98,8 @@ def _unmerged(plan: Plan, repository: Path) -> list[str]:
     """What `copier update --conflict rej` could not merge lies beside the files."""
     left = {path for path in plan.files if (repository / f"{path}.rej").exists()}
     left |= {f"{WORKFLOWS}/{file.stem}" for file in (repository / WORKFLOWS).glob("*.rej")}
+    actions = (repository / ACTIONS).rglob("*.rej")
+    left |= {file.relative_to(repository).with_suffix("").as_posix() for file in actions}
     cause = "was not merged as a whole; take over by hand what"
     return [f"{path}: {cause} {path}.rej holds, and delete that" for path in sorted(left)]
 
@@ -107,14 +111,25 @@ def _wrong_workflow(path: str, content: bytes, jobs: set[str]) -> list[str]:
         return [f"{path}: has {size} KB, and GitHub reads at most {limit} KB; {fix}"]
     try:
         text = content.decode("utf-8")
-        workflow = yaml.load(text, Loader=LOADER)
-        missing = sorted(jobs - set(workflow["jobs"]))
-    except (UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
+        there = dict(yaml.load(text, Loader=LOADER)["jobs"])
+        missing = sorted(jobs - set(there))
+    except (UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         return [f"{path}: is not a workflow that can be read; {reason}"]
     if missing:
         return [f"{path}: has no job {', '.join(missing)}; render it again with `copier recopy`"]
-    return []
+    # Of a person's own: GitHub would run nothing of the whole file.
+    return [
+        f"{path}: the job {name} needs {need}, and there is no such job; name another in `needs`"
+        for name, job in there.items()
+        for need in _needs(job)
+        if need not in there
+    ]
+
+
+def _needs(job: object) -> list[object]:
+    needs = job.get("needs") if isinstance(job, dict) else None
+    return needs if isinstance(needs, list) else [needs] * (needs is not None)
 
 
 def report(plan: Plan) -> str:

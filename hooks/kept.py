@@ -28,13 +28,15 @@ def _committed(path: str) -> bytes:
     return _git("show", f"HEAD:./{path}")
 
 
-def removed(marker: str) -> list[str]:
-    """The generated files that the update took away, by path, relative to the repository."""
+def removed() -> list[str]:
+    """The files that the update took away, by path, relative to the repository.
+
+    It takes only what was generated, and begins where everything is committed.
+    """
     listed = _git(
         "diff", "--relative", "--name-only", "--no-renames", "--diff-filter=D", "-z", "HEAD"
     )
-    paths = [path for path in listed.decode("utf-8").split("\0") if path]
-    return [path for path in paths if marker in _committed(path).decode("utf-8", "replace")]
+    return [path for path in listed.decode("utf-8").split("\0") if path]
 
 
 def keep_edited(paths: Iterable[str], answers_file: str) -> list[str]:
@@ -54,7 +56,7 @@ def keep_edited(paths: Iterable[str], answers_file: str) -> list[str]:
             content, pristine = _committed(path), Path(folder) / path
             if pristine.is_file() and pristine.read_bytes() == content:
                 continue
-            target = _free(KEPT / Path(path).name)
+            target = _free(KEPT / path.removeprefix(".github/").removeprefix("workflows/"))
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
             lines.append(f"{path}: is no longer generated and {why}; kept as {target.as_posix()}")

@@ -25,8 +25,7 @@ def main(stage: str, before: str, now: str, answers_file: str) -> int:
         step.run(Path(answers_file))
     if stage == "before":
         return 0
-    marker = check_written.MARKER.format(answers_file=answers_file)
-    for line in keep_edited(removed(marker), answers_file):
+    for line in keep_edited(removed(), answers_file):
         print(line)
     try:
         plan = check_written.read_plan(Path(answers_file))

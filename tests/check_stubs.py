@@ -21,8 +21,20 @@ from offline_github import OfflineGitHub
 BASICS = (
     *("[", "awk", "base64", "basename", "bash", "cat", "chmod", "cmp", "comm", "cp", "cut", "date"),
     *("diff", "dirname", "du", "env", "expr", "false", "find", "git", "grep", "gunzip", "gzip"),
-    *("head", "id", "install", "ln", "ls", "mkdir", "mktemp", "mv", "nl", "od", "paste", "printf"),
-    *("pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sh", "sha1sum", "sha256sum"),
+    *("head", "id", "install", "jq", "ln", "ls", "mkdir", "mktemp", "mv", "nl", "od", "paste"),
+    *(
+        "printf",
+        "pwd",
+        "readlink",
+        "realpath",
+        "rm",
+        "rmdir",
+        "sed",
+        "seq",
+        "sh",
+        "sha1sum",
+        "sha256sum",
+    ),
     *("sha512sum", "sleep", "sort", "split", "stat", "tac", "tail", "tar", "tee", "test", "touch"),
     *("tr", "true", "uname", "uniq", "wc", "xargs"),
 )
@@ -31,10 +43,12 @@ BASICS = (
 LENIENT = ("cp", "mv", "install", "chmod")
 """Those that are handed what a tool was to make: where it is missing, it is made before."""
 
-# After each stub: whether its arguments may say that it writes something, because Python takes ten
-# times as long to start.
+# After each stub: a mark that one was called, and whether its arguments may say that it writes
+# something, because Python takes ten times as long to start.
+CALLED = "$RUNNER_TEMP/check-called"
 MAY_WRITE = """\
 #!{bash}
+: > "{called}"
 pattern='(^| )-(o|-?out)|output|metadata-file|out-?(dir|file|path){products}'
 [[ "$*" =~ $pattern ]] || exit 0
 exec {writes} "$@"
@@ -78,19 +92,14 @@ bash '{script}' "$@" || exit
 exec {writes} "$@"
 """
 
-# At the end of a command that succeeded and called a stub: what it was to leave, and has not.
+# At the end of a build that succeeded and called a stub: what it was to leave, and has not.
 LEAVES = """\
 #!{python} -SE
-import json, os, sys
+import json, os
 with open({settings!r}) as file:
     settings = json.load(file)
-name = os.environ.get("OFFLINE_GITHUB_JOB", "")
-job = settings["jobs"].get(name)
-if not job or not os.path.exists({log!r}):
-    sys.exit()
-with open({log!r}) as file:
-    if not any(json.loads(line)["job"] == name for line in file):
-        sys.exit()
+name = os.environ["OFFLINE_GITHUB_JOB"]
+job = settings["jobs"][name]
 for product in job["products"]:
     path = os.path.join(os.environ["GITHUB_WORKSPACE"], job["path"], product)
     if os.path.isdir(path) and not os.listdir(path) or not os.path.exists(path):
@@ -103,14 +112,23 @@ for product in job["products"]:
             file.write(json.dumps([name, product]) + "\\n")
 """
 
-# Read by every bash before its script.
+# Read by every bash before its script; that of a step is called by the step's id.
 PRELUDE = """\
 case "$0" in
   */act/workflow/*.sh)
-    trap '_code=$?; if [ "$_code" -eq 0 ]; then case "{jobs}" in *"|$OFFLINE_GITHUB_JOB|"*) {leaves} ;; esac; else echo "check: failed at: $BASH_COMMAND"; fi; exit "$_code"' EXIT
+    rm -f "{called}"
+    trap '
+      _code=$?
+      case "$_code $0 {jobs}" in
+        "0 "*/build.sh\\ *"|$OFFLINE_GITHUB_JOB|"*) [ ! -e "{called}" ] || {leaves} ;;
+        "0 "*) ;;
+        *) echo "check: failed at: $BASH_COMMAND" ;;
+      esac
+      exit "$_code"
+    ' EXIT
     ;;
 esac
-"""  # noqa: E501
+"""
 
 LENIENT_COMMAND = """\
 #!{bash}
@@ -175,12 +193,12 @@ class BareMachine:
             "python": sys.executable,
             "settings": str(settings),
             "made": str(self.made_log),
-            "log": str(github.tools.folder.parent / "commands.jsonl"),
         }
         _write(folder / "leaves", LEAVES.format(**names))
         prelude = folder / "prelude.sh"
         prelude.write_text(
-            PRELUDE.format(leaves=folder / "leaves", jobs=f"|{'|'.join(jobs)}|"), encoding="utf-8"
+            PRELUDE.format(leaves=folder / "leaves", jobs=f"|{'|'.join(jobs)}|", called=CALLED),
+            encoding="utf-8",
         )
         writes = folder / "writes"
         _write(writes, WRITES.format(**names))
@@ -188,6 +206,7 @@ class BareMachine:
         may_write = MAY_WRITE.format(
             bash=shutil.which("bash"),
             writes=writes,
+            called=CALLED,
             products="".join(f"|{re.escape(name)}" for name in sorted(products)),
         )
         _write(github.tools.folder / ".writes", may_write)

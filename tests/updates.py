@@ -60,7 +60,11 @@ def update(repository: Path, **options: Any) -> None:
 
 
 def copier_here(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The real command in a repository, without a terminal: what a bot sees."""
+    """The command in a repository, without a terminal: what a bot sees. See forked.py."""
+    if os.name != "nt":
+        import forked
+
+        return forked.run(["copier", *arguments], repository)
     return subprocess.run(
         [script("copier"), *arguments],
         cwd=repository,

@@ -150,7 +150,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     if asking not in BEFORE_ORCHESTRATION:
         _check_number(len(components), raw["orchestration"])
     environments = read_environments(
-        raw["branching"], _environments_so_far(raw, asking, any(c.publishes for c in components))
+        raw["branching"], _environments_so_far(given, raw, asking, components)
     )
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
@@ -183,18 +183,29 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         approval=raw["approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
-        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
-        + tuple(
-            f"{name} is no answer any more: {why}." for name, why in GONE.items() if name in given
-        ),
+        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components}),
     )
 
 
-def _environments_so_far(raw: Mapping[str, Any], asking: str, publishing: bool) -> Any:
-    """While they are still to come, one stands for them that leaves all orchestrations possible."""
+def _environments_so_far(
+    given: Mapping[str, Any],
+    raw: Mapping[str, Any],
+    asking: str,
+    components: tuple[Component, ...],
+) -> Any:
+    """The list that is given; None for nothing said.
+
+    While it is still to come, one environment stands for it that leaves all orchestrations
+    possible.
+    """
     to_come = asking == "orchestration" or (asking, raw["branching"]) == ("branching", "custom")
-    one = {"name": "dev", **({"tag": "v*"} if publishing else {"branch": "main"})}
-    return [one] if to_come else raw["environments"]
+    if not to_come and "environments" not in given:
+        return None
+    if not to_come:
+        check(raw["environments"], {"type": "array"}, "environments")
+        return raw["environments"]
+    publishing = any(component.publishes for component in components)
+    return [{"name": "dev", **({"tag": "v*"} if publishing else {"branch": "main"})}]
 
 
 def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -9,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answers import Answers
-from .code_types import CHECKS, JOBS
+from .code_types import CACHE, CHECKS, JOBS
 from .components import Component
-from .environments import Environment, title
-from .scope import chain, environments_of
+from .environments import PULL_REQUEST, Environment, title
+from .scope import chain, users_of
 from .steps import (
     ALL_ENVIRONMENTS,
     ENVIRONMENTS,
@@ -23,6 +24,7 @@ from .steps import (
     Login,
     TakenPackage,
     Tool,
+    checked_length,
     default_variables,
     folders,
     left_out,
@@ -114,6 +116,10 @@ class BuildWorkflow:
         """The names of its inputs."""
         return {each.name for each in self.inputs}
 
+    def is_named(self, command: Command) -> bool:
+        """Whether something asks how a step has ended, or what it says."""
+        return command.id == self.first_check or (command.id == "build" and bool(self.outputs))
+
     def condition(self, command: Command) -> str:
         """When a step runs: each check when the first one has run, the build when all passed."""
         conditions = []
@@ -146,7 +152,15 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             text=component.commands[job],
             variables={
                 **step_variables(
-                    default_variables(code_type.jobs[job], component, answers), component, answers
+                    {
+                        name: value.replace(CACHE, _cached(answers))
+                        for name, value in default_variables(
+                            code_type.jobs[job], component, answers
+                        ).items()
+                    },
+                    component,
+                    answers,
+                    builds=True,
                 ),
                 **(
                     secret_variables(component, component.secrets)
@@ -157,7 +171,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         )
         for job in ids
     )
-    set_up = tools(component, tuple(defaults))
+    set_up = tuple(_with_cache(tool, answers) for tool in tools(component, tuple(defaults)))
     pushes = "build" in ids and code_type.jobs["build"].registry
     secrets = component.secrets if any(job.secrets for job in defaults) else ()
     login = registry_login(answers) if pushes else Login()
@@ -179,14 +193,17 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             several=several,
             produces=bool(component.produces),
             pushes=pushes or bool(secrets),
-            cache=any("inputs.cache" in text for text in texts),
             scans="security" in ids,
         ),
         tools=set_up,
         packages=packages,
         commands=commands,
         login=tuple(_when_pushing(steps) for steps in login.steps),
-        variables={**variables, **folders(packages), **own_variables(component, answers)},
+        variables={
+            **variables,
+            **folders(packages),
+            **own_variables(component, answers, builds=True),
+        },
         secrets=secrets,
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
@@ -198,8 +215,20 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     )
 
 
+def _cached(answers: Answers) -> str:
+    """An expression: whether a cache may be used, because no production takes what is built."""
+    names = [e.name for e in answers.environments if never_reaches_production(e, answers)]
+    return f"contains(fromJSON('{json.dumps([PULL_REQUEST, *names])}'), inputs.environment)"
+
+
+def _with_cache(tool: Tool, answers: Answers) -> Tool:
+    """A tool that knows where it may use a cache."""
+    inputs = {name: text.replace(CACHE, _cached(answers)) for name, text in tool.inputs.items()}
+    return dataclasses.replace(tool, text=tool.text.replace(CACHE, _cached(answers)), inputs=inputs)
+
+
 def _inputs(
-    packages: bool, several: bool, produces: bool, pushes: bool, cache: bool, scans: bool
+    packages: bool, several: bool, produces: bool, pushes: bool, scans: bool
 ) -> tuple[Input, ...]:
     inputs = [
         Input("commit", "string", "Commit to check out, as a full SHA"),
@@ -218,8 +247,6 @@ def _inputs(
         inputs.append(Input("retention-days", "number", "How long its package is kept", 1))
     if pushes:
         inputs.append(Input("push", "boolean", "Whether it pushes, and is handed secrets", False))
-    if cache:
-        inputs.append(Input("cache", "boolean", "Whether it may read and write a cache", False))
     if scans:
         inputs.append(
             Input("roll-back", "string", "Whether a finding of the scan only warns", "false")
@@ -233,12 +260,12 @@ def _when_pushing(steps: str) -> str:
 
 
 def _environment_variables(component: Component, answers: Answers) -> str:
-    """The variables of each environment that the component belongs to, as JSON.
+    """The variables of each environment that uses what is built, as JSON.
 
     Configuration variables of GitHub's are put in as JSON by the expression.
     """
-    members = []
-    for environment in environments_of(component, answers.environments):
+    members = {}
+    for environment in _users(component, answers):
         own = {k: v for k, v in environment.env.items() if k not in component.env}
         values = [
             f"{json.dumps(name)}: "
@@ -250,19 +277,30 @@ def _environment_variables(component: Component, answers: Answers) -> str:
             for name, value in own.items()
         ]
         if values:
-            members.append(f"{json.dumps(environment.name)}: {{{', '.join(values)}}}")
-    return "{" + ", ".join(members) + "}" if members else ""
+            members[environment.name] = f"{json.dumps(environment.name)}: {{{', '.join(values)}}}"
+    if not members:
+        return ""
+    text = "{" + ", ".join(members.values()) + "}"
+    return checked_length(text, f"environments.{next(iter(members))}.env")
 
 
 def built_for(
     component: Component, environment: Environment, answers: Answers, per_environment: bool
 ) -> str:
-    """The names of all environments whose deployments take what is built here."""
+    """The names of all environments that use what is built here."""
     if per_environment:
         return environment.name
     after = chain(environment, answers.environments)
-    names = [e.name for e in after if component.belongs_to(e.name)]
-    return " ".join(names) or environment.name
+    return " ".join(e.name for e in _users(component, answers) if e in after)
+
+
+def built_in_pull_requests_for(component: Component, answers: Answers) -> str:
+    """The names of all environments that may use what is built of a change."""
+    return " ".join(environment.name for environment in _users(component, answers))
+
+
+def _users(component: Component, answers: Answers) -> list[Environment]:
+    return users_of(component, answers.environments, answers.components, answers.dependencies)
 
 
 def never_reaches_production(environment: Environment, answers: Answers) -> bool:

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .answers import Answers
-from .builds import BuildWorkflow, built_for, never_reaches_production
+from .builds import (
+    BuildWorkflow,
+    built_for,
+    built_in_pull_requests_for,
+)
 from .deployments import DeployWorkflow
 from .environments import PULL_REQUEST, Environment, filter_to_regex
 from .scope import Scope, built_per_environment, root
@@ -60,6 +64,10 @@ class Changes:
     environment: str = ""
     tells_roll_back: bool = False
     """Whether a build wants to know that an older commit is deployed again."""
+
+    @property
+    def tells_only_the_commit(self) -> bool:
+        return not (self.tells_roll_back or self.promotions or self.dependencies)
 
     @property
     def permissions(self) -> Mapping[str, str]:
@@ -139,7 +147,7 @@ def build_call(
         names = (
             built_for(component, environment, answers, again)
             if environment
-            else " ".join(e.name for e in answers.environments if component.belongs_to(e.name))
+            else built_in_pull_requests_for(component, answers)
         )
         if names != given["environment"]:
             given["environments"] = names
@@ -153,12 +161,8 @@ def build_call(
             given["push"] = True
             permissions.update(build.pushing)
             reasons |= {"packages": "pushes the image", "id-token": "logs in by OIDC"}
-        if "cache" in build.reads and never_reaches_production(environment, answers):
-            given["cache"] = True
         if "roll-back" in build.reads:
             given["roll-back"] = ROLL_BACK
-    elif "cache" in build.reads:
-        given["cache"] = True
     return Call(
         id=job_id,
         file=build.file,

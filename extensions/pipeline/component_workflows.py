@@ -124,6 +124,8 @@ def component_workflow(
     first: tuple[str, ...] = ()
     if builds or promotions or triggers.guard or finds or not deploys:
         first = (CHANGES,)
+    # With `call` it is the orchestrator that is started to go back.
+    scans = builds is not None and "roll-back" in builds.reads
     changes = Changes(
         refs=refs(environment, answers),
         guard=triggers.guard,
@@ -131,7 +133,7 @@ def component_workflow(
         dependencies=triggers.dependencies if finds else "",
         producers=producers if finds else (),
         environment=environment.name,
-        tells_roll_back=builds is not None and "roll-back" in builds.reads,
+        tells_roll_back=scans and answers.orchestration != "call",
     )
     packages: dict[str, Value | tuple[str, ...]] = {
         "packages": (
@@ -147,6 +149,9 @@ def component_workflow(
     calls = []
     if builds:
         call = build_call(builds, environment, answers, packages, (CHANGES,), "build")
+        if not changes.tells_roll_back:
+            inputs = {k: v for k, v in call.inputs.items() if k != "roll-back"}
+            call = dataclasses.replace(call, inputs=inputs)
         calls.append(dataclasses.replace(call, condition=ready))
     approval = _approval(component, environment, answers, first, ready) if deploys else None
     if deploys:

@@ -367,4 +367,7 @@ def read_runner(given: Any, place: str) -> Any:
     for label in labels:
         if EXPRESSION in label or not label.strip() or not label.isprintable():
             raise AnswerError(place, f"{shown(label)} is not a runner's label; write it out")
+    if isinstance(given, dict):
+        # Always in one order: the answers file sorts what a person wrote.
+        return {key: given[key] for key in ("group", "labels") if key in given}
     return given

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .actions import ACTIONS
 from .answers import DEFAULTS
 from .errors import AnswerError, one_line
 
@@ -43,8 +44,12 @@ def check_answers_file(name: str, stored: Any, source: str | None) -> None:
 def check_places(paths: Iterable[str], repository: Path) -> None:
     """Refuse what Copier only fails at in the middle of its work. Raises AnswerError."""
     root = repository.resolve()
+    looked_at: set[Path] = set()
     for path in paths:
         for parent in [*reversed(Path(path).parents)][1:]:
+            if parent in looked_at:
+                continue
+            looked_at.add(parent)
             place = repository / parent
             if (place.exists() or place.is_symlink()) and not place.is_dir():
                 raise AnswerError(
@@ -88,8 +93,11 @@ def is_generated(text: str, answers_file: str) -> bool:
     return f"{by} {answers_file}:" in text or f"{by} `{answers_file}`:" in text
 
 
-def unasked(paths: Iterable[str], repository: Path, answers_file: str) -> str:
-    """What to say of files that Copier would have to ask about; empty if there are none."""
+def unasked(paths: Iterable[str], repository: Path, answers_file: str, recorded: bool) -> str:
+    """What to say of files that Copier would have to ask about; empty if there are none.
+
+    Files of actions do not say who made them: where answers are recorded, it was this template.
+    """
     texts: Mapping[str, str] = {
         path: (repository / path).read_text(encoding="utf-8", errors="replace")
         if (repository / path).is_file()
@@ -100,7 +108,10 @@ def unasked(paths: Iterable[str], repository: Path, answers_file: str) -> str:
         return ""
     them, are, lie = ("it", "is", "differs") if len(texts) == 1 else ("them", "are", "differ")
     nobody = "and there is no terminal to ask at"
-    if all(is_generated(text, answers_file) for text in texts.values()):
+    if all(
+        is_generated(text, answers_file) or (recorded and path.startswith(f"{ACTIONS}/"))
+        for path, text in texts.items()
+    ):
         cause = (
             f"{lie} from what these answers make, {nobody}; run `copier update`, which keeps "
             f"edits, or say `--overwrite` to replace {them}"

@@ -112,18 +112,20 @@ def title(name: str) -> str:
     return " ".join(part[:1].upper() + part[1:] for part in re.split("[-_]", name))
 
 
-def read_environments(branching: Any, given: Any) -> tuple[Environment, ...]:
+def read_environments(branching: Any, given: list[Any] | None) -> tuple[Environment, ...]:
     """The environments that the answers `branching` and `environments` stand for, in their order.
 
-    A list that is given wins: it means `custom`. Raises AnswerError.
+    A list that is given wins: it means `custom`. None is given for nothing said.
+    Raises AnswerError.
     """
     choices = [*BRANCHING, "custom"]
     check(branching, {"type": "string", "enum": choices}, "branching")
-    check(given, {"type": "array"}, "environments")
-    if not given:
-        if branching == "custom":
-            raise AnswerError("environments", "branching is custom, so list at least one")
+    if not given and branching == "custom":
+        raise AnswerError("environments", "branching is custom, so list at least one")
+    if given is None:
         given = BRANCHING[branching]
+    if not given:
+        raise AnswerError("environments", "the list is empty; name at least one, or leave it out")
     by_name = _check_each(given)
     return tuple(_environment(entry, by_name) for entry in given)
 
@@ -162,11 +164,10 @@ def _environment(entry: dict[str, Any], by_name: Mapping[str, dict[str, Any]]) -
 
 def _retention(name: str, by_name: Mapping[str, dict[str, Any]]) -> int:
     """How long an environment's packages are kept where the answers do not say, in days."""
-    if by_name[name].get("production"):
-        return PRODUCTION_RETENTION
-    productions = (other for other, entry in by_name.items() if entry.get("production"))
-    takes = any(name in _chain(production, by_name) for production in productions)
-    return WAITING_RETENTION if takes else RETENTION
+    productions = [other for other, entry in by_name.items() if entry.get("production")]
+    if any(name in _chain(production, by_name)[1:] for production in productions):
+        return WAITING_RETENTION
+    return PRODUCTION_RETENTION if name in productions else RETENTION
 
 
 def _trigger(entry: Mapping[str, Any], place: str) -> str:

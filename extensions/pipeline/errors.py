@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 SHOWN_CHARACTERS = 60
@@ -57,6 +57,11 @@ def _pruned(value: Any, depth: int = 3) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 1000:
         return "a number of more than 300 digits"
     return value
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def nearest(word: Any, known: Iterable[str]) -> str:

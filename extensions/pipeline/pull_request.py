@@ -11,7 +11,7 @@ from .answers import Answers
 from .builds import BuildWorkflow
 from .calls import Value, build_call, handed
 from .environments import PULL_REQUEST
-from .errors import AnswerError
+from .errors import AnswerError, listed
 from .graph import waves
 from .limits import REUSABLE_WORKFLOWS
 from .steps import Call
@@ -77,14 +77,11 @@ def plan_pull_requests(
         missing = [p for p in producers if p in without_package or p not in calls]
         if missing:
             without_package.add(name)
-            notices[name] = (
-                f"{name} is not checked in pull requests: it needs the package of "
-                f"{' and '.join(missing)}."
-            )
+            why = f"it needs the package of {listed(missing)}"
+            notices[name] = f"{name} is not checked in pull requests: {why}."
             continue
         if left := builds[name].left_out_of_pull_requests:
-            words = " and ".join(left)
-            notices[name] = f"{name} has no {words} in pull requests: it is handed secrets."
+            notices[name] = f"{name} has no {listed(left)} in pull requests: it is handed secrets."
         inputs: dict[str, Value | tuple[str, ...]] = {}
         if producers:
             inputs["packages"] = handed(

@@ -124,9 +124,34 @@ def waits_for(deployed: frozenset[str], graph: Graph) -> dict[str, frozenset[str
     return {name: before(name) for name in graph}
 
 
-def environments_of(component: Component, environments: Iterable[Environment]) -> list[Environment]:
-    """The environments that a component belongs to, in their order."""
-    return [e for e in environments if component.belongs_to(e.name)]
+def users_of(
+    component: Component,
+    environments: Iterable[Environment],
+    components: tuple[Component, ...],
+    dependencies: Dependencies,
+) -> list[Environment]:
+    """The environments that use what it builds, in their order.
+
+    It is deployed there itself, or something is that takes its package, through others or not.
+    """
+    names = {component.name}
+    takers = [e for e in dependencies.edges if e.placements]
+    while more := {e.consumer for e in takers if e.producer in names} - names:
+        names |= more
+    members = [other for other in components if other.name in names]
+    return [e for e in environments if any(other.belongs_to(e.name) for other in members)]
+
+
+def builders_of(
+    component: Component,
+    environments: Iterable[Environment],
+    components: tuple[Component, ...],
+    dependencies: Dependencies,
+) -> list[Environment]:
+    """The environments in whose pipelines it may be built, in their order."""
+    environments = list(environments)
+    users = {e.name for e in users_of(component, environments, components, dependencies)}
+    return [e for e in environments if users & {other.name for other in chain(e, environments)}]
 
 
 def root(environment: Environment, environments: Iterable[Environment]) -> Environment:

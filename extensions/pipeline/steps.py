@@ -7,12 +7,17 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .answers import Answers
 from .code_types import CloudAddition, CodeType, JobDefaults, Setup
 from .components import Component, packages_variable
 from .dependencies import PACKAGES_FOLDER, Dependency
-from .environments import PULL_REQUEST
+from .environments import PULL_REQUEST, Environment
+from .errors import AnswerError
+from .limits import EXPRESSION_CHARACTERS
+from .names import EXPRESSION
+from .scope import builders_of
 
 ENVIRONMENTS = re.compile(r"\bENVIRONMENTS\b")
 """How a command or a set-up script names all environments that something is built for."""
@@ -34,6 +39,8 @@ class Tool:
     action: str = ""
     """The folder of the action; empty where `text` says it all."""
     name: str = ""
+    id: str = ""
+    """By which later steps read its outputs; empty where it has none."""
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -137,7 +144,9 @@ def tools(component: Component, defaults: tuple[JobDefaults, ...]) -> tuple[Tool
             inputs["environments"] = ALL_ENVIRONMENTS
         if action.reads_cache:
             inputs["cache"] = "${{ inputs.cache }}"
-        found.append(Tool(action=action.name, name=f"Set up {code_type.label}", inputs=inputs))
+        step_id = "setup" if code_type.setup.outputs else ""
+        title = f"Set up {code_type.label}"
+        found.append(Tool(action=action.name, name=title, id=step_id, inputs=inputs))
     return tuple(found)
 
 
@@ -198,72 +207,100 @@ def secret_variables(component: Component, secrets: tuple[str, ...]) -> dict[str
     }
 
 
-def own_variables(component: Component, answers: Answers) -> dict[str, str]:
-    """The variables of the answers: the component's own, and those of the environment."""
+def own_variables(component: Component, answers: Answers, builds: bool = False) -> dict[str, str]:
+    """The variables of the answers: the component's own, and those of the environment.
+
+    What `builds` runs in pull requests too, where no environment's count.
+    """
     names = dict.fromkeys(name for e in answers.environments for name in e.env)
-    variables = {
-        name: _by_environment(
-            {
-                e.name: e.env.get(name, "")
-                for e in answers.environments
-                if component.belongs_to(e.name)
-            }
-        )
-        for name in names
-        if name not in component.env
-    }
-    return {**{k: v for k, v in variables.items() if v}, **component.env}
+    variables = {}
+    for name in names:
+        values = {e.name: e.env.get(name, "") for e in _environments(component, answers, builds)}
+        if builds:
+            values[PULL_REQUEST] = ""
+        if name not in component.env and (value := _by_environment(name, values)):
+            variables[name] = value
+    return {**variables, **component.env}
 
 
 def step_variables(
-    given: Mapping[str, str], component: Component, answers: Answers
+    given: Mapping[str, str], component: Component, answers: Answers, builds: bool = False
 ) -> dict[str, str]:
     """Variables of one step, without those that the answers set for the whole job.
 
     A step's variables would win over the job's. Where only some environments set one, the others
-    keep the code type's own.
+    keep the code type's own; so do pull requests, in which `builds` runs too.
     """
     result = {}
     for name, value in given.items():
         if name in component.env:
             continue
-        values = {
-            e.name: e.env.get(name, value)
-            for e in answers.environments
-            if component.belongs_to(e.name)
-        }
-        if name in {name for e in answers.environments for name in e.env}:
-            value = _by_environment({**values, PULL_REQUEST: value})
-        result[name] = value
+        environments = _environments(component, answers, builds)
+        values = {e.name: e.env.get(name, value) for e in environments}
+        if builds:
+            values[PULL_REQUEST] = value
+        result[name] = _by_environment(name, values) if values else value
     return result
 
 
-def _by_environment(values: Mapping[str, str]) -> str:
-    """One value for all environments, or an expression that looks the right one up."""
+def _environments(component: Component, answers: Answers, builds: bool) -> list[Environment]:
+    """Those that it is built in, or deployed to."""
+    if builds:
+        everything = answers.environments, answers.components, answers.dependencies
+        return builders_of(component, *everything)
+    return [e for e in answers.environments if component.belongs_to(e.name)]
+
+
+def _by_environment(name: str, values: Mapping[str, str]) -> str:
+    """One value for all environments, or an expression that looks the right one up.
+
+    Raises AnswerError for more than GitHub reads.
+    """
     if len(set(values.values())) <= 1:
         return next(iter(values.values()), "")
-    some = {name: value for name, value in values.items() if value}
-    expressions = [value for value in some.values() if value.startswith("${{")]
+    some = {environment: value for environment, value in values.items() if value}
+    expressions = [value for value in some.values() if EXPRESSION in value]
     if not expressions:
-        table = _quoted(json.dumps(some, ensure_ascii=False))
+        table = f"'{_json(some)}'"
     else:
         # The values of expressions are put into the table as JSON.
         slots = {value: f"{{{index}}}" for index, value in enumerate(dict.fromkeys(expressions))}
         members = [
-            f"{json.dumps(name)}: "
-            + (slots[value] if value in slots else _braces(json.dumps(value, ensure_ascii=False)))
-            for name, value in some.items()
+            f"{_json(environment)}: {slots.get(value) or _braces(_json(value))}"
+            for environment, value in some.items()
         ]
-        inner = [
-            f"toJSON({value.removeprefix('${{').removesuffix('}}').strip()})" for value in slots
-        ]
-        table = f"format({_quoted('{{' + ', '.join(members) + '}}')}, {', '.join(inner)})"
-    return f"${{{{ fromJSON({table})[inputs.environment] }}}}"
+        inner = [f"toJSON({_one_expression(value)})" for value in slots]
+        table = f"format('{{{{{', '.join(members)}}}}}', {', '.join(inner)})"
+    text = f"${{{{ fromJSON({table})[inputs.environment] }}}}"
+    return checked_length(text, f"environments.{next(iter(some))}.env.{name}")
 
 
-def _quoted(text: str) -> str:
-    """A string of GitHub's expression language."""
-    return "'" + text.replace("'", "''") + "'"
+def checked_length(text: str, place: str) -> str:
+    """What holds the values of all environments. Raises AnswerError for more than GitHub reads."""
+    if EXPRESSION in text and len(text) > EXPRESSION_CHARACTERS:
+        raise AnswerError(
+            place,
+            f"with the values of the other environments it has {len(text)} characters, and GitHub "
+            f"reads at most {EXPRESSION_CHARACTERS}; shorten them",
+        )
+    return text
+
+
+def _one_expression(text: str) -> str:
+    """Text with expressions in it, as a single one."""
+    parts = re.split(r"\$\{\{ *(.*?) *\}\}", text)
+    between, inner = parts[::2], parts[1::2]
+    if len(inner) == 1 and not any(between):
+        return inner[0]
+    slots = [f"{{{index}}}" for index in range(len(inner))]
+    pairs = zip(between, [*slots, ""], strict=True)
+    template = "".join(_braces(plain) + slot for plain, slot in pairs).replace("'", "''")
+    return f"format('{template}', {', '.join(inner)})"
+
+
+def _json(value: Any) -> str:
+    """JSON that stands between the quotes of GitHub's expression language as it is."""
+    return json.dumps(value, ensure_ascii=False).replace("'", r"\u0027")
 
 
 def _braces(text: str) -> str:

@@ -96,6 +96,12 @@ def workflow_name(component: str, environment: Environment) -> str:
     return f"{title(component)} {environment.title}"
 
 
+def waited_for(components: tuple[Component, ...], graph: Graph, where: Scope) -> Graph:
+    """Each component with those whose deployment it waits for under `observe`."""
+    decisive = {component.name: decisive_jobs(component, where) for component in components}
+    return _without_idle(needs(graph, where.environment.stops), decisive)
+
+
 def observed(
     components: tuple[Component, ...],
     dependencies: Dependencies,
@@ -109,7 +115,7 @@ def observed(
     predecessor = by_name[environment.source] if environment.trigger == "after" else None
     root = by_name[environment.root]
     decisive = {component.name: decisive_jobs(component, where) for component in components}
-    waits = _without_idle(needs(graph, environment.stops), decisive)
+    waits = waited_for(components, graph, where)
     direct = _without_idle(graph, decisive)
     jobs = {c.name: _jobs(c, where) for c in components}
     found: dict[str, Triggers] = {}
@@ -192,9 +198,9 @@ def check_publishing(
     What publishes compares the tag with the package's version, and a run that another one started
     is one of the default branch.
     """
-    publishing = [component.name for component in components if component.publishes]
+    publishing = {c.name: c for c in components if c.publishes}
     tagged = [environment for environment in environments if environment.trigger == "tag"]
-    for name in publishing:
+    for name, component in publishing.items():
         place = f"components.{name}.publish"
         if not tagged:
             raise AnswerError(
@@ -202,7 +208,14 @@ def check_publishing(
                 "no environment starts from a tag, so nothing would ever be published; choose "
                 "`branching: release`, or give an environment a `tag`",
             )
-        for environment in tagged if orchestration == "observe" else []:
+        its_own = [e for e in tagged if component.belongs_to(e.name)]
+        if not its_own:
+            raise AnswerError(
+                f"components.{name}.environments",
+                "none of them starts from a tag, so it would never be published; add "
+                f"{' or '.join(e.name for e in tagged)}, or drop `publish`",
+            )
+        for environment in its_own if orchestration == "observe" else []:
             if before := observed(components, dependencies, environment, environments)[name].after:
                 raise AnswerError(
                     place,

@@ -53,8 +53,8 @@ def repository(tmp_path: Path) -> Path:
     git("tag", "v0.1.0", cwd=versions)
     header = versions / "macros" / "header.jinja"
     text = header.read_text(encoding="utf-8")
-    assert "instead of editing." in text
-    header.write_text(text.replace("instead of editing.", "instead of an editor."), "utf-8")
+    assert "change that with" in text
+    header.write_text(text.replace("change that with", "change it with"), "utf-8")
     commit(versions)
     git("tag", "v0.2.0", cwd=versions)
 
@@ -113,9 +113,7 @@ def test_the_workflow_proposes_the_new_version_and_it_can_be_taken_back(
     assert calls[-1].startswith(
         "gh pr create --base main --head update-pipelines --title Update the pipelines to v0.2.0 "
     )
-    assert b"instead of an editor." in git(
-        "show", f"update-pipelines:{DEV}", cwd=tmp_path / "origin"
-    )
+    assert b"change it with" in git("show", f"update-pipelines:{DEV}", cwd=tmp_path / "origin")
 
     # Merged: the next time there is nothing to do.
     asked = len(calls)
@@ -135,7 +133,7 @@ def test_a_conflict_stops_a_bot(repository: Path) -> None:
     """By Renovate's own command; then going back, as the page says."""
     file = repository / DEV
     before = file.read_text(encoding="utf-8")
-    file.write_text(before.replace("instead of editing.", "instead of a pen."), encoding="utf-8")
+    file.write_text(before.replace("change that with", "never change"), encoding="utf-8")
     commit(repository)
     command = ("update", "--skip-answered", "--defaults", "--trust")
     done = copier_here(

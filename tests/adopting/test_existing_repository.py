@@ -26,6 +26,8 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 ANSWERS = f"--data-file={EXAMPLES / 'lambda.yml'}"
 DEV = ".github/workflows/orchestrator-dev.yml"
 DOCS = "docs/ci-cd.md"
+ACTIONS = ".github/actions"
+SCRIPT = f"{ACTIONS}/lib/api.cjs"
 OTHER = "_commit: 1.0.0\n_src_path: https://github.com/acme/service.git\nmodule: shop\n"
 EDIT = "  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make}]\n"
 Command = Callable[..., tuple[int, str]]
@@ -69,10 +71,15 @@ def refused(repository: Path, run: Callable[[], tuple[int, str]]) -> str:
 
 
 def test_files_of_ones_own_are_all_named(command: Command, own: Path) -> None:
+    """Beside them, in folders of ours too, others may lie."""
     write(own, **{DEV: "on: push\njobs: {}\n", DOCS: "# Ours\n", "README.md": "# Ours\n"})
+    write(
+        own, **{SCRIPT: "// Ours\n", f"{ACTIONS}/lib/ours.cjs": "", f"{ACTIONS}/x/action.yml": ""}
+    )
+    # In the order of the template's folders.
     assert refused(own, lambda: command(ANSWERS)) == (
-        f"{DEV}, {DOCS}: are here already with other content, and there is no terminal to ask at; "
-        "move them, or say `--overwrite` to replace them"
+        f"{SCRIPT}, {DEV}, {DOCS}: are here already with other content, and there is no terminal "
+        "to ask at; move them, or say `--overwrite` to replace them"
     )
 
 
@@ -113,13 +120,14 @@ def test_a_second_copy_that_changes_nothing_is_none_of_our_business(
 def test_ours_with_edits_is_sent_to_an_update(
     verb: str, command: Command, own: Path, template: Path
 ) -> None:
+    """Files of actions do not say who made them; the answers file does."""
     copy(template, own, example("lambda"))
-    with (own / DEV).open("a", encoding="utf-8") as file:
-        file.write(EDIT)
-    said = refused(own, lambda: command(verb=verb))
-    assert said.startswith(f"{DEV}: differs from what these answers make, and there is no ")
-    assert said.endswith(
-        "run `copier update`, which keeps edits, or say `--overwrite` to replace it"
+    for path, text in ((DEV, EDIT), (SCRIPT, "// Ours\n")):
+        with (own / path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    assert refused(own, lambda: command(verb=verb)) == (
+        f"{SCRIPT}, {DEV}: differ from what these answers make, and there is no terminal to ask "
+        "at; run `copier update`, which keeps edits, or say `--overwrite` to replace them"
     )
 
 
@@ -146,10 +154,12 @@ def test_a_folder_in_the_way(command: Command, own: Path) -> None:
 
 
 def test_a_file_in_the_way_of_a_folder(command: Command, own: Path) -> None:
-    write(own, docs="# Ours\n")
-    assert refused(own, lambda: command(ANSWERS, "--overwrite")) == (
-        f"docs: is no folder, and {DOCS} is to be written into it; move it"
-    )
+    for folder, path in (("docs", DOCS), (f"{ACTIONS}/lib", SCRIPT)):
+        write(own, **{folder: "# Ours\n"})
+        assert refused(own, lambda: command(ANSWERS, "--overwrite")) == (
+            f"{folder}: is no folder, and {path} is to be written into it; move it"
+        )
+        (own / folder).unlink()
 
 
 def test_a_folder_that_leads_out_of_the_repository(command: Command, own: Path) -> None:
@@ -208,7 +218,9 @@ def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
     assert copied[".copier-answers.yml"] == OTHER.encode()
     assert [str(finding) for finding in validate(own)] == []
     for path, content in copied.items():
-        if path not in (".copier-answers.yml", name):
+        # What every repository has in common says nothing of this one's answers.
+        shared = path.startswith(f"{ACTIONS}/") and path != f"{ACTIONS}/setup-python/action.yml"
+        if path not in (".copier-answers.yml", name) and not shared:
             assert f"from {name}:" in (text := content.decode()) or f"from `{name}`:" in text, path
             assert f"`copier update --answers-file {name}`" in text, path
 

@@ -274,9 +274,9 @@ def test_values_of_variables(given: Any, text: str, template: Path, tmp_path: Pa
     assert plan.answers.components[0].env == {"VALUE": text}
     assert plan.environments[0].env == {"OTHER": text}
     files = tree(copy(template, tmp_path / "new", answers))
-    workflow = yaml.safe_load(files[".github/workflows/api-dev.yml"])
-    found = [step.get("env", {}) for step in workflow["jobs"]["deploy"]["steps"]]
-    assert {"VALUE": text, "OTHER": text}.items() <= found[-1].items()
+    workflow = yaml.safe_load(files[".github/workflows/api-deploy.yml"])
+    variables = workflow["jobs"]["deploy"]["env"]
+    assert (variables["VALUE"], variables.get("OTHER", "")) == (text, text)
 
 
 @pytest.mark.parametrize("path", [".", "./", "a b/c", "it's", "ünï/🚀", ".hidden", "a/./b", "..."])
@@ -326,9 +326,68 @@ def test_three_links_and_any_order_of_the_list() -> None:
     ]
 
 
-def test_a_retry_name_is_free_where_no_production_takes_it() -> None:
-    environments = [{"name": "dev", "branch": "main"}, {"name": "dev-retry", "manual": True}]
-    assert len(plan_of(environments=environments).environments) == 2
+def test_a_component_belongs_to_some_environments() -> None:
+    """In any order and however often they are named; elsewhere it is neither deployed nor missed:
+    order passes through it, and its package still reaches those who take it."""
+    plan = plan_of(
+        components={
+            "api": {**GENERIC, "build": "make", "produces": ["x"], "deploy": "make"},
+            "base": {**GENERIC, "deploy": "make", "environments": ["prd", "test", "prd"]},
+            "end": {**GENERIC, "deploy": "make"},
+            "python": {"environments": ["dev"]},
+            "terraform": {"environments": ["dev", "test", "prd"]},
+        },
+        dependency_map=[
+            {"code_type": "api", "depends_on": "base"},
+            {"code_type": "base", "depends_on": "terraform"},
+            {"code_type": "end", "depends_on": "api", "artifacts": []},
+        ],
+    )
+    jobs = {
+        o.environment.name: {call.id: call.needs for call in (*o.builds, *o.deployments)}
+        for o in plan.orchestrators
+    }
+    assert set(jobs["dev"]) == {
+        *("api-build", "python-build", "terraform-build"),
+        *("api-dev", "end-dev", "terraform-dev"),
+    }
+    assert "terraform-dev" in jobs["dev"]["api-dev"]
+    assert {"base-test", "base-prd"} <= {*jobs["test"], *jobs["prd"]}
+    # terraform takes python's package everywhere, so it is built, and brought over, all the same.
+    assert "python-build" in jobs["test"]
+    (prd,) = [o for o in plan.orchestrators if o.environment.name == "prd"]
+    assert [p.producer for p in prd.changes.promotions] == ["python", "api"]
+
+
+def test_a_build_for_each_environment() -> None:
+    """Said, or seen in its own command; whoever takes its package is built again as well."""
+    for settings in ({"build_per_environment": True}, {"build": 'make "$ENVIRONMENT"'}):
+        plan = plan_of(components={"python": {"produces": ["lambda-package.zip"], **settings}})
+        (prd,) = [o for o in plan.orchestrators if o.environment.name == "prd"]
+        assert [call.id for call in prd.builds] == ["python-build", "terraform-build"]
+        assert prd.changes.promotions == ()
+    # ENVIRONMENTS is another word, and a false that says what is so anyway is no contradiction.
+    settings = {"build": 'make "$ENVIRONMENTS"', "build_per_environment": False}
+    plan = plan_of(components={"python": {"produces": ["lambda-package.zip"], **settings}})
+    assert not plan.orchestrators[-1].builds
+
+
+def test_names_of_former_versions_are_free() -> None:
+    environments = [
+        {"name": "prd", "branch": "main", "production": True},
+        {"name": "commit", "after": "prd"},
+        {"name": "preflight", "manual": True},
+        {"name": "prd-retry", "manual": True},
+    ]
+    components = {"component": GENERIC, "tested": GENERIC}
+    plan = plan_of(components=components, environments=environments)
+    assert len(plan.environments) == 4
+
+
+@pytest.mark.parametrize("approval", ["once", "each", "none"])
+def test_how_production_asks(approval: str) -> None:
+    asks = [bool(o.approval) for o in plan_of(approval=approval).orchestrators]
+    assert asks == [False, False, approval == "once"]
 
 
 @pytest.mark.parametrize(
@@ -370,11 +429,12 @@ def test_clouds_and_registries(cloud: str, registry: str, template: Path, tmp_pa
         "registry": registry,
         "pull_requests": False,
     }
-    build = yaml.safe_load(files[".github/workflows/docker-dev.yml"])["jobs"]["build"]
+    build = yaml.safe_load(files[".github/workflows/docker-build.yml"])["jobs"]["build"]
     base = {"ghcr.io": "ghcr.io/${{ github.repository }}"}.get(registry, registry.rstrip("/"))
-    (image,) = [s["env"]["IMAGE"] for s in build["steps"] if "IMAGE" in s.get("env", {})]
-    assert image == f"{base}/docker"
-    assert build.get("environment") == (None if registry == "ghcr.io" else "registry")
+    images = {s["env"]["IMAGE"] for s in build["steps"] if "IMAGE" in s.get("env", {})}
+    assert images == {f"{base}/docker"}
+    where = "${{ inputs.push && 'registry' || '' }}"
+    assert build.get("environment") == (None if registry == "ghcr.io" else where)
 
 
 # -- through Copier's command ---------------------------------------------------------------
@@ -401,10 +461,9 @@ def test_one_copy_by_data_by_file_and_from_python(template: Path, tmp_path: Path
     assert tree(tmp_path / "file") == tree(tmp_path / "data") == tree(tmp_path / "python")
 
 
-@pytest.mark.parametrize("empty", ["[]", "{}"])
-def test_empty_lists_by_data_are_the_defaults(empty: str, template: Path, tmp_path: Path) -> None:
-    question = "environments" if empty == "[]" else "components"
-    arguments = ["--data", "code_types=[python]", "--data", f"{question}={empty}"]
+@pytest.mark.parametrize("empty", ["components={}", "dependency_map=[]"])
+def test_nothing_by_data_is_the_default(empty: str, template: Path, tmp_path: Path) -> None:
+    arguments = ["--data", "code_types=[python]", "--data", empty]
     assert copier(template, tmp_path / "new", *arguments) == 0
     copy(template, tmp_path / "other" / "new", {"code_types": ["python"]})
     assert tree(tmp_path / "new") == tree(tmp_path / "other" / "new")
@@ -420,6 +479,29 @@ def test_the_answers_file_of_a_former_copy(name: str, template: Path, tmp_path: 
     assert copier(template, tmp_path / "new", "--data-file", str(elsewhere)) == 0
     # Where the template is, Copier knows better than an old file.
     assert tree(tmp_path / "new") == tree(former)
+
+
+@pytest.mark.parametrize("way", ["data-file", "answers-file"])
+def test_an_answer_of_a_former_version_is_told_of(
+    way: str, template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And counts for nothing: what is written is what there is without it."""
+    new = tmp_path / "new"
+    text = "code_types: [python]\nretry_approval: false\n"
+    arguments = ["--overwrite"]
+    if way == "data-file":
+        (tmp_path / "answers.yml").write_text(text, encoding="utf-8")
+        arguments = ["--data-file", str(tmp_path / "answers.yml")]
+    else:
+        new.mkdir()
+        (new / ".copier-answers.yml").write_text(text, encoding="utf-8")
+    assert copier(template, new, *arguments) == 0
+    (told,) = [line for line in capfd.readouterr().err.splitlines() if "retry_approval" in line]
+    assert told == (
+        "retry_approval: is no answer any more; a retry asks as the first attempt does; "
+        "`approval` says how"
+    )
+    assert tree(new) == tree(copy(template, tmp_path / "other" / "new", {"code_types": ["python"]}))
 
 
 def test_data_wins_over_a_data_file(template: Path, tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ jobs:
     command: |
       swift build
       swift test
-    timeout_minutes: 9
   lint: *test
 """
 BILLION = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -121,10 +120,11 @@ WRONG: dict[str, tuple[dict[str, str | bytes], str | None, str]] = {
         None,
         f"{FOLDER}/swift.yml: jobs.lint.tools: 'xcode' is no tool of this file",
     ),
-    "minutes": (
-        {f"{FOLDER}/swift.yml": SWIFT.replace("9", "999")},
+    "as version 0.1 had it": (
+        {f"{FOLDER}/swift.yml": SWIFT.replace("command", "timeout_minutes: 9\n    command", 1)},
         None,
-        f"{FOLDER}/swift.yml: jobs.lint.timeout_minutes: expected a number from 1 to 360, not 999",
+        f"{FOLDER}/swift.yml: jobs.lint.timeout_minutes: take this line out; a component's own "
+        "`timeout_minutes` says how long its build and its deployment may take, else 60 minutes",
     ),
 }
 
@@ -178,7 +178,8 @@ def test_what_is_there_is_offered_and_recorded(template: Path, tmp_path: Path) -
     assert "command: |\n          swift build\n          swift test\n" in text
     assert "&id" not in text
     assert edited(text, {**answers, "own_code_types": {}}, answers) == ["own_code_types"]
-    assert "swift test" in (folder / ".github/workflows/swift-dev.yml").read_text(encoding="utf-8")
+    workflow = folder / ".github/workflows/swift-build.yml"
+    assert "swift test" in workflow.read_text(encoding="utf-8")
 
 
 def test_without_any_nothing_is_recorded(template: Path, tmp_path: Path) -> None:
@@ -211,12 +212,12 @@ def test_one_that_is_called_like_ours_takes_its_place(template: Path, tmp_path: 
     python = SWIFT.replace("Swift", "Our Python")
     folder = repository(tmp_path / "repository", {f"{FOLDER}/python.yml": python})
     copy(template, folder, {"code_types": ["python", "terraform"]})
-    text = (folder / ".github/workflows/python-dev.yml").read_text(encoding="utf-8")
+    text = (folder / ".github/workflows/python-build.yml").read_text(encoding="utf-8")
     assert "swift test" in text and "ruff" not in text
     told = f"The code type python is the one of {FOLDER}/python.yml, not the template's."
     assert told in (folder / "docs/ci-cd.md").read_text(encoding="utf-8")
     orchestrator = folder / ".github/workflows/orchestrator-dev.yml"
-    assert "needs: [python-dev]" in orchestrator.read_text(encoding="utf-8")
+    assert "terraform (after python)" in orchestrator.read_text(encoding="utf-8")
 
 
 def test_their_components_are_found(template: Path, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ QUESTIONS = {
     "cloud": "Which cloud",
     "registry": "Where are images pushed to",
     "runner": "Which runner",
-    "retry_approval": "Must a re-run",
+    "approval": "How is a deployment to production approved? (to ask anybody, a private",
     "pull_requests": "Check pull requests",
     "drift_check": "Tell pull requests",
 }
@@ -112,7 +112,7 @@ def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None
         session.answers(question)
     # Nothing is pushed: a question where to would wait for its answer, and this one never come.
     session.answers("runner")
-    session.answers("retry_approval")
+    session.answers("approval")
     session.answers("pull_requests")
     session.answers("drift_check")
     session.says("terraform (after python)")
@@ -238,7 +238,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.says("runner: unknown key 'label'; did you mean 'labels'?")
     session.types(CLEAR + "{labels: big}")
 
-    session.decides("retry_approval", "n")
+    session.answers("approval", DOWN * 2)
     session.decides("pull_requests", "n")
     session.decides("drift_check", "y")
     answers = {
@@ -253,7 +253,7 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
         ],
         # What is typed stays text, which `read_answers` parses.
         "runner": "{labels: big}",
-        "retry_approval": False,
+        "approval": "none",
         "pull_requests": False,
         "drift_check": True,
     }
@@ -270,7 +270,7 @@ def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
     for question in ("dependency_map", "orchestration", "branching", "cloud"):
         session.answers(question)
     session.answers("runner", CLEAR + "big-runner")
-    session.answers("retry_approval")
+    session.answers("approval")
     session.answers("pull_requests")
     session.answers("drift_check")
     answers = {
@@ -295,7 +295,7 @@ def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_pat
     session.says("registry: 'acmeshop.azurecr.io' is a registry of Azure, and cloud is aws; choose")
     registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"
     session.types(CLEAR + registry)
-    for question in ("runner", "retry_approval", "pull_requests", "drift_check"):
+    for question in ("runner", "approval", "pull_requests", "drift_check"):
         session.answers(question)
     session.says("trust in AWS")
     answers = {
@@ -322,7 +322,7 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
     session.answers("environments", CLEAR + "[{name: dev, tag: v*}, {name: prd, after: dev}]")
     session.says("Orchestrator Dev -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.types(CLEAR + "[{name: dev, tag: v*}]")
-    for question in ("cloud", "runner", "retry_approval", "pull_requests", "drift_check"):
+    for question in ("cloud", "runner", "approval", "pull_requests", "drift_check"):
         session.answers(question)
     answers = {
         "project_name": "demo",
@@ -344,7 +344,7 @@ def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: P
     session.asks("branching")
     session.says("components.python.publish: no environment starts from a tag, so nothing would")
     session.types("")  # release, the first that is left
-    for question in ("cloud", "runner", "retry_approval", "pull_requests", "drift_check"):
+    for question in ("cloud", "runner", "approval", "pull_requests", "drift_check"):
         session.answers(question)
     session.says("at the package index a trusted publisher for python")
     answers = {
@@ -357,14 +357,14 @@ def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: P
 
 
 def test_too_many_for_one_run_are_dispatched(template: Path, tmp_path: Path) -> None:
-    components = {f"c{i}": {"code_type": "generic"} for i in range(50)}
+    components = {f"c{i}": {"code_type": "generic", "lint": "make"} for i in range(51)}
     given = f"components={json.dumps(components)}"
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo", "--data", given)
     session.answers("code_types")
     session.answers("dependency_map")
     session.asks("orchestration")
-    session.says("there are 50 components, and call takes the 49 that GitHub runs in one run")
-    late = ("runner", "retry_approval", "pull_requests", "drift_check")
+    session.says("there are 51 components, and call takes the 50 that GitHub calls in one run")
+    late = ("runner", "approval", "pull_requests", "drift_check")
     for question in ("branching", "cloud", *late):
         session.types("")
         session.asks(question)

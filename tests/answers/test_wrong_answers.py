@@ -31,6 +31,7 @@ TEXT_ANSWERS = (
     "branching",
     "cloud",
     "registry",
+    "approval",
 )
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST_LINE = 400
@@ -91,7 +92,8 @@ def generated() -> list[Row]:
     """Rows that nobody would want to read in a file."""
     long = "x" * 10_000
     generic = {"code_type": "generic"}
-    many = "there are {} components, and call takes the 49 that GitHub runs in one run; "
+    both = {**generic, "lint": "make", "deploy": "make"}
+    many = "there are {} components, and call takes the 50 that GitHub calls in one run; "
     ring = {f"n{i}": f"n{(i + 1) % 40}" for i in range(40)}
     rows: list[tuple[str, dict[Any, Any], str]] = [
         *(
@@ -100,7 +102,7 @@ def generated() -> list[Row]:
                 {"code_types": [], "components": {f"c{i}": generic for i in range(number)}},
                 f"orchestration: {many.format(number)} ...",
             )
-            for number in (50, 51, 300, 10_000)
+            for number in (51, 300, 10_000)
         ),
         (
             "too-many/251-dispatched",
@@ -112,9 +114,15 @@ def generated() -> list[Row]:
             "some, or ...",
         ),
         (
-            "too-many/50-with-checkboxes",
-            {"components": {f"c{i}": generic for i in range(48)}},
-            f"orchestration: {many.format(50)} ...",
+            "too-many/51-with-checkboxes",
+            {"components": {f"c{i}": generic for i in range(49)}},
+            f"orchestration: {many.format(51)} ...",
+        ),
+        (
+            "too-many/26-that-build-and-deploy",
+            {"code_types": [], "components": {f"c{i}": both for i in range(26)}},
+            "orchestration: ... would call 52 workflows for 26 components, and GitHub runs at most "
+            "50 in one run; choose dispatch, or split the repository's pipelines",
         ),
         (
             "too-many/10000-as-text",
@@ -392,8 +400,18 @@ def test_every_answer_has_a_wrong_row() -> None:
 
 def test_more_than_github_reads_writes_nothing(template: Path, tmp_path: Path) -> None:
     """What only the plan can tell is told before the first file, too."""
-    answers = {"components": {"x": {"code_type": "generic", "lint": "true\n" * 40_000}}}
+    made = {"code_type": "generic", "build": "make", "produces": ["x"]}
+    answers = {
+        "components": {"all": {**made, "path": "all"}} | {f"c{i}": made for i in range(50)},
+        "dependency_map": {"all": [f"c{i}" for i in range(50)]},
+        "orchestration": "dispatch",
+    }
     file = data_file(tmp_path, answers)
     done = copier_command(template, tmp_path / "new", "--data-file", file)
-    row = Row("", {}, "pull_requests: pull-request.yml would have about ... shorten commands, ...")
+    row = Row(
+        "",
+        {},
+        "pull_requests: all takes packages of 50 components, and GitHub runs at most 50 builds "
+        "together; take fewer (`artifacts: []`), or say false",
+    )
     check_refused(row, tmp_path / "new", done.returncode, done.stdout, done.stderr)

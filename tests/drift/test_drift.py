@@ -24,12 +24,17 @@ from toolbox import ROOT
 
 FILE = ROOT / "hooks" / "drift.py"
 WORKFLOWS = ".github/workflows"
-PYTHON = f"{WORKFLOWS}/python-dev.yml"
+PYTHON = f"{WORKFLOWS}/python-build.yml"
+ACTIONS = ".github/actions"
+SCRIPT = f"{ACTIONS}/lib/api.cjs"
+SUMMARY = f"{ACTIONS}/deployment-summary/action.yml"
 ORCHESTRATOR = f"{WORKFLOWS}/orchestrator-dev.yml"
 DOCS = "docs/ci-cd.md"
 ANSWERS_FILE = ".copier-answers.yml"
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
 NEWER = f"actions/checkout@{'a' * 40} # v7.1.0"
+GITHUB_SCRIPT = "actions/github-script@ed597411d8f924073f98dfc5c65a23a2325f34cd # v8.0.0"
+NEWER_SCRIPT = f"actions/github-script@{'a' * 40} # v8.1.0"
 OWN_JOBS = "# Own jobs go below this line, indented like those above; `copier update` keeps them."
 OWN = "  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make own}]\n"
 Change = Callable[[Path], object]
@@ -78,6 +83,16 @@ def left_behind(name: str) -> Change:
     return lambda repository: shutil.copy(repository / PYTHON, repository / WORKFLOWS / name)
 
 
+def own_action(name: str) -> Change:
+    """Also in a folder of ours."""
+
+    def change(repository: Path) -> None:
+        (repository / ACTIONS / name).mkdir(exist_ok=True)
+        (repository / ACTIONS / name / "ours.yml").write_text("name: Ours\n", encoding="utf-8")
+
+    return change
+
+
 def recorded(key: str, value: str) -> Change:
     """Write another value of Copier's own into the answers file."""
 
@@ -110,13 +125,14 @@ class Case(NamedTuple):
 CASES = {
     "nothing": Case(lambda repository: None, [], 0, 0, []),
     "edited": Case(
-        edit(PYTHON, "    timeout-minutes: 15\n", "    timeout-minutes: 45\n", 1),
+        edit(PYTHON, "    timeout-minutes: 60\n", "    timeout-minutes: 45\n", 1),
         [("edited", PYTHON)],
         1,
         1,
-        ["-    timeout-minutes: 15", "+    timeout-minutes: 45"],
+        ["-    timeout-minutes: 60", "+    timeout-minutes: 45"],
     ),
     "edited-docs": Case(append(DOCS, "\nMore.\n"), [("edited", DOCS)], 1, 1, ["+", "+More."]),
+    "edited-script": Case(append(SCRIPT, "// More\n"), [("edited", SCRIPT)], 1, 1, ["+// More"]),
     "own-step": Case(
         edit(PYTHON, "    steps:\n", "    steps:\n      - run: make own\n", 1),
         [("edited", PYTHON)],
@@ -137,6 +153,13 @@ CASES = {
         0,
         1,
         [f"-        uses: {CHECKOUT}", f"+        uses: {NEWER.split(' #')[0]}"],
+    ),
+    "bumped-in-an-action": Case(
+        edit(SUMMARY, GITHUB_SCRIPT, NEWER_SCRIPT),
+        [("pins", SUMMARY)],
+        0,
+        1,
+        [f"-      uses: {GITHUB_SCRIPT}", f"+      uses: {NEWER_SCRIPT}"],
     ),
     "pin-that-is-a-tag": Case(
         edit(PYTHON, CHECKOUT, "actions/checkout@v7", 1),
@@ -162,13 +185,13 @@ CASES = {
     "edited-and-bumped": Case(
         both(
             edit(PYTHON, CHECKOUT, NEWER, 1),
-            edit(PYTHON, "    timeout-minutes: 15\n", "    timeout-minutes: 45\n", 1),
+            edit(PYTHON, "    timeout-minutes: 60\n", "    timeout-minutes: 45\n", 1),
         ),
         [("edited", PYTHON), ("pins", PYTHON)],
         1,
         1,
         [
-            *("-    timeout-minutes: 15", "+    timeout-minutes: 45"),
+            *("-    timeout-minutes: 60", "+    timeout-minutes: 45"),
             *(f"-        uses: {CHECKOUT}", f"+        uses: {NEWER}"),
         ],
     ),
@@ -196,10 +219,21 @@ CASES = {
         [f"-{OWN_JOBS}", "+# Ours"],
     ),
     "missing": Case(delete(PYTHON), [("missing", PYTHON)], 1, 1, []),
+    "missing-script": Case(delete(SCRIPT), [("missing", SCRIPT)], 1, 1, []),
     "missing-docs": Case(delete(DOCS), [("missing", DOCS)], 1, 1, []),
     "extra": Case(
         left_behind("docker-dev.yaml"), [("extra", f"{WORKFLOWS}/docker-dev.yaml")], 1, 1, []
     ),
+    "extra-action": Case(
+        lambda repository: shutil.copytree(
+            repository / ACTIONS / "setup-python", repository / ACTIONS / "setup-go"
+        ),
+        [("extra", f"{ACTIONS}/setup-go/action.yml")],
+        1,
+        1,
+        [],
+    ),
+    "own-actions": Case(both(*(own_action(n) for n in ("ours", "lib"))), [], 0, 0, []),
     "own-workflow": Case(
         lambda repository: (repository / WORKFLOWS / "python-nightly.yml").write_text("on: push\n"),
         [],
@@ -305,7 +339,7 @@ def test_whatever_line_is_changed_is_found(data: st.DataObject, as_generated: Pa
         (f"      - uses: acme/x@{'0' * 39}", False),
         (f"      - uses: acme/x@{'0' * 40} # main", False),
         ("      - uses: acme/x@v1.2.0", False),
-        ("        uses: ./.github/workflows/component-run.yml", False),
+        ("        uses: $/.github/workflows/python-build.yml", False),
         (f"        run: acme/x@{'0' * 40}", False),
         (f"        # uses: acme/x@{'0' * 40}", False),
     ],
@@ -588,7 +622,7 @@ def test_a_name_that_was_never_answered_is_the_folders(
 def test_as_a_program(repository: Path, tmp_path: Path) -> None:
     """Of one file, alone in a folder, that leaves nothing behind."""
     alone = shutil.copy(FILE, tmp_path / "drift.py")
-    edit(PYTHON, "    timeout-minutes: 15\n", "    timeout-minutes: 15 # ☂\n", 1)(repository)
+    edit(PYTHON, "    timeout-minutes: 60\n", "    timeout-minutes: 60 # ☂\n", 1)(repository)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     done = subprocess.run(
@@ -599,7 +633,7 @@ def test_as_a_program(repository: Path, tmp_path: Path) -> None:
         env={**DRIFT.os.environ, "TMPDIR": str(temporary), "PYTHONIOENCODING": "ascii"},
     )
     assert (done.returncode, done.stderr) == (1, "")
-    assert "  | +    timeout-minutes: 15 # ☂\n" in done.stdout
+    assert "  | +    timeout-minutes: 60 # ☂\n" in done.stdout
     # And nothing else is said, as the template's own check of a copy would.
     assert len(found(done.stdout)) == 1
     assert list(temporary.iterdir()) == []

@@ -62,12 +62,12 @@ def test_what_is_no_drift_passes(github: OfflineGitHub) -> None:
 
 
 def test_an_edit_fails_with_its_lines(github: OfflineGitHub) -> None:
-    old, new = "    timeout-minutes: 15\n", "    timeout-minutes: 45\n"
+    old, new = "    timeout-minutes: 60\n", "    timeout-minutes: 45\n"
     run = proposed(github, edit(PYTHON, old, new, 1))
     assert run.conclusion == "failure"
     log = run.job("drift").log
     assert f"edited: {PYTHON}: " in log
-    assert "  | -    timeout-minutes: 15\n" in log and "  | +    timeout-minutes: 45\n" in log
+    assert "  | -    timeout-minutes: 60\n" in log and "  | +    timeout-minutes: 45\n" in log
     assert "Drift from v1.2.0: 1 edited" in log
 
 

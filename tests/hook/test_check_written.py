@@ -14,6 +14,9 @@ from toolbox import EXAMPLES
 
 ORCHESTRATOR = ".github/workflows/orchestrator-dev.yml"
 PULL_REQUEST = ".github/workflows/pull-request.yml"
+BUILD = ".github/workflows/python-build.yml"
+CHECK = ".github/actions/check-commit/check.cjs"
+SETUP = ".github/actions/setup-python/setup.sh"
 Change = Callable[[Path], object]
 
 
@@ -51,6 +54,14 @@ WRONG: dict[str, tuple[Change, str]] = {
         lambda repository: (repository / "docs/ci-cd.md").unlink(),
         "docs/ci-cd.md: is missing; render it again with `copier recopy`",
     ),
+    "missing-script": (
+        lambda repository: (repository / CHECK).unlink(),
+        f"{CHECK}: is missing; render it again with `copier recopy`",
+    ),
+    "missing-script-of-a-code-type": (
+        lambda repository: (repository / SETUP).unlink(),
+        f"{SETUP}: is missing; render it again with `copier recopy`",
+    ),
     "extra": (
         # What is left of a component that was renamed.
         lambda repository: shutil.copy(
@@ -79,6 +90,10 @@ WRONG: dict[str, tuple[Change, str]] = {
         edit("docs/ci-cd.md", "\n\n", "\n<<<<<<< before updating\n>>>>>>> after updating\n"),
         "docs/ci-cd.md: holds a merge conflict; resolve it between <<<<<<< and >>>>>>>",
     ),
+    "conflict-in-a-script": (
+        edit(CHECK, "\n\n", "\n<<<<<<< before updating\n>>>>>>> after updating\n"),
+        f"{CHECK}: holds a merge conflict; resolve it between <<<<<<< and >>>>>>>",
+    ),
     "rejected": (
         write(f"{ORCHESTRATOR}.rej", "@@ -1 +1 @@\n"),
         f"{ORCHESTRATOR}: was not merged as a whole; take over by hand what {ORCHESTRATOR}.rej"
@@ -88,6 +103,11 @@ WRONG: dict[str, tuple[Change, str]] = {
         write(".github/workflows/own.yml.rej", "@@ -1 +1 @@\n"),
         ".github/workflows/own.yml: was not merged as a whole; take over by hand what"
         " .github/workflows/own.yml.rej holds, and delete that",
+    ),
+    "rejected-own-action": (
+        write(".github/actions/check-commit/own.sh.rej", "@@ -1 +1 @@\n"),
+        ".github/actions/check-commit/own.sh: was not merged as a whole; take over by hand what"
+        " .github/actions/check-commit/own.sh.rej holds, and delete that",
     ),
     "job-gone": (
         edit(ORCHESTRATOR, "  terraform-dev:\n", "  something:\n"),
@@ -102,8 +122,17 @@ WRONG: dict[str, tuple[Change, str]] = {
         f"{PULL_REQUEST}: is generated, but not by these answers; delete it",
     ),
     "job-gone-in-pull-requests": (
-        edit(PULL_REQUEST, "  terraform-test:\n", "  something:\n"),
-        f"{PULL_REQUEST}: has no job terraform-test; render it again with `copier recopy`",
+        edit(PULL_REQUEST, "  terraform-build:\n", "  something:\n"),
+        f"{PULL_REQUEST}: has no job terraform-build; render it again with `copier recopy`",
+    ),
+    "job-gone-in-a-build": (
+        edit(BUILD, "  build:\n", "  something:\n"),
+        f"{BUILD}: has no job build; render it again with `copier recopy`",
+    ),
+    "own-job-needs-nobody": (
+        edit(ORCHESTRATOR, "\n# Own jobs", "\n  own: {needs: [changes, python-dev]}\n# Own jobs"),
+        f"{ORCHESTRATOR}: the job own needs python-dev, and there is no such job; name another in "
+        "`needs`",
     ),
     "required-job-gone": (
         edit(PULL_REQUEST, "  pull-request-checks:\n", "  something:\n"),
@@ -111,12 +140,8 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "too-large": (
         edit(ORCHESTRATOR, "jobs:\n", f"# {'x' * 512_000}\njobs:\n"),
-        f"{ORCHESTRATOR}: has 50 ... KB, and GitHub reads at most 500 KB; shorten commands",
-    ),
-    "too-large-for-pull-requests": (
-        edit(PULL_REQUEST, "jobs:\n", f"# {'x' * 512_000}\njobs:\n"),
-        f"{PULL_REQUEST}: has 5 ... GitHub reads at most 500 KB; shorten commands (a script in the "
-        "repository), or answer `pull_requests: false`",
+        f"{ORCHESTRATOR}: has 50 ... KB, and GitHub reads at most 500 KB; move commands into "
+        "scripts of the repository",
     ),
     "answers-gone": (
         lambda repository: (repository / ".copier-answers.yml").unlink(),
@@ -160,7 +185,7 @@ def test_success_says_the_order_and_what_is_next(template: Path, tmp_path: Path)
         "Pipelines for 2 components, deployed in this order:",
         "  1. python",
         "  2. terraform (after python)",
-        "Next, on GitHub: the default branch main; environments dev, test, prd, prd-retry; "
+        "Next, on GitHub: the default branch main; environments dev, test, prd-approval, prd; "
         "secrets TF_API_TOKEN; the required check 'Pull request checks'.",
         "docs/ci-cd.md has the commands to paste.",
     ]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from offline_github import OfflineGitHub, Run
-from pipelines import generic
-from scenarios import expect, pushed
+from pipelines import built_by, generic, package
+from scenarios import expect, head, pushed
 
 PARTS = dict.fromkeys(["lint", "test", "security"], "")
 COMPONENTS = generic(["base", "top"], **PARTS, path=".")
@@ -30,34 +30,41 @@ BUILD = """\
 #!/usr/bin/env bash
 printf '%s of %s\\n' "$1" "$COMMIT" > package.txt
 """
-ALONE = ("preflight / preflight", "build", "deploy")
+DEPLOY = "deploy / deploy"
+ASKED = [("approval", "prd-approval")]
 
 
 def prepare(github: OfflineGitHub) -> None:
     github.tool("build", BUILD)
     github.tool("ship")
     github.tools.watch(["base.txt"], [])
+    github.environments["prd-approval"] = {"reviewers": True}
 
 
-def spare(github: OfflineGitHub) -> None:
-    """Let the components' own jobs succeed without running."""
-    github.forced_results |= dict.fromkeys(ALONE, "success")
+def spare(github: OfflineGitHub, *more: str) -> None:
+    """Let all jobs but those that start and wait succeed without running."""
+    github.forced_outputs["changes"] = {"commit": head(github)}
+    ran = ("changes", "build / build", DEPLOY, *more)
+    github.forced_results |= dict.fromkeys(ran, "success")
 
 
 def runs(github: OfflineGitHub, name: str, environment: str = "dev") -> list[Run]:
     return github.runs_of(f"{name}-{environment}.yml")
 
 
+def ships(github: OfflineGitHub) -> list[str]:
+    return [command.arguments[0] for command in github.commands("ship")]
+
+
 def dispatched(github: OfflineGitHub) -> None:
     """Everything is well."""
     run = pushed(github)
-    [base], [top] = runs(github, "base"), runs(github, "top")
     expect("every job succeeds", set(run.results.values()) == {"success"})
-    shipped = [command.arguments[0] for command in github.commands("ship")]
-    expect("components are deployed in order", shipped == ["base", "top"])
-    package = base.artifacts["base-package-dev"]["package.txt"]
+    [base], [top] = runs(github, "base"), runs(github, "top")
+    expect("components are deployed in order", ships(github) == ["base", "top"])
+    content = base.artifacts["base-package-dev"]["package.txt"]
     [ship] = [c for c in github.commands("ship") if c.arguments == ["top"]]
-    digest = hashlib.sha256(package).hexdigest()
+    digest = hashlib.sha256(content).hexdigest()
     expect("the file of the run before is placed", ship.files == {"base.txt": digest})
     summary = run.job("deployment-summary").summary
     expect("the summary leads to each run", all(f"/runs/{r.id})" in summary for r in (base, top)))
@@ -65,12 +72,11 @@ def dispatched(github: OfflineGitHub) -> None:
 
 def strangers(github: OfflineGitHub) -> None:
     """GitHub does not say which run it started, and somebody else starts one in that second."""
-    spare(github)
-    github.forced_results["top-dev / run"] = "success"
+    spare(github, "top-dev", "deployment-summary")
     github.answer("POST", "/base-dev.yml/dispatches$", 204, after=True)
 
     def also(run: Run, key: str) -> None:
-        if run.actor != "octocat" and key == ALONE[0]:
+        if run.actor != "octocat" and key == "changes":
             other = {"orchestrator": "1", "attempt": "1"}
             github.dispatch("base-dev.yml", "develop", other)
 
@@ -84,8 +90,7 @@ def strangers(github: OfflineGitHub) -> None:
 
 def lost_answer(github: OfflineGitHub) -> None:
     """The start was taken, and the answer never came."""
-    spare(github)
-    github.forced_results["top-dev / run"] = "success"
+    spare(github, "top-dev", "deployment-summary")
     github.answer("POST", "/base-dev.yml/dispatches$", 502, after=True)
     run = pushed(github)
     expect("nothing is started twice", len(runs(github, "base")) == 1)
@@ -98,7 +103,7 @@ def timed_out(github: OfflineGitHub) -> None:
     expect("only success is success", run.results["base-dev"] == "failure")
     expect("what depends on it does not start", not runs(github, "top"))
     summary = run.job("deployment-summary").summary
-    expect("the summary says how it ended", "| ❌ timed_out |" in summary)
+    expect("the summary says how it ended", "| base | ❌ timed_out |" in summary)
 
 
 def cancelled(github: OfflineGitHub) -> None:
@@ -120,32 +125,56 @@ def cancelled(github: OfflineGitHub) -> None:
 
 
 def mended(github: OfflineGitHub) -> None:
-    """Production failed, was mended, and is run again."""
-    spare(github)
-    del github.forced_results["deploy"]
-    github.forced_results["build"] = "failure"
-    github.environments = {"prd": {"reviewers": True}, "prd-retry": {"reviewers": True}}
-    run = github.dispatch("orchestrator-prd.yml", "main")
-    expect("a failed build deploys nothing", run.conclusion == "failure")
-    github.forced_results |= {"build": "success", "top-prd / run": "success"}
-    github.forced_results["deploy"] = "success"
-    github.rerun(run, failed_only=True)
-    again = runs(github, "base", "prd")[1:]
-    expect("what failed is started once more", len(again) == 1)
-    asked = again[0].approvals == [("deploy", "prd-retry")]
-    expect("a re-run in production has to be approved", asked)
+    """It failed, was mended, and is run again; what GitHub answers to the start is lost."""
+    spare(github, "top-dev", "deployment-summary")
+    github.forced_results[DEPLOY] = "failure"
+    run = pushed(github)
+    expect("a failure is a failure", run.results["base-dev"] == "failure")
+    github.forced_results[DEPLOY] = "success"
+    github.answer("POST", "/base-dev.yml/dispatches$", 502, after=True)
+    again = github.rerun(run, failed_only=True)
+    expect("what failed is started once more", len(runs(github, "base")) == 2)
+    expect("what a re-run has started is found", again.conclusion == "success")
 
 
 def lost_sight(github: OfflineGitHub) -> None:
     """The job that waited failed; what it waited for succeeded, and is not started again."""
-    spare(github)
-    github.forced_results["top-dev / run"] = "success"
+    spare(github, "top-dev", "deployment-summary")
     github.answer("GET", r"/actions/runs/\d+$", 401, {"message": "Bad credentials"})
     run = pushed(github)
     expect("without news it fails", run.results["base-dev"] == "failure")
     again = github.rerun(run, failed_only=True)
     expect("what has succeeded is not started again", len(runs(github, "base")) == 1)
     expect("what has succeeded is taken", again.conclusion == "success")
+
+
+def approved_once(github: OfflineGitHub) -> None:
+    """Production; meanwhile a person types the id of the run that was approved."""
+    commit = head(github)
+    tested = package(commit, {"package.txt": b"tested\n"})
+    run = github.add_run(
+        "base-test.yml",
+        head_sha=commit,
+        display_title=f"Deploy {commit} to test, base alone",
+        artifacts={"base-package-test": tested},
+    )
+    built_by(github, run, "build / build")
+    github.forced_results |= {"top-prd": "success"}
+    typed: list[Run] = []
+
+    def types(run: Run, key: str) -> None:
+        if (run.workflow_file, key) == ("base-prd.yml", DEPLOY):
+            [going] = github.runs_of("orchestrator-prd.yml")
+            inputs = {"orchestrator": str(going.id)}
+            typed.append(github.dispatch("top-prd.yml", "main", inputs))
+
+    github.before_job = types
+    run = github.dispatch("orchestrator-prd.yml", "main")
+    [base] = runs(github, "base", "prd")
+    expect("one approval is enough", run.approvals == ASKED and base.approvals == [])
+    expect("what was approved is deployed", "base" in ships(github))
+    expect("a typed id is no approval", len(typed) == 1 and ships(github) == ["base"])
+    expect("production takes the tested bytes", base.artifacts == {"base-package-prd": tested})
 
 
 SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
@@ -158,5 +187,6 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         cancelled,
         mended,
         lost_sight,
+        approved_once,
     )
 }

@@ -9,7 +9,7 @@ from typing import Any
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
 from pipelines import commit, generic
-from scenarios import change, expect
+from scenarios import change, expect, head
 
 PARTS = dict.fromkeys(["lint", "test", "security", "build"], "")
 ANSWERS: dict[str, Any] = {
@@ -21,6 +21,7 @@ ANSWERS: dict[str, Any] = {
 }
 FILES = {"version.txt": "0\n"}
 ORCHESTRATOR = "orchestrator-dev.yml"
+DEPLOY = "deploy / deploy"
 
 
 def prepare(github: OfflineGitHub) -> None:
@@ -36,7 +37,7 @@ def spare(github: OfflineGitHub, *jobs: str) -> None:
 def deployed(github: OfflineGitHub, name: str) -> list[Run]:
     """The runs of a component that came to its deploy job."""
     runs = github.runs_of(f"{name}-dev.yml")
-    return [run for run in runs if run.results.get("deploy") == "success"]
+    return [run for run in runs if run.results.get(DEPLOY) == "success"]
 
 
 def table(github: OfflineGitHub) -> str:
@@ -49,7 +50,7 @@ def observed(github: OfflineGitHub) -> None:
     spare(github, "watch", "deployment-summary")
 
     def right_is_slow(run: Run, key: str) -> None:
-        if (run.workflow_file, key) == ("right-dev.yml", "deploy"):
+        if (run.workflow_file, key) == ("right-dev.yml", DEPLOY):
             for _ in range(400):
                 if any(top.status == "completed" for top in github.runs_of("top-dev.yml")):
                     break
@@ -66,12 +67,12 @@ def observed(github: OfflineGitHub) -> None:
 
 def observed_tie(github: OfflineGitHub) -> None:
     """Both that `top` waits for end in the same second."""
-    spare(github, "watch", "deployment-summary", "deploy")
+    spare(github, "watch", "deployment-summary", DEPLOY)
     github.same_second = True
     both = threading.Barrier(2, timeout=20)
 
     def together(run: Run, key: str) -> None:
-        if run.workflow_file in ("left-dev.yml", "right-dev.yml") and key == "deploy":
+        if run.workflow_file in ("left-dev.yml", "right-dev.yml") and key == DEPLOY:
             both.wait()
 
     github.before_job = together
@@ -83,20 +84,20 @@ def observed_tie(github: OfflineGitHub) -> None:
 
 
 def observed_failure(github: OfflineGitHub) -> None:
-    spare(github, "deploy")
+    spare(github, DEPLOY)
     github.forced_conclusions = {"left-dev.yml": "failure"}
     github.push("develop")
     tops = github.runs_of("top-dev.yml")
     starts = [run for run in tops if run.triggered_by and run.triggered_by.conclusion != "success"]
     expect("the failure starts nothing", not any(run.order for run in starts))
     expect("what waits for it is not deployed", not deployed(github, "top"))
-    named = table(github).startswith("## Deployment to dev failed in left-dev\n")
+    named = table(github).startswith("## Deployment to dev failed in left\n")
     expect("the summary names the component", named)
 
 
 def observed_elsewhere(github: OfflineGitHub) -> None:
     """A feature branch's workflow says that it deployed the commit that is on develop."""
-    spare(github, "deploy")
+    spare(github, DEPLOY)
     good = change(github, "develop", "good\n")
     git("switch", "--quiet", "--create", "feature", cwd=github.remote.work_tree)
     evil = commit(github.remote.work_tree, {}, "Evil")
@@ -133,15 +134,15 @@ def observed_elsewhere(github: OfflineGitHub) -> None:
 
     github.before_job = forge
     github.push("develop")
-    reported = "| left-dev | ❌ failure |" in table(github)
+    reported = "| left | ❌ failure |" in table(github)
     expect("a run that nobody reviewed is not reported", reported)
 
 
 def observed_never(github: OfflineGitHub) -> None:
     """Nothing starts `tail`: its workflow is not on the default branch."""
-    spare(github, "deploy", "preflight / preflight")
+    spare(github, DEPLOY, "changes")
     github.speed = 20_000
-    github.forced_outputs["preflight / preflight"] = {"ready": "true", "commit": "0" * 40}
+    github.forced_outputs["changes"] = {"ready": "true", "commit": head(github)}
     git("switch", "--quiet", "main", cwd=github.remote.work_tree)
     git("rm", "--quiet", ".github/workflows/tail-dev.yml", cwd=github.remote.work_tree)
     commit(github.remote.work_tree, {}, "Without tail")
@@ -149,7 +150,7 @@ def observed_never(github: OfflineGitHub) -> None:
     github.push("develop")
     [run] = github.runs_of(ORCHESTRATOR)
     soon = any("15 minutes after everything before it" in e for e in run.job("watch").errors)
-    reported = "| tail-dev | ❌ never started |" in table(github)
+    reported = "| tail | ❌ never started |" in table(github)
     expect("what never comes is reported", soon and reported)
 
 

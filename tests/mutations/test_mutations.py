@@ -1,4 +1,4 @@
-"""Generated workflows, broken on purpose: something that was executed notices each.
+"""Generated workflows and actions, broken on purpose: something that was executed notices each.
 
 The table says what is broken, in which scenario that shows, and which expectation notices it.
 GitHub's own parser, and the rule by which GitHub refuses a run, count as scenarios too.
@@ -60,10 +60,14 @@ def broken(generated: Path, target: Path, mutation: dict[str, str] | None) -> Pa
     """A copy of the repository, with the mutation on `main` and `develop`."""
     work_tree = Path(shutil.copytree(generated, target))
     if mutation:
-        file = work_tree / ".github" / "workflows" / mutation["file"]
+        folder = work_tree / ".github" / ("" if "/" in mutation["file"] else "workflows")
+        file = folder / mutation["file"]
         text = file.read_text(encoding="utf-8")
-        assert mutation["old"] in text, "the mutation no longer fits what is generated"
-        file.write_text(text.replace(mutation["old"], mutation["new"]), encoding="utf-8")
+        if "old" in mutation:
+            assert mutation["old"] in text, "the mutation no longer fits what is generated"
+            file.write_text(text.replace(mutation["old"], mutation["new"]), encoding="utf-8")
+        else:
+            file.unlink()
         commit(work_tree, {}, "Broken on purpose")
         git("branch", "--force", "develop", "HEAD", cwd=work_tree)
     return work_tree

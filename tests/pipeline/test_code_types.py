@@ -317,7 +317,9 @@ def test_every_tool_and_product_is_of_use(name: str) -> None:
     used = {tool for job in jobs_of(data) for tool in job.get("tools", [])}
     assert used == {*data.get("tools", {}), *(["setup"] if "setup" in data else [])}
     for output in data.get("setup", {}).get("outputs", {}):
-        assert re.search(rf"steps\.setup\.outputs\.{output}\b", str([data["jobs"], data["tools"]]))
+        assert re.search(
+            rf"steps\.setup\.outputs\.{output}\b", str([data["jobs"], data.get("tools")])
+        )
     assert set(data.get("produces", [])) <= set(data.get("products", {}))
     commands = [job.get("command", "") for job in jobs_of(data)]
     commands += texts([data.get("products", {}), data.get("functions", {})])

@@ -17,12 +17,12 @@ from pipeline.errors import AnswerError
 EXPANSIONS: dict[str, list[dict[str, Any]]] = {
     "develop-main": [
         {"name": "dev", "branch": "develop", "retention_days": 7},
-        {"name": "test", "branch": "main", "retention_days": 7},
+        {"name": "test", "branch": "main", "retention_days": 37},
         {"name": "prd", "after": "test", "retention_days": 30, "production": True},
     ],
     "trunk": [
-        {"name": "dev", "branch": "main", "retention_days": 7},
-        {"name": "test", "after": "dev", "retention_days": 7},
+        {"name": "dev", "branch": "main", "retention_days": 37},
+        {"name": "test", "after": "dev", "retention_days": 37},
         {"name": "prd", "after": "test", "retention_days": 30, "production": True},
     ],
     "release": [
@@ -95,6 +95,43 @@ def chain(length: int) -> list[dict[str, Any]]:
     return [*entries, {"name": "e0", "branch": "main"}]
 
 
+# The environments -> how long each keeps packages.
+RETENTION: dict[str, tuple[list[dict[str, Any]], dict[str, int]]] = {
+    "before a production, directly or not": (
+        [
+            {"name": "a", "branch": "main"},
+            {"name": "b", "after": "a"},
+            {"name": "c", "after": "b", "production": True},
+            {"name": "d", "after": "c"},
+            {"name": "e", "after": "a"},
+        ],
+        {"a": 37, "b": 37, "c": 30, "d": 7, "e": 7},
+    ),
+    "a production before another": (
+        [
+            {"name": "c", "after": "b", "production": True},
+            {"name": "b", "after": "a", "production": True},
+            {"name": "a", "tag": "v*", "production": True},
+        ],
+        {"a": 37, "b": 37, "c": 30},
+    ),
+    "what the answers say": (
+        [
+            {"name": "a", "branch": "main", "retention_days": 2},
+            {"name": "b", "after": "a", "production": True, "retention_days": 400},
+        ],
+        {"a": 2, "b": 400},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RETENTION)
+def test_packages_outlive_the_wait_for_an_approval(case: str) -> None:
+    """A run may wait 30 days for it: where a production takes them they are kept for longer."""
+    entries, days = RETENTION[case]
+    assert {e.name: e.retention_days for e in environments(*entries)} == days
+
+
 def test_a_chain_has_one_root() -> None:
     """Also at the greatest length, and whatever the order in which it is written."""
     found = {e.name: e.root for e in environments(*chain(3))}
@@ -129,16 +166,23 @@ WRONG: dict[str, tuple[list[Any], str, str]] = {
         "environments[1]",
         "collides",
     ),
-    "name of a retry": (
-        [DEV, PRD, {"name": "prd-retry", "branch": "x"}],
-        "environments.prd-retry",
+    "name of an approval": (
+        [DEV, PRD, {"name": "prd-approval", "branch": "x"}],
+        "environments.prd-approval",
         "reserved",
     ),
-    "name of a retry by case": (
-        [DEV, PRD, {"name": "PRD-Retry", "branch": "x"}],
-        "environments.PRD-Retry",
+    "name of an approval by case": (
+        [DEV, PRD, {"name": "PRD-Approval", "branch": "x"}],
+        "environments.PRD-Approval",
         "reserved",
     ),
+    "name of an approval that is still to come": (
+        [DEV, {"name": "dev-approval", "branch": "x"}],
+        "environments.dev-approval",
+        "reserved",
+    ),
+    "name of builds": ([{"name": "Build", "branch": "x"}], "environments.Build", "reserved"),
+    "name of deployments": ([{"name": "deploy", "tag": "x"}], "environments.deploy", "reserved"),
     "unsafe name": ([{"name": "a/b", "branch": "x"}], "environments[0]", "not a safe name"),
     "name that YAML reads": ([{"name": False, "branch": "x"}], "environments[0].name", "quotes"),
     "long name": ([{"name": "x" * 41, "branch": "x"}], "environments[0]", "at most 40"),
@@ -174,17 +218,24 @@ def test_what_is_refused(case: str) -> None:
     [
         ({"branching": "custom"}, "environments: branching is custom"),
         ({"branching": "trunck"}, "did you mean 'trunk'?"),
+        ({"branching": "custom", "environments": []}, "environments: branching is custom"),
+        ({"environments": []}, "environments: the list is empty; name at least one, or leave it"),
+        ({"environments": "[]", "branching": "trunk"}, "environments: the list is empty"),
+        ({"environments": None}, "environments: expected a list, not nothing"),
         ({"environments": {"dev": {}}}, "environments: expected a list"),
         ({"branching": None}, "branching: expected text"),
     ],
-    ids=["custom without a list", "unknown choice", "mapping", "nothing"],
+    ids=[
+        *("custom without a list", "unknown choice", "custom with an empty list", "empty list"),
+        *("empty list as text", "no list", "mapping", "nothing"),
+    ],
 )
 def test_refused_choices(answers: dict[str, Any], says: str) -> None:
     assert says in refusal(**answers)
 
 
-def test_a_retry_name_is_free_without_production() -> None:
-    assert not refusal(environments=[DEV, {"name": "dev-retry", "branch": "x"}])
+def test_the_name_of_an_approval_is_free_beside_others() -> None:
+    assert not refusal(environments=[DEV, {"name": "prd-approval", "branch": "x"}])
 
 
 # Patterns ------------------------------------------------------------------------------------
@@ -223,7 +274,7 @@ MATCHES = (
 
 @pytest.fixture(scope="module")
 def in_javascript() -> dict[tuple[str, str], Any]:
-    """Which name fits which pattern, as the generated preflight finds it out."""
+    """Which name fits which pattern, as the action check-commit finds it out."""
     pairs = [(p, name) for p, (yes, no) in CHEAT_SHEET.items() for name in [*yes, *no]]
     verdicts = javascript(MATCHES, [[filter_to_regex(pattern), name] for pattern, name in pairs])
     return dict(zip(pairs, verdicts, strict=True))
@@ -242,8 +293,8 @@ def test_patterns_mean_what_github_says(
 
 @pytest.mark.filterwarnings("ignore:Possible nested set")
 def test_every_pattern_that_is_taken_works_in_javascript() -> None:
-    """Python takes some expressions that JavaScript does not, such as `a*+`: the preflight of
-    every deployment would fail at it."""
+    """Python takes some expressions that JavaScript does not, such as `a*+`: every deployment
+    would fail at it."""
     source = random.Random(1)
     parts = ["a", "b", "1", "-", "/", ".", "*", "**", "?", "+", "[", "]", "[ab]", "[a-b]", "{", "("]
     parts += ["$", "|", "é"]

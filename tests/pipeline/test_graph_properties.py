@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import copies
 import networkx
@@ -22,6 +24,7 @@ from made_answers import (
     acyclic_graphs,
     catalogue,
     cyclic_graphs,
+    generic,
     graph_answers,
     plan,
     quick,
@@ -32,9 +35,18 @@ from made_answers import (
 from pipeline.graph import edge_to_drop, find_cycle, waves
 
 ENVIRONMENTS = [
-    {"name": "dev", "branch": "main"},
-    {"name": "prd", "after": "dev", "on_failure": "stop"},
+    {"name": "dev", "branch": "develop"},
+    {"name": "test", "branch": "main", "on_failure": "stop"},
+    {"name": "eu", "after": "test"},
+    {"name": "prd", "after": "eu", "production": True},
 ]
+CHAINS = {
+    "dev": ["dev"],
+    "test": ["test", "eu", "prd"],
+    "eu": ["eu", "prd"],
+    "prd": ["prd"],
+}
+"""Each environment with those that come after it."""
 
 
 def oracle(graph: Mapping[str, list[str]]) -> networkx.DiGraph:
@@ -49,16 +61,120 @@ def generations(graph: Mapping[str, list[str]]) -> list[list[str]]:
     return [sorted(wave) for wave in networkx.topological_generations(oracle(graph))]
 
 
-def expected_needs(graph: Mapping[str, list[str]], environment: str) -> dict[str, set[str]]:
-    """The components that each component's job waits for, `stop` in `prd` included."""
-    if environment == "dev":
-        return {node: set(others) for node, others in graph.items()}
-    order = generations(graph)
-    return {
-        node: {other for earlier in order[:index] for other in earlier}
-        for index, wave in enumerate(order)
-        for node in wave
-    }
+Graph = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """A graph with what each of its components does, and what may be said of a pipeline by it."""
+
+    graph: Graph
+    settings: Mapping[str, dict[str, Any]]
+    waits_only: frozenset[tuple[str, str]]
+    """The edges (who, for whom) along which no package is taken."""
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        entries: list[dict[str, Any]] = [
+            {"code_type": who, "depends_on": whom}
+            | ({"artifacts": []} if (who, whom) in self.waits_only else {})
+            for who, others in self.graph.items()
+            for whom in others
+        ]
+        return {
+            "components": {name: generic(**s) for name, s in self.settings.items()},
+            "dependency_map": entries,
+            "environments": ENVIRONMENTS,
+        }
+
+    @property
+    def packages(self) -> networkx.DiGraph:
+        """The arrows along which packages are taken."""
+        return oracle(
+            {
+                who: [
+                    whom
+                    for whom in others
+                    if "produces" in self.settings[whom] and (who, whom) not in self.waits_only
+                ]
+                for who, others in self.graph.items()
+            }
+        )
+
+    def deployed(self, environment: str) -> set[str]:
+        return {
+            name
+            for name, s in self.settings.items()
+            if "deploy" in s and environment in s.get("environments", CHAINS)
+        }
+
+    def concerned(self, environment: str) -> set[str]:
+        """Who belongs to it or to one after it, and whose package reaches those."""
+        chain = set(CHAINS[environment])
+        belonging = {n for n, s in self.settings.items() if chain & {*s.get("environments", chain)}}
+        return belonging.union(*(networkx.ancestors(self.packages, n) for n in belonging))
+
+    def built(self, environment: str) -> set[str]:
+        """All in the first of a chain; later what differs, and what takes it."""
+        checked = {n for n, s in self.settings.items() if {"lint", "build"} & s.keys()}
+        found = checked & self.concerned(environment)
+        if environment in ("dev", "test"):
+            return found
+        again = {n for n, s in self.settings.items() if s.get("build_per_environment")}
+        again = again.union(*(networkx.descendants(self.packages, n) for n in again))
+        return found & again
+
+    def before(self, name: str, environment: str) -> set[str]:
+        """The components that a deployment waits for, `stop` in test and prd included."""
+        if environment in ("dev", "eu"):
+            return set(networkx.ancestors(oracle(self.graph), name))
+        order = generations(self.graph)
+        (index,) = (i for i, wave in enumerate(order) if name in wave)
+        return {other for earlier in order[:index] for other in earlier}
+
+    def expected(self, environment: str) -> dict[str, set[str]]:
+        """Every job with all that has to have succeeded before it, through others or not."""
+        deployed, built = self.deployed(environment), self.built(environment)
+        gates = {"changes", "approval"} if environment == "prd" else {"changes"}
+        found = {
+            f"{name}-build": {"changes"}
+            | {f"{n}-build" for n in networkx.ancestors(self.packages, name) & built}
+            for name in built
+        }
+        for name in deployed:
+            before = self.before(name, environment)
+            first = built if environment in ("test", "prd") else built & (before | {name})
+            found[f"{name}-{environment}"] = (
+                gates
+                | {f"{n}-build" for n in first}
+                | {f"{n}-{environment}" for n in before & deployed}
+            )
+        return found
+
+
+@st.composite
+def graphs_with_roles(draw: st.DrawFn, max_size: int = len(NODES)) -> Roles:
+    graph = draw(acyclic_graphs(max_size))
+    makes = {"build": "make", "produces": ["x"]}
+    kinds: list[dict[str, Any]] = [
+        *({"deploy": "ship"}, {**makes, "deploy": "ship"}, {**makes, "deploy": "ship"}),
+        *(makes, {"lint": "look"}, {}, {"lint": "look", "deploy": "ship"}),
+        {**makes, "build_per_environment": True},
+    ]
+    belonging = st.lists(st.sampled_from(sorted(CHAINS)), min_size=1, unique=True)
+    somewhere = st.one_of(
+        st.just({}), st.just({}), st.fixed_dictionaries({"environments": belonging})
+    )
+    settings = {node: {**draw(st.sampled_from(kinds)), **draw(somewhere)} for node in graph}
+    edges = [(who, whom) for who, others in graph.items() for whom in others]
+    waits = {edge for edge in edges if draw(st.sampled_from([False, False, True]))}
+    return Roles(graph, settings, frozenset(waits))
+
+
+def all_before(needs: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """Each job with all that it needs, through others or not."""
+    arrows = networkx.DiGraph((other, job) for job, others in needs.items() for other in others)
+    return {job: set(networkx.ancestors(arrows, job)) for job in needs}
 
 
 @quick
@@ -94,50 +210,88 @@ def test_both_forms_of_the_map_mean_the_same(
     source.shuffle(entries)
     short = graph_answers(graph)
     long = {**graph_answers(graph), "dependency_map": entries}
-    assert plan(**short).workflows == plan(**long).workflows
+    assert plan(**short).orchestrators == plan(**long).orchestrators
+    assert plan(**short).builds == plan(**long).builds
 
 
 @quick
-@given(acyclic_graphs())
-def test_planned_needs_are_exactly_the_edges(graph: dict[str, list[str]]) -> None:
-    for orchestrator in plan(**graph_answers(graph, environments=ENVIRONMENTS)).orchestrators:
+@given(graphs_with_roles())
+def test_every_job_waits_for_exactly_what_the_graph_says(roles: Roles) -> None:
+    for orchestrator in plan(**roles.answers).orchestrators:
         name = orchestrator.environment.name
-        first = {"tested-commit"} if orchestrator.predecessor else set()
-        needs = {call.id: set(call.needs) for call in orchestrator.calls}
-        assert needs == {
-            f"{node}-{name}": first | {f"{other}-{name}" for other in others}
-            for node, others in expected_needs(graph, name).items()
+        calls = (*orchestrator.builds, *orchestrator.deployments)
+        expected = roles.expected(name)
+        # Nobody is asked to approve what deploys nothing.
+        assert (orchestrator.approval is not None) == (name == "prd" and bool(roles.deployed(name)))
+        needs: dict[str, Iterable[str]] = {call.id: call.needs for call in calls}
+        if orchestrator.approval:
+            needs["approval"] = orchestrator.approval.needs
+            expected["approval"] = {"changes"}
+        assert all_before(needs) == expected
+        assert len(needs) == len(calls) + bool(orchestrator.approval)
+        for call in calls:
+            # GitHub hands on the outputs of those alone that a job needs itself.
+            read = set(re.findall(r"\bneeds\.([\w-]+)\.", str(call.inputs)))
+            assert read <= set(call.needs) and len(set(call.needs)) == len(call.needs)
+        concerned = roles.concerned(name)
+        order = [[n for n in wave if n in concerned] for wave in generations(roles.graph)]
+        assert [list(wave) for wave in orchestrator.waves] == [wave for wave in order if wave]
+        promoted = {p.producer for p in orchestrator.changes.promotions}
+        makers = {n for n in concerned if "produces" in roles.settings[n]}
+        assert promoted == (makers - roles.built(name) if name in ("eu", "prd") else set())
+
+
+@quick
+@given(graphs_with_roles())
+def test_every_run_of_its_own_waits_for_exactly_what_the_graph_says(roles: Roles) -> None:
+    """Under dispatch build and deployment are one run, and so is bringing a package over."""
+    for orchestrator in plan(**roles.answers, orchestration="dispatch").orchestrators:
+        name = orchestrator.environment.name
+        concerned = roles.concerned(name)
+        gates = {"changes", "approval"} if orchestrator.approval else {"changes"}
+        assert (orchestrator.approval is not None) == (name == "prd" and bool(roles.deployed(name)))
+        needs = {start.id: start.needs for start in orchestrator.starts}
+        before = all_before({**needs, "approval": ["changes"]})
+        del before["approval"]
+        assert before == {
+            f"{n}-{name}": gates | {f"{o}-{name}" for o in roles.before(n, name) & concerned}
+            for n in concerned
         }
-        ids = [call.id for call in orchestrator.calls]
-        assert ids == [f"{n}-{name}" for wave in generations(graph) for n in wave]
+        for start in orchestrator.starts:
+            read = set(re.findall(r"\bneeds\.([\w-]+)\.", f"{start.packages} {start.condition}"))
+            assert read <= set(start.needs) and len(set(start.needs)) == len(start.needs)
+            taken = {f"{n}-{name}" for n in roles.packages.pred[start.workflow.component.name]}
+            assert set(re.findall(r"needs\.([\w-]+)\.outputs", str(start.packages))) == taken
 
 
 @settings(quick, max_examples=6)
-@given(acyclic_graphs())
-def test_written_needs_are_exactly_the_edges(
-    template: Path, tmp_path_factory: pytest.TempPathFactory, graph: dict[str, list[str]]
+@given(graphs_with_roles())
+def test_written_needs_are_those_of_the_graph(
+    template: Path, tmp_path_factory: pytest.TempPathFactory, roles: Roles
 ) -> None:
     """What counts in the end: the YAML that GitHub reads, and the order that a person reads."""
     folder = tmp_path_factory.mktemp("graph")
-    copies.copy(template, folder, graph_answers(graph, environments=ENVIRONMENTS))
-    for name in ("dev", "prd"):
+    copies.copy(template, folder, roles.answers)
+    for name in CHAINS:
         text = (folder / f".github/workflows/orchestrator-{name}.yml").read_text(encoding="utf-8")
         jobs = yaml.safe_load(text)["jobs"]
-        first = {"tested-commit"} if name == "prd" else set()
-        for node, others in expected_needs(graph, name).items():
-            wanted = first | {f"{other}-{name}" for other in others}
-            assert set(jobs[f"{node}-{name}"].get("needs", [])) == wanted
-        ids = {f"{node}-{name}" for node in graph}
-        assert set(jobs) == ids | first | {"deployment-summary"}
-        assert set(jobs["deployment-summary"]["needs"]) == ids | first
-        assert order_in_header(text) == generations(graph)
+        expected = roles.expected(name)
+        asks = {"approval"} if name == "prd" and roles.deployed(name) else set()
+        assert set(jobs) == {*expected, "changes", *asks, "deployment-summary"}
+        assert set(jobs["deployment-summary"]["needs"]) == set(jobs) - {"deployment-summary"}
+        before = all_before({job: what.get("needs", []) for job, what in jobs.items()})
+        assert {job: before[job] for job in expected} == expected
+        assert before["changes"] == set()
+        concerned = roles.concerned(name)
+        order = [[n for n in wave if n in concerned] for wave in generations(roles.graph)]
+        assert order_in_header(text) == [wave for wave in order if wave]
 
 
 def order_in_header(text: str) -> list[list[str]]:
     """The waves that the comment at the top lists, as in `#   2. terraform (after python), x`."""
     header = text[: text.index("\nname:")]
     lines = re.findall(r"^#   \d+\. (.*)$", header, re.MULTILINE)
-    return [re.sub(r" \(after [^)]*\)", "", line).split(", ") for line in lines]
+    return [re.sub(r" \([^)]*\)", "", line).split(", ") for line in lines]
 
 
 @quick

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from made_answers import CODE_TYPES, generic, plan, read, refusal
+from pipeline.builds import BuildWorkflow
+from pipeline.calls import Promotion
 from pipeline.components import Component
+from pipeline.deployments import DeployWorkflow
 
 PYTHON = CODE_TYPES["python"]
 
@@ -34,8 +37,7 @@ def test_products_choose_the_build(case: str) -> None:
     found = python(**settings)
     assert list(found.produces) == products
     built = [PYTHON.products[product] for product in products]
-    assert found.commands.get("build", "") == "\n".join(one.command for one in built)
-    assert found.pull_request.get("build", "") == "\n".join(one.pull_request for one in built)
+    assert found.commands.get("build", "") == "\n".join(built)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,6 @@ def test_an_own_build(settings: dict[str, Any], produces: tuple[str, ...]) -> No
     found = python(**settings)
     assert found.produces == produces
     assert found.commands.get("build", "") == settings["build"]
-    assert found.pull_request.get("build", "") == settings["build"]
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -101,69 +102,102 @@ CHAIN: dict[str, Any] = {
 }
 
 
-def jobs(component: str) -> dict[str, Any]:
-    made = plan(**CHAIN)
-    (workflow,) = (w for w in made.workflows if w.component.name == component)
-    return {job.id: job for job in workflow.jobs}
+IN_ROOT = generic(build="make", produces=["dist", "a b.txt"], deploy="ship")
 
 
-def test_upstream_packages_come_before_build_and_deploy() -> None:
-    found = jobs("infra")
-    upstream = {
-        name: [p.artifact for p in job.packages if not p.own] for name, job in found.items()
-    }
-    wanted = ["site-package-dev"]
-    assert upstream == {"lint": [], "test": [], "security": [], "build": wanted, "deploy": wanted}
-
-
-def test_terraform_validates_with_the_package_in_place() -> None:
-    made = plan(code_types=["python", "terraform"])
-    for workflow in made.workflows:
-        if workflow.component.name == "terraform":
-            placed = {job.id for job in workflow.jobs if any(not p.own for p in job.packages)}
-            assert placed == {"test", "deploy"}
+def workflows(component: str, **more: Any) -> tuple[BuildWorkflow, DeployWorkflow]:
+    made = plan(**{**CHAIN, **more})
+    (build,) = (b for b in made.builds if b.component.name == component)
+    (deploy,) = (d for d in made.deploys if d.component.name == component)
+    return build, deploy
 
 
 def test_a_package_is_placed_and_its_folder_named() -> None:
-    (package,) = jobs("infra")["build"].packages
-    assert package.folder == ".packages/site"
-    assert package.copies == (("'.packages/site/a b.txt'", "'iac/in put.txt'"),)
-    assert set(package.wanted) == {"dist", "'a b.txt'"}
-    assert jobs("infra")["build"].variables[package.variable].endswith("/.packages/site")
+    """Before the first command of the build, and before the deployment."""
+    for workflow in workflows("infra"):
+        assert [(p.producer, p.files) for p in workflow.packages] == [
+            ("site", ("a b.txt -> iac/in put.txt", "dist"))
+        ]
+        assert workflow.variables["SITE_PACKAGE"] == "${{ github.workspace }}/.packages/site"
+    for workflow in workflows("site"):
+        assert workflow.packages == () and "SITE_PACKAGE" not in workflow.variables
 
 
 def test_deploy_gets_back_what_its_own_build_made() -> None:
-    (own,) = (p for p in jobs("infra")["deploy"].packages if p.own)
-    assert own.artifact == "infra-package-dev"
-    assert own.copies == ((".packages/infra/plan", "iac/plan"),)
-    (own,) = jobs("site")["deploy"].packages
-    assert own.copies == (
-        (".packages/site/dist", "web/dist"),
-        ("'.packages/site/a b.txt'", "'web/a b.txt'"),
+    """Where it was made; from the very run, by the digest that the build or `changes` has told."""
+    _, deploy = workflows("infra")
+    assert deploy.own and deploy.own.files == ("plan -> iac/plan",)
+    _, deploy = workflows("site")
+    assert deploy.own and deploy.own.files == ("dist -> web/dist", "a b.txt -> web/a b.txt")
+    assert deploy.this_run == (
+        '{"site": {"run": ${{ github.run_id }}, "digest": "${{ inputs.digest }}"}}'
     )
+    _, deploy = workflows("site", components={**CHAIN["components"], "site": IN_ROOT})
+    assert deploy.own and deploy.own.files == ("dist -> dist", "a b.txt -> a b.txt")
+
+
+def test_what_makes_nothing_gets_nothing_back() -> None:
+    components = {"x": generic(lint="l", build="make", deploy="ship")}
+    made = plan(components=components)
+    (build,), (deploy,) = made.builds, made.deploys
+    assert deploy.own is None and build.produces == ()
+    assert "digest" not in {each.name for each in deploy.inputs}
+    assert "retention-days" not in build.reads
 
 
 def test_order_only_means_no_package() -> None:
-    given = {
-        **CHAIN,
-        "dependency_map": [{"code_type": "infra", "depends_on": "site", "artifacts": []}],
+    waits = [{"code_type": "infra", "depends_on": "site", "artifacts": []}]
+    for workflow in workflows("infra", dependency_map=waits):
+        assert not workflow.packages
+        assert "packages" not in {each.name for each in workflow.inputs}
+        assert "SITE_PACKAGE" not in workflow.variables
+
+
+def test_packages_are_kept_as_long_as_their_environment_says() -> None:
+    """In the first of a chain by the build, later by the job that brings them over."""
+    made = plan(
+        components={"x": generic(build="make", produces=["x"], deploy="d")}, branching="trunk"
+    )
+    built = {c.id: c.inputs["retention-days"] for o in made.orchestrators for c in o.builds}
+    over = {
+        o.environment.name: [p.retention_days for p in o.changes.promotions]
+        for o in made.orchestrators
     }
-    (infra,) = (w for w in plan(**given).workflows if w.component.name == "infra")
-    assert infra.waits_for == ("site",)
-    assert not infra.producers
-    assert all(package.own for job in infra.jobs for package in job.packages)
+    assert (built, over) == ({"x-build": 37}, {"dev": [], "test": [37], "prd": [30]})
+    alone = {w.id: w.changes.promotions for w in made.workflows if w.changes}
+    assert alone == {
+        "x-dev": (),
+        "x-test": (Promotion("x", "test dev", "same-commit", 37),),
+        "x-prd": (Promotion("x", "prd test dev", "same-commit", 30),),
+    }
+    (checks,) = made.pull_requests
+    assert not [call for call in checks.calls if "retention-days" in call.inputs]
+    (length,) = (i.default for i in made.builds[0].inputs if i.name == "retention-days")
+    assert length == 1  # nobody deploys what a pull request has built
 
 
 @pytest.mark.parametrize(
     "component", ["a", "a-b", "A_b"], ids=["plain", "dash", "underscore and case"]
 )
 def test_the_variable_of_a_package_is_one_for_a_shell(component: str) -> None:
-    made = plan(
+    (deploy,) = plan(
         components={component: generic(build="b", produces=["x"]), "z": generic(deploy="d")},
         dependency_map={"z": component},
+    ).deploys
+    (name,) = (n for n in deploy.variables if n.endswith("_PACKAGE"))
+    assert name == f"{component.upper().replace('-', '_')}_PACKAGE"
+    assert name.replace("_", "a").isalnum() and name.isascii()
+
+
+def test_the_digest_of_an_image_is_an_output() -> None:
+    """Where it is the code type's build that runs, or one that says so itself."""
+    made = plan(
+        components={
+            "docker": {},
+            "own": {"code_type": "docker", "build": "make", "produces": ["docker-image", "log"]},
+            "x": generic(build="make", produces=["docker-image"]),
+            "none": {"code_type": "docker", "build": ""},
+        }
     )
-    for workflow in made.workflows:
-        for job in workflow.jobs:
-            assert all(
-                name.replace("_", "a").isalnum() and name.isascii() for name in job.variables
-            )
+    found = {build.component.name: build.outputs for build in made.builds}
+    assert found == {"docker": ("image",), "own": ("image",), "x": (), "none": ()}

@@ -1,123 +1,208 @@
-"""The plan: exact files and jobs, permissions, names, secrets, approval of re-runs."""
+"""The plan: exact files and jobs, permissions, names, secrets, approvals, sizes."""
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 import copies
+import printed
 import pytest
 import toolbox
 from hypothesis import given
+from javascript import javascript
 from made_answers import CODE_TYPES, costly, generic, plan, plans, refusal
+from pipeline.actions import ACTIONS, action_files
+from pipeline.answers import ORCHESTRATIONS
+from pipeline.builds import BuildWorkflow
 from pipeline.code_types import JOBS
+from pipeline.component_workflows import ComponentWorkflow
+from pipeline.deployments import DeployWorkflow
+from pipeline.environments import Environment
+from pipeline.limits import WORKFLOW_FILE_BYTES
+from pipeline.orchestrators import Orchestrator
 from pipeline.plan import Plan
+from pipeline.steps import Call
 
-LEVELS = ["none", "read", "write"]
+CHECKS = ["lint", "test", "security"]
+BUILT = [*CHECKS, "build"]
 
-# What each example generates: the jobs of each component, and its environments.
+# What each example generates: the commands of each component, and its environments.
 EXAMPLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
     "lambda": (
-        {
-            "python": ["lint", "test", "security", "build"],
-            "terraform": ["lint", "test", "security", "deploy"],
-        },
+        {"python": BUILT, "terraform": [*CHECKS, "deploy"]},
         ["dev", "test", "prd"],
     ),
     "monorepo": (
-        {
-            "worker": ["lint", "test", "security", "build"],
-            "terraform": ["lint", "test", "security", "deploy"],
-            "api": ["lint", "test", "security", "build", "deploy"],
-        },
+        {"worker": BUILT, "terraform": [*CHECKS, "deploy"], "api": [*BUILT, "deploy"]},
         ["dev", "test", "prd"],
     ),
     "seed": (
         {
-            "python": ["lint", "test", "security", "build"],
-            "docker": ["lint", "test", "security", "build"],
-            "terraform": ["lint", "test", "security", "deploy"],
+            "python": BUILT,
+            "docker": BUILT,
+            "terraform": [*CHECKS, "deploy"],
             "kubernetes": ["lint", "security", "build", "deploy"],
         },
         ["dev", "test", "prd"],
     ),
     "cluster": (
         {
-            **{n: ["lint", "test", "security", "build"] for n in ("result", "vote", "worker")},
+            **{name: BUILT for name in ("result", "vote", "worker")},
             "kubernetes": ["lint", "security", "build", "deploy"],
         },
         ["dev", "test", "prd"],
     ),
-    "single": (
-        {"python": ["lint", "test", "security", "build", "deploy"]},
-        ["staging", "release"],
-    ),
-    "library": (
-        {"python": ["lint", "test", "security", "build", "deploy"]},
-        ["ci", "release"],
-    ),
+    "single": ({"python": [*BUILT, "deploy"]}, ["staging", "release"]),
+    "library": ({"python": [*BUILT, "deploy"]}, ["ci", "release"]),
 }
-PUBLISHED = {("library", "ci"): "python"}
-"""Where an example's component has no `deploy`, because nothing is published there."""
+
+# The jobs of each orchestrator, with those that they need; `changes` and `approval` are left out.
+RUNS: dict[str, dict[str, dict[str, list[str]]]] = {
+    "lambda": {
+        **{
+            name: {
+                "python-build": [],
+                "terraform-build": ["python-build"],
+                f"terraform-{name}": ["python-build", "terraform-build"],
+            }
+            for name in ("dev", "test")
+        },
+        "prd": {"terraform-prd": []},
+    },
+    "monorepo": {
+        "dev": {
+            "worker-build": [],
+            "terraform-build": ["worker-build"],
+            "api-build": [],
+            "terraform-dev": ["worker-build", "terraform-build"],
+            "api-dev": ["api-build", "terraform-dev"],
+        },
+        "test": {"terraform-test": [], "api-test": ["terraform-test"]},
+        "prd": {"terraform-prd": [], "api-prd": ["terraform-prd"]},
+    },
+    "seed": {
+        **{
+            name: {
+                "python-build": [],
+                "docker-build": ["python-build"],
+                "terraform-build": ["python-build"],
+                "kubernetes-build": ["docker-build"],
+                f"terraform-{name}": ["python-build", "terraform-build"],
+                f"kubernetes-{name}": ["python-build", "docker-build", "kubernetes-build"],
+            }
+            for name in ("dev", "test")
+        },
+        "prd": {"terraform-prd": [], "kubernetes-prd": ["terraform-prd"]},
+    },
+    "cluster": {
+        "dev": {
+            **{f"{name}-build": [] for name in ("result", "vote", "worker")},
+            "kubernetes-build": ["result-build", "vote-build", "worker-build"],
+            "kubernetes-dev": ["result-build", "vote-build", "worker-build", "kubernetes-build"],
+        },
+        "test": {"kubernetes-test": []},
+        "prd": {"kubernetes-prd": []},
+    },
+    "single": {
+        name: {"python-build": [], f"python-{name}": ["python-build"]}
+        for name in ("staging", "release")
+    },
+    "library": {
+        "ci": {"python-build": []},
+        "release": {"python-build": [], "python-release": ["python-build"]},
+    },
+}
+
+# The jobs of workflows that start one component alone, where they are not `changes`, `build` and,
+# in what deploys, `deploy`.
+ALONE: dict[str, dict[str, list[str]]] = {
+    "lambda": {"python-prd": ["changes"], "terraform-prd": ["approval", "deploy"]},
+    "monorepo": {
+        "worker-test": ["changes"],
+        "terraform-test": ["deploy"],
+        "api-test": ["changes", "deploy"],
+        "worker-prd": ["changes"],
+        "terraform-prd": ["approval", "deploy"],
+        "api-prd": ["changes", "approval", "deploy"],
+    },
+    "seed": {
+        "python-prd": ["changes"],
+        "docker-prd": ["changes"],
+        "terraform-prd": ["approval", "deploy"],
+        "kubernetes-prd": ["changes", "approval", "deploy"],
+    },
+    "cluster": {
+        **{f"{c}-{e}": ["changes"] for c in ("result", "vote", "worker") for e in ("test", "prd")},
+        "kubernetes-test": ["changes", "deploy"],
+        "kubernetes-prd": ["changes", "approval", "deploy"],
+    },
+    "single": {"python-release": ["changes", "approval", "build", "deploy"]},
+    "library": {
+        "python-ci": ["changes", "build"],
+        "python-release": ["changes", "approval", "build", "deploy"],
+    },
+}
+PROMOTED = {("lambda", "prd"), ("monorepo", "test"), ("monorepo", "prd"), ("seed", "prd")}
+PROMOTED |= {("cluster", "test"), ("cluster", "prd")}
+
+
+def workflow_files(made: Plan) -> set[str]:
+    return {f.removeprefix(".github/workflows/") for f in made.files if "/workflows/" in f}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_files_of_the_examples(name: str) -> None:
     components, environments = EXAMPLES[name]
-    expected = {"docs/ci-cd.md", ".github/workflows/component-preflight.yml"}
-    expected.add(".github/workflows/pull-request.yml")
-    for environment in environments:
-        expected.add(f".github/workflows/orchestrator-{environment}.yml")
-        expected |= {f".github/workflows/{c}-{environment}.yml" for c in components}
     made = plan(**copies.example(name))
-    assert set(made.files) == expected
-    assert len(made.files) == len(expected)
-
-
-def test_without_checks_of_pull_requests_there_is_one_file_less() -> None:
-    usual = plan(**copies.example("lambda"))
-    without = plan(**copies.example("lambda"), pull_requests=False)
-    assert without.pull_request is None
-    assert set(usual.files) - set(without.files) == {".github/workflows/pull-request.yml"}
-    assert (without.workflows, without.orchestrators) == (usual.workflows, usual.orchestrators)
-
-
-def test_the_check_for_drift_is_one_file_more() -> None:
-    usual = plan(**copies.example("lambda"))
-    with_it = plan(**copies.example("lambda"), drift_check=True)
-    assert set(with_it.files) - set(usual.files) == {".github/workflows/drift.yml"}
-    assert set(usual.files) < set(with_it.files)
-    assert (with_it.workflows, with_it.pull_request) == (usual.workflows, usual.pull_request)
-
-
-def test_a_component_may_be_called_drift() -> None:
-    """Its files and names have its environment beside it, so none is reserved."""
-    components = {"drift": {"code_type": "generic", "lint": "true"}}
-    environments = [{"name": "drift", "branch": "main"}]
-    made = plan(components=components, environments=environments, drift_check=True)
+    expected = {"pull-request.yml", *(f"orchestrator-{e}.yml" for e in environments)}
+    for component, commands in components.items():
+        expected |= {f"{component}-{e}.yml" for e in environments} | {f"{component}-build.yml"}
+        expected |= {f"{component}-deploy.yml"} if "deploy" in commands else set()
+    assert workflow_files(made) == expected
+    others = {"docs/ci-cd.md", *action_files("call")}
+    for action in made.setups:
+        others |= {f"{ACTIONS}/{action.name}/{file}" for file in ("action.yml", "setup.sh")}
+    assert set(made.files) == others | {f".github/workflows/{file}" for file in expected}
     assert len(set(made.files)) == len(made.files)
-    names = {"drift", *(workflow.name.lower() for workflow in made.workflows)}
-    names |= {orchestrator.name.lower() for orchestrator in made.orchestrators}
-    assert len(names) == 3
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_jobs_of_the_examples(name: str) -> None:
     components, environments = EXAMPLES[name]
     made = plan(**copies.example(name))
-    assert [o.environment.name for o in made.orchestrators] == environments
+    found = {}
     for orchestrator in made.orchestrators:
-        environment = orchestrator.environment.name
-        calls = [call.id for call in orchestrator.calls]
-        assert calls == [f"{component}-{environment}" for component in components]
-        for call in orchestrator.calls:
-            found = [job.id for job in call.workflow.jobs]
-            component = call.workflow.component.name
-            without = ["deploy"] * (PUBLISHED.get((name, environment)) == component)
-            assert found + without == components[component]
+        environment, calls = (
+            orchestrator.environment.name,
+            (
+                *orchestrator.builds,
+                *orchestrator.deployments,
+            ),
+        )
+        gates = {"changes", "approval"}
+        found[environment] = {c.id: [n for n in c.needs if n not in gates] for c in calls}
+        asks = environment == environments[-1]  # production is the last
+        assert orchestrator.gates == (("changes", "approval") if asks else ("changes",))
+        producers = [c for c in made.order if "build" in components[c]]
+        over = producers if (name, environment) in PROMOTED else []
+        assert [p.producer for p in orchestrator.changes.promotions] == over
+    assert found == RUNS[name]
+    assert {b.component.name: [c.id for c in b.commands] for b in made.builds} == {
+        component: [c for c in commands if c != "deploy"]
+        for component, commands in components.items()
+    }
+    alone = {
+        f"{component}-{environment}": ["changes", "build", *["deploy"] * ("deploy" in commands)]
+        for environment in environments
+        for component, commands in components.items()
+    }
+    assert {w.id: list(w.jobs) for w in made.workflows} == {**alone, **ALONE[name]}
 
 
 def test_every_example_is_known_here() -> None:
@@ -132,6 +217,68 @@ def test_the_example_that_fits_the_real_repository() -> None:
     assert place == ("python", "lambda-package.zip", "terraform", zip_file)
 
 
+def test_without_checks_of_pull_requests_there_is_one_file_less() -> None:
+    usual = plan(**copies.example("lambda"))
+    without = plan(**copies.example("lambda"), pull_requests=False)
+    assert without.pull_requests == ()
+    assert set(usual.files) - set(without.files) == {".github/workflows/pull-request.yml"}
+    assert (without.workflows, without.orchestrators) == (usual.workflows, usual.orchestrators)
+
+
+def test_the_check_for_drift_is_one_file_more() -> None:
+    usual = plan(**copies.example("lambda"))
+    with_it = plan(**copies.example("lambda"), drift_check=True)
+    assert set(with_it.files) - set(usual.files) == {".github/workflows/drift.yml"}
+    assert set(usual.files) < set(with_it.files)
+    assert (with_it.workflows, with_it.pull_requests) == (usual.workflows, usual.pull_requests)
+
+
+def test_a_component_may_be_called_drift() -> None:
+    """Its files and names have another word beside it, so none is reserved."""
+    components = {"drift": {"code_type": "generic", "lint": "true", "deploy": "true"}}
+    environments = [{"name": "drift", "branch": "main"}]
+    made = plan(components=components, environments=environments, drift_check=True)
+    assert len(set(made.files)) == len(made.files)
+    assert not twice(["drift", *names_of(made)])
+
+
+def test_every_shared_action_is_a_file_of_the_template() -> None:
+    """Those of one orchestration lie in folders whose names say when they are written."""
+    folder = toolbox.ROOT / "template" / ACTIONS
+    found = set()
+    for file in folder.rglob("*"):
+        path = re.sub(r"\[%[^%]*%\]", "", file.relative_to(folder).as_posix())
+        if file.is_file() and "[[" not in path:
+            found.add(f"{ACTIONS}/{path}")
+    assert found == {file for name in ORCHESTRATIONS for file in action_files(name)}
+
+
+@pytest.mark.parametrize(
+    "orchestration, only",
+    [
+        ("call", set()),
+        ("dispatch", {"run-component"}),
+        ("observe", {"find-dependencies", "watch-components"}),
+    ],
+)
+def test_actions_of_one_orchestration(orchestration: str, only: set[str]) -> None:
+    common = {file.split("/")[2] for file in action_files("call")}
+    files = plan(code_types=["generic"], orchestration=orchestration).files
+    assert {f.split("/")[2] for f in files if f.startswith(ACTIONS)} == common | only
+
+
+def test_what_is_called_or_waited_for_is_told_apart() -> None:
+    """Without those files others do not work."""
+    made = {o: plan(**{**copies.example("lambda"), "orchestration": o}) for o in ORCHESTRATIONS}
+    called = {f"{name}-build.yml" for name in ("python", "terraform")} | {"terraform-deploy.yml"}
+    own = {f"{c}-{e}.yml" for c in ("python", "terraform") for e in ("dev", "test", "prd")}
+    for orchestration, found in made.items():
+        files = {f for f in found.called_files if "/workflows/" in f}
+        expected = {*called, "orchestrator-test.yml"} | (own if orchestration != "call" else set())
+        assert files == {f".github/workflows/{file}" for file in expected}
+        assert set(found.called_files) - files == set(found.action_files)
+
+
 # What holds for every plan --------------------------------------------------------------------
 
 
@@ -140,169 +287,256 @@ def twice(names: Iterable[str]) -> list[str]:
     return [name for name, number in Counter(n.lower() for n in names).items() if number > 1]
 
 
+def names_of(made: Plan) -> list[str]:
+    """The names of all workflows: `workflow_run` finds the one before it by its name."""
+    of_components = [w.name for w in (*made.builds, *made.deploys, *made.workflows)]
+    return [
+        *of_components,
+        *(o.name for o in made.orchestrators),
+        *(p.name for p in made.pull_requests),
+    ]
+
+
+def groups_of(made: Plan) -> Iterator[str]:
+    """The concurrency groups of orchestrators, deployments and approvals."""
+    for orchestrator in made.orchestrators:
+        if orchestrator.waits_by_itself:
+            yield f"orchestrator-{orchestrator.environment.name}"
+    deployments = {f"{w.component.name}-{w.environment.name}" for w in made.workflows if w.deploys}
+    yield from deployments
+    for owner in (*made.orchestrators, *made.workflows):
+        for event in ("push", "workflow_run", "workflow_dispatch"):
+            if owner.approval and "event_name" in owner.approval.group:
+                yield owner.approval.group.replace("${{ github.event_name }}", event)
+        if owner.approval and "event_name" not in owner.approval.group:
+            yield owner.approval.group
+
+
+Owner = Orchestrator | ComponentWorkflow
+
+
+def calls_of(
+    made: Plan,
+) -> Iterator[tuple[Call, BuildWorkflow | DeployWorkflow, Environment | None]]:
+    """Every job that calls a workflow, with that, and its environment; none in pull requests."""
+    called: dict[str, BuildWorkflow | DeployWorkflow] = {b.file: b for b in made.builds}
+    called |= {d.file: d for d in made.deploys}
+    for orchestrator in made.orchestrators:
+        for call in (*orchestrator.builds, *orchestrator.deployments):
+            yield call, called[call.file], orchestrator.environment
+    for workflow in made.workflows:
+        for call in workflow.calls:
+            yield call, called[call.file], workflow.environment
+    for pull_request in made.pull_requests:
+        for call in pull_request.calls:
+            yield call, called[call.file], None
+
+
 @costly
 @given(plans())
 def test_nothing_collides(made: Plan) -> None:
     assert not twice(made.files)
-    # `workflow_run` finds the workflow before it by its name.
-    names = [*(o.name for o in made.orchestrators), *(w.name for w in made.workflows)]
-    assert not twice([*names, "Pull Request"])
+    assert not twice(names_of(made))
+    assert not twice(groups_of(made))
     for orchestrator in made.orchestrators:
-        ids = [call.id for call in orchestrator.calls]
-        assert not twice([*ids, "tested-commit", "deployment-summary"])
-        # Packages meet in the run of an orchestrator.
-        assert not twice(c.workflow.artifact for c in orchestrator.calls if c.workflow.artifact)
-    groups = [f"orchestrator-{e.name}" for e in made.environments] + [w.id for w in made.workflows]
-    assert not twice(groups)
-    for workflow in made.workflows:
-        assert not twice(["preflight", *(job.id for job in workflow.jobs)])
+        assert not twice([*orchestrator.summary_needs, "deployment-summary"])
+    for pull_request in made.pull_requests:
+        assert not twice([pull_request.check, *(call.id for call in pull_request.calls)])
 
 
 @costly
 @given(plans())
 def test_names_are_what_other_people_rely_on(made: Plan) -> None:
+    for build in made.builds:
+        name = f"{build.component.name}-build"
+        assert (build.id, build.file) == (name, f"{name}.yml")
     for workflow in made.workflows:
-        name, environment = workflow.component.name, workflow.environment.name
-        assert (workflow.id, workflow.file) == (
-            f"{name}-{environment}",
-            f"{name}-{environment}.yml",
-        )
-        produces = bool(workflow.component.produces)
-        assert workflow.artifact == (f"{name}-package-{environment}" if produces else "")
-        for job in workflow.jobs:
-            for package in job.packages:
-                assert package.artifact == f"{package.producer}-package-{environment}"
-                assert package.own == (package.producer == name)
+        name = f"{workflow.component.name}-{workflow.environment.name}"
+        assert (workflow.id, workflow.file) == (name, f"{name}.yml")
+    for orchestrator in made.orchestrators:
+        name = orchestrator.environment.name
+        for call in orchestrator.builds:
+            assert call.id == call.file.removesuffix(".yml")
+        for call in orchestrator.deployments:
+            assert call.id == f"{call.file.removesuffix('-deploy.yml')}-{name}"
+            assert call.inputs["environment"] == name
 
 
 @costly
 @given(plans())
-def test_callers_grant_what_the_called_ask_for(made: Plan) -> None:
-    """Otherwise GitHub refuses the whole run before any job starts. Nothing is granted that no
-    job asks for, and each permission says why."""
-    for workflow in made.workflows:
-        asked = [workflow.preflight_permissions, *(job.permissions for job in workflow.jobs)]
-        highest = {
-            scope: max((a.get(scope, "none") for a in asked), key=LEVELS.index)
-            for scope in {scope for a in asked for scope in a}
-        }
-        assert workflow.permissions == highest
-        for job in workflow.jobs:
-            assert all(job.reasons[scope] for scope in job.permissions if scope != "contents")
-    for call in (call for orchestrator in made.orchestrators for call in orchestrator.calls):
-        granted = call.workflow.permissions
+def test_callers_give_what_the_called_ask_for(made: Plan) -> None:
+    """Otherwise GitHub refuses the whole run before any job starts. Nothing is granted or handed
+    over that is not asked for, and each permission says why."""
+    for call, called, environment in calls_of(made):
+        declared = {each.name: each for each in called.inputs}
+        assert set(call.inputs) <= set(declared)
+        assert {n for n, each in declared.items() if each.default is None} <= set(call.inputs)
+        assert call.secrets == (called.secrets if environment else ())
+        granted = dict(called.permissions)
+        if isinstance(called, BuildWorkflow) and environment:
+            granted |= called.pushing
+        assert dict(call.permissions) == granted
         assert all(call.reasons[scope] for scope in granted if scope != "contents")
+        for name, value in call.inputs.items():
+            kinds = {"boolean": bool, "number": int, "string": str | tuple}
+            assert isinstance(value, kinds[declared[name].type])
 
 
 @costly
 @given(plans())
 def test_what_may_be_written(made: Plan) -> None:
-    """An OIDC token by what logs in to a cloud or publishes, and the image by what pushes it."""
-    answers = made.answers
-    own_registry = answers.registry.base.startswith("ghcr.io/")
-    for workflow in made.workflows:
-        component = workflow.component
-        for job in workflow.jobs:
-            written = {scope for scope, access in job.permissions.items() if access != "read"}
-            expected = set()
-            if job.id == "deploy" and (component.cloud != "none" or component.publishes):
-                expected = {"id-token"}
-            if job.id == "build" and component.code_type.name == "docker":
-                expected = {"packages"} if own_registry else {"id-token"}
-            assert written == expected
-            assert all(job.permissions[scope] == "write" for scope in written)
+    """An OIDC token by what logs in to a cloud or tells an index who it is; and the registry."""
+    own_registry = made.answers.registry.base.startswith("ghcr.io/")
+    pushes = {"packages" if own_registry else "id-token"}
+    for call, called, environment in calls_of(made):
+        written = {scope for scope, access in call.permissions.items() if access != "read"}
+        assert all(call.permissions[scope] == "write" for scope in written)
+        component = called.component
+        expected: set[str] = set()
+        if isinstance(called, DeployWorkflow) and component.publishes:
+            # A Go module is published by its tag, and Maven Central takes a secret.
+            publish = CODE_TYPES[component.code_type.name].publish
+            assert publish
+            expected = {"id-token"} if publish.identity else pushes if publish.registry else set()
+            assert called.identity == publish.identity
+        elif isinstance(called, DeployWorkflow):
+            expected = {"id-token"} if component.cloud != "none" else set()
+        elif environment and component.code_type.name == "docker" and called.builds:
+            expected = pushes
+        assert written == expected
 
 
 @costly
 @given(plans())
-def test_a_package_is_read_over_the_rest_api(made: Plan) -> None:
-    """download-artifact of another run needs `actions: read`, as does asking for an environment."""
-    for workflow in made.workflows:
-        for job in workflow.jobs:
-            needed = bool(job.packages or job.retry_environment)
-            assert (job.permissions.get("actions") == "read") == needed
-            assert job.permissions["contents"] == "read"
+def test_who_reads_runs(made: Plan) -> None:
+    """A package is found and downloaded over the REST API, and a deployment looks at approvals."""
+    for _, called, _ in calls_of(made):
+        needed = isinstance(called, DeployWorkflow) or bool(called.packages)
+        assert (called.permissions.get("actions") == "read") == needed
+        assert called.permissions["contents"] == "read"
 
 
 @costly
 @given(plans())
-def test_every_package_has_been_built_before(made: Plan) -> None:
-    by_id = {workflow.id: workflow for workflow in made.workflows}
-    for orchestrator in made.orchestrators:
-        earlier: set[str] = set()
-        for call in orchestrator.calls:
-            assert set(call.needs) - {"tested-commit"} <= earlier
-            for producer in call.workflow.producers:
-                upstream = by_id[f"{producer}-{orchestrator.environment.name}"]
-                assert upstream.id in call.needs
-                assert upstream.artifact
-                assert any(job.id == "build" for job in upstream.jobs)
-            earlier.add(call.id)
-
-
-@costly
-@given(plans())
-def test_checks_run_in_parallel_and_block_what_follows(made: Plan) -> None:
-    checks = {"lint", "test", "security"}
-    for workflow in made.workflows:
-        jobs = {job.id: set(job.needs) for job in workflow.jobs}
-        for name, needs in jobs.items():
-            assert "preflight" in needs
-            if name in checks:
-                assert needs == {"preflight"}
-            else:
-                waits = needs | {other for n in needs for other in jobs.get(n, set())}
-                assert checks & set(jobs) <= waits
-        if {"build", "deploy"} <= set(jobs):
-            assert "build" in jobs["deploy"]
+def test_packages_are_handed_on_by_run_and_digest(made: Plan) -> None:
+    """Exactly those that are taken, in an orchestrator's run; a person says which otherwise."""
+    for call, called, environment in calls_of(made):
+        taken = [package.producer for package in called.packages]
+        alone = call.id in ("build", "deploy")
+        given_packages = call.inputs.get("packages")
+        if alone or not taken:
+            assert given_packages == ("${{ inputs.packages }}" if taken else None)
+            continue
+        assert isinstance(given_packages, tuple)
+        told = json.loads(re.sub(r"\$\{\{ github.run_id }}", "1", "".join(given_packages)))
+        assert list(told) == taken
+        for producer, said in told.items():
+            assert said["run"] == 1
+            step = (
+                f"{producer}-digest"
+                if environment and not any(need == f"{producer}-build" for need in call.needs)
+                else "digest"
+            )
+            job = "changes" if step != "digest" else f"{producer}-build"
+            assert said["digest"] == f"${{{{ needs.{job}.outputs.{step} }}}}"
+            assert job in call.needs
 
 
 @costly
 @given(plans())
 def test_secrets_only_where_the_code_type_says_so(made: Plan) -> None:
-    for workflow in made.workflows:
-        component = workflow.component
-        for job in workflow.jobs:
-            read = [value for value in job.variables.values() if "secrets." in value]
-            handed = component.secrets if component.job(job.id).secrets else ()
-            assert {f"${{{{ secrets.{name} }}}}" for name in handed} == set(read)
-            of_a_cluster = component.code_type.name in ("helm", "kubernetes")
-            kubeconfig = of_a_cluster and component.cloud == "none"
-            by_login = {"KUBE_CONFIG"} if kubeconfig and job.id == "deploy" else set()
-            assert set(job.secrets) == {*handed, *by_login}
-            assert len(job.secrets) == len(set(job.secrets))
-            assert any("secrets.KUBE_CONFIG" in step for step in job.login) == bool(by_login)
-        # The calling job inherits secrets only for a workflow that reads some.
-        assert workflow.reads_secrets == any(job.secrets for job in workflow.jobs)
+    for build in made.builds:
+        handed = set()
+        for command in build.commands:
+            read = secrets_in(command.variables)
+            takes = build.component.code_type.jobs[command.id].secrets
+            assert read == (set(build.component.secrets) if takes else set())
+            handed |= read
+        assert handed == set(build.secrets) and not secrets_in(build.variables)
+    for deploy in made.deploys:
+        component = deploy.component
+        takes = component.job("deploy").secrets
+        handed = set(component.secrets) if takes else set()
+        assert secrets_in(deploy.command.variables) == handed
+        assert not secrets_in(deploy.variables)
+        of_a_cluster = (
+            component.code_type.name in ("helm", "kubernetes") and not component.publishes
+        )
+        by_login = {"KUBE_CONFIG"} if of_a_cluster and component.cloud == "none" else set()
+        assert set(deploy.secrets) == handed | by_login
+        assert len(deploy.secrets) == len(set(deploy.secrets))
+        assert any("secrets.KUBE_CONFIG" in step for step in deploy.login) == bool(by_login)
+
+
+def secrets_in(variables: Mapping[str, str]) -> set[str]:
+    return {name for value in variables.values() for name in re.findall(r"secrets\.(\w+)", value)}
 
 
 @costly
 @given(plans())
-def test_only_re_runs_of_production_deployments_ask_again(made: Plan) -> None:
-    for workflow in made.workflows:
-        environment = workflow.environment
-        for job in workflow.jobs:
-            asks = job.id == "deploy" and environment.production and made.answers.retry_approval
-            assert job.retry_environment == (f"{environment.name}-retry" if asks else "")
-            if asks:
-                assert (
-                    f"> 1 && '{environment.name}-retry' || '{environment.name}'" in job.environment
-                )
-            elif job.id == "deploy":
-                assert job.environment == environment.name
-            else:
-                pushes = workflow.component.code_type.name == "docker" and job.id == "build"
-                own_registry = made.answers.registry.base.startswith("ghcr.io/")
-                assert job.environment == ("registry" if pushes and not own_registry else "")
+def test_a_production_is_approved_before_anything_is_deployed(made: Plan) -> None:
+    """By a job, where one person approves all of it; and by nothing that a person can type."""
+    once = made.answers.approval == "once"
+    for owner in (*made.orchestrators, *made.workflows):
+        calls = owner.calls if isinstance(owner, ComponentWorkflow) else owner.deployments
+        deploys = [call for call in calls if call.file.endswith("-deploy.yml")]
+        asks = once and owner.environment.production and bool(deploys)
+        assert (owner.approval is not None) == asks
+        for call in deploys:
+            told = "${{ needs.approval.outputs.attempt || 'never' }}" if asks else None
+            assert call.inputs.get("approved") == told
+            assert ("approval" in call.needs) == asks
+        if owner.approval:
+            assert owner.approval.environment == f"{owner.environment.name}-approval"
+    for deploy in made.deploys:
+        assert deploy.asks == (once and any(e.production for e in made.environments))
 
 
-@costly
-@given(plans())
-def test_only_deployments_wait_for_one_another(made: Plan) -> None:
-    """Two runs must not deploy one component to one environment at once; builds may run."""
-    for workflow in made.workflows:
-        for job in workflow.jobs:
-            assert job.group == (workflow.id if job.id == "deploy" else "")
+def test_who_is_asked() -> None:
+    """The answer `approval`, in all three orchestrations."""
+    found = {}
+    for approval in ("once", "each", "none"):
+        for orchestration in ORCHESTRATIONS:
+            made = plan(
+                components={"x": generic(deploy="d")},
+                approval=approval,
+                orchestration=orchestration,
+            )
+            jobs = [*(o.gates for o in made.orchestrators), *(w.jobs for w in made.workflows)]
+            number = sum("approval" in each for each in jobs)
+            of_run = {o.environment.name for o in made.orchestrators if o.approval}
+            found[approval, orchestration] = (number, of_run)
+            assert {w.environment.name for w in made.workflows if w.approval} == (
+                {"prd"} if approval == "once" else set()
+            )
+    assert found == {
+        **{("once", name): (2, {"prd"}) for name in ("call", "dispatch")},
+        ("once", "observe"): (1, set()),
+        **{(how, name): (0, set()) for how in ("each", "none") for name in ORCHESTRATIONS},
+    }
+
+
+def test_what_its_orchestrator_was_approved_for_is_not_asked_for_again() -> None:
+    """The deployment looks at the orchestrator's run itself, whatever a person has typed."""
+    made = plan(components={"x": generic(lint="l", deploy="d")}, orchestration="dispatch")
+    (workflow,) = (w for w in made.workflows if w.environment.name == "prd")
+    (deploy,) = workflow.calls
+    assert workflow.approval and workflow.approval.condition == "inputs.orchestrator == ''"
+    assert deploy.condition == (
+        "!cancelled() && (inputs.orchestrator != '' || needs.approval.result == 'success')"
+    )
+    assert deploy.inputs["approved"] == (
+        "${{ needs.approval.outputs.attempt || inputs.orchestrator "
+        "&& format('run {0}', inputs.orchestrator) || 'never' }}"
+    )
+    prd = made.orchestrators[-1]
+    assert [start.needs for start in prd.starts] == [("changes", "approval")]
+
+
+def test_a_former_answer_is_taken() -> None:
+    for said in (True, False):
+        former = plan(components={"x": generic(deploy="d")}, retry_approval=said)
+        assert former == plan(components={"x": generic(deploy="d")})
 
 
 @costly
@@ -311,70 +545,99 @@ def test_only_a_tag_publishes(made: Plan) -> None:
     publishing = {c.name for c in made.answers.components if c.publishes}
     for workflow in made.workflows:
         component, tagged = workflow.component, workflow.environment.trigger == "tag"
-        jobs = {job.id: job for job in workflow.jobs}
-        assert component.publishes == (component.name in publishing and tagged)
+        if component.name in publishing:
+            assert workflow.deploys == tagged
+    for deploy in made.deploys:
+        component = deploy.component
         if component.name not in publishing:
-            assert not any(job.identity for job in workflow.jobs)
+            assert not deploy.identity
             continue
         publish = component.code_type.publish
-        assert ("deploy" in jobs) == tagged and ("build" in jobs) == bool(component.produces)
-        trusted = ["deploy"] * (tagged and publish.identity)
-        assert [job.id for job in workflow.jobs if job.identity] == trusted
-        if tagged:
-            # Exactly what was built, put back where it was; no login to a cloud.
-            own = [name for p in jobs["deploy"].packages if p.own for name in p.wanted]
-            assert set(own) == set(component.produces) >= {publish.product} - {""}
-            assert jobs["deploy"].name.startswith("Publish")
-            assert publish.registry or not jobs["deploy"].cloud
+        assert publish and deploy.identity == publish.identity
+        # Exactly what was built, put back where it was; no login to a cloud.
+        own = deploy.own.files if deploy.own else ()
+        assert {name.split(" -> ")[0] for name in own} == set(component.produces)
+        assert set(component.produces) >= {publish.product} - {""}
+        assert deploy.command.name.startswith("Publish")
+        assert publish.registry or not deploy.cloud
 
 
 @costly
 @given(plans())
 def test_nobody_can_paste_into_a_script(made: Plan) -> None:
-    jobs = [job for workflow in made.workflows for job in workflow.jobs]
-    jobs += made.pull_request.jobs if made.pull_request else ()
-    assert not [job.command for job in jobs if "${{" in job.command]
+    commands = [command for build in made.builds for command in build.commands]
+    commands += [deploy.command for deploy in made.deploys]
+    assert not [command.text for command in commands if "${{" in command.text]
 
 
 @costly
 @given(plans())
-def test_what_a_person_says_wins_over_the_code_type(made: Plan) -> None:
-    jobs = [(job, workflow.environment.env) for workflow in made.workflows for job in workflow.jobs]
-    # What is said of an environment holds in deployments to it alone.
-    jobs += [(job, {}) for job in made.pull_request.jobs] if made.pull_request else []
-    for job, of_environment in jobs:
-        said = {**of_environment, **job.component.env}
-        assert said.items() <= job.variables.items()
+def test_a_components_own_variables_are_those_of_its_jobs(made: Plan) -> None:
+    """They win over everything: no step has one of the same name."""
+    for workflow in (*made.builds, *made.deploys):
+        own = workflow.component.env
+        assert own.items() <= workflow.variables.items()
+        commands = workflow.commands if isinstance(workflow, BuildWorkflow) else (workflow.command,)
+        assert not [name for command in commands for name in command.variables if name in own]
 
 
 @costly
 @given(plans())
-def test_an_orchestrator_runs_every_component_once(made: Plan) -> None:
-    names = sorted(c.name for c in made.answers.components)
+def test_an_orchestrator_has_one_of_each_job(made: Plan) -> None:
     assert [o.environment for o in made.orchestrators] == list(made.environments)
     for orchestrator in made.orchestrators:
-        assert sorted(c.workflow.component.name for c in orchestrator.calls) == names
-        assert set(orchestrator.summary_needs) - {"tested-commit"} == {
-            call.id for call in orchestrator.calls
-        }
-        assert ("tested-commit" in orchestrator.summary_needs) == bool(orchestrator.predecessor)
+        calls = [call.id for call in (*orchestrator.builds, *orchestrator.deployments)]
+        assert orchestrator.summary_needs == (*orchestrator.gates, *calls)
+        graph = json.loads(orchestrator.graph)
+        assert list(graph) == [name for wave in orchestrator.waves for name in wave]
+
+
+# Builds ----------------------------------------------------------------------------------------
+
+
+def test_checks_are_all_made_and_a_build_has_passed_them() -> None:
+    """GitHub's own condition, where there is none here, is that every step before succeeded."""
+    commands = dict.fromkeys(JOBS, "make")
+    for left, first in (([], "lint"), (["lint"], "test"), (["lint", "test"], "security")):
+        given_commands = {job: text for job, text in commands.items() if job not in left}
+        (build,) = plan(components={"x": generic(**given_commands)}).builds
+        others = f"!cancelled() && steps.{first}.outcome != 'skipped'"
+        expected = {job: others for job in CHECKS if job not in left} | {first: "", "build": ""}
+        assert {c.id: build.condition(c) for c in build.commands} == expected
+    # What is handed secrets does not run where there are none.
+    (build,) = plan(components={"x": {"code_type": "docker", "secrets": ["NPM"]}}).builds
+    also = "!cancelled() && steps.lint.outcome != 'skipped' && inputs.push"
+    assert {c.id: build.condition(c) for c in build.commands} == {
+        **{"lint": "", "test": also, "security": also, "build": "inputs.push"}
+    }
+
+
+def test_only_what_goes_back_forgives_a_finding() -> None:
+    """The security scan of a roll-back only warns, and `changes` says that it is one."""
+    made = plan(
+        components={"x": generic(lint="l", build="b", produces=["x"]), "y": generic(security="s")},
+        environments=[{"name": "dev", "branch": "main"}, {"name": "prd", "after": "dev"}],
+    )
+    dev, prd = made.orchestrators
+    told = {call.id: call.inputs.get("roll-back") for call in dev.builds}
+    assert told == {"x-build": None, "y-build": "${{ needs.changes.outputs.roll-back }}"}
+    assert (dev.changes.tells_roll_back, prd.changes.tells_roll_back) == (True, False)
+    assert {b.id: "roll-back" in b.reads for b in made.builds} == {
+        "x-build": False,
+        "y-build": True,
+    }
+    (checks,) = made.pull_requests
+    assert not [call for call in checks.calls if "roll-back" in call.inputs]
 
 
 # Single cases ----------------------------------------------------------------------------------
 
+# The commands of each code type that are handed secrets.
 SECRET_TAKERS = {
-    "cdk": {"deploy"},
+    **{name: {"deploy"} for name in ("cdk", "dotnet", "go", "helm", "java", "kubernetes")},
+    **{name: {"deploy"} for name in ("opentofu", "node", "python", "terraform")},
     "docker": {"test", "security", "build", "deploy"},
-    "dotnet": {"deploy"},
     "generic": {"build", "deploy"},
-    "go": {"deploy"},
-    "helm": {"deploy"},
-    "java": {"deploy"},
-    "kubernetes": {"deploy"},
-    "opentofu": {"deploy"},
-    "node": {"deploy"},
-    "python": {"deploy"},
-    "terraform": {"deploy"},
 }
 
 
@@ -382,23 +645,26 @@ SECRET_TAKERS = {
 def test_who_takes_secrets(code_type: str) -> None:
     commands = dict.fromkeys(JOBS, "make")
     settings = {"code_type": code_type, "secrets": ["TOKEN"], "produces": [], **commands}
-    for workflow in plan(components={"x": settings}).workflows:
-        assert [job.id for job in workflow.jobs] == list(JOBS)
-        takers = {job.id for job in workflow.jobs if "TOKEN" in job.secrets}
-        assert takers == SECRET_TAKERS[code_type]
-        readers = {job.id for job in workflow.jobs if "TOKEN" in job.variables}
-        assert readers == SECRET_TAKERS[code_type]
+    made = plan(components={"x": settings})
+    (build,), (deploy,) = made.builds, made.deploys
+    steps = [*build.commands, deploy.command]
+    assert [step.id for step in steps] == list(JOBS)
+    takers = {step.id for step in steps if "TOKEN" in step.variables}
+    # What another code type does, its own tests say.
+    assert takers == SECRET_TAKERS.get(code_type, takers)
+    assert build.secrets == (("TOKEN",) if takers - {"deploy"} else ())
+    assert ("TOKEN" in deploy.secrets) == ("deploy" in takers)
 
 
 def test_build_secrets_of_an_image_are_named_to_its_builds() -> None:
     """The command reads their names from a variable, and their values from variables of theirs."""
     made = plan(components={"image": {"code_type": "docker", "secrets": ["NPM", "PIP"]}})
-    for workflow in made.workflows:
-        named = {job.id: job.variables.get("BUILD_SECRETS") for job in workflow.jobs}
-        wanted = "NPM PIP"
-        assert named == {"lint": None, "test": wanted, "security": wanted, "build": wanted}
-    (workflow, *_) = plan(code_types=["docker"]).workflows
-    assert not [job.id for job in workflow.jobs if "BUILD_SECRETS" in job.variables]
+    (build,) = made.builds
+    named = {c.id: c.variables.get("BUILD_SECRETS") for c in build.commands}
+    wanted = "NPM PIP"
+    assert named == {"lint": None, "test": wanted, "security": wanted, "build": wanted}
+    (build,) = plan(code_types=["docker"]).builds
+    assert not [c.id for c in build.commands if "BUILD_SECRETS" in c.variables]
 
 
 # The code types -> the waves in which they are deployed when nobody says otherwise.
@@ -445,47 +711,83 @@ def test_kubernetes_takes_the_packages_of_every_image() -> None:
     images = {f"image{number:02}": {"code_type": "docker"} for number in range(12)}
     made = plan(code_types=["kubernetes"], components=images)
     assert made.waves == (tuple(images), ("kubernetes",))
-    for workflow in made.workflows:
-        if workflow.component.name != "kubernetes":
-            continue
-        environment = workflow.environment.name
-        assert workflow.waits_for == workflow.producers == tuple(images)
-        for job in workflow.jobs:
-            taken = [(p.producer, p.artifact, p.folder) for p in job.packages if not p.own]
-            every = [(n, f"{n}-package-{environment}", f".packages/{n}") for n in images]
-            assert taken == (every if job.id in ("build", "deploy") else [])
-            assert all(p.wanted == ("docker-image",) for p in job.packages if not p.own)
+    (build,) = (b for b in made.builds if b.component.name == "kubernetes")
+    (deploy,) = made.deploys
+    for packages in (build.packages, deploy.packages):
+        assert [(p.producer, p.files) for p in packages] == [(n, ("docker-image",)) for n in images]
+    for orchestrator in made.orchestrators:
+        (call,) = orchestrator.deployments
+        if orchestrator.builds:
+            assert call.needs[1:13] == tuple(f"{name}-build" for name in images)
 
 
 def test_terraform_clouds_token_has_the_name_that_terraform_reads() -> None:
-    for workflow in plan(**copies.example("lambda")).workflows:
-        if workflow.component.name == "terraform":
-            (deploy,) = (job for job in workflow.jobs if job.id == "deploy")
-            for name in ("TF_API_TOKEN", "TF_TOKEN_app_terraform_io"):
-                assert deploy.variables[name] == "${{ secrets.TF_API_TOKEN }}"
+    (deploy,) = plan(**copies.example("lambda")).deploys
+    for name in ("TF_API_TOKEN", "TF_TOKEN_app_terraform_io"):
+        assert deploy.command.variables[name] == "${{ secrets.TF_API_TOKEN }}"
 
 
-# The environments -> what the preflight of `x` checks the commit against.
-BELONGING: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
-    "branch": ([{"name": "x", "branch": "main"}], {"branch": "main"}),
-    "branches": ([{"name": "x", "branch": "release/*"}], {"branch-pattern": "^release/[^/]*$"}),
-    "tag": ([{"name": "x", "tag": "v*"}], {"tag-pattern": "^v[^/]*$"}),
+# The environments -> which refs may hold what is deployed to `x`.
+BELONGING: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "branch": ([{"name": "x", "branch": "main"}], "^refs/heads/main$"),
+    "branch with a dot": ([{"name": "x", "branch": "release-1.x"}], r"^refs/heads/release-1\.x$"),
+    "branches": ([{"name": "x", "branch": "release/*"}], "^refs/heads/release/[^/]*$"),
+    "tag": ([{"name": "x", "tag": "v*"}], "^refs/tags/v[^/]*$"),
     "after a branch": (
         [{"name": "x", "after": "y"}, {"name": "y", "after": "z"}, {"name": "z", "branch": "main"}],
-        {"branch": "main"},
+        "^refs/heads/main$",
     ),
     "after a tag": (
         [{"name": "x", "after": "y"}, {"name": "y", "tag": "1.0"}],
-        {"tag-pattern": r"^1\.0$"},
+        r"^refs/tags/1\.0$",
+    ),
+    "by hand": ([{"name": "x", "manual": True}], "^refs/heads/.*$"),
+    "after one by hand": (
+        [{"name": "x", "after": "y"}, {"name": "y", "manual": True}],
+        "^refs/heads/.*$",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BELONGING)
 def test_which_commits_belong(case: str) -> None:
+    """The same in every job that looks: a regular expression over full names."""
     environments, expected = BELONGING[case]
-    made = plan(code_types=["python"], environments=environments)
-    assert [w.preflight for w in made.workflows if w.environment.name == "x"] == [expected]
+    made = plan(
+        components={"a": generic(build="b", produces=["x"]), "c": generic(lint="l", deploy="d")},
+        dependency_map={"c": "a"},
+        environments=environments,
+    )
+    (orchestrator,) = (o for o in made.orchestrators if o.environment.name == "x")
+    workflows = [w for w in made.workflows if w.environment.name == "x"]
+    calls = [*orchestrator.deployments, *(call for w in workflows for call in w.calls)]
+    told = [orchestrator.changes.refs, *(w.changes.refs for w in workflows if w.changes)]
+    told += [str(call.inputs["refs"]) for call in calls if "refs" in call.inputs]
+    assert set(told) == {expected} and len(told) > 3
+
+
+REFS = "cases => cases.map(([refs, ref]) => new RegExp(refs).test(ref))"  # as in lib/commits.cjs
+
+
+def test_no_other_ref_fits() -> None:
+    """As JavaScript reads it: a dot is a dot, and nothing stands before or behind."""
+    fits = {
+        "^refs/heads/main$": ("refs/heads/main", ["refs/heads/main2", "refs/heads/x/main"]),
+        r"^refs/heads/release-1\.x$": (
+            "refs/heads/release-1.x",
+            [
+                "refs/heads/release-1ax",
+                "refs/tags/release-1.x",
+                "refs/heads/refs/heads/release-1.x",
+            ],
+        ),
+        "^refs/tags/v[^/]*$": ("refs/tags/v1.0", ["refs/heads/v1.0", "refs/tags/v1/0"]),
+        "^refs/heads/.*$": ("refs/heads/a/b", ["refs/tags/a", "x/refs/heads/a"]),
+    }
+    assert {expected for _, expected in BELONGING.values()} >= set(fits)
+    cases = [(refs, ref) for refs, (yes, no) in fits.items() for ref in (yes, *no)]
+    found = javascript(REFS, cases)
+    assert found == [ref == fits[refs][0] for refs, ref in cases]
 
 
 # The components -> what the jobs of each leave out of their checkout.
@@ -550,31 +852,32 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, tuple[str, ...]]]] = {
 def test_folders_of_others_are_left_out_where_tools_would_walk_into_them(case: str) -> None:
     components, expected = LEFT_OUT[case]
     made = plan(components=components)
-    assert made.pull_request
-    jobs = [job for workflow in made.workflows for job in workflow.jobs]
-    for job in (*jobs, *made.pull_request.jobs):
-        assert job.leaves_out == expected.get(job.component.name, ())
+    assert made.builds
+    for workflow in (*made.builds, *made.deploys):
+        assert workflow.leaves_out == expected.get(workflow.component.name, ())
 
 
 @costly
 @given(plans())
 def test_nothing_of_ones_own_is_left_out(made: Plan) -> None:
-    jobs = [job for workflow in made.workflows for job in workflow.jobs]
-    jobs += made.pull_request.jobs if made.pull_request else ()
-    for job in jobs:
-        own = PurePosixPath(job.component.path)
+    for workflow in (*made.builds, *made.deploys):
+        own = PurePosixPath(workflow.component.path)
         others = {PurePosixPath(c.path) for c in made.answers.components} - {own}
         inner = {other.relative_to(own) for other in others if other.is_relative_to(own)}
-        left_out = [PurePosixPath(*shlex.split(folder)) for folder in job.leaves_out]
-        assert set(left_out) == (inner if job.component.code_type.name == "python" else set())
+        left_out = [PurePosixPath(*shlex.split(folder)) for folder in workflow.leaves_out]
+        minds = workflow.component.code_type.name == "python"
+        assert set(left_out) == (inner if minds else set())
         assert len(left_out) == len(set(left_out))
 
 
 def test_independent_components_run_in_parallel() -> None:
-    made = plan(components={name: generic(lint="x") for name in ("c", "a", "b")})
+    made = plan(components={name: generic(lint="x", deploy="d") for name in ("c", "a", "b")})
     assert made.waves == (("a", "b", "c"),)
     first = made.orchestrators[0]
-    assert [call.needs for call in first.calls] == [(), (), ()]
+    assert [call.needs for call in first.builds] == [("changes",)] * 3
+    assert [call.needs for call in first.deployments] == [
+        ("changes", f"{name}-build") for name in "abc"
+    ]
 
 
 # Other orchestrations
@@ -588,56 +891,157 @@ def test_what_jobs_hand_on_under_dispatch() -> None:
     ]
     made = plan(components=components, dependency_map=entries, orchestration="dispatch")
     dev, _, prd = made.orchestrators
-    commit = "${{ inputs.commit || github.sha }}"
-    both = '{"a": ${{ needs.a-dev.outputs.run-id }}, "b": ${{ needs.b-dev.outputs.run-id }}}'
-    assert [call.inputs(dev.commit) for call in dev.calls] == [
-        {"workflow": "a-dev.yml", "commit": commit},
-        {"workflow": "b-dev.yml", "commit": commit},
-        {"workflow": "c-dev.yml", "commit": commit, "runs": both},
-    ]
-    assert {call.file for call in (*dev.calls, *prd.calls)} == {"component-run.yml"}
-    assert [call.needs for call in dev.calls] == [(), ("a-dev",), ("a-dev", "b-dev")]
-    assert (dev.gates, dev.belonging) == ((), {"branch": "develop"})
-    assert (prd.gates, prd.belonging) == (("tested-commit", "preflight"), {"branch": "main"})
-    assert [call.needs[0] for call in prd.calls] == ["preflight"] * 3
-    assert prd.commit == "needs.preflight.outputs.commit"
+    for orchestrator, gates in ((dev, ("changes",)), (prd, ("changes", "approval"))):
+        name = orchestrator.environment.name
+        runs = {n: f'"{n}": {{"run": ${{{{ needs.{n}-{name}.outputs.run-id }}}}}}' for n in "ab"}
+        both = ("{", f"{runs['a']},", runs["b"], "}")
+        assert [start.workflow.file for start in orchestrator.starts] == [
+            f"{n}-{name}.yml" for n in "abc"
+        ]
+        assert [start.packages for start in orchestrator.starts] == [(), (), both]
+        assert [start.needs for start in orchestrator.starts] == [
+            gates,
+            (*gates, f"a-{name}"),
+            # Where one failure stops all, c waits for the wave before; its package is a's, too.
+            (*gates, f"a-{name}", f"b-{name}"),
+        ]
+        assert not orchestrator.builds and not orchestrator.deployments
+        # Each brings its own package over.
+        assert not orchestrator.changes.promotions
 
 
-def test_who_may_be_asked_to_approve_a_rerun() -> None:
-    for orchestration, is_retry in (
-        ("call", "github.run_attempt > 1"),
-        ("dispatch", "(inputs.attempt > 1 || github.run_attempt > 1)"),
-        ("observe", "github.run_attempt > 1"),
-    ):
-        made = plan(components={"x": generic(deploy="d")}, orchestration=orchestration)
-        environments = [job.environment for w in made.workflows for job in w.jobs]
-        retried = f"${{{{ {is_retry} && 'prd-retry' || 'prd' }}}}"
-        assert environments == ["dev", "test", retried]
+def test_jobs_that_wait_take_turns() -> None:
+    """GitHub Free runs 20 jobs at once, and those that are waited for need runners too."""
+    components = {f"c{number:02}": generic(deploy="d") for number in range(12)}
+    environments = [{"name": "dev", "branch": "a"}, {"name": "b", "branch": "b"}]
+    stop = {"on_failure": "stop"}
+    made = plan(
+        components=components,
+        orchestration="dispatch",
+        environments=[environments[0], {**environments[1], **stop}],
+    )
+    for orchestrator in made.orchestrators:
+        name = orchestrator.environment.name
+        turns = [start.turn for start in orchestrator.starts]
+        # 18 jobs for two environments.
+        assert turns == [""] * 9 + [f"c{number:02}-{name}" for number in range(3)]
+        conditions = {start.condition for start in orchestrator.starts}
+        told = "!cancelled() && needs.changes.result == 'success'"
+        assert conditions == ({told} if name == "dev" else {""})
 
 
-LONG = "x" * 36
-SIZES: dict[str, tuple[int, bool, bool, str]] = {
-    # How many components, whether each needs all before it, whether it takes their packages.
-    "a dense graph": (100, True, False, "the graph of orchestrator-live.yml has 2"),
-    "many packages for one": (240, False, True, "the runs of 239 packages are named in 2"),
-    "a long chain that stops": (240, False, False, "orchestrator-live.yml would have about 1"),
+# How much fits ---------------------------------------------------------------------------------
+
+SHIPS = generic(build="make", deploy="ship")
+
+
+def test_as_many_as_github_calls() -> None:
+    """50 called workflows in one run: 25 that are built and deployed."""
+    most = {f"c{number:02}": SHIPS for number in range(25)}
+    assert refusal(components=most) == ""
+    checked = {f"d{number:02}": generic(lint="l") for number in range(50)}
+    assert refusal(components=checked) == ""
+    for more in ({**most, "d": generic(lint="l")}, {**most, "d": generic(deploy="d")}):
+        message = refusal(components=more)
+        assert message == (
+            "orchestration: an orchestrator would call 51 workflows for 26 components, and GitHub "
+            "runs at most 50 in one run; choose dispatch, or split the repository's pipelines"
+        )
+        for other in ("dispatch", "observe"):
+            assert refusal(components=more, orchestration=other) == ""
+    # What has nothing to do in an environment is not counted there.
+    here = {"environments": ["dev"], **SHIPS}
+    there = {"environments": ["live"], **SHIPS}
+    apart = {**{f"h{n:02}": here for n in range(25)}, **{f"t{n:02}": there for n in range(25)}}
+    environments = [{"name": "dev", "branch": "dev"}, {"name": "live", "branch": "live"}]
+    assert refusal(components=apart, environments=environments, pull_requests=False) == ""
+
+
+def binary_tree(number: int, **settings: Any) -> dict[str, Any]:
+    """Components of which each waits for two others; names as long as people give them."""
+    names = [f"service-number-{index:03}" for index in range(number)]
+    edges = {
+        name: names[2 * index + 1 : 2 * index + 3]
+        for index, name in enumerate(names)
+        if 2 * index + 1 < number
+    }
+    components = {name: {**SHIPS, **settings} for name in names}
+    return {"components": components, "dependency_map": edges}
+
+
+MANY: dict[str, dict[str, Any]] = {
+    "dispatch": {**binary_tree(200), "orchestration": "dispatch"},
+    "dispatch, packages": {
+        **binary_tree(200, produces=["x"]),
+        **{"orchestration": "dispatch", "pull_requests": False},
+    },
+    "observe": {
+        **binary_tree(15, produces=["x"]),
+        "orchestration": "observe",
+        "environments": [{"name": "live", "branch": "main", "production": True}],
+    },
+    "call": {**binary_tree(25, produces=["x"]), "branching": "trunk"},
+    "call, for each environment": {
+        **binary_tree(25, produces=["x"], build_per_environment=True, secrets=["A_TOKEN"]),
+        "branching": "trunk",
+    },
 }
 
 
-@pytest.mark.parametrize("case", SIZES)
+@pytest.mark.parametrize("case", MANY)
+def test_sizes_are_known_before_anything_is_written(case: str) -> None:
+    """Within a tenth; and 200 components of a binary tree fit, also where one failure stops all."""
+    made = plan(**MANY[case])
+    for orchestrator in made.orchestrators:
+        size = len(printed.orchestrator(made, orchestrator).encode())
+        assert size < WORKFLOW_FILE_BYTES
+        assert 0.9 < orchestrator.size / size < 1.1, orchestrator.file
+    assert made.orchestrators[-1].environment.stops
+
+
+LONG = "x" * 36
+ALL = [f"{LONG}{index:03}" for index in range(240)]
+# The edges, more settings of each component, the name of the environment, and what is said.
+TOO_MUCH: dict[str, tuple[dict[str, list[str]], dict[str, Any], str, str]] = {
+    "a dense graph": (
+        {name: ALL[:index] for index, name in enumerate(ALL[:100])},
+        {},
+        "live",
+        "dependency_map: the graph of orchestrator-live.yml has 2\\d\\d KB, and a variable at most",
+    ),
+    "many packages for one": (
+        {ALL[-1]: ALL[:-1]},
+        {"build": "b", "produces": ["x"]},
+        "live",
+        f"dependency_map.{ALL[-1]}: the runs of 239 packages are named in 30114 characters, and "
+        "GitHub reads at most 21000; ",
+    ),
+    "a condition": (
+        {ALL[-1]: ALL[:-1]},
+        {},
+        LONG,
+        "dependency_map: a condition in orchestrator-x+.yml has 25\\d\\d\\d characters, and GitHub "
+        "reads at most 21000; say `on_failure: stop`",
+    ),
+    "two wide waves": (
+        {name: ALL[:1] for name in ALL[120:]},
+        {},
+        "live",
+        "dependency_map: orchestrator-live.yml would have about 8\\d\\d KB, and GitHub reads at "
+        "most 500 KB; drop edges that others imply, or say `on_failure: downstream`",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOO_MUCH)
 def test_what_github_could_not_read_is_refused(case: str) -> None:
-    number, dense, taken, says = SIZES[case]
-    names = [f"{LONG}{i:03}" for i in range(number)]
-    settings = generic(build="b", produces=["x"]) if taken else generic(deploy="d")
-    edges = {name: names[:i] if dense else names[max(i - 1, 0) : i] for i, name in enumerate(names)}
-    if taken:
-        edges = {names[-1]: names[:-1]}
+    edges, settings, environment, says = TOO_MUCH[case]
+    stops = "downstream" if case == "a condition" else "stop"
     message = refusal(
-        components=dict.fromkeys(names, settings),
+        components={name: generic(deploy="d", **settings) for name in ALL},
         dependency_map=edges,
         orchestration="dispatch",
-        environments=[{"name": "live", "branch": "main", "on_failure": "stop"}],
+        environments=[{"name": environment, "branch": "main", "on_failure": stops}],
         pull_requests=False,
     )
-    assert message.startswith("dependency_map") and says in message
-    assert "KB" in message or "21000" in message
+    assert re.match(says, message), message

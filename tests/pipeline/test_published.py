@@ -10,43 +10,35 @@ import pytest
 from made_answers import CODE_TYPES, generic, plan, read, refusal
 from pipeline.answers import ORCHESTRATIONS
 from pipeline.code_types import JobDefaults
-from pipeline.jobs import Job
-from pipeline.plan import make_plan
+from pipeline.plan import Plan, make_plan
 from pipeline.setup import Publisher, set_up
 
 LIBRARY: dict[str, Any] = {"components": {"lib": {"code_type": "python", "publish": True}}}
 
 
-def jobs(workflow_id: str, **answers: Any) -> dict[str, Job]:
-    """The jobs of a component's workflow; of the choice `release`."""
-    made = plan(**{**LIBRARY, "branching": "release", **answers})
-    [workflow] = [w for w in made.workflows if w.id == workflow_id]
-    return {job.id: job for job in workflow.jobs}
+def published(**answers: Any) -> Plan:
+    """The plan of the choice `release`."""
+    return plan(**{**LIBRARY, "branching": "release", **answers})
 
 
 @pytest.mark.parametrize("orchestration", ORCHESTRATIONS)
 def test_only_the_tag_publishes(orchestration: str) -> None:
-    checks = ["lint", "test", "security", "build"]
-    assert list(jobs("lib-ci", orchestration=orchestration)) == checks
-    found = jobs("lib-release", orchestration=orchestration)
-    assert list(found) == [*checks, "deploy"]
-    publish = found["deploy"]
-    assert publish.command == CODE_TYPES["python"].publish.command  # type: ignore[union-attr]
-    assert (publish.name, publish.timeout_minutes) == ("Publish", 15)
-    assert publish.environments == ("release", "release-retry")
+    made = published(orchestration=orchestration)
+    jobs = {w.id: w.jobs for w in made.workflows}
+    assert jobs == {
+        "lib-ci": ("changes", "build"),
+        "lib-release": ("changes", "approval", "build", "deploy"),
+    }
+    (build,), (publish,) = made.builds, made.deploys
+    assert [c.id for c in build.commands] == ["lint", "test", "security", "build"]
+    assert publish.command.text == CODE_TYPES["python"].publish.command  # type: ignore[union-attr]
+    assert (publish.command.name, publish.verb) == ("Publish", "publishes")
     assert publish.permissions == {"actions": "read", "contents": "read", "id-token": "write"}
     assert publish.reasons["id-token"] == "publishes by OIDC"
-    assert [(p.producer, p.own, p.wanted) for p in publish.packages] == [("lib", True, ("dist",))]
-    others = [job for job_id, job in found.items() if job_id != "deploy"]
-    assert not any("id-token" in job.permissions for job in others)
-
-
-def test_what_its_orchestrator_grants_says_why() -> None:
-    made = plan(**LIBRARY, branching="release")
-    grants = {o.environment.name: o.calls[0] for o in made.orchestrators}
-    assert "id-token" not in grants["ci"].permissions
-    assert grants["release"].permissions["id-token"] == "write"
-    assert grants["release"].reasons["id-token"] == "it publishes by OIDC"
+    assert publish.own and publish.own.files == ("dist -> dist",)
+    assert "id-token" not in {**build.permissions, **build.pushing}
+    if orchestration == "call":
+        assert [len(o.deployments) for o in made.orchestrators] == [0, 1]
 
 
 def test_it_produces_what_it_publishes() -> None:
@@ -68,50 +60,50 @@ def test_false_is_as_nothing() -> None:
 
 def test_secrets_reach_the_job_that_publishes() -> None:
     components = {"lib": {"code_type": "python", "publish": True, "secrets": ["UV_PUBLISH_TOKEN"]}}
-    assert [j for j, job in jobs("lib-release", components=components).items() if job.secrets] == [
-        "deploy"
-    ]
-    assert not any(job.secrets for job in jobs("lib-ci", components=components).values())
-    setup = set_up(plan(components=components, branching="release"))
+    made = published(components=components)
+    assert made.builds[0].secrets == ()
+    assert made.deploys[0].secrets == ("UV_PUBLISH_TOKEN",)
+    setup = set_up(made)
     assert setup.publishers == ()
-    assert [(e.name, e.secrets) for e in setup.environments] == [
-        ("release", ("UV_PUBLISH_TOKEN",)),
-        ("release-retry", ("UV_PUBLISH_TOKEN",)),
-    ]
+    assert {e.name: e.secrets for e in setup.environments} == {
+        "release-approval": (),
+        "release": ("UV_PUBLISH_TOKEN",),
+    }
 
 
 def test_no_cloud_is_logged_in_to() -> None:
-    publish = jobs("lib-release", cloud="aws")["deploy"]
-    assert (publish.cloud, publish.login, publish.variables_of_github) == ("", (), set())
-    assert set_up(plan(**LIBRARY, branching="release", cloud="aws")).clouds == ()
+    made = published(cloud="aws")
+    (publish,) = made.deploys
+    assert (publish.cloud, publish.login) == ("", ())
+    assert "vars." not in str(publish.variables) + str(publish.command.variables)
+    assert set_up(made).clouds == ()
 
 
 def test_all_that_a_code_type_says_of_it_counts() -> None:
-    """Tools, variables, secrets, registry, time: its own, and not those of `deploy`."""
+    """Tools, variables, secrets, registry: its own, and not those of `deploy`."""
     text = "- name: Set up a tool"
     publish = JobDefaults(
         "Push",
         "push",
         tools=("tool",),
-        packages=True,
         secrets=True,
         registry=True,
         variables={"WHERE": "<image>"},
-        timeout_minutes=7,
     )
     bare = dataclasses.replace(CODE_TYPES["generic"], tools={"tool": text}, publish=publish)
     bare = dataclasses.replace(bare, jobs={**bare.jobs, "deploy": JobDefaults("Deploy")})
     known = {**CODE_TYPES, "generic": bare}
     settings = generic(publish=True, secrets=["TOKEN"])
-    answers = read(known, components={"x": settings}, branching="release")
-    made = make_plan(answers)
-    [job] = [job for workflow in made.workflows for job in workflow.jobs]
-    assert (job.id, job.name, job.command, job.setup) == ("deploy", "Push", "push", (text,))
-    assert (job.timeout_minutes, job.secrets[0]) == (7, "TOKEN")
-    assert job.variables["WHERE"].startswith("ghcr.io/") and job.login
-    assert job.permissions["packages"] == "write" and "id-token" not in job.permissions
-    [granting] = [o.calls[0] for o in made.orchestrators if o.environment.name == "release"]
-    assert granting.reasons["packages"] == "it publishes there"
+    made = make_plan(read(known, components={"x": settings}, branching="release"))
+    assert not made.builds
+    (found,) = made.deploys
+    assert (found.command.name, found.command.text) == ("Push", "push")
+    assert [tool.text for tool in found.tools] == [text]
+    assert found.secrets[0] == "TOKEN"
+    assert found.command.variables["WHERE"].startswith("ghcr.io/") and found.login
+    assert found.permissions["packages"] == "write" and "id-token" not in found.permissions
+    (granting,) = (c for o in made.orchestrators for c in o.deployments)
+    assert granting.reasons["packages"] == "publishes there"
     assert set_up(made).publishers == ()
 
 
@@ -125,13 +117,13 @@ STARTED = {
 
 @pytest.mark.parametrize("orchestration", STARTED)
 def test_what_an_index_is_told(orchestration: str) -> None:
-    setup = set_up(plan(**LIBRARY, branching="release", orchestration=orchestration))
+    setup = set_up(published(orchestration=orchestration))
     assert setup.publishers == (
         Publisher(
             "lib",
-            "lib-release.yml",
+            "lib-deploy.yml",
             STARTED[orchestration],
-            ("release", "release-retry"),
+            "release",
             "v*",
         ),
     )
@@ -145,21 +137,17 @@ def test_what_an_index_is_told(orchestration: str) -> None:
 def test_whoever_waits_for_it_waits_for_the_job_that_there_is() -> None:
     """Under observe: in `ci` that is the build, in `release` the publication."""
     components = {**LIBRARY["components"], "site": generic(deploy="ship")}
-    made = plan(
-        components=components,
-        dependency_map={"site": "lib"},
-        branching="release",
-        orchestration="observe",
-    )
+    made = published(components=components, dependency_map={"site": "lib"}, orchestration="observe")
     decisive = {
         w.id: json.loads(w.triggers.dependencies)["lib"]["decisive"]
         for w in made.workflows
         if w.triggers.dependencies
     }
-    assert decisive == {"site-ci": ["Build"], "site-release": ["Publish"]}
+    built, out = ["build / Check and build"], ["deploy / Publish"]
+    assert decisive == {"site-ci": built, "site-release": out}
     watched = {o.environment.name: json.loads(o.watched) for o in made.orchestrators}
-    assert watched["ci"]["lib-ci"]["jobs"] == ["Build"]
-    assert watched["release"]["lib-release"]["jobs"] == ["Publish"]
+    assert watched["ci"]["lib"]["jobs"] == built
+    assert watched["release"]["lib"]["jobs"] == out
 
 
 def test_what_runs_after_another_knows_no_tag() -> None:
@@ -179,8 +167,23 @@ def test_a_person_starts_it_from_the_tag() -> None:
 
 
 def test_workflows_say_what_they_do() -> None:
-    found = {w.id: w.what for w in plan(**LIBRARY, branching="release").workflows}
+    found = {w.id: w.what for w in published().workflows}
     assert found == {
-        "lib-ci": "Checks and packages",
-        "lib-release": "Checks, packages and publishes",
+        "lib-ci": "Checks and builds lib for ci",
+        "lib-release": "Publishes lib to release",
     }
+
+
+def test_what_could_never_be_published_is_refused() -> None:
+    """None of its environments starts from a tag."""
+    lib = {"code_type": "python", "publish": True}
+    assert refusal(components={"lib": lib}).startswith(
+        "components.lib.publish: no environment starts from a tag"
+    )
+    here = {"lib": {**lib, "environments": ["ci"]}}
+    assert refusal(components=here, branching="release") == (
+        "components.lib.environments: none of them starts from a tag, so it would never be "
+        "published; add release, or drop `publish`"
+    )
+    there = {"lib": {**lib, "environments": ["release"]}}
+    assert refusal(components=there, branching="release") == ""

@@ -1,33 +1,33 @@
-"""The checks of pull requests: which jobs, what they wait for, and what they never get."""
+"""The checks of pull requests: which builds are called, what they wait for, what they never get."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import copies
+import networkx
 import pytest
-from hypothesis import given
-from made_answers import CODE_TYPES, costly, generic, plan, plans, refusal
-from pipeline.jobs import Job
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_answers import acyclic_graphs, costly, generic, plan, plans, quick, refusal
+from pipeline.builds import BuildWorkflow
 from pipeline.plan import Plan
 from pipeline.pull_request import PullRequest
 
-DEV = [{"name": "dev", "branch": "main"}]
-
 
 def checks(**answers: Any) -> PullRequest:
-    found = plan(**answers).pull_request
-    assert found
+    (found,) = plan(**answers).pull_requests
     return found
 
 
 def needs(found: PullRequest) -> dict[str, list[str]]:
-    """Each job with the jobs it needs, in their order."""
-    return {job.id: list(job.needs) for job in found.jobs}
-
-
-CREDENTIALS = re.compile(r"\$\{\{[^}]*\b(secrets|github\.token)\b")
+    """Each component that is checked with the builds that it needs, in their order."""
+    return {
+        call.id.removesuffix("-build"): [n.removesuffix("-build") for n in call.needs]
+        for call in found.calls
+    }
 
 
 # Whole graphs --------------------------------------------------------------------------------
@@ -35,55 +35,23 @@ CREDENTIALS = re.compile(r"\$\{\{[^}]*\b(secrets|github\.token)\b")
 
 def test_the_lambda_example() -> None:
     found = checks(**copies.example("lambda"))
-    assert list(needs(found).items()) == [
-        ("python-lint", []),
-        ("python-test", []),
-        ("python-security", []),
-        ("python-build", []),
-        ("terraform-lint", []),
-        ("terraform-test", ["python-build"]),
-        ("terraform-security", []),
-    ]
+    assert list(needs(found).items()) == [("python", []), ("terraform", ["python"])]
     assert found.notices == ()
-    assert [job.name for job in found.jobs] == [
-        "python / Lint",
-        "python / Test",
-        "python / Security scan",
-        "python / Build",
-        "terraform / Lint",
-        "terraform / Validate",
-        "terraform / Security scan",
-    ]
-
-
-FOUR = {
-    "python-lint": [],
-    "python-test": [],
-    "python-security": [],
-    "python-build": [],
-    "docker-lint": [],
-    "docker-test": ["python-build"],
-    "docker-security": ["python-build"],
-    "docker-build": ["python-build"],
-    "terraform-lint": [],
-    "terraform-test": ["python-build"],
-    "terraform-security": [],
-    "kubernetes-lint": [],
-    "kubernetes-security": [],
-    "kubernetes-build": ["docker-build"],
-}
+    assert (found.file, found.name) == ("pull-request.yml", "Pull Request")
 
 
 def test_the_four_code_types() -> None:
     """Kubernetes waits for terraform's deployment too, and there is none in a pull request."""
-    found = checks(code_types=["python", "terraform", "docker", "kubernetes"])
-    assert list(needs(found).items()) == list(FOUR.items())
-    assert found.notices == ()
-
-
-def test_the_order_of_the_answers_does_not_matter() -> None:
     code_types = ["kubernetes", "docker", "terraform", "python"]
-    assert checks(code_types=code_types) == checks(code_types=code_types[::-1])
+    found = checks(code_types=code_types)
+    assert list(needs(found).items()) == [
+        ("python", []),
+        ("docker", ["python"]),
+        ("terraform", ["python"]),
+        ("kubernetes", ["docker"]),
+    ]
+    assert found.notices == ()
+    assert checks(code_types=code_types[::-1]) == found
 
 
 def test_a_diamond() -> None:
@@ -98,19 +66,14 @@ def test_a_diamond() -> None:
         dependency_map={"left": "base", "right": "base", "top": ["right", "left"]},
     )
     assert list(needs(found).items()) == [
-        ("base-lint", []),
-        ("base-build", []),
-        ("left-lint", []),
-        ("left-build", ["base-build"]),
-        ("right-lint", []),
-        ("right-test", []),
-        ("right-build", ["base-build"]),
-        ("top-lint", []),
-        ("top-build", ["left-build", "right-build"]),
+        ("base", []),
+        ("left", ["base"]),
+        ("right", ["base"]),
+        ("top", ["left", "right"]),
     ]
 
 
-def test_what_takes_a_package_by_two_ways_waits_for_each_once() -> None:
+def test_what_takes_a_package_by_two_ways_waits_for_it_once() -> None:
     made = plan(
         components={
             "a": generic(build="b", produces=["x", "y"]),
@@ -121,19 +84,17 @@ def test_what_takes_a_package_by_two_ways_waits_for_each_once() -> None:
             {"code_type": "b", "depends_on": "a", "artifacts": [{"name": "y", "to": "in/y"}]},
         ],
     )
-    assert made.pull_request
-    (build,) = (job for job in made.pull_request.jobs if job.id == "b-build")
-    assert build.needs == ("a-build",)
-    (package,) = build.packages
-    assert package.copies == ((".packages/a/y", "in/y"),)
-    assert package.wanted == ("x", "y")
+    (found,) = made.pull_requests
+    assert needs(found) == {"a": [], "b": ["a"]}
+    (package,) = made.builds[1].packages
+    assert package.files == ("x", "y -> in/y")
 
 
 @pytest.mark.parametrize(
     "written, waits",
     [
-        ({"b": "a"}, ["a-build"]),
-        ([{"code_type": "b", "depends_on": "a", "artifacts": ["x"]}], ["a-build"]),
+        ({"b": "a"}, ["a"]),
+        ([{"code_type": "b", "depends_on": "a", "artifacts": ["x"]}], ["a"]),
         ([{"code_type": "b", "depends_on": "a", "artifacts": []}], []),
         ({"b": []}, []),
     ],
@@ -141,36 +102,30 @@ def test_what_takes_a_package_by_two_ways_waits_for_each_once() -> None:
 )
 def test_only_a_package_makes_a_build_wait(written: Any, waits: list[str]) -> None:
     components = {"a": generic(build="b", produces=["x"]), "b": generic(lint="l", build="b")}
-    found = checks(components=components, dependency_map=written)
-    assert needs(found) == {"a-build": [], "b-lint": [], "b-build": waits}
-    (build,) = (job for job in found.jobs if job.id == "b-build")
-    assert [p.producer for p in build.packages] == ["a"] * bool(waits)
+    made = plan(components=components, dependency_map=written)
+    (found,) = made.pull_requests
+    assert needs(found) == {"a": [], "b": waits}
+    build = made.builds[1]
+    assert [p.producer for p in build.packages] == waits
     assert ("A_PACKAGE" in build.variables) == bool(waits)
-
-
-def test_builds_do_not_wait_for_checks() -> None:
-    """A person sees all that is wrong at once. Deployments wait, see test_plan.py."""
-    found = needs(checks(code_types=["python"]))
-    assert found == {f"python-{job}": [] for job in ("lint", "test", "security", "build")}
 
 
 def test_without_the_checks_there_is_no_workflow() -> None:
     made = plan(code_types=["python"], pull_requests=False)
-    assert made.pull_request is None
+    assert made.pull_requests == ()
     assert not [file for file in made.files if "pull" in file]
     assert plan(code_types=["python"], pull_requests=True) == plan(code_types=["python"])
 
 
 def test_a_component_that_only_deploys_has_no_job() -> None:
     found = checks(components={"x": generic(deploy="d"), "y": generic()})
-    assert (found.jobs, found.notices) == ((), ())
+    assert (found.calls, found.notices) == ((), ())
 
 
 def test_the_required_check_has_a_name_of_its_own() -> None:
     found = checks(components={"pull-request": generic(lint="l")})
     assert (found.check, found.check_name) == ("pull-request-checks", "Pull request checks")
-    assert [job.id for job in found.jobs] == ["pull-request-lint"]
-    assert found.file == "pull-request.yml"
+    assert [call.id for call in found.calls] == ["pull-request-build"]
 
 
 # What is left out ------------------------------------------------------------------------------
@@ -178,45 +133,38 @@ def test_the_required_check_has_a_name_of_its_own() -> None:
 IMAGE = {"code_type": "docker"}
 MAKES = generic(lint="l", test="t", build="b", produces=["x"])
 HANDED = {**MAKES, "secrets": ["TOKEN"]}
-BY_SECRETS = "it is handed secrets."
+BY_SECRETS = "in pull requests: it is handed secrets."
+A_LEFT_OUT = f"a has no build {BY_SECRETS}"
 
-# What the answers hold -> the jobs with their needs, and the notices.
+# What the answers hold -> the builds with their needs, and the notices.
 LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
     "an image with build secrets": (
         {"components": {"image": {**IMAGE, "secrets": ["NPM"]}}},
-        {"image-lint": []},
-        [f"image has no test, security, build in pull requests: {BY_SECRETS}"],
+        {"image": []},
+        [f"image has no test, security and build {BY_SECRETS}"],
     ),
-    "a build with secrets": (
-        {"components": {"a": HANDED}},
-        {"a-lint": [], "a-test": []},
-        [f"a has no build in pull requests: {BY_SECRETS}"],
-    ),
+    "a build with secrets": ({"components": {"a": HANDED}}, {"a": []}, [A_LEFT_OUT]),
     "a deployment with secrets": (
         {"components": {"python": {"deploy": "ship", "secrets": ["TOKEN"]}}},
-        {f"python-{job}": [] for job in ("lint", "test", "security", "build")},
+        {"python": []},
         [],
     ),
     "secrets where nothing is built": (
         {"components": {"a": generic(lint="l", deploy="d", secrets=["TOKEN"])}},
-        {"a-lint": []},
+        {"a": []},
         [],
     ),
-    "a cluster's secret": (
-        {"code_types": ["kubernetes"]},
-        {"kubernetes-lint": [], "kubernetes-security": [], "kubernetes-build": []},
-        [],
-    ),
+    "a cluster's secret": ({"code_types": ["kubernetes"]}, {"kubernetes": []}, []),
     "what needs its package": (
         {
             "components": {"a": HANDED, "b": MAKES, "c": generic(lint="l", build="b")},
             "dependency_map": {"b": "a", "c": "b"},
         },
-        {"a-lint": [], "a-test": [], "b-lint": [], "b-test": [], "c-lint": []},
+        {"a": []},
         [
-            f"a has no build in pull requests: {BY_SECRETS}",
-            "b has no build in pull requests: it needs the package of a.",
-            "c has no build in pull requests: it needs the package of b.",
+            A_LEFT_OUT,
+            "b is not checked in pull requests: it needs the package of a.",
+            "c is not checked in pull requests: it needs the package of b.",
         ],
     ),
     "what only waits for it": (
@@ -227,26 +175,19 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
                 {"code_type": "c", "depends_on": "b"},
             ],
         },
-        {
-            **{"a-lint": [], "a-test": []},
-            **{"b-lint": [], "b-test": [], "b-build": []},
-            **{"c-lint": [], "c-build": ["b-build"]},
-        },
-        [f"a has no build in pull requests: {BY_SECRETS}"],
+        {"a": [], "b": [], "c": ["b"]},
+        [A_LEFT_OUT],
     ),
     "what needs two packages": (
         {
             "components": {"a": HANDED, "b": HANDED, "c": MAKES, "d": generic(build="b")},
             "dependency_map": {"d": ["a", "b", "c"]},
         },
-        {
-            **{"a-lint": [], "a-test": [], "b-lint": [], "b-test": []},
-            **{"c-lint": [], "c-test": [], "c-build": []},
-        },
+        {"a": [], "b": [], "c": []},
         [
-            f"a has no build in pull requests: {BY_SECRETS}",
-            f"b has no build in pull requests: {BY_SECRETS}",
-            "d has no build in pull requests: it needs the package of a and b.",
+            A_LEFT_OUT,
+            f"b has no build {BY_SECRETS}",
+            "d is not checked in pull requests: it needs the package of a and b.",
         ],
     ),
     "both at once, one reason is enough": (
@@ -254,11 +195,8 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
             "components": {"a": HANDED, "image": {**IMAGE, "secrets": ["NPM"]}},
             "dependency_map": {"image": "a"},
         },
-        {"a-lint": [], "a-test": [], "image-lint": []},
-        [
-            f"a has no build in pull requests: {BY_SECRETS}",
-            f"image has no test, security, build in pull requests: {BY_SECRETS}",
-        ],
+        {"a": []},
+        [A_LEFT_OUT, "image is not checked in pull requests: it needs the package of a."],
     ),
     "all along the usual edges": (
         {
@@ -269,16 +207,11 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
             },
             "dependency_map": {"docker": "python", "terraform": "api"},
         },
-        {
-            **{f"api-{job}": [] for job in ("lint", "test", "security", "build")},
-            **{"python-lint": [], "python-test": [], "docker-lint": []},
-            **{"terraform-lint": [], "terraform-test": ["api-build"], "terraform-security": []},
-            **{"kubernetes-lint": [], "kubernetes-security": []},
-        },
+        {"api": [], "python": [], "terraform": ["api"]},
         [
-            f"python has no build in pull requests: {BY_SECRETS}",
-            "docker has no test, security, build in pull requests: it needs the package of python.",
-            "kubernetes has no build in pull requests: it needs the package of docker.",
+            f"python has no build {BY_SECRETS}",
+            "docker is not checked in pull requests: it needs the package of python.",
+            "kubernetes is not checked in pull requests: it needs the package of docker.",
         ],
     ),
 }
@@ -297,22 +230,21 @@ def test_one_image_with_secrets_among_others() -> None:
     images: dict[str, Any] = {f"image{n}": IMAGE for n in range(3)}
     images["image1"] = {**IMAGE, "secrets": ["NPM"]}
     found = checks(code_types=["kubernetes"], components=images)
-    builds = [job.id for job in found.jobs if job.id.endswith("-build")]
-    assert builds == ["image0-build", "image2-build"]
+    assert needs(found) == {"image0": [], "image1": [], "image2": []}
     assert list(found.notices) == [
-        f"image1 has no test, security, build in pull requests: {BY_SECRETS}",
-        "kubernetes has no build in pull requests: it needs the package of image1.",
+        f"image1 has no test, security and build {BY_SECRETS}",
+        "kubernetes is not checked in pull requests: it needs the package of image1.",
     ]
 
 
-# One job -----------------------------------------------------------------------------------------
+# One call ----------------------------------------------------------------------------------------
 
 FULL: dict[str, Any] = {
     "code_types": ["python", "terraform", "docker", "kubernetes"],
     "components": {
         "python": {"path": "src", "env": {"A": "1"}, "deploy": "ship", "secrets": ["TOKEN"]},
-        "docker": {"path": "image", "runner": "big", "timeout_minutes": 9},
-        "terraform": {"path": "infra", "cloud": "none", "secrets": ["TF_API_TOKEN"]},
+        "docker": {"path": "image", "runner": "big"},
+        "terraform": {"path": "infra", "secrets": ["TF_API_TOKEN"], "environments": ["prd"]},
         "kubernetes": {"path": "k8s"},
     },
     "cloud": "aws",
@@ -324,116 +256,39 @@ FULL: dict[str, Any] = {
 }
 
 
-def jobs_of(**answers: Any) -> dict[str, Job]:
-    return {job.id: job for job in checks(**answers).jobs}
-
-
-def test_the_jobs_are_the_same_whatever_the_cloud() -> None:
-    """None of them may log in, so nothing but the name of an image can differ."""
-    usual = jobs_of(**FULL)
-    assert {id_: list(job.needs) for id_, job in usual.items()} == FOUR
-    for id_, job in jobs_of(**{**FULL, "cloud": "none", "registry": "ghcr.io"}).items():
-        other = usual[id_]
-        assert (job.command, job.needs, job.setup) == (other.command, other.needs, other.setup)
-        assert set(job.variables) == set(other.variables)
-
-
-def test_no_job_can_do_harm() -> None:
-    for job in jobs_of(**FULL).values():
-        assert dict(job.permissions) == {"contents": "read"}
-        assert (job.login, job.secrets) == ((), ())
-        assert (job.environment, job.retry_environment, job.environments) == ("", "", ())
-        assert job.group == ""
-        texts = [*job.setup, *job.variables.values(), job.command]
-        assert not [text for text in texts if CREDENTIALS.search(text)]
-
-
-def test_the_variables_of_a_pull_request() -> None:
-    """Those of no environment; and what a component's own deployment has beside them."""
-    jobs = jobs_of(**FULL)
-    common = {"ENVIRONMENT": "pull-request", "COMMIT": "${{ github.sha }}"}
-    for job in ("lint", "test", "security", "build"):
-        assert jobs[f"python-{job}"].variables == {**common, "A": "1"}
-    package = {"PYTHON_PACKAGE": "${{ github.workspace }}/.packages/python"}
-    # The root modules of all are checked.
-    environments = {"ENVIRONMENTS": "dev prd"}
-    assert jobs["terraform-lint"].variables == {**common, **environments}
-    assert jobs["terraform-test"].variables == {**common, **environments, **package}
-    assert 'ENVIRONMENTS: "dev prd"' in jobs["terraform-lint"].setup[0]
-    cache = {
-        "COMPONENT": "docker",
-        "ACTIONS_CACHE_SERVICE_V2": "true",
-        "ACTIONS_RESULTS_URL": "${{ steps.cache.outputs.url }}",
-        "ACTIONS_RUNTIME_TOKEN": "${{ steps.cache.outputs.token }}",
+def test_exactly_what_a_build_is_given() -> None:
+    """The merge or the group of a queue, both of which are GITHUB_SHA; packages of this very run;
+    every environment that may use what is built; nothing that is kept for longer, or pushed."""
+    found = checks(**FULL)
+    run = '"run": ${{ github.run_id }}, "digest": "${{ needs.%s-build.outputs.digest }}"'
+    common = {"commit": "${{ github.sha }}", "environment": "pull-request"}
+    python = ('{"python": {' + run % "python" + "}}",)
+    docker = ('{"docker": {' + run % "docker" + "}}",)
+    assert {call.id: dict(call.inputs) for call in found.calls} == {
+        "python-build": common,
+        "docker-build": {**common, "packages": python},
+        "terraform-build": {**common, "environments": "prd", "packages": python},
+        "kubernetes-build": {**common, "environments": "dev prd", "packages": docker},
     }
-    assert jobs["docker-test"].variables == {**common, **package, **cache}
-    image = {"IMAGE": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/docker"}
-    assert jobs["docker-build"].variables == {**common, **package, **cache, **image}
-    assert jobs["kubernetes-build"].variables == {
-        **common,
-        # Manifests are rendered for each of them: that is what may break.
-        "ENVIRONMENTS": "dev prd",
-        "DOCKER_PACKAGE": "${{ github.workspace }}/.packages/docker",
-    }
+    reads = {"contents": "read"}
+    takes = {"actions": "read", "contents": "read"}
+    granted = {call.id.removesuffix("-build"): dict(call.permissions) for call in found.calls}
+    assert granted == {"python": reads, "docker": takes, "terraform": takes, "kubernetes": takes}
+    assert not [call for call in found.calls if call.secrets or call.condition]
 
 
-def test_the_event_says_which_commit_is_checked() -> None:
-    """For a pull request it is the merge, for a merge queue the group's: both are GITHUB_SHA."""
-    assert {job.commit for job in jobs_of(**FULL).values()} == {""}
+def test_a_machine_of_ones_own_is_told_of() -> None:
+    """A fork's code would run there."""
+    assert checks(**FULL).own_runners
+    for runner, own in [
+        *(("ubuntu-latest", False), ("windows-2025", False), ("macos-15", False)),
+        *(("self-hosted", True), (["ubuntu-latest"], True), ({"group": "g"}, True)),
+    ]:
+        assert checks(components={"x": generic(lint="l")}, runner=runner).own_runners == own
+        assert not checks(components={"x": generic(deploy="l")}, runner=runner).own_runners
 
 
-def test_settings_of_a_component_hold_here_too() -> None:
-    for id_, job in jobs_of(**FULL).items():
-        if job.component.name == "docker":
-            assert (job.runner, job.timeout_minutes) == ("big", 9)
-        else:
-            (name,) = (j for j in ("lint", "test", "security", "build") if id_.endswith(f"-{j}"))
-            defaults = job.component.code_type.jobs[name]
-            assert (job.runner, job.timeout_minutes) == ("ubuntu-latest", defaults.timeout_minutes)
-
-
-def test_packages_meet_in_the_run_itself() -> None:
-    """Over the REST API they could be another run's; that needs a permission too."""
-    jobs = jobs_of(**FULL)
-    handed = {
-        id_: [(p.artifact, p.by_run, p.own) for p in job.packages]
-        for id_, job in jobs.items()
-        if job.packages
-    }
-    python, docker = "python-package-pull-request", "docker-package-pull-request"
-    assert handed == {
-        **{f"docker-{job}": [(python, False, False)] for job in ("test", "security", "build")},
-        "terraform-test": [(python, False, False)],
-        "kubernetes-build": [(docker, False, False)],
-    }
-    assert {p.run for job in jobs.values() for p in job.packages} == {"${{ github.run_id }}"}
-    assert {p.built_from for job in jobs.values() for p in job.packages} == {"COMMIT"}
-    assert not [id_ for id_, job in jobs.items() if job.takes_upstream]
-    uploads = {id_: job.upload for id_, job in jobs.items() if job.upload}
-    # As short as GitHub allows: nobody deploys them.
-    assert {
-        i: (u.artifact, u.products, u.retention_days, u.outputs) for i, u in uploads.items()
-    } == {
-        "python-build": (python, ("lambda-package.zip",), 1, ()),
-        "docker-build": (docker, ("docker-image",), 1, ()),
-        "kubernetes-build": ("kubernetes-package-pull-request", ("rendered.yaml",), 1, ()),
-    }
-
-
-@pytest.mark.parametrize("code_type", sorted(CODE_TYPES))
-def test_a_build_of_a_code_types_own(code_type: str) -> None:
-    """The command for pull requests; a person's own build is run as it is."""
-    products = CODE_TYPES[code_type].products
-    for produces in ([name] for name in products):
-        settings: dict[str, Any] = {"code_type": code_type, "produces": produces}
-        (job,) = (j for j in checks(components={"x": settings}).jobs if j.id == "x-build")
-        assert job.command == products[produces[0]].pull_request
-        settings["build"] = "make it"
-        (job,) = (j for j in checks(components={"x": settings}).jobs if j.id == "x-build")
-        assert job.command == "make it"
-
-
-def test_every_environment_is_named_only_where_the_command_asks() -> None:
+def test_every_environment_is_named_only_where_a_command_asks() -> None:
     answers: dict[str, Any] = {
         "components": {
             "asks": generic(lint='for e in $ENVIRONMENTS; do check "$e"; done', test="make"),
@@ -441,118 +296,186 @@ def test_every_environment_is_named_only_where_the_command_asks() -> None:
             "asks-with-another": generic(lint='check "${ENVIRONMENTS:-$ENVIRONMENT}"'),
             "asks-not": generic(lint='check "$ENVIRONMENT"', test='check "$ENVIRONMENTS_OF_A"'),
         },
-        "environments": [*DEV, {"name": "b", "tag": "v*"}, {"name": "a", "manual": True}],
+        "environments": [
+            {"name": "dev", "branch": "main"},
+            {"name": "b", "tag": "v*"},
+            {"name": "a", "manual": True},
+        ],
     }
-    jobs = jobs_of(**answers)
-    assert {id_: job.variables.get("ENVIRONMENTS") for id_, job in jobs.items()} == {
-        "asks-lint": "dev b a",
-        "asks-test": None,
-        "asks-in-a-word-lint": "dev b a",
-        "asks-with-another-lint": "dev b a",
-        "asks-not-lint": None,
-        "asks-not-test": None,
-    }
+    made = plan(**answers)
+    asking = {"asks", "asks-in-a-word", "asks-with-another"}
+    assert {b.component.name for b in made.builds if "ENVIRONMENTS" in b.variables} == asking
+    assert {b.component.name for b in made.builds if "environments" in b.reads} == asking
+    (found,) = made.pull_requests
+    told = {c.id.removesuffix("-build"): c.inputs.get("environments") for c in found.calls}
+    assert told == {**dict.fromkeys(asking, "dev b a"), "asks-not": None}
 
 
 # For every plan ----------------------------------------------------------------------------------
 
-NOTICE = re.compile(
-    r"(?P<name>[\w-]+) has no (?P<jobs>[\w, ]+) in pull requests: "
-    r"(?:it is handed secrets|it needs the package of (?P<of>[\w -]+))\."
-)
-
 
 @costly
 @given(plans())
-def test_jobs_wait_for_earlier_jobs_alone(made: Plan) -> None:
-    """And for exactly those whose packages they take, which those jobs upload."""
-    if not made.pull_request:
-        return
-    earlier: dict[str, Job] = {}
-    for job in made.pull_request.jobs:
-        assert list(job.needs) == [f"{package.producer}-build" for package in job.packages]
-        for package in job.packages:
-            upload = earlier[f"{package.producer}-build"].upload
-            assert upload and upload.artifact == package.artifact
-            assert set(package.wanted) <= set(upload.products)
-            assert package.artifact == f"{package.producer}-package-pull-request"
-        earlier[job.id] = job
-
-
-@costly
-@given(plans())
-def test_ids_and_artifacts_collide_with_nothing(made: Plan) -> None:
-    if not made.pull_request:
-        return
-    ids = [job.id.lower() for job in made.pull_request.jobs]
-    assert len({*ids, made.pull_request.check}) == len(ids) + 1
-    names = [job.name.lower() for job in made.pull_request.jobs]
-    assert len({*names, made.pull_request.check_name.lower()}) == len(names) + 1
-    uploads = [job.upload.artifact.lower() for job in made.pull_request.jobs if job.upload]
-    assert len(set(uploads)) == len(uploads)
-    assert all(upload.endswith("-package-pull-request") for upload in uploads)
-    deployed = {workflow.artifact.lower() for workflow in made.workflows}
-    assert not deployed & set(uploads)
+def test_builds_wait_for_those_whose_packages_they_take(made: Plan) -> None:
+    """They are earlier in the same run, and keep what is taken."""
+    builds = {build.file: build for build in made.builds}
+    for found in made.pull_requests:
+        earlier: dict[str, BuildWorkflow] = {}
+        for call in found.calls:
+            build = builds[call.file]
+            assert call.id == build.id
+            assert list(call.needs) == [f"{package.producer}-build" for package in build.packages]
+            for package in build.packages:
+                producer = earlier[f"{package.producer}-build"]
+                taken = {file.split(" -> ")[0] for file in package.files}
+                assert taken <= set(producer.produces)
+                assert "build" not in producer.left_out_of_pull_requests
+            earlier[call.id] = build
 
 
 @costly
 @given(plans())
 def test_nothing_gets_credentials(made: Plan) -> None:
-    for job in made.pull_request.jobs if made.pull_request else ():
-        assert dict(job.permissions) == {"contents": "read"}
-        assert not (job.login or job.secrets or job.environments or job.group or job.commit)
-        texts = [*job.setup, *job.variables.values(), job.command]
-        assert not [text for text in texts if CREDENTIALS.search(text)]
+    """A build that would push, or read a secret, does so in no pull request."""
+    builds = {build.file: build for build in made.builds}
+    for call in (call for found in made.pull_requests for call in found.calls):
+        assert set(call.permissions.items()) <= {("contents", "read"), ("actions", "read")}
+        assert not call.secrets and "push" not in call.inputs
+        assert call.inputs["environment"] == "pull-request"
+        build = builds[call.file]
+        if build.login:
+            assert all(re.search("if: inputs.push$", steps, re.MULTILINE) for steps in build.login)
+        for command in build.commands:
+            if re.search(r"\bsecrets\.", str(command.variables)):
+                assert build.condition(command).endswith("inputs.push")
+                assert command.id in build.left_out_of_pull_requests
+        others = [*build.variables.values(), *(tool.text for tool in build.tools)]
+        assert not re.search(r"\b(secrets|github\.token)\b", str(others))
+
+
+NOTICE = re.compile(
+    r"(?P<name>[\w-]+) (?:has no (?P<commands>[\w, ]+) in pull requests: it is handed secrets"
+    r"|is not checked in pull requests: it needs the package of (?P<of>[\w, -]+))\."
+)
+
+
+def words(text: str | None) -> list[str]:
+    """The names of a list as people read it."""
+    return re.split(", | and ", text) if text else []
 
 
 @costly
 @given(plans())
-def test_every_command_is_run_or_its_absence_explained(made: Plan) -> None:
+def test_every_build_is_called_or_its_absence_explained(made: Plan) -> None:
     """Nothing is left out without a notice, nor with one that is not true."""
-    if not made.pull_request:
-        assert not made.answers.pull_requests
+    if not made.answers.pull_requests:
+        assert made.pull_requests == ()
         return
-    missing: dict[str, str] = {}
-    for notice in made.pull_request.notices:
-        match = NOTICE.fullmatch(notice)
-        assert match
-        for job in match["jobs"].split(", "):
-            assert f"{match['name']}-{job}" not in missing  # one reason each
-            missing[f"{match['name']}-{job}"] = match["of"] or ""
-    found = [job.id for job in made.pull_request.jobs]
-    by_name = {component.name: component for component in made.answers.components}
-    commands = [
-        f"{name}-{job}" for name in made.order for job in by_name[name].commands if job != "deploy"
-    ]
-    assert found == [job for job in commands if job not in missing]
-    assert set(missing) <= set(commands)
-    for id_ in commands:
-        name, _, job = id_.rpartition("-")
-        component = by_name[name]
-        takes = component.code_type.jobs[job]
-        edges = [e for e in made.answers.dependencies.edges if e.consumer == name and e.placements]
-        absent = [e.producer for e in edges if f"{e.producer}-build" not in found]
-        if takes.secrets and component.secrets:
-            assert missing[id_] == ""
-        elif takes.packages and absent:
-            assert missing[id_] == " and ".join(absent)
+    (found,) = made.pull_requests
+    matches = [NOTICE.fullmatch(notice) for notice in found.notices]
+    told = {match["name"]: match for match in matches if match}
+    assert len(told) == len(found.notices)
+    absent = {name for name, match in told.items() if match["of"]}
+    names = [build.component.name for build in made.builds]
+    assert [c.id for c in found.calls] == [f"{n}-build" for n in names if n not in absent]
+    no_build = {name for name, match in told.items() if "build" in words(match["commands"])}
+    no_package = absent | no_build
+    for build in made.builds:
+        name, handed = build.component.name, build.left_out_of_pull_requests
+        missing = [p.producer for p in build.packages if p.producer in no_package]
+        if missing:
+            assert words(told[name]["of"]) == missing
+        elif handed:
+            assert words(told[name]["commands"]) == list(handed)
         else:
-            assert id_ in found
+            assert name not in told
 
 
-# More than GitHub reads ------------------------------------------------------------------------
+# More than GitHub calls ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lines", [30_000, 40_000])
-def test_a_file_that_github_would_not_read_is_refused(lines: int) -> None:
-    """500 KB; each line of a command is indented by ten characters."""
-    long = {"x": generic(lint="true\n" * lines)}
-    message = refusal(components=long)
-    size = (15 * lines + 5_500) // 1024
-    if size < 500:
-        assert message == ""
-    else:
-        [told] = re.findall(r"^pull_requests: pull-request\.yml would have about (\d+) KB", message)
-        assert 0.9 < int(told) / size < 1.1
-        assert message.endswith("GitHub reads at most 500 KB; shorten commands, or say false")
-    assert refusal(components=long, pull_requests=False) == ""
+def many(graph: dict[str, list[str]], **more: Any) -> dict[str, Any]:
+    made = generic(build="make", produces=["x"])
+    return {
+        "components": dict.fromkeys(graph, made),
+        "dependency_map": graph,
+        "orchestration": "dispatch",
+        **more,
+    }
+
+
+def test_above_fifty_builds_there_are_more_files() -> None:
+    """Each with a required check of its own; in the order of the components."""
+    names = [f"c{number:03}" for number in range(101)]
+    for number, files in ((50, [50]), (51, [50, 1]), (100, [50, 50]), (101, [50, 50, 1])):
+        made = plan(**many({name: [] for name in names[:number]}))
+        assert [len(found.calls) for found in made.pull_requests] == files
+        called = [call.id for found in made.pull_requests for call in found.calls]
+        assert called == [f"{name}-build" for name in names[:number]]
+    assert [(p.file, p.name, p.check, p.check_name) for p in made.pull_requests] == [
+        ("pull-request.yml", "Pull Request", "pull-request-checks", "Pull request checks"),
+        ("pull-request-2.yml", "Pull Request 2", "pull-request-checks", "Pull request checks 2"),
+        ("pull-request-3.yml", "Pull Request 3", "pull-request-checks", "Pull request checks 3"),
+    ]
+    assert {f".github/workflows/{p.file}" for p in made.pull_requests} <= set(made.files)
+
+
+def test_what_two_files_need_is_built_in_both() -> None:
+    """Packages are of one run. What is left out is told of once."""
+    graph: dict[str, list[str]] = {"a-lib": [], **{f"c{number:02}": [] for number in range(49)}}
+    graph |= {"user": ["a-lib"], "other": ["user"]}
+    made = plan(**many(graph))
+    first, second = made.pull_requests
+    assert [call.id for call in first.calls] == ["a-lib-build"] + [
+        f"c{n:02}-build" for n in range(49)
+    ]
+    assert needs(second) == {"a-lib": [], "user": ["a-lib"], "other": ["user"]}
+    assert [call for call in first.calls if call in second.calls] == [first.calls[0]]
+
+
+def test_more_packages_than_one_run_can_build_are_refused() -> None:
+    names = [f"c{number:02}" for number in range(50)]
+    graph: dict[str, list[str]] = {**{name: [] for name in names}, "user": names}
+    assert refusal(**many(graph)) == (
+        "pull_requests: user takes packages of 50 components, and GitHub runs at most 50 builds "
+        "together; take fewer (`artifacts: []`), or say false"
+    )
+    assert refusal(**many(graph, pull_requests=False)) == ""
+    entries = [{"code_type": "user", "depends_on": names, "artifacts": []}]
+    assert refusal(**many(graph, dependency_map=entries)) == ""
+    assert refusal(**many({**graph, "user": names[1:]})) == ""
+
+
+@st.composite
+def large_graphs(draw: st.DrawFn) -> dict[str, list[str]]:
+    """Several small graphs beside one another, more than 50 nodes together."""
+    parts = draw(st.lists(acyclic_graphs(), min_size=12, max_size=20))
+    return {
+        f"p{number}{node}": [f"p{number}{other}" for other in others]
+        for number, part in enumerate(parts)
+        for node, others in part.items()
+    }
+
+
+@settings(quick, max_examples=5)
+@given(large_graphs())
+def test_each_file_holds_all_that_its_builds_take(graph: dict[str, list[str]]) -> None:
+    found = plan(**many(graph)).pull_requests
+    arrows = networkx.DiGraph([(o, who) for who, others in graph.items() for o in others])
+    arrows.add_nodes_from(graph)
+    runs = [{call.id.removesuffix("-build") for call in each.calls} for each in found]
+    assert set().union(*runs) == set(graph)
+    assert all(len(run) <= 50 for run in runs)
+    for each, run in zip(found, runs, strict=True):
+        assert all(networkx.ancestors(arrows, name) <= run for name in run)
+        assert len(each.calls) == len(run)
+        assert {name: set(others) for name, others in needs(each).items()} == {
+            name: set(graph[name]) for name in run
+        }
+        # Nothing is built twice without somebody there who takes it.
+        new = run - set().union(*runs[: runs.index(run)])
+        assert new and run == new.union(*(networkx.ancestors(arrows, name) for name in new))
+        for call in each.calls:
+            handed = "".join(call.inputs.get("packages", "{}"))
+            told = json.loads(handed.replace("${{ github.run_id }}", "1"))
+            assert set(told) == set(graph[call.id.removesuffix("-build")])

@@ -47,6 +47,8 @@ def repository(made: Made, tmp_path: Path) -> Open:
         github.tool("ship")
         # What the summaries say is tested elsewhere; here only whether they ran.
         github.forced_results = {"deployment-summary": "success"}
+        for name in ("prd", "mirror", "review"):
+            github.environments[f"{name}-approval"] = {"reviewers": True}
         return github
 
     return open_repository
@@ -133,12 +135,12 @@ def test_a_chain_ends_at_a_failure(repository: Open, stops: str) -> None:
 def test_three_links(repository: Open) -> None:
     github = repository("custom")
     first = changed(github, "2\n")
-    github.environments = {"prd": {"reviewers": True, "branches": ["main"]}}
+    github.environments["prd"] = {"branches": ["main"]}
     github.push("main")
     runs = chain(github, "dev", "test", "stage", "prd")
     assert shipped(github) == [(name, first) for name in ("dev", "test", "stage", "prd")]
     assert runs[-1].display_title == f"Deploy {first} to dev, then test, then stage, then prd"
-    assert runs[-1].approvals == [("site-prd / deploy", "prd")]
+    assert runs[-1].approvals == [("approval", "prd-approval")]
 
 
 def test_from_a_tag(repository: Open) -> None:
@@ -172,7 +174,7 @@ def test_by_hand_on_a_feature_branch(repository: Open) -> None:
     github.dispatch("orchestrator-sandbox.yml", "feature/a")
     *_, last = chain(github, "sandbox", "sandbox-two", "sandbox-three")
     assert last.display_title == f"Deploy {tried} to sandbox, then sandbox-two, then sandbox-three"
-    assert failed(last) == set(), last.job("site-sandbox-three / preflight / preflight").errors
+    assert failed(last) == set(), last.job("changes").errors
     names = ("sandbox", "sandbox-two", "sandbox-three")
     assert shipped(github) == [(name, tried) for name in names]
 
@@ -191,17 +193,25 @@ jobs:
 
 
 @pytest.mark.parametrize(
-    ("chain_name", "before", "after", "victim", "ref"),
+    ("chain_name", "before", "after", "victim", "ref", "skipped"),
     [
-        pytest.param("trunk", "test", "prd", "main", "refs/heads/evil", id="branch"),
-        pytest.param("trunk", "dev", "test", "main", "refs/heads/evil", id="first-link"),
-        pytest.param("trunk", "test", "prd", "main", "refs/tags/main", id="tag-like-the-branch"),
-        pytest.param("custom", "release", "mirror", "v1", "refs/heads/evil", id="tag-root"),
-        pytest.param("custom", "preview", "review", "feature/a", "refs/heads/evil", id="pattern"),
+        pytest.param("trunk", "test", "prd", "main", "refs/heads/evil", True, id="branch"),
+        pytest.param("trunk", "dev", "test", "main", "refs/heads/evil", True, id="first-link"),
+        pytest.param("trunk", "test", "prd", "main", "refs/tags/main", False, id="tag-like-main"),
+        pytest.param("custom", "release", "mirror", "v1", "refs/heads/evil", False, id="tag-root"),
+        pytest.param(
+            "custom", "preview", "review", "feature/a", "refs/heads/evil", False, id="pattern"
+        ),
     ],
 )
 def test_a_forged_title_takes_no_commit_further(
-    repository: Open, chain_name: str, before: str, after: str, victim: str, ref: str
+    repository: Open,
+    chain_name: str,
+    before: str,
+    after: str,
+    victim: str,
+    ref: str,
+    skipped: bool,
 ) -> None:
     """The predecessor's workflow, changed where nobody reviews it, claims that it has tested."""
     github = repository(chain_name)
@@ -221,11 +231,14 @@ def test_a_forged_title_takes_no_commit_further(
     assert run.display_title == f"Deploy {untested} to production"
     assert shipped(github) == []
     [stopped] = github.runs_of(f"orchestrator-{after}.yml")
-    assert stopped.results[f"site-{after}"] in ("skipped", "failure")
+    assert stopped.results[f"site-{after}"] == "skipped"
+    assert stopped.results["changes"] == ("skipped" if skipped else "failure")
+    if not skipped:
+        assert f"ran the workflows of {forged}, which is" in stopped.job("changes").errors[0]
 
 
 def test_a_forged_title_cannot_smuggle_a_commit_past_the_branch(repository: Open) -> None:
-    """Even where the title is believed, the preflight asks the branch itself."""
+    """Even where the title is believed, the branch itself is asked."""
     github = repository("trunk")
     evil = changed(github, "evil", "evil")
     github.remote.push("refs/heads/evil")
@@ -240,11 +253,10 @@ def test_a_forged_title_cannot_smuggle_a_commit_past_the_branch(repository: Open
         fire=True,
     )
     [prd] = github.runs_of("orchestrator-prd.yml")
-    assert prd.job("tested-commit").outputs == {"commit": evil}
-    preflight = "site-prd / preflight / preflight"
-    assert failed(prd) == {"site-prd", "site-prd / preflight", preflight}
-    assert prd.job(preflight).errors[0] == (
-        f"{evil} is not on the branch main: it is not deployed to prd"
+    assert failed(prd) == {"changes"} and prd.order == ["changes", "deployment-summary"]
+    assert prd.job("changes").errors[0] == (
+        f"{evil} is on no branch or tag like ^refs/heads/main$, so it is not deployed: "
+        "bring it there first"
     )
     assert shipped(github) == []
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from offline_github import OfflineGitHub, Run
+from offline_github.github import BOT
+from offline_github.model import Job
 from offline_github.repository import git
-from pipelines import Made, commit, deployments, failed, folders, forged, generic, reopened, skipped
+from pipelines import Made, commit, deployments, failed, folders, generic, reopened, skipped
 
 NAMES = ["base", "left", "right", "top"]
 UNCHECKED = dict.fromkeys(["lint", "test", "security"], "")
@@ -28,9 +31,10 @@ MAP = [
     {"code_type": "top", "depends_on": ["left", "right"]},
 ]
 PAIR: dict[str, Any] = generic(["first", "second"], **UNCHECKED, path=".", secrets=["TOKEN"])
-PAIR["first"]["deploy"] = PAIR["second"]["deploy"] = 'ship "$COMPONENT" "$(git rev-parse HEAD)"'
-PAIR["first"]["env"], PAIR["second"]["env"] = {"COMPONENT": "first"}, {"COMPONENT": "second"}
+for name, component in PAIR.items():
+    component["deploy"] = f'ship {name} "$(git rev-parse HEAD)"'
 PAIR["second"] |= {"build": "", "produces": []}
+BARE = {name: {**component, "build": "", "produces": []} for name, component in PAIR.items()}
 WIDE = [f"part-{index}" for index in range(5)]
 ANSWERS: dict[str, dict[str, Any]] = {
     # Two may wait at once: eight environments share eighteen.
@@ -44,12 +48,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "diamond": {"components": generic(NAMES, **UNCHECKED), "dependency_map": MAP},
     "pair": {"components": PAIR, "dependency_map": {"second": "first"}},
+    "bare": {"components": BARE, "dependency_map": {"second": "first"}},
 }
+# Each build gives other bytes.
 BUILD = """\
 #!/usr/bin/env bash
-printf '%s of %s\\n' "$1" "$COMMIT" > package.txt
+printf '%s of %s, %s\\n' "$1" "$COMMIT" "$(date +%s%N)" > package.txt
 """
 TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"
+DEPLOY = "deploy / deploy"
+ASKED = [("approval", "prd-approval")]
+SECOND_PACKAGE = ".packages/first/package.txt"
 Open = Callable[[str], OfflineGitHub]
 
 
@@ -59,9 +68,10 @@ def repository(made: Made, tmp_path: Path) -> Open:
         answers = {**ANSWERS[name], "orchestration": "dispatch", "pull_requests": False}
         work_tree = made(name, answers, folders(NAMES))
         github = reopened(work_tree, tmp_path, ("main", "develop"))
+        github.environments["prd-approval"] = {"reviewers": True}
         github.tool("build", BUILD)
         github.tool("ship")
-        github.tools.watch(["base.txt", "package.txt"], ["TOKEN"])
+        github.tools.watch(["base.txt", "package.txt", SECOND_PACKAGE], ["TOKEN"])
         return github
 
     return open_repository
@@ -76,6 +86,21 @@ def changed(github: OfflineGitHub, branch: str) -> str:
     return commit(github.remote.work_tree, {}, "Another")
 
 
+def moved_on(github: OfflineGitHub, branch: str) -> str:
+    """One more commit on the branch, whose workflows do not start."""
+    newest = changed(github, branch)
+    github.remote.push(f"refs/heads/{branch}")
+    return newest
+
+
+def unreviewed(github: OfflineGitHub) -> str:
+    """A commit that is only on a feature branch."""
+    git("switch", "--quiet", "--create", "feature/x", cwd=github.remote.work_tree)
+    evil = commit(github.remote.work_tree, {}, "Evil")
+    github.remote.push("refs/heads/feature/x")
+    return evil
+
+
 def children(github: OfflineGitHub, environment: str) -> dict[str, Run]:
     """The one run of each component for an environment."""
     found: dict[str, Run] = {}
@@ -88,10 +113,12 @@ def children(github: OfflineGitHub, environment: str) -> dict[str, Run]:
 
 
 def rows(run: Run) -> dict[str, tuple[str, str]]:
-    """Component -> (result, link), in the order of the summary's table."""
+    """Component -> (result, link), in the order of the summary's table; not the orchestrator's own
+    jobs."""
     lines = run.job("deployment-summary").summary.splitlines()
     cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
-    return {name: (result.split()[1], link[7:-1]) for name, result, link in cells}
+    found = {name: (result.split()[1], link[7:-1]) for name, result, link in cells}
+    return {name: row for name, row in found.items() if name not in ("changes", "approval")}
 
 
 def url(run: Run) -> str:
@@ -107,26 +134,36 @@ def posts(github: OfflineGitHub) -> list[tuple[str, Any]]:
     ]
 
 
+def shipped(github: OfflineGitHub) -> list[tuple[str, str]]:
+    """(component, commit in its workspace) of each deployment, in order."""
+    return [(c.arguments[0], c.arguments[1]) for c in github.commands("ship")]
+
+
 def test_deploys_in_order_and_hands_packages_on(repository: Open) -> None:
     github = repository("diamond")
     commit_sha = changed(github, "develop")
     [run] = github.push("develop")
-    assert set(run.results.values()) == {"success"}
-    calls = {f"{name}-dev" for name in NAMES}
-    assert set(run.jobs) == calls | {f"{call} / run" for call in calls} | {"deployment-summary"}
+    jobs = {f"{name}-dev" for name in NAMES}
+    assert run.results == dict.fromkeys([*jobs, "changes", "deployment-summary"], "success")
     order = deployments(github, "ship")
     assert order[0] == "base" and order[-1] == "top" and set(order[1:3]) == {"left", "right"}
 
     # Each has one run, started with the ids of those that hold what it takes.
     runs = children(github, "dev")
     assert set(runs) == set(NAMES) and {r.conclusion for r in runs.values()} == {"success"}
-    taken = {"base": {}, "left": {"base": runs["base"].id}, "right": {"base": runs["base"].id}}
-    taken["top"] = {"left": runs["left"].id, "right": runs["right"].id}
-    started = {path.split("/")[1]: body for path, body in posts(github)}
-    assert set(started) == {f"{name}-dev.yml" for name in NAMES} and len(posts(github)) == 4
+    keys = ("changes", "build", "build / build", "deploy", DEPLOY)
+    assert {frozenset(r.jobs) for r in runs.values()} == {frozenset(keys)}
+    base = {"run": runs["base"].id}
+    taken = {"left": {"base": base}, "right": {"base": base}}
+    taken["top"] = {name: {"run": runs[name].id} for name in ("left", "right")}
+    started = {path.split("/")[1].removesuffix("-dev.yml"): body for path, body in posts(github)}
+    assert set(started) == set(NAMES) and len(posts(github)) == 4
     for name, body in started.items():
         inputs = dict(body["inputs"])
-        assert json.loads(inputs.pop("packages")) == taken[name.removesuffix("-dev.yml")]
+        packages = inputs.pop("packages")
+        assert (packages if name == "base" else json.loads(packages)) == taken.get(
+            name, "same-commit"
+        )
         assert inputs == {"commit": commit_sha, "orchestrator": str(run.id), "attempt": "1"}
         assert (body["ref"], body["return_run_details"]) == ("refs/heads/develop", True)
     title = f"Deploy {commit_sha} to dev, top of run {run.id}, attempt 1"
@@ -136,42 +173,19 @@ def test_deploys_in_order_and_hands_packages_on(repository: Open) -> None:
     for name in NAMES:
         [package] = runs[name].artifacts
         content = runs[name].artifacts[package]["package.txt"]
-        assert (package, content) == (f"{name}-package-dev", f"{name} of {commit_sha}\n".encode())
+        assert package == f"{name}-package-dev"
+        assert content.startswith(f"{name} of {commit_sha}, ".encode())
     ships = {command.arguments[0]: command for command in github.commands("ship")}
-    base = runs["base"].artifacts["base-package-dev"]["package.txt"]
-    assert ships["right"].files["base.txt"] == hashlib.sha256(base).hexdigest()
+    package = runs["base"].artifacts["base-package-dev"]["package.txt"]
+    assert ships["right"].files["base.txt"] == hashlib.sha256(package).hexdigest()
     both = {"LEFT_PACKAGE", "RIGHT_PACKAGE"}
     assert both == {name for name in ships["top"].environment if name.endswith("_PACKAGE")}
 
     # Nothing has more rights than it needs, and the summary leads to each run.
     for name in NAMES:
-        assert run.job(f"{name}-dev / run").permissions == {"actions": "write"}
-    assert run.job("deployment-summary").permissions == {}
-    assert rows(run) == {f"{name}-dev": ("success", url(runs[name])) for name in rows_order(run)}
-
-
-def rows_order(run: Run) -> list[str]:
-    assert list(rows(run)) == ["base-dev", "left-dev", "right-dev", "top-dev"]
-    return NAMES
-
-
-def test_the_branch_moves_on_and_the_orchestrators_commit_is_deployed(repository: Open) -> None:
-    """GitHub runs a branch's head; by the second component it is another one."""
-    github = repository("pair")
-    first = changed(github, "develop")
-
-    def move(run: Run, key: str) -> None:
-        if key == "second-dev / run":
-            changed(github, "develop")
-            github.remote.push("refs/heads/develop")
-
-    github.before_job = move
-    [run] = github.push("develop")
-    assert run.conclusion == "success"
-    second = children(github, "dev")["second"]
-    assert second.head_sha == head(github, "develop") != first
-    shipped = [c.arguments for c in github.commands("ship")]
-    assert shipped == [["first", first], ["second", first]]
+        assert run.job(f"{name}-dev").permissions == {"actions": "write"}
+    assert run.job("deployment-summary").permissions == {"actions": "read"}
+    assert list(rows(run).items()) == [(name, ("success", url(runs[name]))) for name in NAMES]
 
 
 def test_a_commit_that_was_taken_back_is_refused(repository: Open) -> None:
@@ -179,79 +193,65 @@ def test_a_commit_that_was_taken_back_is_refused(repository: Open) -> None:
     taken_back = changed(github, "develop")
 
     def take_back(run: Run, key: str) -> None:
-        if key == "first-dev / run":
+        if key == "first-dev":
             git("reset", "--quiet", "--hard", "HEAD~1", cwd=github.remote.work_tree)
             github.remote.push("refs/heads/develop")
 
     github.before_job = take_back
     [run] = github.push("develop")
     first = children(github, "dev")["first"]
-    [error, *_] = first.job("preflight / preflight").errors
-    assert error == f"{taken_back} is not on the branch develop: it is not deployed to dev"
-    assert failed(run) == {"first-dev", "first-dev / run", "deployment-summary"}
-    assert skipped(run) == {"second-dev"} and github.commands("ship") == []
-    [error, *_] = run.job("first-dev / run").errors
+    [error, *_] = first.job("changes").errors
+    assert error == (
+        f"{taken_back} is on no branch or tag like ^refs/heads/develop$, so it is not deployed: "
+        "bring it there first"
+    )
+    assert skipped(first) == {"build", "deploy"} and github.commands() == []
+    assert failed(run) == {"first-dev", "deployment-summary"}
+    assert skipped(run) == {"second-dev"}
+    [error, *_] = run.job("first-dev").errors
     assert error == f"first-dev.yml ended with failure: {url(first)}"
-    assert rows(run)["first-dev"] == ("failure", url(first))
+    assert rows(run)["first"] == ("failure", url(first))
 
 
 def test_what_failed_holds_back_what_depends_on_it_and_a_rerun_goes_on(repository: Open) -> None:
     github = repository("diamond")
-    github.fail_tool("ship", "^left$")
+    ends = {"base": "success", "left": "failure", "right": "success"}
+    github.forced_conclusions = {f"{name}-dev.yml": end for name, end in ends.items()}
     [run] = github.push("develop")
     before = children(github, "dev")
-    assert set(before) == {"base", "left", "right"} and skipped(run) == {"top-dev"}
-    assert {n: r.conclusion for n, r in before.items()} == {
-        "base": "success",
-        "left": "failure",
-        "right": "success",
-    }
-    assert rows(run) == {
-        "left-dev": ("failure", url(before["left"])),
-        "top-dev": ("skipped", url(run)),
-        "base-dev": ("success", url(before["base"])),
-        "right-dev": ("success", url(before["right"])),
-    }
-    github.tools.heal()
+    assert {name: child.conclusion for name, child in before.items()} == ends
+    assert skipped(run) == {"top-dev"}
+    assert list(rows(run)) == ["left", "top", "base", "right"]
+    assert rows(run)["left"] == ("failure", url(before["left"]))
+    assert rows(run)["top"][0] == "skipped"
+    summary = run.job("deployment-summary").summary
+    assert summary.startswith("## Deployment to dev failed in left\n")
+
+    github.forced_conclusions |= {"left-dev.yml": "success", "top-dev.yml": "success"}
     again = github.rerun(run, failed_only=True)
     assert again.conclusion == "success"
-    assert again.ran == ["deployment-summary", "left-dev / run", "top-dev / run"]
-    assert sorted(deployments(github, "ship")) == ["base", "left", "left", "right", "top"]
+    assert again.ran == ["deployment-summary", "left-dev", "top-dev"]
+    assert [len(github.runs_of(f"{name}-dev.yml")) for name in NAMES] == [1, 2, 1, 1]
     _, left = github.runs_of("left-dev.yml")
     assert left.display_title.endswith(f", left of run {run.id}, attempt 2")
     [top] = github.runs_of("top-dev.yml")
     # The package of what was built again, and of what was not.
-    packages = {"left": left.id, "right": before["right"].id}
+    packages = {"left": {"run": left.id}, "right": {"run": before["right"].id}}
     assert json.loads(top.inputs["packages"]) == packages
-    assert rows(again)["left-dev"] == ("success", url(left))
+    assert rows(again)["left"] == ("success", url(left))
 
 
-def test_under_stop_no_wave_starts_after_a_failure(repository: Open) -> None:
-    """In production: `right` succeeded, and `top` needs both; `left` alone would not hold it."""
-    github = repository("diamond")
-    github.environments = {"prd": {"reviewers": True}}
-    github.forced_conclusions = {"base-prd.yml": "success", "left-prd.yml": "timed_out"}
-    github.forced_conclusions["right-prd.yml"] = "success"
-    run = github.dispatch(PRD, "main")
-    assert set(children(github, "prd")) == {"base", "left", "right"}
-    assert rows(run)["left-prd"][0] == "timed_out" and skipped(run) == {"top-prd"}
-    summary = run.job("deployment-summary").summary
-    assert summary.startswith("## Deployment to prd failed in left-prd\n")
-    assert '["left-prd"]:::failure' in summary
-
-
-@pytest.mark.parametrize("fails", ["", "part-0", "part-4"])
+@pytest.mark.parametrize("fails", ["part-0", "part-4"])
 def test_only_so_many_wait_at_once(repository: Open, fails: str) -> None:
     """And who had its turn before does not matter: only what is needed must have succeeded."""
     github = repository("wide")
-    if fails:
-        github.forced_conclusions = {f"{fails}-dev.yml": "failure"}
-    github.forced_results = {"preflight / preflight": "success", "deploy": "success"}
+    github.forced_conclusions = {f"{fails}-dev.yml": "failure"}
+    github.forced_results = {"changes": "success", "build / build": "success", DEPLOY: "success"}
     going: set[str] = set()
     most = []
 
     def count(run: Run, key: str) -> None:
-        if key.endswith(" / run"):
+        if key.endswith("-dev"):
             done = {key for key, job in run.jobs.items() if job.status == "completed"}
             going.add(key)
             most.append(len(going - done))
@@ -260,22 +260,21 @@ def test_only_so_many_wait_at_once(repository: Open, fails: str) -> None:
     [run] = github.push("develop")
     assert max(most) == 2
     expected = dict.fromkeys([f"{name}-dev" for name in [*WIDE, "after"]], "success")
-    if fails:
-        expected[f"{fails}-dev"] = "failure"
+    expected[f"{fails}-dev"] = "failure"
     if fails == "part-4":
         expected["after-dev"] = "skipped"
-    results = {key: job.result for key, job in run.jobs.items() if key in expected}
-    assert results == expected
-    needs = {"part-2-dev": "part-0-dev", "part-3-dev": "part-1-dev", "part-4-dev": "part-2-dev"}
+    assert {key: job.result for key, job in run.jobs.items() if key in expected} == expected
+    turns = {"part-2-dev": "part-0-dev", "part-3-dev": "part-1-dev", "part-4-dev": "part-2-dev"}
     text = (github.remote.work_tree / ".github/workflows/orchestrator-dev.yml").read_text()
-    for later, earlier in needs.items():
-        assert f"  {later}:\n    # Runners that wait" in text and f"needs: [{earlier}]\n" in text
+    for later, earlier in turns.items():
+        assert f"  {later}:\n    # Jobs that wait" in text
+        assert f"    needs: [changes, {earlier}]\n" in text
 
 
 def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
     github = repository("diamond")
     github.forced_conclusions = {"base-dev.yml": "success"}
-    github.forced_results = {"preflight / preflight": "success", "build": "success"}
+    github.forced_results = {"build / build": "success"}
     reached: set[str] = set()
 
     # Nobody approves: both wait when the orchestrator is cancelled.
@@ -288,8 +287,7 @@ def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
 
     github.environments["dev"] = {"reviewers": True, "hold": both_wait}
     [run] = github.push("develop")
-    runs = children(github, "dev")
-    assert {name: child.conclusion for name, child in runs.items()} == {
+    assert {name: child.conclusion for name, child in children(github, "dev").items()} == {
         "base": "success",
         "left": "cancelled",
         "right": "cancelled",
@@ -300,153 +298,187 @@ def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
 # Production
 
 
-def test_the_tested_commit_goes_to_production(repository: Open) -> None:
+def test_what_was_tested_goes_to_production_and_is_asked_for_once(repository: Open) -> None:
+    """The commit and its bytes, also where the branch moves on before each component."""
     github = repository("pair")
-    github.environments = {
+    github.environments |= {
         "test": {"secrets": {"TOKEN": "of test"}},
-        "prd": {"reviewers": True, "branches": ["main"], "secrets": {"TOKEN": "of prd"}},
+        "prd": {"branches": ["main"], "secrets": {"TOKEN": "of prd"}},
     }
     tested = changed(github, "main")
+    moved: list[str] = []
 
     def move(run: Run, key: str) -> None:
-        if key == "tested-commit":
-            changed(github, "main")
-            github.remote.push("refs/heads/main")
+        if "orchestrator" in run.workflow_file and key.startswith("second-"):
+            moved.append(moved_on(github, "main"))
 
     github.before_job = move
     [test] = github.push("main")
     [run] = github.runs_of(PRD)
     assert test.conclusion == run.conclusion == "success" and run.triggered_by is test
-    assert run.ran == sorted(
-        [
-            *("tested-commit", "preflight / preflight", "first-prd / run", "second-prd / run"),
-            "deployment-summary",
-        ]
-    )
-    shipped = [(c.arguments[0], c.arguments[1], c.environment) for c in github.commands("ship")]
-    assert [(name, sha) for name, sha, _ in shipped] == [("first", tested), ("second", tested)] * 2
-    # A run of its own has its environment's secrets, with nothing handed to it.
-    assert [env["TOKEN"] for *_, env in shipped] == ["of test"] * 2 + ["of prd"] * 2
-    runs = children(github, "prd")
-    assert {name: child.approvals for name, child in runs.items()} == {
-        name: [("deploy", "prd")] for name in ("first", "second")
+    names = ("changes", "approval", "first-prd", "second-prd", "deployment-summary")
+    assert run.ran == sorted(names) and run.approvals == ASKED
+    runs = {environment: children(github, environment) for environment in ("test", "prd")}
+    # GitHub runs a branch's head, which is not what is deployed.
+    assert [runs[environment]["second"].head_sha for environment in runs] == moved
+    assert shipped(github) == [("first", tested), ("second", tested)] * 2
+    assert {name: child.approvals for name, child in runs["prd"].items()} == {
+        "first": [],
+        "second": [],
     }
-    assert run.approvals == []
+    assert {name: child.ran for name, child in runs["prd"].items()} == {
+        "first": ["changes", DEPLOY],
+        "second": [DEPLOY],
+    }
+    # A run of its own has its environment's secrets, with nothing handed to it.
+    ships = github.commands("ship")
+    assert [c.environment["TOKEN"] for c in ships] == ["of test"] * 2 + ["of prd"] * 2
+
+    package = runs["test"]["first"].artifacts["first-package-test"]
+    assert runs["prd"]["first"].artifacts == {"first-package-prd": package}
+    digest = hashlib.sha256(package["package.txt"]).hexdigest()
+    assert [command.files for command in ships] == [
+        {"package.txt": digest, SECOND_PACKAGE: digest} if first else {SECOND_PACKAGE: digest}
+        for first in (True, False, True, False)
+    ]
+    # From the run that the orchestrator names.
+    assert json.loads(runs["prd"]["second"].inputs["packages"]) == {
+        "first": {"run": runs["prd"]["first"].id}
+    }
+
+
+def test_under_stop_no_wave_starts_after_a_failure(repository: Open) -> None:
+    """In production: `right` succeeded, and `top` needs both; `left` alone would not hold it."""
+    github = repository("diamond")
+    github.forced_conclusions = {"base-prd.yml": "success", "left-prd.yml": "timed_out"}
+    github.forced_conclusions["right-prd.yml"] = "success"
+    run = github.dispatch(PRD, "main")
+    assert set(children(github, "prd")) == {"base", "left", "right"}
+    assert rows(run)["left"][0] == "timed_out" and skipped(run) == {"top-prd"}
+    summary = run.job("deployment-summary").summary
+    assert summary.startswith("## Deployment to prd failed in left\n")
+    assert '["left"]:::failure' in summary
 
 
 def test_a_run_before_that_nobody_reviewed_starts_nothing(repository: Open) -> None:
     """A tag called `main` passes the guard: the workflow that ran may say what it likes."""
     github = repository("pair")
-    main = head(github)
-    git("switch", "--quiet", "--create", "feature/x", cwd=github.remote.work_tree)
-    evil = commit(github.remote.work_tree, {}, "Evil")
-    github.remote.push("refs/heads/feature/x")
-    title = f"Deploy {main} to test"
-    github.add_run(TEST, head_sha=evil, event="workflow_dispatch", display_title=title, fire=True)
+    title = f"Deploy {head(github)} to test"
+    evil = unreviewed(github)
+    before = github.add_run(
+        TEST, head_sha=evil, event="workflow_dispatch", display_title=title, fire=True
+    )
     [run] = github.runs_of(PRD)
-    [error, *_] = run.job("preflight / preflight").errors
-    assert error.startswith(f"The run before is of {evil}, which is neither on the branch main")
-    assert skipped(run) == {"first-prd", "second-prd"} and run.conclusion == "failure"
+    [error, *_] = run.job("changes").errors
+    assert error == (
+        f"{url(before)} ran the workflows of {evil}, which is neither on the default branch nor on "
+        "one like ^refs/heads/main$: start orchestrator-prd.yml by hand with a commit that is"
+    )
+    assert skipped(run) == {"approval", "first-prd", "second-prd"} and run.approvals == []
     assert children(github, "prd") == {} and posts(github) == []
     summary = run.job("deployment-summary").summary
-    assert summary.startswith("## Deployment to prd failed in preflight\n")
+    assert summary.startswith("## Deployment to prd failed in changes\n")
 
 
-def test_a_rerun_of_production_is_approved_in_the_new_run(repository: Open) -> None:
-    github = repository("pair")
-    github.environments = {"prd": {"reviewers": True}, "prd-retry": {"reviewers": True}}
+def no_approval(id: object, why: str) -> str:
+    return (
+        f'The input orchestrator, "{id}", is no approval of this deployment: {why}. Re-run all '
+        "jobs of a run of orchestrator-prd.yml, or start second-prd.yml by hand without that "
+        "input, which asks for one"
+    )
+
+
+def test_a_rerun_of_production_is_approved_anew(repository: Open) -> None:
+    github = repository("bare")
     github.fail_tool("ship", "^second ")
     run = github.dispatch(PRD, "main")
-    assert run.conclusion == "failure"
+    assert run.conclusion == "failure" and run.approvals == ASKED
     github.tools.heal()
     again = github.rerun(run, failed_only=True)
-    assert again.conclusion == "success"
-    assert again.ran == ["deployment-summary", "second-prd / run"]
-    old, new = github.runs_of("second-prd.yml")
-    assert (old.approvals, new.approvals) == ([("deploy", "prd")], [("deploy", "prd-retry")])
-    assert (old.attempt, new.attempt) == (1, 1)
-    # Started by hand it is no re-run; run again it is one.
+    assert again.ran == ["deployment-summary", "second-prd"] and again.approvals == []
+    refused = github.runs_of("second-prd.yml")[-1]
+    error = no_approval(run.id, "nobody has approved its attempt 2")
+    assert refused.job(DEPLOY).errors[0] == error
+    again = github.rerun(again)
+    assert again.conclusion == "success" and again.approvals == ASKED
+    assert deployments(github, "ship") == ["first", "second", "first", "second"]
+    # Started by a person it asks for itself.
     alone = github.dispatch("second-prd.yml", "main")
-    assert alone.approvals == [("deploy", "prd")]
+    assert alone.conclusion == "success" and alone.approvals == ASKED
     assert alone.display_title == f"Deploy {head(github)} to prd, second alone"
-    assert github.rerun(alone).approvals == [("deploy", "prd-retry")]
 
 
-# The packages that a run is told to take
+def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) -> None:
+    """Nor one of another commit, one that has ended, or one that nobody reviewed."""
+    github = repository("bare")
+    older, tested = head(github), moved_on(github, "main")
+    evil = unreviewed(github)
+    github.forced_conclusions = dict.fromkeys(["first-prd.yml", "second-prd.yml"], "success")
+    ended = github.dispatch(PRD, "main")
+    github.forced_conclusions = {}
+    assert ended.conclusion == "success" and ended.approvals == ASKED
+    given: dict[str, tuple[Run, str]] = {}
+
+    def name(actor: str, orchestrator: int, why: str, commit_sha: str = tested) -> None:
+        inputs = {"commit": commit_sha, "orchestrator": str(orchestrator)}
+        run = github.dispatch_at_once("second-prd.yml", "main", inputs, actor)
+        given[why] = run, no_approval(orchestrator, why)
+
+    def others(run: Run, key: str) -> None:
+        if (run.workflow_file, key) != ("first-prd.yml", DEPLOY):
+            return
+        going = github.runs_of(PRD)[-1]
+        forged = approved_by_itself(github, evil, tested)
+        name("octocat", going.id, "octocat has typed it")
+        name(BOT, run.id, "it is no run of orchestrator-prd.yml")
+        name(BOT, ended.id, "it has ended")
+        name(BOT, going.id, f"its title does not say that it deploys {older}", older)
+        name(BOT, forged.id, f"it ran the workflows of {evil}, which nobody has reviewed")
+
+    github.before_job = others
+    run = github.dispatch(PRD, "main")
+    assert run.conclusion == "success" and len(given) == 5
+    for child, error in given.values():
+        assert child.approvals == [] and failed(child) == {"deploy", DEPLOY}
+        assert child.job(DEPLOY).errors[0] == error
+    assert shipped(github) == [("first", tested), ("second", tested)]
 
 
-NEITHER = "which is neither on the branch develop nor on the default branch"
-NAMED = {
-    "of-the-producer": ({}, ""),
-    "of-the-orchestrator": ({"workflow_file": "orchestrator-dev.yml"}, ""),
-    "of-another-workflow": (
-        {"workflow_file": "second-dev.yml"},
-        "is no run of orchestrator-dev.yml or first-dev.yml for commit {commit}",
-    ),
-    "of-another-environment": (
-        {"workflow_file": "first-prd.yml"},
-        "is no run of orchestrator-dev.yml or first-dev.yml for commit {commit}",
-    ),
-    "for-another-commit": (
-        {"display_title": f"Deploy {'0' * 40} to dev, first alone"},
-        "is no run of orchestrator-dev.yml or first-dev.yml for commit {commit}",
-    ),
-    "of-a-fork": (
-        {"fork": True},
-        "is no run of orchestrator-dev.yml or first-dev.yml for commit {commit}",
-    ),
-    "of-a-branch-nobody-reviewed": ({"head_sha": "{evil}"}, "ran workflows of {evil}, " + NEITHER),
-    "without-the-package": ({"artifacts": {}}, "holds no first-package-dev, or it has expired"),
-    "made-by-somebody-else": (
-        {"artifacts": {"other-package-dev": {}}},
-        "holds no first-package-dev, or it has expired",
-    ),
-}
+def approved_by_itself(github: OfflineGitHub, evil: str, commit_sha: str) -> Run:
+    """A run of an orchestrator that only a feature branch has, and that says all that is wanted."""
+    run = github.add_run(
+        PRD,
+        head_sha=evil,
+        head_branch="feature/x",
+        event="workflow_dispatch",
+        display_title=f"Deploy {commit_sha} to prd",
+    )
+    run.status, run.conclusion = "in_progress", None
+    gate = Job("approval", github.new_id(), 1, run.workflow_path, "approval", "completed")
+    gate.result, gate.started_at = "success", run.started_at
+    run.jobs["approval"] = gate
+    return run
 
 
-@pytest.mark.parametrize("case", NAMED)
-def test_a_run_that_is_named_must_be_what_it_ought_to_be(repository: Open, case: str) -> None:
-    github = repository("pair")
-    github.forced_results = {"deploy": "success"}
-    git("switch", "--quiet", "--create", "feature/x", cwd=github.remote.work_tree)
-    values = {"commit": head(github, "develop"), "evil": commit(github.remote.work_tree, {})}
-    github.remote.push("refs/heads/feature/x")
-    settings, fault = NAMED[case]
-    given: dict[str, Any] = {
-        "workflow_file": "first-dev.yml",
-        "head_sha": values["commit"],
-        "head_branch": "develop",
-        "event": "workflow_dispatch",
-        "display_title": f"Deploy {values['commit']} to dev, first of run 1, attempt 1",
-        "artifacts": {"first-package-dev": forged(values["commit"])},
-        **settings,
-    }
-    given["head_sha"] = given["head_sha"].format(**values)
-    named = github.add_run(given.pop("workflow_file"), **given)
-    packages = json.dumps({"first": named.id})
-    run = github.dispatch("second-dev.yml", "develop", {"packages": packages})
-    if not fault:
-        assert run.conclusion == "success"
-        outputs = run.job("preflight / preflight").outputs
-        assert json.loads(outputs["runs"]) == {"first": named.id}
-        return
-    [error, *_] = run.job("preflight / preflight").errors
-    says = fault.format(**values)
-    assert error == f"first-package-dev of first: run {named.id} {says}"
-    assert skipped(run) == {"deploy"}
+def test_after_a_newer_approval_an_older_run_deploys_nothing_more(repository: Open) -> None:
+    github = repository("bare")
+    older, newer = head(github), moved_on(github, "main")
+    late: list[Run] = []
 
+    def overtake(run: Run, key: str) -> None:
+        if key == "second-prd" and not late:
+            late.append(github.dispatch(PRD, "main"))
+            while late[0].results.get("approval") != "success":
+                time.sleep(0.01)
 
-@pytest.mark.parametrize(
-    ("packages", "says"),
-    [
-        ("{first: 1}", "packages: '{first: 1}' is not JSON"),
-        ("{}", "first-package-dev of first: run undefined is not named"),
-        ('{"first": "1; rm"}', "first-package-dev of first: run 1; rm is not named"),
-        ('{"first": 17}', "first-package-dev of first: run 17 does not exist"),
-    ],
-)
-def test_what_names_no_run_is_refused(repository: Open, packages: str, says: str) -> None:
-    github = repository("pair")
-    run = github.dispatch("second-dev.yml", "develop", {"packages": packages})
-    [error, *_] = run.job("preflight / preflight").errors
-    assert error == says and skipped(run) == {"deploy"}
+    github.before_job = overtake
+    run = github.dispatch(PRD, "main", {"commit": older})
+    assert (run.conclusion, late[0].conclusion) == ("failure", "success")
+    assert run.approvals == late[0].approvals == ASKED
+    refused = [r for r in github.runs_of("second-prd.yml") if r.conclusion == "failure"]
+    assert [r.inputs["orchestrator"] for r in refused] == [str(run.id)]
+    assert refused[0].job(DEPLOY).errors[0] == (
+        f"{url(late[0])} is newer and was approved, so this run deploys nothing: to go back, "
+        f"start orchestrator-prd.yml by hand with {older}"
+    )
+    assert shipped(github) == [("first", older), ("first", newer), ("second", newer)]

@@ -1,4 +1,5 @@
-"""Every code type at once: one push, from the first wave to the summary, with a stub for each tool.
+"""Every code type at once: from a push, through test and an approval, to production, with a stub
+for each tool, of which each builds other bytes each time.
 
 The tools themselves run in `real_commands/`. Here it is what the code types have to do with one
 another: that no job of any of them is missing or fails, their order, and their packages.
@@ -14,8 +15,9 @@ import pytest
 import toolbox
 import yaml
 from check_code_type import SAMPLES, commands_of
-from check_stubs import BareMachine, Leaves
-from offline_github import OfflineGitHub
+from check_stubs import BareMachine
+from images import DOCKER, SKOPEO
+from offline_github import OfflineGitHub, Run
 from pipeline.catalogue import load_catalogue
 from pipelines import start
 
@@ -31,7 +33,7 @@ COMPONENTS: dict[str, Any] = {
     "cdk": {},
     "kubernetes": {},
     "helm": {},
-    "generic": {"test": "check", "deploy": "ship"},
+    "generic": {"test": "check", "build": "pack", "produces": ["pack.txt"], "deploy": "ship"},
 }
 EDGES = {
     "terraform": ["python"],
@@ -43,6 +45,7 @@ EDGES = {
     "generic": ["cdk", "helm", "kubernetes"],
 }
 PLACED = {"name": "lambda-package.zip", "to": "terraform/function.zip"}
+SIZES = {"test": "small", "prd": "large"}
 ANSWERS = {
     "components": {
         name: {"code_type": name, "path": name, **settings} for name, settings in COMPONENTS.items()
@@ -55,24 +58,29 @@ ANSWERS = {
         }
         for name, needed in EDGES.items()
     ],
-    "environments": [{"name": "dev", "branch": "main"}],
+    "environments": [
+        {"name": "test", "branch": "main", "env": {"SIZE": SIZES["test"]}},
+        {"name": "prd", "after": "test", "production": True, "env": {"SIZE": SIZES["prd"]}},
+    ],
     "pull_requests": False,
 }
-ALL = {"lint", "test", "security", "build", "deploy"}
-JOBS = {
-    **dict.fromkeys(COMPONENTS, ALL),
+CHECKS = {"Lint", "Test", "Security scan"}
+STEPS = {
+    **{name: {*CHECKS, "Build", "Deploy"} for name in COMPONENTS},
     # A Lambda is deployed by Terraform, an image by Kubernetes; plans are made where they are
     # applied; manifests and charts are tested by rendering them, an assembly is scanned with its
     # synthesis.
-    "python": ALL - {"deploy"},
-    "docker": ALL - {"deploy"},
-    "terraform": ALL - {"build"},
-    "opentofu": ALL - {"build"},
-    "kubernetes": ALL - {"test"},
-    "helm": ALL - {"test"},
-    "cdk": ALL - {"security"},
-    "generic": {"test", "deploy"},
+    "python": {*CHECKS, "Build"},
+    "docker": {*CHECKS, "Build"},
+    "terraform": {"Lint", "Validate", "Security scan", "Deploy"},
+    "opentofu": {"Lint", "Validate", "Security scan", "Deploy"},
+    "kubernetes": {"Lint", "Security scan", "Render and validate", "Deploy"},
+    "helm": {"Lint", "Security scan", "Render and validate", "Deploy"},
+    "cdk": {"Lint", "Test", "Synthesize", "Deploy"},
+    "generic": {"Test", "Build", "Deploy"},
 }
+COMMANDS = set().union(*STEPS.values())
+DEPLOYED = [name for name, steps in STEPS.items() if "Deploy" in steps]
 MADE = {
     "python": "lambda-package.zip",
     "node": "dist/index.html",
@@ -80,11 +88,12 @@ MADE = {
     "java": "dist/shop-1.0.0.jar",
     "dotnet": "publish/shop.dll",
     "docker": "docker-image",
-    "cdk": "cdk.out/cli-version.txt",
-    "kubernetes": "rendered.yaml",
-    "helm": "chart/chart.tgz",
+    "cdk": "cdk.out/{}/manifest.json",
+    "kubernetes": "rendered/{}.yaml",
+    "helm": "chart/{}/rendered.yaml",
+    "generic": "pack.txt",
 }
-"""Of each package, a file."""
+"""Of each package, a file; with the name of an environment where there is one for each."""
 
 FILES = {
     **{f"{name}/README.md": "" for name in COMPONENTS},
@@ -94,6 +103,7 @@ FILES = {
     "opentofu/main.tf": "",
     "helm/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.2.3\n",
     "helm/values.yaml": "docker:\n  image: {repository: docker, tag: none}\n",
+    "helm/values-prd.yaml": "replicas: 9\n",
     **{
         f"{sample.name}/{file.name}": file.read_text(encoding="utf-8")
         for sample in SAMPLES.iterdir()
@@ -101,106 +111,158 @@ FILES = {
         if file.is_file()
     },
 }
+# What a tool makes: another text each time, which says for which environment and of what size.
+ANYTHING = 'anything() { echo "$ENVIRONMENT ${SIZE:-} $(date +%s%N)"; }\n'
 STUBS = {
-    "npm": 'case "$*" in *"run build"*) mkdir -p dist && echo made > dist/index.html ;; esac',
-    "npx": 'case "$*" in *" synth "*) mkdir -p cdk.out ;; *--version) echo 2.1.0 ;; esac',
+    "npm": 'case "$*" in *"run build"*) mkdir -p dist && anything > dist/index.html ;; esac',
     "uv": """\
 while [ $# -gt 1 ] && [ "$1" != -c ]; do shift; done
-[ $# -lt 2 ] || echo uv > "$2" # the zip
+[ $# -lt 2 ] || anything > "$2" # the zip
 """,
     "kubectl": """\
 [ "$1" = kustomize ] || exit 0
 for folder; do :; done
 sed -nE "s/.*newName: '(.*)', digest: '(.*)'.*/image: \\1@\\2/p" "$folder/kustomization.yaml"
+anything
 """,
-    **{
-        file.name: file.read_text(encoding="utf-8")
-        for sample in SAMPLES.iterdir()
-        for file in (sample / ".stubs").glob("*")
-    },
-}
-# What is rendered runs the image that it was told.
-STUBS["helm"] = """\
-[ "$1" != package ] || { mkdir -p chart && echo helm > chart/shop-1.2.3.tgz; }
+    # What is rendered runs the image that it was told.
+    "helm": """\
+[ "$1" != package ] || { mkdir -p chart && anything > chart/shop-1.2.3.tgz; }
 [ "$1" = template ] || exit 0
 for option; do
   sed -nE 's/^--set-string=.*repository=([^,]+).*digest=([^,]+)$/image: \\1@\\2/p' <<< "$option"
 done
-"""
-# Each package holds something else.
-STUBS["go"] += '[ "$1" != build ] || { mkdir -p bin && echo go > bin/shop; }\n'
-STUBS["dotnet"] += (
-    '[ "$1" != publish ] || { mkdir -p publish && echo dotnet > publish/shop.dll; }\n'
-)
-STUBS["mvn"] += "[ ! -d target ] || echo mvn > target/shop-1.0.0.jar\n"
+anything
+""",
+    "cdk": """\
+for folder; do :; done # the last argument
+[ "$1" != synth ] || { mkdir -p "$folder" && anything > "$folder/manifest.json"; }
+[ "$1" != --version ] || echo "2.1000.1 (build abcdef)"
+""",
+    "docker": DOCKER,
+    "skopeo": SKOPEO,
+    "pack": "anything > pack.txt\n",
+}
+# The answers of the samples, and then what they make.
+MORE = {
+    "go": '[ "$1" != build ] || { mkdir -p bin && anything > bin/shop; }\n',
+    "dotnet": '[ "$1" != publish ] || { mkdir -p publish && anything > publish/shop.dll; }\n',
+    "mvn": "[ ! -d target ] || anything > target/shop-1.0.0.jar\n",
+}
+for name, text in MORE.items():
+    [answers] = SAMPLES.glob(f"*/.stubs/{name}")
+    STUBS[name] = answers.read_text(encoding="utf-8") + text
 
 
 @pytest.fixture
 def github(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OfflineGitHub:
     """Its jobs have every tool that any code type names, as a stub, and no other."""
     github = start(template, tmp_path, ANSWERS, FILES)
-    github.environments = {"dev": {"secrets": {"TF_API_TOKEN": "of dev", "KUBE_CONFIG": "access"}}}
+    secrets = {"TF_API_TOKEN": "a token", "KUBE_CONFIG": "access"}
+    github.environments = {name: {"secrets": secrets} for name in ("test", "prd")}
+    github.environments["prd-approval"] = {"reviewers": True}
     stubs = tmp_path / "stubs"
     stubs.mkdir()
     for name, text in STUBS.items():
-        (stubs / name).write_text(text, encoding="utf-8")
-    code_types = load_catalogue(toolbox.ROOT).code_types
-    assert set(COMPONENTS) == set(code_types)
-    leaves = {f"{name}-dev / build": Leaves(name, code_types[name].produces) for name in COMPONENTS}
+        (stubs / name).write_text(ANYTHING + text, encoding="utf-8")
+    assert set(COMPONENTS) == set(load_catalogue(toolbox.ROOT).code_types)
     commands = [
         command
         for file in (toolbox.ROOT / "code_types").glob("*.yml")
         for command in commands_of(yaml.safe_load(file.read_text(encoding="utf-8")))
     ]
-    machine = BareMachine(
-        github, tmp_path / "machine", [*commands, "ship check"], leaves, ["docker-image"], stubs
-    )
+    commands += ["ship check"]
+    machine = BareMachine(github, tmp_path / "machine", commands, {}, [], stubs)
     monkeypatch.setenv("PATH", machine.path)
-    github.tools.watch(
-        ["function.zip", *(f"../.packages/{name}/{file}" for name, file in MADE.items())], []
-    )
+    for environment in ("test", "prd"):
+        files = {name: file.format(environment) for name, file in MADE.items()}
+        placed = [*files.values(), *(f"../.packages/{name}/{file}" for name, file in files.items())]
+        github.tools.watch([*placed, "function.zip"], [])
     return github
 
 
-def test_a_push_checks_builds_and_deploys_every_code_type(github: OfflineGitHub) -> None:
-    [run] = github.push("main")
-    assert {k: j.log[-2000:] for k, j in run.jobs.items() if j.result != "success"} == {}
-    callers = {f"{name}-dev" for name in COMPONENTS}
-    assert set(run.jobs) == {
-        "deployment-summary",
-        *callers,
-        *(f"{caller} / preflight" for caller in callers),
-        *(f"{caller} / preflight / preflight" for caller in callers),
-        *(f"{name}-dev / {job}" for name, jobs in JOBS.items() for job in jobs),
-    }
-    assert run.job("deployment-summary").summary.startswith("## Deployment to dev succeeded\n")
-    assert run.order[-1] == "deployment-summary"
+def jobs_of(run: Run) -> set[str]:
+    """The jobs that ran steps, each with its caller."""
+    return {key for job in run.order for key in (job, job.partition(" / ")[0])}
 
-    # Nothing of a component starts before all it depends on has ended.
-    def places(name: str) -> list[int]:
-        return [place for place, key in enumerate(run.order) if key.startswith(f"{name}-dev / ")]
 
-    for name, needed in EDGES.items():
-        assert min(places(name)) > max(place for other in needed for place in places(other)), name
+def test_every_code_type_reaches_production_as_it_was_tested(github: OfflineGitHub) -> None:
+    [test] = github.push("main")
+    [prd] = github.runs_of("orchestrator-prd.yml")
+    for name, run in (("test", test), ("prd", prd)):
+        bad = {k: j.log[-2000:] for k, j in run.jobs.items() if j.result != "success"}
+        assert (run.message, bad) == ("", {})
+        deployments = {f"{component}-{name} / deploy" for component in DEPLOYED}
+        builds = {f"{component}-build / build" for component in COMPONENTS}
+        gates = {"changes", "approval"} if name == "prd" else {"changes"} | builds
+        assert set(run.order) == gates | deployments | {"deployment-summary"}
+        assert set(run.jobs) == jobs_of(run)
+        assert (run.order[0], run.order[-1]) == ("changes", "deployment-summary")
+        says = run.job("deployment-summary").summary
+        assert says.startswith(f"## Deployment to {name} succeeded\n")
+        for component in DEPLOYED:
+            steps = run.job(f"{component}-{name} / deploy").steps.keys() & COMMANDS
+            assert steps == {"Deploy"}
+    for component, steps in STEPS.items():
+        ran = test.job(f"{component}-build / build").steps.keys() & COMMANDS
+        assert ran == steps - {"Deploy"}, component
 
-    # Each package arrives as it was built, and where it was wanted.
-    packages = {name: run.artifacts[f"{name}-package-dev"] for name in MADE}
-    assert set(run.artifacts) == {f"{name}-package-dev" for name in MADE}
-    digests = {
-        name: hashlib.sha256(packages[name][file]).hexdigest() for name, file in MADE.items()
-    }
+    # Everything is built before, and nothing is deployed before all that it depends on.
+    for run, name in ((test, "test"), (prd, "prd")):
+        place = {key: number for number, key in enumerate(run.order)}
+        for component, needed in EDGES.items():
+            for other in needed:
+                if run is test and other in MADE:
+                    first, then = (f"{n}-build / build" for n in (other, component))
+                    assert place[first] < place[then]
+                if other in DEPLOYED and component in DEPLOYED:
+                    first, then = (f"{n}-{name} / deploy" for n in (other, component))
+                    assert place[first] < place[then]
+
+    # Production takes what was tested, byte for byte, though each build gives other bytes.
+    assert set(test.artifacts) == {f"{component}-package-test" for component in MADE}
+    tested = {name: test.artifacts[f"{name}-package-test"] for name in MADE}
+    assert prd.artifacts == {f"{name}-package-prd": files for name, files in tested.items()}
+    assert prd.approvals == [("approval", "prd-approval")]
+    assert len(github.commands("skopeo")) == 1
+    for name in ("test", "prd"):
+        check_deployments(github, name, tested)
+    image = tested["docker"]["docker-image"].decode().strip()
+    for name, size in SIZES.items():
+        for component in ("kubernetes", "helm", "cdk"):
+            rendered = tested[component][MADE[component].format(name)].decode()
+            assert f"{name} {size} " in rendered
+            assert (f"image: {image}\n" in rendered) == (component != "cdk")
+
+
+def check_deployments(
+    github: OfflineGitHub, environment: str, packages: dict[str, dict[str, bytes]]
+) -> None:
+    """Each deployment has what was built for it, and the packages that it wants."""
+    files = {name: file.format(environment) for name, file in MADE.items()}
+    digests = {n: hashlib.sha256(packages[n][file]).hexdigest() for n, file in files.items()}
     assert len(set(digests.values())) == len(MADE)
-    for name, needed in EDGES.items():
-        # A deployment has what was built for it as well.
-        last, wanted = ("deploy", [*needed, name]) if "deploy" in JOBS[name] else ("build", needed)
-        *_, command = github.commands(None, f"^{name}-dev / {last}$")
-        expected = {f"../.packages/{o}/{MADE[o]}": digests[o] for o in wanted if o in MADE}
+    for name in DEPLOYED:
+        *_, command = github.commands(None, f"^{name}-{environment} / deploy$")
+        expected = {
+            f"../.packages/{o}/{files[o]}": digests[o] for o in EDGES.get(name, []) if o in MADE
+        }
+        if name in MADE:
+            expected |= {
+                files[name]: digests[name],
+                f"../.packages/{name}/{files[name]}": digests[name],
+            }
         if name == "terraform":
             expected["function.zip"] = digests["python"]
-        assert command.files == expected, name
-    image = packages["docker"]["docker-image"].decode().strip()
-    for rendered in (
-        packages["kubernetes"]["rendered.yaml"],
-        packages["helm"]["chart/rendered.yaml"],
-    ):
-        assert f"image: {image}\n" in rendered.decode()
+        assert {file: command.files.get(file) for file in expected} == expected, name
+        named = {file.split("/")[2] for file in command.files if file.startswith("../.packages/")}
+        assert named == {other for other in (*EDGES.get(name, []), name) if other in MADE}
+    deploy = {
+        tool: github.commands(tool, f"^{name}-{environment} / deploy$")
+        for tool, name in (("kubectl", "kubernetes"), ("helm", "helm"), ("npx", "cdk"))
+    }
+    assert deploy["kubectl"][0].arguments == ["apply", "--filename", files["kubernetes"]]
+    values = [a for a in deploy["helm"][0].arguments if a.startswith("--values=")]
+    assert values == (["--values=chart/prd/values-prd.yaml"] if environment == "prd" else [])
+    app = deploy["npx"][0].arguments
+    assert app[app.index("--app") + 1] == f"cdk.out/{environment}"

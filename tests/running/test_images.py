@@ -355,7 +355,7 @@ def test_what_needs_secrets_is_left_out_of_pull_requests(made: Made, tmp_path: P
     assert github.commands("docker") == github.commands("skopeo") == []
     workflow = github.remote.work_tree / ".github" / "workflows" / "pull-request.yml"
     assert workflow.read_text(encoding="utf-8").splitlines()[2:4] == [
-        "# web has no test and security and build in pull requests: it is handed secrets.",
+        "# web has no test, security and build in pull requests: it is handed secrets.",
         "# cluster is not checked in pull requests: it needs the package of web.",
     ]
 

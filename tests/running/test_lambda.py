@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from copies import example
-from offline_github import OfflineGitHub, Run
+from offline_github import Command, OfflineGitHub, Run
 from offline_github.repository import git
 from pipelines import commit, failed, skipped, start, with_the_machines_packages, zip_names
 
@@ -85,7 +85,9 @@ def test_what_was_built_once_is_deployed_in_order_and_reaches_production(
     digest = hashlib.sha256(package).hexdigest()
     deploys = ["terraform-test / deploy", "terraform-prd / deploy"]
     commands = github.commands("terraform")
-    by_job = {job: [c for c in commands if c.job == job] for job in dict.fromkeys(c.job for c in commands)}  # fmt: skip
+    by_job: dict[str, list[Command]] = {}
+    for command in commands:
+        by_job.setdefault(command.job, []).append(command)
     assert list(by_job) == ["terraform-build / build", *deploys]
     assert [c.arguments for c in by_job["terraform-build / build"]] == [
         ["fmt", "-check", "-diff", "-recursive"],

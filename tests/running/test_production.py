@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import Made, commit, failed, forged, generic, reopened, skipped, start
+from pipelines import Made, commit, failed, generic, reopened, rows, skipped, start
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 SHIP = 'ship site "$(git rev-parse HEAD)"'
 ANSWERS = {"components": generic(["site"], **DEPLOY_ONLY, produces=[], path=".", deploy=SHIP)}
 PRD, TEST = "orchestrator-prd.yml", "orchestrator-test.yml"
-CALL = {"site-prd", "site-prd / preflight", "site-prd / preflight / preflight", "site-prd / deploy"}
-ALL = {"tested-commit", *CALL, "deployment-summary"}
-UNTOUCHED = dict.fromkeys(["tested-commit", "site-prd", "deployment-summary"], "skipped")
+ALL = {"changes", "approval", "site-prd", "site-prd / deploy", "deployment-summary"}
+UNTOUCHED = dict.fromkeys(["changes", "approval", "site-prd", "deployment-summary"], "skipped")
 
 
 @pytest.fixture
@@ -28,6 +27,7 @@ def github(made: Made, tmp_path: Path) -> OfflineGitHub:
     work_tree = made("production", ANSWERS, {"version.txt": "1\n"})
     github = reopened(work_tree, tmp_path, ("main", "develop"))
     github.tool("ship")
+    github.environments["prd-approval"] = {"reviewers": True}
     return github
 
 
@@ -51,20 +51,22 @@ def production(github: OfflineGitHub) -> Run:
     return run
 
 
-def refused(run: Run) -> None:
-    """The preflight said no: nothing else has run."""
-    assert failed(run) == (CALL | {"deployment-summary"}) - {"site-prd / deploy"}
-    assert skipped(run) == {"site-prd / deploy"}
-    assert run.results["tested-commit"] == "success" and set(run.jobs) == ALL
+def refused(run: Run) -> str:
+    """Why the first job said no; nothing else has run, and nobody was asked."""
+    assert failed(run) == {"changes", "deployment-summary"}
+    assert skipped(run) == {"approval", "site-prd"} and run.approvals == []
     summary = run.job("deployment-summary").summary
-    assert summary.startswith("## Deployment to prd failed in site-prd\n")
+    assert summary.startswith("## Deployment to prd failed in changes\n")
+    # The row leads to the job that says why.
+    assert f"/actions/runs/{run.id}/job/{run.job('changes').id})" in summary
+    return run.job("changes").errors[0]
 
 
 # What a successful test leads to
 
 
 def test_deploys_the_tested_commit(github: OfflineGitHub) -> None:
-    github.environments = {"prd": {"reviewers": True, "branches": ["main"]}}
+    github.environments["prd"] = {"branches": ["main"]}
     tested = changed(github, "2\n")
     [test] = github.push("main")
     run = production(github)
@@ -76,19 +78,21 @@ def test_deploys_the_tested_commit(github: OfflineGitHub) -> None:
     )
     assert shipped(github, "test") == shipped(github, "prd") == [tested]
     assert run.job("site-prd / deploy").environment == "prd"
-    assert run.approvals == [("site-prd / deploy", "prd")] and test.approvals == []
-    assert run.concurrency == "orchestrator-prd"
+    # One person is asked once, before anything is deployed, and no deployment is written down.
+    assert run.order == ["changes", "approval", "site-prd / deploy", "deployment-summary"]
+    assert run.approvals == [("approval", "prd-approval")] and test.approvals == []
+    assert [key for key, job in run.jobs.items() if job.deployment] == ["site-prd / deploy"]
+    # A run that waits for its approval holds up no other.
+    assert test.concurrency == "orchestrator-test" and run.concurrency is None
     assert run.job("site-prd / deploy").concurrency == "site-prd"
-    # Nothing that only reads may do more; what the preflight asked, before anything ran.
-    assert run.job("tested-commit").permissions == {}
-    calls = [(c.method, c.path) for c in github.api_calls if c.job.startswith("site-prd / pre")]
-    repository = f"/repos/{github.name}"
-    assert calls == [("GET", f"{repository}/branches/main")]
-    assert {c.method for c in github.api_calls} == {"GET"}
+    # Nothing may do more than read, and no job has a secret.
+    levels = {level for job in run.jobs.values() for level in job.permissions.values()}
+    assert levels == {"read"} and {c.method for c in github.api_calls} == {"GET"}
     url = f"https://github.com/{github.name}/actions/runs/{run.id}/job"
-    preflight = run.job("site-prd / preflight / preflight").id
-    rows = run.job("deployment-summary").summary.splitlines()
-    assert f"| site-prd | ✅ success | [open]({url}/{preflight}) |" in rows
+    deploy = run.job("site-prd / deploy").id
+    summary = run.job("deployment-summary").summary
+    assert f"| site | ✅ success | [open]({url}/{deploy}) |" in summary.splitlines()
+    assert rows(run) == [(name, "success") for name in ("approval", "changes", "site")]
 
 
 def test_main_that_moves_on_meanwhile_is_not_deployed(github: OfflineGitHub) -> None:
@@ -108,8 +112,8 @@ def test_main_that_moves_on_meanwhile_is_not_deployed(github: OfflineGitHub) -> 
     older, newer = github.runs_of(PRD)
     # GitHub ran both on the branch's head; only the title of the run before tells them apart.
     assert older.head_sha == newer.head_sha == second
-    assert older.job("tested-commit").outputs == {"commit": first}
-    assert newer.job("tested-commit").outputs == {"commit": second}
+    assert older.display_title == f"Deploy {first} to test, then prd"
+    assert newer.display_title == f"Deploy {second} to test, then prd"
 
 
 def test_a_tested_commit_that_was_taken_back_is_refused(github: OfflineGitHub) -> None:
@@ -117,16 +121,13 @@ def test_a_tested_commit_that_was_taken_back_is_refused(github: OfflineGitHub) -
     tested = changed(github, "2\n")
 
     def take_back(run: Run, key: str) -> None:
-        if key == "tested-commit":
+        if (run.workflow_file, key) == (PRD, "changes"):
             git("reset", "--quiet", "--hard", "HEAD~1", cwd=work_tree)
             github.remote.push("refs/heads/main")
 
     github.before_job = take_back
     github.push("main")
-    run = production(github)
-    refused(run)
-    [error, *_] = run.job("site-prd / preflight / preflight").errors
-    assert error == f"{tested} is not on the branch main: it is not deployed to prd"
+    assert refused(production(github)).startswith(f"{tested} is on no branch or tag like")
     assert (shipped(github, "test"), shipped(github, "prd")) == ([tested], [])
 
 
@@ -194,35 +195,8 @@ def test_a_title_without_a_commit_is_an_error(github: OfflineGitHub) -> None:
         display_title=f"Deploy {head(github)[:39]} to test",
         fire=True,
     )
-    run = production(github)
-    assert run.results == {
-        "tested-commit": "failure",
-        "site-prd": "skipped",
-        "deployment-summary": "failure",
-    }
-    [error, *_] = run.job("tested-commit").errors
-    assert error.endswith("to test', names no commit")
-    summary = run.job("deployment-summary").summary
-    assert summary.startswith("## Deployment to prd failed in tested-commit\n")
-    # The row leads to the job that says why.
-    assert f"/actions/runs/{run.id}/job/{run.job('tested-commit').id})" in summary
-
-
-def test_what_only_looks_like_a_test_does_not_push_out_what_waits(github: OfflineGitHub) -> None:
-    """A group holds one pending run, and a newer one takes its place, even one that skips all."""
-    first, second = head(github), changed(github, "2\n")
-    github.remote.push("refs/heads/main")
-
-    def meanwhile(run: Run, key: str) -> None:
-        if key == "site-prd / deploy" and len(github.runs_of(PRD)) == 1:
-            github.add_run(TEST, head_sha=second, fire=True)
-            github.add_run(TEST, head_sha=second, conclusion="failure", fire=True)
-
-    github.before_job = meanwhile
-    github.forced_results = {"deployment-summary": "success"}
-    github.add_run(TEST, head_sha=first, fire=True)
-    assert [run.conclusion for run in github.runs_of(PRD)] == ["success", "success", "skipped"]
-    assert shipped(github, "prd") == [first, second]
+    error = refused(production(github))
+    assert f'"Deploy {head(github)[:39]} to test", names no commit: start {PRD} by hand' in error
 
 
 # By hand
@@ -249,58 +223,48 @@ def test_rolls_back_through_test(github: OfflineGitHub) -> None:
 def test_a_person_deploys_to_production(github: OfflineGitHub, older: bool) -> None:
     first, second = head(github), changed(github, "2\n")
     github.remote.push("refs/heads/main")
-    github.environments = {"prd": {"reviewers": True}}
     run = github.dispatch(PRD, "main", {"commit": first} if older else {})
     wanted = first if older else second
     assert run.results == dict.fromkeys(ALL, "success")
     assert run.display_title == f"Deploy {wanted} to prd"
     assert shipped(github, "prd") == [wanted]
-    assert run.approvals == [("site-prd / deploy", "prd")]
+    assert run.approvals == [("approval", "prd-approval")]
 
 
 @pytest.mark.parametrize(
     ("ref", "inputs", "words"),
     [
-        pytest.param("develop", {}, "is not on the branch main", id="head-of-another-branch"),
+        pytest.param("develop", {}, "{develop} is on no branch or tag", id="head-of-another"),
         pytest.param(
-            "main", {"commit": "{develop}"}, "is not on the branch main", id="commit-of-another"
+            "main", {"commit": "{develop}"}, "{develop} is on no branch or tag", id="of-another"
         ),
-        pytest.param("main", {"commit": "0" * 40}, "is not on the branch main", id="unknown"),
-        pytest.param("main", {"commit": "{short}"}, "is not a full commit SHA", id="short-sha"),
-        pytest.param("main", {"commit": "main"}, "is not a full commit SHA", id="branch-name"),
+        pytest.param("main", {"commit": "attack-{head}"}, "is not 40 hexadecimal", id="a-branch"),
         pytest.param(
-            "main", {"commit": "{head}\ncommit={develop}"}, "is not on the branch", id="two-lines"
+            "main", {"commit": "{head}\ncommit={develop}"}, "is not 40 hexadecimal", id="two-lines"
         ),
     ],
 )
 def test_a_commit_that_is_not_on_main_is_refused(
     github: OfflineGitHub, ref: str, inputs: dict[str, str], words: str
 ) -> None:
-    main = head(github)
-    values = {"head": main, "short": main[:12], "develop": changed(github, "x\n", "develop")}
+    values = {"head": head(github), "develop": changed(github, "x\n", "develop")}
     github.remote.push("refs/heads/develop")
     given = {name: value.format(**values) for name, value in inputs.items()}
-    run = github.dispatch(PRD, ref, given)
-    refused(run)
-    [error, *_] = run.job("site-prd / preflight / preflight").errors
-    assert words in error and run.conclusion == "failure"
+    error = refused(github.dispatch(PRD, ref, given))
+    assert words.format(**values) in error
     assert github.commands() == []
 
 
 # Environments
 
 
-@pytest.mark.parametrize("default", ["main", "develop"])
-def test_branch_rules_hold_where_main_is_the_default(github: OfflineGitHub, default: str) -> None:
+def test_branch_rules_refuse_where_another_branch_is_the_default(github: OfflineGitHub) -> None:
     """As docs/ci-cd.md says: a chained run counts as one of the default branch."""
-    github.default_branch = default
-    github.environments = {"prd": {"branches": ["main"]}}
+    github.default_branch = "develop"
+    github.environments["prd"] = {"branches": ["main"]}
     tested = changed(github, "2\n")
     github.push("main")
     run = production(github)
-    if default == "main":
-        assert run.conclusion == "success" and shipped(github, "prd") == [tested]
-        return
     assert run.ref == "refs/heads/develop"
     assert failed(run) == {"site-prd", "site-prd / deploy", "deployment-summary"}
     [error, *_] = run.job("site-prd / deploy").errors
@@ -318,58 +282,29 @@ def test_secrets_reach_the_deploy_command_that_names_them(template: Path, tmp_pa
     github.secrets = {"TOKEN": "of the repository"}
     github.variables = {"COLOUR": "grey"}
     github.environments = {
-        "prd": {
-            "reviewers": True,
-            "secrets": {"TOKEN": "of prd", "OTHER": "x"},
-            "vars": {"COLOUR": "red"},
-        },
+        "prd": {"secrets": {"TOKEN": "of prd", "OTHER": "x"}, "vars": {"COLOUR": "red"}},
+        "prd-approval": {"reviewers": True, "secrets": {"TOKEN": "of nobody"}},
         "test": {"secrets": {"TOKEN": "of test"}},
     }
-    github.remote.push("refs/heads/main")
     github.forced_results = {"deployment-summary": "success"}
-    run = github.dispatch(PRD, "main")
-    assert run.conclusion == "success"
+    [test] = github.push("main")
+    prd = production(github)
+    assert (test.conclusion, prd.conclusion) == ("success", "success")
     assert {c.job: c.environment for c in github.commands()} == {
-        "plain-prd / test": {"ENVIRONMENT": "prd"},
+        "plain-build / build": {"ENVIRONMENT": "test"},
+        "plain-test / deploy": {"ENVIRONMENT": "test"},
+        "site-build / build": {"ENVIRONMENT": "test", "COLOUR": "grey"},
+        "site-test / deploy": {"ENVIRONMENT": "test", "COLOUR": "grey", "TOKEN": "of test"},
         "plain-prd / deploy": {"ENVIRONMENT": "prd"},
-        "site-prd / test": {"ENVIRONMENT": "prd", "COLOUR": "grey"},
         "site-prd / deploy": {"ENVIRONMENT": "prd", "COLOUR": "red", "TOKEN": "of prd"},
     }
     # A called workflow gets nothing unless its caller hands it on.
-    assert run.job("plain-prd / deploy").secrets == []
-    deploys = [("plain-prd / deploy", "prd"), ("site-prd / deploy", "prd")]
-    assert sorted(run.approvals) == deploys
-    assert {k for k, job in run.jobs.items() if job.environment} == {key for key, _ in deploys}
-
-
-# One component alone
-
-
-@pytest.mark.parametrize("packages", ["same-commit", "latest"])
-def test_a_package_made_on_a_feature_branch_is_not_taken(
-    template: Path, tmp_path: Path, packages: str
-) -> None:
-    """The branch's own `base-prd.yml` writes the title and the package; nobody reviewed it."""
-    components = generic(["base", "top"], **{**DEPLOY_ONLY, "build": "true"}, path=".")
-    answers = {"components": components, "dependency_map": {"top": "base"}}
-    components["top"] |= {"build": "", "produces": []}
-    github = start(template, tmp_path, answers, {})
-    github.tool("ship")
-    github.remote.push("refs/heads/main")
-    main = head(github)
-    git("switch", "--quiet", "--create", "feature/x", cwd=github.remote.work_tree)
-    evil = commit(github.remote.work_tree, {}, "Evil")
-    github.remote.push("refs/heads/feature/x")
-    github.add_run(
-        "base-prd.yml",
-        head_sha=evil,
-        head_branch="feature/x",
-        event="workflow_dispatch",
-        display_title=f"Deploy {main} to prd, base alone",
-        artifacts={"base-package-prd": forged(main)},
-    )
-    run = github.dispatch("top-prd.yml", "main", {"packages": packages})
-    assert github.commands("ship") == []
-    assert failed(run) == {"preflight", "preflight / preflight"}
-    [error, *_] = run.job("preflight / preflight").errors
-    assert error.startswith("base-package-prd of base was never built for ")
+    assert {
+        run.job(f"plain-{name} / deploy").secrets == []
+        for name, run in (("test", test), ("prd", prd))
+    } == {True}
+    environments = {key: job.environment for run in (test, prd) for key, job in run.jobs.items()}
+    assert {key: name for key, name in environments.items() if name} == {
+        "approval": "prd-approval",
+        **{f"{n}-{e} / deploy": e for n in ("plain", "site") for e in ("test", "prd")},
+    }

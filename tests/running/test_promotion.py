@@ -262,10 +262,18 @@ def test_environments_of_a_component_and_builds_for_each_of_them(repository: Ope
         assert files["each"]["package.txt"] == own
         assert files["last"] == {OF_MIDDLE: made["middle-package-dev"], OF_EACH: own}
 
-    # Alone, too, it takes no package that was built for another environment.
-    alone = github.dispatch("last-prd.yml", "main")
-    assert deployed(github, alone)["last"] == deployed(github, prd)["last"]
-    github.expire(prd, "each-package-prd")
+    # Alone, too: it is built for its environment, and nobody takes what was built for another.
+    workflows = github.remote.work_tree / ".github" / "workflows"
+    assert not (workflows / "middle-prd.yml").exists()
+    each = github.dispatch("each-prd.yml", "main")
+    jobs = {"changes", "build", "build / build", "approval", "deploy", "deploy / deploy"}
+    assert each.results == dict.fromkeys(jobs, "success")
+    newest = {OF_MIDDLE: made["middle-package-dev"]}
+    newest[OF_EACH] = sha256(each.artifacts["each-package-prd"]["package.txt"])
+    last = github.dispatch("last-prd.yml", "main")
+    assert deployed(github, last) == {"last": newest}
+    for run in (prd, each):
+        github.expire(run, "each-package-prd")
     refused = github.dispatch("last-prd.yml", "main")
     assert deployed(github, refused) == {}
     [error, *_] = refused.job("deploy / deploy").errors

@@ -1,7 +1,9 @@
-"""Pull requests are checked without credentials, in the order of what is built from what."""
+"""Pull requests are checked and built without credentials, in the order of what takes what."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,17 @@ from copies import copy
 from images import DOCKERFILE, deployment, with_images
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import Made, commit, failed, generic, reopened, skipped, with_commands
+from pipelines import (
+    Made,
+    commit,
+    digest_of,
+    failed,
+    generic,
+    package,
+    reopened,
+    skipped,
+    with_commands,
+)
 
 CHECK = "pull-request-checks"
 ONE_CHECK = {"lint": "", "security": ""}
@@ -46,11 +58,10 @@ FILES = {
         for name in ("dev", "test", "prd")
     },
 }
-JOBS = {
-    *("library-test", "library-build", "infra-test"),
-    *("web-lint", "web-test", "web-security", "web-build"),
-    *("cluster-lint", "cluster-security", "cluster-build"),
-}
+NAMES = ("library", "infra", "web", "cluster")
+JOBS = {f"{name}-build / build" for name in NAMES}
+CALLS = {f"{name}-build" for name in NAMES}
+ENVIRONMENTS = ("dev", "test", "prd")
 
 
 @pytest.fixture
@@ -59,7 +70,7 @@ def github(made: Made, tmp_path: Path) -> OfflineGitHub:
     github = with_images(with_commands(reopened(work_tree, tmp_path, ("main", "develop"))))
     github.secrets = {"TOKEN": "of the repository"}
     github.environments = {"dev": {"secrets": {"KUBE_CONFIG": "of dev"}}}
-    github.tools.watch(["package.txt", "rendered.yaml"], ["ENVIRONMENT.*", "TOKEN"])
+    github.tools.watch(["package.txt"], ["ENVIRONMENT.*", "TOKEN"])
     return github
 
 
@@ -74,39 +85,41 @@ def proposed(
     return run
 
 
-@pytest.mark.parametrize("fork", [False, True], ids=["own branch", "fork"])
-def test_everything_is_checked_and_nothing_deployed(github: OfflineGitHub, fork: bool) -> None:
-    run = proposed(github, {"README.md": "changed\n"}, fork)
+def only(github: OfflineGitHub, *real: str) -> None:
+    """Let these builds run for real, and all others succeed without running."""
+    calls = {f"{name}-build / build" for name in real}
+    github.forced_results = dict.fromkeys(JOBS - calls, "success")
+
+
+def test_everything_is_checked_and_nothing_deployed(github: OfflineGitHub) -> None:
+    run = proposed(github, {"README.md": "changed\n"})
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
     assert run.workflow_file == "pull-request.yml"
-    assert set(run.jobs) == JOBS | {CHECK}
-    assert set(run.results.values()) == {"success"}
+    assert run.results == dict.fromkeys({*CALLS, *JOBS, CHECK}, "success")
+    assert len(github.runs) == 1
 
     # In order only where a package is needed.
     order = run.order
-    for first, then in [
-        *(("library-build", f"web-{job}") for job in ("test", "security", "build")),
-        ("web-build", "cluster-build"),
-    ]:
-        assert order.index(first) < order.index(then)
+    assert order.index("library-build / build") < order.index("web-build / build")
+    assert order.index("web-build / build") < order.index("cluster-build / build")
     assert order[-1] == CHECK
     assert set(run.artifacts) == {
         f"{name}-package-pull-request" for name in ("library", "web", "cluster")
     }
+    assert {artifact.retention_days for artifact in run.artifact_store.values()} == {1}
     built = [c for c in github.commands("docker") if c.arguments[:2] == ["buildx", "build"]]
-    assert len(built) == 3 and all(set(c.files) == {"package.txt"} for c in built)
-    # Every environment's manifests run the image that was built, which is pushed nowhere.
+    assert built and all(set(c.files) == {"package.txt"} for c in built)
+    # The image is pushed nowhere, and every environment's manifests run it.
+    assert github.commands("skopeo") == []
     reference = run.artifacts["web-package-pull-request"]["docker-image"].decode().strip()
-    rendered = [c.files for c in github.commands("uvx", "cluster-build")]
-    assert len({files["rendered.yaml"] for files in rendered}) == 3
-    last = yaml.safe_load(run.artifacts["cluster-package-pull-request"]["rendered.yaml"])
-    assert last["metadata"]["namespace"] == "prd"
-    assert last["spec"]["template"]["spec"]["containers"][0]["image"] == reference
-    [build] = github.commands("docker", "web-build")
-    assert f"type=image,name={reference.split('@')[0]},push=false" in build.arguments
+    manifests = run.artifacts["cluster-package-pull-request"]
+    for name in ENVIRONMENTS:
+        rendered = yaml.safe_load(manifests[f"rendered/{name}.yaml"])
+        assert rendered["metadata"]["namespace"] == name
+        assert rendered["spec"]["template"]["spec"]["containers"][0]["image"] == reference
 
     # No credentials: no secret, no environment, no login, and a token that reads.
-    assert all(job.permissions == {"contents": "read"} for job in run.jobs.values())
+    assert {level for job in run.jobs.values() for level in job.permissions.values()} == {"read"}
     assert {job.environment for job in run.jobs.values()} == {None}
     assert all("TOKEN" not in command.environment for command in github.commands())
     used = {entry["tool"] for entry in github.actions_used()}
@@ -118,44 +131,54 @@ def test_everything_is_checked_and_nothing_deployed(github: OfflineGitHub, fork:
     assert {c.arguments[0] for c in github.commands("kubectl")} == {"kustomize"}
     assert {c.environment["ENVIRONMENT"] for c in github.commands("docker")} == {"pull-request"}
     assert run.job(CHECK).summary == "", "the pipelines did not change"
-    assert len(github.runs) == 1
+
+
+def test_a_fork_may_read_what_its_run_needs(github: OfflineGitHub) -> None:
+    """One build that takes the package of another."""
+    only(github, "library", "web")
+    run = proposed(github, {"README.md": "changed\n"}, fork=True)
+    assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
+    assert set(run.artifacts) == {"library-package-pull-request", "web-package-pull-request"}
+    assert all(job.secrets == [] for job in run.jobs.values())
 
 
 def test_the_merge_queue_is_checked_too(github: OfflineGitHub) -> None:
     work_tree = github.remote.work_tree
     git("switch", "--quiet", "--create", "change", "main", cwd=work_tree)
     commit(work_tree, {"README.md": "changed\n"})
-    github.forced_results = dict.fromkeys(JOBS - {"library-build"}, "success")
+    only(github, "library")
     [run] = github.merge_group("change")
-    assert (run.conclusion, set(run.jobs)) == ("success", JOBS | {CHECK})
+    assert run.results == dict.fromkeys({*CALLS, *JOBS, CHECK}, "success")
 
 
 def test_a_failing_check_is_named_and_hides_nothing_else(github: OfflineGitHub) -> None:
+    """Only what is built upon it is left out."""
     github.fail_tool("check", "test library")
-    github.fail_tool("docker", "--exit-code 1")
     run = proposed(github, {"README.md": "changed\n"})
-    assert failed(run) == {"library-test", "web-security", CHECK}
-    assert skipped(run) == set()
-    said = run.job(CHECK).errors[0]
-    assert said == "Not successful: library-test (failure), web-security (failure)"
-
-
-def test_what_cannot_be_built_is_not_built_upon(github: OfflineGitHub) -> None:
-    github.tool("build", "exit 1")
-    run = proposed(github, {"README.md": "changed\n"})
-    assert failed(run) == {"library-build", CHECK}
-    assert skipped(run) == {"web-test", "web-security", "web-build", "cluster-build"}
-    message = run.job(CHECK).errors[0]
-    assert message.startswith("Not successful: ") and "cluster-build (skipped)" in message
+    assert failed(run) == {"library-build", "library-build / build", CHECK}
+    assert skipped(run) == {"web-build", "cluster-build"}
+    assert run.results["infra-build"] == "success"
+    said, _, names = run.job(CHECK).errors[0].partition(": ")
+    assert said == "Not all jobs have succeeded, see their logs"
+    left_out = {"web-build (skipped)", "cluster-build (skipped)"}
+    assert set(names.split(", ")) == {"library-build (failure)", *left_out}
 
 
 def test_a_manifest_of_one_environment_is_wrong(github: OfflineGitHub) -> None:
-    github.forced_results = dict.fromkeys(
-        JOBS - {"library-build", "web-build", "cluster-build"}, "success"
-    )
+    only(github, "cluster")
+
+    def upload(run: Run, key: str) -> None:
+        if key == "web-build / build":
+            image = f"example.invalid/web@sha256:{'0' * 64}\n".encode()
+            files = package(run.sha, {"docker-image": image})
+            github.new_artifact(run, "web-package-pull-request").fill(files)
+            github.forced_outputs[key] = {"digest": digest_of(files)}
+
+    github.before_job = upload
     text = "resources: [../../base, missing.yaml]\n"
     run = proposed(github, {"k8s/overlays/prd/kustomization.yaml": text})
-    assert failed(run) == {"cluster-build", CHECK}
+    assert failed(run) == {"cluster-build", "cluster-build / build", CHECK}
+    assert "missing.yaml" in run.job("cluster-build / build").log
 
 
 def test_a_newer_push_ends_the_older_run_without_success(github: OfflineGitHub) -> None:
@@ -166,7 +189,7 @@ def test_a_newer_push_ends_the_older_run_without_success(github: OfflineGitHub) 
 
     github.before_job = push_again
     github.parallel = 1
-    github.forced_results = dict.fromkeys(JOBS - {"library-test"}, "success")
+    only(github, "library")
     run = proposed(github, {"README.md": "changed\n"})
     newer = github.runs[-1]
     assert (run.conclusion, newer.conclusion) == ("cancelled", "success")
@@ -180,8 +203,7 @@ def answered(github: OfflineGitHub, template: Path, answers: Mapping[str, Any]) 
     """The run that checks a change of the answers."""
     work_tree = github.remote.work_tree
     git("switch", "--quiet", "--force-create", "change", "main", cwd=work_tree)
-    for file in (work_tree / ".github" / "workflows").iterdir():
-        file.unlink()
+    shutil.rmtree(work_tree / ".github")
     copy(template, work_tree, answers)
     commit(work_tree, {})
     [run] = github.pull_request("change")
@@ -199,7 +221,7 @@ def test_the_graph_is_shown_before_and_after(github: OfflineGitHub, template: Pa
     components.update(generic(["extra"], **ONE_CHECK))
     mapped = [e for e in ANSWERS["dependency_map"][:1]]
     mapped += [{"code_type": "cluster", "depends_on": ["web", "extra"]}]
-    github.forced_results = dict.fromkeys([*JOBS, "extra-test", "extra-build"], "success")
+    github.forced_results = dict.fromkeys([*JOBS, "extra-build / build"], "success")
     run = answered(
         github, template, {**ANSWERS, "components": components, "dependency_map": mapped}
     )
@@ -220,52 +242,18 @@ def test_the_graph_is_shown_before_and_after(github: OfflineGitHub, template: Pa
         'n3["cluster"]',
         *("n1 --> n2", "n0 --> n3", "n2 --> n3"),
     ]
-    rows = dict(
-        line.strip("| ").split(" | ") for line in summary.splitlines() if line.startswith("| `")
-    )
-    words = {file.strip("`").rpartition("/")[2]: word for file, word in rows.items()}
+    rows = re.findall(r"^\| (\.\S+) \| (\w+) \|$", summary, re.MULTILINE)
+    words = {file.rpartition("workflows/")[2]: word for file, word in rows}
+    setup = [f".github/actions/setup-terraform/{name}" for name in ("action.yml", "setup.sh")]
     assert words == {
         ".copier-answers.yml": "changed",
-        **{f"orchestrator-{e}.yml": "changed" for e in ("dev", "test", "prd")},
-        **{f"cluster-{e}.yml": "changed" for e in ("dev", "test", "prd")},
-        **{f"extra-{e}.yml": "added" for e in ("dev", "test", "prd")},
-        **{f"infra-{e}.yml": "removed" for e in ("dev", "test", "prd")},
+        **{f"orchestrator-{name}.yml": "changed" for name in ENVIRONMENTS},
+        **{f"extra-{name}.yml": "added" for name in (*ENVIRONMENTS, "build", "deploy")},
+        **{f"infra-{name}.yml": "removed" for name in (*ENVIRONMENTS, "build", "deploy")},
+        **dict.fromkeys(["cluster-build.yml", "cluster-deploy.yml"], "changed"),
+        **dict.fromkeys(setup, "removed"),
         "pull-request.yml": "changed",
     }
-
-
-def test_the_first_pipelines_have_no_graph_before(github: OfflineGitHub) -> None:
-    work_tree = github.remote.work_tree
-    git("switch", "--quiet", "main", cwd=work_tree)
-    git("rm", "-r", "--quiet", ".github", cwd=work_tree)
-    commit(work_tree, {})
-    github.remote.push("refs/heads/main")
-    git("switch", "--quiet", "--create", "change", cwd=work_tree)
-    git("revert", "--no-edit", "HEAD", cwd=work_tree)
-    github.forced_results = dict.fromkeys(JOBS, "success")
-    [run] = github.pull_request("change")
-    assert run.conclusion == "success", run.job(CHECK).log
-    summary = run.job(CHECK).summary
-    assert "### Graph before\n\nThere is none.\n" in summary
-    assert picture(summary, "Graph after")[:2] == [
-        'n0["library"]:::added',
-        'n1["infra"]:::added',
-    ]
-
-
-@pytest.mark.parametrize(
-    "graph",
-    ["{broken}", '{"a-dev": 1}', '{"<img>`|-dev": ["x\\"]-dev"], "a-dev": ["b-dev"]}'],
-    ids=["not JSON", "not a graph", "names that are none"],
-)
-def test_what_a_fork_writes_into_the_graph_is_only_read(github: OfflineGitHub, graph: str) -> None:
-    text = f"name: x\non: [workflow_dispatch]\njobs: {{}}\n#\n          GRAPH: '{graph}'\n"
-    files = {f".github/workflows/orchestrator-{name}.yml": text for name in ("dev", "test", "prd")}
-    github.forced_results = dict.fromkeys(JOBS, "success")
-    run = proposed(github, files, fork=True)
-    assert run.conclusion == "success", run.job(CHECK).log
-    after = run.job(CHECK).summary.split("### Graph after\n")[1].split("| File")[0]
-    assert not set("<>`|") & set(after.replace("-->", "").replace("```", ""))
 
 
 # Secrets --------------------------------------------------------------------------------------
@@ -284,12 +272,13 @@ def test_a_build_that_is_handed_secrets_is_left_out(made: Made, tmp_path: Path) 
     work_tree = made("secrets", answers, folders)
     github = with_commands(reopened(work_tree, tmp_path, ("main",)))
     run = proposed(github, {"README.md": "changed\n"})
-    assert run.conclusion == "success"
-    assert set(run.jobs) == {
-        *("secret-test", "upon-test", "beside-test", "beside-build"),
-        CHECK,
-    }
+    builds = ("secret-build", "beside-build")
+    jobs = {CHECK, *builds, *(f"{build} / build" for build in builds)}
+    assert run.results == dict.fromkeys(jobs, "success")
+    checked = {(c.job, *c.arguments[0].split()[:1]) for c in github.commands("check")}
+    assert checked == {(f"{build} / build", "test") for build in builds}
+    assert set(run.artifacts) == {"beside-package-pull-request"}
     for file in (".github/workflows/pull-request.yml", "docs/ci-cd.md"):
         text = (work_tree / file).read_text(encoding="utf-8")
         assert "secret has no build in pull requests: it is handed secrets." in text
-        assert "upon has no build in pull requests: it needs the package of secret." in text
+        assert "upon is not checked in pull requests: it needs the package of secret." in text

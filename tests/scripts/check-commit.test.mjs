@@ -81,6 +81,7 @@ for (const [name, given, more, expected] of [
 for (const [name, runs, jobs] of [
   ['an older run that was approved', [listed({ run_number: 49 })], { 9: approved }],
   ['this run', [listed({ run_number: 50 })], { 9: approved }],
+  ['a newer run that was skipped', [listed({ conclusion: 'skipped' })], { 9: approved }],
   ['a newer run that still waits', [listed()], { 9: [{ name: 'approval', conclusion: null }] }],
   ['a newer run of a feature branch that approves itself', [listed({ head_sha: OTHER })], { 9: approved }],
   ['a newer run of a fork that approves itself', [listed({ head_repository: { id: 2 } })], { 9: approved }],
@@ -121,7 +122,7 @@ for (const [name, given, more, why] of [
   ['for another commit', { orchestrator: orchestrator({ display_title: `Deploy ${A} to test, then prd` }) }, {}, `its title does not say that it deploys ${B}`],
   ['of a feature branch', { orchestrator: orchestrator({ event: 'workflow_dispatch', head_sha: OTHER }) }, {}, `it ran the workflows of ${OTHER}, which nobody has reviewed`],
   ['that has ended', { orchestrator: orchestrator({ status: 'completed', conclusion: 'success' }) }, {}, 'it has ended'],
-  ['that waits for its approval', { attempt: [gate({ conclusion: null })] }, {}, 'nobody has approved its attempt 2'],
+  ['that waits for its approval', { attempt: [{ ...gate(), name: 'Changes' }, gate({ conclusion: null })] }, {}, 'nobody has approved its attempt 2'],
   ['with the approval of an earlier attempt', { attempt: [gate({ run_attempt: 1 })] }, {}, 'nobody has approved its attempt 2'],
   ['with an approval that was taken over', { attempt: [gate({ started_at: '2026-11-01T11:59:59Z' })] }, {}, 'nobody has approved its attempt 2'],
 ]) {

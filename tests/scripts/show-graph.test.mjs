@@ -72,6 +72,17 @@ graph LR
 `])
 })
 
+test('environments have other components', async () => {
+  const PRD = DEV.replace('dev', 'prd')
+  commit({ [DEV]: orchestrator('{"api": [], "tool": []}'), [PRD]: orchestrator('{"api": ["db"], "db": []}') })
+  commit({ [PRD]: orchestrator('{"api": [], "web": ["api"]}') })
+  const [text] = (await show()).summaries
+  const [before, after] = text.split('### Graph after').map(part => [...part.matchAll(/\["(\w+)"\](?:::(:\w+))?/g)].map(match => match.slice(1).join('')))
+  assert.deepEqual(before, ['api', 'tool', 'db:removed'])
+  assert.deepEqual(after, ['api', 'tool', 'web:added'])
+  assert.equal(text.split('### Graph after')[1].match(/n0 --> n2/g)?.length, 1)
+})
+
 test('a change of something else draws nothing', async () => {
   commit({ [DEV]: orchestrator('{"api": []}') })
   commit({ 'README.md': 'x' })

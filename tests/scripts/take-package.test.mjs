@@ -78,6 +78,11 @@ const two = {
   runs: [oneRun(ALONE, 'python-prd.yml@refs/heads/main'), oneRun(PRD, 'orchestrator-prd.yml', { conclusion: 'failure' }), ...test20.runs],
   artifacts: [artifact(4, ALONE, 'python-package-prd'), artifact(3, PRD, 'python-package-prd'), ...test20.artifacts],
 }
+test('of the same commit, where other producers have a run of their own', async () => {
+  const PACKAGES = JSON.stringify({ go: { run: TEST }, python: 'same-commit' })
+  assert.equal((await take(two, { PACKAGES })).outputs.run, ALONE)
+})
+
 test('of the same commit: the newest of the environment itself', async () => {
   assert.equal((await take(two)).outputs.run, ALONE)
 })

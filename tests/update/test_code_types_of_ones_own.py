@@ -42,7 +42,7 @@ def own(repository: Path, **files: str) -> None:
 def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = template_versions(
         tmp_path_factory.mktemp("template") / "versions",
-        replace("code_types/python.yml", "timeout_minutes: 15", "timeout_minutes: 16"),
+        replace("code_types/python.yml", "level medium", "level high"),
     )
     with clone_once(tmp_path_factory.mktemp("clones") / "clones"):
         yield folder
@@ -102,14 +102,14 @@ def test_an_edit_changes_the_workflows_of_its_components(
     own(repository, swift=PARALLEL)
     commit(repository, "In parallel")
     update(repository, vcs_ref="v2.0.0")
-    names = ("swift-dev.yml", "tool-dev.yml", "python-dev.yml", "pull-request.yml")
+    names = ("swift-build.yml", "tool-build.yml", "python-build.yml")
     assert changed(repository) == {ANSWERS, *(f".github/workflows/{name}" for name in names)}
     as_a_fresh_copy(repository, versions, tmp_path / "fresh", "v2.0.0")
 
 
 def test_a_person_s_edits_survive(repository: Path) -> None:
-    workflow = ".github/workflows/swift-dev.yml"
-    replace(workflow, "timeout-minutes: 30", "timeout-minutes: 3")(repository)
+    workflow = ".github/workflows/swift-build.yml"
+    replace(workflow, "timeout-minutes: 60", "timeout-minutes: 3")(repository)
     edited = (repository / workflow).read_text(encoding="utf-8")
     own(repository, swift=SWIFT.replace("command", "comand"))
     commit(repository, "By hand, and a slip in the code type")
@@ -122,7 +122,7 @@ def test_a_person_s_edits_survive(repository: Path) -> None:
     commit(repository, "Mended")
     assert changed(repository) == set()
     update(repository, vcs_ref=CURRENT)
-    names = ("swift-dev.yml", "tool-dev.yml", "pull-request.yml")
+    names = ("swift-build.yml", "tool-build.yml")
     assert changed(repository) == {ANSWERS, *(f".github/workflows/{name}" for name in names)}
     expected = edited.replace("run: swift test\n", "run: swift test --parallel\n")
     assert (repository / workflow).read_text(encoding="utf-8") == expected != edited
@@ -187,6 +187,6 @@ def test_what_else_reads_the_answers_file_needs_no_folder(repository: Path, tmp_
     """What renders the version before (hooks/kept.py), and the check for drift, do it elsewhere."""
     own(repository, swift=PARALLEL)  # not taken over
     render(recorded(repository), ANSWERS, tmp_path / "elsewhere")
-    workflow = ".github/workflows/swift-dev.yml"
+    workflow = ".github/workflows/swift-build.yml"
     rendered = (tmp_path / "elsewhere" / workflow).read_bytes()
     assert rendered == (repository / workflow).read_bytes()

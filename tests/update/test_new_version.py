@@ -12,7 +12,7 @@ from updates import generate, replace, template_versions, update
 def another_number(folder: Path) -> None:
     """It stands in a module that `extensions/orchestrator.py` only reaches through others."""
     module = "extensions/pipeline/environments.py"
-    replace(module, "LONG_RETENTION = 7, 30", "LONG_RETENTION = 7, 31")(folder)
+    replace(module, "PRODUCTION_RETENTION = 30", "PRODUCTION_RETENTION = 31")(folder)
 
 
 @pytest.fixture

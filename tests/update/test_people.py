@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from copier.errors import TaskError
+from copies import tree
 from updates import CURRENT, clone_once, commit, generate, replace, template_versions, update
 
 WORKFLOWS = Path(".github/workflows")
+ACTIONS = Path(".github/actions")
 KEPT = Path(".github/orchestrator-removed")
-TWO = {"components": {n: {"code_type": "generic", "deploy": "make"} for n in ("api", "site")}}
+GENERIC = {"code_type": "generic", "lint": "make lint", "deploy": "make"}
+TWO = {"components": {"api": GENERIC, "site": GENERIC}}
 ONE = {"components": {"site": TWO["components"]["site"]}}
 
 
-def another_preflight(folder: Path) -> None:
-    """A version in which a file has another name."""
-    workflows = folder / "template" / WORKFLOWS
-    (workflows / "component-preflight.yml.jinja").rename(workflows / "component-check.yml.jinja")
-    replace("extensions/pipeline/plan.py", "component-preflight.yml", "component-check.yml")(folder)
-    for file in workflows.glob("*"):
-        text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace("component-preflight.yml", "component-check.yml"), "utf-8")
+def other_names(folder: Path) -> None:
+    """A version in which a workflow and a script of an action have other names."""
+    replace("extensions/pipeline/deployments.py", "-deploy.yml", "-deployment.yml")(folder)
+    graph = folder / "template" / ACTIONS / "show-graph"
+    (graph / "graph.cjs").rename(graph / "picture.cjs")
+    replace("extensions/pipeline/actions.py", "graph.cjs", "picture.cjs")(folder)
+    replace(f"template/{ACTIONS}/show-graph/action.yml", "graph.cjs", "picture.cjs")(folder)
 
 
 @pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return template_versions(tmp_path_factory.mktemp("versions") / "template", another_preflight)
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = template_versions(tmp_path_factory.mktemp("versions") / "template", other_names)
+    with clone_once(tmp_path_factory.mktemp("clones") / "clones"):
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def generated(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(versions, tmp_path_factory.mktemp("generated") / "x", TWO)
 
 
 @pytest.fixture
-def repository(versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with clone_once(tmp_path / "clones"):
-        folder = generate(versions, tmp_path / "repository", TWO)
-        monkeypatch.chdir(folder)
-        yield folder
+def repository(generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """It is the current folder."""
+    folder = shutil.copytree(generated, tmp_path / "repository")
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def names(folder: Path) -> set[str]:
@@ -67,17 +78,37 @@ def test_its_edited_workflow_is_kept_aside(
     assert said in capfd.readouterr().out.splitlines()
 
 
-def test_a_file_of_another_name_is_kept_aside_where_it_was_edited(repository: Path) -> None:
-    """The name is another one in the next version of the template."""
-    preflight = repository / WORKFLOWS / "component-preflight.yml"
-    replace(f"{WORKFLOWS}/component-preflight.yml", "minutes: 5", "minutes: 50")(repository)
+def test_files_of_other_names_are_kept_aside_where_they_were_edited(repository: Path) -> None:
+    """The names are others in the next version of the template. What nobody edited just goes."""
+    edited = [WORKFLOWS / "api-deploy.yml", ACTIONS / "show-graph/graph.cjs"]
+    for file in edited:
+        file.write_text(file.read_text("utf-8").replace("deploy", "DEPLOY") + "\n", "utf-8")
     commit(repository)
-    content = preflight.read_bytes()
+    contents = [file.read_bytes() for file in edited]
     update(repository)
-    assert {"component-check.yml"} == {n for n in names(repository / WORKFLOWS) if "component" in n}
-    assert {n: (repository / KEPT / n).read_bytes() for n in names(repository / KEPT)} == {
-        "component-preflight.yml": content
-    }
+    assert (WORKFLOWS / "site-deployment.yml").exists()
+    assert not any(file.exists() for file in [*edited, WORKFLOWS / "site-deploy.yml"])
+    kept = [KEPT / "api-deploy.yml", KEPT / "actions/show-graph/graph.cjs"]
+    assert [file.read_bytes() for file in kept] == contents
+    assert {file for file in KEPT.rglob("*") if file.is_file()} == {*kept}
+
+
+def test_an_action_of_another_orchestration_goes_or_is_kept(
+    repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    update(repository, vcs_ref=CURRENT, data={"orchestration": "dispatch"})
+    script = ACTIONS / "run-component/wait.cjs"
+    script.write_text(script.read_text("utf-8") + "// Ours\n", "utf-8")
+    own = ACTIONS / "run-component/ours.md"
+    own.write_text("Ours\n", "utf-8")
+    commit(repository)
+    update(repository, vcs_ref=CURRENT, data={"orchestration": "call"})
+    kept = KEPT / "actions/run-component/wait.cjs"
+    said = f"{script}: is no longer generated and had been edited; kept as {kept}"
+    assert said in capfd.readouterr().out.splitlines()
+    assert [file for file in KEPT.rglob("*") if file.is_file()] == [kept]
+    assert kept.read_text("utf-8").endswith("// Ours\n")
+    assert names(ACTIONS / "run-component") == {"ours.md"}
 
 
 def test_what_cannot_be_compared_any_more_is_kept(
@@ -99,22 +130,45 @@ def test_what_cannot_be_compared_any_more_is_kept(
     assert kept_before.read_text(encoding="utf-8") == "kept by an earlier update\n"
 
 
-def test_a_deleted_workflow_that_is_called_is_written_again(
+def test_a_deleted_file_that_others_call_is_written_again(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = {n: (repository / WORKFLOWS / n).read_bytes() for n in names(repository / WORKFLOWS)}
-    called = {"api-dev.yml", "component-preflight.yml", "orchestrator-test.yml"}
-    left = {"orchestrator-prd.yml", "pull-request.yml"}
-    for name in called | left:
-        (repository / WORKFLOWS / name).unlink()
-    (repository / "docs/ci-cd.md").unlink()
+    called = [
+        *(
+            WORKFLOWS / name
+            for name in ("api-build.yml", "api-deploy.yml", "orchestrator-test.yml")
+        ),
+        *(ACTIONS / name for name in ("lib/api.cjs", "check-commit/action.yml")),
+    ]
+    left = [WORKFLOWS / n for n in ("api-dev.yml", "orchestrator-prd.yml", "pull-request.yml")]
+    left.append(Path("docs/ci-cd.md"))
+    before = tree(repository)
+    for file in [*called, *left]:
+        file.unlink()
     commit(repository)
     update(repository, vcs_ref=CURRENT)
-    after = {n: (repository / WORKFLOWS / n).read_bytes() for n in names(repository / WORKFLOWS)}
     # What nothing needs stays away: a person wanted it so.
-    assert after == {name: text for name, text in before.items() if name not in left}
-    assert not (repository / "docs/ci-cd.md").exists()
-    said = capfd.readouterr().out
-    for name in called:
-        line = f"{(WORKFLOWS / name).as_posix()}: had been deleted, and is called by another"
-        assert f"{line}; written again" in said.splitlines()
+    paths = {file.as_posix() for file in left}
+    assert tree(repository) == {path: text for path, text in before.items() if path not in paths}
+    said = capfd.readouterr().out.splitlines()
+    written = [line for line in said if line.endswith("and is called by another; written again")]
+    assert sorted(line.split(": had been deleted,")[0] for line in written) == sorted(
+        file.as_posix() for file in called
+    )
+
+
+def test_an_own_job_that_needs_one_that_is_gone_is_named(
+    repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """GitHub would run nothing of the file, and nobody would be told."""
+    orchestrator = WORKFLOWS / "orchestrator-dev.yml"
+    with orchestrator.open("a", encoding="utf-8") as file:
+        file.write("  own:\n    needs: [api-dev, site-dev]\n    uses: acme/x/y.yml@v1\n")
+        file.write("  other:\n    needs: site-dev\n    uses: acme/x/y.yml@v1\n")
+    commit(repository)
+    with pytest.raises(TaskError):
+        update(repository, vcs_ref=CURRENT, data=ONE)
+    assert [line for line in capfd.readouterr().err.splitlines() if "own" in line] == [
+        f"{orchestrator}: the job own needs api-dev, and there is no such job; name another in "
+        "`needs`"
+    ]

@@ -45,17 +45,15 @@ def call_is_only_hidden(folder: Path) -> None:
     replace("copier.yml", default, "dispatch")(folder)
 
 
-def no_question_about_retries(folder: Path) -> None:
-    """An answer that no question asks for any more."""
-    replace("copier.yml", "retry_approval:\n", "retries:\n")(folder)
-    replace("copier.yml", "Must a re-run", "Must any re-run")(folder)
+def no_question_about_drift(folder: Path) -> None:
+    """An answer that no question asks for any more, and of which nobody says so."""
+    replace("copier.yml", "\ndrift_check:\n", "\ntells_drift:\n")(folder)
     module = "extensions/pipeline/answers.py"
-    replace(module, '"retry_approval": True', '"retries": True')(folder)
-    replace(module, '("retry_approval", "pull', '("retries", "pull')(folder)
-    replace(module, 'raw["retry_approval"]', 'raw["retries"]')(folder)
+    for quotes in ('"{}": False', '"pull_requests", "{}"', 'raw["{}"]'):
+        replace(module, quotes.format("drift_check"), quotes.format("tells_drift"))(folder)
 
 
-EDITS = (without_terraform, call_is_called_direct, call_is_only_hidden, no_question_about_retries)
+EDITS = (without_terraform, call_is_called_direct, call_is_only_hidden, no_question_about_drift)
 VERSION = {edit: f"v{number}.0.0" for number, edit in enumerate(EDITS, 2)}
 
 
@@ -165,13 +163,13 @@ def test_a_choice_that_copier_alone_refuses(repository: Path) -> None:
 
 def test_a_question_is_gone(repository: Path) -> None:
     """What nobody asks for any more may be deleted by hand, and nothing else with it."""
-    line = refusal(repository, vcs_ref=VERSION[no_question_about_retries])
-    assert line.startswith("retry_approval: there is no such answer")
+    line = refusal(repository, vcs_ref=VERSION[no_question_about_drift])
+    assert line.startswith("drift_check: there is no such answer")
     assert line.endswith("; it is recorded in .copier-answers.yml: delete it there")
-    replace(ANSWERS, "retry_approval: true\n", "")(repository)
+    replace(ANSWERS, "drift_check: false\n", "")(repository)
     commit(repository, "Nobody asks for that any more")
-    update(repository, vcs_ref=VERSION[no_question_about_retries])
-    assert recorded(repository)["retries"] is True
+    update(repository, vcs_ref=VERSION[no_question_about_drift])
+    assert recorded(repository)["tells_drift"] is False
 
 
 # -- edits by hand ----------------------------------------------------------------------------
@@ -182,7 +180,7 @@ BY_HAND = {
     "two": ("cloud: none", "cloud: aws\nenvironments: [{name: x, branch: y}]", "environments"),
     "deleted": ("cloud: none\n", "", "cloud"),
     "added": ("cloud: none\n", "cloud: none\nregistry: acmeshop.azurecr.io\n", "registry"),
-    "another type": ("retry_approval: true", "retry_approval: 'true'", "retry_approval"),
+    "another type": ("drift_check: false", "drift_check: 'false'", "drift_check"),
 }
 
 
@@ -213,7 +211,9 @@ def test_who_puts_it_back_can_go_on(repository: Path) -> None:
     (repository / ANSWERS).write_text(before, encoding="utf-8")
     commit(repository, "Put back")
     update(repository, vcs_ref=CURRENT, data={"cloud": "aws"})
-    assert "aws-actions" in (repository / ".github/workflows/terraform-dev.yml").read_text("utf-8")
+    assert "aws-actions" in (repository / ".github/workflows/terraform-deploy.yml").read_text(
+        "utf-8"
+    )
 
 
 def test_recopy_takes_the_file_as_it_is(repository: Path) -> None:
@@ -223,7 +223,9 @@ def test_recopy_takes_the_file_as_it_is(repository: Path) -> None:
     copier.run_recopy(
         repository, defaults=True, overwrite=True, unsafe=True, quiet=True, vcs_ref="v1.0.0"
     )
-    assert "aws-actions" in (repository / ".github/workflows/terraform-dev.yml").read_text("utf-8")
+    assert "aws-actions" in (repository / ".github/workflows/terraform-deploy.yml").read_text(
+        "utf-8"
+    )
     commit(repository, "Recopied")
     update(repository, vcs_ref=CURRENT)
     assert git("status", "--porcelain", cwd=repository) == b""

@@ -1,9 +1,11 @@
-"""Every released version can be updated to the next, and the last one to the work tree."""
+"""Every released version can be updated to the next, and the last one to the work tree: answers,
+what people added and what they changed come along."""
 
 from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,19 +13,26 @@ from typing import Any
 import copier
 import pytest
 import yaml
+from copier.errors import TaskError, UserMessageError
 from copies import TEMPLATE_PARTS, example, export_template, tree
 from offline_github.repository import git
 from toolbox import ROOT
-from updates import commit, update
+from updates import clone_once, commit, generate, replace, update
 
 RELEASES: dict[str, str] = yaml.safe_load((ROOT / "releases.yml").read_text(encoding="utf-8"))
 NEXT = "v1000.0.0"
 """Stands for what comes next: the work tree as it is."""
 STEPS = list(pairwise([*RELEASES, NEXT]))
 
+WORKFLOWS = Path(".github/workflows")
+ACTIONS = Path(".github/actions")
+KEPT = Path(".github/orchestrator-removed")
+OWN_JOB = "  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make own}]\n"
+GONE = "retry_approval: is no answer any more; a retry asks as the first attempt does; `approval` "
+
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """This repository's history with its releases as tags, and the work tree as the next one."""
     folder = tmp_path_factory.mktemp("releases") / "template"
     git("clone", "--quiet", "--no-tags", str(ROOT), str(folder), cwd=ROOT)
@@ -35,28 +44,34 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export_template(folder)
     commit(folder, NEXT)
     git("tag", NEXT, cwd=folder)
+    with clone_once(tmp_path_factory.mktemp("clones") / "clones"):
+        yield folder
+
+
+def fresh(history: Path, folder: Path, version: str, answers: dict[str, Any]) -> Path:
+    url, options = f"git+{history.as_uri()}", {"defaults": True, "unsafe": True, "quiet": True}
+    copier.run_copy(url, folder, data=answers, vcs_ref=version, skip_tasks=True, **options)
     return folder
 
 
-def made(history: Path, folder: Path, version: str, answers: dict[str, Any]) -> Path:
-    url = f"git+{history.as_uri()}"
-    copier.run_copy(
-        url, folder, data=answers, vcs_ref=version, defaults=True, unsafe=True, quiet=True
-    )
-    return folder
+def add(file: Path, text: str) -> None:
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(text)
 
 
 @pytest.mark.parametrize(("old", "new"), STEPS)
-@pytest.mark.parametrize("name", ["cluster"])
+@pytest.mark.parametrize(
+    ("name", "orchestration"),
+    [("lambda", "call"), ("monorepo", "dispatch"), ("cluster", "observe")],
+)
 def test_a_version_is_updated_to_the_next(
-    history: Path, tmp_path: Path, old: str, new: str, name: str
+    history: Path, tmp_path: Path, old: str, new: str, name: str, orchestration: str
 ) -> None:
-    repository = made(history, tmp_path / "repository", old, example(name))
-    git("init", "--quiet", cwd=repository)
-    commit(repository)
+    """Where nobody has edited anything, it is what a copy would be."""
+    answers = {**example(name), "orchestration": orchestration}
+    repository = generate(history, tmp_path / "repository", answers, old)
     update(repository, vcs_ref=new)
-    fresh = made(history, tmp_path / "repository-fresh", new, example(name))
-    assert tree(repository) == tree(fresh)
+    assert tree(repository) == tree(fresh(history, tmp_path / "fresh", new, answers))
     assert f"_commit: {new}" in (repository / ".copier-answers.yml").read_text(encoding="utf-8")
 
 
@@ -69,3 +84,122 @@ def test_releases_are_in_the_history_in_their_order_and_in_the_changelog() -> No
         git("merge-base", "--is-ancestor", older, newer, cwd=ROOT)
     numbers = [tuple(map(int, version[1:].split("."))) for version in RELEASES]
     assert numbers == sorted(numbers)
+
+
+# -- from 0.1, whose workflows were others --------------------------------------------------------
+
+FROM = "v0.1.0"
+
+
+def own_work(repository: Path) -> None:
+    """Jobs below the last line of every workflow that a person starts or a push; files of ours."""
+    for component in ("python", "terraform", "orchestrator"):
+        for environment in ("dev", "test", "prd"):
+            add(repository / WORKFLOWS / f"{component}-{environment}.yml", OWN_JOB)
+    add(repository / WORKFLOWS / "pull-request.yml", OWN_JOB)
+    for path in ("workflows/own.yml", "actions/own/action.yml", "actions/lib/own.cjs"):
+        file = repository / ".github" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("# Ours\n", encoding="utf-8")
+
+
+def test_what_people_did_comes_along_from_0_1(
+    history: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers = {**example("lambda"), "orchestration": "dispatch"}
+    repository = generate(
+        history, tmp_path / "repository", {**answers, "retry_approval": False}, FROM
+    )
+    gone = ("component-preflight.yml", "component-run.yml")
+    own_work(repository)
+    for name in gone:
+        add(repository / WORKFLOWS / name, OWN_JOB)
+    commit(repository)
+    edited = {name: (repository / WORKFLOWS / name).read_bytes() for name in gone}
+    capfd.readouterr()
+    update(repository, vcs_ref=NEXT)
+    said = capfd.readouterr()
+    assert [line for line in said.err.splitlines() if line.startswith(GONE)]
+    assert "retry_approval" not in (repository / ".copier-answers.yml").read_text("utf-8")
+    for name in gone:
+        kept = f"is no longer generated and had been edited; kept as {KEPT / name}"
+        assert f"{WORKFLOWS / name}: {kept}" in said.out.splitlines()
+    wanted = fresh(history, tmp_path / "fresh", NEXT, answers)
+    own_work(wanted)
+    assert tree(repository) == {
+        **tree(wanted),
+        **{(KEPT / name).as_posix(): content for name, content in edited.items()},
+    }
+
+
+def test_what_stands_where_0_2_puts_its_own_is_a_conflict(
+    history: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An action that a person called like one of ours, and an edit of a job that is gone."""
+    answers = {"code_types": ["terraform"], "environments": [{"name": "dev", "branch": "main"}]}
+    repository = generate(history, tmp_path / "repository", answers, FROM)
+    own = repository / ACTIONS / "check-commit" / "action.yml"
+    own.parent.mkdir(parents=True)
+    own.write_text("name: Ours\n", encoding="utf-8")
+    workflow = repository / WORKFLOWS / "terraform-dev.yml"
+    step = "      - name: Lint\n"
+    replace(f"{WORKFLOWS}/terraform-dev.yml", step, f"      - run: make ours\n{step}")(repository)
+    commit(repository)
+    with pytest.raises(TaskError):
+        update(repository, vcs_ref=NEXT)
+    said = capfd.readouterr().err
+    for file, ours in ((own, "name: Ours"), (workflow, "- run: make ours")):
+        path = file.relative_to(repository).as_posix()
+        assert f"{path}: holds a merge conflict; resolve it" in said
+        before, _, _ = (
+            file.read_text("utf-8").split("<<<<<<< before updating\n")[1].partition("\n=======")
+        )
+        assert ours in before
+
+
+def refused(repository: Path, **options: Any) -> str:
+    """The one line that an update ends with; nothing has been written."""
+    before = tree(repository)
+    with pytest.raises(UserMessageError) as error:
+        update(repository, vcs_ref=NEXT, **options)
+    assert tree(repository) == before
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_more_components_than_call_takes_now(history: Path, tmp_path: Path) -> None:
+    """25 that are built and deployed; 0.1 took 49. One answer changes it."""
+    component = {"code_type": "generic", "build": "make", "produces": ["x"], "deploy": "make"}
+    answers = {
+        "components": {f"c{index}": component for index in range(26)},
+        "environments": [{"name": "dev", "branch": "main"}],
+    }
+    repository = generate(history, tmp_path / "repository", answers, FROM)
+    # At a prompt too.
+    for options in ({}, {"defaults": False}):
+        assert refused(repository, **options) == (
+            "orchestration: an orchestrator would call 52 workflows for 26 components, and GitHub "
+            "runs at most 50 in one run; choose dispatch, or split the repository's pipelines; it "
+            "is recorded in .copier-answers.yml: give another with --data orchestration=..."
+        )
+    update(repository, vcs_ref=NEXT, data={"orchestration": "dispatch"})
+    recorded = yaml.safe_load((repository / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert (recorded["orchestration"], len(recorded["components"])) == ("dispatch", 26)
+
+
+def test_the_product_of_kubernetes_has_another_name(history: Path, tmp_path: Path) -> None:
+    answers = {
+        "code_types": ["kubernetes"],
+        "components": {"kubernetes": {"produces": ["rendered.yaml"]}},
+        "environments": [{"name": "dev", "branch": "main"}],
+    }
+    repository = generate(history, tmp_path / "repository", answers, FROM)
+    assert refused(repository) == (
+        "components.kubernetes.produces: kubernetes has no command that builds 'rendered.yaml'; "
+        "say `build`, or choose among: rendered; it is recorded in .copier-answers.yml: give "
+        "another with --data components=..."
+    )
+    update(
+        repository, vcs_ref=NEXT, data={"components": {"kubernetes": {"produces": ["rendered"]}}}
+    )
+    assert (repository / WORKFLOWS / "kubernetes-deploy.yml").is_file()

@@ -16,7 +16,7 @@ from typing import Any
 import copier
 import pytest
 from copies import tree
-from pipeline.answers import ORCHESTRATIONS, read_answers
+from pipeline.answers import APPROVALS, ORCHESTRATIONS, read_answers
 from pipeline.catalogue import load_catalogue
 from pipeline.components import CLOUDS, pushes
 from pipeline.errors import AnswerError
@@ -163,8 +163,19 @@ def images(said: Answers, source: random.Random) -> None:
 
 
 def switches(said: Answers, source: random.Random) -> None:
-    name = source.choice(["pull_requests", "retry_approval"])
-    said[name] = not said.get(name, True)
+    name = source.choice(["pull_requests", "drift_check", "approval"])
+    if name == "approval":
+        said[name] = source.choice(APPROVALS)
+    else:
+        said[name] = not said.get(name, name == "pull_requests")
+
+
+def where(said: Answers, source: random.Random) -> None:
+    """A component is deployed to some environments, and built for each."""
+    component = said["components"].setdefault(source.choice(names_of(said)), {})
+    known = [e["name"] for e in said.get("environments", [{"name": "dev"}, {"name": "prd"}])]
+    component["environments"] = source.sample(known, source.randrange(len(known)))
+    component["build_per_environment"] = source.choice([True, False])
 
 
 def runner(said: Answers, source: random.Random) -> None:
@@ -182,7 +193,7 @@ def order(said: Answers, source: random.Random) -> None:
 CHANGES: list[Callable[[Answers, random.Random], None]] = [
     *(add_component, remove_component, rename_component, settings, products),
     *(add_code_type, remove_code_type, images, edges, artifacts, order),
-    *(environments, branching, orchestration, cloud, registry, switches, runner),
+    *(environments, branching, orchestration, cloud, registry, switches, where, runner),
 ]
 
 
@@ -282,7 +293,7 @@ def test_trees(seed: int, tmp_path: Path) -> None:
 def test_every_kind_of_change_has_its_turn() -> None:
     """Otherwise the tests above would prove less than they say."""
     for seed in range(4):
-        kinds = {change for change, _, _ in sequence(seed, len(CHANGES))}
+        kinds = {change for change, _, _ in sequence(seed, len(CHANGES) + 6)}
         assert kinds == {change.__name__ for change in CHANGES}
     pushing = {
         any(map(pushes, read_answers(said, CATALOGUE).components)) for _, _, said in sequence(0, 30)

@@ -22,8 +22,7 @@ module.exports = ({ api, context, trusted }) => {
   async function reasonOf(run, decisive) {
     const attempt = `${run.id}.${run.run_attempt}`
     if (attempt in reasons) return reasons[attempt]
-    const jobs = []
-    for await (const job of api.pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run.id }, 'jobs')) jobs.push(job)
+    const jobs = await Array.fromAsync(api.pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run.id }, 'jobs'))
     if (run.conclusion !== 'success') {
       const refused = jobs.some(({ name, conclusion }) => name === 'Changes' && conclusion === 'failure')
       return reasons[attempt] = refused && 'refused'

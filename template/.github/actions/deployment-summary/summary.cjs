@@ -87,14 +87,13 @@ module.exports = async ({ github, context, core }) => {
 
   /** @returns {Promise<{name: string, conclusion: string, html_url: string}[]>} */
   async function jobsOfThisRun() {
-    const found = []
+    const { pages } = api({ github, core, minutes: 2 })
+    const own = { ...context.repo, run_id: context.runId }
     try {
-      const { pages } = api({ github, core, minutes: 2 })
-      const answers = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: context.runId }, 'jobs')
-      for await (const job of answers) found.push(job)
+      return await Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', own, 'jobs'))
     } catch (error) {
       core.warning(`The summary links to the run, not to its jobs: ${api.said(/** @type {any} */ (error))}`)
+      return []
     }
-    return found
   }
 }

@@ -34,21 +34,15 @@ function of({ github, context, core, commit, refs }) {
   const { id, default_branch } = context.payload.repository
 
   /** The branches whose full names begin so, each with its newest commit. */
-  const branches = once(async prefix => {
-    const found = []
-    for await (const { ref, object } of pages('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ...context.repo, ref: prefix })) {
-      found.push({ ref, sha: object.sha })
-    }
-    return found
+  const branches = once(prefix => {
+    const found = pages('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ...context.repo, ref: prefix })
+    return Array.fromAsync(found, ({ ref, object }) => ({ ref, sha: object.sha }))
   })
 
   /** The tags, each with its commit. */
-  const tags = once(async () => {
-    const found = []
-    for await (const tag of pages('GET /repos/{owner}/{repo}/tags', context.repo)) {
-      found.push({ ref: `refs/tags/${tag.name}`, sha: tag.commit.sha })
-    }
-    return found
+  const tags = once(() => {
+    const found = pages('GET /repos/{owner}/{repo}/tags', context.repo)
+    return Array.fromAsync(found, tag => ({ ref: `refs/tags/${tag.name}`, sha: tag.commit.sha }))
   })
 
   /**

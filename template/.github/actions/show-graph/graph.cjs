@@ -44,23 +44,26 @@ module.exports = async ({ core }) => {
   }
 
   /**
-   * Every orchestrator holds the graph, for its summary; it is the same in all.
+   * Every orchestrator holds the graph of the components that its environment has, for its summary.
    * @param {string} commit
    * @returns {Record<string, string[]>}
    */
   function graphOf(commit) {
+    /** @type {Map<string, string[]>} */
+    const graph = new Map()
     const names = git('ls-tree', '-z', '--name-only', commit, '.github/workflows/').split('\0')
     for (const name of names.filter(file => /\/orchestrator-[\w-]+\.yml$/.test(file))) {
       const line = git('show', `${commit}:${name}`).match(/^ +graph: '(\{.*\})'\r?$/m)
       if (!line) continue
       try {
-        const entries = Object.entries(JSON.parse(line[1]))
-        return Object.fromEntries(entries.map(([component, others]) => [component, others.map(String)]))
+        for (const [component, others] of Object.entries(JSON.parse(line[1]))) {
+          if (!graph.has(component)) graph.set(component, others.map(String))
+        }
       } catch {
         core.warning(`The graph in ${name} is no JSON of components: run \`copier update\``)
       }
     }
-    return {}
+    return Object.fromEntries(graph)
   }
 
   /**

@@ -14,6 +14,7 @@ const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID,
 function named(packages, producer) {
   if (['same-commit', 'latest'].includes(packages)) return {}
   const given = JSON.parse(packages)
+  if (given[producer] === 'same-commit') return {} // a producer whose run nobody waits for
   const { run, digest } = typeof given === 'number' ? { run: given, digest: '' } : given[producer]
   if (!Number.isSafeInteger(run) || run < 1 || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
   return { run, digest }

@@ -1,0 +1,29 @@
+"""What GitHub makes of values in a workflow, by its own reader and evaluator of expressions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import toolbox
+from pipeline.printing import scalar
+
+
+def evaluated(asked: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Each value, as the templates print it, in its contexts. Raises ValueError for what no
+    workflow may hold."""
+    done = subprocess.run(
+        [str(toolbox.NODE), Path(__file__).with_suffix(".mjs")],
+        input=json.dumps([[scalar(value), contexts] for value, contexts in asked]),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    answers = json.loads(done.stdout)
+    for (value, _), answer in zip(asked, answers, strict=True):
+        if "error" in answer:
+            raise ValueError(f"{value}: {answer['error']}")
+    return [answer["value"] for answer in answers]

@@ -1,0 +1,368 @@
+"""What an environment builds, brings over and deploys, and in which order: exact jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from made_answers import generic, plan, refusal
+from pipeline.calls import Promotion
+from pipeline.orchestrators import Orchestrator
+from pipeline.plan import Plan
+
+TRUNK = [
+    {"name": "dev", "branch": "main"},
+    {"name": "test", "after": "dev"},
+    {"name": "prd", "after": "test", "production": True, "on_failure": "downstream"},
+]
+DEPLOYS = generic(deploy="ship")
+BUILDS = generic(lint="l", build="make", produces=["x"])
+BOTH = {**BUILDS, "deploy": "ship"}
+CHECKS = generic(lint="l")
+
+Jobs = dict[str, list[str]]
+"""Each job with those that it needs, `changes` and `approval` left out."""
+
+
+def made(components: dict[str, Any], written: Any = (), **more: Any) -> dict[str, Orchestrator]:
+    """The orchestrators, by environment."""
+    answers = {"environments": TRUNK, **more}
+    found = plan(components=components, dependency_map=list_or_map(written), **answers)
+    return {o.environment.name: o for o in found.orchestrators}
+
+
+def list_or_map(written: Any) -> Any:
+    return written if isinstance(written, dict) else list(written)
+
+
+def jobs(orchestrator: Orchestrator) -> Jobs:
+    gates = set(orchestrator.gates)
+    calls = [*orchestrator.builds, *orchestrator.deployments]
+    for call in calls:
+        firsts = ("changes",) if call in orchestrator.builds else orchestrator.gates
+        assert call.needs[: len(firsts)] == firsts and not gates & set(call.needs[len(firsts) :])
+    return {call.id: [n for n in call.needs if n not in gates] for call in calls}
+
+
+def brought_over(orchestrator: Orchestrator) -> list[str]:
+    return [promotion.producer for promotion in orchestrator.changes.promotions]
+
+
+def test_what_is_built_once_is_deployed_in_order() -> None:
+    found = made(
+        {"lib": BUILDS, "app": BOTH, "net": DEPLOYS, "docs": CHECKS},
+        {"app": ["lib", "net"]},
+    )
+    assert jobs(found["dev"]) == {
+        "docs-build": [],
+        "lib-build": [],
+        "app-build": ["lib-build"],
+        "net-dev": [],
+        "app-dev": ["lib-build", "app-build", "net-dev"],
+    }
+    for name, before in (("test", "dev"), ("prd", "test")):
+        orchestrator = found[name]
+        assert jobs(orchestrator) == {f"net-{name}": [], f"app-{name}": [f"net-{name}"]}
+        assert orchestrator.changes.promotions == tuple(
+            Promotion(
+                producer,
+                "prd test dev" if name == "prd" else "test dev",
+                "${{ github.event.workflow_run.id || 'same-commit' }}",
+                30 if name == "prd" else 37,
+            )
+            for producer in ("lib", "app")
+        )
+        assert before in orchestrator.changes.promotions[0].environments
+    assert brought_over(found["dev"]) == []
+    assert {n: o.approval is not None for n, o in found.items()} == {
+        **{"dev": False, "test": False, "prd": True}
+    }
+    # Who only checks has nothing to do where nothing is built.
+    assert [o.waves for o in found.values()] == [(("docs", "lib", "net"), ("app",))] * 3
+
+
+def test_where_one_failure_stops_all_everything_is_built_first() -> None:
+    """And each wave waits for all of the wave before it, deployed or not."""
+    components = {"a": BOTH, "b": DEPLOYS, "c": DEPLOYS, "d": CHECKS, "e": BOTH, "f": DEPLOYS}
+    edges = {"c": "a", "d": "b", "e": "d", "f": []}
+    stop = [{"name": "dev", "branch": "main", "on_failure": "stop"}]
+    found = made(components, edges, environments=stop)["dev"]
+    builds = ["a-build", "d-build", "e-build"]
+    assert jobs(found) == {
+        **{build: [] for build in builds},
+        **{f"{name}-dev": builds for name in "abf"},
+        "c-dev": [*builds, "a-dev", "b-dev", "f-dev"],
+        "e-dev": [*builds, "c-dev"],
+    }
+
+
+# The components with their edges -> the jobs in dev and in prd, and what prd brings over.
+BELONGING: dict[str, tuple[dict[str, Any], Any, Jobs, Jobs, list[str]]] = {
+    "order passes through": (
+        {"a": DEPLOYS, "b": {**DEPLOYS, "environments": ["dev"]}, "c": DEPLOYS},
+        {"b": "a", "c": "b"},
+        {"a-dev": [], "b-dev": ["a-dev"], "c-dev": ["b-dev"]},
+        {"a-prd": [], "c-prd": ["a-prd"]},
+        [],
+    ),
+    "order passes through several": (
+        {
+            "a": DEPLOYS,
+            "b": DEPLOYS,
+            **{name: {**DEPLOYS, "environments": ["dev"]} for name in "cde"},
+            "f": DEPLOYS,
+        },
+        {"c": "a", "d": ["b", "c"], "e": [], "f": ["d", "e"]},
+        {
+            **{f"{name}-dev": [] for name in "abe"},
+            "c-dev": ["a-dev"],
+            "d-dev": ["b-dev", "c-dev"],
+            "f-dev": ["e-dev", "d-dev"],
+        },
+        {"a-prd": [], "b-prd": [], "f-prd": ["a-prd", "b-prd"]},
+        [],
+    ),
+    "its package reaches those who take it": (
+        {"a": {**BOTH, "environments": ["dev"]}, "b": BOTH, "c": DEPLOYS},
+        {"b": "a", "c": "b"},
+        {
+            "a-build": [],
+            "b-build": ["a-build"],
+            "a-dev": ["a-build"],
+            "b-dev": ["a-build", "b-build", "a-dev"],
+            "c-dev": ["b-build", "b-dev"],
+        },
+        {"b-prd": [], "c-prd": ["b-prd"]},
+        ["a", "b"],
+    ),
+    "its package reaches those who take it through others": (
+        {"a": BUILDS, "b": {**BUILDS, "environments": ["dev"]}, "c": BOTH},
+        {"b": "a", "c": "b"},
+        {
+            **{"a-build": [], "b-build": ["a-build"], "c-build": ["b-build"]},
+            "c-dev": ["a-build", "b-build", "c-build"],
+        },
+        {"c-prd": []},
+        ["a", "b", "c"],
+    ),
+    "nobody takes its package": (
+        {"a": {**BOTH, "environments": ["dev"]}, "b": BOTH},
+        [{"code_type": "b", "depends_on": "a", "artifacts": []}],
+        {
+            **{"a-build": [], "b-build": [], "a-dev": ["a-build"]},
+            "b-dev": ["b-build", "a-dev"],
+        },
+        {"b-prd": []},
+        ["b"],
+    ),
+    "only in a later one": (
+        {"a": {**BOTH, "environments": ["prd"]}, "b": BOTH},
+        {"b": "a"},
+        # What reaches prd was built and checked in the first one.
+        {"a-build": [], "b-build": ["a-build"], "b-dev": ["a-build", "b-build"]},
+        {"a-prd": [], "b-prd": ["a-prd"]},
+        ["a", "b"],
+    ),
+    "one that is only checked is waited for": (
+        {"a": CHECKS, "b": DEPLOYS},
+        {"b": "a"},
+        {"a-build": [], "b-dev": ["a-build"]},
+        {"b-prd": []},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BELONGING)
+def test_environments_of_a_component(case: str) -> None:
+    components, written, dev, prd, over = BELONGING[case]
+    found = made(components, written)
+    assert (jobs(found["dev"]), jobs(found["prd"])) == (dev, prd)
+    assert brought_over(found["prd"]) == over
+
+
+def test_an_environment_of_another_branch_knows_nothing_of_it() -> None:
+    """There is no job, no file, and nothing in the picture."""
+    environments = [*TRUNK, {"name": "other", "branch": "other"}]
+    components = {"a": {**BOTH, "environments": ["dev"]}, "b": DEPLOYS}
+    written = [{"code_type": "b", "depends_on": "a", "artifacts": []}]
+    found = plan(components=components, dependency_map=written, environments=environments)
+    (other,) = (o for o in found.orchestrators if o.environment.name == "other")
+    assert (other.waves, other.explained, other.graph) == ((("b",),), ("b",), '{"b": []}')
+    assert jobs(other) == {"b-other": []}
+    assert [w.file for w in found.workflows if w.component.name == "a"] == ["a-dev.yml"]
+
+
+@pytest.mark.parametrize("orchestration", ["call", "dispatch", "observe"])
+def test_who_has_a_workflow_of_its_own(orchestration: str) -> None:
+    """Where each component is a run of its own, so is what only brings a package over."""
+    components = {"a": {**BUILDS, "environments": ["dev"]}, "b": DEPLOYS}
+    environments = TRUNK[:2]
+    found = plan(
+        components=components,
+        dependency_map={"b": "a"},
+        environments=environments,
+        orchestration=orchestration,
+    )
+    own = ["a-dev", "b-dev", *["a-test"] * (orchestration != "call"), "b-test"]
+    assert [workflow.id for workflow in found.workflows] == own
+    jobs_of = {workflow.id: list(workflow.jobs) for workflow in found.workflows}
+    assert jobs_of["a-dev"] == ["changes", "build"]
+    if orchestration != "call":
+        assert jobs_of["a-test"] == ["changes"]
+        (over,) = (w for w in found.workflows if w.id == "a-test")
+        assert over.changes and [p.producer for p in over.changes.promotions] == ["a"]
+        assert over.what == "Brings over a for test"
+
+
+@pytest.mark.parametrize("name", ["prod", "DEV", ""])
+def test_a_component_of_an_unknown_environment_is_refused(name: str) -> None:
+    message = refusal(components={"a": {**BOTH, "environments": ["dev", name]}}, environments=TRUNK)
+    known = "; did you mean 'dev'?" if name == "DEV" else "; known are: dev, prd, test"
+    if name == "prod":
+        known = "; did you mean 'prd'?"
+    assert message == f"components.a.environments: {name!r} is no environment{known}"
+
+
+def test_a_component_of_no_environment_is_refused() -> None:
+    message = refusal(components={"a": {**BOTH, "environments": []}}, environments=TRUNK)
+    assert message.startswith("components.a.environments: ") and "at least one" in message
+
+
+# Built again for each environment -------------------------------------------------------------
+
+# The settings of what builds -> whether it is built again.
+AGAIN: dict[str, tuple[dict[str, Any], bool]] = {
+    "nothing said": ({"build": "make"}, False),
+    "said": ({"build": "make", "build_per_environment": True}, True),
+    "said that it is not": ({"build": "make", "build_per_environment": False}, False),
+    "its build names it": ({"build": 'make "a-$ENVIRONMENT"'}, True),
+    "its build names it in braces": ({"build": "make ${ENVIRONMENT:-x}"}, True),
+    "its build names them all": ({"build": "make $ENVIRONMENTS $ENVIRONMENT_VARIABLES"}, False),
+    "its build names another": ({"build": "make $MY_ENVIRONMENT $ENVIRONMENT_2"}, False),
+    "another command names it": (
+        {"build": "make", "lint": "l $ENVIRONMENT", "deploy": "d $ENVIRONMENT"},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AGAIN)
+def test_what_is_built_for_each_environment(case: str) -> None:
+    settings, again = AGAIN[case]
+    found = made({"a": generic(produces=["x"], **settings)})
+    for name in ("test", "prd"):
+        assert jobs(found[name]).keys() >= ({"a-build"} if again else set())
+        assert brought_over(found[name]) == ([] if again else ["a"])
+    assert "a-build" in jobs(found["dev"])
+
+
+def test_a_build_that_names_the_environment_differs() -> None:
+    settings = generic(build="make $ENVIRONMENT", build_per_environment=False)
+    assert refusal(components={"a": settings}) == (
+        "components.a.build_per_environment: its build names ENVIRONMENT, so what it builds "
+        "differs; drop one of the two"
+    )
+
+
+def test_whatever_takes_such_a_package_is_built_again() -> None:
+    """Through others too; but not what only waits, and not what it takes itself."""
+    components = {
+        "below": BUILDS,
+        "site": {**BUILDS, "build_per_environment": True},
+        "image": BUILDS,
+        "chart": BOTH,
+        "beside": BOTH,
+        "last": DEPLOYS,
+    }
+    written = [
+        {"code_type": "site", "depends_on": "below"},
+        {"code_type": "image", "depends_on": "site"},
+        {"code_type": "chart", "depends_on": ["image", "below"]},
+        {"code_type": "beside", "depends_on": "site", "artifacts": []},
+        {"code_type": "last", "depends_on": "site"},
+    ]
+    found = made(components, written)
+    prd = found["prd"]
+    assert brought_over(prd) == ["below", "beside"]
+    assert jobs(prd) == {
+        "site-build": [],
+        "image-build": ["site-build"],
+        "chart-build": ["image-build"],
+        "beside-prd": ["site-build"],
+        "last-prd": ["site-build"],
+        "chart-prd": ["site-build", "image-build", "chart-build"],
+    }
+    calls = {call.id: call.inputs for call in (*prd.builds, *prd.deployments)}
+    over = '"run": ${{ github.run_id }}, "digest": "${{ needs.changes.outputs.below-digest }}"'
+    image = '"run": ${{ github.run_id }}, "digest": "${{ needs.image-build.outputs.digest }}"'
+    assert calls["site-build"]["packages"] == (f'{{"below": {{{over}}}}}',)
+    both = ("{", f'"below": {{{over}}},', f'"image": {{{image}}}', "}")
+    assert calls["chart-build"]["packages"] == calls["chart-prd"]["packages"] == both
+    assert calls["chart-prd"]["digest"] == "${{ needs.chart-build.outputs.digest }}"
+    assert calls["beside-prd"]["digest"] == "${{ needs.changes.outputs.beside-digest }}"
+
+
+def test_alone_it_takes_no_package_of_another_environment() -> None:
+    """What was built for test is of no use in prd; what was built once is."""
+    made_plan = plan(
+        components={
+            "site": {**BUILDS, "build_per_environment": True},
+            "lib": BUILDS,
+            "last": DEPLOYS,
+            "app": DEPLOYS,
+        },
+        dependency_map={"last": "site", "app": "lib"},
+        environments=TRUNK,
+    )
+    alone = {
+        w.id: call.inputs.get("environments")
+        for w in made_plan.workflows
+        for call in w.calls
+        if call.id == "deploy"
+    }
+    assert alone == {
+        **{"last-dev": None, "last-test": None, "last-prd": None},
+        **{"app-dev": None, "app-test": "test dev", "app-prd": "prd test dev"},
+    }
+
+
+def built_for(made_plan: Plan) -> dict[str, Any]:
+    """Each build in each orchestrator with the environments that it is told."""
+    return {
+        f"{call.id} in {o.environment.name}": call.inputs.get("environments")
+        for o in made_plan.orchestrators
+        for call in o.builds
+    }
+
+
+def test_a_build_is_told_all_that_take_what_it_builds() -> None:
+    """`ENVIRONMENTS`: those of the chain that it is deployed to, or what takes its package."""
+    asks = generic(build="make $ENVIRONMENTS", produces=["x"], deploy="d")
+    environments = [*TRUNK, {"name": "eu", "after": "dev"}, {"name": "other", "manual": True}]
+    found = built_for(
+        plan(
+            components={
+                "all": asks,
+                "some": {**asks, "environments": ["prd", "other", "dev"]},
+                "none-here": {**asks, "environments": ["other"]},
+                "each": {**asks, "build_per_environment": True},
+                "silent": BUILDS,
+                "taken": {**asks, "environments": ["dev"]},
+                "takes": {**asks, "environments": ["eu"]},
+            },
+            dependency_map={"takes": "taken"},
+            environments=environments,
+        )
+    )
+    once = {
+        "all-build in dev": "dev test prd eu",
+        "some-build in dev": "dev prd",
+        "silent-build in dev": None,
+        "taken-build in dev": "dev eu",
+        "takes-build in dev": "eu",
+        "each-build in dev": None,
+        **{f"each-build in {name}": None for name in ("test", "prd", "eu", "other")},
+        **{f"{name}-build in other": None for name in ("all", "some", "none-here", "silent")},
+    }
+    assert found == once
