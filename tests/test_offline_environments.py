@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from offline_github import NotModelledError, OfflineGitHub, ReviewError, Run
+from offline_github import DispatchError, NotModelledError, OfflineGitHub, ReviewError, Run, events
 from test_offline_driver import Quick, push, quick, work_of
 from test_offline_github import built, commit, job, only
 
@@ -162,6 +162,32 @@ def test_a_private_repository_has_the_rules_of_its_plan(
     assert (side.conclusion == "failure") == refuses
 
 
+def test_case_makes_no_difference_to_the_name_of_an_environment(quick: Quick) -> None:
+    github = quick({"ci.yml": f"on: push\njobs: {{a: {job(environment='PRD')}}}"})
+    github.environments["prd"] = {"reviewers": ["lead"]}
+    run = only(push(github))
+    github.settle()
+    assert github.waiting(run) == [("a", "PRD")]
+    assert github.rest("GET", "/environments/Prd").body["name"] == "prd"
+    github.approve(run, environment="prd")
+    assert list(github.environments) == ["prd"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        *(("main", "main", True), ("main", "maine", False), ("v*", "v1.2", True)),
+        *(("v*", "v1/2", False), ("release/*", "release/1", True), ("*", "a/b", False)),
+        *(("**/*", "a/b/c", True), ("**", "a/b", False), ("v?", "v1", True), ("v?", "v", False)),
+        *(("!main", "side", False), ("v[0-9]", "v1", True), ("a.b", "axb", False)),
+    ],
+)
+def test_patterns_of_policies_are_not_those_of_triggers(
+    pattern: str, name: str, fits: bool
+) -> None:
+    assert events.fits(pattern, name) == fits
+
+
 def test_an_environment_that_is_not_there_is_made_and_asks_nobody(quick: Quick) -> None:
     github = quick({"ci.yml": f"on: push\njobs: {{a: {job(environment='unheard-of')}}}"})
     run = only(push(github))
@@ -205,3 +231,12 @@ def test_with_machines_a_run_is_left_waiting_and_goes_on_when_approved(tmp_path:
     third = github.rerun(first)
     assert github.waiting(third) == [("gate", "prd")]
     github.cancel(third)
+
+
+def test_who_only_reads_starts_nothing(quick: Quick) -> None:
+    github = quick({"ci.yml": f"on: {{push: , workflow_dispatch: }}\njobs: {{a: {job()}}}"})
+    push(github)
+    github.roles["reader"] = "read"
+    with pytest.raises(DispatchError, match="reader may not"):
+        github.dispatch("ci.yml", "main", by="reader")
+    assert github.dispatch("ci.yml", "main", by="mallory").actor == "mallory"

@@ -29,9 +29,14 @@ class ReviewError(ValueError):
     """GitHub lets nobody, or not this person, approve or reject here."""
 
 
+def named(github: OfflineGitHub, name: str) -> str | None:
+    """An environment as it is written in the settings: case makes no difference."""
+    return next((known for known in github.environments if known.lower() == name.lower()), None)
+
+
 def rules(github: OfflineGitHub, name: str) -> dict[str, Any]:
     """The settings of an environment, without what the repository's plan does not have."""
-    settings = github.environments[name]
+    settings = github.environments[named(github, name) or name]
     if unknown := set(settings) - KNOWN:
         raise NotModelledError(f"environment {name}: {sorted(unknown)}")
     policies, reviewers = has_rules(github)
@@ -57,7 +62,7 @@ def refusal(settings: dict[str, Any], ref: str, name: str) -> str | None:
     kind = "tags" if ref.startswith("refs/tags/") else "branches"
     # Of a pull request, GitHub takes the whole ref: the pattern is `refs/pull/*/merge`.
     shown = ref if ref.startswith("refs/pull/") else ref.split("/", 2)[2]
-    if events.matches(settings.get(kind) or [], shown):
+    if any(events.fits(pattern, shown) for pattern in settings.get(kind) or []):
         return None
     word = "Tag" if kind == "tags" else "Branch"
     return (

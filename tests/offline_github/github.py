@@ -277,7 +277,9 @@ class OfflineGitHub:
         *,
         by: str = "octocat",
     ) -> Run:
-        """Start a workflow by hand. DispatchError where GitHub answers 422."""
+        """Start a workflow by hand. DispatchError where GitHub answers 422, or 403."""
+        if self.role(by) == "read":
+            raise DispatchError(f"{by} may not start workflows")
         with self._outermost():
             return self.dispatch_at_once(workflow_file, ref, inputs, by)
 

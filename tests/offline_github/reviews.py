@@ -33,7 +33,8 @@ def review(
     chosen = [
         waits
         for waits in waiting(github, run)
-        if environment in (None, waits.environment) and job in (None, waits.key)
+        if environment is None or environment.lower() == (waits.environment or "").lower()
+        if job in (None, waits.key)
     ]
     if not chosen:
         raise ReviewError(f"no such job of run {run.id} waits for a review")

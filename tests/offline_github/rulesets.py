@@ -49,8 +49,12 @@ def checked(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(patterns: list[str], ref: str, default_branch: str) -> bool:
-    special = {"~ALL": "refs/**", "~DEFAULT_BRANCH": f"refs/heads/{default_branch}"}
-    return events.matches([special.get(pattern, pattern) for pattern in patterns], ref)
+    def fits(pattern: str) -> bool:
+        if pattern == "~DEFAULT_BRANCH":
+            pattern = f"refs/heads/{default_branch}"
+        return pattern == "~ALL" or events.fits(pattern, ref)
+
+    return any(map(fits, patterns))
 
 
 def check_push(github: OfflineGitHub, ref: str, change: str, by: str, merged: bool) -> None:

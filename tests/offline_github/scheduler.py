@@ -396,7 +396,8 @@ class Scheduler:
         """An environment that does not exist is created, without any protection."""
         if not job.environment:
             return {}
-        self.github.environments.setdefault(job.environment, {})
+        if environments.named(self.github, job.environment) is None:
+            self.github.environments[job.environment] = {}
         return environments.rules(self.github, job.environment)
 
     def _approved(self, settings: dict[str, Any], node: Node, progress: Progress) -> bool:

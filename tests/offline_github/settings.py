@@ -99,17 +99,18 @@ def patch_repository(request: Request) -> Answer:
 
 
 def _environment(request: Request) -> tuple[str, dict[str, Any]]:
-    name = request.parameters["environment"]
-    settings = request.github.environments.get(name)
-    if settings is None:
+    name = environments.named(request.github, request.parameters["environment"])
+    if name is None:
         raise ApiError(404, "Not Found")
-    return name, settings
+    return name, request.github.environments[name]
 
 
 @route("PUT", "/environments/{environment}", "administration: write")
 def put_environment(request: Request) -> Answer:
     """All or nothing; on a plan without the rule, nothing is left of those it had."""
-    github, name, body = request.github, request.parameters["environment"], request.body or {}
+    github, body = request.github, request.body or {}
+    name = request.parameters["environment"]
+    name = environments.named(github, name) or name
     known = {"wait_timer", "prevent_self_review", "reviewers", "deployment_branch_policy"}
     _only(body, known, "PUT of an environment")
     if body.get("wait_timer"):
