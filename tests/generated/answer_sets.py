@@ -6,9 +6,13 @@ import random
 from typing import Any
 
 from copies import example
+from pipeline.catalogue import load_catalogue
+from toolbox import EXAMPLES, ROOT
 
 Answers = dict[str, Any]
 
+
+EXAMPLE_NAMES = sorted(file.stem for file in EXAMPLES.glob("*.yml"))
 
 CLOUDS = {
     "none": "ghcr.io",
@@ -47,7 +51,7 @@ def _random_graph(number: int, seed: int) -> Answers:
 
 
 def _cloud(cloud: str) -> Answers:
-    """The four code types, and one that deploys by itself, in a cloud."""
+    """The four code types, and one that deploys by itself, in a cloud: with a promotion."""
     return {
         "code_types": ["python", "terraform", "docker", "kubernetes"],
         "components": {
@@ -58,6 +62,32 @@ def _cloud(cloud: str) -> Answers:
         },
         "cloud": cloud,
         "registry": CLOUDS[cloud],
+    }
+
+
+def _all_types() -> Answers:
+    """All that the template knows, each code type once, as it does by itself."""
+    folders = {"kubernetes": "k8s", "opentofu": "tofu", "terraform": "tf"}
+    makes = {"lint": "make lint", "build": "make", "deploy": "make deploy", "produces": ["out"]}
+    types = sorted(load_catalogue(ROOT).code_types)
+    return {
+        "project_name": "all",
+        "code_types": types,
+        "components": {
+            name: makes if name == "generic" else {"path": folders.get(name, name)}
+            for name in types
+        },
+    }
+
+
+def _tree(number: int) -> Answers:
+    """Terraform components in a binary tree, by order alone: no package is handed on."""
+    names = [f"c{index}" for index in range(1, number + 1)]
+    return {
+        "components": {n: {"code_type": "terraform", "path": f"infra/{n}"} for n in names},
+        "dependency_map": {
+            name: [names[(index - 1) // 2]] if index else [] for index, name in enumerate(names)
+        },
     }
 
 
@@ -129,24 +159,27 @@ def _everything(cloud: str, orchestration: str) -> Answers:
 
 
 ANSWER_SETS: dict[str, Answers] = {
-    "lambda": example("lambda"),
-    "seed": example("seed"),
-    "monorepo": example("monorepo"),
-    "single": example("single"),
-    "library": example("library"),
+    **{name: example(name) for name in EXAMPLE_NAMES},
+    "all-types": _all_types(),
+    "twelve": _tree(12),
+    # Everything in the root, and every question answered by Enter.
     "nothing-said": {"code_types": ["docker", "generic", "kubernetes", "python", "terraform"]},
-    "one": {"code_types": ["terraform"], "branching": "trunk"},
-    "two": {"components": _commands(["a", "b"]), "dependency_map": {"b": ["a"]}},
+    # No edge at all.
     "independent": {"components": _commands(["a", "b", "c"]), "branching": "trunk"},
     "diamond": {
         "components": _commands(["base", "left", "right", "top"]),
         "dependency_map": {"left": "base", "right": "base", "top": ["left", "right"]},
     },
-    "forty-nine": {
-        **_random_graph(49, seed=49),
-        "environments": [
-            {"name": "prd", "branch": "main", "production": True},
-        ],
+    # As many as `call` takes: builds and deployments are fifty called workflows.
+    "twenty-five": {
+        **_random_graph(25, seed=25),
+        "environments": [{"name": "prd", "branch": "main", "production": True}],
+    },
+    # More than a pull request builds in one run, and than may wait at one time.
+    "sixty": {
+        **_random_graph(60, seed=60),
+        "orchestration": "dispatch",
+        "environments": [{"name": "prd", "branch": "main", "production": True}],
     },
     "secrets": {
         "code_types": ["terraform"],
@@ -155,9 +188,9 @@ ANSWER_SETS: dict[str, Answers] = {
             **_commands(["site"], secrets=["SITE_TOKEN"], env={"SITE": "${{ vars.SITE }}"}),
         },
     },
+    # Whatever starts an environment, in chains, with production in every place.
     "environments": {
         "code_types": ["python", "terraform"],
-        "retry_approval": False,
         "environments": [
             {"name": "preview", "branch": "feature/**", "retention_days": 1},
             {"name": "dev", "branch": "main", "env": {"LEVEL": "debug", "REPLICAS": 1}},
@@ -167,9 +200,37 @@ ANSWER_SETS: dict[str, Answers] = {
             {"name": "release", "tag": "v[0-9]+.*", "production": True},
             {"name": "mirror", "after": "release"},
             {"name": "sandbox", "manual": True},
-            {"name": "sandbox-two", "after": "sandbox"},
+            {"name": "sandbox-two", "after": "sandbox", "production": True},
         ],
     },
+    # Elsewhere, order passes through; and a package reaches who takes it.
+    "some-environments": {
+        "components": {
+            **_commands(["network"], environments=["prd"]),
+            **_commands(["mock"], environments=["dev", "test"]),
+            **_commands(["site"]),
+        },
+        "dependency_map": {"mock": "network", "site": ["mock", "network"]},
+    },
+    "built-for-each": {
+        "components": {
+            **_commands(["site"], build='make "site-$ENVIRONMENT"'),
+            **_commands(["host"]),
+            **_commands(["data"]),
+        },
+        "dependency_map": {"host": ["site", "data"]},
+        "branching": "trunk",
+    },
+    "each-asks": {
+        "code_types": ["python", "terraform"],
+        "components": {"python": {"path": "app"}, "terraform": {"path": "infra"}},
+        "environments": [
+            {"name": "prd", "branch": "main", "production": True},
+            {"name": "eu", "tag": "v*", "production": True},
+        ],
+        "approval": "each",
+    },
+    "nobody-asks": {**example("lambda"), "approval": "none", "pull_requests": False},
     "runners": {
         "code_types": ["python"],
         "components": {
@@ -225,6 +286,7 @@ ANSWER_SETS: dict[str, Answers] = {
         "cloud": "aws",
         "branching": "trunk",
     },
+    # One component that takes many packages, and builds with secrets.
     "twelve-images": {
         "code_types": ["kubernetes"],
         "components": {
@@ -237,12 +299,6 @@ ANSWER_SETS: dict[str, Answers] = {
     "dispatch": {
         **_cloud("aws"),
         "orchestration": "dispatch",
-    },
-    "hundred": {
-        **_random_graph(100, seed=100),
-        "orchestration": "dispatch",
-        "pull_requests": False,
-        "environments": [{"name": "prd", "branch": "main", "production": True}],
     },
     "observe": {
         **example("seed"),
@@ -265,10 +321,10 @@ ANSWER_SETS: dict[str, Answers] = {
             {"name": "sandbox", "manual": True},
         ],
     },
-    "no-pull-requests": {"code_types": ["docker"], "pull_requests": False},
-    "drift": {"code_types": ["python"], "branching": "trunk", "drift_check": True},
+    # Nothing is built: what is promoted is the commit alone.
     "drift-alone": {
         "code_types": ["terraform"],
+        "branching": "trunk",
         "pull_requests": False,
         "drift_check": True,
     },
@@ -287,7 +343,10 @@ ANSWER_SETS: dict[str, Answers] = {
 
 EVERYTHING = {
     f"everything-{cloud}-{orchestration}": _everything(cloud, orchestration)
-    for cloud in CLOUDS
-    for orchestration in ("call", "dispatch", "observe")
+    for cloud, orchestration in (
+        *((cloud, "call") for cloud in CLOUDS),
+        # What logs in is the same, whoever starts it.
+        *(("aws", "dispatch"), ("gcp", "observe")),
+    )
 }
 ANSWER_SETS |= EVERYTHING

@@ -14,7 +14,9 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @functools.cache
 def _parsed(content: bytes) -> Any:
-    return yaml.load(content, Loader=LOADER)
+    workflow = yaml.load(content, Loader=LOADER)
+    # `on` is true to a reader of YAML 1.1, as PyYAML is.
+    return {"on": workflow.pop(True), **workflow}
 
 
 @functools.cache

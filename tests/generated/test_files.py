@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from copies import tree
 from generated_files import workflows
 from pipeline.answers import Answers, read_answers
 from pipeline.catalogue import load_catalogue
-from pipeline.plan import Plan, make_plan
+from pipeline.components import Component
+from pipeline.environments import Environment
 from toolbox import ROOT
 
 Generated = Callable[[str], Path]
@@ -31,141 +33,245 @@ def answers_of(answer_set: str) -> Answers:
     return read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT))
 
 
-@functools.cache
-def plan_of(answer_set: str) -> Plan:
-    return make_plan(answers_of(answer_set))
+# What the README promises, told from the answers and not from the plan's own lists.
 
 
-def expected_files(answer_set: str) -> set[str]:
-    """What the README promises, told from the answers and not from the plan's own list."""
-    answers, read = ANSWER_SETS[answer_set], answers_of(answer_set)
-    environments = [environment.name for environment in read.environments]
-    components = [component.name for component in read.components]
-    workflows = {f"orchestrator-{e}.yml" for e in environments}
-    workflows |= {f"{c}-{e}.yml" for c in components for e in environments}
-    workflows |= {"component-preflight.yml"}
-    workflows |= {"component-run.yml"} if answers.get("orchestration") == "dispatch" else set()
-    workflows |= {"pull-request.yml"} if answers.get("pull_requests", True) else set()
-    workflows |= {"drift.yml"} if answers.get("drift_check") else set()
+def takes_from(read: Answers, names: set[str]) -> set[str]:
+    """Some components, and those whose packages they take, through others or not."""
+    edges = [edge for edge in read.dependencies.edges if edge.placements]
+    while more := {e.producer for e in edges if e.consumer in names} - names:
+        names |= more
+    return names
+
+
+def taken_by(read: Answers, names: set[str]) -> set[str]:
+    """Some components, and those that take their packages, through others or not."""
+    edges = [edge for edge in read.dependencies.edges if edge.placements]
+    while more := {e.consumer for e in edges if e.producer in names} - names:
+        names |= more
+    return names
+
+
+def is_deployed(component: Component, environment: Environment) -> bool:
+    """A tag alone publishes."""
+    here = "deploy" in component.commands and component.belongs_to(environment.name)
+    return here and (environment.trigger == "tag" or not component.publishes)
+
+
+def is_built(read: Answers, component: Component, environment: Environment) -> bool:
+    """Where it is built first, for all that come after; or again, where that has been asked for."""
+    again = taken_by(read, {c.name for c in read.components if c.build_per_environment})
+    once = environment.trigger != "after"
+    return bool(set(component.commands) - {"deploy"}) and (once or component.name in again)
+
+
+def is_approved(read: Answers, environment: Environment) -> bool:
+    return environment.production and read.approval == "once"
+
+
+def members(read: Answers, environment: Environment) -> list[Component]:
+    """The components that have to do with an environment, or with one that comes after it."""
+    names, last = {environment.name}, 0
+    while len(names) != last:
+        last = len(names)
+        names |= {e.name for e in read.environments if e.source in names and e.trigger == "after"}
+    belonging = {c.name for c in read.components if any(map(c.belongs_to, names))}
+    return [c for c in read.components if c.name in takes_from(read, belonging)]
+
+
+def has_workflow(read: Answers, component: Component, environment: Environment) -> bool:
+    """Whether there is one of the component alone; orchestrators that call need none elsewhere."""
+    return read.orchestration != "call" or component.belongs_to(environment.name)
+
+
+def expected_files(read: Answers) -> set[str]:
+    workflows = {f"orchestrator-{e.name}.yml" for e in read.environments}
+    actions = {"check-commit", "deployment-summary", "keep-package", "lib", "promote-package"}
+    actions |= {"require-approval", "require-success", "show-graph", "take-package"}
+    actions |= {
+        "call": set(),
+        "dispatch": {"run-component"},
+        "observe": {"find-dependencies", "watch-components"},
+    }[read.orchestration]
+    for component in read.components:
+        name = component.name
+        workflows |= {f"{name}-build.yml"} if set(component.commands) - {"deploy"} else set()
+        for environment in read.environments:
+            if is_deployed(component, environment):
+                workflows |= {f"{name}-deploy.yml"}
+            own = component in members(read, environment)
+            if own and has_workflow(read, component, environment):
+                workflows |= {f"{name}-{environment.name}.yml"}
+        if any("setup" in component.job(job).tools for job in component.commands):
+            actions |= {f"setup-{component.code_type.name}"}
+    if read.pull_requests:
+        builds = sum(file.endswith("-build.yml") for file in workflows)
+        workflows |= {"pull-request.yml"} | ({"pull-request-2.yml"} if builds > 50 else set())
+    workflows |= {"drift.yml"} if read.drift_check else set()
     files = {f".github/workflows/{name}" for name in workflows}
+    for name in actions:
+        shared = SHARED.get(name, {"action.yml": b"", "setup.sh": b""})
+        files |= {f".github/actions/{name}/{file}" for file in shared}
     return files | {"docs/ci-cd.md", ".copier-answers.yml"}
+
+
+def shared_actions() -> dict[str, dict[str, bytes]]:
+    """The files of each action that lies in the template as it is written."""
+    found: dict[str, dict[str, bytes]] = {}
+    for file in (ROOT / "template" / ".github" / "actions").glob("*/*"):
+        if file.suffix != ".jinja":
+            name = re.sub(r"\[%.*?%\]", "", file.parent.name)
+            found.setdefault(name, {})[file.name] = file.read_bytes()
+    return found
+
+
+SHARED = shared_actions()
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_exactly_the_promised_files(answer_set: str, generated: Generated) -> None:
     written = tree(generated(answer_set))
-    assert set(written) == expected_files(answer_set)
+    assert set(written) == expected_files(answers_of(answer_set))
     for name, content in written.items():
         text = content.decode("utf-8")
         assert not any(mark in text for mark in ("[[ ", " ]]", "[%", "%]", "[#")), name
         assert text.endswith("\n") and not text.endswith("\n\n"), name
         assert "\r" not in text and "\n\n\n" not in text.replace("\n\n\n\techo", ""), name
+        folder, _, file = name.removeprefix(".github/actions/").partition("/")
+        if folder in SHARED:
+            assert content == SHARED[folder][file], name  # the same for every repository
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_jobs_are_exactly_the_promised_ones(answer_set: str, generated: Generated) -> None:
-    """Orchestrators: a job for each component, and the summary; and they call the right file."""
+def test_orchestrators_have_exactly_the_promised_jobs(
+    answer_set: str, generated: Generated
+) -> None:
+    """And each calls, or starts, the right file."""
     read, files = answers_of(answer_set), workflows(generated(answer_set))
-    how = read.orchestration
     for environment in read.environments:
-        jobs = files[f"orchestrator-{environment.name}.yml"]["jobs"]
-        names = {f"{component.name}-{environment.name}" for component in read.components}
-        calls = names if how != "observe" else {"watch"}
-        chained = environment.trigger == "after"
-        first = {"tested-commit"} if chained else set()
-        first |= {"preflight"} if chained and how == "dispatch" else set()
-        assert set(jobs) == calls | first | {"deployment-summary"}
-        assert set(jobs["deployment-summary"]["needs"]) == calls | first
-        used = {
-            job: jobs[job].get("uses", "").removeprefix("./.github/workflows/") for job in calls
-        }
-        if how == "call":
-            assert used == {job: f"{job}.yml" for job in names}
-        elif how == "dispatch":
-            assert used == dict.fromkeys(names, "component-run.yml")
-            assert {job: jobs[job]["with"]["workflow"] for job in names} == {
-                job: f"{job}.yml" for job in names
-            }
+        name = environment.name
+        jobs = files[f"orchestrator-{name}.yml"]["jobs"]
+        its_own = members(read, environment)
+        deployed = {c.name for c in its_own if is_deployed(c, environment)}
+        uses = {}
+        if read.orchestration == "call":
+            built = {c.name for c in its_own if is_built(read, c, environment)}
+            uses = {f"{c}-build": f"$/.github/workflows/{c}-build.yml" for c in built}
+            uses |= {f"{c}-{name}": f"$/.github/workflows/{c}-deploy.yml" for c in deployed}
+        elif read.orchestration == "dispatch":
+            uses = {f"{c.name}-{name}": f"{c.name}-{name}.yml" for c in its_own}
         else:
-            assert set(json.loads(jobs["watch"]["steps"][0]["env"]["COMPONENTS"])) == names
-        for job in names:
-            component = next(c for c in read.components if job == f"{c.name}-{environment.name}")
-            check_triggers(files[f"{job}.yml"][True], component.code_type.name == "docker", how)
+            uses = {"watch": ""}
+            watched = json.loads(jobs["watch"]["steps"][0]["with"]["components"])
+            assert set(watched) == {c.name for c in its_own}
+        # Under `observe` each component asks by itself.
+        asks = deployed and is_approved(read, environment) and "watch" not in uses
+        gates = {"changes"} | ({"approval"} if asks else set())
+        found = {
+            job: what["uses"] if "uses" in what else what["steps"][0]["with"].get("workflow", "")
+            for job, what in jobs.items()
+            if job not in gates | {"deployment-summary"}
+        }
+        assert found == uses
+        assert set(jobs) == {*uses, *gates, "deployment-summary"}
+        assert set(jobs["deployment-summary"]["needs"]) == {*uses, *gates}
 
 
-def check_triggers(on: dict[str, Any], is_image: bool, how: str) -> None:
-    """What starts a component's workflow, with which inputs, and what it hands back."""
-    expected = {"commit", "packages"}
-    if how == "dispatch":
-        expected |= {"orchestrator", "attempt"}
-    assert set(on["workflow_dispatch"]["inputs"]) == expected
-    if how == "observe":
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_workflows_of_components_have_exactly_the_promised_jobs(
+    answer_set: str, generated: Generated
+) -> None:
+    read, files = answers_of(answer_set), workflows(generated(answer_set))
+    for component in read.components:
+        name = component.name
+        build, deploy = files.get(f"{name}-build.yml"), files.get(f"{name}-deploy.yml")
+        if build:
+            assert (set(build["on"]), set(build["jobs"])) == ({"workflow_call"}, {"build"})
+            own = component.code_type.outputs if "build" in component.commands else ()
+            outputs = {"artifact-name", "artifact-path", "digest", *own}
+            told = build["on"]["workflow_call"].get("outputs", {})
+            assert set(told) == (outputs if component.produces else set())
+        if deploy:
+            assert (set(deploy["on"]), set(deploy["jobs"])) == ({"workflow_call"}, {"deploy"})
+            outputs = {"artifact-name", "artifact-path", "deployment-status"}
+            assert set(deploy["on"]["workflow_call"]["outputs"]) == outputs
+        for environment in read.environments:
+            workflow = files.get(f"{name}-{environment.name}.yml")
+            if not workflow:
+                continue
+            deploys = is_deployed(component, environment)
+            calls = {"build"} if is_built(read, component, environment) else set()
+            calls |= {"deploy"} if deploys else set()
+            approval = {"approval"} if deploys and is_approved(read, environment) else set()
+            jobs = set(workflow["jobs"])
+            # A deployment checks the commit before anything else; whatever is earlier needs that.
+            assert jobs - {"changes"} == calls | approval
+            assert "changes" in jobs or calls == {"deploy"}
+            for call in calls:
+                assert workflow["jobs"][call]["uses"] == f"$/.github/workflows/{name}-{call}.yml"
+            check_triggers(workflow["on"], read, component)
+
+
+def check_triggers(on: dict[str, Any], read: Answers, component: Component) -> None:
+    """What starts a component's workflow, and with which inputs."""
+    takes = any(e.consumer == component.name and e.placements for e in read.dependencies.edges)
+    inputs = {"commit"} | ({"packages"} if takes else set())
+    if read.orchestration == "dispatch":
+        inputs |= {"packages", "orchestrator", "attempt"}
+    assert set(on["workflow_dispatch"]["inputs"]) == inputs
+    if read.orchestration == "observe":
         # By a push, by the end of another workflow, or by a person alone.
         assert len(set(on) & {"push", "workflow_run"}) < 2
         assert set(on) - {"push", "workflow_run"} == {"workflow_dispatch"}
-        return
-    assert set(on) == {"workflow_call", "workflow_dispatch"}
-    assert on["workflow_call"]["inputs"] == on["workflow_dispatch"]["inputs"]
-    outputs = {"artifact-name", "artifact-path", "deployment-status"}
-    assert set(on["workflow_call"]["outputs"]) == outputs | ({"image"} if is_image else set())
-
-
-@pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_the_size_of_orchestrators_is_known_before_they_are_written(
-    answer_set: str, generated: Generated
-) -> None:
-    plan = plan_of(answer_set)
-    for orchestrator in plan.orchestrators:
-        file = generated(answer_set) / ".github" / "workflows" / orchestrator.file
-        size = file.stat().st_size
-        assert 0.9 < orchestrator.size / size < 1.1
+    else:
+        assert set(on) == {"workflow_dispatch"}
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_pull_requests_have_exactly_the_promised_jobs(
     answer_set: str, generated: Generated
 ) -> None:
-    """What a workflow for an environment checks and builds, but for what reads secrets."""
-    files = workflows(generated(answer_set))
-    if "pull-request.yml" not in files:
-        assert ANSWER_SETS[answer_set]["pull_requests"] is False
+    """The builds of every component, but for those that secrets are missing for; no credentials."""
+    read, files = answers_of(answer_set), workflows(generated(answer_set))
+    texts = {
+        name: (generated(answer_set) / ".github" / "workflows" / name).read_text("utf-8")
+        for name in files
+        if name.startswith("pull-request")
+    }
+    if not read.pull_requests:
+        assert not texts
         return
-    read = answers_of(answer_set)
-    file = generated(answer_set) / ".github" / "workflows" / "pull-request.yml"
-    text = file.read_text(encoding="utf-8")
-    left_out = set()
-    for name, jobs in re.findall(r"^# (\S+) has no (.+) in pull requests: ", text, re.MULTILINE):
-        left_out |= {f"{name}-{job}" for job in jobs.split(", ")}
-    environment = read.environments[0].name
-    expected = {"pull-request-checks"}
-    for component in read.components:
-        jobs = set(files[f"{component.name}-{environment}.yml"]["jobs"]) - {"preflight", "deploy"}
-        expected |= {f"{component.name}-{job}" for job in jobs}
-    workflow = files["pull-request.yml"]
-    assert set(workflow["jobs"]) == expected - left_out
-    assert left_out <= expected
-    assert workflow[True] == {"pull_request": None, "merge_group": None}
-    for name, job in workflow["jobs"].items():
-        assert job["permissions"] == {"contents": "read"}, name
-        assert not {"environment", "uses", "secrets"} & set(job), name
-    assert not re.search(r"\$\{\{[^}]*\b(secrets|github\.token)\b", text)
-    checks = workflow["jobs"]["pull-request-checks"]
-    assert set(checks.get("needs", [])) == set(workflow["jobs"]) - {"pull-request-checks"}
-    assert (checks["if"], checks["name"]) == ("always()", "Pull request checks")
-
-
-@pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_the_size_of_the_checks_is_known_before_they_are_written(
-    answer_set: str, generated: Generated
-) -> None:
-    plan = plan_of(answer_set)
-    if plan.pull_request:
-        size = (
-            (generated(answer_set) / ".github" / "workflows" / plan.pull_request.file)
-            .stat()
-            .st_size
-        )
-        assert 0.9 < plan.pull_request.size / size < 1.1
+    said = re.findall(
+        r"^# (\S+) is not checked in pull requests: it needs the package of (.+)\.$",
+        texts["pull-request.yml"],
+        re.MULTILINE,
+    )
+    handed = {c.name for c in read.components if c.code_type.jobs["build"].secrets and c.secrets}
+    assert {name for name, _ in said} == taken_by(read, set(handed)) - handed
+    builds = {name.removesuffix(".yml") for name in files if name.endswith("-build.yml")}
+    calls: set[str] = set()
+    for number, (name, text) in enumerate(sorted(texts.items(), key=lambda t: len(t[0])), 1):
+        workflow = files[name]
+        check = "pull-request-checks"
+        assert workflow["on"] == {"pull_request": None, "merge_group": None}
+        assert not re.search(r"\$\{\{[^}]*\b(secrets|github\.token)\b", text)
+        here = {job: what["uses"] for job, what in workflow["jobs"].items() if job != check}
+        assert here == {job: f"$/.github/workflows/{job}.yml" for job in here}
+        assert len(here) <= 50
+        calls |= set(here)
+        for job in here:
+            what = workflow["jobs"][job]
+            assert set(what["permissions"].values()) == {"read"}, job
+            assert what["with"]["environment"] == "pull-request"
+            assert not {"push", "roll-back", "refs"} & set(what["with"]), job
+            assert not {"environment", "secrets", "if"} & set(what), job
+            assert set(what.get("needs", [])) <= set(here)
+        checks = workflow["jobs"][check]
+        assert set(checks.get("needs", [])) == set(here)
+        suffix = f" {number}" if number > 1 else ""
+        assert (checks["if"], checks["name"]) == ("always()", f"Pull request checks{suffix}")
+        assert checks["permissions"] == {"contents": "read"}
+    assert calls == builds - {f"{name}-build" for name, _ in said}
 
 
 DEPLOYS_BY_ITSELF = {"cdk", "helm", "kubernetes", "opentofu", "terraform"}
@@ -173,54 +279,73 @@ PUBLISHES_BY_OIDC = {"dotnet", "node", "python"}
 """Where an index trusts a job; Maven's repositories have passwords, Go's proxy asks nobody."""
 
 
-def tokens(component: Any, trigger: str, registry: str) -> dict[str, str]:
-    """The jobs of a component that may get a token to write with, told from the answers."""
-    name, publishes = component.code_type.name, component.publishes
-    pushes = "packages" if registry.startswith("ghcr.io/") else "id-token"
-    found = {"build": pushes} if name == "docker" and "build" in component.commands else {}
-    if publishes and trigger == "tag" and name in PUBLISHES_BY_OIDC:
-        return {**found, "deploy": "id-token"}
-    if publishes:
-        return {**found, "deploy": pushes} if trigger == "tag" and name == "helm" else found
+def pushes(component: Component, registry: str) -> set[str]:
+    """What its build may write with."""
+    builds = component.code_type.name == "docker" and "build" in component.commands
+    return {"packages" if registry.startswith("ghcr.io/") else "id-token"} if builds else set()
+
+
+def writes(component: Component, registry: str) -> set[str]:
+    """What its deployment may write with, told from the answers."""
+    name = component.code_type.name
+    if component.publishes:
+        helm = {"packages" if registry.startswith("ghcr.io/") else "id-token"}
+        return {"id-token"} if name in PUBLISHES_BY_OIDC else helm if name == "helm" else set()
     deploys = name in DEPLOYS_BY_ITSELF or "deploy" in component.own_commands
-    if deploys and "deploy" in component.commands and component.cloud != "none":
-        return {**found, "deploy": "id-token"}
-    return found
+    return {"id-token"} if deploys and component.cloud != "none" else set()
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_nothing_asks_for_a_token_without_need(answer_set: str, generated: Generated) -> None:
-    """Whatever may write is exactly what logs in, pushes or publishes, and what calls that."""
-    read = answers_of(answer_set)
+    """Whatever may write is exactly what logs in, pushes or publishes, and what calls that.
+
+    The build of an image has what its caller grants: it says nothing itself.
+    """
+    read, files = answers_of(answer_set), workflows(generated(answer_set))
+    registry = read.registry.base
     expected: dict[tuple[str, str], set[str]] = {}
     for environment in read.environments:
+        orchestrator = f"orchestrator-{environment.name}.yml"
         for component in read.components:
-            name = f"{component.name}-{environment.name}"
-            orchestrator = (f"orchestrator-{environment.name}.yml", name)
-            for job, token in tokens(component, environment.trigger, read.registry.base).items():
-                expected[(f"{name}.yml", job)] = {token}
-                if read.orchestration == "call":
-                    expected.setdefault(orchestrator, set()).add(token)
+            name = component.name
+            token, place = writes(component, registry), f"{name}-{environment.name}"
+            calls = [("build", f"{name}-build", pushes(component, registry))]
+            calls *= is_built(read, component, environment)
+            if is_deployed(component, environment):
+                expected[f"{name}-deploy.yml", "deploy"] = token
+                calls.append(("deploy", place, token))
+            for job, called, wanted in calls:
+                expected[orchestrator, called] = wanted
+                expected[f"{place}.yml", job] = wanted
             if read.orchestration == "dispatch":
-                expected[orchestrator] = {"actions"}
-    if read.orchestration == "dispatch":
-        expected[("component-run.yml", "run")] = {"actions"}
+                expected[orchestrator, place] = {"actions"}
     found = {
-        (file, name): writes
-        for file, workflow in workflows(generated(answer_set)).items()
+        (file, name): {
+            what
+            for what, how in job.get("permissions", workflow.get("permissions", {})).items()
+            if how == "write"
+        }
+        for file, workflow in files.items()
         for name, job in workflow["jobs"].items()
-        if (writes := {what for what, how in job["permissions"].items() if how == "write"})
     }
-    assert found == expected
+    assert {k: v for k, v in found.items() if v} == {
+        k: v for k, v in expected.items() if v and k in found
+    }
+    for component in read.components:
+        if build := files.get(f"{component.name}-build.yml"):
+            assert ("permissions" in build) == (not pushes(component, registry))
+
+
+SHOWN = (".github/workflows/", "docs/")
+"""What is looked at as a whole: the actions lie in the template as they are written."""
 
 
 @pytest.mark.parametrize("name", ["lambda", "single"])
 def test_output_reads_as_it_did(name: str, generated: Generated) -> None:
-    written = tree(generated(name))
-    # The answers file says where the template lay, which is another folder each time.
-    del written[".copier-answers.yml"]
+    written = {k: v for k, v in tree(generated(name)).items() if k.startswith(SHOWN)}
     folder = SNAPSHOTS / name
     if UPDATE:
+        shutil.rmtree(folder, ignore_errors=True)
         for path, content in written.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)

@@ -9,14 +9,17 @@ const { parseWorkflow, NoOperationTraceWriter } = await import("@actions/workflo
 const { Lexer, Parser, Evaluator } = await import("@actions/expressions");
 const { reviver } = await import("@actions/expressions/data/reviver");
 
-const AROUND = "on: push\njobs: {a: {runs-on: x, steps: [{run: x}]}}\nenv:\n  VALUE: ";
+const AROUND = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: x\n        env:\n          VALUE: ";
+
+/** The last value of a mapping of GitHub's reader. */
+const last = mapping => [...mapping].at(-1).value;
 
 function evaluated([value, contexts]) {
   const file = parseWorkflow({ name: "x", content: `${AROUND}${value}\n` }, new NoOperationTraceWriter());
   const errors = file.context.errors.getErrors();
   if (errors.length) return { error: errors.map(error => error.message).join("; ") };
-  const [, , env] = [...file.value].map(entry => entry.value);
-  const [token] = [...env].map(entry => entry.value);
+  const [step] = last(last(last(file.value)));
+  const token = last(last(step));
   if (!("expression" in token)) return { value: String(token.value) };
   const tree = new Parser(new Lexer(token.expression).lex().tokens, Object.keys(contexts), []).parse();
   const context = JSON.parse(JSON.stringify(contexts), reviver);

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import toolbox
 import yaml
+from expressions import evaluated
 from made_answers import CATALOGUE, CODE_TYPES, generic, plan, read, refusal
+from pipeline.builds import BuildWorkflow
 from pipeline.clouds import load_clouds
 from pipeline.components import CLOUDS
+from pipeline.deployments import DeployWorkflow
 from pipeline.errors import AnswerError, shown
-from pipeline.jobs import Job
 from pipeline.plan import Plan
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -25,10 +27,24 @@ DEV = [{"name": "dev", "branch": "main"}]
 REGISTRY_OF = {"aws": f"{ECR}/shop", "azure": ACR, "gcp": f"{ARTIFACTS}/acme/images"}
 
 
-def jobs_of(made: Plan, component: str, environment: str = "dev") -> dict[str, Job]:
-    """The jobs of a component's workflow for an environment, by their ids."""
-    (workflow,) = (w for w in made.workflows if w.id == f"{component}-{environment}")
-    return {job.id: job for job in workflow.jobs}
+def build_of(made: Plan, component: str) -> BuildWorkflow:
+    (build,) = (b for b in made.builds if b.component.name == component)
+    return build
+
+
+def deploy_of(made: Plan, component: str) -> DeployWorkflow:
+    (deploy,) = (d for d in made.deploys if d.component.name == component)
+    return deploy
+
+
+def variables_of(made: Plan, component: str, command: str) -> dict[str, str]:
+    """The variables of a command, of its job and of its step."""
+    if command == "deploy":
+        deploy = deploy_of(made, component)
+        return {**deploy.variables, **deploy.command.variables}
+    build = build_of(made, component)
+    (step,) = (each for each in build.commands if each.id == command)
+    return {**build.variables, **step.variables}
 
 
 def step_names(steps: tuple[str, ...]) -> list[str]:
@@ -72,9 +88,11 @@ def test_a_registry_of_the_cloud(given: str) -> None:
     registry = made.answers.registry
     assert (registry.base, registry.environment) == (given, "registry")
     assert dict(registry.permissions) == {"id-token": "write"}
-    build = jobs_of(made, "docker")["build"]
-    assert build.variables["IMAGE"] == f"{given}/docker"
-    assert build.login == (registry.login,)
+    assert variables_of(made, "docker", "build")["IMAGE"] == f"{given}/docker"
+    # Only what is pushed is logged in for.
+    (login,) = build_of(made, "docker").login
+    assert login.replace("\n  if: inputs.push", "") == registry.login
+    assert {step["if"] for step in yaml.safe_load(login)} == {"inputs.push"}
     # Docker logs in to the host, never to a path below it.
     assert "<registry-host>" not in registry.login
     (step,) = (s for s in yaml.safe_load(registry.login) if s["name"] == "Log in to the registry")
@@ -106,13 +124,12 @@ def test_githubs_registry_goes_with_every_cloud(given: str, cloud: str) -> None:
     made = plan(components={"Web": {"code_type": "docker"}}, cloud=cloud, registry=given)
     assert made.answers.registry.environment == ""
     assert dict(made.answers.registry.permissions) == {"packages": "write"}
-    for environment in ("dev", "test", "prd"):
-        build = jobs_of(made, "Web", environment)["build"]
-        # GitHub knows repositories by their names in any case; an image's name has none, and the
-        # command takes it down where only GitHub can say it.
-        assert build.variables["IMAGE"] == "ghcr.io/${{ github.repository }}/web"
-        assert (build.environment, build.environments) == ("", ())
-        assert step_names(build.login) == ["Log in to GitHub's registry"]
+    # GitHub knows repositories by their names in any case; an image's name has none, and the
+    # command takes it down where only GitHub can say it.
+    assert variables_of(made, "Web", "build")["IMAGE"] == "ghcr.io/${{ github.repository }}/web"
+    build = build_of(made, "Web")
+    assert build.environment == ""
+    assert step_names(build.login) == ["Log in to GitHub's registry"]
 
 
 def test_githubs_registry_is_the_default() -> None:
@@ -270,14 +287,20 @@ def test_no_workflow_is_called_like_that_of_pull_requests(
 
 @pytest.mark.parametrize(
     "component, environment",
-    [("pull-request", "dev"), ("pull", "requests"), ("pull", "dev"), ("request", "pull")],
+    [
+        *(("pull-request", "dev"), ("pull", "requests"), ("pull", "dev"), ("request", "pull")),
+        *(("pull-request", "x2"), ("pull-request-2", "dev")),
+    ],
 )
 def test_names_that_only_resemble_those_of_pull_requests(component: str, environment: str) -> None:
     made = plan(
         components={component: generic(lint="true")},
         environments=[{"name": environment, "branch": "main"}],
     )
-    assert len(set(made.files)) == 5
+    own = [f"{component}-build.yml", f"{component}-{environment}.yml"]
+    common = [f"orchestrator-{environment}.yml", "pull-request.yml"]
+    found = [file for file in made.files if "/workflows/" in file]
+    assert found == sorted(f".github/workflows/{file}" for file in (*own, *common))
 
 
 # Logins and permissions --------------------------------------------------------------------------
@@ -285,100 +308,77 @@ def test_names_that_only_resemble_those_of_pull_requests(component: str, environ
 READ = {"contents": "read"}
 DOWNLOAD = {"actions": "read", "contents": "read"}
 
-# Each code type with every job that it can have: what its jobs may do without any cloud. A
-# deployment downloads what its own build made.
-ALONE: dict[str, dict[str, dict[str, str]]] = {
-    "cdk": {"lint": READ, "test": READ, "build": READ, "deploy": DOWNLOAD},
-    "docker": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "dotnet": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "generic": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": READ},
-    "go": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "helm": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "java": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "kubernetes": {"lint": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "opentofu": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
-    "node": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "python": {"lint": READ, "test": READ, "security": READ, "build": READ, "deploy": DOWNLOAD},
-    "terraform": {"lint": READ, "test": READ, "security": READ, "deploy": READ},
-}
-OWN_COMMANDS = {
-    "cdk": {},
-    "docker": {"deploy": "ship"},
-    "dotnet": {"deploy": "ship"},
+# Each code type with a command of its own where it deploys nothing by itself.
+OWN_COMMANDS: dict[str, dict[str, str]] = {
+    **{name: {} for name in ("cdk", "helm", "kubernetes", "opentofu", "terraform")},
+    **{name: {"deploy": "ship"} for name in ("docker", "dotnet", "go", "java", "node", "python")},
     "generic": {"lint": "l", "test": "t", "security": "s", "build": "b", "deploy": "d"},
-    "go": {"deploy": "ship"},
-    "helm": {},
-    "java": {"deploy": "ship"},
-    "kubernetes": {},
-    "opentofu": {},
-    "node": {"deploy": "ship"},
-    "python": {"deploy": "ship"},
-    "terraform": {},
 }
 
 
-def test_every_code_type_is_known_here() -> None:
-    assert set(ALONE) == set(OWN_COMMANDS) == set(CODE_TYPES)
+def settings(code_type: str, **more: Any) -> dict[str, Any]:
+    return {"code_type": code_type, **OWN_COMMANDS.get(code_type, {"deploy": "ship"}), **more}
 
 
-def check_permissions(
-    made: Plan, code_type: str, cloud: str, registry: dict[str, str], deploys: bool
-) -> None:
-    """Exactly these: of every job, of the job that calls the workflow, and of its preflight."""
-    expected = {job: dict(permissions) for job, permissions in ALONE[code_type].items()}
-    if not deploys:
-        del expected["deploy"]
-    elif cloud != "none":
-        expected["deploy"]["id-token"] = "write"
-    if code_type == "docker":
-        expected["build"] |= registry
-    assert {id_: dict(job.permissions) for id_, job in jobs_of(made, "x").items()} == expected
-    together = dict(DOWNLOAD)  # the preflight finds packages
-    for permissions in expected.values():
-        together |= permissions
-    (call,) = (call for o in made.orchestrators for call in o.calls)
-    assert dict(call.workflow.permissions) == together
-    assert dict(call.workflow.preflight_permissions) == DOWNLOAD
-
-
-@pytest.mark.parametrize("code_type", ALONE)
+@pytest.mark.parametrize("code_type", sorted(CODE_TYPES))
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_permissions(cloud: str, code_type: str) -> None:
-    component = {"code_type": code_type, **OWN_COMMANDS[code_type]}
-    common: dict[str, Any] = {"components": {"x": component}, "environments": DEV, "cloud": cloud}
-    packages, token = {"packages": "write"}, {"id-token": "write"}
-    check_permissions(plan(**common), code_type, cloud, packages, deploys=True)
-    if cloud != "none":
-        made = plan(**common, registry=REGISTRY_OF[cloud])
-        check_permissions(made, code_type, cloud, token, deploys=True)
+    """Exactly these: of a build, of what a caller adds so that it can push, of a deployment."""
+    registries = ["ghcr.io"] if cloud == "none" else ["ghcr.io", REGISTRY_OF[cloud]]
+    for registry in registries:
+        made = plan(
+            components={"x": settings(code_type)},
+            environments=DEV,
+            cloud=cloud,
+            registry=registry,
+        )
+        pushes = {"packages": "write"} if registry == "ghcr.io" else {"id-token": "write"}
+        build, deploy = build_of(made, "x"), deploy_of(made, "x")
+        assert dict(build.permissions) == READ
+        assert dict(build.pushing) == (pushes if code_type == "docker" else {})
+        token = {} if cloud == "none" else {"id-token": "write"}
+        assert dict(deploy.permissions) == DOWNLOAD | token
+        (orchestrator,) = made.orchestrators
+        granted = {call.id: dict(call.permissions) for call in (*orchestrator.builds,)}
+        assert granted == {"x-build": READ | dict(build.pushing)}
 
 
-@pytest.mark.parametrize("code_type", ALONE)
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_permissions_where_nothing_else_is_said(cloud: str, code_type: str) -> None:
-    """Python and Docker deploy nothing by themselves, so nothing of theirs logs in to a cloud."""
-    commands = OWN_COMMANDS["generic"] if code_type == "generic" else {}
-    component = {"code_type": code_type, **commands, **({"deploy": ""} if commands else {})}
-    made = plan(components={"x": component}, environments=DEV, cloud=cloud)
+def test_what_takes_a_package_finds_it_over_the_rest_api() -> None:
+    made = plan(
+        components={"x": generic(lint="l", deploy="d"), "p": generic(build="b", produces=["f"])},
+        dependency_map={"x": "p"},
+    )
+    assert dict(build_of(made, "x").permissions) == DOWNLOAD
+    assert dict(build_of(made, "p").permissions) == READ
+
+
+@pytest.mark.parametrize("code_type", sorted(CODE_TYPES))
+def test_what_deploys_nothing_logs_in_nowhere(code_type: str) -> None:
+    """Python and Docker deploy nothing by themselves."""
+    component = settings(code_type, deploy="")
+    made = plan(components={"x": component}, environments=DEV, cloud="aws")
+    assert not made.deploys
+    assert made.builds and not [b for b in made.builds if "aws" in str(b.login)]
+    usual = plan(components={"x": {"code_type": code_type}}, environments=DEV, cloud="aws")
     deploys = bool(CODE_TYPES[code_type].jobs["deploy"].command)
-    check_permissions(made, code_type, cloud, {"packages": "write"}, deploys=deploys)
+    assert [d.cloud for d in usual.deploys] == ["aws"] * deploys
 
 
 @pytest.mark.parametrize("own", CLOUDS)
 @pytest.mark.parametrize("common", CLOUDS)
 def test_a_components_own_cloud_wins(common: str, own: str) -> None:
     """In deployments; the registry stays the common one."""
-    for code_type in ALONE:
-        component = {"code_type": code_type, "cloud": own, **OWN_COMMANDS[code_type]}
-        answers: dict[str, Any] = {"components": {"x": component}, "environments": DEV}
+    for code_type in CODE_TYPES:
+        answers: dict[str, Any] = {
+            "components": {"x": settings(code_type, cloud=own)},
+            "environments": DEV,
+        }
         registry = REGISTRY_OF.get(common, "ghcr.io")
-        made = plan(**answers, cloud=common, registry=registry)
-        pushes = {"packages": "write"} if common == "none" else {"id-token": "write"}
-        check_permissions(made, code_type, own, pushes, deploys=True)
-        beside = plan(**answers, cloud=own)
-        deploy, expected = jobs_of(made, "x")["deploy"], jobs_of(beside, "x")["deploy"]
-        assert (deploy.login, deploy.secrets) == (expected.login, expected.secrets)
-        assert deploy.variables == expected.variables
+        made, alone = plan(**answers, cloud=common, registry=registry), plan(**answers, cloud=own)
+        assert made.deploys == alone.deploys
+        cloud = common if code_type == "docker" and common != "none" else ""
+        assert build_of(made, "x").cloud == cloud
+        assert deploy_of(made, "x").cloud == ("" if own == "none" else own)
 
 
 LOGINS = {
@@ -393,29 +393,24 @@ LOGINS = {
 def test_who_logs_in(cloud: str) -> None:
     """The steps of every job, by name, in their order; nothing that is not listed logs in."""
     answers: dict[str, Any] = {
-        "components": {name: {"code_type": name, **OWN_COMMANDS[name]} for name in ALONE},
+        "components": {name: settings(name) for name in OWN_COMMANDS},
         "environments": DEV,
         "cloud": cloud,
     }
-    expected = {f"{name} deploy": LOGINS[cloud] for name in ALONE}
+    expected = {f"{name} deploy": LOGINS[cloud] for name in OWN_COMMANDS}
     for name in ("helm", "kubernetes"):
         expected[f"{name} deploy"] = [*LOGINS[cloud], "Get access to the cluster"]
     expected["docker build"] = ["Log in to GitHub's registry"]
-    check_logins(plan(**answers), expected)
+    assert logins(plan(**answers)) == {place: names for place, names in expected.items() if names}
     if cloud != "none":
         expected["docker build"] = [*LOGINS[cloud], "Log in to the registry"]
-        check_logins(plan(**answers, registry=REGISTRY_OF[cloud]), expected)
+        assert logins(plan(**answers, registry=REGISTRY_OF[cloud])) == expected
 
 
-def check_logins(made: Plan, expected: dict[str, list[str]]) -> None:
-    found = {
-        f"{w.component.name} {j.id}": step_names(j.login) for w in made.workflows for j in w.jobs
-    }
-    assert {place: names for place, names in found.items() if names} == {
-        place: names for place, names in expected.items() if names
-    }
-    assert made.pull_request
-    assert not [job.id for job in made.pull_request.jobs if job.login]
+def logins(made: Plan) -> dict[str, list[str]]:
+    found = {f"{b.component.name} build": step_names(b.login) for b in made.builds}
+    found |= {f"{d.component.name} deploy": step_names(d.login) for d in made.deploys}
+    return {place: names for place, names in found.items() if names}
 
 
 @pytest.mark.parametrize("cloud", REGISTRY_OF)
@@ -423,20 +418,15 @@ def test_what_pushes_to_a_clouds_registry_has_an_environment(cloud: str) -> None
     """A cloud trusts a job by its environment; nobody has been asked to approve anything yet."""
     made = plan(
         code_types=["docker", "python"],
-        components={"web": {"code_type": "docker"}},
+        components={"web": {"code_type": "docker"}, "off": {"code_type": "docker", "build": ""}},
         cloud=cloud,
         registry=REGISTRY_OF[cloud],
     )
-    found = {(w.id, job.id): job.environment for w in made.workflows for job in w.jobs}
-    assert {place: name for place, name in found.items() if name} == {
-        (f"{component}-{environment}", "build"): "registry"
-        for component in ("docker", "web")
-        for environment in ("dev", "test", "prd")
-    }
-    for workflow in made.workflows:
-        for job in workflow.jobs:
-            # Builds of two environments may run at once, and a re-run pushes without being asked.
-            assert (job.group, job.retry_environment) == ("", "")
+    found = {b.component.name: (b.environment, b.cloud, b.pushes) for b in made.builds}
+    pushes, not_so = ("registry", cloud, True), ("", "", False)
+    assert found == {"docker": pushes, "web": pushes, "python": not_so, "off": not_so}
+    pushing = {call.id for o in made.orchestrators for call in o.builds if "push" in call.inputs}
+    assert pushing == {"docker-build", "web-build"}
 
 
 # Secrets and variables ---------------------------------------------------------------------------
@@ -444,15 +434,17 @@ def test_what_pushes_to_a_clouds_registry_has_an_environment(cloud: str) -> None
 
 def test_kubernetes_without_a_cloud_reads_one_secret_in_its_deployment() -> None:
     made = plan(code_types=["kubernetes"])
-    for environment in ("dev", "test", "prd"):
-        jobs = jobs_of(made, "kubernetes", environment)
-        secrets = {id_: job.secrets for id_, job in jobs.items()}
-        assert secrets == {"lint": (), "security": (), "build": (), "deploy": ("KUBE_CONFIG",)}
-        # The step that writes it to a file reads it; the command sees no secret.
-        assert "KUBE_CONFIG" not in jobs["deploy"].variables
-        (step,) = (step for text in jobs["deploy"].login for step in yaml.safe_load(text))
-        assert step["env"]["ACCESS"] == "${{ secrets.KUBE_CONFIG }}"
-    assert all(workflow.reads_secrets for workflow in made.workflows)
+    assert build_of(made, "kubernetes").secrets == ()
+    deploy = deploy_of(made, "kubernetes")
+    assert deploy.secrets == ("KUBE_CONFIG",)
+    # The step that writes it to a file reads it; the command sees no secret.
+    assert "KUBE_CONFIG" not in variables_of(made, "kubernetes", "deploy")
+    (step,) = (step for text in deploy.login for step in yaml.safe_load(text))
+    assert step["env"]["ACCESS"] == "${{ secrets.KUBE_CONFIG }}"
+    for orchestrator in made.orchestrators:
+        handed = {call.id: call.secrets for call in orchestrator.deployments}
+        assert handed == {f"kubernetes-{orchestrator.environment.name}": ("KUBE_CONFIG",)}
+        assert not [call for call in orchestrator.builds if call.secrets]
 
 
 @pytest.mark.parametrize("cloud", REGISTRY_OF)
@@ -462,8 +454,7 @@ def test_kubernetes_in_a_cloud_reads_no_secret(cloud: str) -> None:
         {"components": {"kubernetes": {"cloud": cloud}}},
     ):
         made = plan(**answers)
-        assert not [job for w in made.workflows for job in w.jobs if job.secrets]
-        assert not any(workflow.reads_secrets for workflow in made.workflows)
+        assert not [w for w in (*made.builds, *made.deploys) if w.secrets]
 
 
 def test_the_secret_of_the_cluster_beside_secrets_of_ones_own() -> None:
@@ -473,10 +464,9 @@ def test_the_secret_of_the_cluster_beside_secrets_of_ones_own() -> None:
         (["KUBE_CONFIG", "TOKEN"], ("KUBE_CONFIG", "TOKEN")),
     ]:
         made = plan(components={"kubernetes": {"secrets": own}})
-        deploy = jobs_of(made, "kubernetes")["deploy"]
-        assert deploy.secrets == expected
-        for name in own:
-            assert deploy.variables[name] == f"${{{{ secrets.{name} }}}}"
+        assert deploy_of(made, "kubernetes").secrets == expected
+        found = variables_of(made, "kubernetes", "deploy")
+        assert {name: found[name] for name in own} == {n: f"${{{{ secrets.{n} }}}}" for n in own}
 
 
 ARM = {
@@ -491,10 +481,15 @@ ARM = {
 @pytest.mark.parametrize("code_type", ["opentofu", "terraform"])
 def test_terraform_logs_in_to_azure_by_itself(code_type: str, cloud: str) -> None:
     made = plan(code_types=[code_type, "kubernetes"], environments=DEV, cloud=cloud)
-    for workflow in made.workflows:
-        for job in workflow.jobs:
-            wanted = cloud == "azure" and (workflow.id, job.id) == (f"{code_type}-dev", "deploy")
-            found = {name: v for name, v in job.variables.items() if name.startswith("ARM_")}
+    for workflow in (*made.builds, *made.deploys):
+        name, deploys = workflow.component.name, isinstance(workflow, DeployWorkflow)
+        commands = (
+            (workflow.command,) if isinstance(workflow, DeployWorkflow) else workflow.commands
+        )
+        for command in commands:
+            wanted = cloud == "azure" and name == code_type and deploys
+            read = {**workflow.variables, **command.variables}
+            found = {n: value for n, value in read.items() if n.startswith("ARM_")}
             assert found == (ARM if wanted else {})
 
 
@@ -504,14 +499,14 @@ GIVEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"components": {"x": {"code_type": "docker"}}},
         "build",
         "IMAGE",
-        "ghcr.io/${{ github.repository }}/x",
+        "ghcr.io/o/r/x",
     ),
     "whose cache": ({"components": {"x": {"code_type": "docker"}}}, "test", "COMPONENT", "x"),
     "where the cluster's file is": (
         {"components": {"x": {"code_type": "kubernetes"}}},
         "deploy",
         "KUBECONFIG",
-        "${{ runner.temp }}/kubeconfig",
+        "/t/kubeconfig",
     ),
     "what a cloud adds": (
         {"components": {"x": {"code_type": "terraform"}}, "cloud": "azure"},
@@ -524,45 +519,37 @@ GIVEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
 
 @pytest.mark.parametrize("case", GIVEN)
 def test_variables_of_ones_own_win_over_a_code_types(case: str) -> None:
-    answers, job, name, usual = GIVEN[case]
+    answers, command, name, usual = GIVEN[case]
     components = answers["components"]
     own = {**answers, "components": {"x": {**components["x"], "env": {name: "mine"}}}}
     of_environment = [{**DEV[0], "env": {name: "its"}}]
     empty = {**answers, "components": {"x": {**components["x"], "env": {name: ""}}}}
-    for given, environments, expected in [
+    cases = [
         (answers, DEV, usual),
         (answers, of_environment, "its"),
         (own, DEV, "mine"),
         (own, of_environment, "mine"),
         (empty, of_environment, ""),
-    ]:
-        made = plan(**given, environments=environments)
-        assert jobs_of(made, "x")[job].variables[name] == expected
+    ]
+    context = {
+        "inputs": {"environment": "dev"},
+        "github": {"repository": "o/r"},
+        "runner": {"temp": "/t"},
+    }
+    plans = [plan(**given, environments=environments) for given, environments, _ in cases]
+    values = [variables_of(made, "x", command)[name] for made in plans]
+    found = evaluated([(value, context) for value in values])
+    assert found == [expected for _, _, expected in cases]
 
 
 def test_an_image_with_a_name_of_its_own_is_pushed_by_the_same_login() -> None:
     image = f"{ECR}/team/front"
     made = plan(components={"docker": {"env": {"IMAGE": image}}}, cloud="aws", registry=ECR)
-    build = jobs_of(made, "docker")["build"]
-    assert build.variables["IMAGE"] == image
-    assert build.login == (made.answers.registry.login,)
-
-
-def test_the_digest_of_an_image_is_an_output() -> None:
-    made = plan(
-        components={
-            "docker": {},
-            "own": {"code_type": "docker", "build": "make", "produces": ["docker-image", "log"]},
-            "other": {"code_type": "docker", "build": "make", "produces": ["log"]},
-            "x": generic(build="make", produces=["docker-image"]),
-        },
-        environments=DEV,
+    assert variables_of(made, "docker", "build")["IMAGE"] == image
+    assert (
+        build_of(made, "docker").login
+        == build_of(plan(code_types=["docker"], cloud="aws", registry=ECR), "docker").login
     )
-    outputs = {workflow.component.name: workflow.outputs for workflow in made.workflows}
-    assert outputs == {"docker": ("image",), "own": ("image",), "other": (), "x": ()}
-    for name in ("docker", "own"):
-        upload = jobs_of(made, name)["build"].upload
-        assert upload and upload.outputs == (("image", "docker-image"),)
 
 
 # The files -----------------------------------------------------------------------------------

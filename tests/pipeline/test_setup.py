@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from made_answers import CODE_TYPES, costly, generic, plan, plans
+from pipeline.deployments import DeployWorkflow
 from pipeline.plan import Plan
 from pipeline.setup import GitHubEnvironment, SetUp, set_up
 
@@ -53,8 +56,8 @@ def test_the_environments_of_the_four_code_types(cloud: str) -> None:
     expected = [
         GitHubEnvironment("dev", False, (DEVELOP,), secrets, variables, clouds),
         GitHubEnvironment("test", False, (MAIN,), secrets, variables, clouds),
-        GitHubEnvironment("prd", True, (MAIN,), secrets, variables, clouds),
-        GitHubEnvironment("prd-retry", True, (MAIN,), secrets, variables, clouds, retries="prd"),
+        GitHubEnvironment("prd-approval", True, (MAIN,), (), (), (), approves="prd"),
+        GitHubEnvironment("prd", False, (MAIN,), secrets, variables, clouds, production=True),
     ]
     if cloud != "none":
         pushing = GitHubEnvironment("registry", False, (DEVELOP, MAIN), (), tuple(login), clouds)
@@ -68,7 +71,7 @@ def test_the_environments_of_the_four_code_types(cloud: str) -> None:
 @pytest.mark.parametrize("cloud", ["aws", "azure", "gcp"])
 def test_githubs_registry_needs_no_environment(cloud: str) -> None:
     found = setup(code_types=FOUR, cloud=cloud)
-    assert list(by_name(found)) == ["dev", "test", "prd", "prd-retry"]
+    assert list(by_name(found)) == ["dev", "test", "prd-approval", "prd"]
     assert found.clouds == (cloud,)
 
 
@@ -152,14 +155,15 @@ REFS: dict[str, tuple[list[dict[str, Any]], dict[str, list[tuple[str, str]]]]] =
         [MANUAL, {"name": "a", "after": "m"}],
         {"m": [], "a": [], "registry": []},
     ),
-    # What comes after another environment runs on the default branch, whatever the tag.
+    # What comes after another environment runs on the default branch, whatever the tag. It pushes
+    # no image: that was built in the first one.
     "after a tag": (
         [{"name": "a", "tag": "v1"}, {"name": "b", "after": "a"}],
-        {"a": [("v1", "tag")], "b": [], "registry": []},
+        {"a": [("v1", "tag")], "b": [], "registry": [("v1", "tag")]},
     ),
     "after branches": (
         [{"name": "a", "branch": "release/*"}, {"name": "b", "after": "a"}],
-        {"a": [("release/*", "branch")], "b": [], "registry": []},
+        {"a": [("release/*", "branch")], "b": [], "registry": [("release/*", "branch")]},
     ),
     "a chain": (
         [
@@ -195,18 +199,84 @@ def test_who_gets_in(case: str) -> None:
         assert (environment.policies, environment.protection) == ((), ())
 
 
+@pytest.mark.parametrize("orchestration", ["call", "dispatch"])
+def test_who_pushes_images_gets_into_the_environment_of_the_registry(orchestration: str) -> None:
+    """Also from a later environment, where they are built for each; and nobody else."""
+    environments = [
+        {"name": "a", "tag": "v1"},
+        {"name": "b", "after": "a"},
+        {"name": "c", "branch": "c"},
+    ]
+    answers = {"environments": environments, "cloud": "aws", "registry": ECR}
+    for settings, refs in (
+        ({"environments": ["a", "b"]}, (("v1", "tag"),)),
+        ({"environments": ["c"]}, (("c", "branch"),)),
+        # The runs of b are of the default branch, and nothing tells which that is.
+        ({"build_per_environment": True}, ()),
+        (
+            {"build_per_environment": True, "environments": ["a", "c"]},
+            (("v1", "tag"), ("c", "branch")),
+        ),
+    ):
+        found = setup(
+            components={"docker": settings, "x": generic(lint="l", deploy="d")},
+            orchestration=orchestration,
+            **answers,
+        )
+        assert by_name(found)["registry"].refs == refs
+
+
+def settings_of(environment: GitHubEnvironment) -> Any:
+    """What is sent to GitHub of it."""
+    text = ", ".join(environment.protection).replace("$(gh api user --jq .id)", "1")
+    return json.loads("{" + text + "}")
+
+
 @pytest.mark.parametrize("cloud", ["none", "aws"])
 def test_what_is_approved_is_protected(cloud: str) -> None:
+    """Production itself asks nobody, and lets in its branch alone: what it holds is secret."""
     found = by_name(setup(components={"x": generic(deploy="d")}, cloud=cloud))
+    assert list(found) == ["dev", "test", "prd-approval", "prd"]
     for name, environment in found.items():
-        production = name.startswith("prd")
-        assert environment.reviewed == production
-        settings = json.loads(
-            "{" + ", ".join(environment.protection).replace("$(gh api user --jq .id)", "1") + "}"
-        )
-        assert ("reviewers" in settings) == production
+        settings = settings_of(environment)
+        assert ("reviewers" in settings) == (name == "prd-approval")
+        production = name in ("prd-approval", "prd")
         assert ("deployment_branch_policy" in settings) == (production or cloud == "aws")
-    assert list(found) == ["dev", "test", "prd", "prd-retry"]
+
+
+# How production asks, and what starts it -> who asks: the environment of its approvals, or itself.
+ASKING: dict[str, tuple[str, dict[str, Any], list[str], bool]] = {
+    "once, on a branch": ("once", {"branch": "main"}, ["live-approval"], False),
+    "once, after a branch": ("once", {"after": "dev"}, ["live-approval"], False),
+    # Whoever may push such a tag or branch may bring a workflow that names the environment.
+    "once, on a tag": ("once", {"tag": "v*"}, ["live-approval"], True),
+    "once, on branches": ("once", {"branch": "live/*"}, ["live-approval"], True),
+    "once, by hand": ("once", {"manual": True}, ["live-approval"], True),
+    "each, on a branch": ("each", {"branch": "main"}, [], True),
+    "none, on a tag": ("none", {"tag": "v*"}, [], False),
+}
+
+
+@pytest.mark.parametrize("case", ASKING)
+def test_who_asks(case: str) -> None:
+    approval, trigger, names, itself = ASKING[case]
+    environments = [
+        {"name": "dev", "branch": "develop"},
+        {"name": "live", **trigger, "production": True},
+        {"name": "idle", "branch": "idle", "production": True},
+    ]
+    found = by_name(
+        setup(
+            components={"x": generic(deploy="d", environments=["dev", "live"])},
+            approval=approval,
+            environments=environments,
+        )
+    )
+    assert list(found) == ["dev", *names, "live"]
+    assert [e.name for e in found.values() if e.reviewed] == [*names, *["live"] * itself]
+    for name in names:
+        assert found[name].approves == "live" and found[name].refs == found["live"].refs
+    assert found["live"].policies == found["live"].refs
 
 
 def test_one_registry_for_all_its_environments_is_reviewed_by_nobody() -> None:
@@ -220,8 +290,8 @@ def test_one_registry_for_all_its_environments_is_reviewed_by_nobody() -> None:
         )
     )
     assert {name: e.reviewed for name, e in found.items()} == {
-        "live": True,
-        "live-retry": True,
+        "live-approval": True,
+        "live": False,
         "registry": False,
     }
 
@@ -229,29 +299,10 @@ def test_one_registry_for_all_its_environments_is_reviewed_by_nobody() -> None:
 # Identities --------------------------------------------------------------------------------------
 
 
-def test_an_identity_for_each_environment() -> None:
-    """A re-run deploys with the rights of the deployment that it repeats."""
+def test_an_identity_for_each_environment_that_deploys_or_pushes() -> None:
     found = setup(code_types=FOUR, cloud="aws", registry=ECR)
-    assert found.identities("aws") == [
-        ("dev", ("dev",)),
-        ("test", ("test",)),
-        ("prd", ("prd", "prd-retry")),
-        ("registry", ("registry",)),
-    ]
+    assert found.identities("aws") == ["dev", "test", "prd", "registry"]
     assert found.identities("gcp") == []
-
-
-def test_no_identity_is_shared_by_environments_that_only_sound_alike() -> None:
-    """`dev-retry` is a name like any other where `dev` is no production."""
-    found = setup(
-        code_types=["terraform"],
-        cloud="aws",
-        environments=[
-            {"name": "dev", "branch": "main"},
-            {"name": "dev-retry", "branch": "other"},
-        ],
-    )
-    assert found.identities("aws") == [("dev", ("dev",)), ("dev-retry", ("dev-retry",))]
 
 
 # Secrets and variables ---------------------------------------------------------------------------
@@ -271,7 +322,8 @@ def test_secrets_of_builds_are_the_repositorys() -> None:
         assert found.build_secrets == ("NPM",)
         secrets = {name: environment.secrets for name, environment in by_name(found).items()}
         assert secrets == {
-            **dict.fromkeys(("dev", "test", "prd", "prd-retry"), ("NPM", "TOKEN")),
+            **dict.fromkeys(("dev", "test", "prd"), ("NPM", "TOKEN")),
+            "prd-approval": (),
             **({"registry": ()} if registry == ECR else {}),
         }
         assert found.needs_secrets
@@ -312,6 +364,18 @@ VARIABLES: dict[str, tuple[dict[str, Any], bool, list[str]]] = {
         False,
         ["dev"],
     ),
+    "two environments', of several": (
+        {
+            "components": {"x": generic(deploy="d")},
+            "environments": [
+                {**ONE[0], "env": {"A": X, "B": "${{ vars.Y }}"}},
+                {"name": "b", "manual": True, "env": {"A": "b"}},
+                {"name": "c", "after": "b", "env": {"B": X}},
+            ],
+        },
+        False,
+        ["dev", "c"],
+    ),
     "an environment's, with checks": (
         {
             "components": {"x": generic(lint="l", deploy="d")},
@@ -328,29 +392,15 @@ VARIABLES: dict[str, tuple[dict[str, Any], bool, list[str]]] = {
         False,
         [],
     ),
-    # A pull request builds without any environment; a build for a deployment has the registry's.
-    "a build that pushes, and pull requests": (
+    # A build has the registry's environment where it pushes, and none where it does not.
+    "a build that pushes": (
         {
-            "components": {
-                "docker": {"lint": "", "test": "", "security": "", "env": {"BUILD_ARG_A": X}}
-            },
+            "components": {"docker": {"env": {"BUILD_ARG_A": X}}},
             "cloud": "aws",
             "registry": ECR,
         },
         True,
         [],
-    ),
-    "a build that pushes, and no pull requests": (
-        {
-            "components": {
-                "docker": {"lint": "", "test": "", "security": "", "env": {"BUILD_ARG_A": X}}
-            },
-            "cloud": "aws",
-            "registry": ECR,
-            "pull_requests": False,
-        },
-        False,
-        ["registry"],
     ),
 }
 
@@ -363,7 +413,7 @@ def test_where_a_variable_is_read(case: str) -> None:
     named = [environment.name for environment in found.environments if "X" in environment.variables]
     assert named == environments
     of_cloud = set(CLOUDS["aws"][1])
-    others = {v for e in found.environments for v in e.variables} - {"X"}
+    others = {v for e in found.environments for v in e.variables} - {"X", "Y"}
     assert others <= of_cloud
     assert found.needs_variables == bool(repository or environments)
 
@@ -420,20 +470,44 @@ def test_which_branches_pull_requests_are_checked_for(case: str) -> None:
 def test_what_jobs_use_is_set_up_and_nothing_else(made: Plan) -> None:
     found = set_up(made)
     environments = by_name(found)
-    jobs = [job for workflow in made.workflows for job in workflow.jobs]
-    assert set(environments) == {name for job in jobs for name in job.environments}
-    for name, environment in environments.items():
-        there = [job for job in jobs if name in job.environments]
-        read = {variable for job in there for variable in job.variables_of_github}
+    approvals = {f"{o.environment.name}-approval" for o in made.orchestrators if o.approval}
+    deploying: dict[str, list[DeployWorkflow]] = {}
+    for deploy in made.deploys:
+        for orchestrator in made.orchestrators:
+            if any(call.file == deploy.file for call in orchestrator.deployments):
+                deploying.setdefault(orchestrator.environment.name, []).append(deploy)
+    pushing = [build for build in made.builds if build.environment]
+    pushes = ["registry"] * bool(pushing)
+    assert set(environments) == {*approvals, *deploying, *pushes}
+    for name in approvals:
+        nothing = GitHubEnvironment(name, True, environments[name].refs, (), (), ())
+        assert environments[name] == replace(nothing, approves=name.removesuffix("-approval"))
+    for name, deploys in deploying.items():
+        environment = environments[name]
+        read = {v for d in deploys for v in variables_in(d.variables, d.command.variables, d.login)}
+        # What other environments alone say is looked up, and not used.
+        said = {e.name: variables_in(*e.env.values()) for e in made.environments}
+        own = variables_in(*(c.env for c in made.answers.components))
+        read -= set().union(*said.values()) - said[name] - own
         # Each variable that a job reads there can be set, and in one place alone.
         assert set(environment.variables) == read - set(found.variables)
-        deploying = {secret for job in there if job.id == "deploy" for secret in job.secrets}
-        assert set(environment.secrets) == deploying
-        by_oidc = {(bool(j.cloud), j.identity) for j in there if "id-token" in j.permissions}
-        assert bool(environment.clouds) == any(logs_in for logs_in, _ in by_oidc)
-        assert environment.publishes == any(publishes for _, publishes in by_oidc)
-        assert (False, False) not in by_oidc
+        assert set(environment.secrets) == {secret for d in deploys for secret in d.secrets}
+        by_oidc = [d for d in deploys if "id-token" in d.permissions]
+        assert set(environment.clouds) == {d.cloud for d in by_oidc} - {""}
+        assert environment.publishes == any(d.identity for d in by_oidc)
+        assert all(d.cloud or d.identity for d in by_oidc)
+    for build in pushing:
+        assert environments["registry"].clouds == (build.cloud,)
+        assert variables_in(build.login) == set(environments["registry"].variables)
+    in_builds = [variables_in(b.variables, *(c.variables for c in b.commands)) for b in made.builds]
+    assert set(found.variables) == set().union(*in_builds)
+    assert set(found.build_secrets) == {secret for b in made.builds for secret in b.secrets}
     assert found.clouds == tuple(sorted({c for e in environments.values() for c in e.clouds}))
-    assert {i for c in found.clouds for _, names in found.identities(c) for i in names} == {
+    assert {name for c in found.clouds for name in found.identities(c)} == {
         name for name, environment in environments.items() if environment.clouds
     }
+
+
+def variables_in(*texts: object) -> set[str]:
+    """The configuration variables of GitHub's that are read somewhere."""
+    return set(re.findall(r"\bvars\.(\w+)", str(texts)))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from made_answers import NODES, acyclic_graphs, generic, plan, quick, refusal
-from pipeline.plan import ComponentWorkflow, Orchestrator
+from pipeline.component_workflows import ComponentWorkflow
 from pipeline.triggers import Triggers
 
 RUN = "github.event.workflow_run"
@@ -44,7 +44,8 @@ def waited_for(triggers: Triggers) -> dict[str, Any]:
 
 
 def deploys(*roots: str) -> dict[str, list[str]]:
-    return {"jobs": ["Deploy"], "decisive": ["Deploy"], "roots": [*roots]}
+    job = "deploy / Deploy"
+    return {"jobs": [job], "decisive": [job], "roots": [*roots]}
 
 
 # Exact values
@@ -101,7 +102,7 @@ def test_what_another_implies_starts_nothing_but_is_waited_for() -> None:
             {"branch": "it's"},
             (f"{EITHER} &&", f"{RUN}.head_branch == 'it''s')"),
         ),
-        # Which branch it may be is for the preflight to say: a condition knows no patterns.
+        # Which branch it may be is for the first job to say: a condition knows no patterns.
         ({"branch": "release/**"}, {"branch": "release/**"}, (f"{EITHER})",)),
         ({"tag": "v*"}, {"tag": "v*"}, (f"{EITHER})",)),
         ({"manual": True}, {}, (f"{RUN}.event == 'workflow_dispatch')",)),
@@ -157,27 +158,93 @@ def test_nobody_waits_for_a_component_without_commands() -> None:
     assert made["e-dev"].triggers == Triggers(branch="main")
 
 
+BUILT, CHECKED, DEPLOYED = "build / Check and build", "build / Check", "deploy / Deploy"
+
+
 @pytest.mark.parametrize(
     ("settings", "jobs", "decisive"),
     [
-        ({"lint": "x", "build": "x", "deploy": "x"}, ["Lint", "Build", "Deploy"], ["Deploy"]),
-        ({"lint": "x", "build": "x"}, ["Lint", "Build"], ["Build"]),
-        ({"lint": "x", "test": "x"}, ["Lint", "Test"], ["Lint", "Test"]),
+        ({"lint": "x", "build": "x", "deploy": "x"}, [BUILT, DEPLOYED], [DEPLOYED]),
+        ({"lint": "x", "build": "x"}, [BUILT], [BUILT]),
+        ({"lint": "x", "test": "x"}, [CHECKED], [CHECKED]),
+        ({"test": "x", "deploy": "x"}, [CHECKED, DEPLOYED], [DEPLOYED]),
     ],
 )
 def test_which_jobs_say_that_a_component_was_deployed(
     settings: dict[str, str], jobs: list[str], decisive: list[str]
 ) -> None:
+    """By their names, as the API has them. One that asks has begun before its deployment has."""
     triggers = observe({"a": [], "b": ["a"]}, a=generic(**settings))["b-dev"].triggers
     assert waited_for(triggers) == {"a": {"jobs": jobs, "decisive": decisive, "roots": []}}
+    production = [{**DEV[0], "production": True}]
+    triggers = observe({"a": [], "b": ["a"]}, production, a=generic(**settings))["b-dev"].triggers
+    before = [job for job in jobs if job != DEPLOYED]
+    asks = ["approval"] * (DEPLOYED in jobs)
+    told = {"jobs": [*before, *asks, *jobs[len(before) :]], "decisive": decisive, "roots": []}
+    assert waited_for(triggers) == {"a": told}
+
+
+def test_what_an_orchestrator_watches() -> None:
+    """Each component with what it waits for, and the jobs that say that it is deployed.
+
+    Nobody waits for what does nothing, but for what that waits for.
+    """
+    made = plan(
+        components={
+            "a": generic(build="x", produces=["x"]),
+            "b": generic(),
+            "c": generic(lint="x", deploy="x", environments=["prd"]),
+            "d": generic(deploy="x"),
+        },
+        dependency_map={"b": "a", "c": "b", "d": ["c"]},
+        orchestration="observe",
+        environments=[*DEV, {"name": "prd", "after": "dev"}],
+    )
+    first, last = (json.loads(orchestrator.watched) for orchestrator in made.orchestrators)
+    assert first == {
+        "a": {"after": [], "jobs": [BUILT]},
+        "b": {"after": ["a"], "jobs": []},
+        "c": {"after": ["a"], "jobs": [CHECKED]},
+        "d": {"after": ["c"], "jobs": [DEPLOYED]},
+    }
+    assert last == {
+        # It brings its package over, in the job that looks at the commit.
+        "a": {"after": [], "jobs": []},
+        "b": {"after": [], "jobs": []},
+        "c": {"after": [], "jobs": [DEPLOYED]},
+        "d": {"after": ["c"], "jobs": [DEPLOYED]},
+    }
+    for orchestrator in made.orchestrators:
+        assert not (orchestrator.builds or orchestrator.deployments or orchestrator.starts)
+        assert orchestrator.summary_needs == ("changes", "watch")
 
 
 def test_only_those_that_wait_look_before_their_jobs() -> None:
-    made = observe({"a": [], "b": ["a"]}, b=generic(lint="x", build="x", deploy="x"))
-    conditions = {job.id: job.condition for job in made["b-dev"].jobs}
-    ready = "needs.preflight.outputs.ready == 'true'"
-    assert conditions == {"lint": ready, "build": "", "deploy": ""}
-    assert [job.condition for job in made["a-dev"].jobs] == [""]
+    both = generic(lint="x", build="x", deploy="x")
+    made = observe({"a": [], "b": ["a"]}, a=both, b=both)
+    ready = "needs.changes.outputs.ready == 'true'"
+    waiting, first = made["b-dev"], made["a-dev"]
+    assert {call.id: call.condition for call in waiting.calls} == {"build": ready, "deploy": ""}
+    assert {call.id: call.condition for call in first.calls} == {"build": "", "deploy": ""}
+    assert waiting.changes and waiting.changes.dependencies == waiting.triggers.dependencies
+    assert first.changes and first.changes.dependencies == ""
+    # What is not built waits by itself, and so does an approval.
+    live = [{**DEV[0], "production": True}]
+    made = observe({"a": [], "b": ["a"]}, live)
+    assert made["b-dev"].approval and made["b-dev"].approval.condition == ready
+    made = observe({"a": [], "b": ["a"]})
+    assert [call.condition for call in made["b-dev"].calls] == [ready]
+
+
+def test_packages_of_what_has_been_found_are_taken() -> None:
+    """Of the runs that the first job has looked at; alone, as in every orchestration."""
+    makes = generic(build="x", produces=["x"], deploy="x")
+    made = observe({"a": [], "b": ["a"], "c": []}, a=makes, b=makes, c=makes)
+    waiting = made["b-dev"]
+    assert waiting.changes and waiting.changes.producers == ("a",)
+    told = {call.id: call.inputs.get("packages") for call in waiting.calls}
+    assert told == dict.fromkeys(("build", "deploy"), "${{ needs.changes.outputs.packages }}")
+    assert [call.inputs.get("packages") for call in made["c-dev"].calls] == [None, None]
 
 
 # What GitHub would end in silence
@@ -186,7 +253,7 @@ FIVE = {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "e": ["d"]}
 
 
 def test_the_longest_chain_is_named() -> None:
-    answers = {"components": {name: generic(lint="x") for name in [*FIVE, "z"]}}
+    answers = {"components": {name: generic(deploy="x") for name in [*FIVE, "z"]}}
     message = refusal(
         **answers, dependency_map={**FIVE, "z": ["a"]}, orchestration="observe", environments=DEV
     )
@@ -204,7 +271,7 @@ def test_each_environment_before_takes_a_link(earlier: int) -> None:
     for waves in range(1, 5):
         graph = dict(list(FIVE.items())[:waves])
         message = refusal(
-            components={name: generic(lint="x") for name in graph},
+            components={name: generic(deploy="x") for name in graph},
             dependency_map=graph,
             orchestration="observe",
             environments=environments,
@@ -272,8 +339,6 @@ def test_random_graphs(made: tuple[dict[str, list[str]], set[str], bool, int]) -
     assume(not message)
 
     last = f"e{earlier}"
-    orchestrator = plan(**answers).orchestrators[-1]
-    assert isinstance(orchestrator, Orchestrator)
     workflows = {
         w.component.name: w for w in plan(**answers).workflows if w.environment.name == last
     }
@@ -292,10 +357,10 @@ def test_random_graphs(made: tuple[dict[str, list[str]], set[str], bool, int]) -
         # That those have been deployed implies that all above have been.
         assert after <= set(waits) <= above[node]
         assert set().union(*(above[other] | {other} for other in waits)) == above[node]
-        # And all whose packages it may take.
-        assert set(workflow.waits_for) - idle <= set(waits)
+        # And all that it depends on itself.
+        assert set(graph[node]) - idle <= set(waits)
         for other, names in waits.items():
-            assert names["decisive"] == ["Deploy"]
+            assert names["decisive"] == [DEPLOYED]
             assert names["roots"] == sorted(n for n in above[other] if not above[n])
 
 

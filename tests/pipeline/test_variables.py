@@ -86,12 +86,13 @@ def test_any_values(cases: list[tuple[Values, dict[str, str], str | None]]) -> N
     check_values(cases)
 
 
-def read_by(made: Plan, environment: str, variable: str | None = None) -> dict[str, str]:
-    """The build's own variables of these names, in an environment."""
+def read_by(made: Plan, *environments: str) -> list[dict[str, str]]:
+    """The build's own variables of these names, in each environment."""
     (build,) = made.builds
-    found = {k: v for k, v in build.variables.items() if k in (*NAMES, "ENVIRONMENT_VARIABLES")}
-    context = contexts(environment, variable)
-    return dict(zip(found, evaluated([(v, context) for v in found.values()]), strict=True))
+    own = {name: value for name, value in build.variables.items() if name in NAMES}
+    asked = [(value, contexts(e, None)) for e in environments for value in own.values()]
+    found = iter(evaluated(asked))
+    return [{name: next(found) for name in own} for _ in environments]
 
 
 def test_what_a_person_reads() -> None:
@@ -130,9 +131,11 @@ def test_a_build_has_the_variables_of_the_environment_that_it_runs_in() -> None:
     """Also where it is deployed later alone, and where only others take its package."""
     values = {"dev": {"A": "1"}, "Test-1": {"A": "2"}, "prd": {"A": "3", "B_1": "4"}}
     made = planned(values, environments=["prd"])
-    assert read_by(made, "Test-1") == {"A": "2", "B_1": ""}
-    assert read_by(made, "prd") == {"A": "3", "B_1": "4"}
-    assert read_by(made, "dev") == {"A": "", "B_1": ""}
+    assert read_by(made, "Test-1", "prd", "dev") == [
+        {"A": "2", "B_1": ""},
+        {"A": "3", "B_1": "4"},
+        {"A": "", "B_1": ""},
+    ]
     environments = [{"name": n, **TRIGGERS[n], "env": env} for n, env in values.items()]
     asks = generic(build="make $ENVIRONMENT_VARIABLES", produces=["x"])
     (build,) = plan(
@@ -150,21 +153,18 @@ def test_a_build_for_several_environments_knows_the_variables_of_each() -> None:
         "Test-1": {},
         "prd": {"A": 'a }} "b"\n', "IMAGE": "mine"},
     }
-    usual = planned(values, build="make", produces=["x"])
-    assert "ENVIRONMENT_VARIABLES" not in read_by(usual, "dev")
-    for variable in (None, 'it\'s {0} "c"'):
-        made = planned(
-            values, env={"IMAGE": "own"}, build='jq . <<< "$ENVIRONMENT_VARIABLES"', produces=["x"]
-        )
-        for environment in (*values, PULL_REQUEST):
-            table = json.loads(read_by(made, environment, variable)["ENVIRONMENT_VARIABLES"])
-            assert table == {
-                "dev": {"A": "it's {0}", "B_1": variable},
-                "prd": {"A": 'a }} "b"\n'},
-            }
-    alone = planned(values, environments=["prd"], build="$ENVIRONMENT_VARIABLES", produces=["x"])
-    table = json.loads(read_by(alone, "prd")["ENVIRONMENT_VARIABLES"])
-    assert table == {"prd": values["prd"]}
+    (usual,) = planned(values, build="make", produces=["x"]).builds
+    assert "ENVIRONMENT_VARIABLES" not in usual.variables
+    asks = 'jq . <<< "$ENVIRONMENT_VARIABLES"'
+    (build,) = planned(values, env={"IMAGE": "own"}, build=asks, produces=["x"]).builds
+    table = build.variables["ENVIRONMENT_VARIABLES"]
+    said = [None, 'it\'s {0} "c"']
+    found = evaluated([(table, contexts("dev", variable)) for variable in said])
+    assert [json.loads(text) for text in found] == [
+        {"dev": {"A": "it's {0}", "B_1": variable}, "prd": {"A": 'a }} "b"\n'}} for variable in said
+    ]
+    (alone,) = planned(values, environments=["prd"], build=asks, produces=["x"]).builds
+    assert json.loads(alone.variables["ENVIRONMENT_VARIABLES"]) == {"prd": values["prd"]}
     (build,) = planned({"dev": {}}, build="$ENVIRONMENT_VARIABLES", produces=["x"]).builds
     assert "ENVIRONMENT_VARIABLES" not in build.variables
 

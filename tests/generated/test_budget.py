@@ -1,0 +1,130 @@
+"""How little is generated, and how few jobs start: DESIGN, "How little".
+
+Each line is one that somebody reads in a pull request, and each job costs a whole minute and 20
+seconds of start. Version 0.1 wrote 3,231 lines for `lambda`, and 19,967 for the twelve components
+of a binary tree, 1,696 of them distinct.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import networkx
+import pytest
+from answer_sets import ANSWER_SETS, EXAMPLE_NAMES
+from generated_files import workflows
+
+Generated = Callable[[str], Path]
+
+SETS = [*EXAMPLE_NAMES, "all-types", "twelve", "dispatch", "observe"]
+"""The examples, every code type at once, a graph, and the orchestrations that the others leave."""
+
+TOGETHER = {"lambda": 900, "all-types": 5_000}
+"""The most lines that all workflows have together."""
+
+ACTIONS = 1_500
+"""The most lines of the actions that are the same for every repository, with their scripts."""
+
+FILE = 300
+"""The most lines of a script, and of a workflow that is no orchestrator."""
+
+JOBS: dict[str, dict[str, tuple[int, int]]] = {
+    "lambda": {
+        "orchestrator-dev.yml": (5, 5),
+        "orchestrator-test.yml": (5, 5),
+        "orchestrator-prd.yml": (5, 5),
+        "pull-request.yml": (5, 5),
+    },
+    "twelve": {
+        "orchestrator-dev.yml": (27, 7),
+        "orchestrator-test.yml": (27, 7),
+        "orchestrator-prd.yml": (16, 8),
+        "pull-request.yml": (15, 15),
+    },
+}
+"""How many jobs start at most, and how many of them wait for one another."""
+
+WIDE = 180
+"""What a wide window shows of a line: who has to scroll sideways does not read it to its end.
+
+Only a list of components or a condition over them, which grow with the graph, may be longer.
+"""
+GROWS = re.compile(r"#   \d+\. |\s*((needs|workflows): \[|[\w-]+: '?(\$\{\{|\{\"))")
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
+
+
+def files(repository: Path, folder: str) -> Iterator[tuple[str, list[str]]]:
+    """Every file in a folder of `.github`, by its path there, and its lines."""
+    for file in sorted((repository / ".github" / folder).rglob("*")):
+        if file.is_file():
+            yield file.relative_to(repository / ".github" / folder).as_posix(), lines(file)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_all_workflows_together(name: str, generated: Generated) -> None:
+    number = sum(len(text) for _, text in files(generated(name), "workflows"))
+    assert 0 < number <= TOGETHER[name]
+
+
+@pytest.mark.parametrize("name", ["lambda", "dispatch", "observe"])
+def test_the_actions_that_every_repository_has(name: str, generated: Generated) -> None:
+    own = "setup-"  # of a code type
+    found = [text for path, text in files(generated(name), "actions") if not path.startswith(own)]
+    assert 0 < sum(map(len, found)) <= ACTIONS
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_file(name: str, generated: Generated) -> None:
+    repository = generated(name)
+    for file, text in [*files(repository, "workflows"), *files(repository, "actions")]:
+        most = FILE
+        if file.startswith("orchestrator-"):
+            summary = workflows(repository)[file]["jobs"]["deployment-summary"]
+            most = 100 + 20 * len(json.loads(summary["steps"][0]["with"]["graph"]))
+        assert len(text) <= most, file
+
+
+def started(files: dict[str, Any], file: str) -> networkx.DiGraph:
+    """The jobs of a run, those of called workflows in place of the calls, as GitHub starts them."""
+    graph = networkx.DiGraph()
+    jobs = files[file]["jobs"]
+    for job, what in jobs.items():
+        called = what.get("uses", "").removeprefix("$/.github/workflows/")
+        inner = list(files[called]["jobs"]) if called else [job]
+        assert len(inner) == 1  # so that it takes the place of the call
+        graph.add_node(job)
+        graph.add_edges_from((before, job) for before in what.get("needs", []))
+    assert set(graph) == set(jobs)
+    return graph
+
+
+@pytest.mark.parametrize(("name", "file"), [(n, file) for n in JOBS for file in JOBS[n]])
+def test_jobs(name: str, file: str, generated: Generated) -> None:
+    graph = started(workflows(generated(name)), file)
+    number, chain = JOBS[name][file]
+    assert len(graph) <= number
+    assert len(networkx.dag_longest_path(graph)) <= chain
+
+
+@pytest.mark.parametrize("name", ANSWER_SETS)
+def test_no_line_is_joined(name: str, generated: Generated) -> None:
+    for folder in ("workflows", "actions"):
+        for file, text in files(generated(name), folder):
+            for line in text:
+                assert len(line) <= WIDE or GROWS.match(line), (file, line)
+
+
+@pytest.mark.parametrize("name", ["lambda", "all-types", "twelve"])
+def test_the_share_of_distinct_lines(name: str, generated: Generated) -> None:
+    """Shown by `pytest -rP`: text that two files need is an action or a called workflow, once."""
+    found = [line for _, text in files(generated(name), "workflows") for line in text]
+    share = len(set(found)) / len(found)
+    print(f"{name}: {len(set(found))} of {len(found)} lines of workflows are distinct, {share:.1%}")
+    assert share > 1_696 / 19_967
