@@ -88,6 +88,7 @@ for (const [name, event, sha] of [
   ['the one that was pushed', { ref: 'refs/heads/release/2' }, B],
   ['that of the run before', { payload: { repository: { id: 1, default_branch: 'main' }, workflow_run: { head_branch: 'release/2' } } }, B],
   ['one that is at the commit', {}, C],
+  ['the default branch', { payload: { repository: { id: 1, default_branch: 'release/2' } } }, B],
 ]) {
   test(`of many branches, the likeliest is looked at first: ${name}`, async () => {
     const github = gitHub({ branches: { 'release/0': A, 'release/1': OTHER, 'release/2': C } })
@@ -95,6 +96,13 @@ for (const [name, event, sha] of [
     assert.equal(github.count(HISTORY.compare), sha === C ? 0 : 1)
   })
 }
+
+test('where tags start the environment, only the default branch is asked for', async () => {
+  const github = gitHub({ tags: { v1: C } })
+  const { belongs, reviewed } = asked(github, '^refs/tags/v[^/]*$')
+  assert.deepEqual([await belongs(C), await reviewed(run({ head_branch: 'v1', head_sha: C }))], [true, true])
+  assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/main'])
+})
 
 test('what is ahead of a commit on its branch, and since when', async () => {
   const ahead = async (sha, given, refs) => {

@@ -86,6 +86,11 @@ test('of the same commit: the newest of the environment itself', async () => {
   assert.equal((await take(two)).outputs.run, ALONE)
 })
 
+test('of the same commit: also one of the environment itself that was started alone', async () => {
+  const alone = oneRun(ALONE, 'python-prd.yml', { display_title: `Deploy ${A} to prd, python alone`, conclusion: 'failure' })
+  assert.equal((await take({ ...two, runs: [alone, ...two.runs.slice(1)] })).outputs.run, ALONE)
+})
+
 test('of the same commit: not one of another commit, and not one of this run', async () => {
   const runs = [oneRun(THIS, 'orchestrator-prd.yml'), oneRun(ALONE, 'python-prd.yml', { display_title: `Deploy ${B} to prd` }), ...two.runs.slice(1)]
   const artifacts = [artifact(9, THIS, 'python-package-prd'), ...two.artifacts]
@@ -128,6 +133,13 @@ for (const [name, promoted, one, orchestrator] of [
     else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} was started alone, so nothing was tested with it`), log[0])
   })
 }
+
+test('promotes the latest that a successful orchestrator has started, of whatever commit', async () => {
+  const ofB = { display_title: `Deploy ${B} to test` }
+  const runs = [child({ display_title: `Deploy ${B} to test, python of run ${TEST}, attempt 1` }), ofTest(ofB)]
+  const { outputs } = await take({ runs, artifacts: [artifact(4, ALONE, 'python-package-test')] }, { PACKAGES: 'latest' })
+  assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
+})
 
 test('a folder of that name that was checked out makes way', async () => {
   mkdirSync('.packages/python', { recursive: true })

@@ -167,18 +167,17 @@ module.exports = async ({ github, context, core }) => {
 
   /**
    * Whether a run is an orchestrator's, or one that a successful orchestrator has started. Under
-   * `observe` there are only runs of components, which the next environment's orchestrator waits for.
+   * `observe` there are only runs of components, which the next environment's orchestrator waits for;
+   * their titles are like an orchestrator's.
    * @param {any} other
    * @param {string} environment
    */
-  async function isOfPipeline({ path, display_title, actor }, environment) {
-    const file = `.github/workflows/orchestrator-${environment}.yml`
-    if (path.split('@')[0] === file) return true
+  async function isOfPipeline({ display_title, actor }, environment) {
     const [, id] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
     if (!id) return /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/.test(display_title)
     const orchestrator = await runOf(Number(id))
-    return actor?.login === BOT && orchestrator?.path.split('@')[0] === file &&
-      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === COMMIT && reviewed(orchestrator)
+    return actor?.login === BOT && orchestrator?.path.split('@')[0] === `.github/workflows/orchestrator-${environment}.yml` &&
+      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commits.titled(display_title) && reviewed(orchestrator)
   }
 
   /**
