@@ -81,7 +81,7 @@ test('a history that never ends is not read to its end', async () => {
 test('asks only for branches that begin as the pattern, and for each commit once', async () => {
   const github = gitHub({ branches: { 'release/1': C } })
   const { belongs } = asked(github, '^refs/heads/release/v?[^/]*$')
-  assert.deepEqual([await belongs(A), await belongs(A), await belongs(B)], [true, true, true])
+  assert.deepEqual([await belongs(A), await belongs(A), await belongs(B), await belongs(GONE)], [true, true, true, false])
   assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/release/'])
   assert.deepEqual([github.count(HISTORY.compare), github.count(HISTORY.commits)], [0, 1])
 })
