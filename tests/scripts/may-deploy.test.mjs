@@ -257,3 +257,12 @@ test('what a person types does not make a run older', async () => {
 test('an orchestrator that an event has started brings no older commit over a newer one', async () => {
   assert.match((await deploy({ ...started, runs: { [SITE]: [ofC()] }, jobs: { 40: approved } }, child)).log.join('\n'), refused(40))
 })
+
+test('what an orchestrator starts is by hand only if that was', async () => {
+  const ahead = { runs: { [SITE]: [listed(40, { display_title: `Deploy ${C} to prd, site alone`, event: 'workflow_dispatch' })] }, jobs: { 40: approved } }
+  for (const more of [child, { ...child, APPROVED: '' }]) {
+    assert.match((await deploy({ ...started, ...ahead }, more)).log.join('\n'), refused(40))
+    const byHand = orchestrator({ event: 'workflow_dispatch' })
+    assert.deepEqual((await deploy({ ...started, ...ahead, orchestrator: byHand }, more)).log, [])
+  }
+})

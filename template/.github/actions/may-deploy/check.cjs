@@ -19,11 +19,14 @@ module.exports = async ({ github, context, core }) => {
   const { why, run } = await approved({ read, pages, context, file, reviewed: commits.reviewed })
   if (why) return core.setFailed(why)
 
+  // What an orchestrator starts is by hand if that was.
+  const run_id = context.actor === allRuns.BOT ? Number(context.payload.inputs?.orchestrator) : 0
+  const starter = run ?? (run_id ? (await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })).data : context)
   const newer = await allRuns.of({ pages, context, commits }).overtaking({
     files: [`orchestrator-${ENVIRONMENT}.yml`, `${COMPONENT}-${ENVIRONMENT}.yml`],
     commit: COMMIT,
     age: allRuns.ageOf(context.runId, context.actor, context.payload.inputs?.orchestrator),
-    byHand: (run?.event ?? context.eventName) === 'workflow_dispatch',
+    byHand: (starter.event ?? starter.eventName) === 'workflow_dispatch',
   })
   if (newer) {
     core.setFailed(`${newer.html_url} is newer and was let deploy, so this run deploys nothing more: to go back, start ${file} by hand with ${COMMIT}`)
