@@ -71,6 +71,14 @@ test('what the event tells of the run before is not asked again', async () => {
   assert.ok(another.log[0].includes('which nobody has reviewed'))
 })
 
+test('what was re-run since the event is promoted by a run of its own', async () => {
+  const [run] = test20.runs
+  const { log } = await take({ ...test20, told: { ...run, updated_at: '2026-11-01T10:04:59Z' } }, { PACKAGES: `${TEST}` })
+  assert.ok(log[0].includes('(run 20 was re-run since, and is promoted by a run of its own)'), log[0])
+  const { outputs } = await take({ ...test20, told: { ...run, updated_at: '2026-11-01T10:05:00Z' } }, { PACKAGES: `${TEST}` })
+  assert.deepEqual(outputs, of20)
+})
+
 test('the package of another run, with its digest', async () => {
   assert.deepEqual((await take(test20, { PACKAGES: inRun(TEST, DIGEST) })).outputs, { ...of20, digest: DIGEST })
 })

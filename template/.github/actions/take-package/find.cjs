@@ -46,7 +46,8 @@ module.exports = async ({ github, context, core }) => {
 
   /** Why packages that were found do not count. @type {Set<string>} */
   const reasons = new Set()
-  // The run before has been looked at by the job's first step, and the event tells all of it.
+  // The run before has been looked at by the job's first step, and the event tells all of it, as it
+  // ended then.
   const told = context.payload.workflow_run
   const run = isInThisRun || !wanted.run ? undefined : wanted.run === told?.id ? told : await runOf(wanted.run)
   for (const environment of environments) {
@@ -163,6 +164,7 @@ module.exports = async ({ github, context, core }) => {
     if (other !== told && !await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
+    if (other === told && artifact.created_at > told.updated_at) return refuse('was re-run since, and is promoted by a run of its own')
     if (!await isOfItsBuild(artifact, other.id)) return refuse('holds one that its build did not upload')
     return { artifact, commit }
   }
