@@ -219,7 +219,8 @@ def deploy_call(
 
 def approval_group(name: str) -> str:
     """The concurrency group in which runs that events have started replace each other."""
-    own = "github.event_name == 'workflow_dispatch' && github.run_id"
+    # What somebody re-runs may be older than the candidate that waits.
+    own = "(github.event_name == 'workflow_dispatch' || github.run_attempt > 1) && github.run_id"
     return f"{name}-approval-${{{{ {own} || 'candidate' }}}}"
 
 
