@@ -1079,8 +1079,13 @@ class OfflineGitHub:
             "url": f"{url}/jobs/{number}",
             "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{number}",
             "steps": [
-                {"name": step, "status": "completed", "conclusion": conclusion, "number": place}
-                for place, (step, conclusion) in enumerate(job.steps.items(), 1)
+                {
+                    "name": step,
+                    "status": "completed" if conclusion else "in_progress",
+                    "conclusion": conclusion or None,
+                    "number": place,
+                }
+                for place, (step, conclusion) in enumerate(dict(job.steps).items(), 1)
             ],
             "labels": sorted(runner.labels(job.runs_on)) if job.runs_on else [],
             "runner_id": 1 if ran else None,

@@ -106,7 +106,9 @@ class Work:
         self.in_steps = False
         self._log: list[str] = []
         self._summary = ""
+        #: Shown while the job runs; a step that has not ended has no conclusion.
         self._steps: dict[str, str] = {}
+        self.job.steps = self._steps
         self._exported: dict[str, str] = {}
         self.contexts = {
             **contexts,
@@ -202,6 +204,9 @@ class Work:
                 "cancelled": self.cancelled,
             }
             outcome, tolerated = JobOutcome("skipped"), False
+            name = str(step.get("name") or step.get("uses") or step.get("run"))
+            if not scope.within:
+                self._steps[name] = ""
             if expressions.condition(condition, contexts, status):
                 never = {"success": False, "failure": False, "cancelled": True}
                 survives = expressions.condition(condition, contexts, never)
@@ -217,7 +222,6 @@ class Work:
                     "outputs": outcome.outputs,
                 }
             if not scope.within:
-                name = str(step.get("name") or step.get("uses") or step.get("run"))
                 self._steps[name] = conclusion
 
     def _one(
