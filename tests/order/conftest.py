@@ -22,7 +22,7 @@ def pipelines(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Get:
     def get(kind: str) -> Pipelines:
         if kind not in made:
             answers, components, settings = KINDS[kind]
-            given = {k: v for k, v in settings.items() if k != "tag"}
+            given = {k: v for k, v in settings.items() if k not in ("tag", "trunk")}
             work_tree = copy(template, tmp_path_factory.mktemp(kind), {**answers, **given})
             made[kind] = Pipelines(work_tree, components, **settings)
         return made[kind]

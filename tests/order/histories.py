@@ -105,8 +105,8 @@ class History:
         self._pushed(branch, "push")
 
     def _develop(self, random: Random) -> None:
-        if not self.pipelines.tag:
-            self._push(random, "develop")
+        if "dev" in self.pipelines.environments:
+            self._push(random, self.pipelines.branch("dev"))
 
     def _merge(self, random: Random) -> None:
         """A pull request of two commits, which nobody has built."""
@@ -162,7 +162,7 @@ class History:
         self.touched[age(run)].add(how)
 
     def _dispatch(self, file: str, **inputs: str) -> None:
-        branch = "develop" if file.endswith("-dev.yml") else "main"
+        branch = self.pipelines.branch("dev" if file.endswith("-dev.yml") else "main")
         if not self.github.remote.resolve(f"refs/heads/{branch}"):
             return
         commit = inputs.get("commit")
@@ -253,7 +253,7 @@ class History:
             self.github.reject(waiting[0][0], job=waiting[0][1])
             self.github.settle()
         newest = {}
-        for branch in ["main"] if self.pipelines.tag else ["develop", "main"]:
+        for branch in sorted({self.pipelines.branch(e) for e in self.pipelines.environments}):
             newest[branch] = self.world.commit(branch)
             self.say(f"push {branch}: {self.name(newest[branch])}")
             self.world.push(branch)
@@ -270,7 +270,7 @@ class History:
                 self.github.approve(run)
             self.github.settle()
         for environment in self.pipelines.environments:
-            wanted = newest["develop" if environment == "dev" else "main"]
+            wanted = newest[self.pipelines.branch(environment)]
             found = self.world.at(environment)
             for component in self.pipelines.components:
                 if found.get(component) != wanted:
@@ -360,7 +360,8 @@ def older_over_newer(history: History) -> Iterator[str]:
         last[d.place] = d
         if not before or not history.world.is_older(d.commit, before.commit, d.line):
             continue
-        later = age(d.run) > age(before.run) or history.pipelines.tag
+        by_tag = history.pipelines.tag and d.environment == "prd"
+        later = age(d.run) > age(before.run) or by_tag
         if not (history.world.by_hand(d.run) and later):
             yield f"{_told(history, d)} over {history.name(before.commit)}"
 
@@ -381,18 +382,17 @@ def not_approved(history: History) -> Iterator[str]:
 
 
 def not_tested(history: History) -> Iterator[str]:
-    """What production takes was deployed in test, byte for byte."""
-    if history.pipelines.tag:
-        return
+    """What an environment takes of another one was deployed there, byte for byte."""
     world = history.world
-    for d in world.of_environment("prd"):
+    for d in world.deployments:
+        before = history.pipelines.before.get(d.environment)
         for producer, package in d.packages.items():
             tested = any(
                 t.packages.get(producer) == package and t.result == "success" and t.end < d.begin
-                for t in world.of_environment("test")
+                for t in world.of_environment(before or "")
             )
-            if not tested:
-                yield f"{_told(history, d)} with a package of {producer} that test never had"
+            if before and not tested:
+                yield f"{_told(history, d)} with a package of {producer} that {before} never had"
 
 
 def lost(history: History) -> Iterator[str]:

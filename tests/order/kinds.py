@@ -17,6 +17,7 @@ TAGGED = {
         {"name": "prd", "tag": "v*", "production": True},
     ],
 }
+TRUNK = {**LAMBDA, "branching": "trunk"}
 ALONE, BOTH = ("terraform",), ("first", "second")
 #: Name -> answers, the components that are deployed, and how.
 KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
@@ -24,5 +25,6 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
     "dispatch": (LAMBDA, ALONE, {"orchestration": "dispatch"}),
     "each": (PAIR, BOTH, {"approval": "each"}),
     "none": (PAIR, BOTH, {"approval": "none"}),
+    "trunk": (TRUNK, ALONE, {"trunk": True}),
     "tag": (TAGGED, ALONE, {"tag": True}),
 }

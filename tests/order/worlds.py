@@ -68,6 +68,19 @@ class Pipelines:
     tag: bool = False
     """Whether a tag starts production, and nothing comes before it but dev."""
 
+    trunk: bool = False
+    """Whether there is one branch, and test comes after dev."""
+
+    @property
+    def before(self) -> dict[str, str]:
+        """Where an environment's packages were deployed before."""
+        if self.tag:
+            return {}
+        return {"prd": "test", "test": "dev"} if self.trunk else {"prd": "test"}
+
+    def branch(self, environment: str) -> str:
+        return "develop" if environment == "dev" and not self.trunk else "main"
+
     @property
     def environments(self) -> tuple[str, ...]:
         return ("test", "prd") if self.tag else ENVIRONMENTS
@@ -96,7 +109,7 @@ class World:
         self.github.groups.shuffle(seed)
         refs = {"tags": ["v*"]} if pipelines.tag else {"branches": ["main"]}
         self.github.environments = {
-            "dev": {"branches": ["develop"]},
+            "dev": {"branches": [pipelines.branch("dev")]},
             "test": {"branches": ["main"]},
             "prd": dict(refs),
         }
@@ -105,6 +118,8 @@ class World:
         if pipelines.approval == "each":
             self.github.environments["prd"]["reviewers"] = [LEAD]
         self.deployments: list[Deployment] = []
+        self.admitted: list[tuple[str, Run]] = []
+        """(environment, run): deployments whose own check has let them go on."""
         self.contents: dict[int, tuple[str, str]] = {}
         """What artifacts hold, by id."""
         self.failing: Callable[[Step], bool] = lambda step: False
@@ -168,7 +183,7 @@ class World:
 
     def line(self, environment: str) -> list[str]:
         """What the environment's branch was at, the newest first."""
-        branch = "develop" if environment == "dev" else "main"
+        branch = self.pipelines.branch(environment)
         newest = self.github.remote.resolve(f"refs/heads/{branch}")
         return self.first_parents(newest) if newest else []
 
@@ -199,17 +214,19 @@ class World:
         return self.orchestrator(run).event == "workflow_dispatch"
 
     def let_in(self, environment: str, component: str) -> dict[int, Run]:
-        """By age, the runs that were let deploy so far: approved, or seen to have begun."""
+        """By age, the runs that were let deploy so far: approved, or past their own check."""
         files = (f"orchestrator-{environment}.yml", f"{component}-{environment}.yml")
         found = {}
         for run in self.github.runs:
             gate = run.jobs.get("approval")
             if run.workflow_file in files and gate and gate.result == "success":
                 found[age(run)] = run
-        for deployment in self.of_environment(environment):
-            starter = self.orchestrator(deployment.run)
-            if starter.workflow_file in files or deployment.run.workflow_file in files:
-                found[age(deployment.run)] = deployment.run
+        for place, run in self.admitted:
+            if place == environment and {
+                self.orchestrator(run).workflow_file,
+                run.workflow_file,
+            } & {*files}:
+                found[age(run)] = run
         return found
 
     def commit_of(self, run: Run) -> str:
@@ -219,9 +236,10 @@ class World:
 
     def makes_too_old(self, other: Run, run: Run, commit: str, line: list[str]) -> bool:
         """Whether a run that was let in overtakes another one, which is to deploy this commit."""
-        if age(other) == age(run):
+        if age(other) == age(run) or self.commit_of(other) not in line:
             return False
-        if age(other) > age(run) and not self.pipelines.tag:
+        by_tag = self.pipelines.tag and "-prd." in other.workflow_file
+        if age(other) > age(run) and not by_tag:
             return True
         ahead = self.is_older(commit, self.commit_of(other), line)
         return ahead and (age(other) > age(run) or not self.by_hand(run))
@@ -245,6 +263,10 @@ class World:
             notes.overtaken = [
                 r for r in let_in if self.makes_too_old(r, run, env["COMMIT"], notes.line)
             ]
+        if name == "Check out the commit" and notes.component:
+            self.admitted.append((env["ENVIRONMENT"], run))
+        if step.uses == "$/.github/actions/run-component":
+            self.admitted.append((run.workflow_file.removesuffix(".yml").split("-")[-1], run))
         if name in ("Lint", "Test", "Validate", "Build") and self._fails(step):
             return "failure"
         match name:
