@@ -112,6 +112,7 @@ def put_environment(request: Request) -> Answer:
     name = request.parameters["environment"]
     name = environments.named(github, name) or name
     known = {"wait_timer", "prevent_self_review", "reviewers", "deployment_branch_policy"}
+    known |= {"can_admins_bypass"}  # not in GitHub's own list; its answers have it
     _only(body, known, "PUT of an environment")
     if body.get("wait_timer"):
         raise NotModelledError("wait timers")
@@ -131,6 +132,8 @@ def put_environment(request: Request) -> Answer:
         changed["reviewers"] = [_reviewer(each) for each in body["reviewers"] or []]
     if "prevent_self_review" in body:
         changed["prevent_self_review"] = body["prevent_self_review"]
+    if "can_admins_bypass" in body:
+        changed["can_admins_bypass"] = body["can_admins_bypass"]
     if "deployment_branch_policy" in body:
         _change_policy(changed, body["deployment_branch_policy"])
     github.environments[name] = changed
