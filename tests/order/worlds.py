@@ -7,6 +7,7 @@ digest is one of the commit and the bytes, and who takes a package compares both
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from offline_github.work import Going, Step, Work
 
 ENVIRONMENTS = ("dev", "test", "prd")
 LEAD = "lead"
+EVIL = "evil"
+"""The bytes of a package that nobody has built from what was reviewed."""
 
 
 def digest(content: tuple[str, str]) -> str:
@@ -68,6 +71,8 @@ class Pipelines:
     tag: bool = False
     """Whether a tag starts production, and nothing comes before it but dev."""
 
+    broken: tuple[str, str, str] | None = None
+    """A file of `.github`, what in it is broken on purpose, and what stands there instead."""
     trunk: bool = False
     """Whether there is one branch, and test comes after dev."""
 
@@ -99,12 +104,27 @@ class Notes:
     collected: tuple[str, str] = ("", "")
 
 
+def repository_of(pipelines: Pipelines) -> MemoryRepository:
+    """The pipelines as they are generated, or broken."""
+    folder = pipelines.work_tree
+    files = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((folder / ".github").rglob("*"))
+        if path.is_file()
+    }
+    if pipelines.broken:
+        file, old, new = pipelines.broken
+        assert old in files[f".github/{file}"], "what is to be broken is no longer generated so"
+        files[f".github/{file}"] = files[f".github/{file}"].replace(old, new)
+    return MemoryRepository(files)
+
+
 class World:
     """One repository; `github` is its double."""
 
     def __init__(self, folder: Path, pipelines: Pipelines, seed: int = 0) -> None:
         self.pipelines = pipelines
-        self.repository = MemoryRepository.of(pipelines.work_tree)
+        self.repository = repository_of(pipelines)
         self.github = OfflineGitHub(folder, self.repository, execute=self.execute, seed=seed)
         self.github.groups.shuffle(seed)
         refs = {"tags": ["v*"]} if pipelines.tag else {"branches": ["main"]}
@@ -126,6 +146,8 @@ class World:
         """Whether a step that checks, builds or deploys fails."""
         self.instead: Callable[[Step], Any] = lambda step: None
         """What a test lets a step do, if anything: somebody has changed it."""
+        self.checked_out: list[tuple[Run, str]] = []
+        """What jobs have checked out: any text that git takes for a commit."""
         self.failed: set[int] = set()
         """Ages of runs in which a step failed because the test said so."""
         self.lines: dict[str, list[str]] = {}
@@ -161,7 +183,8 @@ class World:
 
     def started(self, file: str, ref: str = "main", **inputs: Any) -> Run:
         """A run that a person starts, when nothing goes on by itself any more."""
-        run = self.github.dispatch(file, ref, inputs, by=str(inputs.pop("by", "octocat")))
+        by = str(inputs.pop("by", "octocat"))
+        run = self.github.dispatch(file, ref, inputs, by=by)
         self.github.settle()
         return run
 
@@ -171,6 +194,17 @@ class World:
 
     def waiting(self) -> list[Run]:
         return [run for run in self.github.latest_attempts() if self.github.waiting(run)]
+
+    def set_up(self) -> None:
+        """What docs/ci-cd.md says of branches, tags, environments and reviewers, as commands."""
+        page = (self.pipelines.work_tree / "docs/ci-cd.md").read_text(encoding="utf-8")
+        part = page.partition("### Branches and tags")[2].partition("### Secrets")[0]
+        commands = re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+        commands += re.findall(r"`(gh api [^`]*)`", part)
+        self.github.environments.clear()
+        self.github.roles[LEAD] = "admin"
+        done = self.github.shell("\n".join(commands), by=LEAD)
+        assert done.returncode == 0, done.stderr
 
     # What can be asked
 
@@ -278,7 +312,14 @@ class World:
                 return {"name": f"{env['PRODUCER']}-package-{env['ENVIRONMENTS'].split()[0]}"}
             case "Deploy":
                 return self._deploy(step, notes)
+        if name.startswith("Plant "):
+            # A job of an attacker's own: "Plant NAME of COMMIT".
+            _, artifact, _, commit = name.split()
+            self.upload(run, artifact, (commit, EVIL))
+            return None
         match step.uses:
+            case "actions/checkout":
+                self.checked_out.append((run, step.inputs.get("ref", "")))
             case "actions/upload-artifact":
                 self.upload(step.work.run, step.inputs["name"], notes.collected)
             case "actions/download-artifact":

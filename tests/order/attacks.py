@@ -1,0 +1,788 @@
+"""Ways to get into production, or over something newer, what does not belong there.
+
+Each is played to its end by whoever might try it: somebody with a fork; `mallory`, who may push
+branches and tags that no rule protects, and start workflows, but not approve; a dependency that
+runs in a test or a build, and can upload artifacts; a colleague who re-runs, cancels and starts
+things; bad luck. It raises ThroughError when it has got through. The numbers are those under
+which they were found; `test_attacks.py` says of each what closes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from offline_github import Run
+from offline_github.rulesets import PushError
+from offline_github.work import Going, Step
+from worlds import EVIL, World
+
+TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"
+Attack = Callable[[World], None]
+ATTACKS: dict[str, tuple[str, Attack]] = {}
+"""Name -> the kind of pipelines, and the attack."""
+
+
+class ThroughError(Exception):
+    """It has got through; the text says how."""
+
+
+def on(kind: str) -> Callable[[Attack], Attack]:
+    def add(attack: Attack) -> Attack:
+        ATTACKS[attack.__name__] = (kind, attack)
+        return attack
+
+    return add
+
+
+def through(what: str, happened: bool) -> None:
+    if happened:
+        raise ThroughError(what)
+
+
+def approve_all(world: World) -> None:
+    """A reviewer who approves whatever asks."""
+    for _ in range(10):
+        if not (waiting := world.waiting()):
+            return
+        world.approve(waiting[0])
+
+
+def evil_in(world: World, environment: str = "prd") -> bool:
+    deployed = world.of_environment(environment)
+    return any(content == EVIL for d in deployed for _, content in d.packages.values())
+
+
+def deployed_by(world: World, run: Run) -> list[str]:
+    """The commits that a run has deployed."""
+    return [d.commit for d in world.deployments if d.run.id == run.id]
+
+
+def forged_test(commit: str, trigger: str, environment: str = "") -> dict[str, str]:
+    """An orchestrator of test that tests nothing, and names the commit that it pretends to test."""
+    where = f"    environment: {environment}\n" if environment else ""
+    return {
+        f".github/workflows/{TEST}": f"""\
+name: Orchestrator Test
+run-name: Deploy {commit} to test
+on: {{{trigger}}}
+jobs:
+  python-build:
+    name: python-build / Check and build
+    runs-on: x
+{where}    steps: [{{name: Plant python-package-test of {commit}, run: plant}}]
+"""
+    }
+
+
+# Reaching production
+
+
+@on("call")
+def a_branch_called_like_a_commit(world: World) -> None:
+    """1. The check finds main's commit in the branch's name, and the build takes the branch."""
+    main = world.merged()
+    evil = world.commit(f"attack-{main}", {"evil.txt": "x"})
+    world.github.push(f"attack-{main}", by="mallory")
+    for commit in (f"attack-{main}", evil, f"{main}\n{evil}", f"refs/heads/attack-{main}"):
+        for file in (TEST, PRD, "python-test.yml", "terraform-test.yml", "terraform-prd.yml"):
+            world.started(file, commit=commit, by="mallory")
+            approve_all(world)
+    through("nobody has reviewed what was built", any(ref != main for _, ref in world.checked_out))
+    through("a text was deployed", any(d.commit != main for d in world.deployments))
+
+
+@on("call")
+def a_tag_called_main_on_what_was_merged_with_a_pull_request(world: World) -> None:
+    """2. A commit of a pull request forges an orchestrator, the next one takes that back."""
+    main = world.merged()
+    original = world.repository.workflows(main)[f".github/workflows/{TEST}"]
+    forged = world.commit("side", forged_test(main, "push: {tags: [main]}"), start=main)
+    back = world.commit("side", {f".github/workflows/{TEST}": original})
+    world.commit("main", merge=back)
+    world.push("main")
+    world.github.settle()
+    world.approve(world.candidate())
+    # Nobody has set up the rule that no tag is called like a branch.
+    world.repository.tag("main", forged)
+    world.github.tag("main", by="mallory")
+    world.github.settle()
+    approve_all(world)
+    world.started(PRD, ref="refs/heads/main", commit=main)
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
+
+
+@on("call")
+def a_tag_called_main_on_what_nobody_merged(world: World) -> None:
+    """Held when tried: the same with a commit that is on no branch."""
+    main = world.merged()
+    world.approve(world.candidate())
+    forged = world.commit("side", forged_test(main, "push: {tags: [main]}"), start=main)
+    world.repository.tag("main", forged)
+    world.github.tag("main", by="mallory")
+    world.github.settle()
+    approve_all(world)
+    world.started(PRD, ref="refs/heads/main", commit=main)
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
+
+
+@on("call")
+def a_feature_branch_that_pretends_to_be_the_test(world: World) -> None:
+    """11, and held when tried: by its file, its title and the id of its run."""
+    main = world.merged()
+    world.commit("side", forged_test(main, "push: "), start=main)
+    [run] = [r for r in world.github.push("side", by="mallory") if r.workflow_file == TEST]
+    world.github.settle()
+    for packages in (str(run.id), "same-commit", "latest"):
+        world.started("terraform-prd.yml", packages=packages)
+        approve_all(world)
+    world.started(PRD)
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
+
+
+@on("call")
+def a_package_swapped_after_it_was_deployed(world: World) -> None:
+    """3. A later job of test's run, in which a dependency runs, uploads the package once more."""
+
+    def swap(step: Step) -> Any:
+        if step.name == "Deploy" and step.env["ENVIRONMENT"] == "test":
+            run, commit = step.work.run, step.env["COMMIT"]
+
+            def deploying() -> Going:
+                yield 60
+                world.upload(run, "python-package-test", (commit, EVIL))
+
+            return deploying()
+        return None
+
+    world.instead = swap
+    world.merged()
+    approve_all(world)
+    world.instead = lambda step: None
+    world.started(PRD)
+    approve_all(world)
+    through("the package was taken", evil_in(world))
+
+
+@on("call")
+def a_package_swapped_before_it_is_deployed(world: World) -> None:
+    """Held when tried: a check of terraform uploads the package of python, in the same run."""
+
+    def swap(step: Step) -> Any:
+        if step.name == "Validate":
+            name = f"python-package-{step.env['ENVIRONMENT']}"
+            world.upload(step.work.run, name, (step.env["COMMIT"], EVIL))
+        return None
+
+    world.instead = swap
+    world.merged()
+    approve_all(world)
+    through("the package was taken", evil_in(world, "test") or evil_in(world))
+
+
+@on("call")
+def a_package_swapped_before_production_takes_it(world: World) -> None:
+    """Held when tried: in production's own run, between its jobs."""
+
+    def swap(step: Step) -> Any:
+        if step.name == "Set up Terraform" and step.env["ENVIRONMENT"] == "prd":
+            world.upload(step.work.run, "python-package-prd", (step.env["COMMIT"], EVIL))
+        return None
+
+    world.instead = swap
+    world.merged()
+    approve_all(world)
+    through("the package was taken", evil_in(world))
+
+
+@on("tag")
+def a_tag_on_what_nobody_merged(world: World) -> None:
+    """4. Somebody who may release tags a commit of a feature branch, and it is approved."""
+    world.merged()
+    evil = world.commit("side", {"evil.txt": "x"})
+    world.repository.tag("v1", evil)
+    world.github.tag("v1")
+    world.github.settle()
+    approve_all(world)
+    through("it was deployed", any(d.commit == evil for d in world.deployments))
+    through("it was built", evil in [ref for _, ref in world.checked_out])
+
+
+def _names_production(trigger: str) -> dict[str, str]:
+    return {
+        ".github/workflows/own.yml": f"""\
+name: Own
+on: {{{trigger}}}
+jobs: {{own: {{runs-on: x, environment: prd, steps: [{{name: Take the secrets, run: x}}]}}}}
+"""
+    }
+
+
+def _taken(world: World, runs: list[Run]) -> None:
+    world.github.settle()
+    own = [run for run in runs if run.workflow_file == "own.yml"]
+    through("it had production's secrets", any("success" in r.results.values() for r in own))
+
+
+@on("call")
+def a_workflow_of_a_feature_branch_that_names_production(world: World) -> None:
+    """4. Whoever may push a branch brings a workflow of their own."""
+    world.set_up()
+    world.commit()
+    world.push("main", merged=True, by="lead")
+    world.github.settle()
+    world.commit("side", _names_production("push: "))
+    _taken(world, world.github.push("side", by="mallory"))
+    runs = [world.github.dispatch("orchestrator-dev.yml", "side", by="mallory")]
+    world.github.settle()
+    through("it was deployed", bool(world.of_environment("dev")))
+    _taken(world, runs)
+
+
+@on("tag")
+def a_workflow_of_a_tag_that_names_production(world: World) -> None:
+    """4. Whoever may push such a tag brings a workflow of their own."""
+    world.set_up()
+    world.commit()
+    world.push("main", merged=True, by="lead")
+    world.github.settle()
+    world.commit("side", _names_production("push: {tags: ['v*']}"))
+    world.github.push("side", by="mallory")
+    world.repository.tag("v9", world.repository.head)
+    try:
+        runs = world.github.tag("v9", by="mallory")
+    except PushError:
+        return
+    _taken(world, runs)
+
+
+def _alone_in_test(world: World, *inputs: dict[str, str]) -> None:
+    main = world.merged()
+    for given in inputs:
+        world.started("python-test.yml", by="mallory", **given)
+    world.started(PRD, commit=main)
+    world.started("terraform-prd.yml", commit=main, packages="same-commit")
+    world.started("terraform-prd.yml", packages="latest")
+    approve_all(world)
+    _untested(world)
+
+
+def _untested(world: World) -> None:
+    tested = {
+        (producer, content)
+        for d in world.of_environment("test")
+        if d.result == "success"
+        for producer, content in d.packages.items()
+    }
+    taken = {one for d in world.of_environment("prd") for one in d.packages.items()}
+    through("production took what test never had", bool(taken - tested))
+
+
+@on("call")
+def a_component_that_was_built_alone(world: World) -> None:
+    """5. Its package is newer, and nothing has deployed it."""
+    _alone_in_test(world, {})
+
+
+@on("dispatch")
+def a_component_that_was_built_alone_for_an_orchestrator(world: World) -> None:
+    """5. Somebody types the orchestrator's run, as if that had started it."""
+    main = world.merged()
+    run = world.github.runs_of(TEST)[-1]
+    world.started("python-test.yml", by="mallory", orchestrator=str(run.id), attempt="1")
+    world.started(PRD, commit=main)
+    approve_all(world)
+    _untested(world)
+
+
+@on("dispatch")
+def a_component_that_was_built_again(world: World) -> None:
+    """5. Somebody re-runs the build that the orchestrator had started; found by a history."""
+    world.merged()
+    world.github.rerun(world.github.runs_of("python-test.yml")[-1], actor="mallory")
+    world.github.settle()
+    approve_all(world)
+    world.started(PRD)
+    approve_all(world)
+    _untested(world)
+
+
+@on("call")
+def a_test_that_runs_again_while_production_takes_its_package(world: World) -> None:
+    """5. Production's run was started by the first attempt; found by a history."""
+    world.merged()
+    world.approve(world.candidate())
+    world.commit()
+    [test] = world.push()
+    before = world.candidate()
+    built: list[int] = []
+
+    def instead(step: Step) -> Any:
+        run = step.work.run
+        if run.id == test.id and run.attempt == 2 and step.name == "Deploy":
+            return "failure"
+        if run.id == test.id and run.attempt == 2 and step.uses == "actions/upload-artifact":
+            built.append(run.id)
+        if run.triggered_by is test and step.name == "Promote the package of python":
+            # It is slow to begin: the second attempt has built meanwhile.
+            return waiting()
+        return None
+
+    def waiting() -> Going:
+        while not built:
+            yield 5
+        yield 60
+
+    world.instead = instead
+    while world.candidate() is before:
+        assert world.github.step()
+    world.github.rerun(test, actor="mallory")
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
+
+
+@on("dispatch")
+def what_a_person_types_is_no_approval(world: World) -> None:
+    """7. The run of an orchestrator that was approved, or waits, typed into a child."""
+    first = world.merged()
+    world.approve(world.candidate())
+    approved = world.candidate()
+    second = world.merged()
+    waits = world.candidate()
+    assert world.github.waiting(waits)
+    before = len(world.of_environment("prd"))
+    for run in (approved, waits, world.github.runs_of(TEST)[-1]):
+        for commit in (first, second):
+            for by in ("mallory", "lead"):
+                world.started(
+                    "terraform-prd.yml", by=by, commit=commit, orchestrator=str(run.id), attempt="1"
+                )
+    through("it was deployed unasked", len(world.of_environment("prd")) > before)
+
+
+@on("dispatch")
+def what_a_workflow_of_a_feature_branch_starts_is_not_approved(world: World) -> None:
+    """7. With the token of its own job it is a workflow that starts the child, as an orchestrator.
+
+    While an orchestrator runs that was approved it can deploy the same commit once more, with
+    packages that were tested; that is all.
+    """
+    main = world.merged()
+    waits = world.candidate()
+    forged = {
+        f".github/workflows/{PRD}": f"""\
+name: Orchestrator Prd
+run-name: Deploy {main} to test, then prd
+on: {{push: }}
+jobs:
+  approval:
+    runs-on: x
+    permissions: {{actions: write}}
+    steps: [{{name: Start the child, run: x}}]
+"""
+    }
+
+    def start(step: Step) -> Any:
+        if step.name != "Start the child":
+            return None
+
+        def starting() -> Going:
+            for run in (step.work.run.id, waits.id):
+                inputs = {"commit": main, "orchestrator": str(run), "attempt": "1"}
+                step.work.rest(
+                    "POST",
+                    "/actions/workflows/terraform-prd.yml/dispatches",
+                    {"ref": "main", "inputs": inputs},
+                )
+            yield from (60.0 for _ in range(300))  # it has to go on while it is looked at
+
+        return starting()
+
+    world.instead = start
+    world.commit("side", forged, start=main)
+    world.github.push("side", by="mallory")
+    world.github.settle()
+    assert len(world.github.runs_of("terraform-prd.yml")) == 2
+    through("it was deployed unasked", bool(world.of_environment("prd")))
+
+
+@on("call")
+def a_rerun_of_what_failed_is_not_approved(world: World) -> None:
+    """Held when tried: the approval of attempt 1, in attempt 2 of what has failed."""
+    world.failing = lambda step: step.name == "Deploy" and step.env["ENVIRONMENT"] == "prd"
+    world.merged()
+    run = world.candidate()
+    world.approve(run)
+    world.failing = lambda step: False
+    world.github.rerun(run, failed_only=True)
+    world.github.settle()
+    again = world.github.rerun(run, job="terraform-prd")
+    world.github.settle()
+    through("it was deployed unasked", world.at("prd") != {})
+    assert again.attempt == 3
+
+
+@on("call")
+def an_approval_without_reviewers(world: World) -> None:
+    """Held when tried: GitHub makes a missing environment, and lets everybody in."""
+    del world.github.environments["prd-approval"]
+    world.merged()
+    world.started("terraform-prd.yml")
+    through("it was deployed unasked", bool(world.of_environment("prd")))
+
+
+@on("call")
+def a_fork_that_brings_its_own_orchestrators(world: World) -> None:
+    """11, and held when tried: a pull request that runs them, with a green approval."""
+    main = world.merged()
+    waits = world.candidate()
+    files = forged_test(main, "pull_request: ")
+    files[f".github/workflows/{PRD}"] = _green_approval(main, "pull_request: ")
+    world.commit("theirs", files, start=main)
+    world.github.pull_request("theirs", fork=True)
+    world.github.settle()
+    world.approve(waits)
+    through("it holds up what was approved", world.at("prd") == {})
+    through("a forged test was believed", evil_in(world))
+
+
+# Old over new, and lost releases
+
+
+@on("call")
+def a_roll_back_in_test_makes_no_newer_candidate(world: World) -> None:
+    """9. It must not take the place of the newest candidate, nor be deployed over it."""
+    old, newest = world.merged(), world.merged()
+    waits = world.candidate()
+    world.started(TEST, commit=old)
+    through("the newest candidate is gone", not world.github.waiting(waits))
+    through("the old one asks", len(world.waiting()) > 1)
+    world.approve(waits)
+    through("the newest is not deployed", world.at("prd") != {"terraform": newest})
+    world.started(TEST, commit=old)
+    approve_all(world)
+    through("the old one is deployed", world.at("prd") != {"terraform": newest})
+
+
+@on("each")
+def a_roll_back_in_test_takes_no_candidates_place_in_the_queue(world: World) -> None:
+    """9. Where each component asks, candidates wait for their turn; found by a history."""
+    old, _, newest = world.merged(), world.merged(), world.merged()
+    world.started(TEST, commit=old)
+    # Two wait: the first for its approval, the newest for the end of that.
+    for _ in range(3):
+        approve_all(world)
+    through("the newest is not deployed", set(world.at("prd").values()) != {newest})
+
+
+@on("call")
+def an_old_candidate_that_is_run_again(world: World) -> None:
+    """9. All of it, what failed, or the approval alone: the newest one still waits."""
+    world.merged()
+    old = world.candidate()
+    newest = world.merged()
+    waits = world.candidate()
+    ways: list[dict[str, Any]] = [{"failed_only": True}, {"job": "approval"}, {}]
+    for how in ways:
+        world.github.rerun(old, **how)
+        world.github.settle()
+        through("the newest candidate is gone", not world.github.waiting(waits))
+        for run in world.waiting():
+            if run.id == old.id:
+                world.approve(run)
+    through("the old one is deployed", bool(world.of_environment("prd")))
+    world.approve(waits)
+    through("the newest is not deployed", world.at("prd") != {"terraform": newest})
+
+
+@on("call")
+def an_old_push_that_is_run_again(world: World) -> None:
+    """13. It must not take the place of the newest push that waits; found by a history."""
+    world.merged()
+    old = world.github.runs_of(TEST)[-1]
+    world.commit()
+    [holder] = world.push()
+    newest = world.commit()
+    world.push()
+    world.github.step(5)
+    world.github.rerun(old)
+    world.github.settle()
+    assert holder.conclusion == "success"
+    through("the newest push is gone", world.at("test") != {"terraform": newest})
+
+
+@on("call")
+def an_old_commit_by_hand_in_test(world: World) -> None:
+    """13. Nor must what a person starts."""
+    old = world.merged()
+    world.commit()
+    world.push()
+    newest = world.commit()
+    world.push()
+    world.github.step(5)
+    world.github.dispatch(TEST, "main", {"commit": old})
+    world.github.settle()
+    runs = [r for r in world.github.runs_of(TEST) if world.commit_of(r) == newest]
+    through("the newest push is gone", any(r.conclusion == "cancelled" for r in runs))
+
+
+def _approved_after(world: World, hide: Callable[[Run], None], alone: bool = False) -> None:
+    """An old commit waits; a newer one is approved and deployed; then the old one is approved."""
+    old = world.merged()
+    waits = world.started(PRD, commit=old)
+    newest = world.merged()
+    newer = world.started("terraform-prd.yml") if alone else world.candidate()
+    world.approve(newer)
+    assert world.at("prd") == {"terraform": newest}
+    hide(newer)
+    world.approve(waits)
+    through("the old one is deployed", world.at("prd") != {"terraform": newest})
+
+
+@on("call")
+def an_old_run_that_is_approved_last(world: World) -> None:
+    """10. The plain case."""
+    _approved_after(world, lambda run: None)
+
+
+@on("call")
+def an_approved_run_behind_many_skipped_ones(world: World) -> None:
+    """10. A list has a hundred runs on a page."""
+
+    def hide(run: Run) -> None:
+        for _ in range(130):
+            world.github.add_run(
+                PRD, head_sha=run.head_sha, event="workflow_run", conclusion="skipped"
+            )
+
+    _approved_after(world, hide)
+
+
+@on("call")
+def an_approved_run_that_is_run_again(world: World) -> None:
+    """10. Its new attempt waits, so that the newest attempt has no approval."""
+
+    def hide(run: Run) -> None:
+        world.github.rerun(run)
+        world.github.settle()
+
+    _approved_after(world, hide)
+
+
+@on("call")
+def an_approved_component_alone(world: World) -> None:
+    """10. Its workflow is another one than the orchestrator."""
+    _approved_after(world, lambda run: None, alone=True)
+
+
+@on("none")
+def an_old_run_where_nobody_is_asked(world: World) -> None:
+    """10. Any environment, and any way of asking: a run of an old commit is run again, in part."""
+    world.merged()
+    runs = [world.github.runs_of(file)[-1] for file in (TEST, PRD)]
+    newest = world.merged()
+    for run in runs:
+        environment = run.workflow_file.removesuffix(".yml").split("-")[1]
+        ways: list[dict[str, Any]] = [{"job": f"first-{environment}"}, {"job": "changes"}, {}]
+        for how in ways:
+            world.github.rerun(run, **how)
+            world.github.settle()
+            now = world.at(environment)
+            through(f"the old one is deployed in {environment}", set(now.values()) != {newest})
+
+
+@on("dispatch")
+def an_old_push_over_a_component_that_went_ahead(world: World) -> None:
+    """10. A person deploys a newer commit while an older push is on its way; found by a history."""
+    world.merged()
+    older = world.commit()
+    world.push()
+    newest = world.commit()
+    world.repository.push("refs/heads/main")  # its own run is yet to come
+    alone = world.github.dispatch("terraform-test.yml", "main", {"packages": "latest"})
+    while "deploy / deploy" not in alone.jobs or not alone.jobs["deploy / deploy"].steps:
+        assert world.github.step()
+    world.github.settle()
+    assert newest != older
+    deployed = [d.commit for d in world.of_environment("test")]
+    through("the old one is deployed over it", newest in deployed and deployed[-1] == older)
+
+
+def _green_approval(commit: str, trigger: str) -> str:
+    return f"""\
+name: Orchestrator Prd
+run-name: Deploy {commit} to test, then prd
+on: {{{trigger}}}
+jobs: {{approval: {{name: approval, runs-on: x, steps: [{{run: x}}]}}}}
+"""
+
+
+@on("call")
+def a_feature_branch_with_a_green_approval(world: World) -> None:
+    """11. The real run must not be refused as older; nor when a tag is called main."""
+    main = world.merged()
+    waits = world.candidate()
+    text = _green_approval(main, "push: {branches: ['**'], tags: ['**']}")
+    forged = world.commit("side", {f".github/workflows/{PRD}": text}, start=main)
+    world.github.push("side", by="mallory")
+    world.repository.tag("main", forged)
+    world.github.tag("main", by="mallory")
+    world.github.settle()
+    world.approve(waits)
+    through("what was approved is not deployed", world.at("prd") != {"terraform": main})
+
+
+def _kills(trigger: str) -> dict[str, str]:
+    return {
+        ".github/workflows/kill.yml": f"""\
+name: Kill
+on: {{{trigger}}}
+jobs:
+  kill:
+    runs-on: x
+    concurrency: {{group: terraform-prd, cancel-in-progress: true}}
+    steps: [{{run: x}}]
+"""
+    }
+
+
+@on("call")
+def a_pull_request_of_a_stranger_that_cancels_a_deployment(world: World) -> None:
+    """12. Groups are those of the whole repository: a stranger's job asks for that of production.
+
+    A writer can do the same on a branch of their own, and nothing closes that: whoever may push may
+    cancel runs, too.
+    """
+    world.github.private = False
+    world.set_up()
+    world.github.private = False
+    world.commit()
+    world.push("main", merged=True, by="octocat")
+    world.github.settle()
+    world.github.approve(world.candidate())
+    while not world.of_environment("prd"):
+        assert world.github.step()
+    world.commit("theirs", _kills("pull_request: "))
+    world.github.pull_request("theirs", fork=True)
+    world.github.settle()
+    through(
+        "the deployment is cancelled",
+        [d.result for d in world.of_environment("prd")] != ["success"],
+    )
+
+
+@on("call")
+def a_component_alone_pushes_nothing_out(world: World) -> None:
+    """13. While one deployment runs, an approved one waits: a third one comes."""
+    first = world.merged()
+    world.github.approve(world.candidate())
+    while not world.of_environment("prd"):
+        assert world.github.step()
+    # Two more by hand, approved while the first still deploys.
+    later = [
+        world.github.dispatch(file, "main", {"commit": first})
+        for file in (PRD, "terraform-prd.yml")
+    ]
+    world.failing = lambda step: False
+    while not all(world.github.waiting(run) for run in later):
+        assert world.github.step()
+    for run in later:
+        world.github.approve(run)
+    world.github.settle()
+    states = [run.jobs[key].result for run in later for key in run.jobs if key.endswith("/ deploy")]
+    through("an approved deployment was pushed out", "cancelled" in states)
+
+
+@on("call")
+def a_commit_started_twice(world: World) -> None:
+    """13. What a colleague waits for is not cancelled, whatever somebody else starts."""
+    world.merged()
+    first = world.started(PRD)
+    second = world.started(PRD)
+    alone = world.started("terraform-prd.yml")
+    waiting = [run.id for run in world.waiting()]
+    through("an approval was cancelled", not {first.id, second.id, alone.id} <= {*waiting})
+
+
+@on("call")
+def a_default_branch_that_production_refuses(world: World) -> None:
+    """14. The run after test is one of the default branch; it says so early, and how to mend it."""
+    world.merged("develop")
+    world.github.default_branch = "develop"
+    world.merged("main")
+    errors = world.candidate().job("changes").errors
+    mend = "gh repo edit --default-branch"
+    through("it says nothing", not (errors and mend in errors[0]))
+    through("it asks all the same", bool(world.waiting()))
+
+
+@on("tag")
+def tags_that_come_at_once(world: World) -> None:
+    """13. Each tag has its turn; one that comes out of order ends red, and is named."""
+    commits = [world.merged() for _ in range(3)]
+    for name, commit in (("v1", commits[0]), ("v3", commits[2]), ("v2", commits[1])):
+        world.repository.tag(name, commit)
+        world.github.tag(name)
+    world.github.settle()
+    approve_all(world)
+    runs = world.github.runs_of(PRD)
+    through("a tag is lost", any(run.conclusion == "cancelled" for run in runs))
+    through("an older one came over it", world.at("prd") != {"terraform": commits[2]})
+    deployed = {d.commit for d in world.of_environment("prd")}
+    refused = [run for run in runs if world.commit_of(run) not in deployed]
+    through("it does not end red", any(run.conclusion != "failure" for run in refused))
+
+
+# Small
+
+
+@on("call")
+def a_scan_that_only_warns(world: World) -> None:
+    """A security scan warns where somebody goes back, and only to what was once deployed there."""
+    old = world.merged()
+    never = world.commit()
+    world.push()
+    world.github.cancel(world.github.runs_of(TEST)[-1])
+    world.github.settle()
+    world.merged()
+
+    def scan(step: Step) -> Any:
+        return "failure" if step.name == "Security scan" else None
+
+    world.instead = scan
+    refused, warned = world.started(TEST, commit=never), world.started(TEST, commit=old)
+    through("a commit was let in that was never scanned", refused.conclusion == "success")
+    assert warned.conclusion == "success"
+
+
+@on("call")
+def packages_and_runs_that_somebody_plants(world: World) -> None:
+    """250 artifacts and runs of a feature branch cost few calls, and hide nothing."""
+    main = world.merged()
+    world.approve(world.candidate())
+
+    def release() -> int:
+        before = len(world.github.api_calls)
+        run = world.started(PRD, commit=main)
+        world.approve(run)
+        assert run.conclusion == "success", world.github.find_run(run.id)
+        return len(world.github.api_calls) - before
+
+    usual = release()
+    for _ in range(250):
+        run = world.github.add_run(
+            TEST,
+            head_sha=world.commit("side", start=main),
+            head_branch="side",
+            display_title=f"Deploy {main} to test",
+        )
+        world.upload(run, "python-package-test", (main, EVIL))
+        world.github.add_run(
+            PRD, head_sha=run.head_sha, head_branch="side", display_title=f"Deploy {main} to prd"
+        )
+    through("planted runs cost calls", release() > usual + 20)
+    through("a planted package was taken", evil_in(world))
