@@ -77,8 +77,12 @@ class ComponentWorkflow:
         verb = "Publishes" if self.component.publishes else "Deploys"
         if self.deploys:
             return f"{verb} {self.component.name} to {self.environment.name}"
-        verb = "Brings over" if self.changes and self.changes.promotions else "Checks and builds"
-        return f"{verb} {self.component.name} for {self.environment.name}"
+        name, where = self.component.name, self.environment.name
+        if self.changes and self.changes.promotions:
+            return f"Brings over {name} for {where}"
+        if self.calls:
+            return f"Checks and builds {name} for {where}"
+        return f"Checks the commit alone: {name} has nothing to do in {where}"
 
     @property
     def started(self) -> str:
