@@ -48,13 +48,18 @@ class GitHubEnvironment:
         return self.refs if minds else ()
 
     @property
-    def protection(self) -> tuple[str, ...]:
-        """The settings that protect it, as members of a JSON object; the shell fills in who."""
+    def protection(self) -> tuple[tuple[str, ...], ...]:
+        """The settings that protect it, as members of a JSON object for each call in its turn; the
+        shell fills in who.
+
+        GitHub refuses a call that names reviewers where its plan has none, and all else in it: so
+        the branches come first. What a call leaves out it may reset.
+        """
         reviewers = '"reviewers": [{"type": "User", "id": $(gh api user --jq .id)}]'
-        branches = '{"protected_branches": false, "custom_branch_policies": true}'
-        settings = [reviewers] * self.reviewed
-        settings += [f'"deployment_branch_policy": {branches}'] * bool(self.policies)
-        return tuple(settings)
+        policy = '{"protected_branches": false, "custom_branch_policies": true}'
+        branches = (f'"deployment_branch_policy": {policy}',) if self.policies else ()
+        calls = (branches, (reviewers, *branches) if self.reviewed else ())
+        return tuple(call for call in calls if call)
 
 
 @dataclass(frozen=True)
