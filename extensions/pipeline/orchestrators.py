@@ -139,7 +139,7 @@ class Orchestrator:
             size += sum(10 + len(name) + _length(value) for name, value in call.inputs.items())
             size += sum(26 + 2 * len(secret) for secret in call.secrets)
         for start in self.starts:
-            size += 520 + 4 * len(start.id) + sum(2 + len(need) for need in start.all_needs)
+            size += 530 + 5 * len(start.id) + sum(2 + len(need) for need in start.all_needs)
             size += sum(9 + len(line) for line in start.packages) + len(start.condition)
             size += (90 + len(start.turn)) * bool(start.turn)
         return size
