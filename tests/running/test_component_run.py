@@ -72,7 +72,7 @@ class Scene:
         self.commit = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
         github.forced_results = dict.fromkeys([CHANGES, DEPLOY, SUMMARY], "success")
         github.forced_outputs = {CHANGES: {"commit": self.commit}}
-        github.speed = 2000
+        github.speed = 1000
 
     def deploy(self) -> Run:
         return self.github.dispatch(DEV, "develop")
@@ -235,6 +235,7 @@ def test_every_other_end_fails_and_what_depends_on_it_does_not_start(
 
 def test_an_hour_costs_a_component_few_calls(scene: Scene) -> None:
     github = scene.github
+    github.speed = 3000
     begin: list[float] = []
 
     def until(run: Run) -> bool:
