@@ -999,6 +999,23 @@ def test_sizes_are_known_before_anything_is_written(case: str) -> None:
     assert made.orchestrators[-1].environment.stops
 
 
+@pytest.mark.parametrize("command", ["lint", "deploy"])
+def test_commands_that_github_would_not_read_are_refused(command: str) -> None:
+    """500 KB; each line is indented by ten characters."""
+    name = "build" if command == "lint" else "deploy"
+    for lines in (30_000, 40_000):
+        message = refusal(components={"x": generic(**{command: "true\n" * lines})})
+        size = 15 * lines // 1024
+        if size < 500:
+            assert message == ""
+            continue
+        said = (
+            rf"components\.x: x-{name}\.yml would have about (\d+) KB, and GitHub reads at most 500"
+        )
+        [told] = re.findall(said, message)
+        assert 0.9 < int(told) / size < 1.1
+
+
 LONG = "x" * 36
 ALL = [f"{LONG}{index:03}" for index in range(240)]
 # The edges, more settings of each component, the name of the environment, and what is said.
