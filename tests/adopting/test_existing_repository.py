@@ -245,12 +245,16 @@ def test_at_a_terminal_each_is_asked_about(key: str, template: Path, own: Path) 
     import pexpect
     from terminal import Terminal
 
-    write(own, **{DOCS: "# Ours\n"})
+    write(own, **{DOCS: "# Ours\n", SCRIPT: "# Ours\n"})
     session = Terminal("copier", "copy", "--trust", "--defaults", ANSWERS, template, own)
-    session.expect_exact(f"Overwrite {DOCS}?")
-    session.send(key)
+    questions = {f"Overwrite {path}?" for path in (SCRIPT, DOCS)}
+    while questions:  # in the order of the file system
+        session.expect_exact(list(questions))
+        session.send(key)
+        questions.remove(session.after)
     session.expect(pexpect.EOF)
     session.close()
     assert session.exitstatus == 0, session.before
-    assert ((own / DOCS).read_text("utf-8") == "# Ours\n") == (key == "n")
+    for path in (SCRIPT, DOCS):
+        assert ((own / path).read_text("utf-8") == "# Ours\n") == (key == "n")
     assert (own / DEV).exists()
