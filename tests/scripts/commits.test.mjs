@@ -47,6 +47,7 @@ for (const [name, refs, sha, expected, given] of [
   ['a character that may be missing', '^refs/heads/mai?n$', A, true, { branches: { man: C } }],
   ['a dot that is a dot', '^refs/heads/release-1\\.x$', A, false, { branches: { 'release-1ax': C } }],
   ['any branch', '^refs/heads/.*$', A, true, { branches: { x: C } }],
+  ['an expression that nobody gave', '', A, false],
   ['no branch at all', '^refs/heads/main$', A, false, { branches: {} }],
   ['a tag at the commit', '^refs/tags/v[^/]*$', B, true, { tags: { v1: A, v2: B } }],
   ['a tag at a newer commit', '^refs/tags/v[^/]*$', A, false, { tags: { v2: B } }],

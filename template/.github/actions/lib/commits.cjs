@@ -67,7 +67,7 @@ function of({ github, context, core, commit, refs }) {
     const isTag = refs.startsWith('^refs/tags/')
     // The text in front of the first special character, and of one that `?`, `+` or `*` repeats.
     const prefix = refs.replace('^refs/', '').replace(/(.[*+?{]|[^\w/-]).*$/, '')
-    const found = (await (isTag ? tags('') : branches(prefix))).filter(({ ref }) => new RegExp(refs).test(ref))
+    const found = (await (isTag ? tags('') : branches(prefix))).filter(({ ref }) => refs && new RegExp(refs).test(ref))
     if (found.some(ref => ref.sha === sha)) return true
     for (const ref of isTag ? [] : found) {
       if (await holds(ref.sha, sha)) return true
