@@ -368,13 +368,6 @@ def uploaded_later(github: OfflineGitHub) -> None:
     _promoted(github, "what its build did not upload is not promoted", upload)
 
 
-def changed_after_test(github: OfflineGitHub) -> None:
-    def damage(run: Run) -> None:
-        fill(run, {"package.txt": b"changed\n"})
-
-    _promoted(github, "what has changed is not promoted", damage)
-
-
 def of_another_commit(github: OfflineGitHub) -> None:
     """The package says that it was built from another commit."""
 
@@ -581,7 +574,6 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         release_again,
         untested,
         uploaded_later,
-        changed_after_test,
         of_another_commit,
         after_failure,
         after_fork,
