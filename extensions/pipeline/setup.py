@@ -36,30 +36,6 @@ class GitHubEnvironment:
     """The environment whose deployments are approved in it; empty for one of its own."""
     publishes: bool = False
     """Whether package indexes trust it."""
-    production: bool = False
-
-    @property
-    def policies(self) -> tuple[tuple[str, str], ...]:
-        """The refs, where only they should get in: what is approved or trusted, and production.
-
-        A workflow of any other branch could name it, and be handed its secrets.
-        """
-        minds = self.reviewed or self.clouds or self.publishes or self.production
-        return self.refs if minds else ()
-
-    @property
-    def protection(self) -> tuple[tuple[str, ...], ...]:
-        """The settings that protect it, as members of a JSON object for each call in its turn; the
-        shell fills in who.
-
-        GitHub refuses a call that names reviewers where its plan has none, and all else in it: so
-        the branches come first. What a call leaves out it may reset.
-        """
-        reviewers = '"reviewers": [{"type": "User", "id": $(gh api user --jq .id)}]'
-        policy = '{"protected_branches": false, "custom_branch_policies": true}'
-        branches = (f'"deployment_branch_policy": {policy}',) if self.policies else ()
-        calls = (branches, (reviewers, *branches) if self.reviewed else ())
-        return tuple(call for call in calls if call)
 
 
 @dataclass(frozen=True)
@@ -90,6 +66,10 @@ class SetUp:
     """The clouds that jobs log in to."""
     checked_branches: str
     """JSON: the branches whose pull requests are checked, as a ruleset names them."""
+    deployed_branches: tuple[str, ...]
+    """The branches that environments deploy, as far as they are not patterns."""
+    deployed_tags: tuple[str, ...]
+    """The tags that start environments, globs allowed."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
     publishers: tuple[Publisher, ...] = ()
@@ -125,17 +105,15 @@ def set_up(plan: Plan) -> SetUp:
         if not deploys:
             continue
         texts = [text for deploy in deploys for text in _texts(deploy)]
-        read = _read_in(environment, plan.environments, texts)
         environments.append(
             GitHubEnvironment(
                 name=environment.name,
                 reviewed=_is_reviewed(plan, environment),
                 refs=_only_refs(plan, environment),
                 secrets=_sorted(secret for d in deploys for secret in d.secrets),
-                variables=_sorted(read - variables),
+                variables=_sorted(named_variables(texts) - variables),
                 clouds=_sorted(d.cloud for d in deploys if d.cloud),
                 publishes=any(d.identity for d in deploys),
-                production=environment.production,
             )
         )
     if pushing := [b for b in plan.builds if b.environment]:
@@ -157,6 +135,8 @@ def set_up(plan: Plan) -> SetUp:
         variables=tuple(sorted(variables)),
         clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),
+        deployed_branches=_deployed(plan, "branch"),
+        deployed_tags=_deployed(plan, "tag"),
         prerequisites=_prerequisites(plan),
         publishers=tuple(
             Publisher(
@@ -187,17 +167,6 @@ def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
     return texts + [value for command in commands for value in command.variables.values()]
 
 
-def _read_in(
-    environment: Environment, environments: Iterable[Environment], texts: list[str]
-) -> set[str]:
-    """The variables of GitHub's that some texts read there; tables have those of others, too."""
-    here = named_variables(list(environment.env.values()))
-    of_others = named_variables([v for e in environments for v in e.env.values()]) - here
-    tables = [text for text in texts if "[inputs.environment]" in text]
-    others = [text for text in texts if text not in tables]
-    return named_variables(others) | (named_variables(tables) - of_others)
-
-
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
     """Each name once, in alphabetical order."""
     return tuple(sorted(set(names)))
@@ -219,6 +188,12 @@ def _checked_branches(plan: Plan) -> list[str]:
     branches = [e.source for e in plan.environments if e.trigger == "branch"]
     known = [branch for branch in branches if not is_pattern(branch.replace("*", ""))]
     return [f"refs/heads/{branch}" for branch in dict.fromkeys(known)] or ["~DEFAULT_BRANCH"]
+
+
+def _deployed(plan: Plan, trigger: str) -> tuple[str, ...]:
+    """The branches or tags that start environments; of branches those that are no patterns."""
+    refs = [e.source for e in plan.environments if e.trigger == trigger]
+    return tuple(dict.fromkeys(ref for ref in refs if trigger == "tag" or not is_pattern(ref)))
 
 
 def _prerequisites(plan: Plan) -> tuple[str, ...]:
@@ -262,12 +237,8 @@ def _only_refs(plan: Plan, *environments: Environment) -> tuple[tuple[str, str],
 
 
 def _pushing_refs(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """Which refs may push to a cloud's registry: those of the environments that build images."""
-    files = {build.file for build in plan.builds if build.environment}
-    calls = [(o.environment.name, call) for o in plan.orchestrators for call in o.builds]
-    calls += [(w.environment.name, call) for w in plan.workflows for call in w.calls]
-    building = {name for name, call in calls if call.file in files}
-    return _only_refs(plan, *(e for e in plan.environments if e.name in building))
+    """Which refs may push to a cloud's registry: those of the environments that build."""
+    return _only_refs(plan, *(e for e in plan.environments if e.trigger != "after"))
 
 
 def _default_branch(plan: Plan) -> str:

@@ -18,7 +18,7 @@ from updates import clone_once, commit, generate, replace, template_versions, up
 DOCS = """\
 ### What was found where
 
-The answers were first proposed by these files of the repository.
+The first answers were proposed because of these files.
 
 | What | By |
 | --- | --- |

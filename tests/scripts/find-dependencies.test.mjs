@@ -13,7 +13,7 @@ const COMPARE = 'GET /repos/{owner}/{repo}/compare/{basehead}'
 const BUILD = 'build / Check and build'
 const DEPLOY = 'deploy / Deploy'
 const time = minute => `2026-11-01T11:${String(minute).padStart(2, '0')}:00Z`
-const HEAD = { head_sha: COMMIT, display_title: `Deploy ${COMMIT} to dev - a`, repository: { id: MINE }, head_repository: { id: MINE } }
+const HEAD = { head_branch: 'main', head_sha: COMMIT, display_title: `Deploy ${COMMIT} to dev - a`, repository: { id: MINE }, head_repository: { id: MINE } }
 
 /** A run of a component, as the API and the event have it. */
 const runOf = (component, id, more) => ({

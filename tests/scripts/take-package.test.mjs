@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, beforeEach, test } from 'node:test'
-import { failure, fakeGitHub, paged, run } from './fake-github.mjs'
+import { failure, fakeGitHub, history, paged, run } from './fake-github.mjs'
 
 const here = process.cwd()
 const there = mkdtempSync(path.join(tmpdir(), 'take-package-'))
@@ -21,7 +21,7 @@ const env = { PRODUCER: 'python', ENVIRONMENTS: 'prd test', COMMIT: A, REFS: '^r
 const API = 'GET /repos/{owner}/{repo}'
 
 const oneRun = (id, file, more) => ({
-  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_sha: A, head_repository: { id: 1 }, conclusion: 'success', ...more,
+  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: A, actor: { login: 'octocat' }, head_repository: { id: 1 }, conclusion: 'success', ...more,
 })
 const artifact = (id, run, name, more) => ({ id, name, expired: false, created_at: '2026-11-01T10:05:00Z', workflow_run: { id: run }, ...more })
 const job = (name, more) => ({ name, started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
@@ -33,8 +33,7 @@ async function take({ runs = [], artifacts = [], jobs = {} }, more = {}) {
     return found.length ? paged(found, 'workflow_runs')(parameters) : failure(404)
   }
   const github = fakeGitHub({
-    [`${API}/git/matching-refs/{ref}`]: [[{ ref: 'refs/heads/main', object: { sha: B } }]],
-    [`${API}/compare/{basehead}`]: ({ basehead }) => ({ status: basehead.startsWith(OTHER) ? 'diverged' : 'ahead' }),
+    ...history({ parents: { [A]: [], [OTHER]: [A], [B]: [A] }, branches: { main: B } }),
     [`${API}/actions/workflows/{workflow_id}/runs`]: byFile,
     [`${API}/actions/runs/{run_id}`]: ({ run_id }) => runs.find(({ id }) => id === run_id) ?? failure(404),
     [`${API}/actions/runs/{run_id}/artifacts`]: parameters =>
@@ -102,6 +101,33 @@ test('the latest, of whatever commit of the environment', async () => {
   const { outputs } = await take({ runs, artifacts }, { PACKAGES: 'latest' })
   assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
 })
+
+// What is promoted was tested together with all that was deployed with it.
+const BOT = { login: 'github-actions[bot]' }
+const child = more => oneRun(ALONE, 'python-test.yml', { display_title: `Deploy ${A} to test, python of run ${TEST}, attempt 1`, actor: BOT, ...more })
+const ofTest = more => oneRun(TEST, 'orchestrator-test.yml@main', { display_title: `Deploy ${A} to dev, then test`, ...more })
+for (const [name, promoted, one, orchestrator] of [
+  ['a run that a successful orchestrator has started', true, child(), ofTest()],
+  ['one of an orchestrator that failed', false, child(), ofTest({ conclusion: 'failure' })],
+  ['one of an orchestrator that goes on', false, child(), ofTest({ conclusion: null })],
+  ['one of an orchestrator for another commit', false, child(), ofTest({ display_title: `Deploy ${B} to test` })],
+  ['one of an orchestrator that nobody reviewed', false, child(), ofTest({ head_sha: OTHER })],
+  ['one of another workflow', false, child(), ofTest({ path: '.github/workflows/attack.yml' })],
+  ['one of an orchestrator that is gone', false, child(), oneRun(99, 'orchestrator-test.yml', { display_title: 'x' })],
+  ['one for which a person has typed an orchestrator', false, child({ actor: { login: 'octocat' } }), ofTest()],
+  ['one whose starter is gone', false, child({ actor: null }), ofTest()],
+  ['one for which a person has typed nonsense', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1` }), ofTest()],
+  ['one for which a person has typed an end like that of observe', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1 - python` }), ofTest()],
+  ['one that was started alone', false, child({ display_title: `Deploy ${A} to test, python alone` }), ofTest()],
+  ['one that observes, after a push', true, child({ display_title: `Deploy ${A} to test - python` })],
+  ['one that observes, after others', true, child({ display_title: `Deploy ${A} to dev, then test - terraform, then python` })],
+]) {
+  test(`${promoted ? 'promotes' : 'does not promote'} the package of ${name}`, async () => {
+    const { log, outputs } = await take({ runs: [one, ...orchestrator ? [orchestrator] : []], artifacts: [artifact(4, ALONE, 'python-package-test')] })
+    if (promoted) assert.deepEqual([log, outputs.run], [[], ALONE])
+    else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} was started alone, so nothing was tested with it`), log[0])
+  })
+}
 
 test('a folder of that name that was checked out makes way', async () => {
   mkdirSync('.packages/python', { recursive: true })
