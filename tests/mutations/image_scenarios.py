@@ -203,10 +203,12 @@ def skipped_check(github: OfflineGitHub) -> None:
 def changed_pipelines(github: OfflineGitHub) -> None:
     """The pull request changes the graph."""
     spare(github, "library-build / build", BUILT, "cluster-build / build")
-    file = ".github/workflows/orchestrator-dev.yml"
-    text = (github.remote.work_tree / file).read_text(encoding="utf-8")
-    expect("the graph is there", '"cluster": ["web"]' in text)
-    run = proposed(github, {file: text.replace('"cluster": ["web"]', '"x": []')})
+    files = {}
+    for name in ("dev", "prd"):
+        file = f".github/workflows/orchestrator-{name}.yml"
+        text = (github.remote.work_tree / file).read_text(encoding="utf-8")
+        files[file] = text.replace('"cluster": ["web"]', '"x": []')
+    run = proposed(github, files)
     before, _, after = run.job(CHECK).summary.partition("### Graph after")
     expect("the graph before is shown", 'n2["cluster"]:::removed' in before)
     expect("the graph after is shown", 'n2["x"]:::added' in after)

@@ -427,7 +427,8 @@ def retry(github: OfflineGitHub) -> None:
     github.tools.heal()
     github.rerun(run, failed_only=True)
     expect("a second attempt needs an approval of its own", ships(github) == ["side"])
-    github.rerun(run)
+    again = github.rerun(run)
+    expect("a person is asked", again.approvals == [("approval", "prd-approval")])
     expect("with one it is deployed", ships(github) == ["side"] * 2)
 
 
