@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import copier
@@ -19,7 +19,7 @@ from copier._cli import CopierApp
 from copies import copier_process, copy, example, tree
 from offline_github.repository import git
 from toolbox import EXAMPLES
-from updates import commit, template_versions
+from updates import clone_once, commit, template_versions
 from validators import validate
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -199,9 +199,10 @@ def test_answers_of_ours_whose_template_has_moved(
 
 
 @pytest.fixture
-def versions(tmp_path: Path) -> Path:
+def versions(tmp_path: Path) -> Iterator[Path]:
     """The template as a git repository with a version."""
-    return template_versions(tmp_path / "versions")
+    with clone_once(tmp_path / "clones"):
+        yield template_versions(tmp_path / "versions")
 
 
 def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
