@@ -69,7 +69,7 @@ class SetUp:
     deployed_branches: tuple[str, ...]
     """The branches that environments deploy, as far as they are not patterns."""
     deployed_tags: tuple[str, ...]
-    """The tags that start environments, globs allowed."""
+    """The tags that start environments, as a ruleset names them."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
     publishers: tuple[Publisher, ...] = ()
@@ -184,16 +184,33 @@ def _is_reviewed(plan: Plan, environment: Environment) -> bool:
 
 
 def _checked_branches(plan: Plan) -> list[str]:
-    """What environments deploy on a push; rulesets know `*` and `**`, and no other pattern."""
+    """What environments deploy on a push, as far as rulesets know its pattern."""
     branches = [e.source for e in plan.environments if e.trigger == "branch"]
     known = [branch for branch in branches if not is_pattern(branch.replace("*", ""))]
-    return [f"refs/heads/{branch}" for branch in dict.fromkeys(known)] or ["~DEFAULT_BRANCH"]
+    patterns = [f"refs/heads/{name}" for branch in known for name in _ruleset_patterns(branch)]
+    return list(dict.fromkeys(patterns)) or ["~DEFAULT_BRANCH"]
+
+
+def _ruleset_patterns(ref: str) -> list[str]:
+    """A filter of branches or tags, as rulesets say it: all that it matches, and perhaps more.
+
+    Rulesets have Ruby's `fnmatch`: `**` crosses no `/` unless it is a folder of its own, and `+`
+    and `?` repeat nothing. GitHub: "Creating rulesets for a repository".
+    """
+    if not is_pattern(re.sub(r"(?<!\*)\*(?!\*)", "", ref)):
+        return [ref]
+    start = re.sub(r"(?:.\?|[*+\[]).*", "", ref)
+    rest = ref[len(start) :]
+    folders = "**" in rest or "/" in rest
+    return [f"{start}*", *[f"{start}*/**/*"] * folders]
 
 
 def _deployed(plan: Plan, trigger: str) -> tuple[str, ...]:
-    """The branches or tags that start environments; of branches those that are no patterns."""
+    """The branches that start environments, without patterns; or the tags, as rulesets do."""
     refs = [e.source for e in plan.environments if e.trigger == trigger]
-    return tuple(dict.fromkeys(ref for ref in refs if trigger == "tag" or not is_pattern(ref)))
+    if trigger == "tag":
+        return tuple(dict.fromkeys(pattern for ref in refs for pattern in _ruleset_patterns(ref)))
+    return tuple(dict.fromkeys(ref for ref in refs if not is_pattern(ref)))
 
 
 def _prerequisites(plan: Plan) -> tuple[str, ...]:

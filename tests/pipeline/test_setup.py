@@ -450,7 +450,7 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     ),
     "stars": (
         [{"name": "a", "branch": "release/**"}, {"name": "b", "branch": "v*"}],
-        ["refs/heads/release/**", "refs/heads/v*"],
+        ["refs/heads/release/*", "refs/heads/release/*/**/*", "refs/heads/v*"],
     ),
     "what rulesets do not know": (
         [{"name": "a", "branch": "v[12]"}, {"name": "b", "branch": "main"}],
@@ -466,6 +466,20 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 def test_which_branches_pull_requests_are_checked_for(case: str) -> None:
     environments, expected = CHECKED[case]
     assert json.loads(setup(environments=environments).checked_branches) == expected
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("v*", ["v*"]),
+        ("v[0-9]+.*", ["v*"]),
+        ("v?1/**", ["*", "*/**/*"]),
+        ("release-**", ["release-*", "release-*/**/*"]),
+    ],
+)
+def test_a_ruleset_names_every_tag_that_deploys(tag: str, expected: list[str]) -> None:
+    """Rulesets know fewer patterns than triggers: rather more tags than fewer."""
+    assert list(setup(environments=[{"name": "a", "tag": tag}]).deployed_tags) == expected
 
 
 @costly
