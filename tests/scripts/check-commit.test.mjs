@@ -162,6 +162,8 @@ const deployed = more => listed(40, { conclusion: 'success', display_title: `Dep
 for (const [name, runs, jobs, expected, event = 'workflow_dispatch', COMMIT = A] of [
   ['a commit that was deployed', [listed(41), deployed()], { 40: built }, 'true'],
   ['a commit whose run left everything out', [deployed()], { 40: [{ name: 'Changes', conclusion: 'success' }, { name: 'build', conclusion: 'skipped' }] }, 'false'],
+  ['a commit whose build failed', [deployed()], { 40: [{ name: 'build / Check and build', conclusion: 'failure' }] }, 'false'],
+  ['a commit that was never deployed', [deployed({ display_title: `Deploy ${B} to prd` })], { 40: built }, 'false'],
   ['a commit that only a feature branch says it has deployed', [deployed({ event: 'push', head_branch: 'feature' })], { 40: built }, 'false'],
   ['this run itself', [deployed({ id: 50 })], { 50: built }, 'false'],
   ['a run that no person started', [deployed()], { 40: built }, 'false', 'push', C],
@@ -175,3 +177,8 @@ for (const [name, runs, jobs, expected, event = 'workflow_dispatch', COMMIT = A]
     }
   })
 }
+
+test('roll-back is false for what another environment hands on once more', async () => {
+  const runs = [deployed({ display_title: `Deploy ${B} to test, then prd` })]
+  assert.equal((await check({ after: before(), runs, jobs: { 40: built } })).outputs['roll-back'], 'false')
+})

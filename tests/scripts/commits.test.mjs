@@ -60,11 +60,13 @@ test('a long history is read in pages, and only as far as it is asked for', asyn
   const { belongs, ahead } = asked(github)
   const reads = async sha => [await belongs(sha), github.count(HISTORY.commits), github.count(HISTORY.compare)]
   assert.deepEqual(await reads(line[249]), [true, 0, 0])
-  assert.deepEqual(await reads(OTHER), [false, 0, 1])
-  assert.deepEqual(await reads(line[248]), [true, 1, 2])
-  assert.deepEqual(await reads(line[50]), [true, 2, 3])
+  assert.deepEqual(await reads(line[248]), [true, 1, 0])
+  assert.deepEqual(await reads(OTHER), [false, 1, 1])
+  assert.deepEqual(await reads(GONE), [false, 1, 2])
+  assert.deepEqual(await reads(line[51]), [true, 2, 3])
   assert.deepEqual(await reads(line[0]), [true, 3, 4])
   assert.deepEqual(await reads(line[60]), [true, 3, 4])
+  assert.deepEqual(await reads(OTHER), [false, 3, 4])
   assert.equal((await ahead(line[60])).commits.size, 189)
 })
 
@@ -79,22 +81,30 @@ test('a history that never ends is not read to its end', async () => {
 test('asks only for branches that begin as the pattern, and for each commit once', async () => {
   const github = gitHub({ branches: { 'release/1': C } })
   const { belongs } = asked(github, '^refs/heads/release/v?[^/]*$')
-  assert.deepEqual([await belongs(A), await belongs(A), await belongs(B)], [true, true, true])
+  assert.deepEqual([await belongs(A), await belongs(A), await belongs(B), await belongs(GONE)], [true, true, true, false])
   assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/release/'])
-  assert.deepEqual([github.count(HISTORY.compare), github.count(HISTORY.commits)], [1, 1])
+  assert.deepEqual([github.count(HISTORY.compare), github.count(HISTORY.commits)], [0, 1])
 })
 
 for (const [name, event, sha] of [
   ['the one that was pushed', { ref: 'refs/heads/release/2' }, B],
   ['that of the run before', { payload: { repository: { id: 1, default_branch: 'main' }, workflow_run: { head_branch: 'release/2' } } }, B],
   ['one that is at the commit', {}, C],
+  ['the default branch', { payload: { repository: { id: 1, default_branch: 'release/2' } } }, B],
 ]) {
   test(`of many branches, the likeliest is looked at first: ${name}`, async () => {
     const github = gitHub({ branches: { 'release/0': A, 'release/1': OTHER, 'release/2': C } })
     assert.equal(await asked(github, '^refs/heads/release/[^/]*$', event).belongs(sha), true)
-    assert.equal(github.count(HISTORY.compare), sha === C ? 0 : 1)
+    assert.equal(github.count(HISTORY.commits), sha === C ? 0 : 1)
   })
 }
+
+test('where tags start the environment, only the default branch is asked for', async () => {
+  const github = gitHub({ tags: { v1: C } })
+  const { belongs, reviewed } = asked(github, '^refs/tags/v[^/]*$')
+  assert.deepEqual([await belongs(C), await reviewed(run({ head_branch: 'v1', head_sha: C }))], [true, true])
+  assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/main'])
+})
 
 test('what is ahead of a commit on its branch, and since when', async () => {
   const ahead = async (sha, given, refs) => {
@@ -113,10 +123,15 @@ test('a commit without a date says nothing of time', async () => {
   assert.equal((await asked(fakeGitHub({ ...routes, [HISTORY.commits]: dateless })).ahead(A)).since, '')
 })
 
-test('an error that is no answer is thrown', async () => {
-  const github = fakeGitHub({ ...history({ parents, branches: { main: M } }), [HISTORY.compare]: failure(403) })
-  await assert.rejects(asked(github).belongs(A), { status: 403 })
-})
+for (const [status, given] of [[403, { [HISTORY.compare]: failure(403) }], [401, { [HISTORY.commits]: failure(401) }]]) {
+  test(`an error that is no answer is thrown, and is no answer the next time: ${status}`, async () => {
+    const endless = ({ sha }) => [{ sha, parents: [{ sha: `${sha}0` }], commit: {} }]
+    const github = fakeGitHub({ ...history({ parents, branches: { main: M } }), [HISTORY.commits]: endless, ...given })
+    const { belongs } = asked(github)
+    await assert.rejects(belongs(A), { status })
+    await assert.rejects(belongs(A), { status })
+  })
+}
 
 const run = more => ({ event: 'push', head_branch: 'main', head_sha: M, head_repository: { id: 1 }, ...more })
 const release = { branches: { main: M, 'release/1': OTHER } }

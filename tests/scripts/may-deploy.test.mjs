@@ -159,6 +159,8 @@ test('the order of commits costs no call where nothing is newer', async () => {
   const runs = Array.from({ length: 300 }, (_, index) => listed(49 - index / 10))
   const { github } = await deploy({ runs: { [ORCHESTRATOR]: runs, [SITE]: runs } }, { COMMIT: C })
   assert.deepEqual(github.calls.map(({ route }) => route), [HISTORY.refs, RUNS, RUNS])
+  const byHand = await deploy({ event: 'workflow_dispatch', runs: { [ORCHESTRATOR]: runs, [SITE]: runs } })
+  assert.equal(byHand.github.count(RUNS), 2)
 })
 
 // Tags follow one another: none is dropped because a person deployed another commit meanwhile.
@@ -205,6 +207,7 @@ for (const [name, given, more, why] of [
   ['for another commit', { orchestrator: orchestrator({ display_title: `Deploy ${A} to test, then prd` }) }, {}, `its title does not say that it deploys ${B}`],
   ['of a feature branch', { orchestrator: orchestrator({ event: 'workflow_dispatch', head_sha: OTHER }) }, {}, `it ran the workflows of ${OTHER}, which nobody has reviewed`],
   ['that has ended', { orchestrator: orchestrator({ status: 'completed', conclusion: 'success' }) }, {}, 'it has ended'],
+  ['that has no approval', { attempt: [{ ...gate(), name: 'Changes' }] }, {}, 'nobody has approved its attempt 2'],
   ['that waits for its approval', { attempt: [gate({ conclusion: null })] }, {}, 'nobody has approved its attempt 2'],
   ['with the approval of an earlier attempt', { attempt: [gate({ run_attempt: 1 })] }, {}, 'nobody has approved its attempt 2'],
   ['with an approval that was taken over', { attempt: [gate({ started_at: '2026-11-01T11:59:59Z' })] }, {}, 'nobody has approved its attempt 2'],
@@ -240,6 +243,11 @@ for (const [name, runs, expected] of [
     }
   })
 }
+
+test('what a workflow starts without an orchestrator is as old as itself', async () => {
+  const given = { ...started, inputs: { packages: 'same-commit', orchestrator: '' }, runs: { [SITE]: [listed(48)] }, jobs: { 48: approved } }
+  assert.deepEqual((await deploy(given, ALONE)).log, [])
+})
 
 test('what a person types does not make a run older', async () => {
   const given = { ...started, actor: 'octocat', runs: { [SITE]: [listed(48)] }, jobs: { 48: approved } }

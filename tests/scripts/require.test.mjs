@@ -32,7 +32,7 @@ test('an environment with reviewers: says which attempt was approved', async () 
 
 for (const [name, answer] of [
   ['has no rules', { protection_rules: [] }],
-  ['has another rule', { protection_rules: [{ type: 'wait_timer' }] }],
+  ['has another rule', { protection_rules: [{ ...reviewers, type: 'wait_timer' }] }],
   ['has reviewers, but none', { protection_rules: [{ ...reviewers, reviewers: [] }, { type: 'required_reviewers' }] }],
   ['is not there', failure(404)],
 ]) {

@@ -27,7 +27,7 @@ const artifact = (id, run, name, more) => ({ id, name, expired: false, created_a
 const job = (name, more) => ({ name, started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
 
 /** Takes the package; `main` has A, then B. Gives outputs, log and the calls. */
-async function take({ runs = [], artifacts = [], jobs = {} }, more = {}) {
+async function take({ runs = [], artifacts = [], jobs = {}, told }, more = {}) {
   const byFile = parameters => {
     const found = runs.filter(({ path }) => path.split('@')[0].endsWith(`/${parameters.workflow_id}`))
     return found.length ? paged(found, 'workflow_runs')(parameters) : failure(404)
@@ -40,7 +40,7 @@ async function take({ runs = [], artifacts = [], jobs = {} }, more = {}) {
       paged(artifacts.filter(({ name, workflow_run }) => name === parameters.name && workflow_run.id === parameters.run_id), 'artifacts')(parameters),
     [`${API}/actions/runs/{run_id}/jobs`]: parameters => paged(jobs[parameters.run_id] ?? [job('python-build / Check and build')], 'jobs')(parameters),
   })
-  const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' } }, runId: THIS }
+  const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' }, workflow_run: told }, runId: THIS }
   const { log, outputs } = await run('take-package/find.cjs', { env: { ...env, ...more }, github, context })
   return { log, outputs, github }
 }
@@ -60,6 +60,16 @@ for (const [name, PACKAGES] of [['its id', `${TEST}`], ['JSON', inRun(TEST)], ['
     assert.deepEqual((await take(test20, { PACKAGES })).outputs, of20)
   })
 }
+
+test('what the event tells of the run before is not asked again', async () => {
+  const [told] = test20.runs
+  const { outputs, github } = await take({ ...test20, told }, { PACKAGES: `${TEST}` })
+  assert.deepEqual([outputs, github.calls.map(({ route }) => route.split('/').pop())], [of20, ['artifacts', 'jobs']])
+  const failed = await take({ ...test20, told: { ...told, conclusion: 'failure' } }, { PACKAGES: `${TEST}` })
+  assert.ok(failed.log[0].includes('(run 20 ended with failure)'))
+  const another = await take({ ...test20, told: { ...told, id: 19 }, runs: [{ ...told, head_sha: OTHER }] }, { PACKAGES: `${TEST}` })
+  assert.ok(another.log[0].includes('which nobody has reviewed'))
+})
 
 test('the package of another run, with its digest', async () => {
   assert.deepEqual((await take(test20, { PACKAGES: inRun(TEST, DIGEST) })).outputs, { ...of20, digest: DIGEST })
@@ -84,6 +94,11 @@ test('of the same commit, where other producers have a run of their own', async 
 
 test('of the same commit: the newest of the environment itself', async () => {
   assert.equal((await take(two)).outputs.run, ALONE)
+})
+
+test('of the same commit: also one of the environment itself that was started alone', async () => {
+  const alone = oneRun(ALONE, 'python-prd.yml', { display_title: `Deploy ${A} to prd, python alone`, conclusion: 'failure' })
+  assert.equal((await take({ ...two, runs: [alone, ...two.runs.slice(1)] })).outputs.run, ALONE)
 })
 
 test('of the same commit: not one of another commit, and not one of this run', async () => {
@@ -128,6 +143,13 @@ for (const [name, promoted, one, orchestrator] of [
     else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} was started alone, so nothing was tested with it`), log[0])
   })
 }
+
+test('promotes the latest that a successful orchestrator has started, of whatever commit', async () => {
+  const ofB = { display_title: `Deploy ${B} to test` }
+  const runs = [child({ display_title: `Deploy ${B} to test, python of run ${TEST}, attempt 1` }), ofTest(ofB)]
+  const { outputs } = await take({ runs, artifacts: [artifact(4, ALONE, 'python-package-test')] }, { PACKAGES: 'latest' })
+  assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
+})
 
 test('a folder of that name that was checked out makes way', async () => {
   mkdirSync('.packages/python', { recursive: true })

@@ -86,40 +86,38 @@ function of({ github, context, core, refs }) {
   const dates = new Map()
 
   /**
-   * What a branch was at before, the newest first. Only that was reviewed: what a pull request was
-   * made of lies behind a second parent.
-   * @param {string} newest by its SHA, because a tag may have the branch's name
+   * What a branch was at, the newest first, as far as it was read. Only that was reviewed: what a pull
+   * request was made of lies behind a second parent.
+   * @typedef {{commits: Set<string>, last: string | undefined, pages: number}} Line
    */
-  async function* before(newest) {
-    let last = newest
-    for (let page = 0; page < PAGES_OF_HISTORY; page++) {
-      const { data } = await read('GET /repos/{owner}/{repo}/commits', { ...context.repo, sha: last, per_page: 100 })
-      const listed = new Map(data.map((/** @type {any} */ commit) => [commit.sha, commit]))
-      for (let shown; (shown = listed.get(last)); last = shown.parents[0].sha) {
-        dates.set(last, shown.commit.committer?.date)
-        if (!shown.parents.length) return
-        yield shown.parents[0].sha
-      }
-    }
-  }
-
-  /** What each branch was at, as far as it is known, by its newest commit. @type {Map<string, {commits: Set<string>, rest: AsyncGenerator<string>}>} */
+  /** The lines of branches by their newest commits, because a tag may have a branch's name. @type {Map<string, Line>} */
   const lines = new Map()
 
+  /** @param {Line} line */
+  async function readOn(line) {
+    const { data } = await read('GET /repos/{owner}/{repo}/commits', { ...context.repo, sha: line.last, per_page: 100 })
+    const listed = new Map(data.map((/** @type {any} */ commit) => [commit.sha, commit]))
+    for (let shown; (shown = listed.get(line.last)); line.last = shown.parents[0]?.sha) {
+      dates.set(shown.sha, shown.commit.committer?.date)
+      line.commits.add(shown.sha)
+    }
+    line.pages++
+  }
+
   /**
-   * What a branch was at, down to a commit; undefined if it never was at that.
+   * What a branch was at after a commit; undefined if it never was at that.
    * @param {string | undefined} newest
    * @param {string} sha
    */
   async function lineTo(newest, sha) {
     if (!newest) return
-    const line = lines.get(newest) ?? { commits: new Set([newest]), rest: before(newest) }
+    const line = lines.get(newest) ?? { commits: new Set([newest]), last: newest, pages: 0 }
     lines.set(newest, line)
-    if (!line.commits.has(sha) && !await isBefore(`${sha}...${newest}`)) return
     while (!line.commits.has(sha)) {
-      const { value, done } = await line.rest.next()
-      if (done) return
-      line.commits.add(value)
+      if (!line.last || line.pages === PAGES_OF_HISTORY) return
+      // What is not near may not be there at all.
+      if (line.pages && !await isBefore(`${sha}...${newest}`)) return
+      await readOn(line)
     }
     const commits = [...line.commits]
     return commits.slice(0, commits.indexOf(sha))

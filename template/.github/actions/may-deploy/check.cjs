@@ -21,7 +21,7 @@ module.exports = async ({ github, context, core }) => {
   const newer = await allRuns.of({ pages, context, commits }).overtaking({
     files: [`orchestrator-${ENVIRONMENT}.yml`, `${COMPONENT}-${ENVIRONMENT}.yml`],
     commit: COMMIT,
-    age: run?.id ?? allRuns.ageOf(context.runId, context.actor, context.payload.inputs?.orchestrator),
+    age: allRuns.ageOf(context.runId, context.actor, context.payload.inputs?.orchestrator),
     byHand: (run?.event ?? context.eventName) === 'workflow_dispatch',
   })
   if (newer) {

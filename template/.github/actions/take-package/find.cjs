@@ -46,7 +46,9 @@ module.exports = async ({ github, context, core }) => {
 
   /** Why packages that were found do not count. @type {Set<string>} */
   const reasons = new Set()
-  const run = isInThisRun || !wanted.run ? undefined : await runOf(wanted.run)
+  // The run before has been looked at by the job's first step, and the event tells all of it.
+  const told = context.payload.workflow_run
+  const run = isInThisRun || !wanted.run ? undefined : wanted.run === told?.id ? told : await runOf(wanted.run)
   for (const environment of environments) {
     const found = await packageFor(environment)
     if (!found) continue
@@ -158,7 +160,7 @@ module.exports = async ({ github, context, core }) => {
     // What is promoted has been tested, together with all that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
     if (environment !== own && !await isOfPipeline(other, environment)) return refuse('was started alone, so nothing was tested with it')
-    if (!await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
+    if (other !== told && !await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
     if (!await isOfItsBuild(artifact, other.id)) return refuse('holds one that its build did not upload')
@@ -167,18 +169,17 @@ module.exports = async ({ github, context, core }) => {
 
   /**
    * Whether a run is an orchestrator's, or one that a successful orchestrator has started. Under
-   * `observe` there are only runs of components, which the next environment's orchestrator waits for.
+   * `observe` there are only runs of components, which the next environment's orchestrator waits for;
+   * their titles are like an orchestrator's.
    * @param {any} other
    * @param {string} environment
    */
-  async function isOfPipeline({ path, display_title, actor }, environment) {
-    const file = `.github/workflows/orchestrator-${environment}.yml`
-    if (path.split('@')[0] === file) return true
+  async function isOfPipeline({ display_title, actor }, environment) {
     const [, id] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
     if (!id) return /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/.test(display_title)
     const orchestrator = await runOf(Number(id))
-    return actor?.login === BOT && orchestrator?.path.split('@')[0] === file &&
-      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === COMMIT && reviewed(orchestrator)
+    return actor?.login === BOT && orchestrator?.path.split('@')[0] === `.github/workflows/orchestrator-${environment}.yml` &&
+      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commits.titled(display_title) && reviewed(orchestrator)
   }
 
   /**
