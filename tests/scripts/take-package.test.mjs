@@ -21,7 +21,7 @@ const env = { PRODUCER: 'python', ENVIRONMENTS: 'prd test', COMMIT: A, REFS: '^r
 const API = 'GET /repos/{owner}/{repo}'
 
 const oneRun = (id, file, more) => ({
-  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: A, actor: { login: 'octocat' }, head_repository: { id: 1 }, conclusion: 'success', ...more,
+  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: A, actor: { login: 'octocat' }, head_repository: { id: 1 }, conclusion: 'success', run_attempt: 1, ...more,
 })
 const artifact = (id, run, name, more) => ({ id, name, expired: false, created_at: '2026-11-01T10:05:00Z', workflow_run: { id: run }, ...more })
 const job = (name, more) => ({ name, started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
@@ -133,6 +133,7 @@ for (const [name, promoted, one, orchestrator] of [
   ['one whose starter is gone', false, child({ actor: null }), ofTest()],
   ['one for which a person has typed nonsense', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1` }), ofTest()],
   ['one for which a person has typed an end like that of observe', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1 - python` }), ofTest()],
+  ['one that a person has re-run', false, child({ run_attempt: 2 }), ofTest()],
   ['one that was started alone', false, child({ display_title: `Deploy ${A} to test, python alone` }), ofTest()],
   ['one that observes, after a push', true, child({ display_title: `Deploy ${A} to test - python` })],
   ['one that observes, after others', true, child({ display_title: `Deploy ${A} to dev, then test - terraform, then python` })],
@@ -140,7 +141,7 @@ for (const [name, promoted, one, orchestrator] of [
   test(`${promoted ? 'promotes' : 'does not promote'} the package of ${name}`, async () => {
     const { log, outputs } = await take({ runs: [one, ...orchestrator ? [orchestrator] : []], artifacts: [artifact(4, ALONE, 'python-package-test')] })
     if (promoted) assert.deepEqual([log, outputs.run], [[], ALONE])
-    else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} was started alone, so nothing was tested with it`), log[0])
+    else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} was started or re-run alone, so nothing was tested with it`), log[0])
   })
 }
 

@@ -159,7 +159,7 @@ module.exports = async ({ github, context, core }) => {
     if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
     // What is promoted has been tested, together with all that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
-    if (environment !== own && !await isOfPipeline(other, environment)) return refuse('was started alone, so nothing was tested with it')
+    if (environment !== own && !await isOfPipeline(other, environment)) return refuse('was started or re-run alone, so nothing was tested with it')
     if (other !== told && !await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
@@ -174,9 +174,10 @@ module.exports = async ({ github, context, core }) => {
    * @param {any} other
    * @param {string} environment
    */
-  async function isOfPipeline({ display_title, actor }, environment) {
+  async function isOfPipeline({ display_title, actor, run_attempt }, environment) {
     const [, id] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
     if (!id) return /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/.test(display_title)
+    if (run_attempt !== 1) return false // nothing was deployed with what a person has built again
     const orchestrator = await runOf(Number(id))
     return actor?.login === BOT && orchestrator?.path.split('@')[0] === `.github/workflows/orchestrator-${environment}.yml` &&
       orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commits.titled(display_title) && reviewed(orchestrator)
