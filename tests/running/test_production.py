@@ -6,6 +6,7 @@ only on which commit the run was started.
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,27 @@ def test_rolls_back_through_test(github: OfflineGitHub) -> None:
     assert test.display_title == f"Deploy {older} to test"
     assert run.display_title == f"Deploy {older} to test, then prd"
     assert shipped(github, "test") == shipped(github, "prd") == [older]
+
+
+def test_a_roll_back_of_test_alone_does_not_take_production_back(github: OfflineGitHub) -> None:
+    older, newer = head(github), changed(github, "2\n")
+    github.push("main")
+    assert shipped(github, "prd") == [newer]
+    test = github.dispatch(TEST, "main", {"commit": older})
+    first, chained = github.runs_of(PRD)
+    assert shipped(github, "test") == [newer, older] and chained.triggered_by is test
+    assert chained.order == ["changes", "deployment-summary"] and chained.approvals == []
+    assert skipped(chained) == {"approval", "site-prd"} and chained.conclusion == "success"
+    says = html.unescape(chained.job("deployment-summary").summary)
+    assert says.startswith("## Nothing was deployed to prd: something newer was, or waits for ")
+    url = f"https://github.com/{github.name}/actions/runs/{first.id}"
+    assert (
+        f"##[notice]{url} makes this run too old, so it deploys nothing: "
+        f"to deploy {older} all the same, start {PRD} by hand with it"
+    ) in chained.job("changes").log
+    # As it says.
+    assert github.dispatch(PRD, "main", {"commit": older}).conclusion == "success"
+    assert shipped(github, "prd") == [newer, older]
 
 
 @pytest.mark.parametrize("older", [False, True], ids=["head", "older-commit"])
