@@ -377,13 +377,14 @@ def _starts(
         needs = (*gates, *ids)
         turn = starts[index - at_once].id if index >= at_once else ""
         turn = "" if turn in needs else turn
+        conditions = [_condition(needs)] * told + [_unless_too_old(needs, environment)]
         starts.append(
             Start(
                 workflow=workflows[name],
                 needs=needs,
                 packages=_runs(name, producers, environment),
                 turn=turn,
-                condition=_condition(needs) if told else _unless_too_old(needs, environment),
+                condition=" && ".join(filter(None, conditions)),
             )
         )
     return tuple(starts)
