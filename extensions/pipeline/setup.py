@@ -105,13 +105,14 @@ def set_up(plan: Plan) -> SetUp:
         if not deploys:
             continue
         texts = [text for deploy in deploys for text in _texts(deploy)]
+        read = _read_in(environment, plan.environments, texts)
         environments.append(
             GitHubEnvironment(
                 name=environment.name,
                 reviewed=_is_reviewed(plan, environment),
                 refs=_only_refs(plan, environment),
                 secrets=_sorted(secret for d in deploys for secret in d.secrets),
-                variables=_sorted(named_variables(texts) - variables),
+                variables=_sorted(read - variables),
                 clouds=_sorted(d.cloud for d in deploys if d.cloud),
                 publishes=any(d.identity for d in deploys),
             )
@@ -165,6 +166,17 @@ def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
     login = () if isinstance(workflow, BuildWorkflow) and workflow.environment else workflow.login
     texts = [*login, *workflow.variables.values(), *(tool.text for tool in workflow.tools)]
     return texts + [value for command in commands for value in command.variables.values()]
+
+
+def _read_in(
+    environment: Environment, environments: Iterable[Environment], texts: list[str]
+) -> set[str]:
+    """The variables of GitHub's that some texts read there; tables have those of others, too."""
+    here = named_variables(list(environment.env.values()))
+    of_others = named_variables([v for e in environments for v in e.env.values()]) - here
+    tables = [text for text in texts if "[inputs.environment]" in text]
+    others = [text for text in texts if text not in tables]
+    return named_variables(others) | (named_variables(tables) - of_others)
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
@@ -254,8 +266,12 @@ def _only_refs(plan: Plan, *environments: Environment) -> tuple[tuple[str, str],
 
 
 def _pushing_refs(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """Which refs may push to a cloud's registry: those of the environments that build."""
-    return _only_refs(plan, *(e for e in plan.environments if e.trigger != "after"))
+    """Which refs may push to a cloud's registry: those of the environments that build images."""
+    files = {build.file for build in plan.builds if build.environment}
+    calls = [(o.environment.name, call) for o in plan.orchestrators for call in o.builds]
+    calls += [(w.environment.name, call) for w in plan.workflows for call in w.calls]
+    building = {name for name, call in calls if call.file in files}
+    return _only_refs(plan, *(e for e in plan.environments if e.name in building))
 
 
 def _default_branch(plan: Plan) -> str:
