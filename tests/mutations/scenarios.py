@@ -120,31 +120,43 @@ def sha256(content: bytes) -> str:
 
 def success(github: OfflineGitHub) -> None:
     """Everything is well, in dev."""
-    github.secrets = {"TOKEN": "of the repository"}
-    github.environments["dev"] = {"secrets": {"TOKEN": "of dev"}}
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
     expect("components are deployed in order", ships(github) == ["base", "top"])
+    expect("runs wait for one another", run.concurrency == "orchestrator-dev")
+    levels = {level for job in run.jobs.values() for level in job.permissions.values()}
+    expect("tokens only read", levels == {"read"})
+    summary = run.job(SUMMARY).summary
+    expect("the summary says so", summary.startswith("## Deployment to dev succeeded\n"))
+    expect("the summary has the picture", summary.count(" --> ") == 2)
+    expect("the summary leads to each job", summary.count(f"/runs/{run.id}/job/") == 5)
+
+
+def without_gates(github: OfflineGitHub) -> None:
+    """Leave out the first job and the last, where a scenario is about those between."""
+    spare(github, "changes", SUMMARY)
+    github.forced_outputs["changes"] = {"commit": head(github), "roll-back": "false"}
+
+
+def told(github: OfflineGitHub, run: Run) -> bool:
+    """Whether all commands know environment and commit."""
+    given = {"ENVIRONMENT": "dev", "COMMIT": run.head_sha}
+    return all(given.items() <= command.environment.items() for command in github.commands())
+
+
+def packaged(github: OfflineGitHub) -> None:
+    """A component is built, and deployed with its package."""
+    without_gates(github)
+    spare(github, "top-build / build", "top-dev / deploy")
+    run = pushed(github)
+    expect("every job succeeds", set(run.results.values()) == {"success"})
     package = run.artifacts.get("base-package-dev", {})
     files = {"package.txt", ".settings", "tool.sh", MANIFEST}
     expect("the package holds what the build left", set(package) == files)
+    [ship] = github.commands("ship")
     digest = sha256(package["package.txt"])
-    [own], [ship] = (github.commands("ship", f"^{name}-dev") for name in ("base", "top"))
-    expect("the own package is put back", own.files.get("package.txt") == digest)
-    expect("the file is placed", ship.files.get("base.txt") == digest)
-    expect("commands run in their folder", ship.folder == "parts/top")
-    expect("the environment's secret arrives", ship.environment.get("TOKEN") == "of dev")
-    given = {"ENVIRONMENT": "dev", "COMMIT": run.head_sha}
-    told = [given.items() <= command.environment.items() for command in github.commands()]
-    expect("commands know environment and commit", all(told))
-    others = [c for c in github.commands() if c.job != "top-dev / deploy"]
-    leaks = [c for c in others if "TOKEN" in c.environment]
-    expect("the secret arrives nowhere else", not leaks)
-    checked = [c for c in github.commands("check", "^top-build") if "base.txt" in c.files]
-    expect("what is checked has the package", len(checked) == 3)
-    expect("the job names the environment", run.job("top-dev / deploy").environment == "dev")
-    expect("deployments have a group", run.job("top-dev / deploy").concurrency == "top-dev")
-    expect("runs wait for one another", run.concurrency == "orchestrator-dev")
+    expect("the own package is put back", ship.files.get("package.txt") == digest)
+    expect("commands know environment and commit", told(github, run))
     [artifact] = run.artifact_store.values()
     expect("it is kept as long as dev wants", artifact.retention_days == 7)
     expect(
@@ -152,14 +164,29 @@ def success(github: OfflineGitHub) -> None:
         run.job("base-build").outputs.get("artifact-name") == "base-package-dev"
         and run.job("base-dev").outputs.get("deployment-status") == "success",
     )
-    expect(
-        "tokens only read",
-        {level for j in run.jobs.values() for level in j.permissions.values()} == {"read"},
-    )
-    summary = run.job(SUMMARY).summary
-    expect("the summary says so", summary.startswith("## Deployment to dev succeeded\n"))
-    expect("the summary has the picture", summary.count(" --> ") == 2)
-    expect("the summary leads to each job", summary.count(f"/runs/{run.id}/job/") == 5)
+
+
+def handed_on(github: OfflineGitHub) -> None:
+    """A component takes the package of another, and is handed a secret."""
+    without_gates(github)
+    spare(github, "base-dev / deploy")
+    github.secrets = {"TOKEN": "of the repository"}
+    github.environments["dev"] = {"secrets": {"TOKEN": "of dev"}}
+    run = pushed(github)
+    expect("every job succeeds", set(run.results.values()) == {"success"})
+    digest = sha256(run.artifacts["base-package-dev"]["package.txt"])
+    [ship] = github.commands("ship")
+    expect("the file is placed", ship.files.get("base.txt") == digest)
+    expect("commands run in their folder", ship.folder == "parts/top")
+    checked = [c for c in github.commands("check", "^top-build") if "base.txt" in c.files]
+    expect("what is checked has the package", len(checked) == 3)
+    expect("commands know environment and commit", told(github, run))
+    expect("the environment's secret arrives", ship.environment.get("TOKEN") == "of dev")
+    others = [c for c in github.commands() if c.job != "top-dev / deploy"]
+    leaks = [c for c in others if "TOKEN" in c.environment]
+    expect("the secret arrives nowhere else", not leaks)
+    expect("the job names the environment", run.job("top-dev / deploy").environment == "dev")
+    expect("deployments have a group", run.job("top-dev / deploy").concurrency == "top-dev")
 
 
 def failing_test(github: OfflineGitHub) -> None:
@@ -179,6 +206,7 @@ def failing_test(github: OfflineGitHub) -> None:
 def failing_checks(github: OfflineGitHub) -> None:
     """The first of the last component's checks fails."""
     spare(github, "base-dev / deploy")
+    without_gates(github)
     github.fail_tool("check", "lint top")
     pushed(github)
     checks = [command.arguments[0] for command in github.commands("check", "^top-build")]
@@ -189,6 +217,7 @@ def failing_checks(github: OfflineGitHub) -> None:
 def failing_first(github: OfflineGitHub) -> None:
     """The deployment of the first component fails."""
     spare(github, "top-build / build")
+    without_gates(github)
     github.fail_tool("ship", "base")
     pushed(github)
     expect("what depends on it is not deployed", "top" not in ships(github))
@@ -350,13 +379,6 @@ def uploaded_later(github: OfflineGitHub) -> None:
         github.new_artifact(run, artifact.name).fill(artifact.files)
 
     _promoted(github, "what its build did not upload is not promoted", upload)
-
-
-def changed_after_test(github: OfflineGitHub) -> None:
-    def damage(run: Run) -> None:
-        fill(run, {"package.txt": b"changed\n"})
-
-    _promoted(github, "what has changed is not promoted", damage)
 
 
 def of_another_commit(github: OfflineGitHub) -> None:
@@ -547,6 +569,7 @@ def fill(run: Run, files: dict[str, bytes]) -> None:
 
 def _tampered(github: OfflineGitHub, change: Callable[[Artifact], dict[str, bytes]]) -> None:
     """The package is replaced between the build and the deployments."""
+    without_gates(github)
     spare(github, "top-build / build")
 
     def tamper(run: Run, job: str) -> None:
@@ -579,6 +602,8 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
     scenario.__name__: scenario
     for scenario in (
         success,
+        packaged,
+        handed_on,
         failing_test,
         failing_checks,
         failing_first,
@@ -590,7 +615,6 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         release_again,
         untested,
         uploaded_later,
-        changed_after_test,
         of_another_commit,
         after_failure,
         after_fork,
