@@ -153,7 +153,7 @@ def test_what_a_build_does_not_leave(template: Path, tmp_path: Path) -> None:
     assert report.notes == ["part: made was made by the check, because stubs make nothing"]
     assert report.findings == [
         "left.yml:8: part-2, build, 'Keep the package': the build has left no missing in part-2: "
-        "let it, or change `produces`"
+        "let the build write it, or change `produces`"
     ]
 
 

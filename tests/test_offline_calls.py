@@ -329,10 +329,3 @@ def test_all_jobs_of_a_queue_wait_and_run_one_after_the_other(make: Make) -> Non
     ends = [run.job("a").completed_at for run in github.runs]
     starts = [run.job("a").started_at for run in github.runs]
     assert all(end <= start for end, start in zip(ends, starts[1:], strict=False) if start)
-
-
-def test_a_queue_cancels_nothing_that_runs(make: Make) -> None:
-    both = "{group: Deploy, queue: max, cancel-in-progress: true}"
-    run = only(make({"ci.yml": f"on: push\njobs: {{a: {job(concurrency=both)}}}"}).push("main"))
-    assert run.conclusion == "failure"
-    assert "exclude each other" in run.job("a").log

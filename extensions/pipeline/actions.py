@@ -7,10 +7,11 @@ from collections.abc import Mapping
 ACTIONS = ".github/actions"
 
 ALWAYS: Mapping[str, tuple[str, ...]] = {
-    "check-commit": ("action.yml", "approved.cjs", "check.cjs"),
+    "check-commit": ("action.yml", "check.cjs"),
     "deployment-summary": ("action.yml", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
-    "lib": ("api.cjs", "commits.cjs", "markdown.cjs", "package.sh", "time.cjs"),
+    "lib": ("api.cjs", "commits.cjs", "markdown.cjs", "package.sh", "runs.cjs", "time.cjs"),
+    "may-deploy": ("action.yml", "approved.cjs", "check.cjs"),
     "promote-package": ("action.yml",),
     "require-approval": ("action.yml", "approval.cjs"),
     "require-success": ("action.yml", "success.cjs"),

@@ -232,25 +232,25 @@ def _inputs(
 ) -> tuple[Input, ...]:
     inputs = [
         Input("commit", "string", "Commit to check out, as a full SHA"),
-        Input("environment", "string", "What it is built for"),
+        Input("environment", "string", "Environment to build for, or pull-request"),
     ]
     if several:
         inputs.append(
-            Input("environments", "string", "What else it is built for, environment included", "")
+            Input("environments", "string", "All environments to build for; empty: environment", "")
         )
     if packages:
         inputs += [
-            Input("packages", "string", "Whose packages to take: see the action take-package"),
-            Input("refs", "string", "Where packages of other runs may come from", ""),
+            Input("packages", "string", "Which packages to take: see the action take-package"),
+            Input(
+                "refs", "string", "Refs whose runs may give packages, as a regular expression", ""
+            ),
         ]
     if produces:
-        inputs.append(Input("retention-days", "number", "How long its package is kept", 1))
+        inputs.append(Input("retention-days", "number", "Days to keep its package", 1))
     if pushes:
-        inputs.append(Input("push", "boolean", "Whether it pushes, and is handed secrets", False))
+        inputs.append(Input("push", "boolean", "Whether to push and use secrets", False))
     if scans:
-        inputs.append(
-            Input("roll-back", "string", "Whether a finding of the scan only warns", "false")
-        )
+        inputs.append(Input("roll-back", "string", "true: the security scan only warns", "false"))
     return tuple(inputs)
 
 

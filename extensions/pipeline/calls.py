@@ -19,6 +19,9 @@ from .steps import Call
 CHANGES = "changes"
 """The id of the first job of every pipeline."""
 
+DEPLOY = f"needs.{CHANGES}.outputs.deploy == 'true'"
+"""The condition under which nothing newer has made a run too old to deploy."""
+
 APPROVAL = "approval"
 """The id, and the name, of the job that waits for a person."""
 
@@ -62,12 +65,17 @@ class Changes:
     producers: tuple[str, ...] = ()
     """Whose packages are looked for together with the dependencies."""
     environment: str = ""
+    tells_deploy: bool = False
+    """Whether something newer may make it too old to deploy."""
     tells_roll_back: bool = False
     """Whether a build wants to know that an older commit is deployed again."""
+    holds_up: bool = False
+    """Whether later runs wait for this one, and this one for a person."""
 
     @property
     def tells_only_the_commit(self) -> bool:
-        return not (self.tells_roll_back or self.promotions or self.dependencies)
+        tells = self.tells_deploy or self.tells_roll_back
+        return not (tells or self.promotions or self.dependencies)
 
     @property
     def permissions(self) -> Mapping[str, str]:
@@ -87,9 +95,11 @@ class Approval:
     environment: str
     """The GitHub Environment that has the reviewers."""
     group: str
-    """The concurrency group, in which a newer run takes the place of one that waits."""
+    """The concurrency group, in which a newer run takes a waiting one's place; empty for none."""
     needs: tuple[str, ...] = (CHANGES,)
     condition: str = ""
+    refs: str = ""
+    """Which branches or tags are the environment's; empty where only persons start the run."""
 
 
 def refs(environment: Environment, answers: Answers) -> str:
@@ -207,9 +217,21 @@ def deploy_call(
     )
 
 
+def approval_group(name: str) -> str:
+    """The concurrency group in which runs that events have started replace each other."""
+    own = "github.event_name == 'workflow_dispatch' && github.run_id"
+    return f"{name}-approval-${{{{ {own} || 'candidate' }}}}"
+
+
 def asks_once(environment: Environment, answers: Answers) -> bool:
     """Whether the environment's pipeline has a job that waits for a person."""
     return environment.production and answers.approval == "once"
+
+
+def asks_somebody(environment: Environment, answers: Answers) -> bool:
+    """Whether a person has to approve what an orchestrator's run deploys."""
+    asks = environment.production and answers.approval != "none"
+    return asks and answers.orchestration != "observe"
 
 
 def package_environments(environment: Environment) -> str:

@@ -11,10 +11,12 @@ from .calls import (
     APPROVAL,
     CHANGES,
     COMMIT,
+    DEPLOY,
     Approval,
     Changes,
     Promotion,
     Value,
+    approval_group,
     asks_once,
     build_call,
     deploy_call,
@@ -24,7 +26,7 @@ from .calls import (
 from .components import Component
 from .deployments import DeployWorkflow
 from .environments import Environment
-from .scope import Scope, built_per_environment
+from .scope import Scope, built_per_environment, root
 from .steps import Call
 from .triggers import Triggers, workflow_name
 
@@ -79,7 +81,7 @@ class ComponentWorkflow:
             return f"{verb} {self.component.name} to {self.environment.name}"
         name, where = self.component.name, self.environment.name
         if self.changes and self.changes.promotions:
-            return f"Brings over {name} for {where}"
+            return f"Promotes {name} for {where}"
         if self.calls:
             return f"Checks and builds {name} for {where}"
         return f"Checks the commit alone: {name} has nothing to do in {where}"
@@ -93,14 +95,12 @@ class ComponentWorkflow:
         if triggers.tag:
             return f"It starts on a tag {triggers.tag}, {by_hand}."
         if len(triggers.after) > 1:
-            return (
-                f"It starts when the last of {len(triggers.after)} others has succeeded, {by_hand}."
-            )
+            return f"It starts when {len(triggers.after)} workflows have succeeded, {by_hand}."
         if triggers.after:
             return f"It starts when {triggers.after[0]} has succeeded, {by_hand}."
         if self.orchestration == "dispatch":
             return f"It starts from orchestrator-{self.environment.name}.yml, {by_hand}."
-        return "It starts by hand."
+        return "A person starts it."
 
 
 def component_workflow(
@@ -124,6 +124,9 @@ def component_workflow(
     edges = [e for e in answers.dependencies.edges if e.consumer == name and e.placements]
     producers = tuple(edge.producer for edge in edges)
     finds = answers.orchestration == "observe" and triggers.waits
+    ready = DEPLOY if triggers.guard else ""
+    if finds:
+        ready = f"needs.{CHANGES}.outputs.ready == 'true'"
     # A deployment checks the commit before anything else; whatever comes earlier needs that too.
     first: tuple[str, ...] = ()
     if builds or promotions or triggers.guard or finds or not deploys:
@@ -137,6 +140,7 @@ def component_workflow(
         dependencies=triggers.dependencies if finds else "",
         producers=producers if finds else (),
         environment=environment.name,
+        tells_deploy=ready == DEPLOY,
         tells_roll_back=scans and answers.orchestration != "call",
     )
     packages: dict[str, Value | tuple[str, ...]] = {
@@ -149,7 +153,6 @@ def component_workflow(
         ),
         "refs": refs(environment, answers),
     }
-    ready = f"needs.{CHANGES}.outputs.ready == 'true'" if finds else ""
     calls = []
     if builds:
         call = build_call(builds, environment, answers, packages, (CHANGES,), "build")
@@ -202,13 +205,17 @@ def _approval(
     """The job that waits for a person; None where nobody is asked, or each deployment asks."""
     if not asks_once(environment, answers):
         return None
+    by_events = answers.orchestration == "observe" and environment.trigger != "manual"
+    replaces = by_events and root(environment, answers.environments).trigger == "branch"
     # What its orchestrator was approved for is not asked for again.
     asked_before = "inputs.orchestrator == ''" if answers.orchestration == "dispatch" else ""
     return Approval(
         environment=f"{environment.name}-approval",
-        group=f"{component.name}-{environment.name}-approval",
+        # Those that persons have started leave each other alone, and so do tags.
+        group=approval_group(f"{component.name}-{environment.name}") if replaces else "",
         needs=needs,
         condition=asked_before or ready,
+        refs=refs(environment, answers) if by_events else "",
     )
 
 

@@ -163,18 +163,20 @@ def asks(answers: Answers) -> bool:
 def _inputs(own: bool, packages: bool, approval: bool) -> tuple[Input, ...]:
     inputs = [
         Input("commit", "string", "Commit to deploy, as a full SHA"),
-        Input("environment", "string", "Where to deploy"),
-        Input("refs", "string", "Refs that may hold the commit, as a regular expression"),
+        Input("environment", "string", "Environment to deploy to"),
+        Input("refs", "string", "Branches or tags to deploy from, as a regular expression"),
     ]
     if own:
-        inputs.append(Input("digest", "string", "The digest of its own package, of this run"))
+        inputs.append(Input("digest", "string", "The digest of its own package in this run"))
     if packages:
         inputs += [
-            Input("packages", "string", "Whose packages to take: see the action take-package"),
-            Input("environments", "string", "Whose packages will do; empty: the environment's", ""),
+            Input("packages", "string", "Which packages to take: see the action take-package"),
+            Input(
+                "environments", "string", "Environments to take packages of; empty: environment", ""
+            ),
         ]
     if approval:
         inputs.append(
-            Input("approved", "string", "What has approved it; empty where nobody is asked", "")
+            Input("approved", "string", "What was approved: see the action may-deploy", "")
         )
     return tuple(inputs)

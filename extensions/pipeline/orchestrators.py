@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .answers import Answers
@@ -11,11 +12,14 @@ from .builds import BuildWorkflow
 from .calls import (
     APPROVAL,
     CHANGES,
+    DEPLOY,
     Approval,
     Changes,
     Promotion,
     Value,
+    approval_group,
     asks_once,
+    asks_somebody,
     build_call,
     deploy_call,
     digest_in,
@@ -71,6 +75,8 @@ class Orchestrator:
     """The waves as the header lists them: `terraform (after python)`."""
     predecessor: Environment | None
     """The environment that it comes after."""
+    queues: bool
+    """Whether each of its runs has to run: tags are never dropped, nor what persons start."""
     changes: Changes
     builds: tuple[Call, ...] = ()
     approval: Approval | None = None
@@ -116,9 +122,16 @@ class Orchestrator:
         return (*self.gates, *watch, *called, *(start.id for start in self.starts))
 
     @property
-    def waits_by_itself(self) -> bool:
-        """Whether runs wait for one another: a run that asks once blocks nobody."""
-        return self.approval is None
+    def runs_in(self) -> str:
+        """How its runs follow one another.
+
+        `queue`: each one runs, one after the other. `events`: those that events have started, one
+        after the other; of those that wait the newest stays, and what a person starts runs beside
+        them. `nothing`: a run that waits for its approval holds up no other.
+        """
+        if self.queues:
+            return "queue"
+        return "nothing" if self.approval else "events"
 
     @property
     def size(self) -> int:
@@ -127,7 +140,7 @@ class Orchestrator:
         size += sum(8 + len(wave) for wave in self.explained)
         size += sum(2 + len(job) for job in self.summary_needs)
         if self.predecessor:
-            guards = 2 if self.waits_by_itself else 1
+            guards = 2 if self.runs_in == "events" else 1
             size += 550 + guards * sum(7 + len(line) for line in self.changes.guard)
         size += 700 * bool(self.approval)
         for promotion in self.changes.promotions:
@@ -175,21 +188,27 @@ def plan_orchestrator(
     )
     picture = waits_for(frozenset(scope.components), graph)
     called = answers.orchestration == "call"
+    queues = first.trigger in ("tag", "manual")
     changes = Changes(
         refs=refs(environment, answers),
         guard=orchestrator_guard(predecessor, first) if predecessor else (),
         promotions=_promotions(scope, answers) if called else (),
         environment=environment.name,
+        tells_deploy=predecessor is not None,
         tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
+        holds_up=queues and bool(scope.deployed) and asks_somebody(environment, answers),
     )
     asks = asks_once(environment, answers) and answers.orchestration != "observe"
+    builds_here = _builds(scope, builds, answers) if called else ()
     approval = None
     if asks and scope.deployed:
         approval = Approval(
             environment=f"{environment.name}-approval",
-            # A newer candidate takes the place of one that waits; one that a person has started
-            # and one that an event has started leave each other alone.
-            group=f"{environment.name}-approval-${{{{ github.event_name }}}}",
+            group="" if queues else approval_group(environment.name),
+            # Nobody is asked for what may still turn red.
+            needs=(CHANGES, *(call.id for call in builds_here)),
+            condition=DEPLOY if predecessor else "",
+            refs="" if environment.trigger == "manual" else changes.refs,
         )
     gates = (CHANGES, APPROVAL) if approval else (CHANGES,)
     orchestrator = Orchestrator(
@@ -198,9 +217,10 @@ def plan_orchestrator(
         waves=waves,
         explained=_explained(waves, picture, scope, called),
         predecessor=predecessor,
+        queues=queues,
         changes=changes,
         approval=approval,
-        builds=_builds(scope, builds, answers) if called else (),
+        builds=builds_here,
         deployments=_deployments(scope, deploys, graph, waves, gates, answers) if called else (),
         starts=(
             _starts(scope, workflows, graph, waves, gates, answers)
@@ -234,7 +254,7 @@ def _explained(
     def told(name: str) -> str:
         notes = [f"after {', '.join(sorted(picture[name]))}"] * bool(picture[name])
         if called and name not in scope.deployed:
-            notes.append("not deployed")
+            notes.append("package only")
         return f"{name} ({'; '.join(notes)})" if notes else name
 
     return tuple(", ".join(map(told, wave)) for wave in waves)
@@ -251,9 +271,9 @@ def _builds(
         inputs: dict[str, Value | tuple[str, ...]] = {}
         if producers:
             inputs["packages"] = handed(producers, digest_in(scope))
-        calls.append(
-            build_call(builds[name], scope.environment, answers, inputs, needs, f"{name}-build")
-        )
+        call = build_call(builds[name], scope.environment, answers, inputs, needs, f"{name}-build")
+        condition = _unless_too_old(needs, scope.environment)
+        calls.append(dataclasses.replace(call, condition=condition))
     return tuple(calls)
 
 
@@ -288,12 +308,17 @@ def _deployments(
             inputs["packages"] = handed(producers, digest_in(scope))
         if APPROVAL in gates:
             inputs["approved"] = f"${{{{ needs.{APPROVAL}.outputs.attempt || 'never' }}}}"
+        job_id = f"{name}-{environment.name}"
+        condition = _unless_too_old(needs, environment)
         calls.append(
-            deploy_call(
-                deploys[name], environment, answers, inputs, needs, f"{name}-{environment.name}"
-            )
+            deploy_call(deploys[name], environment, answers, inputs, needs, job_id, condition)
         )
     return tuple(calls)
+
+
+def _unless_too_old(needs: tuple[str, ...], environment: Environment) -> str:
+    """The condition of a job that comes first in an environment after another one."""
+    return DEPLOY if environment.trigger == "after" and needs == (CHANGES,) else ""
 
 
 def _before(
@@ -352,24 +377,26 @@ def _starts(
         needs = (*gates, *ids)
         turn = starts[index - at_once].id if index >= at_once else ""
         turn = "" if turn in needs else turn
+        conditions = [_condition(needs)] * told + [_unless_too_old(needs, environment)]
         starts.append(
             Start(
                 workflow=workflows[name],
                 needs=needs,
                 packages=_runs(name, producers, environment),
                 turn=turn,
-                condition=_condition(needs) if told else "",
+                condition=" && ".join(filter(None, conditions)),
             )
         )
     return tuple(starts)
 
 
-def _condition(needs: Iterable[str]) -> str:
+def _condition(needs: tuple[str, ...]) -> str:
     """That all it depends on has succeeded, whatever became of what only had its turn before.
 
     GitHub's own condition looks at all ancestors.
     """
-    return " && ".join(["!cancelled()", *(f"needs.{need}.result == 'success'" for need in needs)])
+    succeeded = [f"needs.{need}.result == 'success'" for need in needs]
+    return " && ".join(["!cancelled()", *succeeded])
 
 
 def _runs(consumer: str, producers: list[str], environment: Environment) -> tuple[str, ...]:

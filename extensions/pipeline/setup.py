@@ -36,30 +36,6 @@ class GitHubEnvironment:
     """The environment whose deployments are approved in it; empty for one of its own."""
     publishes: bool = False
     """Whether package indexes trust it."""
-    production: bool = False
-
-    @property
-    def policies(self) -> tuple[tuple[str, str], ...]:
-        """The refs, where only they should get in: what is approved or trusted, and production.
-
-        A workflow of any other branch could name it, and be handed its secrets.
-        """
-        minds = self.reviewed or self.clouds or self.publishes or self.production
-        return self.refs if minds else ()
-
-    @property
-    def protection(self) -> tuple[tuple[str, ...], ...]:
-        """The settings that protect it, as members of a JSON object for each call in its turn; the
-        shell fills in who.
-
-        GitHub refuses a call that names reviewers where its plan has none, and all else in it: so
-        the branches come first. What a call leaves out it may reset.
-        """
-        reviewers = '"reviewers": [{"type": "User", "id": $(gh api user --jq .id)}]'
-        policy = '{"protected_branches": false, "custom_branch_policies": true}'
-        branches = (f'"deployment_branch_policy": {policy}',) if self.policies else ()
-        calls = (branches, (reviewers, *branches) if self.reviewed else ())
-        return tuple(call for call in calls if call)
 
 
 @dataclass(frozen=True)
@@ -90,6 +66,10 @@ class SetUp:
     """The clouds that jobs log in to."""
     checked_branches: str
     """JSON: the branches whose pull requests are checked, as a ruleset names them."""
+    deployed_branches: tuple[str, ...]
+    """The branches that environments deploy, as far as they are not patterns."""
+    deployed_tags: tuple[str, ...]
+    """The tags that start environments, as a ruleset names them."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
     publishers: tuple[Publisher, ...] = ()
@@ -135,7 +115,6 @@ def set_up(plan: Plan) -> SetUp:
                 variables=_sorted(read - variables),
                 clouds=_sorted(d.cloud for d in deploys if d.cloud),
                 publishes=any(d.identity for d in deploys),
-                production=environment.production,
             )
         )
     if pushing := [b for b in plan.builds if b.environment]:
@@ -157,6 +136,8 @@ def set_up(plan: Plan) -> SetUp:
         variables=tuple(sorted(variables)),
         clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),
+        deployed_branches=_deployed(plan, "branch"),
+        deployed_tags=_deployed(plan, "tag"),
         prerequisites=_prerequisites(plan),
         publishers=tuple(
             Publisher(
@@ -215,10 +196,33 @@ def _is_reviewed(plan: Plan, environment: Environment) -> bool:
 
 
 def _checked_branches(plan: Plan) -> list[str]:
-    """What environments deploy on a push; rulesets know `*` and `**`, and no other pattern."""
+    """What environments deploy on a push, as far as rulesets know its pattern."""
     branches = [e.source for e in plan.environments if e.trigger == "branch"]
     known = [branch for branch in branches if not is_pattern(branch.replace("*", ""))]
-    return [f"refs/heads/{branch}" for branch in dict.fromkeys(known)] or ["~DEFAULT_BRANCH"]
+    patterns = [f"refs/heads/{name}" for branch in known for name in _ruleset_patterns(branch)]
+    return list(dict.fromkeys(patterns)) or ["~DEFAULT_BRANCH"]
+
+
+def _ruleset_patterns(ref: str) -> list[str]:
+    """A filter of branches or tags, as rulesets say it: all that it matches, and perhaps more.
+
+    Rulesets have Ruby's `fnmatch`: `**` crosses no `/` unless it is a folder of its own, and `+`
+    and `?` repeat nothing. GitHub: "Creating rulesets for a repository".
+    """
+    if not is_pattern(re.sub(r"(?<!\*)\*(?!\*)", "", ref)):
+        return [ref]
+    start = re.sub(r"(?:.\?|[*+\[]).*", "", ref)
+    rest = ref[len(start) :]
+    folders = "**" in rest or "/" in rest
+    return [f"{start}*", *[f"{start}*/**/*"] * folders]
+
+
+def _deployed(plan: Plan, trigger: str) -> tuple[str, ...]:
+    """The branches that start environments, without patterns; or the tags, as rulesets do."""
+    refs = [e.source for e in plan.environments if e.trigger == trigger]
+    if trigger == "tag":
+        return tuple(dict.fromkeys(pattern for ref in refs for pattern in _ruleset_patterns(ref)))
+    return tuple(dict.fromkeys(ref for ref in refs if not is_pattern(ref)))
 
 
 def _prerequisites(plan: Plan) -> tuple[str, ...]:

@@ -37,9 +37,9 @@ QUESTIONS = {
     "cloud": "Which cloud",
     "registry": "Where are images pushed to",
     "runner": "Which runner",
-    "approval": "How is a deployment to production approved? (to ask anybody, a private",
+    "approval": "How is a deployment to production approved?",
     "pull_requests": "Check pull requests",
-    "drift_check": "Tell pull requests",
+    "drift_check": "Check in pull requests",
 }
 
 CODE_TYPES = sorted(file.stem for file in (ROOT / "code_types").glob("*.yml"))

@@ -15,6 +15,7 @@ import yaml
 from answer_sets import ANSWER_SETS
 from copies import copy
 from generated_files import workflows
+from offline_github import MemoryRepository, OfflineGitHub, PushError
 from test_files import PUBLISHES_BY_OIDC, answers_of, is_deployed
 from validators import validate
 
@@ -82,10 +83,9 @@ def test_environments(answer_set: str, generated: Generated) -> None:
     repository, read = generated(answer_set), answers_of(answer_set)
     text = docs(repository)
     used = {run.environment for run in runs(repository)} - {""}
-    address = r"\"repos/\{owner\}/\{repo\}/environments/([\w-]+)\""
-    calls = re.findall(rf"--method PUT {address}(?: --input - <<EOF\n(.*)\n)?", text)
-    assert {name for name, _ in calls} == used
-    asking = {name for name, settings in calls if "reviewers" in settings}
+    created = re.findall(r'^environment ([\w-]+) "(.*)"$', text, re.MULTILINE)
+    assert sorted(name for name, _ in created) == sorted(used)
+    reviews = re.findall(r'^environment ([\w-]+) "(.*)\$reviewers" \|\|', text, re.MULTILINE)
     expected = set()
     first = {e.name: e for e in read.environments}
     for environment in read.environments:
@@ -94,17 +94,18 @@ def test_environments(answer_set: str, generated: Generated) -> None:
             own = root.trigger != "branch" or re.search(r"[*?+\[]", root.source)
             expected |= {f"{environment.name}-approval"} if read.approval == "once" else set()
             expected |= {environment.name} if own or read.approval == "each" else set()
-    assert asking == expected
-    # What GitHub refuses on plans without reviewers has been said without them before.
-    for name in asking:
-        settings = [
-            json.loads(s.replace("$(gh api user --jq .id)", "1")) for n, s in calls if n == name
-        ]
-        policies = f"environments/{name}/deployment-branch-policies" in text
-        policy = [{"deployment_branch_policy"}] * policies
-        assert [set(call) for call in settings] == [*policy, {"reviewers"}.union(*policy)]
-    enterprise = "a private repository needs GitHub Enterprise" in text
-    assert enterprise == bool(asking)
+    assert sorted(name for name, _ in reviews) == sorted(expected)
+    # What asks keeps its policy; where the plan refuses that, the policy is set again.
+    allowed = re.findall(r"^allow ([\w-]+) (.+)$", text, re.MULTILINE)
+    assert len(set(allowed)) == len(allowed)
+    assert dict(created) == {n: "$policy" if n in dict(allowed) else "" for n in used}
+    assert dict(reviews) == {n: "$policy, " if n in dict(allowed) else "" for n in expected}
+    again = re.findall(r"^  allow ([\w-]+) (.+)$", text, re.MULTILINE)
+    assert again == [(name, ref) for name, ref in allowed if name in expected]
+    refused = re.findall(r'^  environment ([\w-]+) "\$policy"$', text, re.MULTILINE)
+    assert set(refused) == expected & set(dict(allowed))
+    enterprise = text.count("a private repository needs GitHub Enterprise")
+    assert enterprise == len(expected)
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
@@ -168,20 +169,30 @@ def test_the_picture_is_the_graph(answer_set: str, generated: Generated) -> None
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_required_checks(answer_set: str, generated: Generated) -> None:
-    """Each file that checks pull requests has one, by the name of its last job."""
-    repository = generated(answer_set)
+def test_rulesets(answer_set: str, generated: Generated) -> None:
+    """For what deploys; and each file that checks pull requests has a check that is required."""
+    repository, read = generated(answer_set), answers_of(answer_set)
     checks = [
         workflow["jobs"]["pull-request-checks"]["name"]
         for file, workflow in workflows(repository).items()
         if file.startswith("pull-request")
     ]
-    rules = re.findall(r"rulesets\" --input - <<'EOF'\n(.*?)^EOF$", docs(repository), re.M | re.S)
-    assert len(rules) == bool(checks)
-    for rule in map(json.loads, rules):
-        [required] = [r for r in rule["rules"] if r["type"] == "required_status_checks"]
-        told = [check["context"] for check in required["parameters"]["required_status_checks"]]
-        assert sorted(told) == sorted(checks)
+    told = re.findall(r"rulesets\" --input - <<'EOF'\n(.*?)^EOF$", docs(repository), re.M | re.S)
+    rules = {rule["name"]: rule for rule in map(json.loads, told)}
+    assert len(rules) == len(told)
+    if checks:
+        [required] = rules.pop("Pull request checks")["rules"]
+        contexts = [c["context"] for c in required["parameters"]["required_status_checks"]]
+        assert sorted(contexts) == sorted(checks)
+    branches = {e.source for e in read.environments if e.trigger == "branch"}
+    expected = {"What is deployed is reviewed"}
+    if literal := {f"refs/tags/{branch}" for branch in branches if "*" not in branch}:
+        expected |= {"No tag is called like a branch"}
+        names = rules["No tag is called like a branch"]["conditions"]["ref_name"]["include"]
+        assert set(names) == literal
+    if any(e.trigger == "tag" for e in read.environments):
+        expected |= {"Who releases"}
+    assert set(rules) == expected
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
@@ -272,27 +283,128 @@ def test_a_cloud_is_told_to_trust_both_forms_of_each_environment(
             assert audience["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
 
 
-OPEN = {
-    # Rules of environments know no such pattern, and nothing says by what a person starts one.
-    "environments": {"release", "sandbox-two"},
-    # A run that the end of another one starts is of the default branch, whichever that is.
-    "observe-environments": {"release"},
+# A set-up as it is pasted ----------------------------------------------------------------------
+
+MAIN = frozenset({("branches", "main")})
+POLICIES: dict[str, dict[str, frozenset[tuple[str, str]]]] = {
+    "environments": dict.fromkeys(["dev", "test", "stage", "prd-approval", "prd"], MAIN),
+    "each-asks": {"prd": MAIN, "eu": frozenset({("tags", "v*")})},
+    # A run that the end of another one starts is of the default branch.
+    "observe": {
+        "dev": MAIN | {("branches", "develop")},
+        **dict.fromkeys(["test", "prd-approval", "prd"], MAIN),
+    },
 }
-"""Where a person approves, and the branches and tags that may get in cannot all be told."""
+"""What may deploy where; the other environments are open."""
+REVIEWED = {
+    "environments": {
+        *("prd-approval", "release-approval", "release"),
+        *("sandbox-two-approval", "sandbox-two"),
+    },
+    "each-asks": {"prd", "eu"},
+    "observe": {"prd-approval"},
+}
+REFUSED = {
+    "environments": {"push": ["main", "feature/a/b"], "tag": ["main", "v1.0"]},
+    "each-asks": {"push": ["main"], "tag": ["main", "v1"]},
+    "observe": {"push": ["main", "develop"], "tag": ["main", "develop"]},
+}
+"""What nobody pushes past a review, and which tags nobody but an administrator makes."""
+NO_REVIEWERS = "This plan has no required reviewers"
+
+
+def commands(page: str) -> list[str]:
+    """The commands of a page one by one, each as much as bash takes for a whole."""
+    found = []
+    for block in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        command = ""
+        for line in block.splitlines(keepends=True):
+            if not command and (not line.strip() or line.startswith("#")):
+                continue
+            command += line
+            done = subprocess.run(["bash", "-n", "-c", command], capture_output=True)
+            if (done.returncode, done.stderr) == (0, b""):  # an open heredoc is only warned of
+                found.append(command)
+                command = ""
+        assert not command
+    return found
+
+
+def policies(github: OfflineGitHub) -> dict[str, set[tuple[str, str]]]:
+    """Environments that have a policy, and what it lets in."""
+    return {
+        name: {(kind, glob) for kind in ("branches", "tags") for glob in settings[kind]}
+        for name, settings in github.environments.items()
+        if "branches" in settings
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer_set", "plan", "keeps"),
+    [
+        ("each-asks", "public", True),
+        ("each-asks", "public", False),
+        ("each-asks", "team", True),
+        ("each-asks", "team", False),
+        ("environments", "team", False),
+        ("observe", "public", False),
+    ],
+)
+def test_the_page_sets_up_a_repository(
+    answer_set: str, plan: str, keeps: bool, generated: Generated, tmp_path: Path
+) -> None:
+    """No command takes back what another has set; without reviewers, the commands say so."""
+    repository = MemoryRepository.of(generated(answer_set))
+    for branch in ("main", "develop", "feature/a/b"):
+        repository.commit(branch)
+    github = OfflineGitHub(tmp_path / "github", repository, execute=lambda work: None)
+    for branch in ("main", "develop", "feature/a/b"):
+        github.push(branch)
+    github.private, github.plan, github.put_keeps = plan != "public", plan, keeps
+    defined, said = "", ""
+    for command in commands(docs(generated(answer_set))):
+        if re.match(r"\w+(=|\(\))", command):
+            defined += command
+            continue
+        before = policies(github)
+        done = github.shell(defined + command)
+        assert done.returncode == 0, (command, done.stderr)
+        said += done.stdout
+        for name, refs in before.items():
+            assert refs <= policies(github)[name], command
+    assert policies(github) == POLICIES[answer_set]
+    reviewed = REVIEWED[answer_set]
+    asks = {"reviewers": ["octocat"], "prevent_self_review": True, "can_admins_bypass": False}
+    for name, settings in github.environments.items():
+        found = {key: settings[key] for key in asks if key in settings}
+        assert found == (asks if plan == "public" and name in reviewed else {}), name
+    assert said.count(NO_REVIEWERS) == (0 if plan == "public" else len(reviewed))
+    for branch in REFUSED[answer_set]["push"]:
+        repository.commit(branch)
+        with pytest.raises(PushError, match="through a pull request"):
+            github.push(branch, by="mallory")
+    for tag in REFUSED[answer_set]["tag"]:
+        with pytest.raises(PushError, match="forbids its creation"):
+            github.tag(tag, by="mallory")
+
+
+OPEN = {
+    "single": {"staging"},  # is started by hand
+    # Rules of environments know no such pattern, and nothing says by what a person starts one.
+    "environments": {"preview", "release", "mirror", "sandbox", "sandbox-two"},
+    # A run that the end of another one starts is of the default branch, whichever that is.
+    "observe-environments": {"preview", "release", "mirror", "sandbox"},
+}
+"""Where the branches and tags that may get in cannot all be told."""
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_production_and_what_a_cloud_trusts_let_in_only_their_branches(
+def test_each_environment_lets_in_only_its_branches_and_tags(
     answer_set: str, generated: Generated
 ) -> None:
-    text, read = docs(generated(answer_set)), answers_of(answer_set)
-    productions = {e.name for e in read.environments if e.production}
-    unguarded = {
-        name
-        for run in runs(generated(answer_set))
-        if (name := run.environment) and f"/{name}/deployment-branch-policies" not in text
-        if run.logs_in or name.removesuffix("-approval") in productions
-    }
+    text = docs(generated(answer_set))
+    used = {run.environment for run in runs(generated(answer_set))} - {""}
+    unguarded = {name for name in used if f"\nallow {name} " not in text}
     assert {name.removesuffix("-approval") for name in unguarded} == OPEN.get(answer_set, set())
 
 

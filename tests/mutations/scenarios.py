@@ -238,12 +238,18 @@ def failing_deploy(github: OfflineGitHub) -> None:
 
 
 def foreign_commit(github: OfflineGitHub) -> None:
-    """A commit that only lies on another branch."""
+    """A commit that only lies on another branch, and later in a merge."""
     git("switch", "--quiet", "--create", "feature", "develop", cwd=github.remote.work_tree)
     foreign = change(github, "feature", "of the feature\n")
     github.push("feature")
     run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": foreign})
     expect("a commit of another branch is not even built", run.order == ["changes", SUMMARY])
+    git("switch", "--quiet", "develop", cwd=github.remote.work_tree)
+    git("merge", "--quiet", "--no-ff", "--no-edit", "feature", cwd=github.remote.work_tree)
+    github.remote.push("refs/heads/develop")
+    run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": foreign})
+    never = "what the branch was never at is not even built"
+    expect(never, run.order == ["changes", SUMMARY])
     github.dispatch("side-prd.yml", "main", {"commit": foreign})
     expect("a commit of another branch is refused", ships(github) == [])
 
@@ -261,6 +267,8 @@ def by_hand(github: OfflineGitHub) -> None:
     github.fail_tool("check", "security top")
     run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": older})
     expect("a roll-back is not held up by what a scan finds", run.conclusion == "success")
+    alone = run.concurrency == f"orchestrator-dev-{run.id}"
+    expect("a person waits for nobody", alone)
     title = f"Deploy {older} to dev"
     expect("the title says which commit", run.display_title == title)
     commands = [c for c in github.commands() if c.run == run.id]
@@ -304,6 +312,8 @@ def release(github: OfflineGitHub) -> None:
     expect("prd follows test", [run.conclusion for run in runs] == ["success"])
     [prd] = runs
     expect("prd says which commit", prd.display_title == f"Deploy {tested} to test, then prd")
+    replaced = prd.job("approval").concurrency == "prd-approval-candidate"
+    expect("a newer candidate takes the place of one that waits", replaced)
     expect("one person is asked, once", prd.approvals == [("approval", "prd-approval")])
     expect("nothing is built in production", len(github.commands("check")) == 1)
     kept = test.artifacts["base-package-test"], prd.artifacts.get("base-package-prd")
@@ -332,10 +342,13 @@ def release_again(github: OfflineGitHub) -> None:
 
 
 def untested(github: OfflineGitHub) -> None:
-    """The deployment to test failed."""
+    """The deployment to test failed; then one component was deployed alone."""
     spare(github, "top-build / build", "base-prd / deploy", "top-prd / deploy", SUMMARY)
+    spare(github, "deploy / deploy")
     github.forced_results["base-test / deploy"] = "failure"
     pushed(github, "main")
+    alone = github.dispatch("base-test.yml", "main")
+    expect("it runs alone", alone.conclusion == "success")
     prd = github.dispatch("orchestrator-prd.yml", "main")
     refused = prd.results["changes"] == "failure"
     expect("what was not tested is not promoted", refused and prd.artifacts == {})
@@ -473,6 +486,34 @@ def overtaken(github: OfflineGitHub) -> None:
     expect("an older run deploys nothing any more", ships(github) == ["side"] * 2)
 
 
+def older(github: OfflineGitHub) -> None:
+    """A run for an older commit is run again."""
+    spare(github, "base-dev / deploy", "top-dev / deploy", "base-build / build")
+    spare(github, "top-build / build")
+    first = pushed(github)
+    change(github, "develop", "newer\n")
+    pushed(github)
+    again = github.rerun(first)
+    expect("an older commit is not even built", again.results["base-build"] == "skipped")
+
+
+def rolled_back(github: OfflineGitHub) -> None:
+    """A person brings an older commit back to test; production has a newer one."""
+    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
+    spare(github, "base-prd / deploy", "top-prd / deploy")
+    older = change(github, "main", "older\n")
+    pushed(github, "main")
+    change(github, "main", "newer\n")
+    pushed(github, "main")
+    github.dispatch("orchestrator-test.yml", "main", {"commit": older})
+    *_, prd = github.runs_of("orchestrator-prd.yml")
+    expect("prd says which commit", prd.display_title == f"Deploy {older} to test, then prd")
+    expect("nobody is asked to go back", prd.approvals == [])
+    expect("that is no failure", prd.conclusion == "success")
+    says = "## Nothing was deployed to prd&#58; something newer was, or waits for its approval\n"
+    expect("the summary says why", prd.job(SUMMARY).summary.startswith(says))
+
+
 # One component alone
 
 
@@ -584,6 +625,8 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         retry,
         nobody_asked,
         overtaken,
+        older,
+        rolled_back,
         rerun_all,
         alone,
         alone_in_vain,

@@ -1,7 +1,10 @@
 """A double of GitHub Actions that runs workflows offline: see README.md."""
 
+from .environments import ReviewError
 from .github import DispatchError, OfflineGitHub
+from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, Run
+from .rulesets import PushError
 from .tools import Command
 
 __all__ = [
@@ -9,7 +12,10 @@ __all__ = [
     "Command",
     "DispatchError",
     "Job",
+    "MemoryRepository",
     "NotModelledError",
     "OfflineGitHub",
+    "PushError",
+    "ReviewError",
     "Run",
 ]

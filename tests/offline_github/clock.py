@@ -8,6 +8,11 @@ import threading
 import time
 
 
+def timestamp(text: str) -> float:
+    """The seconds of a date and time of the API's."""
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
 class Clock:
     """Started at the true time, and runs `speed` times as fast."""
 
@@ -27,6 +32,11 @@ class Clock:
             self._real, self._shown = self.pair()
             self._speed = speed
 
+    def advance(self, seconds: float) -> None:
+        """So much time passes at once."""
+        with self._lock:
+            self._shown += seconds
+
     def pair(self) -> tuple[float, float]:
         """The true time and the one shown, at this moment, in seconds."""
         with self._lock:
@@ -45,6 +55,20 @@ class Clock:
                 self._shown += max(0.0, self._last - now)  # what it gave out is never to come
             moment = datetime.datetime.fromtimestamp(self._last, datetime.UTC)
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class SteppedClock(Clock):
+    """Moves only when it is told to, so that the same things happen at the same time."""
+
+    #: Thursday, 1 October 2026, 8:00 UTC.
+    START = 1_790_841_600.0
+
+    def __init__(self) -> None:
+        super().__init__(speed=1)
+        self._shown = self.START
+
+    def pair(self) -> tuple[float, float]:
+        return time.time(), self._shown
 
 
 class RateLimit:

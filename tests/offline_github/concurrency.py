@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,14 @@ from typing import Any
 
 #: So many wait at most, with `queue: max`.
 QUEUE = 100
+EXCLUSIVE = "concurrency: queue: max and cancel-in-progress exclude each other"
+
+
+def check(concurrency: Any) -> None:
+    """ValueError for what GitHub refuses before it evaluates an expression."""
+    settings = concurrency if isinstance(concurrency, dict) else {}
+    if settings.get("queue") == "max" and settings.get("cancel-in-progress") is True:
+        raise ValueError(EXCLUSIVE)
 
 
 @dataclass(eq=False)
@@ -33,15 +42,10 @@ class Claim:
         queue = settings.get("queue", "single")
         if queue not in ("single", "max"):
             raise ValueError(f"concurrency: unknown queue {queue}")
-        claim = cls(
-            str(settings["group"]),
-            cancel,
-            settings.get("cancel-in-progress") in (True, "true"),
-            queue == "max",
-        )
-        if claim.queued and claim.cancel_in_progress:
-            raise ValueError("concurrency: queue: max and cancel-in-progress exclude each other")
-        return claim
+        cancels = settings.get("cancel-in-progress") in (True, "true")
+        if queue == "max" and cancels:
+            raise ValueError(EXCLUSIVE)
+        return cls(str(settings["group"]), cancel, cancels, queue == "max")
 
 
 class Groups:
@@ -51,6 +55,10 @@ class Groups:
         self.changed = threading.Condition()
         #: Which of those that wait is next: GitHub promises no order.
         self.next: Callable[[list[Claim]], Claim] = lambda waiting: waiting[0]
+
+    def shuffle(self, seed: int) -> None:
+        """Let any of those that wait be next, as a seed has it."""
+        self.next = random.Random(seed).choice
 
     def request(self, claim: Claim) -> None:
         """Run now, or wait; unless it is queued, it replaces those that wait."""
@@ -72,7 +80,11 @@ class Groups:
                 f"Canceling since a higher priority waiting request for '{claim.group}' exists"
             )
             pending = self._pending.setdefault(group, [])
-            for waiting in pending[: 1 - QUEUE] if claim.queued else pending:
+            if claim.queued and len(pending) >= QUEUE:
+                claim.state = "cancelled"
+                claim.message = f"Canceling since the queue of '{claim.group}' is full"
+                return
+            for waiting in [] if claim.queued else pending:
                 waiting.state, waiting.message = "cancelled", message
             pending[:] = [*(waiting for waiting in pending if waiting.state == "pending"), claim]
             claim.state = "pending"

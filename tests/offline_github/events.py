@@ -45,6 +45,14 @@ def matches(globs: list[str], name: str) -> bool:
     return result
 
 
+def fits(glob: str, name: str) -> bool:
+    """The patterns of environments and rulesets are those of Ruby's `fnmatch`, with path names."""
+    words = {"**/": "(?:[^/]+/)*", "**": "[^/]*", "*": "[^/]*", "?": "[^/]"}
+    tokens = re.findall(r"\*\*/|\*\*|\\.|\[[^\]]*\]|.", glob)
+    text = "".join(words.get(t, t if t[0] in "[\\" else re.escape(t)) for t in tokens)
+    return re.fullmatch(text, name) is not None
+
+
 def filtered(settings: dict[str, Any], include: str, name: str) -> bool:
     """Applies `branches` and `branches-ignore` (or the same of tags)."""
     if include in settings:

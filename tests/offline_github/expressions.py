@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -16,35 +17,50 @@ class ExpressionError(ValueError):
     """An expression that GitHub would refuse."""
 
 
+#: So many answers are kept at most, to questions of fewer characters than these.
+REMEMBERED, SHORT = 10_000, 4_000
+
+
 class _Evaluator:
     """The Node process; started when first needed, shared by everything in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._answers: dict[str, str] = {}
 
     def ask(self, operation: str, **request: Any) -> Any:
+        """What Node answers; short questions are asked once."""
+        question = json.dumps({"operation": operation, **request})
         with self._lock:
-            if self._process is None:
-                script = Path(__file__).with_name("expressions.mjs")
-                self._process = subprocess.Popen(
-                    [toolbox.NODE, script],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    encoding="utf-8",
-                )
-                atexit.register(self._process.kill)
-            assert self._process.stdin and self._process.stdout
-            self._process.stdin.write(json.dumps({"operation": operation, **request}) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        if not line:
+            answer = self._answers.get(question) or self._asked(question)
+        known = json.loads(answer)
+        if "error" in known:
+            raise ExpressionError(known["error"])
+        return known["value"]
+
+    def _asked(self, question: str) -> str:
+        if self._process is None:
+            script = Path(__file__).with_name("expressions.mjs")
+            self._process = subprocess.Popen(
+                [toolbox.NODE, script],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+            atexit.register(self._process.kill)
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(question + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
             raise RuntimeError("the expression evaluator has ended")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise ExpressionError(answer["error"])
-        return answer["value"]
+        if len(question) < SHORT:
+            if len(self._answers) >= REMEMBERED:
+                self._answers.clear()
+            self._answers[question] = answer
+        return answer
 
 
 _evaluator = _Evaluator()
@@ -52,12 +68,82 @@ _evaluator = _Evaluator()
 
 def evaluate(value: Any, context: dict[str, Any]) -> Any:
     """`value` with every `${{ }}` in its strings evaluated."""
-    return _evaluator.ask("evaluate", value=value, context=context)
+    if isinstance(value, dict):
+        return {name: evaluate(item, context) for name, item in value.items()}
+    if isinstance(value, list):
+        return [evaluate(item, context) for item in value]
+    if not isinstance(value, str) or "${{" not in value:
+        return value
+    try:
+        return _looked_up(value, context)
+    except _NotPlainError:
+        return evaluate_by_node(value, context)
+
+
+def evaluate_by_node(text: str, context: dict[str, Any]) -> Any:
+    return _evaluator.ask("evaluate", value=text, context=_read(text, context))
+
+
+class _NotPlainError(Exception):
+    """More than properties of contexts."""
+
+
+#: An expression that only names a property: `needs.build.outputs.digest`.
+PROPERTY = re.compile(r"\$\{\{\s*([A-Za-z][\w-]*(?:\.[A-Za-z_][\w-]*)+)\s*\}\}")
+FOUND_AS_TEXT = (str, bool, type(None))
+
+
+def _looked_up(text: str, context: dict[str, Any]) -> Any:
+    """Most expressions only name a property, which needs no Node."""
+    whole = PROPERTY.fullmatch(text)
+    if whole and isinstance(value := _property(whole[1], context), FOUND_AS_TEXT):
+        return value
+    if text.count("${{") != len(PROPERTY.findall(text)):
+        raise _NotPlainError
+    return PROPERTY.sub(lambda match: _text(_property(match[1], context)), text)
+
+
+def _property(path: str, context: dict[str, Any]) -> Any:
+    root, *names = path.split(".")
+    if root not in context:
+        raise _NotPlainError
+    value: Any = context[root]
+    for name in names:
+        if not isinstance(value, dict):
+            raise _NotPlainError
+        if name not in value:
+            name = next((key for key in value if key.lower() == name.lower()), "")
+        value = value.get(name)
+        if value is None:
+            return None
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, FOUND_AS_TEXT):
+        raise _NotPlainError
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def _read(text: str, context: dict[str, Any]) -> dict[str, Any]:
+    """As much of the contexts as a text can read: less to send, and more that is known."""
+    words = set(re.findall(r"[\w-]+", text.lower()))
+    found = {name: value for name, value in context.items() if name in words}
+    if "github" in found:
+        mentioned = re.findall(r"(?<![\w.-])github(\.[\w-]+)?", text, re.IGNORECASE)
+        if all(mentioned):
+            names = {name[1:].lower() for name in mentioned}
+            github = found["github"].items()
+            found["github"] = {name: value for name, value in github if name.lower() in names}
+    return found
 
 
 def condition(text: str, context: dict[str, Any], status: dict[str, bool]) -> bool:
     """Whether an `if` holds; `status` says what success(), failure() and cancelled() return."""
-    return bool(_evaluator.ask("condition", text=text, context=context, status=status))
+    if not text.strip():
+        return status["success"]
+    read = _read(text, context)
+    return bool(_evaluator.ask("condition", text=text, context=read, status=status))
 
 
 def substitute(

@@ -6,27 +6,47 @@ import functools
 import itertools
 import json
 import re
+import subprocess
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import toolbox
 
-from . import actions, events, expressions, scheduler, workflows
-from .clock import Clock, RateLimit
+from . import (
+    actions,
+    events,
+    expressions,
+    reviews,
+    rulesets,
+    runner,
+    scheduler,
+    server,
+    settings,
+    workflows,
+)
+from .clock import Clock, RateLimit, SteppedClock, timestamp
 from .concurrency import Claim, Groups
+from .driver import Driver, Execute, unpacked
+from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, PullRequest, Run
-from .repository import WORKFLOWS, Repository, git
-from .server import Answer, ApiCall, Planned, Server, next_plan
+from .people import BOT as BOT  # tests have it from here
+from .people import ROLES, account, person_id
+from .repository import WORKFLOWS, Repository
+from .scheduler import Previous
+from .server import Answer, ApiCall, Call, Planned, Server, next_plan
 from .tools import Command, Tools
+from .waits import Wait
 
 MAX_WORKFLOW_RUN_LINKS = 3
+#: A push of more tags than these makes no event.
+MAX_TAGS = 3
+#: So long a run can be started again.
+RERUN_DAYS = 30
 SERVER_URL = "https://github.com"
-#: Who starts a run with the GITHUB_TOKEN of a job.
-BOT = "github-actions[bot]"
-PEOPLE = {"octocat": 3001, "stranger": 3002, BOT: 41898282}
 
 
 class DispatchError(ValueError):
@@ -52,17 +72,46 @@ class OfflineGitHub:
     fork = "stranger/demo"
     fork_id = 9001
 
-    def __init__(self, workdir: Path, repository: Path) -> None:
+    def __init__(
+        self,
+        workdir: Path,
+        repository: Path | MemoryRepository,
+        execute: Execute | None = None,
+        seed: int = 0,
+    ) -> None:
+        """With `execute` no job has a machine: it says what becomes of each, see `driver.py`."""
         self.workdir = workdir
         workdir.mkdir(parents=True, exist_ok=True)
-        self.remote = Repository(workdir / "remote.git", repository)
+        if isinstance(repository, MemoryRepository):
+            self.remote = cast(Repository, repository)  # it answers the same questions
+        else:
+            self.remote = Repository(workdir / "remote.git", repository)
+        self.driver = Driver(self, execute, seed) if execute else None
         self.server = _server()
         self.server.add(self)
         self.api_url = self.server.url
         self.default_branch = "main"
-        #: name -> {"reviewers": bool, "branches": [globs], "vars": {}, "secrets": {}}; with
-        #: reviewers also "hold": an event, or a function of run and job key, to wait for.
+        #: name -> {"reviewers": True or [names], "prevent_self_review": bool, "branches": [globs],
+        #: "tags": [globs], "vars": {}, "secrets": {}}. With reviewers also "approve": "at once" or
+        #: "when told", or "hold": an event, or a function of run and job key, to wait for.
         self.environments: dict[str, dict[str, Any]] = {}
+        #: How reviewers without names (True) approve: "at once", or "when told" by the test.
+        #: Those with names wait until they are told.
+        self.unnamed_reviewers = "when told" if execute else "at once"
+        #: Decides, with `private`, which rules environments can have: "free", "pro", "team" too.
+        self.plan = "enterprise"
+        self.private = True
+        #: Whether PUT of an environment keeps the rules that it does not name. GitHub does not say.
+        self.put_keeps = True
+        #: person -> "read", "write", "maintain" or "admin"; whom it does not name may write.
+        self.roles: dict[str, str] = dict(ROLES)
+        self.rulesets: list[dict[str, Any]] = []
+        #: Whose pull requests run only when somebody approves that, in a public repository.
+        self.approval_policy = "first_time_contributors"
+        #: So many seconds lists of runs are behind; those with a filter (and by what it asks).
+        self.list_lag = self.filtered_list_lag = 0.0
+        #: How a list shows jobs that a re-run has kept: "as they were", "copied" or "left out".
+        self.kept_jobs = "as they were"
         self.variables: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
         #: More of the machine's environment for jobs that run real tools (indexes, proxies).
@@ -70,7 +119,7 @@ class OfflineGitHub:
         #: How many jobs run at once; 1 makes `order` the same every time.
         self.parallel = 4
         #: The time that scripts of actions/github-script see, REST tells, and runs carry.
-        self.clock = Clock(speed=100)
+        self.clock = SteppedClock() if self.driver else Clock(speed=100)
         self.rate_limit = RateLimit(self.clock)
         #: Everything happens in the same second from now on: creation, changes and ends of runs.
         self.same_second = False
@@ -90,24 +139,32 @@ class OfflineGitHub:
         self.failures: list[BaseException] = []
         self.groups = Groups()
         self.lock = threading.RLock()
-        self.tools = Tools(workdir)
-        self.stand_ins = workdir / "actions"
-        actions.write_stand_ins(self.stand_ins)
-        shims = workdir / "bin"
-        shims.mkdir()
-        actions.write_shims(shims)
-        self.path = [str(self.tools.folder), str(shims), str(toolbox.SCRIPTS)]
-        self._hosts = _hosts()
         self._action_log = workdir / "actions.jsonl"
+        if not self.driver:
+            self._set_up_machines()
         self._ids = itertools.count(1)
         self._numbers: dict[str, int] = {}
         self._pull_requests: list[PullRequest] = []
-        self._threads: list[threading.Thread] = []
+        self._action_folders: dict[str, Path] = {}
+        self._threads: dict[threading.Thread, Run] = {}
+        #: By a run's `id()`: what it waits for at this moment.
+        self._waits: dict[int, Wait] = {}
         self._schedulers: dict[int, scheduler.Scheduler] = {}
         self._claims: dict[int, Claim] = {}
         self._planned: list[Planned] = []
         self._faults: list[Planned] = []
         self._local = threading.local()
+
+    def _set_up_machines(self) -> None:
+        """What jobs need that run on this machine."""
+        self.tools = Tools(self.workdir)
+        self.stand_ins = self.workdir / "actions"
+        actions.write_stand_ins(self.stand_ins)
+        shims = self.workdir / "bin"
+        shims.mkdir()
+        actions.write_shims(shims)
+        self.path = [str(self.tools.folder), str(shims), str(toolbox.SCRIPTS)]
+        self._hosts = _hosts()
 
     # What tests do
 
@@ -129,16 +186,27 @@ class OfflineGitHub:
     def quota(self, calls: int | None) -> None:
         self.rate_limit.leave(calls)
 
-    def push(self, branch: str) -> list[Run]:
-        """Push a branch of the work tree; the runs that the push itself started."""
-        return self._push(f"refs/heads/{branch}")
+    @property
+    def lags(self) -> bool:
+        """Whether lists are late at all; if not, they know what happens in this very second."""
+        return bool(self.list_lag or self.filtered_list_lag)
 
-    def tag(self, name: str) -> list[Run]:
-        """Push a tag, made at HEAD unless it exists."""
-        work_tree = self.remote.work_tree
-        if name not in git("tag", "--list", name, cwd=work_tree).decode().split():
-            git("tag", name, cwd=work_tree)
-        return self._push(f"refs/tags/{name}")
+    def role(self, person: str) -> str:
+        return self.roles.get(person, "write")
+
+    def push(self, branch: str, *, by: str = "octocat", merged: bool = False) -> list[Run]:
+        """Push a branch of the work tree; the runs that the push itself started.
+
+        `merged`: through a pull request that had all that rulesets ask of one. PushError where
+        the rulesets, or the role of who pushes, forbid it.
+        """
+        return self._push([f"refs/heads/{branch}"], by, merged)
+
+    def tag(self, *names: str, by: str = "octocat") -> list[Run]:
+        """Push tags, made at HEAD unless they exist. More than three make no event."""
+        for name in names:
+            self.remote.ensure_tag(name)
+        return self._push([f"refs/tags/{name}" for name in names], by, merged=False)
 
     def pull_request(self, head: str, base: str = "main", fork: bool = False) -> list[Run]:
         """Open a pull request of a branch of the work tree; the same again pushes to it.
@@ -201,10 +269,40 @@ class OfflineGitHub:
             lambda settings: events.starts_on_merge(settings, "checks_requested", base),
         )
 
-    def dispatch(self, workflow_file: str, ref: str, inputs: dict[str, Any] | None = None) -> Run:
-        """Start a workflow by hand. DispatchError where GitHub answers 422."""
+    def dispatch(
+        self,
+        workflow_file: str,
+        ref: str,
+        inputs: dict[str, Any] | None = None,
+        *,
+        by: str = "octocat",
+    ) -> Run:
+        """Start a workflow by hand. DispatchError where GitHub answers 422, or 403."""
+        if self.role(by) == "read":
+            raise DispatchError(f"{by} may not start workflows")
         with self._outermost():
-            return self.dispatch_at_once(workflow_file, ref, inputs, "octocat")
+            return self.dispatch_at_once(workflow_file, ref, inputs, by)
+
+    def rest(self, method: str, path: str, body: Any = None, *, by: str = "octocat") -> Answer:
+        """A REST call with the token of a person; `path` is what follows `/repos/acme/demo`."""
+        call = Call(method, f"/repos/{self.name}{path}", body)
+        answer = server.answer(settings.session(self, by), call)
+        self.raise_failures()
+        return answer
+
+    def shell(self, script: str, *, by: str = "octocat") -> subprocess.CompletedProcess[str]:
+        """Commands of a person, with `gh` as far as `gh_stub.py` knows it."""
+        done = settings.shell(self, script, by)
+        if "gh: not modelled" in done.stderr:
+            self.report(done.stderr.strip())
+        self.raise_failures()
+        return done
+
+    def approve_run(self, run: Run) -> None:
+        """Let a stranger's run start."""
+        with self._outermost():
+            run.status, run.conclusion = "queued", None
+            self._begin(run)
 
     def dispatch_at_once(
         self, workflow_file: str, ref: str, inputs: dict[str, Any] | None, actor: str
@@ -228,10 +326,39 @@ class OfflineGitHub:
         payload = {"ref": full, "inputs": texts, "workflow": path, **self._payload(actor)}
         return self._start(path, "workflow_dispatch", full, commit, payload, typed)
 
-    def rerun(self, run: Run, failed_only: bool = False, actor: str = "octocat") -> Run:
-        """Another attempt: same id, commit and event. Returns the new attempt."""
+    def rerun(
+        self,
+        run: Run,
+        failed_only: bool = False,
+        actor: str = "octocat",
+        *,
+        job: str | None = None,
+    ) -> Run:
+        """Another attempt: same id, commit, event and files. Returns the new attempt.
+
+        Of all jobs, of those that failed or were cancelled, or of one `job` (its key); what
+        depends on them runs again, too. What counts is the newest attempt, whichever is given.
+        ValueError where GitHub refuses it.
+        """
+        run = self.find_run(run.id) or run
         if run.status != "completed":
             raise ValueError("This workflow run is still running")
+        if self.clock.now() - timestamp(run.created_at) > RERUN_DAYS * 86_400:
+            raise ValueError(
+                "Unable to retry this workflow run because it was created over a month ago"
+            )
+        previous = None
+        if job:
+            previous = Previous(
+                run, {key for key in run.jobs if f"{key} / ".startswith(f"{job} / ")}
+            )
+            if not previous.again:
+                raise ValueError(f"run {run.id} has no job {job}")
+        elif failed_only:
+            ended = ("failure", "cancelled")
+            previous = Previous(run, {key for key, j in run.jobs.items() if j.result in ended})
+            if not previous.again:
+                raise ValueError("This workflow run has no failed jobs")
         again = Run(
             id=run.id,
             number=run.number,
@@ -251,10 +378,12 @@ class OfflineGitHub:
             head_repository=run.head_repository,
             triggered_by=run.triggered_by,
             artifact_store=run.artifact_store,
+            history=list(run.history),
         )
         again.started_at = again.updated_at = self._now()
+        self._remember(again)
         with self._outermost():
-            self._begin(again, previous=run if failed_only else None)
+            self._begin(again, previous)
         return again
 
     def cancel(self, run: Run) -> None:
@@ -268,6 +397,40 @@ class OfflineGitHub:
             self.groups.changed.notify_all()
         if running := self._schedulers.get(id(run)):
             running.wake()
+
+    def waiting(self, run: Run) -> list[tuple[str, str]]:
+        """(job, environment) pairs of a run that wait for a review."""
+        return [(job.key, job.environment or "") for job in reviews.waiting(self, run)]
+
+    def approve(
+        self,
+        run: Run,
+        *,
+        environment: str | None = None,
+        job: str | None = None,
+        by: str | None = None,
+    ) -> list[str]:
+        """Let `by` (the first reviewer who may) approve what waits; returns the keys of the jobs.
+
+        ReviewError where nothing waits, or that person may not.
+        """
+        with self._outermost():
+            return reviews.review(self, run, "approved", environment, job, by)
+
+    def reject(
+        self,
+        run: Run,
+        *,
+        environment: str | None = None,
+        job: str | None = None,
+        by: str | None = None,
+    ) -> list[str]:
+        """As `approve`: the jobs fail."""
+        with self._outermost():
+            return reviews.review(self, run, "rejected", environment, job, by)
+
+    def scheduler_of(self, run: Run) -> scheduler.Scheduler | None:
+        return self._schedulers.get(id(run))
 
     def add_run(
         self,
@@ -390,9 +553,31 @@ class OfflineGitHub:
 
     # Events
 
-    def _push(self, ref: str) -> list[Run]:
-        before = self.remote.resolve(ref)
-        self.remote.push(ref)
+    def settle(self) -> None:
+        """With `execute`: go on until nothing goes on by itself."""
+        assert self.driver
+        while self.driver.step():
+            pass
+
+    def step(self, steps: int = 1) -> bool:
+        """With `execute`: let so many things happen, each anywhere; False if nothing was left."""
+        assert self.driver
+        return all(self.driver.step() for _ in range(steps))
+
+    def _push(self, refs: list[str], by: str, merged: bool) -> list[Run]:
+        changes = {ref: self.remote.change(ref) for ref in refs}
+        for ref, change in changes.items():
+            rulesets.check_push(self, ref, change, by, merged)
+        started = []
+        with self._outermost():
+            for ref in refs:
+                before = self.remote.resolve(ref)
+                self.remote.push(ref)
+                if len(refs) <= MAX_TAGS:
+                    started += self._pushed(ref, before, changes[ref], by)
+        return started
+
+    def _pushed(self, ref: str, before: str | None, change: str, by: str) -> list[Run]:
         commit = self._commit(ref)
         payload = {
             "ref": ref,
@@ -400,10 +585,10 @@ class OfflineGitHub:
             "after": commit,
             "created": before is None,
             "deleted": False,
-            "forced": False,
+            "forced": change == "non_fast_forward",
             "head_commit": {"id": commit, "message": self.remote.message(commit)},
-            "pusher": {"name": "octocat"},
-            **self._payload(),
+            "pusher": {"name": by},
+            **self._payload(by),
         }
         return self._start_all(
             "push", ref, commit, payload, lambda settings: events.starts_on_push(settings, ref)
@@ -500,7 +685,7 @@ class OfflineGitHub:
     def _payload(self, sender: str = "octocat") -> dict[str, Any]:
         return {
             "repository": self.repository_payload(),
-            "sender": {"login": sender, "id": PEOPLE[sender]},
+            "sender": {"login": sender, "id": person_id(sender)},
         }
 
     # Runs
@@ -518,7 +703,10 @@ class OfflineGitHub:
         name = self._name_of(path, self.remote.workflows(commit)[path])
         run = self._new_run(path, name, event, ref, commit, payload, inputs)
         run.triggered_by = triggered_by
-        self._begin(run)
+        if rulesets.is_held(self, run):
+            run.status, run.conclusion = "completed", "action_required"
+        else:
+            self._begin(run)
         return run
 
     def _new_run(
@@ -548,29 +736,42 @@ class OfflineGitHub:
             self.runs.append(return_value)
         return return_value
 
-    def _begin(self, run: Run, previous: Run | None = None) -> None:
+    def _begin(self, run: Run, previous: Previous | None = None) -> None:
         if run not in self.runs:
             self.runs.append(run)
         ready = threading.Event()
-        thread = threading.Thread(target=self._execute, args=(run, previous, ready), daemon=True)
+        life = self._life(run, previous, ready)
+        if self.driver:
+            self.driver.add(run, life, ready)
+            return
+        thread = threading.Thread(target=self._live, args=(run, life), daemon=True)
         with self.lock:
-            self._threads.append(thread)
+            self._threads[thread] = run
             thread.start()
         ready.wait()  # runs are created, and ask for their groups, in the order of the events
 
-    def _execute(self, run: Run, previous: Run | None, ready: threading.Event) -> None:
+    def _live(self, run: Run, life: Iterator[Wait]) -> None:
+        """Goes through the life of a run, in a thread of its own."""
+        for wait in life:
+            self._waits[id(run)] = wait
+            wait.pause()
+            self._waits.pop(id(run))
+
+    def _life(self, run: Run, previous: Previous | None, ready: threading.Event) -> Iterator[Wait]:
+        """A run from its start to its end; yields where it has to wait."""
         try:
-            ended = self._run_jobs(run, previous, ready)
+            ended = yield from self._run_jobs(run, previous, ready)
         except workflows.WorkflowError as error:
             run.jobs, run.message, ended = {}, str(error), "startup_failure"
         except BaseException as error:
             self.failures.append(error)
             run.message, ended = repr(error), "failure"
-        finally:
-            with self.lock:
-                run.status, run.conclusion, run.updated_at = "completed", ended, self._now()
-            if claim := self._claims.get(id(run)):
-                self.groups.release(claim)
+        with self.lock:
+            run.status, run.conclusion, run.updated_at = "completed", ended, self._now()
+            self._remember(run)
+        if claim := self._claims.get(id(run)):
+            self.groups.release(claim)
+        yield from self._breath()
         try:
             self._fire_workflow_run(run)
         except BaseException as error:
@@ -578,7 +779,14 @@ class OfflineGitHub:
         finally:
             ready.set()
 
-    def _run_jobs(self, run: Run, previous: Run | None, ready: threading.Event) -> str:
+    def _breath(self) -> Iterator[Wait]:
+        """Others may go first, where a driver says who goes."""
+        if self.driver:
+            yield Wait(lambda: True)
+
+    def _run_jobs(
+        self, run: Run, previous: Previous | None, ready: threading.Event
+    ) -> Generator[Wait, None, str]:
         """The run from its start to its conclusion."""
         files = self.remote.workflows(run.sha)
         root = workflows.tree(files, run.workflow_path)
@@ -608,8 +816,8 @@ class OfflineGitHub:
             if claim.state == "pending":
                 self.show_status(run, "pending")
             ready.set()
-            with self.groups.changed:
-                self.groups.changed.wait_for(lambda: claim.state not in ("new", "pending"))
+            while claim.state in ("new", "pending"):
+                yield Wait(lambda: claim.state not in ("new", "pending"), self.groups.changed)
             if claim.state == "cancelled":
                 run.cancelled, run.message = True, claim.message
                 return "cancelled"
@@ -622,7 +830,8 @@ class OfflineGitHub:
             jobs.keep(previous)
         self._schedulers[id(run)] = jobs
         ready.set()
-        jobs.execute()
+        yield from self._breath()
+        yield from jobs.execute()
         return scheduler.conclusion(run)
 
     def _default_title(self, run: Run) -> str:
@@ -634,18 +843,28 @@ class OfflineGitHub:
 
     @contextmanager
     def _outermost(self) -> Iterator[None]:
-        """The first call waits until everything is over; calls that jobs make do not."""
-        inside = any(thread.is_alive() for thread in self._threads)
+        """The first call waits until nothing goes on by itself; calls that jobs make do not."""
+        inside = self._busy()
         yield
-        if inside:
+        if inside or self.driver:
             return
-        while alive := [thread for thread in self._threads if thread.is_alive()]:
-            alive[0].join()
+        while self._busy():
+            time.sleep(0.005)
         with self.lock:
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            self._threads = {t: run for t, run in self._threads.items() if t.is_alive()}
+        self.raise_failures()
+
+    def raise_failures(self) -> None:
+        """Tell the test what went wrong behind its back."""
         if self.failures:
             failures, self.failures = self.failures, []
             raise failures[0]
+
+    def _busy(self) -> bool:
+        """Whether some run goes on without the test; not one that waits for a review."""
+        alive = [run for thread, run in self._threads.copy().items() if thread.is_alive()]
+        waits = [self._waits.get(id(run)) for run in alive]
+        return any(wait is None or wait.over() or not wait.rests() for wait in waits)
 
     def report(self, what: str) -> None:
         """Something that this double does not imitate was asked for: the test must hear of it."""
@@ -685,6 +904,10 @@ class OfflineGitHub:
             if shown.status != status:
                 shown.status = status
                 self.touch(run)
+                self._remember(run)
+
+    def _remember(self, run: Run) -> None:
+        run.history.append((self.clock.now(), run.status, run.conclusion))
 
     def moment(self) -> str:
         """The second of a change; may be the one of the change before."""
@@ -748,20 +971,16 @@ class OfflineGitHub:
             "id": self.repository_id if name == self.name else self.fork_id,
             "name": name.split("/")[1],
             "full_name": name,
-            "private": True,
+            "private": self.private,
             "fork": name != self.name,
             "default_branch": self.default_branch,
             "html_url": f"{SERVER_URL}/{name}",
             "owner": {
                 "login": owner,
-                "id": PEOPLE.get(owner, self.owner_id),
-                "type": "User" if owner in PEOPLE else "Organization",
+                "id": self.owner_id if name == self.name else person_id(owner),
+                "type": "Organization" if name == self.name else "User",
             },
         }
-
-    @staticmethod
-    def _account(login: str) -> dict[str, Any]:
-        return {"login": login, "id": PEOPLE[login], "type": "Bot" if login == BOT else "User"}
 
     def _pull_request_payload(self, pull: PullRequest, base_commit: str) -> dict[str, Any]:
         def side(repository: str, branch: str, commit: str) -> dict[str, Any]:
@@ -775,7 +994,7 @@ class OfflineGitHub:
             "draft": False,
             "title": self.remote.message(pull.commits[0]).splitlines()[0],
             "html_url": f"{SERVER_URL}/{self.name}/pull/{pull.number}",
-            "user": {"login": pull.author, "id": PEOPLE[pull.author]},
+            "user": {"login": pull.author, "id": person_id(pull.author)},
             "head": side(self.fork if pull.fork else self.name, pull.head, pull.commits[-1]),
             "base": side(self.name, pull.base, base_commit),
         }
@@ -805,8 +1024,8 @@ class OfflineGitHub:
             "url": url,
             "jobs_url": f"{url}/jobs",
             "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}",
-            "actor": self._account(run.actor),
-            "triggering_actor": self._account(run.triggering_actor),
+            "actor": account(run.actor),
+            "triggering_actor": account(run.triggering_actor),
             "repository": self.repository_payload(),
             "head_repository": self.repository_payload(run.head_repository),
             # GitHub lists those of the repository itself, not those of forks.
@@ -828,26 +1047,47 @@ class OfflineGitHub:
         for key, job in jobs.items():
             if any(other.startswith(f"{key} / ") for other in jobs):
                 continue
+            if job.attempt != run.attempt and self.kept_jobs == "left out":
+                continue
             names = [
                 jobs[" / ".join(key.split(" / ")[: i + 1])].name
                 for i in range(key.count(" / ") + 1)
             ]
-            shown.append(
-                {
-                    "id": job.id,
-                    "run_id": run.id,
-                    "run_attempt": job.attempt,
-                    "name": " / ".join(names),
-                    "status": job.status,
-                    "conclusion": job.result,
-                    "created_at": job.created_at,
-                    "started_at": job.started_at or job.created_at,
-                    "completed_at": job.completed_at,
-                    "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{job.id}",
-                    "steps": [],
-                }
-            )
+            shown.append(self._job_payload(run, job, " / ".join(names)))
         return shown
+
+    def _job_payload(self, run: Run, job: Job, name: str) -> dict[str, Any]:
+        number, attempt = job.id, job.attempt
+        if attempt != run.attempt and self.kept_jobs == "copied":
+            number, attempt = 1000 * job.id + run.attempt, run.attempt
+        ran = job.started_at is not None
+        url = f"{self.api_url}/repos/{self.name}/actions"
+        return {
+            "id": number,
+            "run_id": run.id,
+            "run_url": f"{url}/runs/{run.id}",
+            "run_attempt": attempt,
+            "workflow_name": run.workflow_name,
+            "head_sha": run.head_sha,
+            "head_branch": run.head_branch,
+            "name": name,
+            "status": job.status,
+            "conclusion": job.result,
+            "created_at": job.created_at,
+            "started_at": job.started_at or job.created_at,
+            "completed_at": job.completed_at,
+            "url": f"{url}/jobs/{number}",
+            "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{number}",
+            "steps": [
+                {"name": step, "status": "completed", "conclusion": conclusion, "number": place}
+                for place, (step, conclusion) in enumerate(job.steps.items(), 1)
+            ],
+            "labels": sorted(runner.labels(job.runs_on)) if job.runs_on else [],
+            "runner_id": 1 if ran else None,
+            "runner_name": "GitHub Actions 1" if ran else None,
+            "runner_group_id": 0 if ran else None,
+            "runner_group_name": "GitHub Actions" if ran else None,
+        }
 
     def github_context(self, run: Run, job_id: str) -> dict[str, Any]:
         kind, name = run.ref.split("/", 2)[1:]
@@ -855,7 +1095,7 @@ class OfflineGitHub:
         return {
             "action": "",
             "actor": run.actor,
-            "actor_id": str(PEOPLE[run.actor]),
+            "actor_id": str(person_id(run.actor)),
             "api_url": self.api_url,
             "base_ref": pull["base"]["ref"] if pull else "",
             "event": run.payload,
@@ -893,16 +1133,26 @@ class OfflineGitHub:
         ]
         return {f"github.{name.lower()}": context[name] for name in names}
 
-    def job_environment(
-        self, run: Run, job: Job, context: dict[str, Any], runtime_token: str
-    ) -> dict[str, str]:
-        """Variables of the runner; act derives most of the `github` context from them."""
+    @staticmethod
+    def github_variables(context: dict[str, Any]) -> dict[str, str]:
         skipped = ("action", "event", "job", "repositoryUrl", "workflow")
-        variables = {
+        return {
             f"GITHUB_{name.upper()}": workflows.as_text(value)
             for name, value in context.items()
             if name not in skipped
         }
+
+    def action_folder(self, commit: str) -> Path:
+        """Where the actions of a commit lie: the same folder for the same contents."""
+        if commit not in self._action_folders:
+            self._action_folders[commit] = unpacked(self.remote.github_files(commit))
+        return self._action_folders[commit]
+
+    def job_environment(
+        self, run: Run, job: Job, context: dict[str, Any], runtime_token: str
+    ) -> dict[str, str]:
+        """Variables of the runner; act derives most of the `github` context from them."""
+        variables = self.github_variables(context)
         if job.permissions.get("id-token") == "write":
             variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"{self.api_url}/oidc?api-version=1"
             variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = runtime_token

@@ -81,6 +81,17 @@ class Artifact:
 
 
 @dataclass
+class Review:
+    """What somebody has said of a job that waited for it."""
+
+    job: str
+    environment: str
+    #: "approved" or "rejected".
+    state: str
+    by: str
+
+
+@dataclass
 class PullRequest:
     """A pull request of a branch of the work tree, as if it were a fork's if `fork`."""
 
@@ -123,6 +134,8 @@ class Run:
     order: list[str] = field(default_factory=list)
     #: (job, environment) pairs that somebody had to approve.
     approvals: list[tuple[str, str]] = field(default_factory=list)
+    #: What people have said of jobs that waited for it.
+    reviews: list[Review] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
     concurrency: str | None = None
     cancelled: bool = False
@@ -137,8 +150,16 @@ class Run:
     triggered_by: Run | None = None
     artifact_store: dict[int, Artifact] = field(default_factory=dict)
 
+    #: When it had which status and conclusion, in seconds.
+    history: list[tuple[float, str, str | None]] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.sha = self.sha or self.head_sha
+
+    def seen(self, moment: float, late: bool) -> tuple[str | None, str | None]:
+        """Its status and conclusion: those that it has, or had at a moment."""
+        before = [entry for entry in self.history if entry[0] <= moment] if late else []
+        return before[-1][1:] if before else (self.status, self.conclusion)
 
     @property
     def workflow_file(self) -> str:

@@ -88,14 +88,7 @@ class OwnActions:
             return self._prepared[path]
         if not self.folder.exists():
             self._unpack()
-        place = self.folder / path
-        files = [file for name in ("action.yml", "action.yaml") if (file := place / name).is_file()]
-        if not files:
-            raise ActionError(
-                f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{path}' of "
-                f"{self.name}@{self.commit}"
-            )
-        action = _read(files[0], path)
+        action = load(self.folder, path, self.name, self.commit)
         self._prepared[path] = action
         try:
             edges = {key: action.get(key) or {} for key in ("inputs", "outputs")}
@@ -104,7 +97,9 @@ class OwnActions:
             raise ActionError(f"{path}: {error}") from error
         runs = {**action["runs"], "steps": [*self.prepare(steps, stand_ins), END]}
         self.used[f"{self.name}/{path}@{self.commit}"] = self.folder
-        files[0].write_text(json.dumps({**action, **edges, "runs": runs}), encoding="utf-8")
+        _file(self.folder / path).write_text(
+            json.dumps({**action, **edges, "runs": runs}), encoding="utf-8"
+        )
         return action
 
     def _unpack(self) -> None:
@@ -119,8 +114,22 @@ def _conditional(step: dict[str, Any], survives: str, **condition: str) -> dict[
     return {**step, **condition, "env": environment}
 
 
-def _read(file: Path, path: str) -> dict[str, Any]:
+def _file(place: Path) -> Path:
+    """An action's file; its better known name if there is none."""
+    other = place / "action.yaml"
+    return (
+        other if other.is_file() and not (place / "action.yml").is_file() else place / "action.yml"
+    )
+
+
+def load(folder: Path, path: str, name: str, commit: str) -> dict[str, Any]:
     """An action's file, with what GitHub checks when it loads one."""
+    file = _file(folder / path)
+    if not file.is_file():
+        raise ActionError(
+            f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{path}' of "
+            f"{name}@{commit}"
+        )
     try:
         action: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=workflows.Loader)
     except yaml.YAMLError as error:

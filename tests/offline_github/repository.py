@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
+import tarfile
 import threading
 from pathlib import Path
 
@@ -60,12 +62,30 @@ class Repository:
         self._objects: set[str] = set()
         # What is said of commits by their SHA never changes.
         self._commits: set[str] = set()
+        self._parents: dict[str, list[str]] = {}
+        self._missing: dict[tuple[str, str], list[str]] = {}
+        self._changed: dict[tuple[str, str], list[dict[str, str]]] = {}
         self._counts: dict[tuple[str, str], bytes] = {}
         # All that `git init --bare` would make, without a process.
         for folder in ("objects", "refs"):
             (path / folder).mkdir(parents=True)
         (path / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
         (path / "config").write_text(CONFIGURATION, encoding="utf-8")
+
+    @property
+    def url(self) -> str:
+        return self.path.as_uri()
+
+    def change(self, ref: str) -> str:
+        """What a push of this ref does to it."""
+        before = self.resolve(ref)
+        if before is None:
+            return "creation"
+        try:
+            base = git("merge-base", before, ref, cwd=self.work_tree).decode().strip()
+        except GitError:
+            return "non_fast_forward"
+        return "update" if base == before else "non_fast_forward"
 
     def push(self, ref: str, target: str = "") -> None:
         """What `git push --force` does, for which git needs a dozen processes."""
@@ -180,8 +200,54 @@ class Repository:
             self._archives[commit] = git("archive", *paths, cwd=self.path)
         return self._archives[commit]
 
+    def github_files(self, commit: str) -> dict[str, bytes]:
+        """The contents of `.github`, by path."""
+        files = {}
+        with tarfile.open(fileobj=io.BytesIO(self.archive(commit))) as archive:
+            for member in archive:
+                if content := archive.extractfile(member) if member.isfile() else None:
+                    files[member.name] = content.read()
+        return files
+
+    def ensure_tag(self, name: str) -> None:
+        """A tag of the work tree, at HEAD unless there is one."""
+        if name not in git("tag", "--list", name, cwd=self.work_tree).decode().split():
+            git("tag", name, cwd=self.work_tree)
+
     def message(self, commit: str) -> str:
         return git("log", "-1", "--format=%B", commit, cwd=self.path).decode().strip()
+
+    def parents(self, commit: str) -> list[str]:
+        if commit not in self._parents:
+            listed = git("rev-list", "--parents", "-1", commit, cwd=self.path).decode().split()
+            self._parents[commit] = listed[1:]
+        return self._parents[commit]
+
+    def history(self, commit: str) -> list[str]:
+        """A commit and all before it, newest first."""
+        return git("rev-list", commit, cwd=self.path).decode().split()
+
+    def missing(self, base: str, head: str) -> list[str]:
+        """What one commit has before it and another has not, oldest first."""
+        if (base, head) not in self._missing:
+            listed = git("rev-list", "--reverse", f"{base}..{head}", cwd=self.path)
+            self._missing[base, head] = listed.decode().split()
+        return self._missing[base, head]
+
+    def changed(self, base: str, head: str) -> list[dict[str, str]]:
+        """The files that differ between the merge base and a commit, as the API names them."""
+        if (base, head) not in self._changed:
+            arguments = ("--name-status", "--no-renames", "-z", f"{base}...{head}")
+            try:
+                fields = git("diff", *arguments, cwd=self.path).decode().split("\0")
+            except GitError:  # they have nothing in common
+                fields = []
+            words = {"A": "added", "D": "removed"}
+            self._changed[base, head] = [
+                {"filename": name, "status": words.get(letter, "modified")}
+                for letter, name in zip(fields[::2], fields[1::2], strict=False)
+            ]
+        return self._changed[base, head]
 
     def compare(self, base: str, head: str) -> dict[str, int | str] | None:
         """How two commits lie to each other, as the API says it; None if one is unknown."""

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import concurrent.futures
-import queue
+import contextlib
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import events, expressions, own_actions, runner, workflows
+from . import environments, expressions, own_actions, runner, workflows
 from .concurrency import Claim
 from .model import Job, Run
 from .server import Session
+from .waits import Inbox, Wait
 from .workflows import Node
 
 if TYPE_CHECKING:
+    from .driver import Body
     from .github import OfflineGitHub
 
 #: A condition without any of these does not survive the cancellation of a run.
 NEVER = {"success": False, "failure": False, "cancelled": True}
 #: What `job.status` is for act, which hears of no cancellation.
 JOB_STATUS = expressions.raw(f"({own_actions.CANCELLED} && 'cancelled' || job.status)")
+
+
+@dataclass
+class Previous:
+    """The attempt before, of which some jobs run again, with all that depends on them."""
+
+    run: Run
+    again: set[str]
 
 
 @dataclass
@@ -37,15 +48,18 @@ class Progress:
     #: Whose values the environment of a job replaces; None stands for all that it has.
     environment_secrets: frozenset[str] | None = frozenset()
     claims: list[Claim] = field(default_factory=list)
-    process: runner.JobProcess | None = None
+    process: runner.JobProcess | Body | None = None
     job: Job | None = None
     #: By its concurrency group.
     cancelled: bool = False
     permitted: bool = False
     evaluated: bool = False
     approved: bool = False
-    #: Since when it waits for an approval or a runner.
+    #: Since when it waits for a runner, or for what a test calls `hold`.
     held: float | None = None
+    #: Whether it waits for a review, and what came of it: "approved" or "rejected".
+    asks: bool = False
+    review: str | None = None
 
 
 class Scheduler:
@@ -60,9 +74,9 @@ class Scheduler:
         self.claims = run_claims
         self.nodes = [node for node in root.walk() if node.parent]
         self.progress = {node.key: Progress() for node in root.walk()}
-        self.finished: queue.Queue[tuple[Node, runner.JobOutcome | BaseException] | None] = (
-            queue.Queue()
-        )
+        #: Jobs that have ended, with their outcomes; None: something else has changed.
+        self.inbox = Inbox()
+        self.wait = Wait(self._may_go_on, self.inbox.changed, self._rests, self._look)
         self.running = 0
         top = self.progress[root.key]
         top.status, top.inputs = "running", run.inputs
@@ -102,36 +116,52 @@ class Scheduler:
 
     # The loop
 
-    def execute(self) -> None:
-        """Run everything; returns when every job has a result."""
-        with concurrent.futures.ThreadPoolExecutor(self.github.parallel) as pool:
-            self.pool = pool
+    def execute(self) -> Iterator[Wait]:
+        """Run everything; ends when every job has a result, yields where there is nothing to do."""
+        with contextlib.ExitStack() as stack:
+            if not self.github.driver:
+                pool = concurrent.futures.ThreadPoolExecutor(self.github.parallel)
+                self.pool = stack.enter_context(pool)
             while True:
                 while self._advance():
                     pass
                 self._show_status()
                 if all(self.progress[node.key].status == "completed" for node in self.nodes):
                     break
-                try:
-                    message = self.finished.get(timeout=0.05 if self._waiting() else None)
-                except queue.Empty:
-                    continue
-                if message is not None:
-                    self._collect(*message)
+                yield self.wait
+                for message in self.inbox.take():
+                    if message is not None:
+                        self._collect(*message)
 
     def wake(self, stopped: Node | None = None) -> None:
         """Look again: the run, or a job, was cancelled."""
-        self.finished.put(None)
+        self.inbox.put(None)
         for node in (stopped or self.root).walk():
             progress = self.progress[node.key]
             if progress.process and not self._survives_cancel(node):
                 progress.process.cancel()
 
-    def _waiting(self) -> bool:
-        return any(
+    def _may_go_on(self) -> bool:
+        """Whether a job has ended, or one that waits for a group or a review has it now."""
+        return bool(self.inbox) or any(
+            progress.status == "pending"
+            and progress.permitted
+            and not progress.held
+            and not (progress.asks and progress.review is None)
+            and not any(claim.state == "pending" for claim in progress.claims)
+            for progress in self.progress.values()
+        )
+
+    def _rests(self) -> bool:
+        return not self.running and not any(p.held for p in self.progress.values())
+
+    def _look(self) -> float | None:
+        """Nobody tells of a group that is free, or of a `hold` that is over."""
+        waits = any(
             p.held or any(claim.state == "pending" for claim in p.claims)
             for p in self.progress.values()
         )
+        return 0.05 if waits else None
 
     def _show_status(self) -> None:
         """The status of the run follows from those of its jobs."""
@@ -174,7 +204,7 @@ class Scheduler:
                 stopped = self._cancelled(node) and all(result == "success" for result in results)
                 return self._finish(node, "cancelled" if stopped else "skipped")
             progress.permitted = True
-        if not node.called and self.running >= self.github.parallel:
+        if not node.called and not self.github.driver and self.running >= self.github.parallel:
             return False
         try:
             if not self._claim(node, progress):
@@ -336,21 +366,12 @@ class Scheduler:
             self._evaluate(node, job)
             progress.evaluated = True
         settings = self._environment(job)
-        branches = settings.get("branches")
-        # Of a pull request, GitHub takes the whole ref: the pattern is `refs/pull/*/merge`.
-        pull = run.ref.startswith("refs/pull/")
-        ref_name = run.ref if pull else run.ref.split("/", 2)[2]
-        if branches and not events.matches(branches, ref_name):
-            self._finish(
-                node,
-                "failure",
-                f'##[error]Branch "{ref_name}" is not allowed to deploy to {job.environment} '
-                "due to environment protection rules.",
-            )
+        if refused := environments.refusal(settings, run.ref, job.environment or ""):
+            self._finish(node, "failure", f"##[error]{refused}")
             return False
         if settings.get("reviewers") and not progress.approved:
-            if not self._approved(settings.get("hold"), node):
-                return self._hold(node, progress, "waiting")
+            if not self._approved(settings, node, progress):
+                return False
             assert job.environment
             run.approvals.append((node.key, job.environment))
             progress.approved = True
@@ -373,13 +394,38 @@ class Scheduler:
 
     def _environment(self, job: Job) -> dict[str, Any]:
         """An environment that does not exist is created, without any protection."""
-        return self.github.environments.setdefault(job.environment, {}) if job.environment else {}
+        if not job.environment:
+            return {}
+        if environments.named(self.github, job.environment) is None:
+            self.github.environments[job.environment] = {}
+        return environments.rules(self.github, job.environment)
 
-    def _approved(self, hold: Any, node: Node) -> bool:
-        """Somebody approves at once, unless the test wants it otherwise."""
-        if isinstance(hold, threading.Event):
-            return hold.is_set()
-        return bool(hold(self.run, node.key)) if hold else True
+    def _approved(self, settings: dict[str, Any], node: Node, progress: Progress) -> bool:
+        """Whether somebody has approved the job; it waits, or ends, when not."""
+        if hold := settings.get("hold"):
+            free = hold.is_set() if isinstance(hold, threading.Event) else hold(self.run, node.key)
+            return bool(free) or self._hold(node, progress, "waiting")
+        if not environments.is_held(self.github, settings) or progress.review == "approved":
+            return True
+        if progress.review == "rejected":
+            message = "The deployment was rejected or didn't satisfy other protection rules."
+            self._finish(node, "failure", f"##[error]{message}")
+        elif self._cancelled(node):
+            self._finish(node, "cancelled")
+        else:
+            progress.asks = True
+            self.github.show_status(self.run, "waiting", self._job(node))
+        return False
+
+    def asking(self) -> list[Job]:
+        """The jobs that wait for a review."""
+        waiting = [p for p in self.progress.values() if p.asks and p.status == "pending"]
+        return [p.job for p in waiting if p.job and p.review is None]
+
+    def decide(self, job: Job, review: str) -> None:
+        """Somebody has approved or rejected a job."""
+        self.progress[job.key].review = review
+        self.inbox.put(None)
 
     def _hold(self, node: Node, progress: Progress, status: str) -> bool:
         """Wait as this status, until the run or the job is cancelled."""
@@ -406,7 +452,34 @@ class Scheduler:
         secrets |= {n: value for n, value in own.items() if wanted is None or n in wanted}
         job.secrets = sorted(secrets)
         job.inputs = caller.inputs
-        token, runtime_token = github.server.tokens(Session(github, run, job))
+        session = Session(github, run, job)
+        if github.driver:
+            contexts = {**context, "vars": variables, "secrets": secrets}
+            progress.process = github.driver.start(session, node, contexts, self._ended(node))
+        else:
+            progress.process = self._machine(session, node, context, variables, secrets)
+        progress.status, job.started_at = "running", github.moment()
+        run.order.append(node.key)
+        self.running += 1
+        github.show_status(run, "in_progress", job)
+        self._show_status()
+        if isinstance(progress.process, runner.JobProcess):
+            self.pool.submit(self._work, node, progress.process)
+
+    def _ended(self, node: Node) -> Callable[[runner.JobOutcome], None]:
+        return lambda outcome: self.inbox.put((node, outcome))
+
+    def _machine(
+        self,
+        session: Session,
+        node: Node,
+        context: dict[str, Any],
+        variables: dict[str, str],
+        secrets: dict[str, str],
+    ) -> runner.JobProcess:
+        """A job that act runs on this machine."""
+        github, run, job = self.github, self.run, session.job
+        token, runtime_token = github.server.tokens(session)
         unknown = {**github.unknown_to_act(context["github"]), "job.status": JOB_STATUS}
         literals = {**context, "vars": variables, **unknown}
         del literals["github"]
@@ -419,7 +492,7 @@ class Scheduler:
         )
         if node.key not in github.forced_results:
             steps = own.prepare(steps, github.stand_ins)
-        progress.process = runner.JobProcess(
+        return runner.JobProcess(
             runner.JobRequest(
                 folder=folder,
                 actions=own.used,
@@ -437,12 +510,6 @@ class Scheduler:
                 runner_environment=github.runner_environment,
             )
         )
-        progress.status, job.started_at = "running", github.moment()
-        run.order.append(node.key)
-        self.running += 1
-        github.show_status(run, "in_progress", job)
-        self._show_status()
-        self.pool.submit(self._work, node, progress.process)
 
     def _work(self, node: Node, process: runner.JobProcess) -> None:
         outcome: runner.JobOutcome | BaseException
@@ -467,7 +534,7 @@ class Scheduler:
         finally:
             limit.cancel()
         self._job(node).seconds = time.monotonic() - started
-        self.finished.put((node, outcome))
+        self.inbox.put((node, outcome))
 
     def _collect(self, node: Node, outcome: runner.JobOutcome | BaseException) -> None:
         self.running -= 1
@@ -481,23 +548,20 @@ class Scheduler:
 
     # Re-runs
 
-    def keep(self, previous: Run) -> None:
-        """`Re-run failed jobs`: what succeeded, or was skipped for itself, keeps its result."""
-        failed = {
-            key for key, job in previous.jobs.items() if job.result in ("failure", "cancelled")
-        }
+    def keep(self, previous: Previous) -> None:
+        """What neither runs again, nor depends on what does, keeps its result."""
+        jobs, chosen = previous.run.jobs, previous.again
+        around = {key.rsplit(" / ", i)[0] for key in chosen for i in range(key.count(" / ") + 1)}
 
         def again(node: Node) -> bool:
-            if node.children and any(
-                child.key in previous.jobs for child in node.children.values()
-            ):
+            if node.children and any(child.key in jobs for child in node.children.values()):
                 return any(again(child) for child in node.children.values())
-            return node.key in failed or any(
-                ancestor.key in failed for ancestor in node.ancestors()
+            return bool(
+                node.key in chosen or any(ancestor.key in around for ancestor in node.ancestors())
             )
 
         for node in self.nodes:
-            old = previous.jobs.get(node.key)
+            old = jobs.get(node.key)
             progress = self.progress[node.key]
             if old is None or again(node):
                 continue
@@ -510,7 +574,7 @@ class Scheduler:
             if node.called:
                 for child in node.walk():
                     kept = self.progress[child.key]
-                    if child.key not in previous.jobs:
+                    if child.key not in jobs:
                         kept.status, kept.result = "completed", old.result
 
 

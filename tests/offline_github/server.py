@@ -19,7 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .clock import timestamp
 from .model import Artifact, Job, Run
+from .people import BOT
 from .workflows import LEVELS
 
 if TYPE_CHECKING:
@@ -28,11 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """What a token stands for: one job, with its rights."""
+    """What a token stands for: one job, with its rights; or a person, with theirs."""
 
     github: OfflineGitHub
     run: Run
     job: Job
+    #: Whose token it is, if it is not a job's.
+    user: str | None = None
+
+    @property
+    def login(self) -> str:
+        return self.user or BOT
 
 
 @dataclass
@@ -168,14 +176,44 @@ def compare(request: Request) -> Answer:
     result = request.github.remote.compare(base, head)
     if result is None:
         raise ApiError(404, "Not Found")
-    first, second = result.pop("base"), result.pop("head")
+    first, second = str(result.pop("base")), str(result.pop("head"))
+    remote = request.github.remote
     merge_base = {"sha": first if result["status"] in ("ahead", "identical") else second}
     shown = {
         "base_commit": {"sha": first},
         "merge_base_commit": merge_base,
         "total_commits": result["ahead_by"],
     }
-    return Answer(200, {**result, **shown, "commits": [], "files": []})
+    # Oldest first; a page of its own has no more than 250, and only the first one has the files.
+    new = remote.missing(first, second)
+    if "page" in request.query:
+        request.github.report("further pages of a comparison")
+    size = min(int(request.query.get("per_page", 250)), 250)
+    commits = [_commit(request, sha) for sha in new[:size]]
+    files = remote.changed(first, second)[:300]
+    return Answer(200, {**result, **shown, "commits": commits, "files": files})
+
+
+def _commit(request: Request, sha: str) -> dict[str, Any]:
+    remote = request.github.remote
+    return {
+        "sha": sha,
+        "commit": {"message": remote.message(sha)},
+        "parents": [{"sha": parent} for parent in remote.parents(sha)],
+    }
+
+
+@route("GET", "/commits", "contents: read")
+def list_commits(request: Request) -> Answer:
+    """A commit and all before it, newest first; those of the default branch unless told."""
+    github = request.github
+    if unknown := set(request.query) - {"sha", "per_page", "page"}:
+        request.github.report(f"listing commits by {sorted(unknown)}")
+    sha = github.remote.resolve(request.query.get("sha") or f"refs/heads/{github.default_branch}")
+    if sha is None:
+        raise ApiError(404, "Not Found")
+    found = request.page(github.remote.history(sha))
+    return Answer(200, [_commit(request, each) for each in found.body], found.headers)
 
 
 def _branch(name: str, commit: str) -> dict[str, Any]:
@@ -210,9 +248,7 @@ def get_commit(request: Request) -> Answer:
     commit = request.github.remote.resolve(request.parameters["ref"])
     if commit is None:
         raise ApiError(422, f"No commit found for SHA: {request.parameters['ref']}")
-    return Answer(
-        200, {"sha": commit, "commit": {"message": request.github.remote.message(commit)}}
-    )
+    return Answer(200, _commit(request, commit))
 
 
 def _ref(request: Request, name: str, pointed: tuple[str, str]) -> dict[str, Any]:
@@ -248,28 +284,6 @@ def get_tag(request: Request) -> Answer:
     return Answer(200, found)
 
 
-@route("GET", "/environments/{environment}", "actions: read")
-def get_environment(request: Request) -> Answer:
-    name = request.parameters["environment"]
-    settings = request.github.environments.get(name)
-    if settings is None:
-        raise ApiError(404, "Not Found")
-    reviewer = {"type": "User", "reviewer": {"login": "reviewer"}}
-    rule = {
-        "id": 1,
-        "type": "required_reviewers",
-        "prevent_self_review": False,
-        "reviewers": [reviewer],
-    }
-    rules: list[dict[str, Any]] = [rule] if settings.get("reviewers") else []
-    policy = None
-    if settings.get("branches"):
-        rules.append({"id": 2, "type": "branch_policy"})
-        policy = {"protected_branches": False, "custom_branch_policies": True}
-    shown = {"name": name, "protection_rules": rules, "deployment_branch_policy": policy}
-    return Answer(200, shown)
-
-
 RUN_FILTERS = {
     "actor": "actor",
     "branch": "head_branch",
@@ -301,25 +315,33 @@ def _created_within(text: str, created_at: str) -> bool:
     return (first == "*" or created >= _moment(first)) and (last == "*" or created <= _moment(last))
 
 
+#: A list that is filtered ends after so many.
+FILTERED = 1000
+
+
 def _runs(request: Request, runs: list[Run]) -> Answer:
-    wanted = request.query
+    github, wanted = request.github, request.query
+    if unknown := set(wanted) - {*RUN_FILTERS, "created", "status", "per_page", "page"}:
+        github.report(f"listing runs by {sorted(unknown)}")
+    filtered = bool(set(wanted) & {*RUN_FILTERS, "created", "status"})
+    moment = github.clock.now() - (github.filtered_list_lag if filtered else github.list_lag)
+    runs = [run for run in runs if timestamp(run.created_at) <= moment or not github.lags]
     for filter_name, attribute in RUN_FILTERS.items():
         if filter_name in wanted:
             runs = [run for run in runs if getattr(run, attribute) == wanted[filter_name]]
-    if unknown := set(wanted) - {*RUN_FILTERS, "created", "status", "per_page", "page"}:
-        request.github.report(f"listing runs by {sorted(unknown)}")
     if "created" in wanted:
         try:
             _created_within(wanted["created"], "2026-01-01")
         except ValueError:
-            request.github.report(f"listing runs with created={wanted['created']}")
+            github.report(f"listing runs with created={wanted['created']}")
             return Answer(501, {"message": "not modelled by the offline GitHub"})
         runs = [run for run in runs if _created_within(wanted["created"], run.created_at)]
     if "status" in wanted:
-        runs = [run for run in runs if wanted["status"] in (run.status, run.conclusion)]
+        # By what the index knows, which is a little old.
+        runs = [run for run in runs if wanted["status"] in run.seen(moment, github.lags)]
     newest_first = sorted(runs, key=lambda run: run.id, reverse=True)
-    shown = [request.github.run_payload(run) for run in newest_first]
-    return _tagged(request.page(shown, "workflow_runs"))
+    shown = newest_first[:FILTERED] if filtered else newest_first
+    return _tagged(request.page([github.run_payload(run) for run in shown], "workflow_runs"))
 
 
 @route("GET", "/actions/runs", "actions: read")
@@ -358,22 +380,33 @@ def get_attempt(request: Request) -> Answer:
     return Answer(200, request.github.run_payload(run))
 
 
-def _jobs(request: Request, run: Run | None) -> Answer:
+@route("GET", "/actions/runs/{run}/jobs", "actions: read")
+def list_jobs(request: Request) -> Answer:
+    """Those of the newest attempt, or of all."""
+    github, run = request.github, request.run()
+    wanted = request.query.get("filter", "latest")
+    if wanted not in ("latest", "all"):
+        raise ApiError(422, "Invalid filter")
+    attempts = [each for each in github.runs if each.id == run.id] if wanted == "all" else [run]
+    shown = {job["id"]: job for attempt in attempts for job in github.job_payloads(attempt)}
+    return request.page(list(shown.values()), "jobs")
+
+
+@route("GET", "/actions/runs/{run}/attempts/{attempt}/jobs", "actions: read")
+def list_attempt_jobs(request: Request) -> Answer:
+    run = request.github.find_run(request.run().id, int(request.parameters["attempt"]))
     if run is None:
         raise ApiError(404, "Not Found")
     return request.page(request.github.job_payloads(run), "jobs")
 
 
-@route("GET", "/actions/runs/{run}/jobs", "actions: read")
-def list_jobs(request: Request) -> Answer:
-    return _jobs(request, request.run())
-
-
-@route("GET", "/actions/runs/{run}/attempts/{attempt}/jobs", "actions: read")
-def list_attempt_jobs(request: Request) -> Answer:
-    return _jobs(
-        request, request.github.find_run(request.run().id, int(request.parameters["attempt"]))
-    )
+@route("GET", "/actions/jobs/{job}", "actions: read")
+def get_job(request: Request) -> Answer:
+    for run in reversed(request.github.runs):
+        for job in request.github.job_payloads(run):
+            if job["id"] == int(request.parameters["job"]):
+                return Answer(200, job)
+    raise ApiError(404, "Not Found")
 
 
 def _artifact(request: Request, artifact: Artifact, run: Run) -> dict[str, Any]:
@@ -447,7 +480,7 @@ def dispatch(request: Request) -> Answer:
         raise ApiError(404, "Not Found")
     try:
         run = request.github.dispatch_at_once(
-            path, body.get("ref", ""), body.get("inputs") or {}, "github-actions[bot]"
+            path, body.get("ref", ""), body.get("inputs") or {}, request.session.login
         )
     except ValueError as error:
         raise ApiError(422, str(error)) from error
@@ -490,9 +523,7 @@ def clone(request: Request) -> Answer:
         commit, fetched = remote.refs("refs/pull/").get(ref.removeprefix("refs/pull/")), ref
     if commit is None:
         raise ApiError(404, f"A branch or tag with the name '{ref}' could not be found")
-    return Answer(
-        200, {"url": remote.path.as_uri(), "commit": commit, "branch": branch, "fetched": fetched}
-    )
+    return Answer(200, {"url": remote.url, "commit": commit, "branch": branch, "fetched": fetched})
 
 
 # The artifact service
@@ -549,6 +580,91 @@ def twirp(session: Session, method: str, body: dict[str, Any]) -> Answer:
     return Answer(404, {"code": "not_found", "msg": f"{method}: not found"})
 
 
+@dataclass
+class Call:
+    """A REST call."""
+
+    method: str
+    #: With its query.
+    url: str
+    body: Any = None
+    #: Its `If-None-Match`.
+    known: str | None = None
+
+    @property
+    def path(self) -> str:
+        return urllib.parse.urlsplit(self.url).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        query = urllib.parse.urlsplit(self.url).query
+        return dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+
+
+def respond(session: Session, call: Call) -> Answer:
+    """What a client hears; counts the call, and tells how many are left."""
+    limit = session.github.rate_limit
+    if (call.method, call.path) == ("GET", "/rate_limit"):  # which is free
+        said = Answer(200, {"resources": {"core": limit.state()}}, limit.headers())
+    else:
+        if limit.take():
+            said = _planned(session, call)
+            if said.status == 304:
+                limit.give_back()
+        else:
+            message = "API rate limit exceeded for installation."
+            said = Answer(403, {"message": message, "status": "403"})
+        headers = {**limit.headers(), **(said.headers or {})}
+        said = Answer(said.status, said.body, headers, said.cut)
+    session.github.api_calls.append(
+        ApiCall(call.method, call.url, session.job.key, said.status, call.body)
+    )
+    return said
+
+
+def _planned(session: Session, call: Call) -> Answer:
+    """What the test wants the client to hear, or what the call itself answers."""
+    planned = session.github.planned_answer(call.method, call.path)
+    if planned is None:
+        return answer(session, call)
+    if planned.cut:
+        whole = answer(session, call)
+        return Answer(whole.status, whole.body, whole.headers, cut=True)
+    if planned.after:
+        answer(session, call)
+    return planned.answer
+
+
+def answer(session: Session, call: Call) -> Answer:
+    """What GitHub itself says to a call."""
+    path = re.sub(r"^/_offline/clone/([^/]+/[^/]+)$", r"/repos/\1/_clone", call.path)
+    try:
+        for method, pattern, permission, handler in ROUTES:
+            match = pattern.fullmatch(path)
+            if method != call.method or not match:
+                continue
+            parameters = {k: urllib.parse.unquote(v) for k, v in match.groupdict().items()}
+            if parameters["repository"].lower() != session.github.name.lower():
+                raise ApiError(404, "Not Found")
+            _authorize(session, permission)
+            said = handler(Request(session, parameters, call.query, call.body, path))
+            return _unless_known(said, call.known)
+    except ApiError as error:
+        return Answer(error.status, {"message": str(error), "status": str(error.status)})
+    except Exception as error:
+        session.github.failures.append(error)
+        return Answer(500, {"message": repr(error)})
+    session.github.report(f"REST call {call.method} {path}")
+    return Answer(501, {"message": "not modelled by the offline GitHub"})
+
+
+def _authorize(session: Session, permission: str) -> None:
+    """A token without the right gets what GitHub answers for a private repository."""
+    scope, _, level = permission.partition(": ")
+    if scope and LEVELS[session.job.permissions.get(scope, "none")] < LEVELS[level]:
+        raise ApiError(403, f"Resource not accessible by integration (needs {permission})")
+
+
 class _HttpHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # the body would wait for 40 ms until the headers have arrived
@@ -571,7 +687,7 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         if url.path.startswith("/blobs/"):
             answer = self._blob(url.path, query, data)
         else:
-            answer = self._api(url.path, query, data)
+            answer = self._api(url.path, data)
         self._send(answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve  # noqa: N815
@@ -607,7 +723,7 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD" and answer.status not in (204, 304):
             self.wfile.write(content)
 
-    def _api(self, path: str, query: dict[str, str], data: bytes) -> Answer:
+    def _api(self, path: str, data: bytes) -> Answer:
         token = self.headers.get("Authorization", "").rpartition(" ")[2]
         session = self.server.sessions.get(token)
         if session is None:
@@ -623,60 +739,9 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
             asked = body or {}
             return Answer(200, {"code": session.github.fault(asked["method"], asked["path"])})
         if path.startswith("/_offline/"):
-            return self._rest(session, path, query, body)
-        answer = self._limited(session, path, query, body)
-        session.github.api_calls.append(
-            ApiCall(self.command, self.path, session.job.key, answer.status, body)
-        )
-        return answer
-
-    def _limited(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
-        """Counts the call, and tells how many are left."""
-        limit = session.github.rate_limit
-        if (self.command, path) == ("GET", "/rate_limit"):  # which is free
-            return Answer(200, {"resources": {"core": limit.state()}}, limit.headers())
-        if limit.take():
-            answer = self._planned(session, path, query, body)
-            if answer.status == 304:
-                limit.give_back()
-        else:
-            message = "API rate limit exceeded for installation."
-            answer = Answer(403, {"message": message, "status": "403"})
-        headers = {**limit.headers(), **(answer.headers or {})}
-        return Answer(answer.status, answer.body, headers, answer.cut)
-
-    def _planned(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
-        """What the test wants the client to hear, or what the call itself answers."""
-        planned = session.github.planned_answer(self.command, path)
-        if planned is None:
-            return self._rest(session, path, query, body)
-        if planned.cut:
-            answer = self._rest(session, path, query, body)
-            return Answer(answer.status, answer.body, answer.headers, cut=True)
-        if planned.after:
-            self._rest(session, path, query, body)
-        return planned.answer
-
-    def _rest(self, session: Session, path: str, query: dict[str, str], body: Any) -> Answer:
-        path = re.sub(r"^/_offline/clone/([^/]+/[^/]+)$", r"/repos/\1/_clone", path)
-        try:
-            for method, pattern, permission, handler in ROUTES:
-                match = pattern.fullmatch(path)
-                if method != self.command or not match:
-                    continue
-                parameters = {k: urllib.parse.unquote(v) for k, v in match.groupdict().items()}
-                if parameters["repository"].lower() != session.github.name.lower():
-                    raise ApiError(404, "Not Found")
-                _authorize(session, permission)
-                answer = handler(Request(session, parameters, query, body, path))
-                return _unless_known(answer, self.headers.get("If-None-Match"))
-        except ApiError as error:
-            return Answer(error.status, {"message": str(error), "status": str(error.status)})
-        except Exception as error:
-            session.github.failures.append(error)
-            return Answer(500, {"message": repr(error)})
-        session.github.report(f"REST call {self.command} {path}")
-        return Answer(501, {"message": "not modelled by the offline GitHub"})
+            return answer(session, Call(self.command, self.path, body))
+        known = self.headers.get("If-None-Match")
+        return respond(session, Call(self.command, self.path, body, known))
 
     def _blob(self, path: str, query: dict[str, str], data: bytes) -> Answer:
         github_id, _, name = path.removeprefix("/blobs/").partition("/")
@@ -703,13 +768,6 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests read `api_calls` instead."""
-
-
-def _authorize(session: Session, permission: str) -> None:
-    """A token without the right gets what GitHub answers for a private repository."""
-    scope, _, level = permission.partition(": ")
-    if scope and LEVELS[session.job.permissions.get(scope, "none")] < LEVELS[level]:
-        raise ApiError(403, f"Resource not accessible by integration (needs {permission})")
 
 
 class _HttpServer(http.server.ThreadingHTTPServer):

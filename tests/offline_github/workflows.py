@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from . import events
+from . import concurrency, events
 from .model import NotModelledError
 
 MAX_DEPTH = 10
@@ -103,6 +103,13 @@ class Node:
         return [*found.values(), *self.parent.ancestors()]
 
 
+def _check_concurrency(settings: dict[str, Any], where: str) -> None:
+    try:
+        concurrency.check(settings.get("concurrency"))
+    except ValueError as error:
+        raise WorkflowError(f"{where}: {error}") from error
+
+
 def permissions(value: Any, inherited: dict[str, str]) -> dict[str, str]:
     """The token's rights that a `permissions` key gives; what it leaves out is `none`."""
     if value is None:
@@ -153,11 +160,13 @@ def _add_jobs(
     depth: int,
 ) -> None:
     jobs = workflow["jobs"]
+    _check_concurrency(workflow, path)
     inherited = permissions(workflow.get("permissions"), parent.permissions)
     for job_id, definition in jobs.items():
         where = f"{path}, job {job_id}"
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", job_id):
             raise WorkflowError(f"{where}: not a job id")
+        _check_concurrency(definition, where)
         if "strategy" in definition:
             raise NotModelledError("strategy")
         key = f"{parent.key} / {job_id}" if parent.key else job_id

@@ -30,6 +30,10 @@ class Given:
     """The `github` context."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What a person or another run has said."""
+    outputs: Mapping[str, Mapping[str, str]] = field(
+        default_factory=lambda: {"changes": {"deploy": "true"}}
+    )
+    """Job key -> its outputs."""
     cancel: str | None = None
     """The job during which a person cancels the run."""
 
@@ -92,7 +96,14 @@ def predict(
 ) -> list[Predicted]:
     """How each of these runs of a workflow ends. The actions lie in the repository."""
     asked = [
-        {"given": r.given, "github": r.github, "inputs": r.inputs, "cancel": r.cancel} for r in runs
+        {
+            "given": r.given,
+            "github": r.github,
+            "inputs": r.inputs,
+            "outputs": r.outputs,
+            "cancel": r.cancel,
+        }
+        for r in runs
     ]
     answers = _ask("predict", files=files, path=path, runs=asked, repository=str(repository))
     return [Predicted(a["results"], a["headline"]) for a in answers]

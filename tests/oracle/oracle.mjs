@@ -100,15 +100,16 @@ function holds(job, before, done, run) {
 
 /** "Contexts reference", needs: the direct dependencies alone, with result and outputs. */
 function context(job, done, run) {
-  const needs = new data.Dictionary(...job.needs.map(id => ({ key: id, value: ended(done[id]) })));
+  const needs = new data.Dictionary(...job.needs.map(id => ({ key: id, value: ended(done[id], run.outputs[id] ?? {}) })));
   return new data.Dictionary(...run.contexts, { key: "needs", value: needs });
 }
 
-const RESULTS = new Map(); // result -> what `needs` says of a job that ended so
+const RESULTS = new Map(); // result and outputs -> what `needs` says of a job that ended so
 
-function ended(result) {
-  if (!RESULTS.has(result)) RESULTS.set(result, revived({ result, outputs: {} }));
-  return RESULTS.get(result);
+function ended(result, outputs) {
+  const known = JSON.stringify({ result, outputs });
+  if (!RESULTS.has(known)) RESULTS.set(known, JSON.parse(known, reviver));
+  return RESULTS.get(known);
 }
 
 function revived(plain) {
@@ -240,9 +241,10 @@ const operations = {
     const contexts = new Map(); // what is the same for all jobs of a run
     const answers = [];
     for (const given of runs) {
-      const place = JSON.stringify({ github: given.github, inputs: given.inputs, vars: {} });
-      if (!contexts.has(place)) contexts.set(place, JSON.parse(place, reviver).pairs());
-      const run = { ...given, repository, known, place, contexts: contexts.get(place), cancelled: false, results: {}, summary: "" };
+      const said = JSON.stringify({ github: given.github, inputs: given.inputs, vars: {} });
+      if (!contexts.has(said)) contexts.set(said, JSON.parse(said, reviver).pairs());
+      const place = said + JSON.stringify(given.outputs);
+      const run = { ...given, repository, known, place, contexts: contexts.get(said), cancelled: false, results: {}, summary: "" };
       await runJobs(files, path, "", [], run);
       answers.push({ results: run.results, headline: run.summary.split("\n")[0] });
     }
@@ -255,7 +257,7 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   try {
     const request = JSON.parse(line);
     answer = { value: await operations[request.operation](request) };
-  } catch {
+  } catch (error) {
     answer = { error: error.message };
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`);

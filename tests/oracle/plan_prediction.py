@@ -23,6 +23,8 @@ from pipeline.plan import Plan, make_plan
 CHANGES = "changes"
 APPROVAL = "approval"
 SUMMARY = "deployment-summary"
+TOO_OLD = "too old"
+"""How the job `changes` ends that has found something newer: it succeeds, and says so."""
 
 CATALOGUE = load_catalogue(toolbox.ROOT)
 
@@ -111,8 +113,8 @@ class Pipeline:
         """Each job but the summary, with those of which each has to have succeeded before it."""
         gates = {CHANGES, APPROVAL} if self.asks else {CHANGES}
         if self.plan.answers.orchestration == "dispatch":
-            return {CHANGES: set(), **self._approval, **self._starts(gates)}
-        builds = {
+            return {CHANGES: set(), **self._approval({}), **self._starts(gates)}
+        builds: dict[str, set[str]] = {
             self.build(name): {CHANGES, *(self.build(p) for p in self.takes[name] & {*self.built})}
             for name in self.built
         }
@@ -126,11 +128,11 @@ class Pipeline:
                 own = {name, *self.takes[name], *self._passed(name, {*self.deployed})}
                 wanted |= {self.build(n) for n in own & {*self.built}}
             deployments[self.deployment(name)] = gates | wanted
-        return {CHANGES: set(), **builds, **self._approval, **deployments}
+        return {CHANGES: set(), **builds, **self._approval(builds), **deployments}
 
-    @property
-    def _approval(self) -> dict[str, set[str]]:
-        return {APPROVAL: {CHANGES}} if self.asks else {}
+    def _approval(self, builds: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Nobody is asked for what may still turn red."""
+        return {APPROVAL: {CHANGES, *builds}} if self.asks else {}
 
     def _starts(self, gates: set[str]) -> dict[str, set[str]]:
         """Under `dispatch`, build and deployment of a component are one run."""
@@ -169,7 +171,9 @@ class Pipeline:
 
     def runs(self) -> Iterator[Results]:
         """Every run that differs from others: each job that starts ends in each way."""
-        first = RESULTS if self.chained else tuple(r for r in RESULTS if r != "skipped")
+        first = tuple(r for r in RESULTS if r != "skipped")
+        if self.chained:
+            first = (*RESULTS, TOO_OLD)
         yield from self._runs({}, [*self.jobs], first)
 
     def _runs(
@@ -198,14 +202,19 @@ class Pipeline:
         environment before gave no reason to start is there nothing to sum up."""
         if self.chained and results[CHANGES] in ("skipped", None):
             return None
-        return "success" if {*results.values()} == {"success"} else "failure"
+        done = results[CHANGES] == TOO_OLD or {*results.values()} == {"success"}
+        return "success" if done else "failure"
 
     def headline(self, results: Results) -> str:
         """The first line of the summary: what has failed, by component."""
         if not (summary := self.summary(results)):
             return ""
+        where = self.environment.name
+        if results[CHANGES] == TOO_OLD:
+            newer = "something newer was, or waits for its approval"
+            return f"## Nothing was deployed to {where}&#58; {newer}"  # no text becomes a link
         if summary == "success":
-            return f"## Deployment to {self.environment.name} succeeded"
+            return f"## Deployment to {where} succeeded"
         failed = [job for job in (CHANGES, APPROVAL) if results.get(job) == "failure"]
         for name in self.components:
             its = [job for job in (self.build(name), self.deployment(name)) if job in results]
@@ -213,7 +222,7 @@ class Pipeline:
             if "failure" in [results[job] for job in its or [CHANGES]]:
                 failed.append(name)
         what = f"failed in {', '.join(failed)}" if failed else "was not completed"
-        return f"## Deployment to {self.environment.name} {what}"
+        return f"## Deployment to {where} {what}"
 
 
 def github_context(environment: Environment, plan: Plan, **changes: Any) -> dict[str, Any]:

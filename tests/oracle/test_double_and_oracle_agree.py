@@ -115,7 +115,7 @@ def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
     compared, unlike = 0, set()
     for number in range(PUSHES):
         names = (("dev", "test"), ("stage", "prd"))[number % 2]
-        forced, predicted = {}, {}
+        forced, predicted, outputs = {}, {}, {}
         conclusion = None
         for place, environment in enumerate(names):
             path = github_oracle.orchestrator(environment)
@@ -124,7 +124,10 @@ def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
             if place == 0 and number % 4 < 2:  # the second has something to do after a success only
                 forced[environment] = dict.fromkeys(keys, "success")
             context = github_context(environments[environment], plan, conclusion=conclusion)
-            given = [Given(forced[environment], context)]
+            too_old = place == 1 and number == 4
+            forced[environment] |= {CHANGES: "success"} if too_old else {}
+            outputs[environment] = {CHANGES: {"deploy": str(not too_old).lower()}}
+            given = [Given(forced[environment], context, outputs=outputs[environment])]
             [predicted[environment]] = github_oracle.predict(files, path, given, repository)
             conclusion = concluded(predicted[environment].results)
         # The summaries of two pushes really run: after a success, and after a sample.
@@ -134,9 +137,15 @@ def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
                 forced[environment][SUMMARY] = result
         github.forced_results = {k: r for results in forced.values() for k, r in results.items()}
 
-        def force(run: Run, _: str, forced: dict[str, dict[str, str]] = forced) -> None:
+        def force(
+            run: Run,
+            _: str,
+            forced: dict[str, dict[str, str]] = forced,
+            outputs: dict[str, dict[str, dict[str, str]]] = outputs,
+        ) -> None:
             """Both runs have jobs of the same names."""
             environment = run.workflow_file.removeprefix("orchestrator-").removesuffix(".yml")
+            github.forced_outputs = outputs[environment]
             github.forced_results = {**github.forced_results, **forced[environment]}
 
         github.before_job = force

@@ -300,16 +300,13 @@ def names_of(made: Plan) -> list[str]:
 def groups_of(made: Plan) -> Iterator[str]:
     """The concurrency groups of orchestrators, deployments and approvals."""
     for orchestrator in made.orchestrators:
-        if orchestrator.waits_by_itself:
+        if orchestrator.runs_in != "nothing":
             yield f"orchestrator-{orchestrator.environment.name}"
     deployments = {f"{w.component.name}-{w.environment.name}" for w in made.workflows if w.deploys}
     yield from deployments
     for owner in (*made.orchestrators, *made.workflows):
-        for event in ("push", "workflow_run", "workflow_dispatch"):
-            if owner.approval and "event_name" in owner.approval.group:
-                yield owner.approval.group.replace("${{ github.event_name }}", event)
-        if owner.approval and "event_name" not in owner.approval.group:
-            yield owner.approval.group
+        if owner.approval and owner.approval.group:
+            yield re.sub(r"\$\{\{.*\}\}", "candidate", owner.approval.group)
 
 
 Owner = Orchestrator | ComponentWorkflow

@@ -408,7 +408,8 @@ def check_orchestrator(data: Any, orchestrator: Orchestrator) -> None:
             "name": orchestrator.approval.environment,
             "deployment": False,
         }
-        assert approval["concurrency"]["group"] == orchestrator.approval.group
+        group = approval.get("concurrency", {"group": ""})["group"]
+        assert group == orchestrator.approval.group
     if orchestrator.watched:
         (step,) = jobs.pop("watch")["steps"]
         assert step["with"]["components"] == orchestrator.watched
@@ -428,6 +429,7 @@ def check_changes(job: Any, changes: Changes) -> None:
     assert job["permissions"] == dict(changes.permissions)
     assert list(job["outputs"]) == [
         "commit",
+        *["deploy"] * changes.tells_deploy,
         *["roll-back"] * changes.tells_roll_back,
         *(promotion.id for promotion in changes.promotions),
         *["ready", "packages"] * bool(changes.dependencies),
@@ -479,7 +481,7 @@ def check_component(data: Any, workflow: ComponentWorkflow) -> None:
     if workflow.approval:
         approval = jobs.pop("approval")
         assert approval.get("if", "") == workflow.approval.condition
-        assert approval["concurrency"]["group"] == workflow.approval.group
+        assert approval.get("concurrency", {"group": ""})["group"] == workflow.approval.group
     check_calls(jobs, workflow.calls)
 
 
@@ -524,7 +526,7 @@ def check_deploy(data: Any, deploy: DeployWorkflow, made: Plan) -> None:
     }
     check_job(job, deploy)
     first, *steps = job["steps"]
-    assert first["uses"] == "$/.github/actions/check-commit"
+    assert first["uses"] == "$/.github/actions/may-deploy"
     assert ("approved" in first["with"]) == deploy.asks
     steps = check_set_up(steps, deploy)
     if deploy.own:

@@ -212,7 +212,7 @@ def test_who_has_a_workflow_of_its_own(orchestration: str) -> None:
         assert jobs_of["a-test"] == ["changes"]
         (over,) = (w for w in found.workflows if w.id == "a-test")
         assert over.changes and [p.producer for p in over.changes.promotions] == ["a"]
-        assert over.what == "Brings over a for test"
+        assert over.what == "Promotes a for test"
 
 
 @pytest.mark.parametrize("name", ["prod", "DEV", ""])

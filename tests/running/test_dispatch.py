@@ -203,8 +203,8 @@ def test_a_commit_that_was_taken_back_is_refused(repository: Open) -> None:
     first = children(github, "dev")["first"]
     [error, *_] = first.job("changes").errors
     assert error == (
-        f"{taken_back} is on no branch or tag like ^refs/heads/develop$, so it is not deployed: "
-        "bring it there first"
+        f"No branch like ^refs/heads/develop$ was ever at {taken_back}, so it is not deployed: "
+        "merge it first"
     )
     assert skipped(first) == {"build", "deploy"} and github.commands() == []
     assert failed(run) == {"first-dev", "deployment-summary"}
@@ -480,7 +480,7 @@ def test_after_a_newer_approval_an_older_run_deploys_nothing_more(repository: Op
     refused = [r for r in github.runs_of("second-prd.yml") if r.conclusion == "failure"]
     assert [r.inputs["orchestrator"] for r in refused] == [str(run.id)]
     assert refused[0].job(DEPLOY).errors[0] == (
-        f"{url(late[0])} is newer and was approved, so this run deploys nothing: to go back, "
-        f"start orchestrator-prd.yml by hand with {older}"
+        f"{url(late[0])} is newer and was let deploy, so this run deploys nothing more: to go "
+        f"back, start second-prd.yml by hand with {older}"
     )
     assert shipped(github) == [("first", older), ("first", newer), ("second", newer)]

@@ -227,7 +227,7 @@ def test_the_graph_is_shown_before_and_after(github: OfflineGitHub, template: Pa
     )
     assert run.conclusion == "success", run.job(CHECK).log
     summary = run.job(CHECK).summary
-    assert summary.startswith("## This change is one of the pipelines\n")
+    assert summary.startswith("## This pull request changes the pipelines\n")
     assert picture(summary, "Graph before") == [
         'n0["library"]',
         'n1["infra"]:::removed',

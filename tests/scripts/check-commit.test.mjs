@@ -1,74 +1,64 @@
-// check-commit: which commit is deployed, whether it may be, and whether that is a roll-back.
+// check-commit: which commit is deployed, whether it may be, whether it is too old, and whether that is a roll-back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure, fakeGitHub, paged, run } from './fake-github.mjs'
+import { fakeGitHub, HISTORY, history, paged, run } from './fake-github.mjs'
 
-const [A, B, OTHER] = ['a', 'b', 'd'].map(digit => digit.repeat(40))
-const REFS = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}'
-const COMPARE = 'GET /repos/{owner}/{repo}/compare/{basehead}'
+const [A, B, C, OTHER] = ['a', 'b', 'c', 'd'].map(digit => digit.repeat(40))
 const RUNS = 'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs'
 const JOBS = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs'
-const RUN = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}'
-const ATTEMPT = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs'
-const BOT = 'github-actions[bot]'
-const NEWER = 'https://github.com/acme/demo/actions/runs/9'
+const TAGS = '^refs/tags/v[^/]*$'
 const env = {
-  COMMIT: '', REFS: '^refs/heads/main$', APPROVED: '', ENVIRONMENT: 'prd', GITHUB_RUN_ATTEMPT: '1',
-  GITHUB_WORKFLOW_REF: 'acme/demo/.github/workflows/orchestrator-prd.yml@refs/heads/a@b/main',
+  COMMIT: '', REFS: '^refs/heads/main$', GITHUB_WORKFLOW_REF: 'acme/demo/.github/workflows/orchestrator-prd.yml@refs/heads/a@b/main',
 }
+const url = id => `https://github.com/acme/demo/actions/runs/${id}`
+/** A run before, which deployed a commit elsewhere. */
+const before = more => ({ display_title: `Deploy ${B} to test`, html_url: url(9), path: '.github/workflows/orchestrator-test.yml', event: 'push', head_branch: 'main', head_sha: C, head_repository: { id: 1 }, ...more })
 
-/** main has A, then B. */
-async function check(given = {}, more = {}) {
-  const { runs = [], jobs = {}, event = 'push', before, sha = B, actor = BOT, inputs } = given
+/** The run 50 of production; main has A, B and C, and context.sha is C. */
+async function check({ runs = [], jobs = {}, event = 'push', sha = C, after, default_branch = 'main', tags = {} } = {}, more = {}) {
   const github = fakeGitHub({
-    [REFS]: [[{ ref: 'refs/heads/main', object: { sha: B } }]],
-    [COMPARE]: ({ basehead }) => ({ status: basehead.startsWith(OTHER) ? 'diverged' : 'ahead' }),
-    [RUNS]: parameters => paged(Array.isArray(runs) ? runs : runs[parameters.workflow_id] ?? [], 'workflow_runs')(parameters),
-    [JOBS]: parameters => paged(jobs[parameters.run_id] ?? [], 'jobs')(parameters),
-    [RUN]: given.orchestrator ?? failure(404), [ATTEMPT]: parameters => paged(given.attempt ?? [], 'jobs')(parameters),
+    ...history({ parents: { [A]: [], [B]: [A], [OTHER]: [A], [C]: [B] }, branches: { main: C }, tags }),
+    [RUNS]: paged(runs, 'workflow_runs'), [JOBS]: parameters => paged(jobs[parameters.run_id] ?? [], 'jobs')(parameters),
   })
-  const payload = { repository: { id: 1, default_branch: 'main' }, workflow_run: before, inputs }
-  const context = { repo: { owner: 'acme', repo: 'demo' }, payload, sha, eventName: event, runId: 5, runNumber: 50, actor }
+  const payload = { repository: { id: 1, default_branch }, workflow_run: after }
+  const context = { repo: { owner: 'acme', repo: 'demo' }, payload, ref: 'refs/heads/main', sha, eventName: after ? 'workflow_run' : event, runId: 50 }
   const { log, outputs } = await run('check-commit/check.cjs', { env: { ...env, ...more }, github, context })
   return { log, outputs, github }
 }
-const listed = more => ({
-  id: 9, run_number: 51, html_url: NEWER, event: 'push', head_sha: B, head_repository: { id: 1 }, conclusion: null, display_title: '', ...more,
+/** A run of the list; it deploys C, and an event has started it. */
+const listed = (id, more) => ({
+  id, html_url: url(id), event: 'workflow_run', head_branch: 'main', head_sha: C, head_repository: { id: 1 }, status: 'completed', conclusion: 'cancelled',
+  display_title: `Deploy ${C} to test, then prd`, created_at: '2026-11-01T00:00:00Z', ...more,
 })
 const approved = [{ name: 'Changes', conclusion: 'success' }, { name: 'approval', conclusion: 'success' }]
+const asked = conclusion => [{ name: 'approval', status: 'completed', conclusion }]
+const built = [{ name: 'build / Check and build', status: 'completed', conclusion: 'success' }]
+const none = { deploy: 'true', 'roll-back': 'false' }
 
-test('the commit of the run', async () => {
-  const { log, outputs } = await check()
-  assert.deepEqual([log, outputs], [[], { commit: B, 'roll-back': 'false' }])
-})
-
-test('a commit that a person chose', async () => {
-  const { log, outputs } = await check({ event: 'workflow_dispatch' }, { COMMIT: A })
-  assert.deepEqual([log, outputs], [[], { commit: A, 'roll-back': 'false' }])
-})
-
-test('after another run, the commit that its title names', async () => {
-  const before = { display_title: `Deploy ${A} to test`, html_url: NEWER, event: 'push', head_sha: A, head_repository: { id: 1 } }
-  const { log, outputs } = await check({ before, event: 'workflow_run' })
-  assert.deepEqual([log, outputs], [[], { commit: A, 'roll-back': 'false' }])
-})
+for (const [name, given, more, commit] of [
+  ['of the run', {}, {}, C],
+  ['that a person chose', { event: 'workflow_dispatch' }, { COMMIT: A }, A],
+  ['that the title of the run before names', { after: before() }, {}, B],
+  ['of a tag', { sha: B, tags: { v1: B } }, { REFS: TAGS }, B],
+  ['of a tag, after another environment', { after: before({ head_branch: 'v1' }), tags: { v1: B } }, { REFS: TAGS }, B],
+]) {
+  test(`the commit ${name}`, async () => {
+    const { log, outputs } = await check(given, more)
+    assert.deepEqual([log, outputs], [[], { commit, ...none }])
+  })
+}
 
 for (const [name, given, more, expected] of [
   ['a short SHA', {}, { COMMIT: B.slice(0, 7) }, /The input commit, "bbbbbbb", is not 40 hexadecimal digits/],
   ['a branch that has a SHA in its name', {}, { COMMIT: `attack-${B}` }, /is not 40 hexadecimal digits/],
   ['a SHA and a line more', {}, { COMMIT: `${B}\n` }, /is not 40 hexadecimal digits/],
-  ['a commit of another branch', {}, { COMMIT: OTHER }, /ddd is on no branch or tag like \^refs\/heads\/main\$, so it is not deployed/],
-  ['a run before without a commit in its title', { before: { display_title: 'Fix', html_url: NEWER } }, {}, /title of .*runs\/9, "Fix", names no commit: start orchestrator-prd.yml/],
-  ['a run before that nobody reviewed', {
-    before: { display_title: `Deploy ${A} to test`, html_url: NEWER, event: 'push', head_sha: OTHER, head_repository: { id: 1 } },
-  }, {}, /runs\/9 ran the workflows of ddd.*: start orchestrator-prd.yml by hand/],
-  ['no approval', {}, { APPROVED: 'never' }, /Attempt 1 of this run has no approval: choose "Re-run all jobs"/],
-  ['the approval of another attempt', {}, { APPROVED: '1', GITHUB_RUN_ATTEMPT: '2' }, /Attempt 2 of this run has no approval/],
-  ['a newer run that was approved', { runs: [listed()], jobs: { 9: approved } }, { APPROVED: '1' }, /runs\/9 is newer and was approved.*start orchestrator-prd.yml by hand with bbb/],
-  ['one behind a hundred that were skipped', {
-    runs: [...Array.from({ length: 120 }, (_, index) => listed({ id: 1000 - index, run_number: 300 - index, conclusion: 'skipped' })), listed()],
-    jobs: { 9: approved },
-  }, { APPROVED: '1' }, /runs\/9 is newer/],
+  ['a commit of another branch', {}, { COMMIT: OTHER }, /No branch like \^refs\/heads\/main\$ was ever at ddd.*, so it is not deployed: merge it first/],
+  ['a commit without a tag', {}, { COMMIT: B, REFS: TAGS }, /No tag like \^refs\/tags\/v.* is at bbb.*, or it is not on main, so it is not deployed/],
+  ['a tag beside the default branch', { tags: { v1: OTHER } }, { COMMIT: OTHER, REFS: TAGS }, /No tag like .* is at ddd.*, or it is not on main/],
+  ['a run before without a commit in its title', { after: before({ display_title: 'Fix' }) }, {}, /title of .*runs\/9, "Fix", names no commit: start orchestrator-prd.yml/],
+  ['a run before that nobody reviewed', { after: before({ head_sha: OTHER }) }, {}, /runs\/9 ran the workflows of ddd.*: start orchestrator-prd.yml by hand/],
+  ['another default branch, as which no policy lets it deploy', { after: before(), default_branch: 'develop' }, {},
+    /The default branch is develop, and orchestrator-prd.yml deploys what is on a branch like \^refs\/heads\/main\$: .*gh repo edit --default-branch/],
 ]) {
   test(`refuses ${name}`, async () => {
     const { log, outputs } = await check(given, more)
@@ -78,85 +68,117 @@ for (const [name, given, more, expected] of [
   })
 }
 
+test('another default branch is no matter where no other environment comes before, and under tags', async () => {
+  assert.deepEqual((await check({ default_branch: 'develop' })).outputs, { commit: C, ...none })
+  const component = before({ path: '.github/workflows/a-prd.yml' })
+  assert.deepEqual((await check({ default_branch: 'develop', after: component })).outputs, { commit: B, ...none })
+  const { log } = await check({ default_branch: 'develop', after: before() }, { REFS: TAGS })
+  assert.match(log.join('\n'), /No tag like/)
+})
+
+// What makes a candidate too old: B, after the run before; C is newer.
+const tooOld = [
+  ['a newer run that was approved', [listed(51, { display_title: `Deploy ${A} to prd`, event: 'workflow_dispatch' })], { 51: approved }],
+  ['an older run that deployed a newer commit', [listed(49)], { 49: approved }],
+  ['one that a person has started', [listed(49, { event: 'workflow_dispatch' })], { 49: approved }],
+]
+const candidate = [
+  ['a candidate with a newer commit that waits', [listed(49)], { 49: asked(null) }],
+  ['one that was replaced', [listed(51)], { 51: asked('cancelled') }],
+  ['one that a person has refused', [listed(49)], { 49: asked('failure') }],
+]
+const coming = [['one that has not asked yet', [listed(51, { status: 'in_progress', conclusion: null })], {}]]
+const said = id => `${url(id)} makes this run too old, so it deploys nothing: to deploy ${B} all the same, start orchestrator-prd.yml by hand with it`
+
+for (const [name, runs, jobs] of [...tooOld, ...candidate, ...coming]) {
+  test(`after another environment, too old: ${name}`, async () => {
+    const { log, outputs } = await check({ after: before(), runs, jobs })
+    assert.deepEqual([log, outputs], [[`notice: ${said(runs[0].id)}`], { commit: B, deploy: 'false', 'roll-back': 'false' }])
+  })
+}
+
+for (const [name, runs, jobs] of [...tooOld, ...candidate]) {
+  test(`a push, once more, is refused: ${name}`, async () => {
+    const { log, outputs } = await check({ sha: B, runs, jobs })
+    assert.deepEqual([log, outputs], [[`failed: ${said(runs[0].id)}`], {}])
+  })
+}
+
+test('a push does not give way to the next one, which waits for its end', async () => {
+  const { log, outputs } = await check({ sha: B, runs: coming[0][1] })
+  assert.deepEqual([log, outputs], [[], { commit: B, ...none }])
+})
+
+for (const [name, runs, jobs] of [...tooOld, ...candidate, ...coming]) {
+  test(`a person may go back: ${name}`, async () => {
+    const { log, outputs } = await check({ event: 'workflow_dispatch', runs, jobs }, { COMMIT: B })
+    assert.deepEqual([log, outputs], [[], { commit: B, ...none }])
+  })
+}
+
 for (const [name, runs, jobs] of [
-  ['an older run that was approved', [listed({ run_number: 49 })], { 9: approved }],
-  ['this run', [listed({ run_number: 50 })], { 9: approved }],
-  ['a newer run that was skipped', [listed({ conclusion: 'skipped' })], { 9: approved }],
-  ['a newer run that still waits', [listed()], { 9: [{ name: 'approval', conclusion: null }] }],
-  ['a newer run of a feature branch that approves itself', [listed({ head_sha: OTHER })], { 9: approved }],
-  ['a newer run of a fork that approves itself', [listed({ head_repository: { id: 2 } })], { 9: approved }],
+  ['this run', [listed(50)], { 50: approved }],
+  ['an older run that deployed an older commit', [listed(49, { display_title: `Deploy ${A} to test, then prd` })], { 49: approved }],
+  ['an older run that deployed the same', [listed(49, { display_title: `Deploy ${B} to test, then prd` })], { 49: approved }],
+  ['a newer candidate with an older commit that waits', [listed(51, { display_title: `Deploy ${A} to test, then prd`, status: 'waiting' })], { 51: asked(null) }],
+  ['a newer commit that a person has not approved yet', [listed(51, { event: 'workflow_dispatch', status: 'waiting' })], { 51: asked(null) }],
+  ['a newer commit that ended before it asked', [listed(49)], { 49: [{ name: 'Changes', status: 'completed', conclusion: 'failure' }, ...asked('skipped')] }],
+  ['a newer commit whose run was skipped', [listed(49, { conclusion: 'skipped' })], { 49: approved }],
+  ['a feature branch that says it has deployed', [listed(51, { event: 'push', head_branch: 'feature' })], { 51: approved }],
+  ['a tag that is called main, and waits for ever', [listed(51, { event: 'push', head_sha: OTHER, status: 'in_progress' })], { 51: asked(null) }],
+  ['what ran before the newer commit was made', [listed(49, { created_at: '2026-09-01T00:00:00Z' }), listed(48)], { 48: approved }],
 ]) {
-  test(`is not stopped by ${name}`, async () => {
-    const { log, outputs, github } = await check({ runs, jobs }, { APPROVED: '1' })
-    assert.deepEqual([log, outputs.commit], [[], B])
-    for (const { parameters } of github.calls.filter(({ route }) => route === JOBS)) assert.equal(parameters.filter, 'all')
-    assert.equal(github.calls.find(({ route }) => route === RUNS).parameters.workflow_id, 'orchestrator-prd.yml')
+  test(`not too old: ${name}`, async () => {
+    const { log, outputs } = await check({ after: before(), runs, jobs })
+    assert.deepEqual([log, outputs], [[], { commit: B, ...none }])
   })
 }
 
-// A deployment that an orchestrator has started: what that run was approved for is not asked again.
-const child = { APPROVED: 'run 7', GITHUB_WORKFLOW_REF: 'acme/demo/.github/workflows/site-prd.yml@refs/heads/main' }
-const orchestrator = more => listed({
-  id: 7, run_number: 30, path: '.github/workflows/orchestrator-prd.yml@main', event: 'workflow_run', status: 'in_progress',
-  display_title: `Deploy ${B} to test, then prd`, run_attempt: 2, run_started_at: '2026-11-01T12:00:00Z', ...more,
-})
-const gate = more => ({ name: 'approval', conclusion: 'success', run_attempt: 2, started_at: '2026-11-01T12:00:00Z', ...more })
-const started = { orchestrator: orchestrator(), attempt: [{ ...gate(), name: 'Changes' }, gate()], inputs: { packages: 'same-commit' } }
-
-test('the approval of the orchestrator that has started it', async () => {
-  const { log, outputs, github } = await check(started, child)
-  assert.deepEqual([log, outputs.commit], [[], B])
-  const of = route => github.calls.filter(call => call.route === route).map(({ parameters }) => parameters)
-  assert.deepEqual(of(RUN).map(({ run_id }) => run_id), [7])
-  assert.deepEqual(of(ATTEMPT).map(({ run_id, attempt_number }) => [run_id, attempt_number]), [[7, 2]])
-  assert.deepEqual(of(RUNS).map(({ workflow_id }) => workflow_id), ['orchestrator-prd.yml', 'site-prd.yml'])
+test('60 runs that nobody approved hide nothing', async () => {
+  const planted = Array.from({ length: 60 }, (_, index) => listed(200 - index, { event: 'push', head_branch: 'feature' }))
+  const waiting = Array.from({ length: 60 }, (_, index) => listed(100 - index, { event: 'workflow_dispatch' }))
+  const { outputs } = await check({ after: before(), runs: [...planted, ...waiting, listed(40)], jobs: { 40: approved } })
+  assert.equal(outputs.deploy, 'false')
 })
 
-for (const [name, given, more, why] of [
-  ['that a person has typed', { actor: 'octocat' }, {}, 'octocat has typed it'],
-  ['in another attempt', {}, { GITHUB_RUN_ATTEMPT: '2' }, 'it has approved attempt 1 of this run, and this is attempt 2'],
-  ['with the newest packages', { inputs: { packages: 'latest' } }, {}, 'packages of another commit, as with latest, were not approved'],
-  ['that is not there', { orchestrator: failure(404) }, {}, 'it is no run of orchestrator-prd.yml'],
-  ['that is no number', {}, { APPROVED: 'run 7\n8' }, 'it is no run of orchestrator-prd.yml'],
-  ['of another environment', { orchestrator: orchestrator({ path: '.github/workflows/orchestrator-dev.yml' }) }, {}, 'it is no run of orchestrator-prd.yml'],
-  ['for another commit', { orchestrator: orchestrator({ display_title: `Deploy ${A} to test, then prd` }) }, {}, `its title does not say that it deploys ${B}`],
-  ['of a feature branch', { orchestrator: orchestrator({ event: 'workflow_dispatch', head_sha: OTHER }) }, {}, `it ran the workflows of ${OTHER}, which nobody has reviewed`],
-  ['that has ended', { orchestrator: orchestrator({ status: 'completed', conclusion: 'success' }) }, {}, 'it has ended'],
-  ['that waits for its approval', { attempt: [{ ...gate(), name: 'Changes' }, gate({ conclusion: null })] }, {}, 'nobody has approved its attempt 2'],
-  ['with the approval of an earlier attempt', { attempt: [gate({ run_attempt: 1 })] }, {}, 'nobody has approved its attempt 2'],
-  ['with an approval that was taken over', { attempt: [gate({ started_at: '2026-11-01T11:59:59Z' })] }, {}, 'nobody has approved its attempt 2'],
+test('the newest commit is looked for no further than this run', async () => {
+  const { github } = await check({ runs: Array.from({ length: 300 }, (_, index) => listed(300 - index)) })
+  assert.deepEqual([github.count(RUNS), github.count(HISTORY.commits)], [3, 0])
+})
+
+// Tags follow one another: only a newer one that was let in makes one too old.
+for (const [name, runs, jobs, expected] of [
+  ['a newer tag that was deployed', [listed(49)], { 49: approved }, true],
+  ['a newer tag that waits', [listed(51, { event: 'push', status: 'waiting' })], { 51: asked(null) }, false],
+  ['an older tag that a person has deployed since', [listed(51, { display_title: `Deploy ${A} to prd` })], { 51: approved }, false],
 ]) {
-  test(`refuses an orchestrator ${name}`, async () => {
-    const { log, outputs } = await check({ ...started, ...given }, { ...child, ...more })
-    const id = JSON.stringify({ ...child, ...more }.APPROVED.slice(4))
-    const mend = 'Re-run all jobs of a run of orchestrator-prd.yml, or start site-prd.yml by hand without that input, which asks for one'
-    assert.deepEqual([log, outputs], [[`failed: The input orchestrator, ${id}, is no approval of this deployment: ${why}. ${mend}`], {}])
+  test(`a tag is ${expected ? '' : 'not '}too old: ${name}`, async () => {
+    const { log } = await check({ sha: B, tags: { v2: B }, runs, jobs }, { REFS: TAGS })
+    assert.deepEqual(log, expected ? [`failed: ${said(49)}`] : [])
   })
 }
 
-for (const [workflow, run_number] of [['orchestrator-prd.yml', 31], ['site-prd.yml', 51]]) {
-  test(`refuses an orchestrator after a newer approval in ${workflow}`, async () => {
-    const runs = number => ({ [workflow]: [listed({ run_number: number })] })
-    const { log } = await check({ ...started, runs: runs(run_number), jobs: { 9: approved } }, child)
-    assert.match(log.join('\n'), new RegExp(`^failed: .*runs/9 is newer and was approved.* start ${workflow} by hand with bbb`))
-    assert.deepEqual((await check({ ...started, runs: runs(run_number - 1), jobs: { 9: approved } }, child)).log, [])
-  })
-}
-
-test('an orchestrator that cannot be looked up is no approval', async () => {
-  await assert.rejects(check({ ...started, orchestrator: failure(401, 'Bad credentials') }, child), { message: 'Bad credentials' })
-})
-
-const deployed = more => listed({ run_number: 40, conclusion: 'success', display_title: `Deploy ${A} to prd`, ...more })
-for (const [name, runs, expected, event = 'workflow_dispatch'] of [
-  ['a commit that was deployed', [listed({ display_title: `Deploy ${B} to prd` }), deployed()], 'true'],
-  ['a commit that only another branch says it has deployed', [deployed({ head_sha: OTHER })], 'false'],
-  ['this run itself', [deployed({ id: 5 })], 'false'],
-  ['a run that no person started', [deployed()], 'false', 'push'],
+const deployed = more => listed(40, { conclusion: 'success', display_title: `Deploy ${A} to prd`, ...more })
+for (const [name, runs, jobs, expected, event = 'workflow_dispatch', COMMIT = A] of [
+  ['a commit that was deployed', [listed(41), deployed()], { 40: built }, 'true'],
+  ['a commit whose run left everything out', [deployed()], { 40: [{ name: 'Changes', conclusion: 'success' }, { name: 'build', conclusion: 'skipped' }] }, 'false'],
+  ['a commit whose build failed', [deployed()], { 40: [{ name: 'build / Check and build', conclusion: 'failure' }] }, 'false'],
+  ['a commit that was never deployed', [deployed({ display_title: `Deploy ${B} to prd` })], { 40: built }, 'false'],
+  ['a commit that only a feature branch says it has deployed', [deployed({ event: 'push', head_branch: 'feature' })], { 40: built }, 'false'],
+  ['this run itself', [deployed({ id: 50 })], { 50: built }, 'false'],
+  ['a run that no person started', [deployed()], { 40: built }, 'false', 'push', C],
+  ['the commit of the run itself', [deployed({ display_title: `Deploy ${C} to prd` })], { 40: built }, 'false', 'workflow_dispatch', C],
 ]) {
   test(`roll-back is ${expected} for ${name}`, async () => {
-    const { outputs, github } = await check({ event, runs }, { COMMIT: A })
+    const { outputs, github } = await check({ event, runs, jobs }, { COMMIT })
     assert.equal(outputs['roll-back'], expected)
-    for (const { parameters } of github.calls.filter(({ route }) => route === RUNS)) assert.equal(parameters.status, 'success')
+    for (const { parameters } of github.calls.filter(({ route }) => route === RUNS)) {
+      assert.equal(parameters.status, event === 'push' ? undefined : 'success')
+    }
   })
 }
+
+test('roll-back is false for what another environment hands on once more', async () => {
+  const runs = [deployed({ display_title: `Deploy ${B} to test, then prd` })]
+  assert.equal((await check({ after: before(), runs, jobs: { 40: built } })).outputs['roll-back'], 'false')
+})

@@ -1,33 +1,19 @@
 // lib/commits.cjs: which commits belong to an environment, and whose runs can be believed.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure, fakeCore, fakeGitHub, paged, script } from './fake-github.mjs'
+import { failure, fakeCore, fakeGitHub, HISTORY, history, script } from './fake-github.mjs'
 
-const { titled, of } = script('lib/commits.cjs')
-const [A, B, C, OTHER] = ['a', 'b', 'c', 'd'].map(digit => digit.repeat(40))
-const REFS = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}'
-const TAGS = 'GET /repos/{owner}/{repo}/tags'
-const COMPARE = 'GET /repos/{owner}/{repo}/compare/{basehead}'
-const repository = { id: 1, default_branch: 'main' }
-const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository } }
+const { titled, started, of } = script('lib/commits.cjs')
+const [A, B, C, M, OTHER, GONE] = ['a', 'b', 'c', 'e', 'd', 'f'].map(digit => digit.repeat(40))
+const MAIN = '^refs/heads/main$'
+// main was at A, then B, C and M, which merges OTHER: a commit of a pull request.
+const parents = { [A]: [], [B]: [A], [OTHER]: [B], [C]: [B], [M]: [C, OTHER] }
 
-/** A history A - B - C, branches and tags in it, and a commit of another branch. */
-function history({ branches = { main: C }, tags = {} } = {}) {
-  const line = [A, B, C]
-  return fakeGitHub({
-    [REFS]: parameters => {
-      const all = Object.entries(branches).map(([name, sha]) => ({ ref: `refs/heads/${name}`, object: { sha } }))
-      return paged(all.filter(({ ref }) => ref.startsWith(`refs/${parameters.ref}`)))(parameters)
-    },
-    [TAGS]: paged(Object.entries(tags).map(([name, sha]) => ({ name, commit: { sha } }))),
-    [COMPARE]: ({ basehead }) => {
-      const [base, head] = basehead.split('...').map(sha => line.indexOf(sha))
-      if (base < 0) return failure(404)
-      return { status: base < head ? 'ahead' : base > head ? 'behind' : 'identical' }
-    },
-  })
-}
-const asked = (github, refs, commit = C) => of({ github, context, core: fakeCore(), commit, refs })
+const gitHub = given => fakeGitHub(history({ parents, branches: { main: M }, ...given }))
+const asked = (github, refs = MAIN, event = {}) => of({
+  github, core: fakeCore(), refs,
+  context: { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' }, ...event.payload }, ...event },
+})
 
 test('a title names its commit', () => {
   assert.equal(titled(`Deploy ${A} to dev`), A)
@@ -37,47 +23,131 @@ test('a title names its commit', () => {
   }
 })
 
+test('the commit of a run that an event has started', () => {
+  const after = display_title => started({ sha: A, payload: { workflow_run: { display_title } } })
+  assert.deepEqual([started({ sha: A, payload: {} }), after(`Deploy ${B} to test`), after('Fix')], [A, B, undefined])
+})
+
 for (const [name, refs, sha, expected, given] of [
-  ['the newest commit of the branch', '^refs/heads/main$', C, true],
-  ['an older commit of the branch', '^refs/heads/main$', A, true],
-  ['a commit that is not there', '^refs/heads/main$', OTHER, false],
-  ['a commit that the branch does not have yet', '^refs/heads/main$', C, false, { branches: { main: B } }],
-  ['a branch whose name only begins so', '^refs/heads/main$', A, false, { branches: { 'main-2': C } }],
+  ['the newest commit of the branch', MAIN, M, true],
+  ['what the branch was at', MAIN, A, true],
+  ['what a pull request was made of, which no branch was ever at', MAIN, OTHER, false],
+  ['a commit that is not there', MAIN, GONE, false],
+  ['a commit that the branch does not have yet', MAIN, C, false, { branches: { main: B } }],
+  ['a commit that a force push has taken away', MAIN, C, false, { branches: { main: OTHER } }],
+  ['a branch whose name only begins so', MAIN, A, false, { branches: { 'main-2': C } }],
   ['a branch that fits a pattern', '^refs/heads/release/[^/]*$', B, true, { branches: { 'release/1': A, 'release/2': C } }],
   ['a character that may be missing', '^refs/heads/mai?n$', A, true, { branches: { man: C } }],
   ['a dot that is a dot', '^refs/heads/release-1\\.x$', A, false, { branches: { 'release-1ax': C } }],
   ['any branch', '^refs/heads/.*$', A, true, { branches: { x: C } }],
-  ['an expression that nobody gave', '', A, false],
-  ['no branch at all', '^refs/heads/main$', A, false, { branches: {} }],
+  ['no branch at all', MAIN, A, false, { branches: {} }],
   ['a tag at the commit', '^refs/tags/v[^/]*$', B, true, { tags: { v1: A, v2: B } }],
   ['a tag at a newer commit', '^refs/tags/v[^/]*$', A, false, { tags: { v2: B } }],
   ['a tag that does not fit', '^refs/tags/v[^/]*$', A, false, { tags: { x1: A } }],
-  ['a tag with the name of the branch', '^refs/heads/main$', OTHER, false, { tags: { main: OTHER } }],
+  ['a tag at a commit that the default branch was never at', '^refs/tags/v[^/]*$', OTHER, false, { tags: { v1: OTHER } }],
+  ['a tag, and no default branch', '^refs/tags/v[^/]*$', A, false, { tags: { v1: A }, branches: { 'main-2': A } }],
+  ['a tag with the name of the branch', MAIN, OTHER, false, { tags: { main: OTHER } }],
 ]) {
   test(`${expected ? 'belongs' : 'does not belong'}: ${name}`, async () => {
-    assert.equal(await asked(history(given), refs).belongs(sha), expected)
+    assert.equal(await asked(gitHub(given), refs).belongs(sha), expected)
   })
 }
 
+test('a long history is read in pages, and only as far as it is asked for', async () => {
+  const line = Array.from({ length: 250 }, (_, index) => String(index).padStart(40, '0'))
+  const long = Object.fromEntries(line.map((sha, index) => [sha, line.slice(index - 1, index)]))
+  const github = gitHub({ parents: { ...long, [OTHER]: [line[0]] }, branches: { main: line[249] } })
+  const { belongs, ahead } = asked(github)
+  const reads = async sha => [await belongs(sha), github.count(HISTORY.commits), github.count(HISTORY.compare)]
+  assert.deepEqual(await reads(line[249]), [true, 0, 0])
+  assert.deepEqual(await reads(line[248]), [true, 1, 0])
+  assert.deepEqual(await reads(OTHER), [false, 1, 1])
+  assert.deepEqual(await reads(GONE), [false, 1, 2])
+  assert.deepEqual(await reads(line[51]), [true, 2, 3])
+  assert.deepEqual(await reads(line[0]), [true, 3, 4])
+  assert.deepEqual(await reads(line[60]), [true, 3, 4])
+  assert.deepEqual(await reads(OTHER), [false, 3, 4])
+  assert.equal((await ahead(line[60])).commits.size, 189)
+})
+
+test('a history that never ends is not read to its end', async () => {
+  let number = 0
+  const endless = { [HISTORY.compare]: { status: 'ahead' }, [HISTORY.commits]: ({ sha }) => [{ sha, parents: [{ sha: `${++number}` }], commit: {} }] }
+  const github = fakeGitHub({ ...history({ parents, branches: { main: M } }), ...endless })
+  const { belongs } = asked(github)
+  assert.deepEqual([await belongs(A), await belongs(B), github.count(HISTORY.commits)], [false, false, 50])
+})
+
 test('asks only for branches that begin as the pattern, and for each commit once', async () => {
-  const github = history({ branches: { 'release/1': C } })
+  const github = gitHub({ branches: { 'release/1': C } })
   const { belongs } = asked(github, '^refs/heads/release/v?[^/]*$')
-  assert.deepEqual([await belongs(A), await belongs(A), await belongs(B)], [true, true, true])
-  assert.deepEqual(github.calls.filter(({ route }) => route === REFS).map(({ parameters }) => parameters.ref), ['heads/release/'])
-  assert.equal(github.count(COMPARE), 2)
+  assert.deepEqual([await belongs(A), await belongs(A), await belongs(B), await belongs(GONE)], [true, true, true, false])
+  assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/release/'])
+  assert.deepEqual([github.count(HISTORY.compare), github.count(HISTORY.commits)], [0, 1])
 })
 
-test('an error that is no answer is thrown', async () => {
-  const github = fakeGitHub({ [REFS]: [[{ ref: 'refs/heads/main', object: { sha: C } }]], [COMPARE]: failure(403) })
-  await assert.rejects(asked(github, '^refs/heads/main$').belongs(A), { status: 403 })
+for (const [name, event, sha] of [
+  ['the one that was pushed', { ref: 'refs/heads/release/2' }, B],
+  ['that of the run before', { payload: { repository: { id: 1, default_branch: 'main' }, workflow_run: { head_branch: 'release/2' } } }, B],
+  ['one that is at the commit', {}, C],
+  ['the default branch', { payload: { repository: { id: 1, default_branch: 'release/2' } } }, B],
+]) {
+  test(`of many branches, the likeliest is looked at first: ${name}`, async () => {
+    const github = gitHub({ branches: { 'release/0': A, 'release/1': OTHER, 'release/2': C } })
+    assert.equal(await asked(github, '^refs/heads/release/[^/]*$', event).belongs(sha), true)
+    assert.equal(github.count(HISTORY.commits), sha === C ? 0 : 1)
+  })
+}
+
+test('where tags start the environment, only the default branch is asked for', async () => {
+  const github = gitHub({ tags: { v1: C } })
+  const { belongs, reviewed } = asked(github, '^refs/tags/v[^/]*$')
+  assert.deepEqual([await belongs(C), await reviewed(run({ head_branch: 'v1', head_sha: C }))], [true, true])
+  assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/main'])
 })
 
-const run = more => ({ event: 'push', head_sha: C, head_repository: { id: 1 }, ...more })
-for (const [name, given, expected, refs = '^refs/heads/main$'] of [
-  ['of the commit itself', {}, true],
-  ['of another commit of the branch', { head_sha: A }, true],
-  ['of a commit of the default branch, where a tag starts the environment', { head_sha: A }, true, '^refs/tags/v.*$'],
-  ['of a feature branch', { head_sha: OTHER }, false],
+test('what is ahead of a commit on its branch, and since when', async () => {
+  const ahead = async (sha, given, refs) => {
+    const { commits, since } = await asked(gitHub(given), refs).ahead(sha)
+    return [[...commits], since]
+  }
+  assert.deepEqual(await ahead(A), [[M, C, B], '2026-10-01T00:01:00Z'])
+  assert.deepEqual(await ahead(M), [[], ''])
+  assert.deepEqual(await ahead(OTHER), [[], ''])
+  assert.deepEqual(await ahead(B, {}, '^refs/tags/v.*$'), [[M, C], '2026-10-01T00:03:00Z'])
+})
+
+test('a commit without a date says nothing of time', async () => {
+  const routes = history({ parents, branches: { main: M } })
+  const dateless = parameters => routes[HISTORY.commits](parameters).map(shown => ({ ...shown, commit: {} }))
+  assert.equal((await asked(fakeGitHub({ ...routes, [HISTORY.commits]: dateless })).ahead(A)).since, '')
+})
+
+for (const [status, given] of [[403, { [HISTORY.compare]: failure(403) }], [401, { [HISTORY.commits]: failure(401) }]]) {
+  test(`an error that is no answer is thrown, and is no answer the next time: ${status}`, async () => {
+    const endless = ({ sha }) => [{ sha, parents: [{ sha: `${sha}0` }], commit: {} }]
+    const github = fakeGitHub({ ...history({ parents, branches: { main: M } }), [HISTORY.commits]: endless, ...given })
+    const { belongs } = asked(github)
+    await assert.rejects(belongs(A), { status })
+    await assert.rejects(belongs(A), { status })
+  })
+}
+
+const run = more => ({ event: 'push', head_branch: 'main', head_sha: M, head_repository: { id: 1 }, ...more })
+const release = { branches: { main: M, 'release/1': OTHER } }
+for (const [name, given, expected, refs = MAIN, repository = { tags: { v1: M } }] of [
+  ['of the newest commit', {}, true],
+  ['of what the branch was at', { head_sha: A }, true],
+  ['of what a pull request was made of, through a tag that is called main', { head_sha: OTHER }, false],
+  ['of a feature branch', { head_branch: 'feature', head_sha: OTHER }, false],
+  ['of a feature branch at a commit of main, which may run anything later', { head_branch: 'feature' }, false],
+  ['of a tag that starts the environment', { head_branch: 'v1', head_sha: A }, true, '^refs/tags/v.*$'],
+  ['of such a tag beside the default branch', { head_branch: 'v1', head_sha: OTHER }, false, '^refs/tags/v.*$'],
+  ['of another branch of the environment', { head_branch: 'release/1', head_sha: OTHER }, true, '^refs/heads/release/.*$', release],
+  ['of the default branch, where another starts the environment', { head_sha: A }, true, '^refs/heads/release/.*$', release],
+  ['of a branch that is gone, at a commit of main', { head_branch: 'release/2', head_sha: A }, true, '^refs/heads/release/.*$', release],
+  ['of a branch that is gone', { head_branch: 'release/2', head_sha: OTHER }, false, '^refs/heads/release/.*$', release],
+  ['without a default branch', { head_sha: A }, false, '^refs/tags/v.*$', { branches: { 'main-2': M } }],
   ['started by hand', { event: 'workflow_dispatch', head_sha: A }, true],
   ['after another, with the file of the default branch', { event: 'workflow_run', head_sha: OTHER }, true],
   ['of a pull request', { event: 'pull_request' }, false],
@@ -86,10 +156,15 @@ for (const [name, given, expected, refs = '^refs/heads/main$'] of [
   ['of a fork that is gone', { head_repository: null }, false],
 ]) {
   test(`a run ${name} is ${expected ? '' : 'not '}reviewed`, async () => {
-    assert.equal(await asked(history({ tags: { v1: C } }), refs).reviewed(run(given)), expected)
+    assert.equal(await asked(gitHub(repository), refs).reviewed(run(given)), expected)
   })
 }
 
-test('without a default branch, nobody has reviewed a run of another commit', async () => {
-  assert.equal(await asked(history({ branches: { 'main-2': C } }), '^refs/heads/main$').reviewed(run({ head_sha: A })), false)
+test('a hundred planted runs of feature branches cost no call', async () => {
+  const github = gitHub()
+  const { reviewed } = asked(github)
+  for (let index = 0; index < 100; index++) {
+    assert.equal(await reviewed(run({ head_branch: `feature-${index}`, head_sha: String(index).padStart(40, '0') })), false)
+  }
+  assert.equal(github.calls.length, 0)
 })

@@ -67,6 +67,18 @@ test('neither failed nor complete', async () => {
   assert.deepEqual(done.rows.map(([name, result]) => `${name} ${result}`), ['approval 🚫 cancelled', 'terraform ⏭️ skipped', 'changes ✅ success', 'python ✅ success'])
 })
 
+const tooOld = { result: 'success', outputs: { deploy: 'false' } }
+test('something newer has made it too old: nothing is deployed, and nothing is wrong', async () => {
+  const done = await summary({ changes: tooOld, approval: { result: 'skipped' }, 'terraform-dev': { result: 'skipped' } })
+  assert.deepEqual(done.log, [])
+  assert.ok(done.text.startsWith('## Nothing was deployed to dev&#58; something newer was, or waits for its approval\n'))
+})
+
+test('too old, and something failed all the same', async () => {
+  const done = await summary({ changes: tooOld, approval: { result: 'skipped' }, 'terraform-dev': { result: 'failure' } })
+  assert.deepEqual(done.log, [`failed: Deployment to dev failed in terraform: ${RUN}`])
+})
+
 test('a package that was not brought over is a component that failed', async () => {
   const done = await summary({ changes: { result: 'failure' }, 'terraform-dev': { result: 'skipped' } })
   assert.deepEqual(done.log, [`failed: Deployment to dev failed in changes, python: ${RUN}`])

@@ -27,6 +27,41 @@ export const paged = (items, member) => ({ per_page, page }) => {
   return answer(member ? { [member]: data } : data, items.length > page * per_page ? { link: '<...>; rel="next"' } : {})
 }
 
+const API = 'GET /repos/{owner}/{repo}'
+export const HISTORY = {
+  refs: `${API}/git/matching-refs/{ref}`, tags: `${API}/tags`, compare: `${API}/compare/{basehead}`, commits: `${API}/commits`,
+}
+
+/**
+ * The routes that tell of commits. `parents` has every commit, the oldest first, with those before
+ * it; `branches` and `tags` have the commit that each is at. A commit is made a minute after the one before.
+ */
+export function history({ parents, branches = {}, tags = {} }) {
+  const all = Object.keys(parents)
+  /** A commit and all before it. */
+  const from = sha => new Set([sha, ...(parents[sha] ?? []).flatMap(parent => [...from(parent)])])
+  const shown = sha => ({
+    sha, parents: parents[sha].map(parent => ({ sha: parent })),
+    commit: { committer: { date: new Date(Date.UTC(2026, 9, 1, 0, all.indexOf(sha))).toISOString().replace('.000', '') } },
+  })
+  return {
+    [HISTORY.refs]: parameters => {
+      const listed = Object.entries(branches).map(([name, sha]) => ({ ref: `refs/heads/${name}`, object: { sha } }))
+      return paged(listed.filter(({ ref }) => ref.startsWith(`refs/${parameters.ref}`)))(parameters)
+    },
+    [HISTORY.tags]: paged(Object.entries(tags).map(([name, sha]) => ({ name, commit: { sha } }))),
+    [HISTORY.compare]: ({ basehead }) => {
+      const [base, head] = basehead.split('...')
+      if (!(base in parents)) return failure(404)
+      return { status: base === head ? 'identical' : from(head).has(base) ? 'ahead' : from(base).has(head) ? 'behind' : 'diverged' }
+    },
+    [HISTORY.commits]: ({ sha, per_page }) => {
+      const before = from(sha)
+      return all.toReversed().filter(each => before.has(each)).slice(0, per_page).map(shown)
+    },
+  }
+}
+
 /**
  * `routes` says what each route answers: data, an answer, a failure, a function of the parameters
  * that gives one of them, or a list of them, one for each call (the last one for all that follow).

@@ -9,11 +9,11 @@ const MINE = 77 // the id of the repository
 const RUNS = 'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs'
 const JOBS = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs'
 const REFS = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}'
-const COMPARE = 'GET /repos/{owner}/{repo}/compare/{basehead}'
+const COMMITS = 'GET /repos/{owner}/{repo}/commits'
 const BUILD = 'build / Check and build'
 const DEPLOY = 'deploy / Deploy'
 const time = minute => `2026-11-01T11:${String(minute).padStart(2, '0')}:00Z`
-const HEAD = { head_sha: COMMIT, display_title: `Deploy ${COMMIT} to dev - a`, repository: { id: MINE }, head_repository: { id: MINE } }
+const HEAD = { head_branch: 'main', head_sha: COMMIT, display_title: `Deploy ${COMMIT} to dev - a`, repository: { id: MINE }, head_repository: { id: MINE } }
 
 /** A run of a component, as the API and the event have it. */
 const runOf = (component, id, more) => ({
@@ -44,7 +44,7 @@ async function find({ before, dependencies = ONE, runs = {}, jobs = {}, producer
       return given ? paged(given, 'workflow_runs')(parameters) : failure(404, 'Not Found')
     },
     [JOBS]: parameters => paged(next(parameters.run_id, jobs[parameters.run_id]), 'jobs')(parameters),
-    [REFS]: paged([{ ref: 'refs/heads/main', object: { sha: COMMIT } }]), [COMPARE]: failure(404),
+    [REFS]: paged([{ ref: 'refs/heads/main', object: { sha: COMMIT } }]), [COMMITS]: [[{ sha: COMMIT, parents: [], commit: {} }]],
     ...routes,
   })
   const context = {

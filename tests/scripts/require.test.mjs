@@ -1,28 +1,38 @@
 // require-approval and require-success: what has to have happened before.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { failure, fakeGitHub, run } from './fake-github.mjs'
+import { failure, fakeGitHub, history, paged, run } from './fake-github.mjs'
 
 const ROUTE = 'GET /repos/{owner}/{repo}/environments/{environment_name}'
-const context = { repo: { owner: 'acme', repo: 'demo' } }
+const RUNS = 'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs'
+const JOBS = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs'
+const [A, B, C] = ['a', 'b', 'c'].map(digit => digit.repeat(40))
 const reviewers = { type: 'required_reviewers', reviewers: [{ type: 'User' }] }
+const rules = { protection_rules: [{ type: 'branch_policy' }, reviewers] }
 
-async function approval(answer) {
-  const github = fakeGitHub({ [ROUTE]: answer })
-  const env = { ENVIRONMENT: 'prd-approval', GITHUB_RUN_ATTEMPT: '3' }
+/** The run 50 deploys B; main has A, B and C. */
+async function approval(answer, { event = 'workflow_run', title = `Deploy ${B} to test`, runs = [], jobs = {}, REFS = '^refs/heads/main$', sha = C } = {}) {
+  const github = fakeGitHub({
+    ...history({ parents: { [A]: [], [B]: [A], [C]: [B] }, branches: { main: C } }),
+    [ROUTE]: answer, [RUNS]: paged(runs, 'workflow_runs'), [JOBS]: parameters => paged(jobs[parameters.run_id] ?? [], 'jobs')(parameters),
+  })
+  const workflow_run = event === 'workflow_run' ? { display_title: title, head_branch: 'main' } : undefined
+  const payload = { repository: { id: 1, default_branch: 'main' }, workflow_run }
+  const context = { repo: { owner: 'acme', repo: 'demo' }, payload, ref: 'refs/heads/main', sha, eventName: event, runId: 50 }
+  const env = { ENVIRONMENT: 'prd-approval', REFS, GITHUB_RUN_ATTEMPT: '3', GITHUB_WORKFLOW_REF: 'acme/demo/.github/workflows/orchestrator-prd.yml@refs/heads/main' }
   const done = await run('require-approval/approval.cjs', { env, github, context })
-  assert.deepEqual(github.calls.at(-1).parameters, { ...context.repo, environment_name: 'prd-approval' })
-  return done
+  assert.deepEqual(github.calls[0].parameters, { owner: 'acme', repo: 'demo', environment_name: 'prd-approval' })
+  return { ...done, github }
 }
 
 test('an environment with reviewers: says which attempt was approved', async () => {
-  const { log, outputs } = await approval({ protection_rules: [{ type: 'branch_policy' }, reviewers] })
+  const { log, outputs } = await approval(rules)
   assert.deepEqual([log, outputs], [[], { attempt: '3' }])
 })
 
 for (const [name, answer] of [
   ['has no rules', { protection_rules: [] }],
-  ['has another rule', { protection_rules: [{ type: 'wait_timer' }] }],
+  ['has another rule', { protection_rules: [{ ...reviewers, type: 'wait_timer' }] }],
   ['has reviewers, but none', { protection_rules: [{ ...reviewers, reviewers: [] }, { type: 'required_reviewers' }] }],
   ['is not there', failure(404)],
 ]) {
@@ -36,6 +46,42 @@ for (const [name, answer] of [
 test('no answer is no approval', async () => {
   await assert.rejects(approval(failure(403)), { status: 403 })
 })
+
+const listed = (id, more) => ({
+  id, html_url: `https://github.com/acme/demo/actions/runs/${id}`, event: 'workflow_run', head_branch: 'main', head_sha: C, head_repository: { id: 1 },
+  status: 'completed', conclusion: 'cancelled', display_title: `Deploy ${C} to test, then prd`, created_at: '2026-11-01T00:00:00Z', ...more,
+})
+const gate = conclusion => ({ name: 'approval', status: 'completed', conclusion })
+
+for (const [name, given, runs, jobs] of [
+  ['a newer candidate whose place this one took', {}, [listed(51)], [gate('cancelled')]],
+  ['one that was approved', {}, [listed(51)], [gate('success')]],
+  ['a newer commit that an older run was let deploy', {}, [listed(49)], [gate('success')]],
+  ['a newer candidate, where a push starts production', { event: 'push', sha: B }, [listed(51, { event: 'push' })], [gate('cancelled')]],
+]) {
+  test(`an approval counts for nothing after ${name}`, async () => {
+    const { log, outputs } = await approval(rules, { ...given, runs, jobs: { [runs[0].id]: jobs } })
+    assert.deepEqual([log, outputs], [[
+      `failed: ${runs[0].html_url} is newer, so what was approved here is not deployed: approve that one, after "Re-run all jobs" ` +
+      `if it does not wait; to deploy ${B} all the same, start orchestrator-prd.yml by hand with it`,
+    ], {}])
+  })
+}
+
+for (const [name, given, runs, jobs] of [
+  ['a newer candidate that has not asked yet', {}, [listed(51, { status: 'in_progress', conclusion: null })], []],
+  ['a newer candidate with an older commit', {}, [listed(51, { display_title: `Deploy ${A} to test, then prd` })], [gate('cancelled')]],
+  ['a newer run that a person has started, and nobody approved', {}, [listed(51, { event: 'workflow_dispatch' })], [gate(null)]],
+  ['a newer candidate of a feature branch', {}, [listed(51, { event: 'push', head_branch: 'feature' })], [gate('cancelled')]],
+  ['a newer candidate, where a person has started this run', { event: 'workflow_dispatch', sha: B, REFS: '' }, [listed(51)], [gate('cancelled')]],
+  ['a newer candidate, where no commit is known', { title: 'Fix' }, [listed(51)], [gate('cancelled')]],
+]) {
+  test(`an approval counts in spite of ${name}`, async () => {
+    const { log, outputs, github } = await approval(rules, { ...given, runs, jobs: { 51: jobs } })
+    assert.deepEqual([log, outputs], [[], { attempt: '3' }])
+    assert.equal(github.count(RUNS), given.REFS === '' || given.title ? 0 : 1)
+  })
+}
 
 for (const [name, needs, expected] of [
   ['all have succeeded', { a: { result: 'success' }, b: { result: 'success' } }, []],

@@ -43,7 +43,7 @@ test('a component more', async () => {
   const { log, summaries } = await show()
   assert.deepEqual(log, [])
   assert.deepEqual(summaries, [`\
-## This change is one of the pipelines
+## This pull request changes the pipelines
 
 ### Graph before
 

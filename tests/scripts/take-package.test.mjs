@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, beforeEach, test } from 'node:test'
-import { failure, fakeGitHub, paged, run } from './fake-github.mjs'
+import { failure, fakeGitHub, history, paged, run } from './fake-github.mjs'
 
 const here = process.cwd()
 const there = mkdtempSync(path.join(tmpdir(), 'take-package-'))
@@ -21,27 +21,26 @@ const env = { PRODUCER: 'python', ENVIRONMENTS: 'prd test', COMMIT: A, REFS: '^r
 const API = 'GET /repos/{owner}/{repo}'
 
 const oneRun = (id, file, more) => ({
-  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_sha: A, head_repository: { id: 1 }, conclusion: 'success', ...more,
+  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: A, actor: { login: 'octocat' }, head_repository: { id: 1 }, conclusion: 'success', run_attempt: 1, ...more,
 })
 const artifact = (id, run, name, more) => ({ id, name, expired: false, created_at: '2026-11-01T10:05:00Z', workflow_run: { id: run }, ...more })
 const job = (name, more) => ({ name, started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
 
 /** Takes the package; `main` has A, then B. Gives outputs, log and the calls. */
-async function take({ runs = [], artifacts = [], jobs = {} }, more = {}) {
+async function take({ runs = [], artifacts = [], jobs = {}, told }, more = {}) {
   const byFile = parameters => {
     const found = runs.filter(({ path }) => path.split('@')[0].endsWith(`/${parameters.workflow_id}`))
     return found.length ? paged(found, 'workflow_runs')(parameters) : failure(404)
   }
   const github = fakeGitHub({
-    [`${API}/git/matching-refs/{ref}`]: [[{ ref: 'refs/heads/main', object: { sha: B } }]],
-    [`${API}/compare/{basehead}`]: ({ basehead }) => ({ status: basehead.startsWith(OTHER) ? 'diverged' : 'ahead' }),
+    ...history({ parents: { [A]: [], [OTHER]: [A], [B]: [A] }, branches: { main: B } }),
     [`${API}/actions/workflows/{workflow_id}/runs`]: byFile,
     [`${API}/actions/runs/{run_id}`]: ({ run_id }) => runs.find(({ id }) => id === run_id) ?? failure(404),
     [`${API}/actions/runs/{run_id}/artifacts`]: parameters =>
       paged(artifacts.filter(({ name, workflow_run }) => name === parameters.name && workflow_run.id === parameters.run_id), 'artifacts')(parameters),
     [`${API}/actions/runs/{run_id}/jobs`]: parameters => paged(jobs[parameters.run_id] ?? [job('python-build / Check and build')], 'jobs')(parameters),
   })
-  const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' } }, runId: THIS }
+  const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' }, workflow_run: told }, runId: THIS }
   const { log, outputs } = await run('take-package/find.cjs', { env: { ...env, ...more }, github, context })
   return { log, outputs, github }
 }
@@ -61,6 +60,16 @@ for (const [name, PACKAGES] of [['its id', `${TEST}`], ['JSON', inRun(TEST)], ['
     assert.deepEqual((await take(test20, { PACKAGES })).outputs, of20)
   })
 }
+
+test('what the event tells of the run before is not asked again', async () => {
+  const [told] = test20.runs
+  const { outputs, github } = await take({ ...test20, told }, { PACKAGES: `${TEST}` })
+  assert.deepEqual([outputs, github.calls.map(({ route }) => route.split('/').pop())], [of20, ['artifacts', 'jobs']])
+  const failed = await take({ ...test20, told: { ...told, conclusion: 'failure' } }, { PACKAGES: `${TEST}` })
+  assert.ok(failed.log[0].includes('(run 20 ended with failure)'))
+  const another = await take({ ...test20, told: { ...told, id: 19 }, runs: [{ ...told, head_sha: OTHER }] }, { PACKAGES: `${TEST}` })
+  assert.ok(another.log[0].includes('which nobody has reviewed'))
+})
 
 test('the package of another run, with its digest', async () => {
   assert.deepEqual((await take(test20, { PACKAGES: inRun(TEST, DIGEST) })).outputs, { ...of20, digest: DIGEST })
@@ -87,6 +96,11 @@ test('of the same commit: the newest of the environment itself', async () => {
   assert.equal((await take(two)).outputs.run, ALONE)
 })
 
+test('of the same commit: also one of the environment itself that was started alone', async () => {
+  const alone = oneRun(ALONE, 'python-prd.yml', { display_title: `Deploy ${A} to prd, python alone`, conclusion: 'failure' })
+  assert.equal((await take({ ...two, runs: [alone, ...two.runs.slice(1)] })).outputs.run, ALONE)
+})
+
 test('of the same commit: not one of another commit, and not one of this run', async () => {
   const runs = [oneRun(THIS, 'orchestrator-prd.yml'), oneRun(ALONE, 'python-prd.yml', { display_title: `Deploy ${B} to prd` }), ...two.runs.slice(1)]
   const artifacts = [artifact(9, THIS, 'python-package-prd'), ...two.artifacts]
@@ -100,6 +114,41 @@ test('the latest, of whatever commit of the environment', async () => {
   ]
   const artifacts = [artifact(6, 60, 'python-package-prd'), artifact(5, 50, 'python-package-prd'), ...two.artifacts]
   const { outputs } = await take({ runs, artifacts }, { PACKAGES: 'latest' })
+  assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
+})
+
+// What is promoted was tested together with all that was deployed with it.
+const BOT = { login: 'github-actions[bot]' }
+const child = more => oneRun(ALONE, 'python-test.yml', { display_title: `Deploy ${A} to test, python of run ${TEST}, attempt 1`, actor: BOT, ...more })
+const ofTest = more => oneRun(TEST, 'orchestrator-test.yml@main', { display_title: `Deploy ${A} to dev, then test`, ...more })
+for (const [name, promoted, one, orchestrator] of [
+  ['a run that a successful orchestrator has started', true, child(), ofTest()],
+  ['one of an orchestrator that failed', false, child(), ofTest({ conclusion: 'failure' })],
+  ['one of an orchestrator that goes on', false, child(), ofTest({ conclusion: null })],
+  ['one of an orchestrator for another commit', false, child(), ofTest({ display_title: `Deploy ${B} to test` })],
+  ['one of an orchestrator that nobody reviewed', false, child(), ofTest({ head_sha: OTHER })],
+  ['one of another workflow', false, child(), ofTest({ path: '.github/workflows/attack.yml' })],
+  ['one of an orchestrator that is gone', false, child(), oneRun(99, 'orchestrator-test.yml', { display_title: 'x' })],
+  ['one for which a person has typed an orchestrator', false, child({ actor: { login: 'octocat' } }), ofTest()],
+  ['one whose starter is gone', false, child({ actor: null }), ofTest()],
+  ['one for which a person has typed nonsense', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1` }), ofTest()],
+  ['one for which a person has typed an end like that of observe', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1 - python` }), ofTest()],
+  ['one that a person has re-run', false, child({ run_attempt: 2 }), ofTest()],
+  ['one that was started alone', false, child({ display_title: `Deploy ${A} to test, python alone` }), ofTest()],
+  ['one that observes, after a push', true, child({ display_title: `Deploy ${A} to test - python` })],
+  ['one that observes, after others', true, child({ display_title: `Deploy ${A} to dev, then test - terraform, then python` })],
+]) {
+  test(`${promoted ? 'promotes' : 'does not promote'} the package of ${name}`, async () => {
+    const { log, outputs } = await take({ runs: [one, ...orchestrator ? [orchestrator] : []], artifacts: [artifact(4, ALONE, 'python-package-test')] })
+    if (promoted) assert.deepEqual([log, outputs.run], [[], ALONE])
+    else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} was started or re-run alone, so nothing was tested with it`), log[0])
+  })
+}
+
+test('promotes the latest that a successful orchestrator has started, of whatever commit', async () => {
+  const ofB = { display_title: `Deploy ${B} to test` }
+  const runs = [child({ display_title: `Deploy ${B} to test, python of run ${TEST}, attempt 1` }), ofTest(ofB)]
+  const { outputs } = await take({ runs, artifacts: [artifact(4, ALONE, 'python-package-test')] }, { PACKAGES: 'latest' })
   assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
 })
 

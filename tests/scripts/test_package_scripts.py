@@ -180,7 +180,7 @@ def test_another_package_has_another_digest(
 @pytest.mark.parametrize(
     ("files", "error"),
     [
-        (["gone"], "x-package-dev: the build has left no gone in PLACE: let it, or change"),
+        (["gone"], "x-package-dev: the build has left no gone in PLACE: let the build"),
         (["a", "empty"], "x-package-dev: the build has left no empty in PLACE"),
         (["dangling"], "the build has left no dangling in"),
         (["broken"], "x-package-dev: broken in PLACE cannot be copied, see above"),
@@ -255,10 +255,10 @@ def forged(line: str) -> Callable[[Path], object]:
         (lambda at: (at / "app.zip").rename(at / "zip"), "left, in ./app.zip ./zip:"),
         (lambda at: (at / "app.zip").chmod(0o755), "left, in ./app.zip:"),
         (lambda at: (at / "link").symlink_to("app.zip"), "holds more than files and folders:"),
-        (lambda at: (at / ".package" / "x").write_text("x"), "has no manifest of ours:"),
-        (lambda at: (at / ".package" / "manifest").unlink(), "has no manifest of ours:"),
-        (lambda at: (at / ".package" / "manifest").write_text(""), "has no manifest of ours:"),
-        (lambda at: shutil.rmtree(at / ".package"), "has no manifest of ours:"),
+        (lambda at: (at / ".package" / "x").write_text("x"), "has no manifest:"),
+        (lambda at: (at / ".package" / "manifest").unlink(), "has no manifest:"),
+        (lambda at: (at / ".package" / "manifest").write_text(""), "has no manifest:"),
+        (lambda at: shutil.rmtree(at / ".package"), "has no manifest:"),
         (lambda at: shutil.rmtree(at), "was not downloaded:"),
         (forged(f"file {'0' * 64}  ./more\n"), "left, in ./more:"),
         (forged(f"executable {'0' * 64}  ./../../outside\n"), "left, in ./../../outside:"),
@@ -298,7 +298,7 @@ def test_whose_package_it_is(downloaded: Package) -> None:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("gone", "x-package-dev of run 7 does not hold gone: let its build leave it"),
+        ("gone", "x-package-dev of run 7 does not hold gone: let its build write it"),
         ("gone -> a", "does not hold gone"),
         ("../outside -> a", "'../outside -> a' leads out of the package or the repository"),
         ("app.zip -> ../outside", "leads out of"),

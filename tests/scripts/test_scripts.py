@@ -124,6 +124,22 @@ def test_shellcheck_finds_an_unquoted_variable(tmp_path: Path) -> None:
     assert "SC2086" in shellcheck(tmp_path / "bad.sh")
 
 
+def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None:
+    """A run counts as one that deploys by the names of its steps: lib/runs.cjs."""
+    script = (ACTIONS / "lib" / "runs.cjs").read_text(encoding="utf-8")
+    [check] = re.findall(r"^const MAY_DEPLOY = '(.*)' //", script, re.MULTILINE)
+    [starts] = re.findall(r"^const STARTS = /(.*)/ //", script, re.MULTILINE)
+    names: dict[str, list[str]] = {}
+    for file in (ACTIONS.parent / "workflows").iterdir():
+        text = file.read_text(encoding="utf-8").replace("[[ start.workflow.file ]]", "a-b_c.yml")
+        kind = re.findall(r" yield (\w+) ", file.name)
+        names["".join(kind)] = re.findall(r"^ +- name: (.*)$", text, re.MULTILINE)
+    assert [kind for kind in names if check in names[kind]] == ["deploy"]
+    assert [kind for kind in names if any(re.search(starts, n) for n in names[kind])] == [
+        "orchestrator"
+    ]
+
+
 @pytest.mark.parametrize("action", YML, ids=lambda action: str(action.parent.name))
 def test_an_action_gives_its_scripts_what_they_read(action: Path) -> None:
     """Every script of the action is there, and every variable it reads is set by a step."""

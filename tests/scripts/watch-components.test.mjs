@@ -11,7 +11,7 @@ const RUN = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}'
 const RUNS = 'GET /repos/{owner}/{repo}/actions/runs'
 const JOBS = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs'
 const REFS = 'GET /repos/{owner}/{repo}/git/matching-refs/{ref}'
-const COMPARE = 'GET /repos/{owner}/{repo}/compare/{basehead}'
+const COMMITS = 'GET /repos/{owner}/{repo}/commits'
 const DEPLOY = ['deploy / Deploy']
 const context = {
   repo: { owner: 'acme', repo: 'demo' }, runId: SELF, eventName: 'push',
@@ -22,11 +22,12 @@ const time = minute => `2026-11-01T12:${String(minute).padStart(2, '0')}:00Z`
 
 /** A run of the component `a`, as the API lists it. */
 const listed = (id, more) => ({
-  id, html_url: url(id), path: '.github/workflows/a-dev.yml@main', event: 'workflow_run', head_sha: COMMIT, run_attempt: 1,
+  id, html_url: url(id), path: '.github/workflows/a-dev.yml@main', event: 'workflow_run', head_branch: 'main', head_sha: COMMIT, run_attempt: 1,
   repository: { id: MINE }, head_repository: { id: MINE }, display_title: `Deploy ${COMMIT} to dev - a`,
   status: 'completed', conclusion: 'success', created_at: time(1), run_started_at: time(1), ...more,
 })
 const of = (component, id, more) => listed(id, { path: `.github/workflows/${component}-dev.yml`, ...more })
+const alone = ({ sha }) => [{ sha, parents: [], commit: {} }] // a branch of one commit
 const main = sha => paged([{ ref: 'refs/heads/main', object: { sha } }])
 const list = (...runs) => paged(runs, 'workflow_runs')
 const jobs = (...ends) => paged(ends.map(([name, conclusion]) => ({ name, conclusion })), 'jobs')
@@ -39,7 +40,7 @@ const byRun = ends => parameters => ends[parameters.run_id](parameters)
 async function watch(runs, { components = { a: {} }, event = 'push', ...routes } = {}) {
   const github = fakeGitHub({
     [RUN]: { created_at: time(0) }, [RUNS]: runs, [JOBS]: deployed, [REFS]: main(COMMIT),
-    [COMPARE]: failure(404), ...routes,
+    [COMMITS]: alone, ...routes,
   })
   const COMPONENTS = JSON.stringify(Object.fromEntries(Object.entries(components).map(([name, more]) => [name, { after: [], jobs: DEPLOY, ...more }])))
   const env = { ENVIRONMENT: 'dev', COMMIT, REFS: '^refs/heads/main$', COMPONENTS }
@@ -67,7 +68,7 @@ test('takes only runs of this deployment', async () => {
     listed(21, { ...failed, display_title: `Deploy ${OTHER} to dev - a` }), listed(22, { ...failed, display_title: `Redeploy ${COMMIT} to dev - a` }),
     listed(23, { ...failed, path: '.github/workflows/b-dev.yml' }), listed(24, { ...failed, head_repository: { id: 1 } }),
     listed(25, { ...failed, head_repository: null }), listed(26, { ...failed, conclusion: 'skipped' }),
-    listed(27, { ...failed, event: 'pull_request' }), listed(28, { ...failed, event: 'push', head_sha: OTHER }),
+    listed(27, { ...failed, event: 'pull_request' }), listed(28, { ...failed, event: 'push', head_sha: OTHER }), listed(30, { ...failed, event: 'push', head_branch: 'feature' }),
     listed(29, { ...failed, event: 'schedule' }),
   ]
   const done = await watch(list(...strangers, listed(1)))
@@ -90,7 +91,7 @@ test('a run by hand of a branch that has moved on meanwhile counts', async () =>
 test('reads whose workflow it was only once for each run', async () => {
   const foreign = listed(9, { event: 'push', head_sha: OTHER, conclusion: 'failure' })
   const done = await watch([list(foreign), list(foreign), list(foreign, listed(1))])
-  assert.deepEqual([done.results, done.github.count(COMPARE)], [{ a: success(1) }, 2])
+  assert.deepEqual([done.results, done.github.count(COMMITS)], [{ a: success(1) }, 1])
 })
 
 test('a run whose time had not come says nothing', async () => {
@@ -187,7 +188,7 @@ test('survives what passes, for as long as it takes', async () => {
   const done = await watch([failure(502), list(foreign), list(foreign, listed(1))], {
     [JOBS]: [failure(0, 'fetch failed'), deployed],
     // Longer than what a question about trust waits by itself.
-    [COMPARE]: [...Array(30).fill(failure(502)), failure(403, 'x', { 'retry-after': '1800' }), failure(404)],
+    [COMMITS]: [...Array(30).fill(failure(502)), failure(403, 'x', { 'retry-after': '1800' }), alone],
   })
   assert.deepEqual([done.results, done.failed], [{ a: success(1) }, []])
 })

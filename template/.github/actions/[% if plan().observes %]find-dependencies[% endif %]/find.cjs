@@ -31,7 +31,7 @@ module.exports = async ({ github, context, core }) => {
   if (!before || !dependencies.length) return answer(true)
 
   const api = connect({ github, core })
-  const { reviewed } = commits.of({ github, context, core, commit: COMMIT, refs: REFS })
+  const { reviewed } = commits.of({ github, context, core, refs: REFS })
   const runsOf = list({ api, context, environment: ENVIRONMENT, commit: COMMIT, reviewed })
 
   /**

@@ -23,7 +23,7 @@ module.exports = async ({ github, context, core }) => {
   /** @param {any} run */
   async function trusted(run) {
     // Branches move on while this looks, so they are read anew for each run.
-    const ask = () => commits.of({ github, context, core, commit: COMMIT, refs: REFS }).reviewed(run)
+    const ask = () => commits.of({ github, context, core, refs: REFS }).reviewed(run)
     return opinions[run.id] ??= await api.again(ask)
   }
   const outcome = judge({ api, context, trusted })

@@ -1,49 +1,60 @@
 // @ts-check
-const api = require('../lib/api.cjs')
-const commits = require('../lib/commits.cjs')
-const refusal = require('./approved.cjs')
+const connect = require('../lib/api.cjs')
+const allCommits = require('../lib/commits.cjs')
+const allRuns = require('../lib/runs.cjs')
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
-  const { APPROVED, COMMIT, GITHUB_WORKFLOW_REF = '', REFS = '' } = process.env
+  const { COMMIT, GITHUB_WORKFLOW_REF = '', REFS = '' } = process.env
   const file = GITHUB_WORKFLOW_REF.replace(/@.*/, '').replace(/.*\//, '')
   const before = context.payload.workflow_run
 
-  // After `workflow_run`, context.sha is the default branch's newest commit.
-  const commit = COMMIT || (before ? commits.titled(before.display_title) : context.sha)
+  const commit = COMMIT || allCommits.started(context)
   if (!commit) {
     return core.setFailed(`The title of ${before.html_url}, ${JSON.stringify(before.display_title)}, names no commit: start ${file} by hand with one`)
   }
   if (!/^[0-9a-f]{40}$/.test(commit)) {
     return core.setFailed(`The input commit, ${JSON.stringify(commit)}, is not 40 hexadecimal digits: give the full SHA, or nothing`)
   }
-
-  const { belongs, reviewed } = commits.of({ github, context, core, commit, refs: REFS })
-  const { pages } = api({ github, core })
-  if (!await belongs(commit)) {
-    return core.setFailed(`${commit} is on no branch or tag like ${REFS}, so it is not deployed: bring it there first`)
+  const { default_branch } = context.payload.repository
+  const commits = allCommits.of({ github, context, core, refs: REFS })
+  const isNextEnvironment = before?.path.includes('/orchestrator-')
+  if (isNextEnvironment && !commits.isTag && !new RegExp(REFS).test(`refs/heads/${default_branch}`)) {
+    // `workflow_run` runs as the default branch, which the environment's policy would refuse later;
+    // but not after another component, because then the policy has the default branch as well.
+    return core.setFailed(`The default branch is ${default_branch}, and ${file} deploys what is on a branch like ` +
+      `${REFS}: make that the default branch with gh repo edit --default-branch`)
   }
-  if (before && !await reviewed(before)) {
+  if (!await commits.belongs(commit)) return core.setFailed(commits.foreign(commit))
+  if (before && !await commits.reviewed(before)) {
     return core.setFailed(
       `${before.html_url} ran the workflows of ${before.head_sha}, which is neither on the default branch ` +
       `nor on one like ${REFS}: start ${file} by hand with a commit that is`,
     )
   }
 
-  const why = APPROVED && await refusal({ github, context, core, commit, file, reviewed })
-  if (why) return core.setFailed(why)
-
+  const { pages } = connect({ github, core })
+  const runs = allRuns.of({ pages, context, commits })
+  const byHand = context.eventName === 'workflow_dispatch'
+  // What a person starts is deployed, also to go back. A candidate that only comes has not asked yet.
+  const newer = byHand ? undefined : await runs.overtaking({
+    files: [file], commit, isRival: (run, asked) => asked || Boolean(before && run.status !== 'completed'),
+  })
+  if (newer) {
+    const why = `${newer.html_url} makes this run too old, so it deploys nothing: to deploy ${commit} all the same, start ${file} by hand with it`
+    if (!before) return core.setFailed(why)
+    core.notice(why) // after another environment was rolled back, for example
+  }
   core.setOutput('commit', commit)
-  core.setOutput('roll-back', String(await isRollBack()))
+  core.setOutput('deploy', String(!newer))
+  core.setOutput('roll-back', String(byHand && await isRollBack()))
 
-  /** Whether a person chose a commit that an earlier run has deployed. */
+  /** Whether this workflow has already built or deployed the commit that a person chose. */
   async function isRollBack() {
-    if (context.eventName !== 'workflow_dispatch' || commit === context.sha) return false
-    const runs = pages(
-      'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file, status: 'success' }, 'workflow_runs',
-    )
-    for await (const run of runs) {
-      if (run.id !== context.runId && commits.titled(run.display_title) === commit && await reviewed(run)) return true
+    if (commit === context.sha) return false
+    for await (const run of runs.ofFile(file, { status: 'success' })) {
+      const isSame = run.id !== context.runId && allCommits.titled(run.display_title) === commit
+      if (isSame && await commits.reviewed(run) && (await runs.fateOf(run)).worked) return true
     }
     return false
   }

@@ -4,7 +4,7 @@ const { plain, table, picture } = require('../lib/markdown.cjs')
 
 /**
  * @typedef {{result: string, url?: string}} Outcome
- * @typedef {{result: string, outputs?: {conclusion?: string, url?: string}}} Job
+ * @typedef {{result: string, outputs?: {conclusion?: string, url?: string, deploy?: string}}} Job
  */
 
 // The most urgent first. Any other result is a failure of its own name, as timed_out.
@@ -70,8 +70,11 @@ module.exports = async ({ github, context, core }) => {
 
   const rows = [...others, ...[...outcomes].map(([name, outcome]) => ({ name, ...outcome }))].sort((a, b) => urgency(a) - urgency(b))
   const failed = rows.filter(row => KINDS[urgency(row)] === 'failure').map(({ name }) => name)
-  const complete = rows.every(({ result }) => result === 'success')
-  const headline = `Deployment to ${ENVIRONMENT} ${complete ? 'succeeded' : failed.length ? `failed in ${failed.join(', ')}` : 'was not completed'}`
+  // The job `changes` has said what is newer.
+  const tooOld = needs.changes?.outputs?.deploy === 'false' && !failed.length
+  const complete = tooOld || rows.every(({ result }) => result === 'success')
+  const what = failed.length ? `failed in ${failed.join(', ')}` : complete ? 'succeeded' : 'was not completed'
+  const headline = tooOld ? `Nothing was deployed to ${ENVIRONMENT}: something newer was, or waits for its approval` : `Deployment to ${ENVIRONMENT} ${what}`
 
   await core.summary.addRaw([
     `## ${plain(headline)}`,

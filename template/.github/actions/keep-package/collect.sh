@@ -8,7 +8,7 @@ set -euo pipefail
 keep() {
   if leads_out "$1"; then fail "$NAME: $1 is not a path inside $PWD: give one"; fi
   if [ -z "$(find -L "./$1" -type f -print -quit 2> /dev/null)" ]; then
-    fail "$NAME: the build has left no $1 in $PWD: let it, or change \`produces\`"
+    fail "$NAME: the build has left no $1 in $PWD: let the build write it, or change \`produces\`"
   fi
   mkdir -p "$FOLDER/$(dirname "$1")"
   if [ -d "$1" ]; then

@@ -28,7 +28,7 @@ module.exports = async ({ core }) => {
     if (!files.length) return
     const [before, after] = [graphOf(BASE), graphOf(CHANGE)]
     await core.summary.addRaw([
-      '## This change is one of the pipelines',
+      '## This pull request changes the pipelines',
       '',
       '### Graph before',
       '',

@@ -2,6 +2,7 @@
 const { rmSync } = require('node:fs')
 const api = require('../lib/api.cjs')
 const commits = require('../lib/commits.cjs')
+const { BOT } = require('../lib/runs.cjs')
 
 const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID, "digest": SHA256}}'
 
@@ -26,7 +27,7 @@ module.exports = async ({ github, context, core }) => {
   if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is no component's name: give one`)
 
   const { read, pages } = api({ github, core })
-  const { belongs, reviewed } = commits.of({ github, context, core, commit: COMMIT, refs: REFS })
+  const { belongs, reviewed } = commits.of({ github, context, core, refs: REFS })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
@@ -45,7 +46,9 @@ module.exports = async ({ github, context, core }) => {
 
   /** Why packages that were found do not count. @type {Set<string>} */
   const reasons = new Set()
-  const run = isInThisRun || !wanted.run ? undefined : await runOf(wanted.run)
+  // The run before has been looked at by the job's first step, and the event tells all of it.
+  const told = context.payload.workflow_run
+  const run = isInThisRun || !wanted.run ? undefined : wanted.run === told?.id ? told : await runOf(wanted.run)
   for (const environment of environments) {
     const found = await packageFor(environment)
     if (!found) continue
@@ -154,13 +157,30 @@ module.exports = async ({ github, context, core }) => {
     if (!environments.flatMap(workflowsOf).includes(file)) return refuse(`is one of ${file}`)
     if (!workflowsOf(environment).includes(file)) return
     if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
-    // What is promoted has been tested.
+    // What is promoted has been tested, together with all that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
-    if (!await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
+    if (environment !== own && !await isOfPipeline(other, environment)) return refuse('was started or re-run alone, so nothing was tested with it')
+    if (other !== told && !await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
     if (!await isOfItsBuild(artifact, other.id)) return refuse('holds one that its build did not upload')
     return { artifact, commit }
+  }
+
+  /**
+   * Whether a run is an orchestrator's, or one that a successful orchestrator has started. Under
+   * `observe` there are only runs of components, which the next environment's orchestrator waits for;
+   * their titles are like an orchestrator's.
+   * @param {any} other
+   * @param {string} environment
+   */
+  async function isOfPipeline({ display_title, actor, run_attempt }, environment) {
+    const [, id] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
+    if (!id) return /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/.test(display_title)
+    if (run_attempt !== 1) return false // nothing was deployed with what a person has built again
+    const orchestrator = await runOf(Number(id))
+    return actor?.login === BOT && orchestrator?.path.split('@')[0] === `.github/workflows/orchestrator-${environment}.yml` &&
+      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commits.titled(display_title) && reviewed(orchestrator)
   }
 
   /**

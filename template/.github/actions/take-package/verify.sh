@@ -7,11 +7,11 @@ bad() { fail "$PACKAGE $1: start the workflow that built it once more"; }
 
 cd "$FOLDER" 2> /dev/null || bad "was not downloaded"
 [ -z "$(find . ! -type f ! -type d -print -quit)" ] || bad "holds more than files and folders"
-[ "$(find .package 2> /dev/null)" = $'.package\n.package/manifest' ] || bad "has no manifest of ours"
+[ "$(find .package 2> /dev/null)" = $'.package\n.package/manifest' ] || bad "has no manifest"
 
 found=$(sha256sum .package/manifest | cut -c 1-64)
 [ "${DIGEST:-$found}" = "$found" ] || bad "is not the one that the build left"
-read -r kind built < .package/manifest || bad "has no manifest of ours"
+read -r kind built < .package/manifest || bad "has no manifest"
 [ "$kind $built" = "commit $COMMIT" ] || bad "was built from $built, not from $COMMIT"
 
 # Artifacts lose which files are executable.
@@ -40,7 +40,7 @@ while IFS= read -r line; do
   name=${line%% -> *}
   path=${line#* -> }
   if leads_out "$name" || leads_out "$path"; then fail "$PACKAGE: '$line' leads out of the package or the repository: give paths inside"; fi
-  [ -e "./$name" ] || fail "$PACKAGE does not hold $name: let its build leave it, or take other files"
+  [ -e "./$name" ] || fail "$PACKAGE does not hold $name: let its build write it, or take other files"
   [ "$name" = "$line" ] || place "$name" "$GITHUB_WORKSPACE/$path"
 done <<< "$FILES"
 digest

@@ -1,0 +1,30 @@
+// @ts-check
+const connect = require('../lib/api.cjs')
+const allCommits = require('../lib/commits.cjs')
+const allRuns = require('../lib/runs.cjs')
+const approved = require('./approved.cjs')
+
+/** @param {{github: any, context: any, core: any}} tools */
+module.exports = async ({ github, context, core }) => {
+  const { COMMIT = '', COMPONENT, ENVIRONMENT, GITHUB_WORKFLOW_REF = '', REFS = '' } = process.env
+  const file = GITHUB_WORKFLOW_REF.replace(/@.*/, '').replace(/.*\//, '')
+  if (!/^[0-9a-f]{40}$/.test(COMMIT)) {
+    return core.setFailed(`The input commit, ${JSON.stringify(COMMIT)}, is not 40 hexadecimal digits: give the full SHA, or nothing`)
+  }
+  const commits = allCommits.of({ github, context, core, refs: REFS })
+  if (!await commits.belongs(COMMIT)) return core.setFailed(commits.foreign(COMMIT))
+
+  const { read, pages } = connect({ github, core })
+  const { why, run } = await approved({ read, pages, context, file, reviewed: commits.reviewed })
+  if (why) return core.setFailed(why)
+
+  const newer = await allRuns.of({ pages, context, commits }).overtaking({
+    files: [`orchestrator-${ENVIRONMENT}.yml`, `${COMPONENT}-${ENVIRONMENT}.yml`],
+    commit: COMMIT,
+    age: allRuns.ageOf(context.runId, context.actor, context.payload.inputs?.orchestrator),
+    byHand: (run?.event ?? context.eventName) === 'workflow_dispatch',
+  })
+  if (newer) {
+    core.setFailed(`${newer.html_url} is newer and was let deploy, so this run deploys nothing more: to go back, start ${file} by hand with ${COMMIT}`)
+  }
+}

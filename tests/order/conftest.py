@@ -1,0 +1,40 @@
+"""Copies of the template, made once for all histories and attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copies import copy
+from kinds import KINDS
+from worlds import Pipelines, World
+
+Get = Callable[[str], Pipelines]
+Start = Callable[..., World]
+
+
+@pytest.fixture(scope="session")
+def pipelines(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Get:
+    made: dict[str, Pipelines] = {}
+
+    def get(kind: str) -> Pipelines:
+        if kind not in made:
+            answers, components, settings = KINDS[kind]
+            given = {k: v for k, v in settings.items() if k != "tag"}
+            work_tree = copy(template, tmp_path_factory.mktemp(kind), {**answers, **given})
+            made[kind] = Pipelines(work_tree, components, **settings)
+        return made[kind]
+
+    return get
+
+
+@pytest.fixture
+def world(pipelines: Get, tmp_path: Path) -> Start:
+    """A repository of a kind, in which nothing has happened."""
+
+    def start(kind: str = "call", **more: Any) -> World:
+        return World(tmp_path / "github", pipelines(kind), **more)
+
+    return start

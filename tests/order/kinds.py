@@ -1,0 +1,28 @@
+"""The kinds of pipelines that histories and attacks try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from copies import example
+from pipelines import generic
+
+PAIR = {"components": generic(["first", "second"]), "dependency_map": {"second": "first"}}
+LAMBDA: dict[str, Any] = example("lambda")
+TAGGED = {
+    **LAMBDA,
+    "branching": "custom",
+    "environments": [
+        {"name": "test", "branch": "main"},
+        {"name": "prd", "tag": "v*", "production": True},
+    ],
+}
+ALONE, BOTH = ("terraform",), ("first", "second")
+#: Name -> answers, the components that are deployed, and how.
+KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
+    "call": (LAMBDA, ALONE, {}),
+    "dispatch": (LAMBDA, ALONE, {"orchestration": "dispatch"}),
+    "each": (PAIR, BOTH, {"approval": "each"}),
+    "none": (PAIR, BOTH, {"approval": "none"}),
+    "tag": (TAGGED, ALONE, {"tag": True}),
+}

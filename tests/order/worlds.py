@@ -1,0 +1,328 @@
+"""A repository with generated pipelines on a GitHub without machines, and all that is deployed.
+
+Packages are modelled as their scripts keep and verify them: a build makes other bytes each time, a
+digest is one of the commit and the bytes, and who takes a package compares both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from offline_github import MemoryRepository, OfflineGitHub, Run
+from offline_github.people import BOT
+from offline_github.runner import JobOutcome
+from offline_github.work import Going, Step, Work
+
+ENVIRONMENTS = ("dev", "test", "prd")
+LEAD = "lead"
+
+
+def digest(content: tuple[str, str]) -> str:
+    """Of a package: the commit that it says it was built from, and its bytes."""
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()
+
+
+def age(run: Run) -> int:
+    """The id of the run that decides: of the orchestrator, where one has started this run."""
+    return int(run.inputs.get("orchestrator") or run.id) if run.actor == BOT else run.id
+
+
+@dataclass
+class Deployment:
+    component: str
+    environment: str
+    commit: str
+    run: Run
+    """The attempt."""
+    packages: dict[str, tuple[str, str]]
+    """What was taken, by producer: the commit that it says, and the bytes."""
+    line: list[str]
+    """The branch that it belongs to, as it was then, the newest commit first."""
+    checked: int
+    """When its job began. All moments are counted, one for each thing that happens."""
+    overtaken: list[Run]
+    """The runs that were let deploy there by then, and make this one too old."""
+    begin: int = 0
+    end: int = 0
+    result: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.component, self.environment
+
+
+@dataclass
+class Pipelines:
+    """What a copy of the template holds, and how it is set up."""
+
+    work_tree: Path
+    components: tuple[str, ...]
+    """Those that are deployed, in order."""
+    orchestration: str = "call"
+    approval: str = "once"
+    tag: bool = False
+    """Whether a tag starts production, and nothing comes before it but dev."""
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        return ("test", "prd") if self.tag else ENVIRONMENTS
+
+
+@dataclass
+class Notes:
+    """What a job has taken and made, so far."""
+
+    component: str = ""
+    checked: int = 0
+    line: list[str] = field(default_factory=list)
+    overtaken: list[Run] = field(default_factory=list)
+    taken: dict[str, tuple[str, str]] = field(default_factory=dict)
+    downloaded: tuple[str, str] | None = None
+    collected: tuple[str, str] = ("", "")
+
+
+class World:
+    """One repository; `github` is its double."""
+
+    def __init__(self, folder: Path, pipelines: Pipelines, seed: int = 0) -> None:
+        self.pipelines = pipelines
+        self.repository = MemoryRepository.of(pipelines.work_tree)
+        self.github = OfflineGitHub(folder, self.repository, execute=self.execute, seed=seed)
+        self.github.groups.shuffle(seed)
+        refs = {"tags": ["v*"]} if pipelines.tag else {"branches": ["main"]}
+        self.github.environments = {
+            "dev": {"branches": ["develop"]},
+            "test": {"branches": ["main"]},
+            "prd": dict(refs),
+        }
+        if pipelines.approval == "once":
+            self.github.environments["prd-approval"] = {"reviewers": [LEAD], **refs}
+        if pipelines.approval == "each":
+            self.github.environments["prd"]["reviewers"] = [LEAD]
+        self.deployments: list[Deployment] = []
+        self.contents: dict[int, tuple[str, str]] = {}
+        """What artifacts hold, by id."""
+        self.failing: Callable[[Step], bool] = lambda step: False
+        """Whether a step that checks, builds or deploys fails."""
+        self.instead: Callable[[Step], Any] = lambda step: None
+        """What a test lets a step do, if anything: somebody has changed it."""
+        self.failed: set[int] = set()
+        """Ages of runs in which a step failed because the test said so."""
+        self.lines: dict[str, list[str]] = {}
+        """By branch: every commit that a push has ever left it at, its newest last."""
+        self.moment = 0
+        self._notes: defaultdict[tuple[int, int, str], Notes] = defaultdict(Notes)
+        self._builds = 0
+
+    # What people do
+
+    def commit(
+        self, branch: str = "main", files: Mapping[str, str | None] | None = None, **more: Any
+    ) -> str:
+        return self.repository.commit(branch, files, **more)
+
+    def push(self, branch: str = "main", **more: Any) -> list[Run]:
+        runs = self.github.push(branch, **more)
+        commit = self.repository.resolve(f"refs/heads/{branch}")
+        assert commit
+        self.lines.setdefault(branch, []).append(commit)
+        return runs
+
+    def merged(self, branch: str = "main", files: Mapping[str, str | None] | None = None) -> str:
+        """A commit more on a branch, pushed, until nothing goes on by itself."""
+        sha = self.commit(branch, files)
+        self.push(branch)
+        self.github.settle()
+        return sha
+
+    def approve(self, run: Run, **more: Any) -> None:
+        self.github.approve(run, **more)
+        self.github.settle()
+
+    def started(self, file: str, ref: str = "main", **inputs: Any) -> Run:
+        """A run that a person starts, when nothing goes on by itself any more."""
+        run = self.github.dispatch(file, ref, inputs, by=str(inputs.pop("by", "octocat")))
+        self.github.settle()
+        return run
+
+    def candidate(self) -> Run:
+        """The newest run of production."""
+        return self.github.runs_of("orchestrator-prd.yml")[-1]
+
+    def waiting(self) -> list[Run]:
+        return [run for run in self.github.latest_attempts() if self.github.waiting(run)]
+
+    # What can be asked
+
+    def first_parents(self, commit: str) -> list[str]:
+        """A commit and what its branch was at before, if it was this branch's all the time."""
+        line = [commit]
+        while parents := self.repository.parents(line[-1]):
+            line.append(parents[0])
+        return line
+
+    def line(self, environment: str) -> list[str]:
+        """What the environment's branch was at, the newest first."""
+        branch = "develop" if environment == "dev" else "main"
+        newest = self.github.remote.resolve(f"refs/heads/{branch}")
+        return self.first_parents(newest) if newest else []
+
+    @staticmethod
+    def is_older(one: str, other: str, line: list[str]) -> bool:
+        """Whether one commit comes before another on this branch."""
+        return one in line and other in line and line.index(one) > line.index(other)
+
+    def of_environment(self, name: str) -> list[Deployment]:
+        return [d for d in self.deployments if d.environment == name]
+
+    def at(self, environment: str) -> dict[str, str]:
+        """The commit of each component's last deployment that succeeded."""
+        return {
+            d.component: d.commit for d in self.of_environment(environment) if d.result == "success"
+        }
+
+    def orchestrator(self, run: Run) -> Run:
+        """The attempt of the orchestrator that started a run; the run itself if none did."""
+        if age(run) == run.id:
+            return run
+        attempt = int(run.inputs["attempt"])
+        starter = self.github.find_run(age(run), attempt)
+        assert starter
+        return starter
+
+    def by_hand(self, run: Run) -> bool:
+        return self.orchestrator(run).event == "workflow_dispatch"
+
+    def let_in(self, environment: str, component: str) -> dict[int, Run]:
+        """By age, the runs that were let deploy so far: approved, or seen to have begun."""
+        files = (f"orchestrator-{environment}.yml", f"{component}-{environment}.yml")
+        found = {}
+        for run in self.github.runs:
+            gate = run.jobs.get("approval")
+            if run.workflow_file in files and gate and gate.result == "success":
+                found[age(run)] = run
+        for deployment in self.of_environment(environment):
+            starter = self.orchestrator(deployment.run)
+            if starter.workflow_file in files or deployment.run.workflow_file in files:
+                found[age(deployment.run)] = deployment.run
+        return found
+
+    def commit_of(self, run: Run) -> str:
+        """The commit that its title names; empty if it names none."""
+        words = run.display_title.split()
+        return words[1] if words[:1] == ["Deploy"] else ""
+
+    def makes_too_old(self, other: Run, run: Run, commit: str, line: list[str]) -> bool:
+        """Whether a run that was let in overtakes another one, which is to deploy this commit."""
+        if age(other) == age(run):
+            return False
+        if age(other) > age(run) and not self.pipelines.tag:
+            return True
+        ahead = self.is_older(commit, self.commit_of(other), line)
+        return ahead and (age(other) > age(run) or not self.by_hand(run))
+
+    # What jobs do
+
+    def execute(self, work: Work) -> Going:
+        return work.steps(self.decide)
+
+    def decide(self, step: Step) -> Any:
+        self.moment += 1
+        ended = self.instead(step)
+        if ended is not None:
+            return ended
+        run, name, env = step.work.run, step.name, step.env
+        notes = self._notes[run.id, run.attempt, step.work.key]
+        if step.uses == "$/.github/actions/may-deploy":
+            notes.component, notes.checked = step.inputs["component"], self.moment
+            notes.line = self.line(env["ENVIRONMENT"])
+            let_in = self.let_in(env["ENVIRONMENT"], notes.component).values()
+            notes.overtaken = [
+                r for r in let_in if self.makes_too_old(r, run, env["COMMIT"], notes.line)
+            ]
+        if name in ("Lint", "Test", "Validate", "Build") and self._fails(step):
+            return "failure"
+        match name:
+            case "Collect the files":
+                return self._collect(step, notes)
+            case "Verify and place the package":
+                return self._verify(step, notes)
+            case "Name the package":
+                return {"name": f"{env['PRODUCER']}-package-{env['ENVIRONMENTS'].split()[0]}"}
+            case "Deploy":
+                return self._deploy(step, notes)
+        match step.uses:
+            case "actions/upload-artifact":
+                self.upload(step.work.run, step.inputs["name"], notes.collected)
+            case "actions/download-artifact":
+                artifact = self.github.artifact(int(step.inputs["artifact-ids"]))
+                if not artifact or artifact.expired:
+                    return "failure"
+                notes.downloaded = self.contents[artifact.id]
+        return None
+
+    def _fails(self, step: Step) -> bool:
+        fails = self.failing(step)
+        if fails:
+            self.failed.add(age(step.work.run))
+        return fails
+
+    def upload(self, run: Run, name: str, content: tuple[str, str]) -> int:
+        """As the action does with `overwrite`; its id."""
+        store = run.artifact_store
+        for artifact in [a for a in store.values() if a.name == name]:
+            del store[artifact.id]
+        artifact = self.github.new_artifact(run, name)
+        artifact.final = True
+        self.contents[artifact.id] = content
+        return artifact.id
+
+    def _collect(self, step: Step, notes: Notes) -> dict[str, str]:
+        name, commit = step.env["NAME"], step.env["COMMIT"]
+        if "$/.github/actions/promote-package" in step.within:
+            bytes_of_it = notes.taken[name.rpartition("-package-")[0]][1]
+        else:
+            self._builds += 1
+            bytes_of_it = f"{name}, build {self._builds}, of {commit}"
+        notes.collected = (commit, bytes_of_it)
+        return {"digest": digest(notes.collected)}
+
+    def _verify(self, step: Step, notes: Notes) -> JobOutcome:
+        package = notes.downloaded
+        assert package
+        wanted, commit = step.env["DIGEST"], step.env["COMMIT"]
+        if wanted and wanted != digest(package):
+            return JobOutcome("failure", log="##[error]is not the one that the build left")
+        if package[0] != commit:
+            return JobOutcome("failure", log=f"##[error]was built from {package[0]}")
+        notes.taken[step.env["FOLDER"].removeprefix(".packages/")] = package
+        return JobOutcome("success", {"digest": digest(package)})
+
+    def _deploy(self, step: Step, notes: Notes) -> Going:
+        deployment = Deployment(
+            notes.component,
+            step.env["ENVIRONMENT"],
+            step.env["COMMIT"],
+            step.work.run,
+            dict(notes.taken),
+            notes.line,
+            notes.checked,
+            notes.overtaken,
+        )
+        self.moment += 1
+        deployment.begin = self.moment
+        self.deployments.append(deployment)
+        deployment.result = "cancelled"  # unless it comes to its end
+        try:
+            for _ in range(3):
+                yield 5
+            deployment.result = "failure" if self._fails(step) else "success"
+        finally:
+            self.moment += 1
+            deployment.end = self.moment
+        return deployment.result

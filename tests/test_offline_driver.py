@@ -1,0 +1,267 @@
+"""Runs without machines: who decides what, and that one seed stands for one history."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from offline_github import MemoryRepository, OfflineGitHub, Run, expressions
+from offline_github.driver import Execute
+from offline_github.work import Going, Step, Work
+from test_offline_github import SCRIPT, UPLOAD, job, only
+
+Quick = Callable[..., OfflineGitHub]
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Quick:
+    """A GitHub without machines, of a repository that holds these files on main."""
+    numbers = itertools.count()
+
+    def build(
+        workflows: dict[str, str],
+        execute: Execute = lambda work: None,
+        seed: int = 0,
+        files: dict[str, str] | None = None,
+    ) -> OfflineGitHub:
+        named = {f".github/workflows/{name}": text for name, text in workflows.items()}
+        every = {path: textwrap.dedent(text) for path, text in {**named, **(files or {})}.items()}
+        repository = MemoryRepository(every)
+        repository.commit("main")
+        folder = tmp_path / f"github {next(numbers)}"
+        return OfflineGitHub(folder, repository, execute=execute, seed=seed)
+
+    return build
+
+
+def work_of(github: OfflineGitHub) -> MemoryRepository:
+    repository: Any = github.remote
+    assert isinstance(repository, MemoryRepository)
+    return repository
+
+
+def push(github: OfflineGitHub, branch: str = "main", **change: Any) -> list[Run]:
+    """A commit more on a branch; the runs that its push starts, of which nothing has run yet."""
+    work_of(github).commit(branch, **change)
+    return github.push(branch)
+
+
+ACTION = """
+inputs: {word: {required: true}, other: {default: "${{ github.ref_name }}"}}
+outputs: {said: {value: "${{ steps.say.outputs.said }}"}}
+runs:
+  using: composite
+  steps:
+    - id: say
+      uses: SCRIPT
+      env: {WORD: "${{ inputs.word }} ${{ inputs.other }}", OUTER: "${{ env.OUTER }}"}
+      with:
+        script: |
+          await require(`${process.env.GITHUB_ACTION_PATH}/say.cjs`)({ github, context, core })
+    - if: failure()
+      shell: bash
+      run: echo "nobody hears this"
+""".replace("SCRIPT", SCRIPT)
+SAY = """
+const { word } = require('../lib/word.cjs')
+module.exports = async ({ github, context, core }) => {
+  const { data } = await github.request('GET /repos/{owner}/{repo}/actions/runs/{run_id}', {
+    ...context.repo, run_id: context.runId,
+  })
+  await new Promise(resolve => setTimeout(resolve, 60_000))
+  const { WORD, OUTER } = process.env
+  core.setOutput('said', [word(), WORD, OUTER, data.event, context.payload.ref].join(' '))
+  await core.summary.addRaw('A summary').write()
+  if (WORD.startsWith('bad')) core.setFailed('a bad word')
+}
+"""
+ACTIONS = {
+    ".github/actions/say/action.yml": ACTION,
+    ".github/actions/say/say.cjs": SAY,
+    ".github/actions/lib/word.cjs": "exports.word = () => 'hello'",
+}
+TALK = f"""
+on: {{push: , workflow_dispatch: {{inputs: {{word: {{type: string, default: good}}}}}}}}
+jobs:
+  say:
+    runs-on: x
+    permissions: {{actions: read}}
+    env: {{OUTER: of the job}}
+    outputs:
+      said: ${{{{ steps.say.outputs.said }}}}
+      made: ${{{{ steps.make.outputs.made }}}}
+    steps:
+      - id: say
+        uses: $/.github/actions/say
+        with: {{word: "${{{{ inputs.word || 'good' }}}}"}}
+      - {{id: make, run: make}}
+      - {{name: Keep, uses: {UPLOAD}, with: {{name: made, path: .}}}}
+      - {{name: After, if: "steps.make.outcome == 'skipped' && failure()", run: 'true'}}
+  next: {job(needs="say", **{"if": "needs.say.outputs.made == 'bricks'"})}
+"""
+
+
+def test_steps_are_real_but_for_shells_and_actions_of_others(quick: Quick) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def decide(step: Step) -> dict[str, str] | None:
+        seen.append((step.uses or step.run, *step.within))
+        return {"made": "bricks"} if step.run == "make" else None
+
+    github = quick({"talk.yml": TALK}, lambda work: work.steps(decide), files=ACTIONS)
+    run = only(push(github))
+    assert run.status == "queued"
+    before = github.clock.now()
+    github.settle()
+    assert run.results == {"say": "success", "next": "success"}
+    assert run.job("say").outputs == {
+        "said": "hello good main of the job push refs/heads/main",
+        "made": "bricks",
+    }
+    assert run.job("say").summary == "A summary"
+    assert github.clock.now() > before + 60, "a script sleeps in the time that it sees"
+    assert seen == [
+        ("$/.github/actions/say",),
+        ("actions/github-script", "$/.github/actions/say"),
+        ("make",),
+        ("actions/upload-artifact",),
+        ("true",),
+    ]
+
+    bad = github.dispatch("talk.yml", "main", {"word": "bad"})
+    github.settle()
+    assert bad.results == {"say": "failure", "next": "skipped"}
+    assert bad.job("say").errors == ["a bad word"]
+    assert bad.job("say").steps == {
+        "$/.github/actions/say": "failure",
+        "make": "skipped",
+        "Keep": "skipped",
+        "After": "success",
+    }
+
+
+def test_a_job_can_be_decided_as_a_whole_and_act_over_rest(quick: Quick) -> None:
+    def execute(work: Work) -> Any:
+        if work.key == "ask":
+            answer = work.rest("GET", f"/actions/runs/{work.run.id}")
+            return {"status": answer.body["status"]}
+        return "failure"
+
+    asking = job(permissions="{actions: read}", outputs="{status: x}")
+    github = quick({"ci.yml": f"on: push\njobs: {{ask: {asking}, other: {job()}}}"}, execute)
+    run = only(push(github))
+    github.settle()
+    assert run.job("ask").outputs == {"status": "in_progress"}
+    assert run.results == {"ask": "success", "other": "failure"}
+    assert [(call.method, call.job, call.status) for call in github.api_calls] == [
+        ("GET", "ask", 200)
+    ]
+
+
+TWO_READERS = f"""
+on: push
+jobs:
+  read:
+    runs-on: x
+    permissions: {{actions: read}}
+    steps:
+      - uses: {SCRIPT}
+        with:
+          script: |
+            for (let i = 0; i < 5; i++) {{
+              await github.request('GET /repos/{{owner}}/{{repo}}/actions/runs', context.repo)
+            }}
+"""
+
+
+def test_a_seed_stands_for_one_way_in_which_runs_interleave(quick: Quick) -> None:
+    def order(seed: int) -> list[int]:
+        github = quick({"ci.yml": TWO_READERS}, seed=seed)
+        sessions: list[int] = []
+        runs = [*push(github), *push(github)]
+        while github.step():
+            sessions += [len(github.api_calls)]
+        assert [run.conclusion for run in runs] == ["success", "success"]
+        return sessions
+
+    orders = [order(seed) for seed in (1, 1, 2, 3)]
+    assert orders[0] == orders[1]
+    assert len({tuple(each) for each in orders}) == 3
+
+
+def test_a_cancelled_job_ends_between_two_steps_and_still_cleans_up(quick: Quick) -> None:
+    ran: list[str] = []
+
+    def decide(step: Step) -> Going | None:
+        ran.append(step.run)
+        return slow() if step.run == "slow" else None
+
+    def slow() -> Going:
+        while True:
+            yield 1
+
+    steps = "[{run: slow}, {run: next}, {run: tidy, if: always()}, {run: told, if: cancelled()}]"
+    workflow = f"on: push\njobs: {{a: {{runs-on: x, steps: {steps}}}, b: {job(needs='a')}}}"
+    github = quick({"ci.yml": workflow}, lambda work: work.steps(decide))
+    run = only(push(github))
+    github.step(20)
+    assert ran == ["slow"]
+    github.cancel(run)
+    github.settle()
+    assert ran == ["slow", "tidy", "told"]
+    assert run.job("a").steps == {
+        **{"slow": "cancelled", "next": "skipped"},
+        **{"tidy": "success", "told": "success"},
+    }
+    assert run.results == {"a": "cancelled", "b": "skipped"}
+    assert run.conclusion == "cancelled"
+
+
+def test_the_events_are_those_of_the_double_with_machines(quick: Quick) -> None:
+    github = quick(
+        {
+            "first.yml": f"name: First\non: {{push: {{branches: [main]}}}}\njobs: {{a: {job()}}}",
+            "second.yml": f"""
+            on: {{workflow_run: {{workflows: [First], types: [completed]}}}}
+            jobs: {{b: {job()}}}
+            """,
+            "tag.yml": f"on: {{push: {{tags: ['v*']}}}}\njobs: {{c: {job()}}}",
+            "pull.yml": f"on: pull_request\njobs: {{d: {job()}}}",
+        }
+    )
+    push(github)
+    push(github, "side")
+    github.tag("v1")
+    github.pull_request("side")
+    github.settle()
+    assert [(run.workflow_file, run.event, run.head_branch) for run in github.runs] == [
+        ("first.yml", "push", "main"),
+        ("tag.yml", "push", "v1"),
+        ("pull.yml", "pull_request", "side"),
+        ("second.yml", "workflow_run", "main"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("${{ a.text }}", "${{a.yes}}", "x ${{ a.yes }}-${{ a.no }}", "${{ a.number }}"),
+        *("n ${{ a.number }}", "${{ a.nothing }}", "[${{ a.nothing }}]", "${{ a.gone.deeper }}"),
+        *("${{ A.TEXT }}", "${{ a.Text }}", "${{ a.inner.a-b }}", "${{ a.inner }}", "${{ a }}"),
+        *(
+            "${{ a.text.length }}",
+            "${{ a.list.x }}",
+            "${{ a.text == 'b' }}",
+            "${{ a.* }} ${{ a.no }}",
+        ),
+        *("${{ a['text'] }}", "${{ a.text }} }}", "'${{ a.text }}'", "${{ a.list }} ${{ a.text }}"),
+    ],
+)
+def test_what_needs_no_node_is_what_node_says(text: str) -> None:
+    values = {"text": "b", "yes": True, "no": False, "number": 1.5, "nothing": None, "list": [1]}
+    context = {"a": {**values, "inner": {"a-b": "${{ a.text }}"}}}
+    assert expressions.evaluate(text, context) == expressions.evaluate_by_node(text, context)
