@@ -59,7 +59,7 @@ class Orchestrator(Extension):
     `default_name`, `found`, `found_table`, `proposed`, `type_of_runner`, `ask_for_environments`,
     `ask_for_registry`, `ask_for_code_types_folder`, `usual_code_types_folder`,
     `content_of_code_types`, `outdated`.
-    Filters: `scalar`, `flow`, `command`, `shell`.
+    Filters: `scalar`, `flow`, `command`, `shell`, `listed`.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -99,6 +99,7 @@ class Orchestrator(Extension):
             flow=printing.flow,
             command=printing.command,
             shell=shlex.quote,
+            listed=self.pipeline.errors.listed,
         )
 
     # -- for copier.yml ---------------------------------------------------------------------

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ import toolbox
 import yaml
 from check_stubs import FAILED, BareMachine, Leaves
 from copies import copy, export_template
-from offline_github import NotModelledError, OfflineGitHub, Run, actions
+from offline_github import Job, NotModelledError, OfflineGitHub, Run, actions
 from pipeline.answers import ORCHESTRATIONS
 from pipeline.catalogue import Catalogue, load_catalogue
 from pipeline.code_types import JOBS, CodeType, Consumed
@@ -46,7 +46,7 @@ from pipeline.names import check_name
 from pipeline.own_types import read_file, with_own
 from pipelines import start, with_the_machines_packages
 from validators import VALIDATORS, Finding, Repository, action_inputs
-from validators.repository import Workflow
+from validators.repository import FOLDER as WORKFLOWS
 
 SAMPLES = toolbox.TESTS / "check_samples"
 FOLDER = "code-types"
@@ -60,19 +60,24 @@ SAME_TIME = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-01-01
 
 PATH = "part"
 DEV = {"name": "dev", "branch": "main"}
+PRD = {"name": "prd", "after": "dev", "production": True}
 BEFORE = "before"
 PACKAGE = "package.txt"
 ANYTHING = Consumed("*")
 """A component that it waits for, and its package, so that packages are placed."""
 
-ACCEPTED = {"concurrency-limits", "secrets-outside-env"}
-"""What is so by design, whatever the code type is: see test_validators_are_silent.py for the first;
-secrets for a build come from the answers, and a build has no GitHub Environment."""
+ACCEPTED = {"concurrency-limits", "excessive-permissions", "secrets-outside-env"}
+"""What is so by design, whatever the code type is: see test_validators_are_silent.py for the first
+two; secrets for a build come from the answers, and a build has no GitHub Environment."""
 
 NOTED = {"not-recorded", "sha"}
 """What the validator of actions cannot check is no fault of an organisation's own action."""
 
-ACROSS_FILES = ("github_parser", "permissions", "calls")
+ONE_LINE = ["docker-image"]
+"""Products that are a file, though their names have no ending."""
+
+STEP = "GITHUB_ACTION"
+"""The variable in which a runner says the id of the step."""
 
 NEEDS = {
     "id-token": (
@@ -140,10 +145,19 @@ class Subject:
     def name(self) -> str:
         return self.code_type.name
 
-    def step_of(self, key: str) -> str:
-        """The step of a job that runs its command."""
-        job = _job(key).rpartition(" ")[2]
-        return self.code_type.jobs[job].name if job in JOBS else ""
+    def command_of(self, step: str) -> str:
+        """The command that a step of this name runs; of the build's workflow or the deployment's,
+        which have no names in common."""
+        return next((job for job in JOBS if self.code_type.jobs[job].name == step), "")
+
+    def users_of(self, number: int) -> list[str]:
+        """The jobs for which the tool is set up that this line of the file belongs to."""
+        lines = self.file.read_text(encoding="utf-8").splitlines()[:number]
+        heads = [match[1] for line in lines if (match := re.match(r" +([\w.-]+): *\|", line))]
+        jobs = self.content["jobs"].items()
+        return [
+            name for name, job in jobs if heads[-1:] and heads[-1] in (job or {}).get("tools", [])
+        ]
 
     def line_of(self, text: str) -> str:
         """Where the file says this line: `swift.yml:12`, or nothing."""
@@ -185,7 +199,9 @@ def unused(subject: Subject) -> Iterator[str]:
     """What the file defines, and nothing uses."""
     content, name = subject.content, subject.file.name
     jobs = [*content["jobs"].values(), content.get("publish") or {}]
-    set_up = {tool for job in jobs for tool in job.get("tools", [])}
+    set_up = {tool for job in jobs for tool in (job or {}).get("tools", [])}
+    if "setup" in content and "setup" not in set_up:
+        yield f"{name}: setup: no job names it among its `tools`; drop it, or name it there"
     for tool in content.get("tools", {}):
         if tool not in set_up:
             yield f"{name}: tools.{tool}: no job sets it up; drop it, or name it in `jobs`"
@@ -199,10 +215,10 @@ def commands_of(content: Any) -> list[str]:
     """Every text that a shell reads."""
     texts = [*content.get("functions", {}).values(), *content.get("tools", {}).values()]
     texts += [cloud.get("steps", "") for cloud in content.get("clouds", {}).values()]
-    texts += [job.get("command", "") for job in content["jobs"].values()]
+    texts += [content.get("setup", {}).get(key, "") for key in ("script", "steps")]
+    texts += [(job or {}).get("command", "") for job in content["jobs"].values()]
     texts += [(content.get("publish") or {}).get("command", "")]
-    for product in content.get("products", {}).values():
-        texts += product.values() if isinstance(product, dict) else [product]
+    texts += content.get("products", {}).values()
     return texts
 
 
@@ -225,7 +241,7 @@ def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) 
     for number, product in enumerate(others, 2):
         place = f"{PATH}-{number}"
         components[place] = {"code_type": subject.name, "path": place, "produces": [product]}
-    environments = [DEV]
+    environments = [DEV] if sample else [DEV, PRD]
     if code_type.publish:
         place = f"{PATH}-published"
         components[place] = {"code_type": subject.name, "path": place, "publish": True}
@@ -277,49 +293,47 @@ def generate(
 # Validating ------------------------------------------------------------------------------------
 
 
-def validate(repositories: Mapping[str, Repository], folder: Path) -> list[Finding]:
-    """What the validators find, each file that differs read once; files are named with the case.
-
-    Those that look across files read each repository as a whole.
-    """
-    unique: dict[str, str] = {}
-    for case, repository in repositories.items():
-        for file, workflow in repository.workflows.items():
-            unique.setdefault(workflow.text, f"{case}/{file}")
-    each = Repository(folder, {file: Workflow(file, text) for text, file in unique.items()})
-    found: list[Finding] = []
-    for name, check in VALIDATORS.items():
-        if name in ACROSS_FILES:
-            for case, repository in repositories.items():
-                found += [
-                    Finding(f.validator, f"{case}/{f.file}", f.line, f.rule, f.message)
-                    for f in check(repository)
-                ]
-        elif name == "zizmor":
-            found += check(each, persona="auditor")  # type: ignore[call-arg]
-        else:
-            found += check(each)
+def validate(repositories: Mapping[str, Repository]) -> list[Finding]:
+    """What the validators find; files are named with the case. Equal contents are read once."""
+    found = [
+        replace(finding, file=f"{case}/{finding.file}")
+        for case, repository in repositories.items()
+        for name, check in VALIDATORS.items()
+        for finding in (
+            check(repository, persona="auditor")  # type: ignore[call-arg]
+            if name == "zizmor"
+            else check(repository)
+        )
+    ]
     return [finding for finding in found if finding.rule not in ACCEPTED]
 
 
 def told(subject: Subject, repositories: Mapping[str, Repository], finding: Finding) -> str:
     """A finding as a person reads it: where the code type says it, and in which job it ends."""
     case, _, file = finding.file.partition("/")
-    workflow = repositories[case].workflows[file]
-    lines = workflow.text.splitlines()
-    job = _job_at(workflow, finding.line)
+    repository = repositories[case]
+    lines = (repository.texts | repository.scripts)[file].splitlines()
     text = lines[finding.line - 1] if 0 < finding.line <= len(lines) else ""
-    place = subject.line_of(text) or f"{Path(file).name}:{finding.line}"
+    place = subject.line_of(text)
+    where = _where(subject, repository, file, finding.line, place)
     message = re.sub(r"^[\w-]+, '[^']*': ", "", " ".join(finding.message.split()))
-    return f"{place}: job {job}: {message} [{finding.validator}: {finding.rule}]"
+    said = [place or f"{Path(file).name}:{finding.line}", *filter(None, [where]), message]
+    return f"{': '.join(said)} [{finding.validator}: {finding.rule}]"
 
 
-def _job_at(workflow: Workflow, line: int) -> str:
-    """The job that a line belongs to, as the code type calls it."""
+def _where(subject: Subject, repository: Repository, file: str, line: int, place: str) -> str:
+    """What a line of a generated file belongs to, as the code type calls it; nothing for most."""
+    workflow = repository.workflows.get(file)
+    if workflow is None:
+        return "setup" if Path(file).parent.name == f"setup-{subject.name}" else ""
     # Keys stand on the line before what they lead to.
-    starts = [(workflow.line("jobs", job) - 1, job) for job in workflow.jobs]
-    before = [job for start, job in sorted(starts) if start <= line]
-    return _job(before[-1]).removeprefix(f"{PATH} ") if before else "of none"
+    starts = [(workflow.line(*step.keys), step) for step in workflow.steps]
+    before = [step for start, step in starts if start <= line]
+    if before and (command := subject.command_of(before[-1].name)):
+        return f"job {command}"
+    if place and (users := subject.users_of(int(place.rpartition(":")[2]))):
+        return f"job {' and '.join(users)}"
+    return ""
 
 
 def lacking(subject: Subject, repositories: Mapping[str, Repository]) -> Iterator[str]:
@@ -327,17 +341,17 @@ def lacking(subject: Subject, repositories: Mapping[str, Repository]) -> Iterato
     has: dict[tuple[str, str, str], bool] = {}
     for repository in repositories.values():
         for file, workflow in repository.workflows.items():
-            if not re.match(rf"{PATH}[-\w]*-(dev|release)\.yml", Path(file).name):
+            if not re.fullmatch(rf"{PATH}[-\w]*-(build|deploy)\.yml", Path(file).name):
                 continue
-            for name, job in workflow.jobs.items():
-                text = yaml.safe_dump(job.get("steps", []), width=10**6)
-                text += "\n".join(str(s.get("run", "")) for s in job.get("steps", []))
+            allowed = _allowed(repository, file)
+            for step in workflow.steps:
+                job = subject.command_of(step.name) or step.job
+                text = yaml.safe_dump(step.data, width=10**6) + str(step.data.get("run", ""))
                 for permission, patterns in NEEDS.items():
                     for pattern in patterns:
                         if match := re.search(pattern, text):
-                            granted = job.get("permissions", {}).get(permission) == "write"
-                            key = (name, permission, match[0].removeprefix("uses: "))
-                            has[key] = has.get(key, False) or granted
+                            key = (job, permission, match[0].removeprefix("uses: "))
+                            has[key] = has.get(key, False) or permission in allowed
     for (job_name, permission, what), granted in has.items():
         if not granted:
             place = _place_of(subject, what)
@@ -345,6 +359,25 @@ def lacking(subject: Subject, repositories: Mapping[str, Repository]) -> Iterato
                 f"{place}: job {job_name}: `{what.rstrip('@')}` needs the permission "
                 f"`{permission}: write`; {GRANTING[permission]}"
             )
+
+
+def _allowed(repository: Repository, file: str) -> set[str]:
+    """What the only job of a called workflow may write: its own permissions or its workflow's, or,
+    where neither says anything, those of whoever calls it."""
+    workflow = repository.workflows[file]
+    [job] = workflow.jobs.values()
+    says = job.get("permissions", workflow.data.get("permissions"))
+    given = (
+        [says]
+        if says is not None
+        else [
+            caller.jobs[name].get("permissions", {})
+            for caller in repository.workflows.values()
+            for name, called in caller.calls.items()
+            if called == file
+        ]
+    )
+    return {scope for one in given for scope, level in one.items() if level == "write"}
 
 
 def _place_of(subject: Subject, text: str) -> str:
@@ -361,27 +394,23 @@ def _place_of(subject: Subject, text: str) -> str:
 def any_action(repository: Repository) -> Iterator[None]:
     """Let the double take actions that are not recorded: they do nothing."""
     known = dict(actions.recorded_inputs())
-    for workflow in repository.workflows.values():
-        for step in workflow.steps:
+    for document in repository.documents.values():
+        for step in document.steps:
             name = str(step.data.get("uses", "")).partition("@")[0].lower()
             inputs = step.data.get("with") or {}
-            if name and name not in action_inputs.recorded():
+            if name and not step.own_action and name not in action_inputs.recorded():
                 known.setdefault(name, {})
                 known[name] = {**known[name], **dict.fromkeys(inputs, False)}
 
-    def stand_ins(steps: list[dict[str, Any]], folder: Path) -> list[str]:
-        arguments = []
-        for uses in dict.fromkeys(step["uses"] for step in steps if "uses" in step):
-            name, _, ref = uses.partition("@")
-            if name.lower() not in known or not ref:
-                raise NotModelledError(f"step uses: {uses}")
-            place = folder / name.lower().replace("/", "+")
-            arguments += ["--local-repository", f"{uses}={place}"]
-        return arguments
+    def stand_in(uses: str, folder: Path) -> Path:
+        name, _, ref = uses.partition("@")
+        if name.lower() not in known or not ref:
+            raise NotModelledError(f"step uses: {uses}")
+        return folder / name.lower().replace("/", "+")
 
     with (
         mock.patch.object(actions, "recorded_inputs", lambda: known),
-        mock.patch.object(actions, "local_repositories", stand_ins),
+        mock.patch.object(actions, "stand_in", stand_in),
     ):
         yield
 
@@ -420,16 +449,19 @@ def run(
     github.environments = {
         name: {"secrets": secrets, "vars": variables} for name in ("dev", "registry")
     }
+    github.secrets = secrets
+    # Production only brings over and deploys the same.
+    github.forced_conclusions = {"orchestrator-prd.yml": "success"}
+    github.tools.watch([], [STEP])
     code_type = subject.code_type
     leaves = {}
     for name, component in answers["components"].items():
         produces = tuple(component.get("produces", code_type.produces))
-        for job in (f"{name}-dev / build", f"{name}-build"):
-            leaves[job] = Leaves(component["path"], produces)
+        if step := _step_ids(repository, f"{name}-build").get(code_type.jobs["build"].name):
+            leaves[f"{name}-build / build"] = Leaves(component["path"], produces, step)
     stubs = files.resolve() / ".stubs" if files and (files / ".stubs").is_dir() else None
     commands = [*commands_of(subject.content), "ship"]
-    lines = list(code_type.outputs.values())
-    machine = BareMachine(github, folder / "machine", commands, leaves, lines, stubs)
+    machine = BareMachine(github, folder / "machine", commands, leaves, ONE_LINE, stubs)
     with any_action(repository), mock.patch.dict(os.environ, {"PATH": machine.path}):
         # The stand-ins were written before this knew which actions there are.
         _write_missing(github)
@@ -442,7 +474,7 @@ def run(
         for one in runs:
             tell_run(subject, github, one, what, report, recorded=cloud == "none")
     report.notes += [
-        f"{_job(job)}: {product} was made by the check, because stubs make nothing"
+        f"{_component(job)}: {product} was made by the check, because stubs make nothing"
         for job, product in machine.made
         if cloud == "none"
     ]
@@ -491,38 +523,45 @@ def run_sample(
 def tell_run(
     subject: Subject, github: OfflineGitHub, one: Run, what: str, report: Report, recorded: bool
 ) -> None:
-    """The jobs of a run in their order, what they called, and what failed."""
+    """The commands of a run in their order, what they called, and what failed."""
     report.say(what, f"{one.conclusion}" + (f": {one.message}" if one.message else ""))
     if one.message:
         report.find([f"{subject.file.name}: {what}: {one.message}"])
-    for key in sorted(one.order, key=_order):
-        job = one.jobs[key]
-        if _job(key).startswith(BEFORE) or not key.startswith(PATH):
-            continue
-        if key.endswith("preflight"):
-            continue
-        calls = [] if not recorded else _calls(github, one, key)
-        report.lines.append(f"  {_job(key):<18} {job.result}")
-        report.lines += [f"    {line}" for line in calls]
+    repository = Repository.read(github.remote.work_tree)
+    for key in sorted((key for key in one.order if key.startswith(PATH)), key=_place):
+        steps = _step_ids(repository, Path(one.jobs[key].workflow).stem)
+        for name, step in steps.items():
+            if command := subject.command_of(name):
+                result = one.jobs[key].steps.get(name, "left out")
+                report.lines.append(f"  {f'{_component(key)} {command}':<18} {result}")
+                if recorded:
+                    report.lines += [f"    {line}" for line in _calls(github, one, key, step)]
     for key, job in one.jobs.items():
         if job.result == "failure" and key in one.order and key.startswith(PATH):
-            report.find([_failure(subject, key, job)])
+            report.find(_failures(subject, key, job))
     if one.conclusion != "success" and not report.findings:
         report.find([f"{subject.file.name}: {what}: the run is {one.conclusion}"])
 
 
-def _order(key: str) -> tuple[str, int]:
-    name, job = _job(key).rsplit(" ", 1) if " " in _job(key) else (_job(key), "")
-    return name, JOBS.index(job) if job in JOBS else -1
+def _step_ids(repository: Repository, workflow: str) -> dict[str, str]:
+    """The steps of a workflow with one job, by name, with what a runner calls each."""
+    document = repository.workflows.get(f"{WORKFLOWS}/{workflow}.yml")
+    steps = document.steps if document else []
+    return {step.name: str(step.data.get("id", number)) for number, step in enumerate(steps)}
 
 
-def _job(key: str) -> str:
-    """`part-dev / build` and `part-build` are `part build`."""
-    return re.sub(r"(-dev / |-(?=(lint|test|security|build|deploy)$))", " ", key)
+def _place(key: str) -> tuple[str, bool]:
+    """Component by component, each with its build first."""
+    return _component(key), key.endswith(" / deploy")
 
 
-def _calls(github: OfflineGitHub, one: Run, key: str) -> list[str]:
-    """What a job called, without what is another at each time."""
+def _component(key: str) -> str:
+    """`part-build / build` and `part-dev / deploy` are jobs of `part`."""
+    return key.partition(" / ")[0].rpartition("-")[0]
+
+
+def _calls(github: OfflineGitHub, one: Run, key: str, step: str) -> list[str]:
+    """What a step called, without what is another at each time."""
 
     def readable(argument: str, workspace: str) -> str:
         argument = TEMPORARY.sub("$RUNNER_TEMP", argument.replace(workspace, "$GITHUB_WORKSPACE"))
@@ -532,29 +571,41 @@ def _calls(github: OfflineGitHub, one: Run, key: str) -> list[str]:
         return f"'{argument}'" if " " in argument or not argument else argument
 
     return [
-        " ".join([command.tool, *(readable(a, command.workspace) for a in command.arguments)])
-        for command in github.commands(None, f"^{re.escape(key)}$")
-        if command.run == one.id
+        " ".join([call.tool, *(readable(a, call.workspace) for a in call.arguments)])
+        for call in github.commands(None, f"^{re.escape(key)}$")
+        if call.run == one.id and call.environment.get(STEP) == step
     ]
 
 
-def _failure(subject: Subject, key: str, job: Any) -> str:
-    """What failed in a job, in a line; where a command did, with the line of the code type."""
-    step = next((name for name, result in job.steps.items() if result == "failure"), "")
-    log = job.log.rpartition(f"##[group]Run {step}")[2].splitlines()
-    errors = [e for e in job.errors if not e.startswith("Process completed with exit code")]
+def _failures(subject: Subject, key: str, job: Job) -> Iterator[str]:
+    """What failed in a job, a line for each step; with the line of the code type for a command."""
+    steps = list(job.steps)
+    for step, after in zip(steps, [*steps[1:], None], strict=True):
+        if job.steps[step] == "failure":
+            log = job.log.rpartition(f"##[group]Run {step}\n")[2]
+            log = log.partition(f"##[group]Run {after}\n")[0] if after else log
+            yield _failure(subject, key, step, log.splitlines())
+
+
+def _failure(subject: Subject, key: str, step: str, log: list[str]) -> str:
+    said = [line for line in log if line and not line.startswith(("##[group]", FAILED))]
+    errors = [line.removeprefix("##[error]") for line in said if line.startswith("##[error]")]
+    errors = [e for e in errors if not e.startswith("Process completed with exit code")]
     failed = [line.removeprefix(FAILED) for line in log if line.startswith(FAILED)]
-    said = [line for line in log if line and not line.startswith(("##[", FAILED))]
+    said = [line for line in said if not line.startswith("##[")]
     place = subject.line_of(failed[-1]) if failed and not errors else ""
-    if left := re.match(r"It was to leave (\S+) in", "; ".join(errors)):
+    if left := re.search(r"the build has left no (\S+) in", "; ".join(errors)):
         place = _place_of(subject, left[1])
     cause = "; ".join(errors) or said[-1] if errors or said else "it ended with an error"
     if failed and not errors:
         cause = f"`{failed[-1]}` failed: {cause}"
-    cause = re.sub(r"/\S+/act/workflow/\S+: line \d+: |/\S*?/(?=part\b)", "", cause)
+    of_no_matter = r"/\S+/act/workflow/\S+: line \d+: |/\S*?/(?=part\b)|^[\w-]+-package-[\w-]+: "
+    cause = re.sub(of_no_matter, "", cause)
     cause = TEMPORARY.sub("$RUNNER_TEMP", cause)
-    where = f"job {_job(key).removeprefix(f'{PATH} ')}"
-    where += "" if step == subject.step_of(key) else f", {step!r}"
+    command = subject.command_of(step)
+    where = f"job {command}" if command else f"{key.rpartition(' ')[2]}, {step!r}"
+    component = _component(key).removeprefix(PATH)
+    where = f"{PATH}{component}, {where}" if component else where
     return f"{place or subject.file.name}: {where}: {cause}"
 
 
@@ -597,7 +648,7 @@ def check(
             f"{number} repositories ({len(clouds)} clouds, {len(orchestrations)} orchestrations), "
             f"{len(repositories)} of them different",
         )
-        found = validate(repositories, folder / "made")
+        found = validate(repositories)
         lines = dict.fromkeys(told(subject, repositories, f) for f in found if f.rule not in NOTED)
         report.notes += [
             f"{finding.message}, so its inputs are not checked, and it does nothing in the run"

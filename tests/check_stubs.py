@@ -112,15 +112,15 @@ for product in job["products"]:
             file.write(json.dumps([name, product]) + "\\n")
 """
 
-# Read by every bash before its script; that of a step is called by the step's id.
+# Read by every bash before its script; that of a step is called as the runner calls the step.
 PRELUDE = """\
 case "$0" in
   */act/workflow/*.sh)
     rm -f "{called}"
     trap '
       _code=$?
-      case "$_code $0 {jobs}" in
-        "0 "*/build.sh\\ *"|$OFFLINE_GITHUB_JOB|"*) [ ! -e "{called}" ] || {leaves} ;;
+      case "$_code {builds}" in
+        "0 "*"|$OFFLINE_GITHUB_JOB ${{0##*/}}|"*) [ ! -e "{called}" ] || {leaves} ;;
         "0 "*) ;;
         *) echo "check: failed at: $BASH_COMMAND" ;;
       esac
@@ -158,6 +158,8 @@ class Leaves:
 
     path: str
     products: tuple[str, ...]
+    step: str
+    """What the runner calls the step that builds them."""
 
 
 def words(texts: list[str]) -> list[str]:
@@ -195,9 +197,10 @@ class BareMachine:
             "made": str(self.made_log),
         }
         _write(folder / "leaves", LEAVES.format(**names))
+        builds = "".join(f"|{job} {job_leaves.step}.sh|" for job, job_leaves in leaves.items())
         prelude = folder / "prelude.sh"
         prelude.write_text(
-            PRELUDE.format(leaves=folder / "leaves", jobs=f"|{'|'.join(jobs)}|", called=CALLED),
+            PRELUDE.format(leaves=folder / "leaves", builds=builds, called=CALLED),
             encoding="utf-8",
         )
         writes = folder / "writes"

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from check_code_type import Report, check, main, read, run_sample
+from check_code_type import Report, check, main, read, run, run_sample
 from toolbox import ROOT
 
 DOCS = ROOT / "docs" / "code-types.md"
@@ -76,6 +76,9 @@ tools:
       run: echo "${{ github.head_ref }}"
   idle: |
     - run: echo "Never"
+setup:
+  description: Sets up what nobody needs
+  script: echo "Never"
 functions:
   idle: |
     idle() { echo "Never"; }
@@ -104,16 +107,16 @@ FOUND = {
     "a function of no command": "bad.yml: functions.idle: no command calls it; drop it",
     "an unpinned action": "bad.yml:7: job lint: swift-actions/setup-swift@v2 is not pinned to a "
     "SHA [action_inputs: unpinned]",
-    "shellcheck": "bad.yml:24: job lint: Double quote to prevent globbing and word splitting. "
+    "shellcheck": "bad.yml:27: job lint: Double quote to prevent globbing and word splitting. "
     "[shellcheck: SC2086]",
     "an expression": "bad.yml:15: job security: an expression inside `run:` "
     "[expressions: expression-in-script]",
-    "permissions": "bad.yml:35: job deploy: `ACTIONS_ID_TOKEN_REQUEST_URL` needs the permission "
+    "permissions": "bad.yml:38: job deploy: `ACTIONS_ID_TOKEN_REQUEST_URL` needs the permission "
     "`id-token: write`; say `identity: true` of the job, or `cloud: true`",
-    "a command that fails": "bad.yml:29: job test: `./scripts/integration --all` failed: "
+    "a command that fails": "bad.yml:32: job test: `./scripts/integration --all` failed: "
     "./scripts/integration: No such file or directory",
-    "a product that is never made": "bad.yml:3: job build, 'Collect the package': It was to "
-    "leave app in part, and left no such file",
+    "a set-up of no job": "bad.yml: setup: no job names it among its `tools`; drop it, or name it "
+    "there",
 }
 
 
@@ -128,6 +131,30 @@ def test_everything_that_is_wrong_is_found(tmp_path: Path) -> None:
         "acme/setup is not in action_inputs.yml, so its inputs are not checked, and it does "
         "nothing in the run"
     }
+
+
+LEFT = """\
+label: Left
+description: Its stubs leave nothing
+produces: [made]
+jobs:
+  lint: {command: make sure}
+products:
+  made: make all
+  missing: |
+    echo "There is nothing to build"
+"""
+
+
+def test_what_a_build_does_not_leave(template: Path, tmp_path: Path) -> None:
+    """Where a tool was to make it, the check does; where nothing was called, it is missed."""
+    subject, report = read(code_type(tmp_path, LEFT, "left")), Report()
+    run(subject, template, tmp_path / "run", "none", None, report)
+    assert report.notes == ["part: made was made by the check, because stubs make nothing"]
+    assert report.findings == [
+        "left.yml:8: part-2, build, 'Keep the package': the build has left no missing in part-2: "
+        "let the build write it, or change `produces`"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -154,11 +181,14 @@ def test_what_is_no_code_type_is_said_so(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_shipped_one_is_good() -> None:
-    """All are checked by hand, before they are shipped: `dev.py check NAME`."""
-    report = check(ROOT / "code_types" / "terraform.yml", **ONCE)
+    """All are checked by hand, before they are shipped: `dev.py check NAME`. This one waits for
+    another without a package, and makes something for each environment."""
+    report = check(ROOT / "code_types" / "kubernetes.yml", clouds=["none"])
     assert report.findings == []
     text = str(report)
-    assert "  part deploy        success\n    terraform init -input=false\n" in text
+    for name in ("dev", "prd"):
+        assert f"\n    uvx kubernetes-validate@1.37.0 --strict rendered/{name}.yaml\n" in text
+    assert "  part deploy        success\n    kubectl apply --filename rendered/dev.yaml\n" in text
 
 
 def test_a_sample_runs_for_real(template: Path, tmp_path: Path) -> None:

@@ -10,9 +10,17 @@ dependencies.py  who waits for whom, and which files go where
 graph.py         order, waves, cycles
 environments.py  what starts a deployment, and what may be deployed
 limits.py        what GitHub can run
-jobs.py          the jobs that run commands, with all that their steps need
-pull_request.py  the workflow that checks pull requests
-plan.py          all workflows that the templates print
+scope.py         what an environment builds, brings over and deploys
+triggers.py      what starts a workflow, and what else must hold
+steps.py         what jobs are made of: tools, packages, commands, variables
+builds.py        the workflows that check and build a component
+deployments.py   the workflows that deploy a component
+calls.py         the jobs that call them
+component_workflows.py  the workflows of one component for one environment
+orchestrators.py the pipelines of environments
+pull_request.py  the workflows that check pull requests
+actions.py       the shared composite actions
+plan.py          all of these: what the templates print
 recorded.py      the checksums over recorded answers
 setup.py         what a person has to set up on GitHub and in the clouds
 destination.py   what already lies where the pipelines are to be written

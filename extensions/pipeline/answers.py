@@ -161,6 +161,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     if not asking or given.get("environments") or given.get("branching", "custom") != "custom":
         _check_belonging(components, environments)  # while they are to come, any may be meant
     _check_files(components, environments)
+    _check_groups(components, environments)
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
     if asking not in BEFORE_ORCHESTRATION:
@@ -324,6 +325,21 @@ def _check_files(components: tuple[Component, ...], environments: tuple[Environm
         ends = ["build", "deploy", *(e.name for e in environments)]
         files += [(f"{component.name}-{end}", f"components.{component.name}") for end in ends]
     check_no_collision(files, "file")
+
+
+def _check_groups(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
+    """A job that waits for its approval must not cancel another component's deployment."""
+    events = ("push", "workflow_run", "workflow_dispatch")
+    groups = [
+        (f"{environment.name}-approval-{event}", f"environments.{environment.name}")
+        for environment in environments
+        for event in events
+    ]
+    for component in components:
+        for environment in environments:
+            group, place = f"{component.name}-{environment.name}", f"components.{component.name}"
+            groups += [(group, place), (f"{group}-approval", place)]
+    check_no_collision(groups, "concurrency group")
 
 
 def _check_titles(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:

@@ -79,8 +79,12 @@ class ComponentWorkflow:
         verb = "Publishes" if self.component.publishes else "Deploys"
         if self.deploys:
             return f"{verb} {self.component.name} to {self.environment.name}"
-        verb = "Promotes" if self.changes and self.changes.promotions else "Checks and builds"
-        return f"{verb} {self.component.name} for {self.environment.name}"
+        name, where = self.component.name, self.environment.name
+        if self.changes and self.changes.promotions:
+            return f"Promotes {name} for {where}"
+        if self.calls:
+            return f"Checks and builds {name} for {where}"
+        return f"Checks the commit alone: {name} has nothing to do in {where}"
 
     @property
     def started(self) -> str:

@@ -60,8 +60,8 @@ def _pruned(value: Any, depth: int = 3) -> Any:
 
 
 def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    """`a`, `a and b`, `a, b and c`; nothing for none."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def nearest(word: Any, known: Iterable[str]) -> str:

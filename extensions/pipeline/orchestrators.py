@@ -152,7 +152,7 @@ class Orchestrator:
             size += sum(10 + len(name) + _length(value) for name, value in call.inputs.items())
             size += sum(26 + 2 * len(secret) for secret in call.secrets)
         for start in self.starts:
-            size += 520 + 4 * len(start.id) + sum(2 + len(need) for need in start.all_needs)
+            size += 530 + 5 * len(start.id) + sum(2 + len(need) for need in start.all_needs)
             size += sum(9 + len(line) for line in start.packages) + len(start.condition)
             size += (90 + len(start.turn)) * bool(start.turn)
         return size
@@ -377,13 +377,14 @@ def _starts(
         needs = (*gates, *ids)
         turn = starts[index - at_once].id if index >= at_once else ""
         turn = "" if turn in needs else turn
+        conditions = [_condition(needs)] * told + [_unless_too_old(needs, environment)]
         starts.append(
             Start(
                 workflow=workflows[name],
                 needs=needs,
                 packages=_runs(name, producers, environment),
                 turn=turn,
-                condition=_condition(needs) if told else _unless_too_old(needs, environment),
+                condition=" && ".join(filter(None, conditions)),
             )
         )
     return tuple(starts)

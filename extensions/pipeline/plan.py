@@ -13,15 +13,18 @@ from .answers import Answers
 from .builds import BuildWorkflow, build_workflow
 from .code_types import CodeType
 from .component_workflows import ComponentWorkflow, component_workflow
+from .components import Component
 from .dependencies import PACKAGES_FOLDER
 from .deployments import DeployWorkflow, deploy_workflow
 from .environments import Environment, is_pattern
+from .errors import AnswerError
 from .graph import waves
+from .limits import WORKFLOW_FILE_BYTES
 from .orchestrators import Orchestrator, plan_orchestrator
 from .proposal import still_so
 from .pull_request import PullRequest, is_hosted, plan_pull_requests
 from .scope import root, scope
-from .steps import SetupAction
+from .steps import Command, SetupAction
 from .triggers import NOTHING, observed
 
 WORKFLOWS = ".github/workflows"
@@ -198,6 +201,10 @@ def make_plan(answers: Answers) -> Plan:
     ordered = [by_name[name] for wave in order for name in wave]
     builds = {c.name: build_workflow(c, answers) for c in ordered if c.builds}
     deploys = {c.name: d for c in ordered if (d := deploy_workflow(c, answers))}
+    for build in builds.values():
+        _check_size(build.component, build.file, build.commands)
+    for deploy in deploys.values():
+        _check_size(deploy.component, deploy.file, (deploy.command,))
     workflows: list[ComponentWorkflow] = []
     orchestrators = []
     for environment in answers.environments:
@@ -232,3 +239,15 @@ def make_plan(answers: Answers) -> Plan:
         pull_requests=plan_pull_requests(builds, answers) if answers.pull_requests else (),
         notices=answers.notices + answers.dependencies.notices,
     )
+
+
+def _check_size(component: Component, file: str, commands: tuple[Command, ...]) -> None:
+    """Refuse commands of a length that GitHub does not read. Raises AnswerError."""
+    # Each line is indented by ten characters; all else is small.
+    size = 4_000 + sum(len(command.text) + 10 * command.text.count("\n") for command in commands)
+    if size > WORKFLOW_FILE_BYTES:
+        raise AnswerError(
+            f"components.{component.name}",
+            f"{file} would have about {size // 1024} KB, and GitHub reads at most "
+            f"{WORKFLOW_FILE_BYTES // 1024} KB; put its commands into a script",
+        )

@@ -69,7 +69,7 @@ class SetUp:
     deployed_branches: tuple[str, ...]
     """The branches that environments deploy, as far as they are not patterns."""
     deployed_tags: tuple[str, ...]
-    """The tags that start environments, globs allowed."""
+    """The tags that start environments, as a ruleset names them."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
     publishers: tuple[Publisher, ...] = ()
@@ -105,13 +105,14 @@ def set_up(plan: Plan) -> SetUp:
         if not deploys:
             continue
         texts = [text for deploy in deploys for text in _texts(deploy)]
+        read = _read_in(environment, plan.environments, texts)
         environments.append(
             GitHubEnvironment(
                 name=environment.name,
                 reviewed=_is_reviewed(plan, environment),
                 refs=_only_refs(plan, environment),
                 secrets=_sorted(secret for d in deploys for secret in d.secrets),
-                variables=_sorted(named_variables(texts) - variables),
+                variables=_sorted(read - variables),
                 clouds=_sorted(d.cloud for d in deploys if d.cloud),
                 publishes=any(d.identity for d in deploys),
             )
@@ -167,6 +168,17 @@ def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
     return texts + [value for command in commands for value in command.variables.values()]
 
 
+def _read_in(
+    environment: Environment, environments: Iterable[Environment], texts: list[str]
+) -> set[str]:
+    """The variables of GitHub's that some texts read there; tables have those of others, too."""
+    here = named_variables(list(environment.env.values()))
+    of_others = named_variables([v for e in environments for v in e.env.values()]) - here
+    tables = [text for text in texts if "[inputs.environment]" in text]
+    others = [text for text in texts if text not in tables]
+    return named_variables(others) | (named_variables(tables) - of_others)
+
+
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
     """Each name once, in alphabetical order."""
     return tuple(sorted(set(names)))
@@ -184,16 +196,33 @@ def _is_reviewed(plan: Plan, environment: Environment) -> bool:
 
 
 def _checked_branches(plan: Plan) -> list[str]:
-    """What environments deploy on a push; rulesets know `*` and `**`, and no other pattern."""
+    """What environments deploy on a push, as far as rulesets know its pattern."""
     branches = [e.source for e in plan.environments if e.trigger == "branch"]
     known = [branch for branch in branches if not is_pattern(branch.replace("*", ""))]
-    return [f"refs/heads/{branch}" for branch in dict.fromkeys(known)] or ["~DEFAULT_BRANCH"]
+    patterns = [f"refs/heads/{name}" for branch in known for name in _ruleset_patterns(branch)]
+    return list(dict.fromkeys(patterns)) or ["~DEFAULT_BRANCH"]
+
+
+def _ruleset_patterns(ref: str) -> list[str]:
+    """A filter of branches or tags, as rulesets say it: all that it matches, and perhaps more.
+
+    Rulesets have Ruby's `fnmatch`: `**` crosses no `/` unless it is a folder of its own, and `+`
+    and `?` repeat nothing. GitHub: "Creating rulesets for a repository".
+    """
+    if not is_pattern(re.sub(r"(?<!\*)\*(?!\*)", "", ref)):
+        return [ref]
+    start = re.sub(r"(?:.\?|[*+\[]).*", "", ref)
+    rest = ref[len(start) :]
+    folders = "**" in rest or "/" in rest
+    return [f"{start}*", *[f"{start}*/**/*"] * folders]
 
 
 def _deployed(plan: Plan, trigger: str) -> tuple[str, ...]:
-    """The branches or tags that start environments; of branches those that are no patterns."""
+    """The branches that start environments, without patterns; or the tags, as rulesets do."""
     refs = [e.source for e in plan.environments if e.trigger == trigger]
-    return tuple(dict.fromkeys(ref for ref in refs if trigger == "tag" or not is_pattern(ref)))
+    if trigger == "tag":
+        return tuple(dict.fromkeys(pattern for ref in refs for pattern in _ruleset_patterns(ref)))
+    return tuple(dict.fromkeys(ref for ref in refs if not is_pattern(ref)))
 
 
 def _prerequisites(plan: Plan) -> tuple[str, ...]:
@@ -237,8 +266,12 @@ def _only_refs(plan: Plan, *environments: Environment) -> tuple[tuple[str, str],
 
 
 def _pushing_refs(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """Which refs may push to a cloud's registry: those of the environments that build."""
-    return _only_refs(plan, *(e for e in plan.environments if e.trigger != "after"))
+    """Which refs may push to a cloud's registry: those of the environments that build images."""
+    files = {build.file for build in plan.builds if build.environment}
+    calls = [(o.environment.name, call) for o in plan.orchestrators for call in o.builds]
+    calls += [(w.environment.name, call) for w in plan.workflows for call in w.calls]
+    building = {name for name, call in calls if call.file in files}
+    return _only_refs(plan, *(e for e in plan.environments if e.name in building))
 
 
 def _default_branch(plan: Plan) -> str:

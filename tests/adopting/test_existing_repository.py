@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import copier
@@ -19,7 +19,7 @@ from copier._cli import CopierApp
 from copies import copier_process, copy, example, tree
 from offline_github.repository import git
 from toolbox import EXAMPLES
-from updates import commit, template_versions
+from updates import clone_once, commit, template_versions
 from validators import validate
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -199,9 +199,10 @@ def test_answers_of_ours_whose_template_has_moved(
 
 
 @pytest.fixture
-def versions(tmp_path: Path) -> Path:
+def versions(tmp_path: Path) -> Iterator[Path]:
     """The template as a git repository with a version."""
-    return template_versions(tmp_path / "versions")
+    with clone_once(tmp_path / "clones"):
+        yield template_versions(tmp_path / "versions")
 
 
 def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
@@ -245,12 +246,16 @@ def test_at_a_terminal_each_is_asked_about(key: str, template: Path, own: Path) 
     import pexpect
     from terminal import Terminal
 
-    write(own, **{DOCS: "# Ours\n"})
+    write(own, **{DOCS: "# Ours\n", SCRIPT: "# Ours\n"})
     session = Terminal("copier", "copy", "--trust", "--defaults", ANSWERS, template, own)
-    session.expect_exact(f"Overwrite {DOCS}?")
-    session.send(key)
+    questions = {f"Overwrite {path}?" for path in (SCRIPT, DOCS)}
+    while questions:  # in the order of the file system
+        session.expect_exact(list(questions))
+        session.send(key)
+        questions.remove(session.after)
     session.expect(pexpect.EOF)
     session.close()
     assert session.exitstatus == 0, session.before
-    assert ((own / DOCS).read_text("utf-8") == "# Ours\n") == (key == "n")
+    for path in (SCRIPT, DOCS):
+        assert ((own / path).read_text("utf-8") == "# Ours\n") == (key == "n")
     assert (own / DEV).exists()

@@ -178,7 +178,7 @@ def test_at_a_prompt_call_is_greyed_out(template: Path, tmp_path: Path) -> None:
     session = Terminal("copier", "copy", "--trust", template, repository)
     before = ("is this repository called", "kinds of code", "Settings", "Who waits")
     after = ("What starts", "Which cloud", "Which runner", "How is a deployment to production")
-    for question in (*before, "How do orchestrators run", *after, "Check pull", "Tell pull"):
+    for question in (*before, "How do orchestrators run", *after, "Check pull", "Check in pull"):
         session.expect_exact(question)
         if question.startswith("How do"):
             session.expect_exact(f"no runner waits (orchestration: {TOO_MANY})")

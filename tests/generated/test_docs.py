@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import networkx
 import pytest
@@ -15,6 +15,8 @@ import yaml
 from answer_sets import ANSWER_SETS
 from copies import copy
 from generated_files import workflows
+from offline_github import MemoryRepository, OfflineGitHub, PushError
+from test_files import PUBLISHES_BY_OIDC, answers_of, is_deployed
 from validators import validate
 
 Generated = Callable[[str], Path]
@@ -24,99 +26,196 @@ def docs(repository: Path) -> str:
     return (repository / "docs" / "ci-cd.md").read_text(encoding="utf-8")
 
 
-def deploying(repository: Path) -> list[tuple[set[str], str]]:
-    """For each job with an environment: the environments it may use, and the job as text."""
+class Run(NamedTuple):
+    """A job that steps run in, in one of the GitHub Environments that it may use."""
+
+    environment: str
+    """Empty for none."""
+    file: str
+    """The workflow that holds the job."""
+    job: dict[str, Any]
+    secrets: frozenset[str]
+    """Those that it is handed, or that it reads where nobody calls it."""
+
+    @property
+    def logs_in(self) -> bool:
+        return self.job.get("permissions", {}).get("id-token") == "write"
+
+    @property
+    def variables(self) -> set[str]:
+        return set(re.findall(r"vars\.(\w+)", str(self.job)))
+
+
+def runs(repository: Path) -> list[Run]:
+    """Every job that may run, those of called workflows once for each that calls them."""
     found = []
-    for workflow in workflows(repository).values():
+    for file, workflow in workflows(repository).items():
+        if set(workflow["on"]) == {"workflow_call"}:
+            continue
         for job in workflow["jobs"].values():
-            if "environment" in job:
-                found.append((named(job), str(job)))
+            if "uses" not in job:
+                environment = job.get("environment", {"name": ""})["name"]
+                names = re.findall(r"secrets\.(\w+)", str(job))
+                found.append(Run(environment, file, job, frozenset(names)))
+                continue
+            called = job["uses"].removeprefix("$/.github/workflows/")
+            [inner] = workflows(repository)[called]["jobs"].values()
+            environment = str(inner.get("environment", ""))
+            if environment.startswith("${{ inputs.environment"):
+                environment = job["with"]["environment"]
+            elif match := re.fullmatch(r"\$\{\{ inputs\.push && '(.+)' \|\| '' \}\}", environment):
+                environment = match[1] if job["with"].get("push") else ""
+            # A workflow that says nothing of permissions has what the calling job grants.
+            steps = {"permissions": job["permissions"], **inner}
+            found.append(Run(environment, called, steps, frozenset(job.get("secrets", {}))))
     return found
 
 
-def named(job: dict[str, Any]) -> set[str]:
-    """The environments that a job with one may use."""
-    return set(re.findall(r"'([\w-]+)'", job["environment"]) or [job["environment"]])
+def without_pushing(job: dict[str, Any]) -> str:
+    """A build, without the steps that run in the environment of the registry alone."""
+    steps = [step for step in job["steps"] if step.get("if") != "inputs.push"]
+    return str({**job, "steps": steps})
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_environments_and_secrets(answer_set: str, generated: Generated) -> None:
+def test_environments(answer_set: str, generated: Generated) -> None:
+    """Each that a job names is created, and asks for a person where production does."""
+    repository, read = generated(answer_set), answers_of(answer_set)
+    text = docs(repository)
+    used = {run.environment for run in runs(repository)} - {""}
+    created = re.findall(r'^environment ([\w-]+) "(.*)"$', text, re.MULTILINE)
+    assert sorted(name for name, _ in created) == sorted(used)
+    reviews = re.findall(r'^environment ([\w-]+) "(.*)\$reviewers" \|\|', text, re.MULTILINE)
+    expected = set()
+    first = {e.name: e for e in read.environments}
+    for environment in read.environments:
+        if environment.production and environment.name in used and read.approval != "none":
+            root = first[environment.root]
+            own = root.trigger != "branch" or re.search(r"[*?+\[]", root.source)
+            expected |= {f"{environment.name}-approval"} if read.approval == "once" else set()
+            expected |= {environment.name} if own or read.approval == "each" else set()
+    assert sorted(name for name, _ in reviews) == sorted(expected)
+    # What asks keeps its policy; where the plan refuses that, the policy is set again.
+    allowed = re.findall(r"^allow ([\w-]+) (.+)$", text, re.MULTILINE)
+    assert len(set(allowed)) == len(allowed)
+    assert dict(created) == {n: "$policy" if n in dict(allowed) else "" for n in used}
+    assert dict(reviews) == {n: "$policy, " if n in dict(allowed) else "" for n in expected}
+    again = re.findall(r"^  allow ([\w-]+) (.+)$", text, re.MULTILINE)
+    assert again == [(name, ref) for name, ref in allowed if name in expected]
+    refused = re.findall(r'^  environment ([\w-]+) "\$policy"$', text, re.MULTILINE)
+    assert set(refused) == expected & set(dict(allowed))
+    enterprise = text.count("a private repository needs GitHub Enterprise")
+    assert enterprise == len(expected)
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_secrets(answer_set: str, generated: Generated) -> None:
     repository = generated(answer_set)
     text = docs(repository)
-    used = {name for names, _ in deploying(repository) for name in names}
-    created = re.findall(r"--method PUT \"repos/\{owner\}/\{repo\}/environments/([\w-]+)\"", text)
-    assert sorted(created) == sorted(used)
-
-    secrets = {
-        (secret, name)
-        for names, job in deploying(repository)
-        for name in names
-        for secret in re.findall(r"secrets\.(\w+)", job)
+    # A build is no environment's, so what it reads is the repository's, also where it pushes.
+    of_builds = {run.file for run in runs(repository) if run.file.endswith("-build.yml")}
+    common = {s for run in runs(repository) if run.file in of_builds for s in run.secrets}
+    own = {
+        (secret, run.environment)
+        for run in runs(repository)
+        for secret in run.secrets
+        if run.file not in of_builds
     }
-    # What a job without an environment reads is the repository's, and so images are pushed with it.
-    common = {
-        secret
-        for workflow in workflows(repository).values()
-        for job in workflow["jobs"].values()
-        if "environment" not in job
-        for secret in re.findall(r"secrets\.(\w+)", str(job))
-    }
-    secrets -= {(secret, "registry") for secret in common}
     told = re.findall(r"^gh secret set (\w+) --env ([\w-]+)$", text, re.MULTILINE)
-    assert sorted(told) == sorted(secrets)
+    assert sorted(told) == sorted(own)
     assert sorted(re.findall(r"^gh secret set (\w+)$", text, re.MULTILINE)) == sorted(common)
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_variables(answer_set: str, generated: Generated) -> None:
+    """What a job without an environment reads is the repository's; the rest is of each."""
     repository = generated(answer_set)
-    used = set(re.findall(r"vars\.(\w+)", str(workflows(repository))))
     text = docs(repository)
+    common: set[str] = set()
+    own: set[tuple[str, str]] = set()
+    for run in runs(repository):
+        builds = run.file.endswith("-build.yml")
+        if builds or not run.environment:
+            common |= set(re.findall(r"vars\.(\w+)", without_pushing(run.job)))
+        if run.environment:
+            own |= {(name, run.environment) for name in run.variables}
     told = re.findall(r"^gh variable set (\w+) --body", text, re.MULTILINE)
     of_environments = re.findall(r"^gh variable set (\w+) --env ([\w-]+) --body", text, re.M)
-    # What a job without an environment reads is the repository's; the rest is of each environment.
-    common, own = set(), set()
-    for workflow in workflows(repository).values():
-        for job in workflow["jobs"].values():
-            names = set(re.findall(r"vars\.(\w+)", str(job)))
-            if "environment" in job:
-                own |= {(name, environment) for name in names for environment in named(job)}
-            else:
-                common |= names
     assert sorted(told) == sorted(common)
     assert sorted(of_environments) == sorted(pair for pair in own if pair[0] not in common)
-    assert used == {*common, *(name for name, _ in own)}
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_the_picture_is_the_graph(answer_set: str, generated: Generated) -> None:
-    """Nodes and edges of the picture are the `needs` of an orchestrator that does not `stop`."""
+    """Nodes and edges of the picture are those of the summary that has all components."""
     repository = generated(answer_set)
     text = docs(repository)
     names = dict(re.findall(r'^  (n\d+)\["(.*)"\]$', text, re.MULTILINE))
     arrows = re.findall(r"^  (n\d+) --> (n\d+)$", text, re.MULTILINE)
     picture = networkx.DiGraph([(names[a], names[b]) for a, b in arrows])
     picture.add_nodes_from(names.values())
-
-    file, orchestrator = next(
-        (file, workflow)
+    graphs = [
+        json.loads(workflow["jobs"]["deployment-summary"]["steps"][0]["with"]["graph"])
         for file, workflow in workflows(repository).items()
         if file.startswith("orchestrator-")
+    ]
+    summary = max(graphs, key=len)
+    expected = networkx.DiGraph(
+        [(before, name) for name, befores in summary.items() for before in befores]
     )
-    summary = orchestrator["jobs"]["deployment-summary"]["steps"][0]
-    graph = yaml.safe_load(summary["env"]["GRAPH"])
-    environment = file.removeprefix("orchestrator-").removesuffix(".yml")
-
-    def component(job: str) -> str:
-        return job.removesuffix(f"-{environment}")
-
-    expected = networkx.DiGraph()
-    expected.add_nodes_from(map(component, graph))
-    expected.add_edges_from(
-        (component(before), component(job)) for job, befores in graph.items() for before in befores
-    )
+    expected.add_nodes_from(summary)
     assert set(picture.nodes) == set(expected.nodes)
     assert set(picture.edges) == set(expected.edges)
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_rulesets(answer_set: str, generated: Generated) -> None:
+    """For what deploys; and each file that checks pull requests has a check that is required."""
+    repository, read = generated(answer_set), answers_of(answer_set)
+    checks = [
+        workflow["jobs"]["pull-request-checks"]["name"]
+        for file, workflow in workflows(repository).items()
+        if file.startswith("pull-request")
+    ]
+    told = re.findall(r"rulesets\" --input - <<'EOF'\n(.*?)^EOF$", docs(repository), re.M | re.S)
+    rules = {rule["name"]: rule for rule in map(json.loads, told)}
+    assert len(rules) == len(told)
+    if checks:
+        [required] = rules.pop("Pull request checks")["rules"]
+        contexts = [c["context"] for c in required["parameters"]["required_status_checks"]]
+        assert sorted(contexts) == sorted(checks)
+    branches = {e.source for e in read.environments if e.trigger == "branch"}
+    expected = {"What is deployed is reviewed"}
+    if literal := {f"refs/tags/{branch}" for branch in branches if "*" not in branch}:
+        expected |= {"No tag is called like a branch"}
+        names = rules["No tag is called like a branch"]["conditions"]["ref_name"]["include"]
+        assert set(names) == literal
+    if any(e.trigger == "tag" for e in read.environments):
+        expected |= {"Who releases"}
+    assert set(rules) == expected
+
+
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_publishers(answer_set: str, generated: Generated) -> None:
+    """A package index trusts the workflow that holds the job, and what was started for npm."""
+    repository, read = generated(answer_set), answers_of(answer_set)
+    text = docs(repository)
+    rows = re.findall(r"^\| (\S+) \| this one \| `(\S+)` \| `(\S+)` \|$", text, re.MULTILINE)
+    expected = [
+        (component.name, f"{component.name}-deploy.yml", environment.name)
+        for component in read.components
+        for environment in read.environments
+        if is_deployed(component, environment) and component.publishes and not component.secrets
+        # Others need no index, or have passwords.
+        if component.code_type.name in PUBLISHES_BY_OIDC
+    ]
+    assert sorted(rows) == sorted(expected)
+    assert {(file, place) for _, file, place in rows} <= {
+        (run.file, run.environment) for run in runs(repository) if run.logs_in
+    }
+    run_files = set(re.findall(r"enter `(orchestrator-\S+\.yml)` there", text))
+    called = read.orchestration == "call"
+    assert run_files == {f"orchestrator-{place}.yml" for *_, place in rows if called}
 
 
 @pytest.mark.parametrize(
@@ -164,14 +263,8 @@ def test_a_cloud_is_told_to_trust_both_forms_of_each_environment(
     assert (done.returncode, done.stderr) == (0, "")
     commands = done.stdout.replace("\n", " ").split(f"{PRINTED[cloud]} ")
     subjects = [re.findall(r"repo:[^\s\"]+", command) for command in commands[1:]]
-    logging_in = {
-        environment
-        for workflow in workflows(repository).values()
-        for job in workflow["jobs"].values()
-        if "id-token" in job.get("permissions", {}) and "environment" in job
-        for environment in named(job)
-    }
-    assert logging_in == {"dev", "test", "prd", "prd-retry", "registry"}
+    logging_in = {run.environment for run in runs(repository) if run.logs_in}
+    assert logging_in == {"dev", "test", "prd", "registry"}
     assert sorted(subject for found in subjects for subject in found) == sorted(
         f"repo:{form}:environment:{environment}"
         for form in ("acme/demo", "acme@2001/demo@1001")
@@ -190,23 +283,136 @@ def test_a_cloud_is_told_to_trust_both_forms_of_each_environment(
             assert audience["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
 
 
+# A set-up as it is pasted ----------------------------------------------------------------------
+
+MAIN = frozenset({("branches", "main")})
+POLICIES: dict[str, dict[str, frozenset[tuple[str, str]]]] = {
+    "environments": dict.fromkeys(["dev", "test", "stage", "prd-approval", "prd"], MAIN),
+    "each-asks": {"prd": MAIN, "eu": frozenset({("tags", "v*")})},
+    # A run that the end of another one starts is of the default branch.
+    "observe": {
+        "dev": MAIN | {("branches", "develop")},
+        **dict.fromkeys(["test", "prd-approval", "prd"], MAIN),
+    },
+}
+"""What may deploy where; the other environments are open."""
+REVIEWED = {
+    "environments": {
+        *("prd-approval", "release-approval", "release"),
+        *("sandbox-two-approval", "sandbox-two"),
+    },
+    "each-asks": {"prd", "eu"},
+    "observe": {"prd-approval"},
+}
+REFUSED = {
+    "environments": {"push": ["main", "feature/a/b"], "tag": ["main", "v1.0"]},
+    "each-asks": {"push": ["main"], "tag": ["main", "v1"]},
+    "observe": {"push": ["main", "develop"], "tag": ["main", "develop"]},
+}
+"""What nobody pushes past a review, and which tags nobody but an administrator makes."""
+NO_REVIEWERS = "This plan has no required reviewers"
+
+
+def commands(page: str) -> list[str]:
+    """The commands of a page one by one, each as much as bash takes for a whole."""
+    found = []
+    for block in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        command = ""
+        for line in block.splitlines(keepends=True):
+            if not command and (not line.strip() or line.startswith("#")):
+                continue
+            command += line
+            done = subprocess.run(["bash", "-n", "-c", command], capture_output=True)
+            if (done.returncode, done.stderr) == (0, b""):  # an open heredoc is only warned of
+                found.append(command)
+                command = ""
+        assert not command
+    return found
+
+
+def policies(github: OfflineGitHub) -> dict[str, set[tuple[str, str]]]:
+    """Environments that have a policy, and what it lets in."""
+    return {
+        name: {(kind, glob) for kind in ("branches", "tags") for glob in settings[kind]}
+        for name, settings in github.environments.items()
+        if "branches" in settings
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer_set", "plan", "keeps"),
+    [
+        ("each-asks", "public", True),
+        ("each-asks", "public", False),
+        ("each-asks", "team", True),
+        ("each-asks", "team", False),
+        ("environments", "team", False),
+        ("observe", "public", False),
+    ],
+)
+def test_the_page_sets_up_a_repository(
+    answer_set: str, plan: str, keeps: bool, generated: Generated, tmp_path: Path
+) -> None:
+    """No command takes back what another has set; without reviewers, the commands say so."""
+    repository = MemoryRepository.of(generated(answer_set))
+    for branch in ("main", "develop", "feature/a/b"):
+        repository.commit(branch)
+    github = OfflineGitHub(tmp_path / "github", repository, execute=lambda work: None)
+    for branch in ("main", "develop", "feature/a/b"):
+        github.push(branch)
+    github.private, github.plan, github.put_keeps = plan != "public", plan, keeps
+    defined, said = "", ""
+    for command in commands(docs(generated(answer_set))):
+        if re.match(r"\w+(=|\(\))", command):
+            defined += command
+            continue
+        before = policies(github)
+        done = github.shell(defined + command)
+        assert done.returncode == 0, (command, done.stderr)
+        said += done.stdout
+        for name, refs in before.items():
+            assert refs <= policies(github)[name], command
+    assert policies(github) == POLICIES[answer_set]
+    reviewed = REVIEWED[answer_set]
+    asks = {"reviewers": ["octocat"], "prevent_self_review": True, "can_admins_bypass": False}
+    for name, settings in github.environments.items():
+        found = {key: settings[key] for key in asks if key in settings}
+        assert found == (asks if plan == "public" and name in reviewed else {}), name
+    assert said.count(NO_REVIEWERS) == (0 if plan == "public" else len(reviewed))
+    for branch in REFUSED[answer_set]["push"]:
+        repository.commit(branch)
+        with pytest.raises(PushError, match="through a pull request"):
+            github.push(branch, by="mallory")
+    for tag in REFUSED[answer_set]["tag"]:
+        with pytest.raises(PushError, match="forbids its creation"):
+            github.tag(tag, by="mallory")
+
+
+OPEN = {
+    "single": {"staging"},  # is started by hand
+    # Rules of environments know no such pattern, and nothing says by what a person starts one.
+    "environments": {"preview", "release", "mirror", "sandbox", "sandbox-two"},
+    # A run that the end of another one starts is of the default branch, whichever that is.
+    "observe-environments": {"preview", "release", "mirror", "sandbox"},
+}
+"""Where the branches and tags that may get in cannot all be told."""
+
+
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_environments_that_a_cloud_trusts_let_in_only_their_branches(
+def test_each_environment_lets_in_only_its_branches_and_tags(
     answer_set: str, generated: Generated
 ) -> None:
     text = docs(generated(answer_set))
-    for workflow in workflows(generated(answer_set)).values():
-        for job in workflow["jobs"].values():
-            if "id-token" in job.get("permissions", {}) and "environment" in job:
-                for name in named(job):
-                    policies = f"environments/{name}/deployment-branch-policies"
-                    assert policies in text, name
+    used = {run.environment for run in runs(generated(answer_set))} - {""}
+    unguarded = {name for name in used if f"\nallow {name} " not in text}
+    assert {name.removesuffix("-approval") for name in unguarded} == OPEN.get(answer_set, set())
 
 
 def test_the_plan_for_pull_requests_is_a_valid_job(template: Path, tmp_path: Path) -> None:
     """The snippets of docs/ci-cd.md, put where they say."""
     repository = copy(template, tmp_path / "copy", {"code_types": ["opentofu", "terraform"]})
-    snippets = re.findall(r"^```yaml\n(.*?)^```$", docs(repository), re.MULTILINE | re.DOTALL)
+    plans = docs(repository).split("\n## Pull requests\n")[1].split("\n## ")[0]
+    snippets = re.findall(r"^```yaml\n(.*?)^```$", plans, re.MULTILINE | re.DOTALL)
     assert len(snippets) == 2
     file = repository / ".github" / "workflows" / "pull-request.yml"
     text = "\n".join([file.read_text(encoding="utf-8"), *snippets])
@@ -220,5 +426,8 @@ def test_runners_of_ones_own_are_warned_of(answer_set: str, generated: Generated
     files = workflows(generated(answer_set))
     checks = [files[name] for name in ("pull-request.yml", "drift.yml") if name in files]
     jobs = [job for workflow in checks for job in workflow["jobs"].values()]
-    own = [job for job in jobs if job["runs-on"] != "ubuntu-latest"]
+    calls = [job["uses"] for job in jobs if "uses" in job]
+    called = [workflows(generated(answer_set))[name.split("/")[-1]] for name in calls]
+    jobs += [job for workflow in called for job in workflow["jobs"].values()]
+    own = [job for job in jobs if job.get("runs-on", "ubuntu-latest") != "ubuntu-latest"]
     assert ("machines of your own" in docs(generated(answer_set))) == bool(own)

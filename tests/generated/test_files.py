@@ -86,8 +86,9 @@ def has_workflow(read: Answers, component: Component, environment: Environment) 
 
 def expected_files(read: Answers) -> set[str]:
     workflows = {f"orchestrator-{e.name}.yml" for e in read.environments}
-    actions = {"check-commit", "deployment-summary", "keep-package", "lib", "promote-package"}
-    actions |= {"require-approval", "require-success", "show-graph", "take-package"}
+    actions = {"check-commit", "deployment-summary", "keep-package", "lib", "may-deploy"}
+    actions |= {"promote-package", "require-approval", "require-success", "show-graph"}
+    actions |= {"take-package"}
     actions |= {
         "call": set(),
         "dispatch": {"run-component"},

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from offline_github import OfflineGitHub, Run
+from offline_github.github import BOT
 from pipelines import built_by, generic, package
 from scenarios import expect, head, pushed
 
@@ -152,12 +153,16 @@ def approved_once(github: OfflineGitHub) -> None:
     """Production; meanwhile a person types the id of the run that was approved."""
     commit = head(github)
     tested = package(commit, {"package.txt": b"tested\n"})
+    title = f"Deploy {commit} to test"
+    test = github.add_run("orchestrator-test.yml", head_sha=commit, display_title=title)
     run = github.add_run(
         "base-test.yml",
         head_sha=commit,
-        display_title=f"Deploy {commit} to test, base alone",
+        event="workflow_dispatch",
+        display_title=f"{title}, base of run {test.id}, attempt 1",
         artifacts={"base-package-test": tested},
     )
+    run.actor = BOT
     built_by(github, run, "build / build")
     github.forced_results |= {"top-prd": "success"}
     typed: list[Run] = []
@@ -170,6 +175,8 @@ def approved_once(github: OfflineGitHub) -> None:
 
     github.before_job = types
     run = github.dispatch("orchestrator-prd.yml", "main")
+    alone = run.job("approval").concurrency == f"prd-approval-{run.id}"
+    expect("what a person starts takes nobody's place", alone)
     [base] = runs(github, "base", "prd")
     expect("one approval is enough", run.approvals == ASKED and base.approvals == [])
     expect("what was approved is deployed", "base" in ships(github))

@@ -72,6 +72,7 @@ def running_image(run: Run, environment: str = "dev") -> str:
 
 def image(github: OfflineGitHub) -> None:
     """An image is built, scanned, pushed and run."""
+    scenarios.without_gates(github)
     github.forced_conclusions = {"orchestrator-prd.yml": "success"}
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
@@ -127,6 +128,7 @@ def image_in_production(github: OfflineGitHub) -> None:
 
 def flaw(github: OfflineGitHub) -> None:
     """The scan finds a flaw."""
+    scenarios.without_gates(github)
     github.fail_tool("docker", "--exit-code 1")
     pushed(github)
     expect("the image is scanned", len(github.commands("docker")) == 2)
@@ -144,6 +146,7 @@ def other_image(github: OfflineGitHub) -> None:
 
 def rollout(github: OfflineGitHub) -> None:
     """The rollout does not end."""
+    scenarios.without_gates(github)
     github.fail_tool("kubectl", "rollout status")
     run = pushed(github)
     expect("a rollout that fails is a failure", run.results[DEPLOYED] == "failure")
@@ -203,10 +206,12 @@ def skipped_check(github: OfflineGitHub) -> None:
 def changed_pipelines(github: OfflineGitHub) -> None:
     """The pull request changes the graph."""
     spare(github, "library-build / build", BUILT, "cluster-build / build")
-    file = ".github/workflows/orchestrator-dev.yml"
-    text = (github.remote.work_tree / file).read_text(encoding="utf-8")
-    expect("the graph is there", '"cluster": ["web"]' in text)
-    run = proposed(github, {file: text.replace('"cluster": ["web"]', '"x": []')})
+    files = {}
+    for name in ("dev", "prd"):
+        file = f".github/workflows/orchestrator-{name}.yml"
+        text = (github.remote.work_tree / file).read_text(encoding="utf-8")
+        files[file] = text.replace('"cluster": ["web"]', '"x": []')
+    run = proposed(github, files)
     before, _, after = run.job(CHECK).summary.partition("### Graph after")
     expect("the graph before is shown", 'n2["cluster"]:::removed' in before)
     expect("the graph after is shown", 'n2["x"]:::added' in after)

@@ -120,31 +120,43 @@ def sha256(content: bytes) -> str:
 
 def success(github: OfflineGitHub) -> None:
     """Everything is well, in dev."""
-    github.secrets = {"TOKEN": "of the repository"}
-    github.environments["dev"] = {"secrets": {"TOKEN": "of dev"}}
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
     expect("components are deployed in order", ships(github) == ["base", "top"])
+    expect("runs wait for one another", run.concurrency == "orchestrator-dev")
+    levels = {level for job in run.jobs.values() for level in job.permissions.values()}
+    expect("tokens only read", levels == {"read"})
+    summary = run.job(SUMMARY).summary
+    expect("the summary says so", summary.startswith("## Deployment to dev succeeded\n"))
+    expect("the summary has the picture", summary.count(" --> ") == 2)
+    expect("the summary leads to each job", summary.count(f"/runs/{run.id}/job/") == 5)
+
+
+def without_gates(github: OfflineGitHub) -> None:
+    """Leave out the first job and the last, where a scenario is about those between."""
+    spare(github, "changes", SUMMARY)
+    github.forced_outputs["changes"] = {"commit": head(github), "roll-back": "false"}
+
+
+def told(github: OfflineGitHub, run: Run) -> bool:
+    """Whether all commands know environment and commit."""
+    given = {"ENVIRONMENT": "dev", "COMMIT": run.head_sha}
+    return all(given.items() <= command.environment.items() for command in github.commands())
+
+
+def packaged(github: OfflineGitHub) -> None:
+    """A component is built, and deployed with its package."""
+    without_gates(github)
+    spare(github, "top-build / build", "top-dev / deploy")
+    run = pushed(github)
+    expect("every job succeeds", set(run.results.values()) == {"success"})
     package = run.artifacts.get("base-package-dev", {})
     files = {"package.txt", ".settings", "tool.sh", MANIFEST}
     expect("the package holds what the build left", set(package) == files)
+    [ship] = github.commands("ship")
     digest = sha256(package["package.txt"])
-    [own], [ship] = (github.commands("ship", f"^{name}-dev") for name in ("base", "top"))
-    expect("the own package is put back", own.files.get("package.txt") == digest)
-    expect("the file is placed", ship.files.get("base.txt") == digest)
-    expect("commands run in their folder", ship.folder == "parts/top")
-    expect("the environment's secret arrives", ship.environment.get("TOKEN") == "of dev")
-    given = {"ENVIRONMENT": "dev", "COMMIT": run.head_sha}
-    told = [given.items() <= command.environment.items() for command in github.commands()]
-    expect("commands know environment and commit", all(told))
-    others = [c for c in github.commands() if c.job != "top-dev / deploy"]
-    leaks = [c for c in others if "TOKEN" in c.environment]
-    expect("the secret arrives nowhere else", not leaks)
-    checked = [c for c in github.commands("check", "^top-build") if "base.txt" in c.files]
-    expect("what is checked has the package", len(checked) == 3)
-    expect("the job names the environment", run.job("top-dev / deploy").environment == "dev")
-    expect("deployments have a group", run.job("top-dev / deploy").concurrency == "top-dev")
-    expect("runs wait for one another", run.concurrency == "orchestrator-dev")
+    expect("the own package is put back", ship.files.get("package.txt") == digest)
+    expect("commands know environment and commit", told(github, run))
     [artifact] = run.artifact_store.values()
     expect("it is kept as long as dev wants", artifact.retention_days == 7)
     expect(
@@ -152,14 +164,29 @@ def success(github: OfflineGitHub) -> None:
         run.job("base-build").outputs.get("artifact-name") == "base-package-dev"
         and run.job("base-dev").outputs.get("deployment-status") == "success",
     )
-    expect(
-        "tokens only read",
-        {level for j in run.jobs.values() for level in j.permissions.values()} == {"read"},
-    )
-    summary = run.job(SUMMARY).summary
-    expect("the summary says so", summary.startswith("## Deployment to dev succeeded\n"))
-    expect("the summary has the picture", summary.count(" --> ") == 2)
-    expect("the summary leads to each job", summary.count(f"/runs/{run.id}/job/") == 5)
+
+
+def handed_on(github: OfflineGitHub) -> None:
+    """A component takes the package of another, and is handed a secret."""
+    without_gates(github)
+    spare(github, "base-dev / deploy")
+    github.secrets = {"TOKEN": "of the repository"}
+    github.environments["dev"] = {"secrets": {"TOKEN": "of dev"}}
+    run = pushed(github)
+    expect("every job succeeds", set(run.results.values()) == {"success"})
+    digest = sha256(run.artifacts["base-package-dev"]["package.txt"])
+    [ship] = github.commands("ship")
+    expect("the file is placed", ship.files.get("base.txt") == digest)
+    expect("commands run in their folder", ship.folder == "parts/top")
+    checked = [c for c in github.commands("check", "^top-build") if "base.txt" in c.files]
+    expect("what is checked has the package", len(checked) == 3)
+    expect("commands know environment and commit", told(github, run))
+    expect("the environment's secret arrives", ship.environment.get("TOKEN") == "of dev")
+    others = [c for c in github.commands() if c.job != "top-dev / deploy"]
+    leaks = [c for c in others if "TOKEN" in c.environment]
+    expect("the secret arrives nowhere else", not leaks)
+    expect("the job names the environment", run.job("top-dev / deploy").environment == "dev")
+    expect("deployments have a group", run.job("top-dev / deploy").concurrency == "top-dev")
 
 
 def failing_test(github: OfflineGitHub) -> None:
@@ -179,6 +206,7 @@ def failing_test(github: OfflineGitHub) -> None:
 def failing_checks(github: OfflineGitHub) -> None:
     """The first of the last component's checks fails."""
     spare(github, "base-dev / deploy")
+    without_gates(github)
     github.fail_tool("check", "lint top")
     pushed(github)
     checks = [command.arguments[0] for command in github.commands("check", "^top-build")]
@@ -189,6 +217,7 @@ def failing_checks(github: OfflineGitHub) -> None:
 def failing_first(github: OfflineGitHub) -> None:
     """The deployment of the first component fails."""
     spare(github, "top-build / build")
+    without_gates(github)
     github.fail_tool("ship", "base")
     pushed(github)
     expect("what depends on it is not deployed", "top" not in ships(github))
@@ -209,12 +238,18 @@ def failing_deploy(github: OfflineGitHub) -> None:
 
 
 def foreign_commit(github: OfflineGitHub) -> None:
-    """A commit that only lies on another branch."""
+    """A commit that only lies on another branch, and later in a merge."""
     git("switch", "--quiet", "--create", "feature", "develop", cwd=github.remote.work_tree)
     foreign = change(github, "feature", "of the feature\n")
     github.push("feature")
     run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": foreign})
     expect("a commit of another branch is not even built", run.order == ["changes", SUMMARY])
+    git("switch", "--quiet", "develop", cwd=github.remote.work_tree)
+    git("merge", "--quiet", "--no-ff", "--no-edit", "feature", cwd=github.remote.work_tree)
+    github.remote.push("refs/heads/develop")
+    run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": foreign})
+    never = "what the branch was never at is not even built"
+    expect(never, run.order == ["changes", SUMMARY])
     github.dispatch("side-prd.yml", "main", {"commit": foreign})
     expect("a commit of another branch is refused", ships(github) == [])
 
@@ -232,6 +267,8 @@ def by_hand(github: OfflineGitHub) -> None:
     github.fail_tool("check", "security top")
     run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": older})
     expect("a roll-back is not held up by what a scan finds", run.conclusion == "success")
+    alone = run.concurrency == f"orchestrator-dev-{run.id}"
+    expect("a person waits for nobody", alone)
     title = f"Deploy {older} to dev"
     expect("the title says which commit", run.display_title == title)
     commands = [c for c in github.commands() if c.run == run.id]
@@ -275,6 +312,8 @@ def release(github: OfflineGitHub) -> None:
     expect("prd follows test", [run.conclusion for run in runs] == ["success"])
     [prd] = runs
     expect("prd says which commit", prd.display_title == f"Deploy {tested} to test, then prd")
+    replaced = prd.job("approval").concurrency == "prd-approval-candidate"
+    expect("a newer candidate takes the place of one that waits", replaced)
     expect("one person is asked, once", prd.approvals == [("approval", "prd-approval")])
     expect("nothing is built in production", len(github.commands("check")) == 1)
     kept = test.artifacts["base-package-test"], prd.artifacts.get("base-package-prd")
@@ -303,10 +342,13 @@ def release_again(github: OfflineGitHub) -> None:
 
 
 def untested(github: OfflineGitHub) -> None:
-    """The deployment to test failed."""
+    """The deployment to test failed; then one component was deployed alone."""
     spare(github, "top-build / build", "base-prd / deploy", "top-prd / deploy", SUMMARY)
+    spare(github, "deploy / deploy")
     github.forced_results["base-test / deploy"] = "failure"
     pushed(github, "main")
+    alone = github.dispatch("base-test.yml", "main")
+    expect("it runs alone", alone.conclusion == "success")
     prd = github.dispatch("orchestrator-prd.yml", "main")
     refused = prd.results["changes"] == "failure"
     expect("what was not tested is not promoted", refused and prd.artifacts == {})
@@ -337,13 +379,6 @@ def uploaded_later(github: OfflineGitHub) -> None:
         github.new_artifact(run, artifact.name).fill(artifact.files)
 
     _promoted(github, "what its build did not upload is not promoted", upload)
-
-
-def changed_after_test(github: OfflineGitHub) -> None:
-    def damage(run: Run) -> None:
-        fill(run, {"package.txt": b"changed\n"})
-
-    _promoted(github, "what has changed is not promoted", damage)
 
 
 def of_another_commit(github: OfflineGitHub) -> None:
@@ -427,7 +462,8 @@ def retry(github: OfflineGitHub) -> None:
     github.tools.heal()
     github.rerun(run, failed_only=True)
     expect("a second attempt needs an approval of its own", ships(github) == ["side"])
-    github.rerun(run)
+    again = github.rerun(run)
+    expect("a person is asked", again.approvals == [("approval", "prd-approval")])
     expect("with one it is deployed", ships(github) == ["side"] * 2)
 
 
@@ -448,6 +484,34 @@ def overtaken(github: OfflineGitHub) -> None:
     side_alone(github)
     github.rerun(older)
     expect("an older run deploys nothing any more", ships(github) == ["side"] * 2)
+
+
+def older(github: OfflineGitHub) -> None:
+    """A run for an older commit is run again."""
+    spare(github, "base-dev / deploy", "top-dev / deploy", "base-build / build")
+    spare(github, "top-build / build")
+    first = pushed(github)
+    change(github, "develop", "newer\n")
+    pushed(github)
+    again = github.rerun(first)
+    expect("an older commit is not even built", again.results["base-build"] == "skipped")
+
+
+def rolled_back(github: OfflineGitHub) -> None:
+    """A person brings an older commit back to test; production has a newer one."""
+    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
+    spare(github, "base-prd / deploy", "top-prd / deploy")
+    older = change(github, "main", "older\n")
+    pushed(github, "main")
+    change(github, "main", "newer\n")
+    pushed(github, "main")
+    github.dispatch("orchestrator-test.yml", "main", {"commit": older})
+    *_, prd = github.runs_of("orchestrator-prd.yml")
+    expect("prd says which commit", prd.display_title == f"Deploy {older} to test, then prd")
+    expect("nobody is asked to go back", prd.approvals == [])
+    expect("that is no failure", prd.conclusion == "success")
+    says = "## Nothing was deployed to prd&#58; something newer was, or waits for its approval\n"
+    expect("the summary says why", prd.job(SUMMARY).summary.startswith(says))
 
 
 # One component alone
@@ -505,6 +569,7 @@ def fill(run: Run, files: dict[str, bytes]) -> None:
 
 def _tampered(github: OfflineGitHub, change: Callable[[Artifact], dict[str, bytes]]) -> None:
     """The package is replaced between the build and the deployments."""
+    without_gates(github)
     spare(github, "top-build / build")
 
     def tamper(run: Run, job: str) -> None:
@@ -537,6 +602,8 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
     scenario.__name__: scenario
     for scenario in (
         success,
+        packaged,
+        handed_on,
         failing_test,
         failing_checks,
         failing_first,
@@ -548,7 +615,6 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         release_again,
         untested,
         uploaded_later,
-        changed_after_test,
         of_another_commit,
         after_failure,
         after_fork,
@@ -559,6 +625,8 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         retry,
         nobody_asked,
         overtaken,
+        older,
+        rolled_back,
         rerun_all,
         alone,
         alone_in_vain,

@@ -106,5 +106,5 @@ def test_is_noticed(name: str, generated: Callable[[str], Path], tmp_path: Path)
 
 
 def test_there_are_enough_kinds() -> None:
-    assert len(TABLE) >= 25
+    assert len(TABLE) >= 100
     assert {mutation["scenario"] for mutation in TABLE.values()} == {*SCENARIOS, "parser"}

@@ -112,7 +112,7 @@ def put_environment(request: Request) -> Answer:
     name = request.parameters["environment"]
     name = environments.named(github, name) or name
     known = {"wait_timer", "prevent_self_review", "reviewers", "deployment_branch_policy"}
-    known |= {"can_admins_bypass"}  # not in GitHub's own list; its answers have it
+    known.add("can_admins_bypass")  # not documented, but answers hold it, and Terraform sends it
     _only(body, known, "PUT of an environment")
     if body.get("wait_timer"):
         raise NotModelledError("wait timers")
@@ -128,13 +128,15 @@ def put_environment(request: Request) -> Answer:
         github.environments[name] = kept
         raise ApiError(422, BRANCH_PLAN)
     changed = dict(settings) if github.put_keeps else kept
+    if "can_admins_bypass" in body:
+        changed["can_admins_bypass"] = body["can_admins_bypass"]
     if "reviewers" in body:
         changed["reviewers"] = [_reviewer(each) for each in body["reviewers"] or []]
     if "prevent_self_review" in body:
         changed["prevent_self_review"] = body["prevent_self_review"]
-    if "can_admins_bypass" in body:
-        changed["can_admins_bypass"] = body["can_admins_bypass"]
     if "deployment_branch_policy" in body:
+        # The patterns are a list of their own: a policy that stays custom keeps them.
+        changed |= {kind: settings[kind] for kind in ("branches", "tags") if kind in settings}
         _change_policy(changed, body["deployment_branch_policy"])
     github.environments[name] = changed
     return Answer(200, environment_payload(github, name))

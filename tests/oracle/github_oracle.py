@@ -28,6 +28,12 @@ class Given:
     """Job key -> result, for jobs that end with it when they start. `a / b` is b in a's callee."""
     github: Mapping[str, Any] = field(default_factory=dict)
     """The `github` context."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What a person or another run has said."""
+    outputs: Mapping[str, Mapping[str, str]] = field(
+        default_factory=lambda: {"changes": {"deploy": "true"}}
+    )
+    """Job key -> its outputs."""
     cancel: str | None = None
     """The job during which a person cancels the run."""
 
@@ -85,8 +91,19 @@ def jobs(files: Mapping[str, str], path: str) -> list[dict[str, Any]]:
     return answer
 
 
-def predict(files: Mapping[str, str], path: str, runs: Sequence[Given]) -> list[Predicted]:
-    """How each of these runs of a workflow ends."""
-    asked = [{"given": r.given, "github": r.github, "cancel": r.cancel} for r in runs]
-    answers = _ask("predict", files=files, path=path, runs=asked)
+def predict(
+    files: Mapping[str, str], path: str, runs: Sequence[Given], repository: Path
+) -> list[Predicted]:
+    """How each of these runs of a workflow ends. The actions lie in the repository."""
+    asked = [
+        {
+            "given": r.given,
+            "github": r.github,
+            "inputs": r.inputs,
+            "outputs": r.outputs,
+            "cancel": r.cancel,
+        }
+        for r in runs
+    ]
+    answers = _ask("predict", files=files, path=path, runs=asked, repository=str(repository))
     return [Predicted(a["results"], a["headline"]) for a in answers]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from copies import example
@@ -77,15 +78,33 @@ def shown(graph: dict[str, list[str]]) -> str:
     return " ".join(f"{name}({','.join(on)})" if on else name for name, on in graph.items())
 
 
-def answers_for(graph: dict[str, list[str]]) -> dict[str, Any]:
-    """Answers with exactly these components and edges, in all four kinds of environments."""
-    commands = {"lint": "true", "test": "true", "build": "true", "deploy": "true"}
+BUILD = {"lint": "true", "build": "true", "produces": ["package"]}
+DEPLOY = {"deploy": "true"}
+KINDS: list[dict[str, Any]] = [
+    {**BUILD, **DEPLOY},
+    BUILD,
+    DEPLOY,
+    {**BUILD, **DEPLOY, "build_per_environment": True},
+    {**BUILD, **DEPLOY, "environments": ["test", "stage"]},
+    {"lint": "true", **DEPLOY},
+]
+"""What components may do: all; be built alone; be deployed alone; ..."""
+
+
+def answers_for(graph: dict[str, list[str]], kinds: Sequence[int] = (0,)) -> dict[str, Any]:
+    """Answers with exactly these components and edges, in all four kinds of environments.
+
+    `kinds` says what they do, one after another. Where they differ, every other component takes no
+    packages: there is only an order.
+    """
+    chosen = {name: KINDS[kind] for name, kind in zip(graph, itertools.cycle(kinds))}
     return {
-        "components": {
-            name: {"code_type": "generic", "path": name, "produces": ["package"], **commands}
-            for name in graph
-        },
-        "dependency_map": graph,
+        "components": {name: {"code_type": "generic", **chosen[name]} for name in graph},
+        "dependency_map": [
+            {"code_type": name, "depends_on": others, **({"artifacts": []} if order else {})}
+            for index, (name, others) in enumerate(graph.items())
+            for order in [len(kinds) > 1 and index % 2 == 1]
+        ],
         "environments": ENVIRONMENTS,
     }
 
@@ -101,13 +120,34 @@ def large() -> dict[str, dict[str, Any]]:
     return {shown(graph): answers_for(graph) for graph in graphs}
 
 
-def examples() -> dict[str, dict[str, Any]]:
-    """The examples as they are, and with all four kinds of environments."""
+def mixed() -> dict[str, dict[str, Any]]:
+    """Every shape of three components and some of five, in which not all do the same."""
+    graphs = [graph_of(edges, 3) for edges in every_shape(3)]
+    graphs += [graph_of(edges, 5) for edges in sampled_shapes()]
+    source = random.Random(3)
     found = {}
-    for name in ("lambda", "monorepo", "seed", "single"):
-        found[f"example {name}"] = example(name)
-        found[f"example {name}, four environments"] = {
-            **example(name),
-            "environments": ENVIRONMENTS,
-        }
+    for graph in graphs:
+        for _ in range(2):
+            kinds = [source.randrange(len(KINDS)) for _ in graph]
+            found[f"{shown(graph)} {kinds}"] = answers_for(graph, kinds)
     return found
+
+
+def dispatched() -> dict[str, dict[str, Any]]:
+    """Graphs whose components are runs of their own: the more environments, the fewer at once."""
+    by_hand = [{"name": f"by-hand-{n}", "manual": True} for n in range(3)]
+    environments = {2: [*ENVIRONMENTS, *by_hand], 4: ENVIRONMENTS}
+    graphs = [(graph_of(edges, 3), 2) for edges in every_shape(3)]
+    graphs += [(graph_of(edges, 5), 2 + 2 * (n % 2)) for n, edges in enumerate(sampled_shapes())]
+    return {
+        f"{shown(graph)} dispatched, {at_once} at once": {
+            **answers_for(graph),
+            "orchestration": "dispatch",
+            "environments": environments[at_once],
+        }
+        for graph, at_once in graphs
+    }
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    return {f"example {name}": example(name) for name in ("lambda", "monorepo", "seed", "single")}

@@ -6,15 +6,18 @@
 // tests/offline_github, whose scheduler is compared with this.
 
 import "../node/packages.mjs";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import readline from "node:readline";
 
 const { parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter } = await import("@actions/workflow-parser");
+const { parseAction } = await import("@actions/workflow-parser/actions/action-parser");
 const { Lexer, Parser, Evaluator, data } = await import("@actions/expressions");
 const { reviver } = await import("@actions/expressions/data/reviver");
 const { truthy } = await import("@actions/expressions/result");
 
-// docs.github.com, "Contexts reference", "Context availability": jobs.<job_id>.if. The first two
-// are also all that our summary's steps read.
+// docs.github.com, "Contexts reference", "Context availability": jobs.<job_id>.if. Our summary's
+// steps read `needs`, and its action `inputs`.
 const CONTEXTS = ["github", "needs", "vars", "inputs"];
 const STATUS_FUNCTIONS = ["always", "cancelled", "failure", "success"];
 
@@ -40,7 +43,8 @@ async function jobsOf(files, path) {
         // `success()` where there is none: "Expressions", "Status check functions": "A default
         // status check of success() is applied unless you include one of these functions."
         if: job.if.expression,
-        calls: job.type === "reusableWorkflowJob" ? job.ref.value.replace(/^\.\//, "") : null,
+        // Both are this repository's: "Workflow syntax", jobs.<job_id>.uses; `$/` at this commit.
+        calls: job.type === "reusableWorkflowJob" ? job.ref.value.replace(/^[.$]\//, "") : null,
         steps: "steps" in entries(raw[job.id.value]) ? [...entries(raw[job.id.value]).steps].map(entries) : [],
       })),
     );
@@ -96,8 +100,19 @@ function holds(job, before, done, run) {
 
 /** "Contexts reference", needs: the direct dependencies alone, with result and outputs. */
 function context(job, done, run) {
-  const needs = Object.fromEntries(job.needs.map(id => [id, { result: done[id], outputs: {} }]));
-  const plain = { github: run.github, needs, vars: {}, inputs: {} };
+  const needs = new data.Dictionary(...job.needs.map(id => ({ key: id, value: ended(done[id], run.outputs[id] ?? {}) })));
+  return new data.Dictionary(...run.contexts, { key: "needs", value: needs });
+}
+
+const RESULTS = new Map(); // result and outputs -> what `needs` says of a job that ended so
+
+function ended(result, outputs) {
+  const known = JSON.stringify({ result, outputs });
+  if (!RESULTS.has(known)) RESULTS.set(known, JSON.parse(known, reviver));
+  return RESULTS.get(known);
+}
+
+function revived(plain) {
   return JSON.parse(JSON.stringify(plain), reviver);
 }
 
@@ -141,8 +156,9 @@ async function runJobs(files, path, prefix, outer, run) {
 
 const AsyncFunction = (async () => {}).constructor;
 
-/** The result of a job whose steps are scripts: actions/github-script, README: "the body of an
- * asynchronous function call"; it fails by core.setFailed or by an exception. */
+/** The result of a job whose steps are actions of this repository, made of scripts:
+ * actions/github-script, README: "the body of an asynchronous function call"; it fails by
+ * core.setFailed or by an exception. */
 async function runScripts(job, done, run) {
   const known = ["steps", job.id, run.place, ...job.needs.map(id => done[id])].join();
   if (!run.known.has(known)) run.known.set(known, await runSteps(job, done, run));
@@ -154,27 +170,63 @@ async function runScripts(job, done, run) {
 async function runSteps(job, done, run) {
   const outcome = { result: "success", summary: "" };
   const status = { success: true, failure: false, always: true, cancelled: run.cancelled };
+  const needs = context(job, done, run);
   for (const step of job.steps) {
-    if (!step.uses?.value.startsWith("actions/github-script@")) {
-      throw new Error(`${job.id} needs a given result: a step of it is no script`);
+    const folder = `${run.repository}/${step.uses?.value.replace(/^\$\//, "")}`;
+    if (!step.uses?.value.startsWith("$/")) {
+      throw new Error(`${job.id} needs a given result: a step of it is no action of this repository`);
     }
-    const text = value =>
-      value.expression ? evaluate(value.expression, context(job, done, run), status).coerceString() : value.toString();
-    const env = Object.fromEntries(Object.entries(entries(step.env ?? [])).map(([name, value]) => [name, text(value)]));
-    const core = {
-      setFailed: () => (outcome.result = "failure"),
-      summary: { addRaw: more => ((outcome.summary += more), core.summary), write: async () => core.summary },
-    };
-    const github = { paginate: async () => [], rest: { actions: {} } };
-    const place = { repo: { owner: "acme", repo: "demo" }, runId: 1, serverUrl: "https://github.com" };
-    const script = new AsyncFunction("core", "github", "context", "process", entries(step.with).script.value);
-    try {
-      await script(core, github, place, { env });
-    } catch {
-      outcome.result = "failure";
-    }
+    const { inputs, steps } = actionOf(`${folder}/action.yml`);
+    const given = { ...inputs, ...texts(step.with, needs, status) };
+    const inside = revived({ inputs: given });
+    for (const script of steps) await runScript(script, folder, texts(script.env, inside, status), outcome);
   }
   return outcome;
+}
+
+/** The values of a mapping, expressions evaluated. */
+function texts(mapping, context, status) {
+  const text = value => (value.expression ? evaluate(value.expression, context, status).coerceString() : value.toString());
+  return Object.fromEntries([...(mapping ?? [])].map(({ key, value }) => [key.value, text(value)]));
+}
+
+const actions = new Map(); // file -> defaults of its inputs, and its steps
+
+function actionOf(file) {
+  if (!actions.has(file)) {
+    const { context, value } = parseAction({ name: file, content: readFileSync(file, "utf8") }, new NoOperationTraceWriter());
+    const errors = context.errors.getErrors();
+    if (errors.length) throw new Error(errors.map(error => error.message).join("; "));
+    const inputs = Object.entries(entries(entries(value).inputs)).map(([name, input]) => [name, entries(input).default?.value ?? ""]);
+    actions.set(file, { inputs: Object.fromEntries(inputs), steps: [...entries(entries(value).runs).steps].map(entries) });
+  }
+  return actions.get(file);
+}
+
+const requires = new Map(); // folder -> the `require` of its scripts
+
+function requireIn(folder) {
+  if (!requires.has(folder)) requires.set(folder, createRequire(`${folder}/`));
+  return requires.get(folder);
+}
+
+/** One step of an action, with what github-script hands to it. */
+async function runScript(step, folder, env, outcome) {
+  if (!step.uses?.value.startsWith("actions/github-script@")) throw new Error(`a step in ${folder} is no script`);
+  const core = {
+    info: () => {},
+    setFailed: () => (outcome.result = "failure"),
+    summary: { addRaw: more => ((outcome.summary += more), core.summary), write: async () => core.summary },
+  };
+  const github = { request: async () => ({ status: 200, headers: {}, data: { jobs: [] } }) };
+  const place = { repo: { owner: "acme", repo: "demo" }, runId: 1, serverUrl: "https://github.com" };
+  const script = new AsyncFunction("core", "github", "context", "require", entries(step.with).script.value);
+  Object.assign(process.env, env, { GITHUB_ACTION_PATH: folder });
+  try {
+    await script(core, github, place, requireIn(folder));
+  } catch (error) {
+    outcome.result = "failure";
+  }
 }
 
 const operations = {
@@ -182,13 +234,17 @@ const operations = {
   jobs: async ({ files, path }) =>
     (await jobsOf(files, path)).map(({ id, needs, if: condition, calls }) => ({ id, needs, if: condition, calls })),
 
-  /** For each of `runs` the result of every job that started, and null for those that did not. */
-  predict: async ({ files, path, runs }) => {
+  /** For each of `runs` the result of every job that started, and null for those that did not. The
+   * actions lie in the folder `repository`. */
+  predict: async ({ files, path, runs, repository }) => {
     const known = new Map(); // what has been evaluated: thousands of runs differ in a few results
+    const contexts = new Map(); // what is the same for all jobs of a run
     const answers = [];
     for (const given of runs) {
-      const place = JSON.stringify(given.github);
-      const run = { ...given, known, place, cancelled: false, results: {}, summary: "" };
+      const said = JSON.stringify({ github: given.github, inputs: given.inputs, vars: {} });
+      if (!contexts.has(said)) contexts.set(said, JSON.parse(said, reviver).pairs());
+      const place = said + JSON.stringify(given.outputs);
+      const run = { ...given, repository, known, place, contexts: contexts.get(said), cancelled: false, results: {}, summary: "" };
       await runJobs(files, path, "", [], run);
       answers.push({ results: run.results, headline: run.summary.split("\n")[0] });
     }

@@ -1,22 +1,30 @@
-"""The plan's own prediction of a run, said once more in the words of docs/answers.md.
+"""The plan's own prediction of a run, said once more in the words of the contract.
 
-It reads components, edges, waves and `stops`; not the `needs` that plan.py makes of them, because
-those are what is checked.
+It reads components, edges, waves and `stops`; not the `needs` and conditions that the plan makes of
+them, because those are what is checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import toolbox
+from github_oracle import RESULTS, Results
 from pipeline.answers import read_answers
 from pipeline.catalogue import load_catalogue
+from pipeline.components import Component
 from pipeline.environments import Environment
+from pipeline.limits import WAITING_JOBS
 from pipeline.plan import Plan, make_plan
 
-TESTED = "tested-commit"
-"""The job that lets in a run of the environment before, and reads its commit."""
+CHANGES = "changes"
+APPROVAL = "approval"
+SUMMARY = "deployment-summary"
+TOO_OLD = "too old"
+"""How the job `changes` ends that has found something newer: it succeeds, and says so."""
 
 CATALOGUE = load_catalogue(toolbox.ROOT)
 
@@ -25,48 +33,196 @@ def plan_of(answers: Mapping[str, Any]) -> Plan:
     return make_plan(read_answers(answers, CATALOGUE))
 
 
-def components_after(
-    plan: Plan, environment: Environment, given: Mapping[str, str], tested: str = "success"
-) -> dict[str, str | None]:
-    """Each component's result when those that start end as given; None for those that do not.
+@dataclass(frozen=True)
+class Pipeline:
+    """What an environment's orchestrator has to do."""
 
-    `tested` is the result of the job that reads the tested commit, in a chained environment.
+    plan: Plan
+    environment: Environment
 
-    A component starts when everything it depends on has started and succeeded. Under `stop`, no
-    wave starts unless everything in the waves before it has succeeded.
-    """
-    dependencies: dict[str, set[str]] = {name: set() for name in plan.order}
-    for edge in plan.answers.dependencies.edges:
-        dependencies[edge.consumer].add(edge.producer)
-    results: dict[str, str | None] = {}
-    for number, wave in enumerate(plan.waves):
-        earlier = {name for before in plan.waves[:number] for name in before}
-        for name in wave:
-            awaited = earlier if environment.stops else dependencies[name]
-            starts = tested == "success" and all(results[other] == "success" for other in awaited)
-            results[name] = given[name] if starts else None
-    return results
+    # -- which components, and what of them ----------------------------------------------------
 
+    @cached_property
+    def components(self) -> dict[str, Component]:
+        """Those that have to do with it, in the order of deployment: they are deployed here or in
+        an environment that comes after it, or somebody takes their package for that."""
+        chain = {self.environment.name}
+        for other in self.plan.environments:
+            if other.trigger == "after" and other.source in chain:
+                chain.add(other.name)
+        by_name = {c.name: c for c in self.plan.answers.components}
+        wanted = {name for name, c in by_name.items() if any(map(c.belongs_to, chain))}
+        for name in reversed(self.plan.order):  # consumers come before what they take
+            if name in wanted:
+                wanted |= self.takes[name]
+        return {name: by_name[name] for name in self.plan.order if name in wanted}
 
-def summary_after(results: Mapping[str, str | None], tested: str = "success") -> str | None:
-    """The summary's result: it runs always, and fails unless everything succeeded.
+    @cached_property
+    def takes(self) -> dict[str, set[str]]:
+        """Whose packages each component takes."""
+        edges = [edge for edge in self.plan.answers.dependencies.edges if edge.placements]
+        return {n: {e.producer for e in edges if e.consumer == n} for n in self.plan.order}
 
-    Only where the environment before gave no reason to start is there nothing to sum up.
-    """
-    if tested == "skipped":
-        return None
-    return "success" if {tested, *results.values()} == {"success"} else "failure"
+    @cached_property
+    def dependencies(self) -> dict[str, set[str]]:
+        edges = self.plan.answers.dependencies.edges
+        return {n: {e.producer for e in edges if e.consumer == n} for n in self.plan.order}
 
+    @cached_property
+    def chained(self) -> bool:
+        return self.environment.trigger == "after"
 
-def components_until(plan: Plan, cancelled: str) -> dict[str, str | None]:
-    """Each component's result when the run is cancelled during one: the earlier ones succeeded,
-    started one after another, and nothing starts any more."""
-    place = plan.order.index(cancelled)
-    return {
-        **dict.fromkeys(plan.order),
-        **dict.fromkeys(plan.order[:place], "success"),
-        cancelled: "cancelled",
-    }
+    @cached_property
+    def built(self) -> list[str]:
+        """A chained environment deploys what was tested, and builds only what is built for each
+        environment, with what takes a package of that."""
+        again: set[str] = set()
+        for name in self.plan.order:
+            [component] = [c for c in self.plan.answers.components if c.name == name]
+            if component.build_per_environment or self.takes[name] & again:
+                again.add(name)
+        checks = {"lint", "test", "security", "build"}
+        builds = [name for name, c in self.components.items() if checks & set(c.commands)]
+        return [name for name in builds if not self.chained or name in again]
+
+    @cached_property
+    def deployed(self) -> list[str]:
+        here = self.environment.name
+        return [
+            name
+            for name, c in self.components.items()
+            if "deploy" in c.commands and c.belongs_to(here)
+        ]
+
+    @cached_property
+    def asks(self) -> bool:
+        """Production asks once, before anything is deployed; if nothing is, it does not."""
+        once = self.plan.answers.approval == "once"
+        return self.environment.production and once and bool(self.deployed)
+
+    # -- what waits for what ---------------------------------------------------------------------
+
+    def build(self, name: str) -> str:
+        return f"{name}-build"
+
+    def deployment(self, name: str) -> str:
+        return f"{name}-{self.environment.name}"
+
+    @cached_property
+    def jobs(self) -> dict[str, set[str]]:
+        """Each job but the summary, with those of which each has to have succeeded before it."""
+        gates = {CHANGES, APPROVAL} if self.asks else {CHANGES}
+        if self.plan.answers.orchestration == "dispatch":
+            return {CHANGES: set(), **self._approval({}), **self._starts(gates)}
+        builds: dict[str, set[str]] = {
+            self.build(name): {CHANGES, *(self.build(p) for p in self.takes[name] & {*self.built})}
+            for name in self.built
+        }
+        deployments = {}
+        for name in self.deployed:
+            if self.environment.stops:
+                wanted = {*builds, *map(self.deployment, self._earlier(name, self.deployed))}
+            else:
+                # Order passes through what is built and not deployed.
+                wanted = {self.deployment(n) for n in self._through(name, {*self.deployed})}
+                own = {name, *self.takes[name], *self._passed(name, {*self.deployed})}
+                wanted |= {self.build(n) for n in own & {*self.built}}
+            deployments[self.deployment(name)] = gates | wanted
+        return {CHANGES: set(), **builds, **self._approval(builds), **deployments}
+
+    def _approval(self, builds: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Nobody is asked for what may still turn red."""
+        return {APPROVAL: {CHANGES, *builds}} if self.asks else {}
+
+    def _starts(self, gates: set[str]) -> dict[str, set[str]]:
+        """Under `dispatch`, build and deployment of a component are one run."""
+        names = list(self.components)
+        at_once = max(WAITING_JOBS // len(self.plan.environments), 1)
+        jobs = {}
+        for place, name in enumerate(names):
+            before = self._through(name, {*names})
+            if self.environment.stops:
+                # One that has to wait for its turn does not start when the one before has failed.
+                before = self._earlier(name, names)
+                before |= {names[place - at_once]} if place >= at_once else set()
+            jobs[self.deployment(name)] = gates | {self.deployment(n) for n in before}
+        return jobs
+
+    def _earlier(self, name: str, among: list[str]) -> set[str]:
+        """The components of all earlier waves."""
+        [wave] = [number for number, wave in enumerate(self.plan.waves) if name in wave]
+        earlier = {n for wave in self.plan.waves[:wave] for n in wave}
+        return earlier & {*among}
+
+    def _through(self, name: str, wanted: set[str]) -> set[str]:
+        """The nearest of some components that it depends on."""
+        return {
+            found
+            for other in self.dependencies[name]
+            for found in ({other} if other in wanted else self._through(other, wanted))
+        }
+
+    def _passed(self, name: str, wanted: set[str]) -> set[str]:
+        """The others that lie between."""
+        others = self.dependencies[name] - wanted
+        return others.union(*(self._passed(other, wanted) for other in others))
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def runs(self) -> Iterator[Results]:
+        """Every run that differs from others: each job that starts ends in each way."""
+        first = tuple(r for r in RESULTS if r != "skipped")
+        if self.chained:
+            first = (*RESULTS, TOO_OLD)
+        yield from self._runs({}, [*self.jobs], first)
+
+    def _runs(
+        self, so_far: Results, left: list[str], ends: tuple[str, ...] = RESULTS
+    ) -> Iterator[Results]:
+        if not left:
+            yield so_far
+            return
+        job, *rest = left
+        starts = all(so_far[other] == "success" for other in self.jobs[job])
+        for result in ends if starts else (None,):
+            yield from self._runs({**so_far, job: result}, rest)
+
+    def until(self, cancelled: str) -> Results:
+        """A run that is cancelled during a job: the earlier ones succeeded, started one after
+        another, and nothing starts any more."""
+        place = [*self.jobs].index(cancelled)
+        return {
+            **dict.fromkeys(self.jobs),
+            **dict.fromkeys([*self.jobs][:place], "success"),
+            cancelled: "cancelled",
+        }
+
+    def summary(self, results: Results) -> str | None:
+        """Its result: it runs always, and fails unless everything succeeded. Only where the
+        environment before gave no reason to start is there nothing to sum up."""
+        if self.chained and results[CHANGES] in ("skipped", None):
+            return None
+        done = results[CHANGES] == TOO_OLD or {*results.values()} == {"success"}
+        return "success" if done else "failure"
+
+    def headline(self, results: Results) -> str:
+        """The first line of the summary: what has failed, by component."""
+        if not (summary := self.summary(results)):
+            return ""
+        where = self.environment.name
+        if results[CHANGES] == TOO_OLD:
+            newer = "something newer was, or waits for its approval"
+            return f"## Nothing was deployed to {where}&#58; {newer}"  # no text becomes a link
+        if summary == "success":
+            return f"## Deployment to {where} succeeded"
+        failed = [job for job in (CHANGES, APPROVAL) if results.get(job) == "failure"]
+        for name in self.components:
+            its = [job for job in (self.build(name), self.deployment(name)) if job in results]
+            # What has no job of its own was brought over by the job `changes`.
+            if "failure" in [results[job] for job in its or [CHANGES]]:
+                failed.append(name)
+        what = f"failed in {', '.join(failed)}" if failed else "was not completed"
+        return f"## Deployment to {where} {what}"
 
 
 def github_context(environment: Environment, plan: Plan, **changes: Any) -> dict[str, Any]:

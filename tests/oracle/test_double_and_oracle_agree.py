@@ -1,6 +1,6 @@
 """What really ran on the offline GitHub is what GitHub's parser and expressions predict.
 
-Results are forced on single jobs at random, so no step runs but those of the summary. Another
+Results are forced on single jobs at random, so no step runs but those of some summaries. Another
 sample: `ORACLE_SEED=7`.
 """
 
@@ -19,18 +19,29 @@ from copies import copy
 from github_oracle import RESULTS, Given
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipeline.plan import SUMMARY
-from plan_prediction import TESTED, github_context, plan_of
+from plan_prediction import APPROVAL, CHANGES, SUMMARY, github_context, plan_of
 
 SEED = int(os.environ.get("ORACLE_SEED", "2026"))
-GRAPHS = [
-    {"e": [], "d": ["e"], "c": ["d"], "b": ["c"], "a": ["b"]},
-    {"e": [], "d": ["e"], "c": ["e"], "b": ["c", "d"], "a": ["b"]},
-    {"e": [], "d": [], "c": ["e"], "b": ["d", "e"], "a": ["d"]},
-    {"e": [], "d": [], "c": [], "b": ["e"]},
-]
-PUSHES = 6
-"""For each graph; each push is two runs, of an environment and of the one after it: 48 in all."""
+CHAIN = {"e": [], "d": ["e"], "c": ["d"]}
+TURNS = [*graph_shapes.ENVIRONMENTS, *({"name": f"x{n}", "manual": True} for n in range(3))]
+"""So many environments that an orchestrator starts two components at once."""
+
+PIPELINES: dict[str, dict[str, Any]] = {
+    "a diamond, and one after it": graph_shapes.answers_for(
+        {"e": [], "d": ["e"], "c": ["e"], "b": ["c", "d"], "a": ["b"]}
+    ),
+    "two that share a consumer": graph_shapes.answers_for(
+        {"e": [], "d": [], "c": ["e"], "b": ["d", "e"], "a": ["d"]}, [0, 1, 3, 2]
+    ),
+    "mostly alone": graph_shapes.answers_for({"e": [], "d": [], "c": [], "b": ["e"]}, [0, 0, 3, 4]),
+    "dispatched in turns": {
+        **graph_shapes.answers_for({"e": [], "d": [], "c": ["e"], "b": ["d"], "a": []}),
+        "orchestration": "dispatch",
+        "environments": TURNS,
+    },
+}
+PUSHES = 8
+"""For each; each push is two runs, of an environment and of the one after it: 64 in all."""
 
 CONDITIONS = [
     *("", "", "success()", "failure()", "always()", "!cancelled()", "cancelled()"),
@@ -74,84 +85,103 @@ def leaves(files: Mapping[str, str], path: str, prefix: str = "") -> list[str]:
 
 
 def sampled(source: random.Random, keys: list[str]) -> dict[str, str]:
-    """Results of all jobs, so that each component has one of the four results."""
-    results = dict.fromkeys(keys, "success")
-    if TESTED in results:
-        results[TESTED] = source.choice([*["success"] * 7, *RESULTS[1:]])
-    for component in sorted({key.split(" / ")[0] for key in keys if " / " in key}):
-        result = source.choice([*["success"] * 4, *RESULTS[1:]])
-        own = [key for key in keys if key.startswith(f"{component} / ")]
-        # Only a component whose first job was skipped is skipped itself.
-        results[own[0] if result == "skipped" else source.choice(own)] = result
-    return results
+    """Results of all jobs; those at the gates are mostly good ones."""
+    good = {CHANGES: 9, APPROVAL: 9}
+    return {key: source.choice([*["success"] * good.get(key, 4), *RESULTS[1:]]) for key in keys}
 
 
 def check(run: Run, predicted: github_oracle.Predicted) -> None:
     """Exactly the same jobs, with the same results."""
     expected = {key: result or "skipped" for key, result in predicted.results.items()}
     assert run.results == expected
-    top = {result for key, result in expected.items() if " / " not in key}
-    worst = [result for result in ("failure", "cancelled", "success") if result in top]
-    assert run.conclusion == (worst[0] if worst else "skipped")
+    assert run.conclusion == concluded(predicted.results)
 
 
-@pytest.mark.parametrize(
-    "graph", GRAPHS, ids=lambda graph: f"seed {SEED}: {graph_shapes.shown(graph)}"
-)
-def test_generated_pipelines(template: Path, tmp_path: Path, graph: dict[str, list[str]]) -> None:
+def concluded(results: github_oracle.Results) -> str:
+    """How a run ends of which the jobs end so."""
+    top = {result for key, result in results.items() if " / " not in key}
+    return next((worst for worst in ("failure", "cancelled", "success") if worst in top), "skipped")
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
     print(f"ORACLE_SEED={SEED}")
-    answers = graph_shapes.answers_for(graph)
-    plan = plan_of(answers)
-    files = github_oracle.workflows(copy(template, tmp_path / "repository", answers))
+    plan = plan_of(PIPELINES[name])
+    repository = copy(template, tmp_path / "repository", PIPELINES[name])
+    files = github_oracle.workflows(repository)
     github = started(tmp_path)
-    commit = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
-    github.forced_outputs = {TESTED: {"commit": commit}}
-    source = random.Random(f"{SEED} {graph}")
+    source = random.Random(f"{SEED} {name}")
     environments = {e.name: e for e in plan.environments}
     compared, unlike = 0, set()
     for number in range(PUSHES):
         names = (("dev", "test"), ("stage", "prd"))[number % 2]
-        keys = {
-            name: [k for k in leaves(files, github_oracle.orchestrator(name)) if k != SUMMARY]
-            for name in names
-        }
-        forced = {name: sampled(source, keys[name]) for name in names}
-        if number % 4 < 2:  # the second one has something to do only after a success
-            forced[names[0]] = dict.fromkeys(keys[names[0]], "success")
+        forced, predicted, outputs = {}, {}, {}
+        conclusion = None
+        for place, environment in enumerate(names):
+            path = github_oracle.orchestrator(environment)
+            keys = [key for key in leaves(files, path) if key != SUMMARY]
+            forced[environment] = sampled(source, keys)
+            if place == 0 and number % 4 < 2:  # the second has something to do after a success only
+                forced[environment] = dict.fromkeys(keys, "success")
+            context = github_context(environments[environment], plan, conclusion=conclusion)
+            too_old = place == 1 and number == 4
+            forced[environment] |= {CHANGES: "success"} if too_old else {}
+            outputs[environment] = {CHANGES: {"deploy": str(not too_old).lower()}}
+            given = [Given(forced[environment], context, outputs=outputs[environment])]
+            [predicted[environment]] = github_oracle.predict(files, path, given, repository)
+            conclusion = concluded(predicted[environment].results)
+        # The summaries of two pushes really run: after a success, and after a sample.
+        runs_summary = number in (1, 2)
+        for environment in [] if runs_summary else names:
+            if result := predicted[environment].results[SUMMARY]:
+                forced[environment][SUMMARY] = result
         github.forced_results = {k: r for results in forced.values() for k, r in results.items()}
+
+        def force(
+            run: Run,
+            _: str,
+            forced: dict[str, dict[str, str]] = forced,
+            outputs: dict[str, dict[str, dict[str, str]]] = outputs,
+        ) -> None:
+            """Both runs have jobs of the same names."""
+            environment = run.workflow_file.removeprefix("orchestrator-").removesuffix(".yml")
+            github.forced_outputs = outputs[environment]
+            github.forced_results = {**github.forced_results, **forced[environment]}
+
+        github.before_job = force
         before = len(github.runs)
         github.push(environments[names[0]].source)
         runs = {run.workflow_file: run for run in github.runs[before:]}
         assert len(runs) == len(github.runs) - before == 2
-        conclusion = None
-        for name in names:
-            context = github_context(environments[name], plan, conclusion=conclusion)
-            path = github_oracle.orchestrator(name)
-            [predicted] = github_oracle.predict(files, path, [Given(forced[name], context)])
-            run = runs[f"orchestrator-{name}.yml"]
-            check(run, predicted)
-            if SUMMARY in run.order:
-                assert run.job(SUMMARY).summary.startswith(f"{predicted.headline}\n")
-            conclusion = run.conclusion
+        for environment in names:
+            run = runs[f"orchestrator-{environment}.yml"]
+            check(run, predicted[environment])
+            if SUMMARY in run.order and runs_summary:
+                assert run.job(SUMMARY).summary.startswith(f"{predicted[environment].headline}\n")
             compared += 1
-            unlike.add(str(predicted.results))
+            unlike.add(str(predicted[environment].results))
     assert compared == 2 * PUSHES
     assert len(unlike) > PUSHES  # the sample is not the same run again and again
 
 
 def test_a_cancelled_run(template: Path, tmp_path: Path) -> None:
-    """During each component of a chain in turn."""
-    answers = graph_shapes.answers_for(GRAPHS[0])
+    """During each job of a chain in turn."""
+    answers = graph_shapes.answers_for(CHAIN)
     plan = plan_of(answers)
-    files = github_oracle.workflows(copy(template, tmp_path / "repository", answers))
+    repository = copy(template, tmp_path / "repository", answers)
+    files = github_oracle.workflows(repository)
     github = started(tmp_path)
+    github.parallel = 1  # in the order of the file, as the oracle
     path = github_oracle.orchestrator("dev")
     keys = [key for key in leaves(files, path) if key != SUMMARY]
-    github_now = github_context(plan.environments[0], plan)
-    for component in plan.order:
-        cancelled = f"{component}-dev / preflight / preflight"
-        given = Given(dict.fromkeys(keys, "success"), github_now, cancel=cancelled)
-        [predicted] = github_oracle.predict(files, path, [given])
+    assert len(keys) == 1 + 2 * len(CHAIN)
+    for cancelled in keys:
+        given = Given(
+            dict.fromkeys(keys, "success"),
+            github_context(plan.environments[0], plan),
+            cancel=cancelled,
+        )
+        [predicted] = github_oracle.predict(files, path, [given], repository)
         github.forced_results = {**given.given, cancelled: "cancelled"}
 
         def cancel(run: Run, key: str, cancelled: str = cancelled) -> None:
@@ -183,7 +213,8 @@ def random_workflow(source: random.Random, number: int) -> tuple[str, dict[str, 
             text = condition.replace("{need}", needs[0] if needs else "")
             lines.append(f'    if: "{text}"')
         if source.random() < 0.3:
-            lines.append("    uses: ./.github/workflows/callee.yml")
+            here = source.choice(["$/", "./"])
+            lines.append(f"    uses: {here}.github/workflows/callee.yml")
         else:
             lines += ["    runs-on: ubuntu-latest", "    steps: [{run: 'true'}]"]
         jobs[letter] = "\n".join(lines)
@@ -234,7 +265,7 @@ def test_workflows_with_conditions_of_all_kinds(tmp_path: Path) -> None:
     assert len(runs) == 60
     for run in runs:
         given = Given(forced, {"event_name": "push"})
-        [predicted] = github_oracle.predict(files, run.workflow_path, [given])
+        [predicted] = github_oracle.predict(files, run.workflow_path, [given], tmp_path)
         assert run.results == {k: r or "skipped" for k, r in predicted.results.items()}, files[
             run.workflow_path
         ]

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_answers import (
     CATALOGUE,
-    CODE_TYPES,
     KNOWN_PLACES,
     answers,
     generic,
@@ -19,11 +18,12 @@ from made_answers import (
     read,
     refusal,
 )
-from pipeline.answers import read_answers
+from pipeline.answers import ORCHESTRATIONS, read_answers
+from pipeline.builds import BuildWorkflow
 from pipeline.code_types import JOBS
 from pipeline.components import Component
+from pipeline.deployments import DeployWorkflow
 from pipeline.errors import AnswerError
-from pipeline.jobs import Job
 from pipeline.plan import Plan, make_plan
 
 
@@ -78,8 +78,14 @@ def test_an_empty_command_switches_a_job_off(job: str, off: str) -> None:
 
 
 def test_a_component_without_commands_is_still_one() -> None:
-    (workflow, *_) = plan(components={"x": generic()}).workflows
-    assert not workflow.jobs
+    """It has a place in the order, a package's name to keep, and nothing to run."""
+    made = plan(components={"x": generic(), "y": generic(deploy="d")}, dependency_map={"y": "x"})
+    assert [o.waves for o in made.orchestrators] == [(("x",), ("y",))] * 3
+    assert [b.component.name for b in (*made.builds, *made.deploys)] == ["y"]
+    assert {w.id: (w.jobs, w.what) for w in made.workflows if w.component.name == "x"} == {
+        f"x-{name}": (("changes",), f"Checks the commit alone: x has nothing to do in {name}")
+        for name in ("dev", "test", "prd")
+    }
 
 
 # What is wrong -> the settings of `x`, the place below `components.x`, and what is said.
@@ -178,6 +184,14 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "`branching: release`, or give an environment a `tag`",
     ),
     "registry of its own": (generic(registry="ghcr.io"), "", "unknown key 'registry'"),
+    "environment as text": (generic(environments="dev"), ".environments", "expected a list"),
+    "no environment": (generic(environments=[]), ".environments", "at least one"),
+    "environments as numbers": (generic(environments=[1]), ".environments[0]", "expected text"),
+    "built for each in words": (
+        generic(build="b", build_per_environment="yes"),
+        ".build_per_environment",
+        "expected true or false",
+    ),
 }  # fmt: skip
 
 
@@ -215,19 +229,25 @@ CLASHES: dict[str, tuple[list[str], list[str]]] = {
     "variable of the package": (["a-b", "a_b"], ["dev"]),
     "file": (["a", "a-b"], ["b-c", "c"]),
     "file by case": (["A", "a-b"], ["b-c", "c"]),
+    "file beside that of a build": (["a", "a-build"], ["dev", "build-dev"]),
+    "file beside that of a deployment": (["a", "a-deploy"], ["dev", "Deploy-dev"]),
+    "file of a build": (["a", "a-x"], ["x-build", "dev"]),
     "orchestrator's file": (["orchestrator-x"], ["dev", "x-dev"]),
-    "the preflight's file": (["component"], ["preflight"]),
     "the summary's job": (["deployment"], ["summary"]),
     "the file for pull requests": (["pull"], ["request"]),
     "the file for pull requests by case": (["Pull"], ["REQUEST"]),
-    "the first job after another environment": (["tested"], ["dev", "commit"]),
     "orchestrator's name": (["orchestrator_x"], ["dev", "x-dev"]),
+    "builds' own name": (["a"], ["build"]),
+    "deployments' own name": (["a"], ["Deploy"]),
+    "approvals of another": (["a"], ["dev", "DEV-approval"]),
+    "group of an approval": (["a", "a-dev"], ["dev", "approval"]),
+    "group of an approval for an event": (["dev-approval"], ["dev", "push"]),
 }
 
 
 @pytest.mark.parametrize("case", CLASHES)
 def test_names_that_run_into_one_another(case: str) -> None:
-    """Two files, jobs or names of workflows would be one."""
+    """Two files, jobs, concurrency groups or names of workflows would be one."""
     names, environments = CLASHES[case]
     first, *others = environments
     message = refusal(
@@ -241,16 +261,32 @@ def test_names_that_run_into_one_another(case: str) -> None:
     assert message.startswith(("components", "environments"))
 
 
+@pytest.mark.parametrize("orchestration", ORCHESTRATIONS)
+def test_names_that_only_seem_to_run_into_one_another(orchestration: str) -> None:
+    """A component may be called like another one's build."""
+    names = ["x", "x-build", "x-deploy", "x-build-build", "x-dev", "drift", "changes", "watch"]
+    made = plan(
+        components={name: generic(build="b", produces=["x"], deploy="d") for name in names},
+        orchestration=orchestration,
+        environments=[{"name": name, "branch": name} for name in ("dev", "b-build", "changes")],
+        drift_check=True,
+    )
+    jobs = [o.summary_needs for o in made.orchestrators]
+    assert all(len(ids) == len(set(ids)) for ids in (*jobs, made.files))
+    packages = [f"{c}-package-{e.name}" for c in names for e in made.environments]
+    assert len(set(packages)) == len(packages)
+
+
 @pytest.mark.parametrize(
     ("orchestration", "most", "fix"),
     [
-        ("call", 49, "choose dispatch, or merge some"),
+        ("call", 50, "choose dispatch, or merge some"),
         ("dispatch", 250, "merge some"),
         ("observe", 49, "choose dispatch, or merge some"),
     ],
 )
 def test_as_many_as_github_runs(orchestration: str, most: int, fix: str) -> None:
-    """50 unique reusable workflows in one run, of which the preflight is one."""
+    """50 unique reusable workflows in one run; what is built and deployed takes two."""
 
     def given(number: int) -> dict[str, Any]:
         components = {f"c{i}": generic() for i in range(number)}
@@ -267,7 +303,7 @@ def test_as_many_as_github_runs(orchestration: str, most: int, fix: str) -> None
 
 
 def test_more_code_types_and_components_than_github_runs() -> None:
-    components = {f"c{i}": generic() for i in range(48)}
+    components = {f"c{i}": generic() for i in range(49)}
     assert refusal(code_types=["python", "terraform"], components=components)
     assert not refusal(code_types=["python"], components=components)
 
@@ -292,12 +328,12 @@ def test_variables_are_text(case: str) -> None:
 
 def test_a_components_variables_win_over_its_environments() -> None:
     made = plan(
-        components={"x": generic(lint="true", env={"A": "own"})},
+        components={"x": generic(deploy="true", env={"A": "own"})},
         environments=[{"name": "dev", "branch": "main", "env": {"A": "common", "B": "common"}}],
     )
-    (job,) = made.workflows[0].jobs
-    assert (job.variables["A"], job.variables["B"]) == ("own", "common")
-    assert job.variables["ENVIRONMENT"] == "dev"
+    (deploy,) = made.deploys
+    assert (deploy.variables["A"], deploy.variables["B"]) == ("own", "common")
+    assert deploy.variables["ENVIRONMENT"] == "${{ inputs.environment }}"
 
 
 # GitHub's parser ignores case in every mapping: two such keys are "already defined", and the
@@ -344,10 +380,13 @@ def test_no_two_variables_differ_by_nothing_but_case(case: str) -> None:
     if refusal(**given_answers):
         return
     made = plan(**given_answers)
-    assert made.pull_request
-    jobs = [job for workflow in made.workflows for job in workflow.jobs]
-    for job in (*jobs, *made.pull_request.jobs):
-        assert len({name.lower() for name in job.variables}) == len(job.variables)
+    for workflow in (*made.builds, *made.deploys):
+        commands = (
+            (workflow.command,) if isinstance(workflow, DeployWorkflow) else workflow.commands
+        )
+        for command in commands:
+            names = {*workflow.variables, *command.variables}
+            assert len({name.lower() for name in names}) == len(names)
 
 
 # Variables that a value of ours would silently replace, or that would replace one of ours.
@@ -386,43 +425,28 @@ RUNNERS: dict[str, Any] = {
 }
 
 
-def jobs_of(made: Plan, component: str) -> list[Job]:
-    """All of a component's jobs: its own workflows', and those of pull requests."""
-    assert made.pull_request
-    jobs = [job for workflow in made.workflows for job in workflow.jobs] + [*made.pull_request.jobs]
-    return [job for job in jobs if job.component.name == component]
+def workflows_of(made: Plan, component: str) -> list[BuildWorkflow | DeployWorkflow]:
+    return [w for w in (*made.builds, *made.deploys) if w.component.name == component]
 
 
 @pytest.mark.parametrize("case", RUNNERS)
 def test_runners(case: str) -> None:
+    """Of what is built and deployed. Whatever concerns all of it has the common one."""
     usual = generic(lint="true", deploy="true")
     runner = RUNNERS[case]
-    jobs = jobs_of(plan(components={"x": usual}, runner=runner), "x")
-    # Two jobs in each of three environments, and the check of pull requests.
-    assert [job.runner for job in jobs] == [runner] * 7
+    common = plan(components={"x": usual}, runner=runner)
+    assert [w.runner for w in workflows_of(common, "x")] == [runner] * 2
     own = plan(components={"x": {**usual, "runner": runner}, "y": usual})
-    assert [job.runner for job in jobs_of(own, "x")] == [runner] * 7
-    assert [job.runner for job in jobs_of(own, "y")] == ["ubuntu-latest"] * 7
+    assert [w.runner for w in workflows_of(own, "x")] == [runner] * 2
+    assert [w.runner for w in workflows_of(own, "y")] == ["ubuntu-latest"] * 2
+    assert (common.own_runner, own.own_runner) == (case != "label", False)
 
 
-def test_a_timeout_holds_for_every_job() -> None:
-    made = plan(components={"python": {"timeout_minutes": 7, "deploy": "x"}})
-    # Five jobs in each of three environments, and four in pull requests.
-    assert [job.timeout_minutes for job in jobs_of(made, "python")] == [7] * 19
-
-
-@pytest.mark.parametrize("name", sorted(CODE_TYPES))
-def test_every_job_has_a_timeout(name: str) -> None:
-    commands = dict.fromkeys(JOBS, "make")
-    made = plan(components={"x": {"code_type": name, "produces": [], **commands}})
-    for workflow in made.workflows:
-        assert {job.id: job.timeout_minutes for job in workflow.jobs} == {
-            job: CODE_TYPES[name].jobs[job].timeout_minutes for job in JOBS
-        }
-    assert made.pull_request
-    assert {job.id: job.timeout_minutes for job in made.pull_request.jobs} == {
-        f"x-{job}": CODE_TYPES[name].jobs[job].timeout_minutes for job in JOBS if job != "deploy"
-    }
+def test_a_timeout_holds_for_build_and_deployment() -> None:
+    made = plan(components={"x": {"code_type": "python", "timeout_minutes": 7, "deploy": "x"}})
+    assert [w.timeout_minutes for w in workflows_of(made, "x")] == [7, 7]
+    usual = plan(components={"x": {"code_type": "python", "deploy": "x"}})
+    assert [w.timeout_minutes for w in workflows_of(usual, "x")] == [60, 60]
 
 
 # Everything else that a person could type ------------------------------------------------------
@@ -461,7 +485,8 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     "components as a list": ({"components": ["x"]}, "components: expected a mapping"),
     "unknown orchestration": ({"orchestration": "cal"}, "orchestration: 'cal' is not a choice"),
     "unknown cloud": ({"cloud": "amazon"}, "cloud: 'amazon' is not a choice"),
-    "approval in words": ({"retry_approval": "maybe"}, "retry_approval: expected true or false"),
+    "unknown approval": ({"approval": "onec"}, "approval: 'onec' is not a choice; did you mean"),
+    "approval that YAML reads": ({"approval": False}, "approval: expected text"),
     "pull requests in words": ({"pull_requests": "all"}, "pull_requests: expected true or false"),
     "registry as a list": ({"registry": ["ghcr.io"]}, "registry: expected text"),
     "registry that is nothing": ({"registry": None}, "registry: expected text, not nothing"),

@@ -10,7 +10,7 @@ import pytest
 import toolbox
 import yaml
 from made_answers import CATALOGUE, CODE_TYPES
-from pipeline.answers import CLOUDS, DEFAULTS, ORCHESTRATIONS
+from pipeline.answers import APPROVALS, CLOUDS, DEFAULTS, ORCHESTRATIONS
 from pipeline.environments import BRANCHING
 
 SETTINGS = yaml.safe_load((toolbox.ROOT / "copier.yml").read_text(encoding="utf-8"))
@@ -31,6 +31,7 @@ CHOICES = {
     "orchestration": ORCHESTRATIONS,
     "branching": (*BRANCHING, "custom"),
     "cloud": CLOUDS,
+    "approval": APPROVALS,
 }
 
 

@@ -19,7 +19,28 @@ import toolbox
 from made_answers import generic, shuffled
 
 RENDER = Path(__file__).with_name("render_all.py")
-EXAMPLES = ("monorepo", "seed")
+EXAMPLES = ("monorepo", "mixed")
+MAKES = generic(build="make $ENVIRONMENT_VARIABLES", produces=["x", "y"], deploy="ship")
+MIXED: dict[str, Any] = {
+    "code_types": ["terraform", "docker", "kubernetes", "helm"],
+    "components": {
+        "site": {**MAKES, "build_per_environment": True, "secrets": ["B", "A"]},
+        "lib": {**MAKES, "environments": ["test", "dev"], "env": {"Z": "1", "A": "${{ vars.B }}"}},
+        **{f"app{index}": MAKES for index in range(4)},
+    },
+    "dependency_map": [
+        {"code_type": "app3", "depends_on": ["lib", "site", "app2", "app1", "app0"]},
+        {"code_type": "docker", "depends_on": "app3", "artifacts": ["y", "x"]},
+    ],
+    "orchestration": "dispatch",
+    "cloud": "azure",
+    "environments": [
+        {"name": "dev", "branch": "main", "env": {"IMAGE": "a", "V": "${{ vars.X }}"}},
+        {"name": "test", "after": "dev", "env": {"V": "2", "IMAGE": "${{ vars.Y }}"}},
+        {"name": "prd", "after": "test", "production": True},
+    ],
+}
+"""With all that sets could shuffle."""
 
 # Messages must not depend on the seed either: several things are wrong at once here.
 WRONG: dict[str, dict[str, Any]] = {
@@ -36,13 +57,17 @@ WRONG: dict[str, dict[str, Any]] = {
 Trees = dict[str, dict[str, bytes]]
 
 
+def answers_of(name: str) -> dict[str, Any]:
+    return dict(MIXED) if name == "mixed" else copies.example(name)
+
+
 def render(
     python: str, template: Path, folder: Path, seed: str, more: dict[str, Any] | None = None
 ) -> tuple[Trees, dict[str, str]]:
     """What a Python under a hash seed writes for the examples (and for `more`); and what it says
     of the answers whose name opens with "wrong"."""
     # Folders of the same name: it is the default of one of the questions.
-    jobs = {f"{name}/out": copies.example(name) for name in EXAMPLES}
+    jobs = {f"{name}/out": answers_of(name) for name in EXAMPLES}
     jobs |= {f"{name}/out": given for name, given in (more or {}).items()}
     file = folder / "jobs.json"
     file.write_text(json.dumps({str(folder / d): given for d, given in jobs.items()}))
@@ -65,7 +90,7 @@ def render(
 @pytest.fixture(scope="module")
 def usual(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trees, dict[str, str]]:
     source = random.Random(0)
-    more = {f"{name}-keys": shuffled(copies.example(name), source) for name in EXAMPLES}
+    more = {f"{name}-keys": shuffled(answers_of(name), source) for name in EXAMPLES}
     return render(sys.executable, template, tmp_path_factory.mktemp("seed-0"), "0", more | WRONG)
 
 
@@ -110,7 +135,7 @@ def test_the_order_of_lists(
     name: str, usual: tuple[Trees, dict[str, str]], template: Path, tmp_path: Path
 ) -> None:
     """Code types and the map in another order: only the record of the answers shows it."""
-    given = copies.example(name)
+    given = answers_of(name)
     for key in ("code_types", "dependency_map"):
         given[key] = given[key][::-1]
     found = copies.tree(copies.copy(template, tmp_path / "out", given))

@@ -17,9 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from javascript import javascript
 from made_answers import characters, generic, plan, printable, slow
-from pipeline.jobs import Job
+from pipeline.builds import BuildWorkflow
+from pipeline.calls import Changes
+from pipeline.component_workflows import ComponentWorkflow
+from pipeline.deployments import DeployWorkflow
+from pipeline.orchestrators import Orchestrator
 from pipeline.plan import Plan
 from pipeline.printing import command, flow, scalar
+from pipeline.steps import Call, Command, Input, TakenPackage
 
 YAML_1_2 = (
     "texts => texts.map(text => { const document = YAML.parseDocument(text);"
@@ -214,7 +219,7 @@ def test_any_script(many_scripts: list[str]) -> None:
 
 def test_the_place_of_the_command_is_the_one_tested_here() -> None:
     macros = (toolbox.ROOT / "macros/steps.jinja").read_text(encoding="utf-8")
-    assert "        run: [[ job.command | command(10) ]]" in macros
+    assert "        run: [[ command.text | command(10) ]]" in macros
 
 
 # Whole files -----------------------------------------------------------------------------------
@@ -239,7 +244,41 @@ AWKWARD_ANSWERS: dict[str, dict[str, Any]] = {
             )
         }
     },
-    "names of secrets": {"components": {"x": generic(deploy="make", secrets=["null", "on", "y"])}},
+    "names of secrets": {
+        "components": {"x": generic(build="b", deploy="make", secrets=["null", "on", "y", "True"])}
+    },
+    "names of producers": {
+        "components": {
+            **{n: generic(build="b", produces=["on"]) for n in ("on", "null", "y", "e1", "True")},
+            "x": generic(build="make", deploy="make"),
+        },
+        "dependency_map": {"x": ["on", "null", "y", "e1", "True"]},
+        "environments": [
+            {"name": "on", "branch": "main"},
+            {"name": "null", "after": "on", "production": True},
+        ],
+    },
+    "names of products": {
+        "components": {
+            "a": generic(build="b", produces=[" a", "no #b", "#c", "it's", "d -", "é {f}, [g]"]),
+            "b": generic(build="b", produces=["null"], path="a b/ #c"),
+            "x": generic(path=" p", build="b", produces=["&x", "!y"], deploy="d"),
+        },
+        "dependency_map": [
+            {
+                "code_type": "x",
+                "depends_on": ["a", "b"],
+                "artifacts": [{"name": "it's", "to": "x y/#z"}, " a", {"name": "null", "to": "on"}],
+            }
+        ],
+    },
+    "values that differ": {
+        "components": {"x": {"code_type": "docker", "deploy": "d"}},
+        "environments": [
+            {"name": f"e{index}", "branch": f"b{index}", "env": {"A": text, "IMAGE": text}}
+            for index, text in enumerate(["it's: {0} #a", '"', "a\nb", "", "${{ vars.A }}", "}}"])
+        ],
+    },
     "names of components": {
         "components": {n: generic(lint="make", deploy="make") for n in ("on", "null", "y", "e1")},
         "dependency_map": {"on": ["null", "y"]},
@@ -307,21 +346,38 @@ def test_what_is_written_is_what_was_planned(
     case: str, template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     answers = {"environments": [{"name": "dev", "branch": "main"}], **AWKWARD_ANSWERS[case]}
+    check_written(answers, copies.copy(template, tmp_path_factory.mktemp("written"), answers))
+
+
+@pytest.mark.parametrize("orchestration", ["dispatch", "observe"])
+def test_other_orchestrations_are_written_as_planned(
+    orchestration: str, template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    answers = {**AWKWARD_ANSWERS["names of producers"], "orchestration": orchestration}
+    check_written(answers, copies.copy(template, tmp_path_factory.mktemp("written"), answers))
+
+
+def check_written(answers: dict[str, Any], folder: Path) -> None:
     made = plan(**answers)
-    folder = copies.copy(template, tmp_path_factory.mktemp("written"), answers)
-    texts = {p: (folder / p).read_text(encoding="utf-8") for p in made.files if p.endswith(".yml")}
+    files = [file for file in made.files if "/workflows/" in file]
+    texts = {file.rsplit("/", 1)[1]: (folder / file).read_text("utf-8") for file in files}
     for documents in javascript(YAML_1_2, list(texts.values())), [*map(load, texts.values())]:
         written = dict(zip(texts, documents, strict=True))
         for orchestrator in made.orchestrators:
-            data = written[f".github/workflows/{orchestrator.file}"]
-            assert data["name"] == orchestrator.name
-            assert data["on"]["push"] == {"branches": [orchestrator.environment.source]}
+            check_orchestrator(written.pop(orchestrator.file), orchestrator)
+        for build in made.builds:
+            check_build(written.pop(build.file), build)
+        for deploy in made.deploys:
+            check_deploy(written.pop(deploy.file), deploy, made)
         for workflow in made.workflows:
-            data = written[f".github/workflows/{workflow.file}"]
-            assert data["name"] == workflow.name
-            for job in workflow.jobs:
-                check_job(data["jobs"][job.id], job)
-        check_pull_request(written[".github/workflows/pull-request.yml"], made)
+            check_component(written.pop(workflow.file), workflow)
+        for pull_request in made.pull_requests:
+            data = written.pop(pull_request.file)
+            assert (data["name"], data["permissions"]) == (pull_request.name, {})
+            jobs = {call.id: call for call in pull_request.calls}
+            check_calls({k: v for k, v in data["jobs"].items() if k in jobs}, pull_request.calls)
+            assert set(data["jobs"]) == {*jobs, "pull-request-checks"}
+        assert not written
 
 
 def load(text: str) -> Any:
@@ -330,69 +386,221 @@ def load(text: str) -> Any:
     return {("on" if key is True else key): value for key, value in data.items()}
 
 
-def check_pull_request(written: Any, made: Plan) -> None:
-    assert made.pull_request
-    assert written["name"] == "Pull Request"
-    assert set(written["on"]) == {"pull_request", "merge_group"}
-    assert written["permissions"] == {}
-    jobs = dict(written["jobs"])
-    last = jobs.pop("pull-request-checks")
-    assert list(jobs) == [job.id for job in made.pull_request.jobs]
-    assert last.get("needs", []) == list(jobs)
-    for job in made.pull_request.jobs:
-        check_job(jobs[job.id], job)
+def check_orchestrator(data: Any, orchestrator: Orchestrator) -> None:
+    environment, jobs = orchestrator.environment, dict(data["jobs"])
+    assert (data["name"], data["permissions"]) == (orchestrator.name, {})
+    assert data["run-name"] == " ".join(orchestrator.run_name)
+    triggers = {
+        "branch": {"push": {"branches": [environment.source]}},
+        "after": {"workflow_run": {"workflows": [f"Orchestrator {environment.source.title()}"]}},
+    }
+    (event,) = triggers[environment.trigger].items()
+    assert data["on"][event[0]].items() >= event[1].items()
+    check_changes(jobs.pop("changes"), orchestrator.changes)
+    summary = jobs.pop("deployment-summary")
+    assert summary["needs"] == list(orchestrator.summary_needs)
+    (step,) = summary["steps"]
+    told = {"environment": environment.name, "graph": orchestrator.graph}
+    assert step["with"].items() >= told.items()
+    if orchestrator.approval:
+        approval = jobs.pop("approval")
+        assert approval["environment"] == {
+            "name": orchestrator.approval.environment,
+            "deployment": False,
+        }
+        group = approval.get("concurrency", {"group": ""})["group"]
+        assert group == orchestrator.approval.group
+    if orchestrator.watched:
+        (step,) = jobs.pop("watch")["steps"]
+        assert step["with"]["components"] == orchestrator.watched
+        assert step["with"]["refs"] == orchestrator.changes.refs
+    for start in orchestrator.starts:
+        job = jobs.pop(start.id)
+        assert job["needs"] == list(start.all_needs)
+        (step,) = job["steps"]
+        packages = {"packages": " ".join(start.packages)} if start.packages else {}
+        commit = {"commit": "${{ needs.changes.outputs.commit }}"}
+        assert step["with"] == {"workflow": start.workflow.file, **commit, **packages}
+    check_calls(jobs, (*orchestrator.builds, *orchestrator.deployments))
 
 
-def check_job(written: Any, job: Job) -> None:
-    path = job.component.path
-    assert written["name"] == job.name
-    assert written["runs-on"] == job.runner
-    assert written["timeout-minutes"] == job.timeout_minutes
-    assert written["permissions"] == dict(job.permissions)
-    assert written.get("needs", []) == list(job.needs)
-    assert written.get("environment", "") == job.environment
-    assert written.get("concurrency", {}) == (
-        {"group": job.group, "cancel-in-progress": False} if job.group else {}
-    )
-    assert written.get("defaults", {}) == (
-        {} if path == "." else {"run": {"working-directory": path}}
-    )
-    check_steps(written["steps"], job)
+def check_changes(job: Any, changes: Changes) -> None:
+    assert job.get("if", "") == " ".join(changes.guard)
+    assert job["permissions"] == dict(changes.permissions)
+    assert list(job["outputs"]) == [
+        "commit",
+        *["deploy"] * changes.tells_deploy,
+        *["roll-back"] * changes.tells_roll_back,
+        *(promotion.id for promotion in changes.promotions),
+        *["ready", "packages"] * bool(changes.dependencies),
+    ]
+    first, *others = job["steps"]
+    assert first["with"]["refs"] == changes.refs
+    if changes.dependencies:
+        found = others.pop(0)["with"]
+        told = (changes.environment, changes.refs, changes.dependencies)
+        assert (found["environment"], found["refs"], found["dependencies"]) == told
+        assert found.get("producers", "") == " ".join(changes.producers)
+    for step, promotion in zip(others, changes.promotions, strict=True):
+        assert step["id"] == promotion.id
+        assert (
+            step["with"].items()
+            >= {
+                "producer": promotion.producer,
+                "environments": promotion.environments,
+                "refs": changes.refs,
+                "packages": promotion.packages,
+                "retention-days": promotion.retention_days,
+            }.items()
+        )
 
 
-def check_steps(steps: list[Any], job: Job) -> None:
-    """In their order: checkout, what is left out, tools, packages, logins, command, upload."""
-    names = [step["name"] for step in steps]
-    assert len(set(names)) == len(names)
-    checkout, command_step = names.index("Check out the commit"), names.index(job.step)
-    assert steps[checkout]["with"].get("ref", "") == job.commit
-    assert ("Leave out the folders of other components" in names) == bool(job.leaves_out)
-    tools = checkout + 1
-    if job.leaves_out:
-        check_leaves_out(steps[tools]["run"], job)
-        tools += 1
-    given_steps = [step for text in job.setup for step in yaml.safe_load(f"{text}\n")]
-    assert steps[tools : tools + len(given_steps)] == given_steps
-    downloads = [step for step in steps if step["name"].startswith("Download the package of ")]
-    assert [step["with"]["name"] for step in downloads] == [p.artifact for p in job.packages]
-    logins = [step for text in job.login for step in yaml.safe_load(f"{text}\n")]
-    assert steps[command_step - len(logins) : command_step] == logins
-    assert steps[command_step]["run"] in (job.command, f"{job.command}\n")
-    assert steps[command_step]["env"] == dict(job.variables)
-    uploads = [step for step in steps if step["name"] == "Upload the package"]
-    assert [(step["with"]["name"], step["with"]["retention-days"]) for step in uploads] == (
-        [(job.upload.artifact, job.upload.retention_days)] if job.upload else []
-    )
-    assert not uploads or steps[-1] is uploads[0]
+def check_calls(jobs: Any, calls: tuple[Call, ...]) -> None:
+    assert list(jobs) == [call.id for call in calls]
+    for call in calls:
+        job = jobs[call.id]
+        assert job.get("needs", []) == list(call.needs)
+        assert job.get("if", "") == (f"${{{{ {call.condition} }}}}" if call.condition else "")
+        assert job["permissions"] == dict(call.permissions)
+        assert job["uses"] == f"$/.github/workflows/{call.file}"
+        # Lines of a long value are folded.
+        assert job["with"] == {
+            name: " ".join(value) if isinstance(value, tuple) else value
+            for name, value in call.inputs.items()
+        }
+        assert job.get("secrets", {}) == {n: f"${{{{ secrets.{n} }}}}" for n in call.secrets}
 
 
-def check_leaves_out(run: str, job: Job) -> None:
-    """The shell reads each folder as one word, and `rm` none as an option."""
-    remove, force, *folders = shlex.split(run)
-    assert (remove, force) == ("rm", "-rf")
-    if folders[0] == "--":
-        del folders[0]
+def check_component(data: Any, workflow: ComponentWorkflow) -> None:
+    assert (data["name"], data["permissions"]) == (workflow.name, {})
+    assert data["run-name"] == " ".join(workflow.run_name)
+    jobs = dict(data["jobs"])
+    assert list(jobs) == list(workflow.jobs)
+    if workflow.changes:
+        check_changes(jobs.pop("changes"), workflow.changes)
+    if workflow.approval:
+        approval = jobs.pop("approval")
+        assert approval.get("if", "") == workflow.approval.condition
+        assert approval.get("concurrency", {"group": ""})["group"] == workflow.approval.group
+    check_calls(jobs, workflow.calls)
+
+
+def check_build(data: Any, build: BuildWorkflow) -> None:
+    assert data["name"] == build.name
+    check_interface(data["on"]["workflow_call"], build.inputs, build.secrets)
+    assert data.get("permissions") == (None if build.pushing else dict(build.permissions))
+    (job,) = data["jobs"].values()
+    assert (job["name"], job["timeout-minutes"]) == (build.job_name, build.timeout_minutes)
+    check_job(job, build)
+    steps = job["steps"]
+    steps = check_set_up(steps, build)
+    steps = check_taken(steps, build.packages)
+    for each in build.commands:
+        if each.id == "build":
+            steps = check_given(steps, build.login)
+        steps = check_command(steps, each)
+        step = job["steps"][len(job["steps"]) - len(steps) - 1]
+        condition = build.condition(each)
+        assert step.get("if", "") == (f"${{{{ {condition} }}}}" if condition else "")
+    if build.produces:
+        (keep,) = steps
+        told = keep["with"]
+        assert told["path"] == build.component.path
+        assert told["files"].removesuffix("\n").split("\n") == list(build.produces)
+        assert told["name"] == f"{build.component.name}-package-${{{{ inputs.environment }}}}"
     else:
-        assert not [folder for folder in folders if folder.startswith("-")]
-    assert folders == [word for folder in job.leaves_out for word in shlex.split(folder)]
-    assert len(folders) == len(job.leaves_out)
+        assert steps == []
+
+
+def check_deploy(data: Any, deploy: DeployWorkflow, made: Plan) -> None:
+    assert (data["name"], data["permissions"]) == (deploy.name, {})
+    check_interface(data["on"]["workflow_call"], deploy.inputs, deploy.secrets)
+    (job,) = data["jobs"].values()
+    assert (job["name"], job["timeout-minutes"]) == (deploy.command.name, deploy.timeout_minutes)
+    assert job["environment"] == "${{ inputs.environment }}"
+    assert job["permissions"] == dict(deploy.permissions)
+    assert job["concurrency"] == {
+        "group": f"{deploy.component.name}-${{{{ inputs.environment }}}}",
+        "cancel-in-progress": False,
+        "queue": "max",
+    }
+    check_job(job, deploy)
+    first, *steps = job["steps"]
+    assert first["uses"] == "$/.github/actions/may-deploy"
+    assert ("approved" in first["with"]) == deploy.asks
+    steps = check_set_up(steps, deploy)
+    if deploy.own:
+        assert steps[0]["with"]["packages"] == deploy.this_run
+        steps = check_taken(steps, (deploy.own,))
+    steps = check_taken(steps, deploy.packages)
+    steps = check_given(steps, deploy.login)
+    assert check_command(steps, deploy.command) == []
+
+
+def check_interface(data: Any, inputs: tuple[Input, ...], secrets: tuple[str, ...]) -> None:
+    """What a called workflow declares."""
+    found = {
+        each.name: {
+            "type": each.type,
+            "description": each.description,
+            **({"required": True} if each.default is None else {"default": each.default}),
+        }
+        for each in inputs
+    }
+    assert data["inputs"] == found
+    assert data.get("secrets", {}) == {name: {"required": False} for name in secrets}
+
+
+def check_job(job: Any, workflow: BuildWorkflow | DeployWorkflow) -> None:
+    path = workflow.component.path
+    place = {} if path == "." else {"working-directory": path}
+    assert job["runs-on"] == workflow.runner
+    assert job["env"] == dict(workflow.variables)
+    assert job["defaults"] == {"run": {"shell": "bash", **place}}
+
+
+def check_set_up(steps: list[Any], workflow: BuildWorkflow | DeployWorkflow) -> list[Any]:
+    """Checkout, what is left out, tools; returns the steps behind them."""
+    checkout, *steps = steps
+    assert checkout["with"]["ref"] == "${{ inputs.commit }}"
+    if workflow.leaves_out:
+        check_leaves_out(steps[0]["run"], workflow.leaves_out)
+        steps = steps[1:]
+    for tool in workflow.tools:
+        if tool.action:
+            assert steps[0]["uses"] == f"$/.github/actions/{tool.action}"
+            assert steps[0]["with"] == dict(tool.inputs)
+            steps = steps[1:]
+        else:
+            steps = check_given(steps, (tool.text,))
+    return steps
+
+
+def check_given(steps: list[Any], texts: tuple[str, ...]) -> list[Any]:
+    given_steps = [step for text in texts for step in yaml.safe_load(f"{text}\n")]
+    assert steps[: len(given_steps)] == given_steps
+    return steps[len(given_steps) :]
+
+
+def check_taken(steps: list[Any], packages: tuple[TakenPackage, ...]) -> list[Any]:
+    for step, package in zip(steps, packages, strict=False):
+        assert step["uses"] == "$/.github/actions/take-package"
+        assert step["with"]["producer"] == package.producer
+        assert step["with"]["files"].removesuffix("\n").split("\n") == list(package.files)
+    return steps[len(packages) :]
+
+
+def check_command(steps: list[Any], planned: Command) -> list[Any]:
+    first, *others = steps
+    assert first["name"] == planned.name
+    assert first["run"] in (planned.text, f"{planned.text}\n")
+    assert first.get("env", {}) == dict(planned.variables)
+    return others
+
+
+def check_leaves_out(run: str, leaves_out: tuple[str, ...]) -> None:
+    """The shell reads each folder as one word, and `rm` none as an option."""
+    remove, force, end, *folders = shlex.split(run)
+    assert (remove, force, end) == ("rm", "-rf", "--")
+    assert folders == [word for folder in leaves_out for word in shlex.split(folder)]
+    assert len(folders) == len(leaves_out)

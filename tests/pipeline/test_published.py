@@ -128,10 +128,10 @@ def test_what_an_index_is_told(orchestration: str) -> None:
         ),
     )
     # Nobody gets in by a branch: neither where a person approves nor where nobody does.
-    assert [e.policies for e in setup.environments] == [(("v*", "tag"),)] * 2
+    assert [e.refs for e in setup.environments] == [(("v*", "tag"),)] * 2
     alone = [{"name": "r", "tag": "v*"}]
     [environment] = set_up(plan(**LIBRARY, environments=alone)).environments
-    assert (environment.reviewed, environment.policies) == (False, (("v*", "tag"),))
+    assert (environment.reviewed, environment.refs) == (False, (("v*", "tag"),))
 
 
 def test_whoever_waits_for_it_waits_for_the_job_that_there_is() -> None:

@@ -57,7 +57,7 @@ def test_the_environments_of_the_four_code_types(cloud: str) -> None:
         GitHubEnvironment("dev", False, (DEVELOP,), secrets, variables, clouds),
         GitHubEnvironment("test", False, (MAIN,), secrets, variables, clouds),
         GitHubEnvironment("prd-approval", True, (MAIN,), (), (), (), approves="prd"),
-        GitHubEnvironment("prd", False, (MAIN,), secrets, variables, clouds, production=True),
+        GitHubEnvironment("prd", False, (MAIN,), secrets, variables, clouds),
     ]
     if cloud != "none":
         pushing = GitHubEnvironment("registry", False, (DEVELOP, MAIN), (), tuple(login), clouds)
@@ -189,14 +189,9 @@ def test_who_gets_in(case: str) -> None:
     found = by_name(setup(**answers, cloud="aws", registry=ECR))
     assert {name: list(environment.refs) for name, environment in found.items()} == expected
     assert list(found) == list(expected)
-    for environment in found.values():
-        # All of them log in to a cloud, which trusts whatever gets in.
-        assert environment.policies == environment.refs
-        assert len(environment.protection) == bool(environment.refs)
-    # Without a cloud nobody has to be kept out of what nobody approves.
+    # Without a cloud, too: secrets are handed to whatever gets in.
     for environment in by_name(setup(**answers)).values():
         assert list(environment.refs) == expected[environment.name]
-        assert (environment.policies, environment.protection) == ((), ())
 
 
 @pytest.mark.parametrize("orchestration", ["call", "dispatch"])
@@ -226,22 +221,13 @@ def test_who_pushes_images_gets_into_the_environment_of_the_registry(orchestrati
         assert by_name(found)["registry"].refs == refs
 
 
-def settings_of(environment: GitHubEnvironment) -> Any:
-    """What is sent to GitHub of it."""
-    text = ", ".join(environment.protection).replace("$(gh api user --jq .id)", "1")
-    return json.loads("{" + text + "}")
-
-
 @pytest.mark.parametrize("cloud", ["none", "aws"])
 def test_what_is_approved_is_protected(cloud: str) -> None:
     """Production itself asks nobody, and lets in its branch alone: what it holds is secret."""
     found = by_name(setup(components={"x": generic(deploy="d")}, cloud=cloud))
     assert list(found) == ["dev", "test", "prd-approval", "prd"]
-    for name, environment in found.items():
-        settings = settings_of(environment)
-        assert ("reviewers" in settings) == (name == "prd-approval")
-        production = name in ("prd-approval", "prd")
-        assert ("deployment_branch_policy" in settings) == (production or cloud == "aws")
+    assert [name for name, environment in found.items() if environment.reviewed] == ["prd-approval"]
+    assert found["prd"].refs == found["prd-approval"].refs == (("main", "branch"),)
 
 
 # How production asks, and what starts it -> who asks: the environment of its approvals, or itself.
@@ -276,7 +262,6 @@ def test_who_asks(case: str) -> None:
     assert [e.name for e in found.values() if e.reviewed] == [*names, *["live"] * itself]
     for name in names:
         assert found[name].approves == "live" and found[name].refs == found["live"].refs
-    assert found["live"].policies == found["live"].refs
 
 
 def test_one_registry_for_all_its_environments_is_reviewed_by_nobody() -> None:
@@ -447,7 +432,7 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     ),
     "stars": (
         [{"name": "a", "branch": "release/**"}, {"name": "b", "branch": "v*"}],
-        ["refs/heads/release/**", "refs/heads/v*"],
+        ["refs/heads/release/*", "refs/heads/release/*/**/*", "refs/heads/v*"],
     ),
     "what rulesets do not know": (
         [{"name": "a", "branch": "v[12]"}, {"name": "b", "branch": "main"}],
@@ -463,6 +448,20 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 def test_which_branches_pull_requests_are_checked_for(case: str) -> None:
     environments, expected = CHECKED[case]
     assert json.loads(setup(environments=environments).checked_branches) == expected
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("v*", ["v*"]),
+        ("v[0-9]+.*", ["v*"]),
+        ("v?1/**", ["*", "*/**/*"]),
+        ("release-**", ["release-*", "release-*/**/*"]),
+    ],
+)
+def test_a_ruleset_names_every_tag_that_deploys(tag: str, expected: list[str]) -> None:
+    """Rulesets know fewer patterns than triggers: rather more tags than fewer."""
+    assert list(setup(environments=[{"name": "a", "tag": tag}]).deployed_tags) == expected
 
 
 @costly

@@ -195,3 +195,40 @@ def test_more_than_github_reads_is_refused() -> None:
         "environments.a.env: with .* 250\\d\\d characters, and GitHub reads at most 21000",
         refusal(components=built, environments=[one]),
     )
+
+
+# The environments -> those whose builds may come from a cache.
+CACHES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "two branches": ({"branching": "develop-main"}, {"dev"}),
+    "one branch": ({"branching": "trunk"}, set()),
+    "a release": ({"branching": "release"}, {"ci"}),
+    "no production": (
+        {"environments": [{"name": "a", "branch": "main"}, {"name": "b", "after": "a"}]},
+        {"a", "b"},
+    ),
+    "beside a production": (
+        {
+            "environments": [
+                {"name": "a", "branch": "main"},
+                {"name": "b", "after": "a"},
+                {"name": "it", "after": "a", "production": True},
+            ]
+        },
+        {"b"},
+    ),
+}
+
+
+def test_only_what_no_production_takes_comes_from_a_cache() -> None:
+    """And what a pull request has built, which nobody takes."""
+    asked, expected = [], []
+    for answers, cached in CACHES.values():
+        made = plan(code_types=["docker", "python"], **answers)
+        image, code = made.builds if made.builds[0].pushes else made.builds[::-1]
+        (build,) = (c for c in image.commands if c.id == "build")
+        (tool,) = (tool for tool in code.tools if "cache" in tool.inputs)
+        for name in (PULL_REQUEST, *(e.name for e in made.environments)):
+            for value in (build.variables["CACHE"], tool.inputs["cache"]):
+                asked.append((value, {"inputs": {"environment": name}}))
+                expected.append(str(name in {*cached, PULL_REQUEST}).lower())
+    assert evaluated(asked) == expected

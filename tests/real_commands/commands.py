@@ -16,9 +16,11 @@ from typing import Any
 import toolbox
 import yaml
 from copies import copy
-from pipeline.code_types import JOBS
+from pipeline.code_types import JOBS, load_code_types
 
 OWN_ACTION = "$/.github/actions/setup-"
+
+CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
 
 MACHINE = ("UV_", "PIP_", "SSL_", "REQUESTS_", "HTTP", "NO_PROXY", "HOME", "XDG_", "TZ")
 """What tools read of a machine: where its packages are, how to trust them, and uv's cache."""
@@ -102,7 +104,11 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
     """
     repository = copy(template, folder, answers)
     found = {}
-    for component in answers["components"]:
+    for component, settings in answers["components"].items():
+        code_type = CODE_TYPES[settings["code_type"]]
+        names = {code_type.jobs[job].name: job for job in JOBS}
+        if code_type.publish:
+            names[code_type.publish.name] = "deploy"
         for kind in ("build", "deploy"):
             file = repository / ".github/workflows" / f"{component}-{kind}.yml"
             if not file.exists():
@@ -116,9 +122,9 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
                     action = repository / ".github/actions" / step["uses"].rpartition("/")[2]
                     setup = (action / "setup.sh").read_text(encoding="utf-8")
                     found[f"{component}/setup"] = Step(setup, job["env"])
-                if step.get("id") in JOBS:
+                if command := names.get(step["name"]) if "run" in step else None:
                     variables = {**job["env"], **step.get("env", {})}
-                    found[f"{component}/{step['id']}"] = Step(step["run"], variables, setup)
+                    found[f"{component}/{command}"] = Step(step["run"], variables, setup)
     return found
 
 

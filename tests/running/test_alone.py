@@ -330,7 +330,10 @@ def on_branch(github: OfflineGitHub, name: str, *, moves_on: bool = True) -> str
 
 def foreign(sha: str, refs: str) -> str:
     """What is said of a commit that an environment does not deploy."""
-    return f"{sha} is on no branch or tag like {refs}, so it is not deployed: bring it there first"
+    where = f"No branch like {refs} was ever at {sha}"
+    if refs.startswith("^refs/tags/"):
+        where = f"No tag like {refs} is at {sha}, or it is not on main"
+    return f"{where}, so it is not deployed: merge it first"
 
 
 def solo(github: OfflineGitHub, environment: str, ref: str, sha: str = "") -> Run:
@@ -371,8 +374,13 @@ def test_a_commit_without_a_fitting_tag_is_refused(github: OfflineGitHub) -> Non
     for tag in ("v.1", "av1.0"):
         git("tag", "--force", tag, cwd=github.remote.work_tree)
         github.remote.push(f"refs/tags/{tag}")
-    message = foreign(sha, "^refs/tags/v[0-9]+\\.[^/]*$")
-    assert refused(solo(github, "release", "main", sha)) == message
+    # Nor is one of a commit beside the default branch, which nobody has reviewed.
+    beside = on_branch(github, "beside")
+    git("tag", f"v2.{github.new_id()}", beside, cwd=github.remote.work_tree)
+    github.remote.push("refs/tags/*")
+    for one in (sha, beside):
+        message = foreign(one, "^refs/tags/v[0-9]+\\.[^/]*$")
+        assert refused(solo(github, "release", "main", one)) == message
 
 
 def test_by_hand_a_feature_branch_may_be_deployed(github: OfflineGitHub) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_github import OfflineGitHub, Run
+from offline_github import OfflineGitHub
 from offline_github.repository import git
 from pipelines import Made, commit, deployments, failed, generic, reopened, skipped
 
@@ -161,39 +161,35 @@ def test_a_component_alone_asks_in_production(repository: Open) -> None:
 
 def test_only_a_newer_candidate_takes_the_place_of_one_that_waits(repository: Open) -> None:
     github = repository("once")
-    seen: list[str] = []
-
-    def hold(run: Run, key: str) -> bool:
-        """The first one is never approved; meanwhile others come."""
-        candidates = github.runs_of(PRD)
-        if run is not candidates[0]:
-            return True
-        if len(candidates) == 1:
-            candidate(github, conclusion="failure")  # which makes no candidate
-        elif len(candidates) == 2 and candidates[1].status == "completed":
-            seen.append(run.status)
-            github.dispatch(PRD, "main")
-        elif len(candidates) == 3 and candidates[2].status == "completed":
-            seen.append(run.status)
-            commit(github.remote.work_tree, {"version.txt": "2\n"})
-            github.remote.push("refs/heads/main")
-            candidate(github)
-        return False
-
-    github.environments["prd-approval"]["hold"] = hold
+    github.environments["prd-approval"] = {"reviewers": ["lead"]}
+    old = head(github)
     candidate(github)
-    first, failure, by_hand, newer = github.runs_of(PRD)
-    assert seen == ["waiting", "waiting"]
-    conclusions = [run.conclusion for run in (first, failure, by_hand, newer)]
-    assert conclusions == ["cancelled", "skipped", "success", "success"]
-    assert first.results["approval"] == "cancelled" and "second-prd / deploy" not in first.jobs
-    assert [c.run for c in github.commands("ship")] == [by_hand.id] * 2 + [newer.id] * 2
+    candidate(github, conclusion="failure")  # which makes no candidate
+    first, failure = github.runs_of(PRD)
+    by_hand = [github.dispatch(PRD, "main") for _ in range(2)]
+    assert failure.conclusion == "skipped"
+    assert [run.status for run in (first, *by_hand)] == ["waiting"] * 3
+    commit(github.remote.work_tree, {"version.txt": "2\n"})
+    github.remote.push("refs/heads/main")
+    candidate(github)
+    newer = github.runs_of(PRD)[-1]
+    assert first.conclusion == first.results["approval"] == "cancelled"
+    assert "second-prd / deploy" not in first.jobs
+    assert [run.status for run in (*by_hand, newer)] == ["waiting"] * 3
 
-    # Approved or not, it is not deployed over what is newer.
-    del github.environments["prd-approval"]["hold"]
-    again = github.rerun(first)
-    assert again.approvals == [("approval", "prd-approval")]
-    assert failed(again) == {"first-prd", DEPLOYS[0]}
+    for run in (by_hand[0], newer):
+        github.approve(run, by="lead")
+        assert run.conclusion == "success"
+    # Approved or not, nothing older is deployed over what is newer.
     url = f"https://github.com/{github.name}/actions/runs/{newer.id}"
-    says = f"{url} is newer and was approved, so this run deploys nothing"
-    assert again.job(DEPLOYS[0]).errors[0].startswith(says)
+    github.approve(by_hand[1], by="lead")
+    assert failed(by_hand[1]) == {"first-prd", DEPLOYS[0]}
+    assert by_hand[1].job(DEPLOYS[0]).errors[0] == (
+        f"{url} is newer and was let deploy, so this run deploys nothing more: "
+        f"to go back, start {PRD} by hand with {old}"
+    )
+    again = github.rerun(first)
+    assert again.conclusion == "success" and again.approvals == []
+    assert again.ran == ["changes", "deployment-summary"]
+    assert f"{url} makes this run too old, so it deploys nothing" in again.job("changes").log
+    assert [c.run for c in github.commands("ship")] == [by_hand[0].id] * 2 + [newer.id] * 2

@@ -156,14 +156,23 @@ def test_from_a_tag(repository: Open) -> None:
     assert mirror.display_title == f"Deploy {tagged} to release, then mirror"
 
 
-def test_from_a_branch_that_fits_a_pattern(repository: Open) -> None:
+@pytest.mark.parametrize("default", ["feature/all", "main"])
+def test_from_a_branch_that_fits_a_pattern(repository: Open, default: str) -> None:
+    """What follows runs as the default branch, which the environment then has to let in."""
     github = repository("custom")
+    changed(github, "1\n", "feature/all")
+    github.remote.push("refs/heads/feature/all")
+    github.default_branch = default
     tried = changed(github, "2\n", "feature/a/b")
     [preview] = github.push("feature/a/b")
     _, review = chain(github, "preview", "review")
-    assert (preview.head_branch, review.head_branch) == ("feature/a/b", "main")
-    assert shipped(github) == [("preview", tried), ("review", tried)]
+    assert (preview.head_branch, review.head_branch) == ("feature/a/b", default)
     assert review.display_title == f"Deploy {tried} to preview, then review"
+    goes_on = [("review", tried)] if default.startswith("feature/") else []
+    assert shipped(github) == [("preview", tried), *goes_on]
+    if not goes_on:
+        assert review.job("changes").errors[0].startswith("The default branch is main, and ")
+        assert review.order == ["changes", "deployment-summary"] and review.approvals == []
 
 
 def test_by_hand_on_a_feature_branch(repository: Open) -> None:
@@ -218,7 +227,8 @@ def test_a_forged_title_takes_no_commit_further(
     untested = changed(github, "2\n", "main" if victim.startswith("v") else victim)
     if victim == "v1":
         git("tag", "v1", cwd=github.remote.work_tree)
-    github.remote.push(f"refs/{'tags' if victim == 'v1' else 'heads'}/{victim}")
+        github.remote.push("refs/tags/v1")
+    github.remote.push(f"refs/heads/{'main' if victim == 'v1' else victim}")
     changed(github, "evil", "evil")
     file = f"orchestrator-{before}.yml"
     text = FORGED.format(name=f"Orchestrator {before.title()}", commit=untested)
@@ -226,6 +236,8 @@ def test_a_forged_title_takes_no_commit_further(
     git("update-ref", ref, forged, cwd=github.remote.work_tree)
     github.remote.push(ref)
     github.forced_results["nothing"] = "success"
+    if victim.startswith("feature/"):
+        github.default_branch = victim
     run = github.dispatch(file, ref)
     assert (run.conclusion, run.head_sha) == ("success", forged)
     assert run.display_title == f"Deploy {untested} to production"
@@ -255,8 +267,8 @@ def test_a_forged_title_cannot_smuggle_a_commit_past_the_branch(repository: Open
     [prd] = github.runs_of("orchestrator-prd.yml")
     assert failed(prd) == {"changes"} and prd.order == ["changes", "deployment-summary"]
     assert prd.job("changes").errors[0] == (
-        f"{evil} is on no branch or tag like ^refs/heads/main$, so it is not deployed: "
-        "bring it there first"
+        f"No branch like ^refs/heads/main$ was ever at {evil}, so it is not deployed: "
+        "merge it first"
     )
     assert shipped(github) == []
 
@@ -289,19 +301,77 @@ def test_a_push_waits_for_the_deployment_that_runs(repository: Open) -> None:
 def test_of_two_that_wait_the_newer_one_stays(repository: Open) -> None:
     """GitHub's rule: a group keeps one pending run, and cancels the older for the newer."""
     github = repository("custom")
-    commits = [changed(github, f"{number}\n") for number in range(3)]
-    github.remote.push("refs/heads/main")
+    commits = [changed(github, "1\n", "feature/a")]
     later: list[Run] = []
 
-    def dispatch(run: Run, key: str) -> None:
-        if key == "site-sandbox / deploy" and not later:
-            for sha in commits[1:]:
-                later.append(github.dispatch("orchestrator-sandbox.yml", "main", {"commit": sha}))
+    def push(run: Run, key: str) -> None:
+        if key == "site-preview / deploy" and not later:
+            for number in (2, 3):
+                commits.append(changed(github, f"{number}\n", "feature/a"))
+                later.extend(github.push("feature/a"))
 
-    github.before_job = dispatch
-    first = github.dispatch("orchestrator-sandbox.yml", "main", {"commit": commits[0]})
+    github.before_job = push
+    [first] = github.push("feature/a")
     second, third = later
     assert [run.conclusion for run in (first, second, third)] == ["success", "cancelled", "success"]
     assert second.jobs == {} and "higher priority waiting request" in second.message
-    sandbox = [commit for name, commit in shipped(github) if name == "sandbox"]
-    assert sandbox == [commits[0], commits[2]]
+    previews = [commit for name, commit in shipped(github) if name == "preview"]
+    assert previews == [commits[0], commits[2]]
+
+
+@pytest.mark.parametrize("environment", ["sandbox", "release"])
+def test_what_a_person_or_a_tag_starts_is_never_dropped(repository: Open, environment: str) -> None:
+    github = repository("custom")
+    commits = [changed(github, f"{number}\n") for number in range(3)]
+    for number, sha in enumerate(commits):
+        git("tag", f"v{number}", sha, cwd=github.remote.work_tree)
+    github.remote.push("refs/heads/main")
+    runs: list[Run] = []
+
+    def begin(number: int) -> None:
+        if environment == "release":
+            runs.extend(github.tag(f"v{number}"))
+            return
+        inputs = {"commit": commits[number]}
+        runs.append(github.dispatch("orchestrator-sandbox.yml", "main", inputs))
+
+    def others(run: Run, key: str) -> None:
+        if run.workflow_file != f"orchestrator-{environment}.yml":
+            github.cancel(run)  # what follows is tested above
+        elif key == f"site-{environment} / deploy" and len(github.runs) == 1:
+            begin(1)
+            begin(2)
+            assert [later.status for later in runs] == ["pending", "pending"]
+
+    github.before_job = others
+    begin(0)
+    assert {run.concurrency for run in runs} == {f"orchestrator-{environment}"}
+    assert [run.conclusion for run in runs] == ["success"] * 3
+    assert shipped(github) == [(environment, sha) for sha in commits]
+
+
+def test_what_a_person_starts_runs_beside_what_events_have_started(repository: Open) -> None:
+    """It waits for no push, and only what deploys the same component waits for its end."""
+    github = repository("custom")
+    first = changed(github, "2\n")
+    by_hand: list[Run] = []
+    seen: list[str] = []
+
+    def dispatch(run: Run, key: str) -> None:
+        if run.workflow_file != "orchestrator-dev.yml":
+            github.cancel(run)
+        elif key == "site-dev / deploy" and not by_hand:
+            by_hand.append(github.dispatch("orchestrator-dev.yml", "main", {"commit": first}))
+        elif key == "changes" and by_hand:
+            seen.append(github.runs[0].status)
+
+    github.before_job = dispatch
+    [pushed] = github.push("main")
+    [person] = by_hand
+    assert seen == ["in_progress"]
+    assert (pushed.conclusion, person.conclusion) == ("success", "success")
+    assert pushed.concurrency == "orchestrator-dev"
+    assert person.concurrency == f"orchestrator-dev-{person.id}"
+    deployments = [run.job("site-dev / deploy") for run in (pushed, person)]
+    assert {job.concurrency for job in deployments} == {"site-dev"}
+    assert shipped(github) == [("dev", first)] * 2

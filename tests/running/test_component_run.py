@@ -72,7 +72,7 @@ class Scene:
         self.commit = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
         github.forced_results = dict.fromkeys([CHANGES, DEPLOY, SUMMARY], "success")
         github.forced_outputs = {CHANGES: {"commit": self.commit}}
-        github.speed = 2000
+        github.speed = 1000
 
     def deploy(self) -> Run:
         return self.github.dispatch(DEV, "develop")
@@ -235,7 +235,7 @@ def test_every_other_end_fails_and_what_depends_on_it_does_not_start(
 
 def test_an_hour_costs_a_component_few_calls(scene: Scene) -> None:
     github = scene.github
-    github.speed = 10_000
+    github.speed = 3000
     begin: list[float] = []
 
     def until(run: Run) -> bool:
@@ -248,7 +248,7 @@ def test_an_hour_costs_a_component_few_calls(scene: Scene) -> None:
     counted = [call for call in scene.calls if call.status != 304]
     # The start, that it waits, how it ended, and what was to be seen between these two.
     assert 3 <= len(counted) <= 6
-    assert 10 < len(scene.polls()) < 70
+    assert 5 < len(scene.polls()) < 70
 
 
 # From one attempt to the next

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from offline_github import OfflineGitHub, Run
 from offline_github.github import BOT
 from offline_github.model import Job
@@ -202,8 +203,8 @@ def test_a_commit_that_was_taken_back_is_refused(repository: Open) -> None:
     first = children(github, "dev")["first"]
     [error, *_] = first.job("changes").errors
     assert error == (
-        f"{taken_back} is on no branch or tag like ^refs/heads/develop$, so it is not deployed: "
-        "bring it there first"
+        f"No branch like ^refs/heads/develop$ was ever at {taken_back}, so it is not deployed: "
+        "merge it first"
     )
     assert skipped(first) == {"build", "deploy"} and github.commands() == []
     assert failed(run) == {"first-dev", "deployment-summary"}
@@ -264,11 +265,12 @@ def test_only_so_many_wait_at_once(repository: Open, fails: str) -> None:
     if fails == "part-4":
         expected["after-dev"] = "skipped"
     assert {key: job.result for key, job in run.jobs.items() if key in expected} == expected
-    turns = {"part-2-dev": "part-0-dev", "part-3-dev": "part-1-dev", "part-4-dev": "part-2-dev"}
     text = (github.remote.work_tree / ".github/workflows/orchestrator-dev.yml").read_text()
-    for later, earlier in turns.items():
-        assert f"  {later}:\n    # Waiting jobs" in text
-        assert f"    needs: [changes, {earlier}]\n" in text
+    needs = {key: job.get("needs") for key, job in yaml.safe_load(text)["jobs"].items()}
+    turns = {"part-2-dev": "part-0-dev", "part-3-dev": "part-1-dev", "part-4-dev": "part-2-dev"}
+    assert {later: needs[later] for later in turns} == {
+        later: ["changes", earlier] for later, earlier in turns.items()
+    }
 
 
 def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
@@ -478,7 +480,7 @@ def test_after_a_newer_approval_an_older_run_deploys_nothing_more(repository: Op
     refused = [r for r in github.runs_of("second-prd.yml") if r.conclusion == "failure"]
     assert [r.inputs["orchestrator"] for r in refused] == [str(run.id)]
     assert refused[0].job(DEPLOY).errors[0] == (
-        f"{url(late[0])} is newer and was approved, so this run deploys nothing: to go back, "
-        f"start orchestrator-prd.yml by hand with {older}"
+        f"{url(late[0])} is newer and was let deploy, so this run deploys nothing more: to go "
+        f"back, start second-prd.yml by hand with {older}"
     )
     assert shipped(github) == [("first", older), ("first", newer), ("second", newer)]

@@ -387,7 +387,7 @@ def test_a_run_of_an_unreviewed_file_starts_nothing(pair: Stage) -> None:
     """It says of itself that it ran on `main`, as that of a tag of this name does."""
     head, evil = pair.head, foreign(pair)
     by_hand = {"event": "workflow_dispatch"}
-    nowhere = f"{evil} is on no branch or tag like ^refs/heads/main$, so it is not deployed"
+    nowhere = f"No branch like ^refs/heads/main$ was ever at {evil}, so it is not deployed"
     unreviewed = (
         f"ran the workflows of {evil}, which is neither on the default branch nor on one like "
         "^refs/heads/main$: start b-dev.yml by hand with a commit that is"
@@ -505,18 +505,16 @@ def test_branches_by_pattern_tags_and_people(stage: Open) -> None:
 BACK = {"a": [], "b": [], "c": ["a"], "d": ["b"], "e": ["c", "d"]}
 
 
-def test_an_older_commit_by_hand(stage: Open) -> None:
+def test_once_more_by_hand(stage: Open) -> None:
     """Nothing that its first deployment did counts, as long as the second is on its way."""
     back = stage("back", answers(BACK))
-    github, older = back.github, back.head
-    back.pushed()
-    back.changed()
+    github, newer = back.github, back.changed()
     back.pushed()
     back.deployed.clear()
     for name in BACK:
-        assert len(deploying(back.runs(f"{name}-dev"))) == 2
+        assert len(deploying(back.runs(f"{name}-dev"))) == 1
     started: list[Run] = []
-    hand = {"commit": older}
+    hand = {"commit": newer}
 
     def dispatch(run: Run, key: str) -> None:
         if (run.workflow_file, key) == ("a-dev.yml", DEPLOY) and not started:
@@ -525,20 +523,42 @@ def test_an_older_commit_by_hand(stage: Open) -> None:
             started.append(github.dispatch("orchestrator-dev.yml", "main", hand))
         elif (run.workflow_file, key) == ("b-dev.yml", DEPLOY):
             # Until what follows `a` has looked at what precedes `e`.
-            while len(back.runs("e-dev")) < 5 or back.runs("e-dev")[4].status != "completed":
+            while len(back.runs("e-dev")) < 3 or back.runs("e-dev")[2].status != "completed":
                 time.sleep(0.01)
 
     back.before = dispatch
     github.dispatch("a-dev.yml", "main", hand)
     assert back.deployed == ["a-dev", "c-dev", "b-dev", "d-dev", "e-dev"]
     newest = {name: back.runs(f"{name}-dev")[-1] for name in BACK}
-    assert all(run.display_title.startswith(f"Deploy {older} to dev - ") for run in newest.values())
-    assert newest["e"].display_title == f"Deploy {older} to dev - b, then d, then e"
+    assert all(run.display_title.startswith(f"Deploy {newer} to dev - ") for run in newest.values())
+    assert newest["e"].display_title == f"Deploy {newer} to dev - b, then d, then e"
     watcher = started[2]
     assert watcher.conclusion == "success"
     assert {name: link for name, (_, link) in table(watcher).items()} == {
         name: url(run) for name, run in newest.items()
     }
+
+
+def test_an_older_commit_goes_back_by_hand_alone(diamond: Stage) -> None:
+    """No event brings it over a newer one, so what a person starts is not followed."""
+    github, older = diamond.github, diamond.head
+    diamond.ignore("orchestrator-dev")
+    diamond.changed()
+    diamond.pushed()
+    newest = diamond.run("b-dev")
+    diamond.deployed.clear()
+    hand = {"commit": older}
+    github.dispatch("a-dev.yml", "main", hand)
+    follower = diamond.runs("b-dev")[-1]
+    assert diamond.deployed == ["a-dev"] and follower.conclusion == "success"
+    assert follower.results == NOT_YET
+    why = (
+        f"##[notice]{url(newest)} makes this run too old, so it deploys nothing: to deploy "
+        f"{older} all the same, start b-dev.yml by hand with it"
+    )
+    assert why in follower.job("changes").log.splitlines()
+    github.dispatch("b-dev.yml", "main", hand)
+    assert diamond.deployed == ["a-dev", "b-dev"]
 
 
 # Production
@@ -577,7 +597,7 @@ def test_production_gets_what_was_tested(chain: Stage) -> None:
         assert results(watcher) == [(name, "success") for name in CHAIN]
     prd = chain.run("orchestrator-prd")
     assert chain.head != tested and prd.head_sha == chain.head
-    assert prd.job("changes").outputs == {"commit": tested}
+    assert prd.job("changes").outputs == {"commit": tested, "deploy": "true"}
     assert prd.display_title == f"Deploy {tested} to test, then prd"
     [second], [third] = (deploying(chain.runs(f"{name}-prd")) for name in "bc")
     via = third.display_title.split(" - ")[1][0]
@@ -625,6 +645,7 @@ def test_a_rerun_in_production_is_approved_anew(chain: Stage) -> None:
     """Nothing of a later wave follows one that failed (`stop`), until somebody lets it re-run."""
     github = chain.github
     chain.ends = {("s-prd", DEPLOY): "failure", ("a-prd", "changes"): "success"}
+    github.forced_outputs["changes"] = {"commit": chain.head, "deploy": "true"}
     forge(chain, "orchestrator-test.yml", display_title=f"Deploy {chain.head} to test", fire=True)
     assert chain.deployed == ["a-prd"]
     assert results(chain.run("orchestrator-prd")) == [

@@ -6,6 +6,7 @@ only on which commit the run was started.
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,10 @@ def test_a_tested_commit_that_was_taken_back_is_refused(github: OfflineGitHub) -
 
     github.before_job = take_back
     github.push("main")
-    assert refused(production(github)).startswith(f"{tested} is on no branch or tag like")
+    assert refused(production(github)) == (
+        f"No branch like ^refs/heads/main$ was ever at {tested}, so it is not deployed: "
+        "merge it first"
+    )
     assert (shipped(github, "test"), shipped(github, "prd")) == ([tested], [])
 
 
@@ -219,6 +223,27 @@ def test_rolls_back_through_test(github: OfflineGitHub) -> None:
     assert shipped(github, "test") == shipped(github, "prd") == [older]
 
 
+def test_a_roll_back_of_test_alone_does_not_take_production_back(github: OfflineGitHub) -> None:
+    older, newer = head(github), changed(github, "2\n")
+    github.push("main")
+    assert shipped(github, "prd") == [newer]
+    test = github.dispatch(TEST, "main", {"commit": older})
+    first, chained = github.runs_of(PRD)
+    assert shipped(github, "test") == [newer, older] and chained.triggered_by is test
+    assert chained.order == ["changes", "deployment-summary"] and chained.approvals == []
+    assert skipped(chained) == {"approval", "site-prd"} and chained.conclusion == "success"
+    says = html.unescape(chained.job("deployment-summary").summary)
+    assert says.startswith("## Nothing was deployed to prd: something newer was, or waits for ")
+    url = f"https://github.com/{github.name}/actions/runs/{first.id}"
+    assert (
+        f"##[notice]{url} makes this run too old, so it deploys nothing: "
+        f"to deploy {older} all the same, start {PRD} by hand with it"
+    ) in chained.job("changes").log
+    # As it says.
+    assert github.dispatch(PRD, "main", {"commit": older}).conclusion == "success"
+    assert shipped(github, "prd") == [newer, older]
+
+
 @pytest.mark.parametrize("older", [False, True], ids=["head", "older-commit"])
 def test_a_person_deploys_to_production(github: OfflineGitHub, older: bool) -> None:
     first, second = head(github), changed(github, "2\n")
@@ -234,9 +259,9 @@ def test_a_person_deploys_to_production(github: OfflineGitHub, older: bool) -> N
 @pytest.mark.parametrize(
     ("ref", "inputs", "words"),
     [
-        pytest.param("develop", {}, "{develop} is on no branch or tag", id="head-of-another"),
+        pytest.param("develop", {}, "main$ was ever at {develop}", id="head-of-another"),
         pytest.param(
-            "main", {"commit": "{develop}"}, "{develop} is on no branch or tag", id="of-another"
+            "main", {"commit": "{develop}"}, "main$ was ever at {develop}", id="of-another"
         ),
         pytest.param("main", {"commit": "attack-{head}"}, "is not 40 hexadecimal", id="a-branch"),
         pytest.param(
@@ -258,17 +283,19 @@ def test_a_commit_that_is_not_on_main_is_refused(
 # Environments
 
 
-def test_branch_rules_refuse_where_another_branch_is_the_default(github: OfflineGitHub) -> None:
-    """As docs/ci-cd.md says: a chained run counts as one of the default branch."""
+def test_where_another_branch_is_the_default_nobody_is_asked_in_vain(github: OfflineGitHub) -> None:
+    """A chained run counts as one of the default branch, which the environment's policy refuses."""
     github.default_branch = "develop"
-    github.environments["prd"] = {"branches": ["main"]}
+    for name in ("prd", "prd-approval"):
+        github.environments[name] = {"branches": ["main"], "reviewers": True}
     tested = changed(github, "2\n")
     github.push("main")
     run = production(github)
     assert run.ref == "refs/heads/develop"
-    assert failed(run) == {"site-prd", "site-prd / deploy", "deployment-summary"}
-    [error, *_] = run.job("site-prd / deploy").errors
-    assert error.startswith('Branch "develop" is not allowed to deploy to prd')
+    assert refused(run) == (
+        f"The default branch is develop, and {PRD} deploys what is on a branch like "
+        "^refs/heads/main$: make that the default branch with gh repo edit --default-branch"
+    )
     assert (shipped(github, "test"), shipped(github, "prd")) == ([tested], [])
 
 

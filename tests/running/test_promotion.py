@@ -124,9 +124,14 @@ def test_rolls_back_to_a_package_that_was_kept_or_is_built_again(repository: Ope
     assert deployed(github, back) == deployed(github, prd)
     assert len(github.commands("build")) == 1
 
-    # When no package is left, nobody is asked, and the error says what to start.
+    # When no package is left that was tested with all others, nobody is asked, and the error says
+    # what to start. It names the first three that were found.
     for run, name in ((test, "test"), (prd, "prd"), (back, "prd")):
         github.expire(run, f"maker-package-{name}")
+    built = {"maker-package-test": package(old, {"package.txt": b"alone"})}
+    title = f"Deploy {old} to test, maker alone"
+    alone = github.add_run("maker-test.yml", head_sha=old, display_title=title, artifacts=built)
+    built_by(github, alone, "build / build")
     refused = github.dispatch(PRD, "main", {"commit": old})
     assert refused.order == ["changes", "deployment-summary"] and refused.approvals == []
     reasons = "; ".join(f"run {run.id}: it has expired" for run in (back, prd, test))
@@ -246,7 +251,8 @@ def test_environments_of_a_component_and_builds_for_each_of_them(repository: Ope
         place = {key: number for number, key in enumerate(run.order)}
         first, last = (place[f"{name}-{environment} / deploy"] for name in ("first", "last"))
         assert first < last
-    assert place["each-build / build"] < place["first-prd / deploy"]
+    # Nobody is asked before it is built.
+    assert place["each-build / build"] < place["approval"] < place["first-prd / deploy"]
 
     made = {
         name: sha256(run.artifacts[name]["package.txt"])

@@ -12,7 +12,7 @@ const env = {
 }
 const url = id => `https://github.com/acme/demo/actions/runs/${id}`
 /** A run before, which deployed a commit elsewhere. */
-const before = more => ({ display_title: `Deploy ${B} to test`, html_url: url(9), event: 'push', head_branch: 'main', head_sha: C, head_repository: { id: 1 }, ...more })
+const before = more => ({ display_title: `Deploy ${B} to test`, html_url: url(9), path: '.github/workflows/orchestrator-test.yml', event: 'push', head_branch: 'main', head_sha: C, head_repository: { id: 1 }, ...more })
 
 /** The run 50 of production; main has A, B and C, and context.sha is C. */
 async function check({ runs = [], jobs = {}, event = 'push', sha = C, after, default_branch = 'main', tags = {} } = {}, more = {}) {
@@ -68,8 +68,10 @@ for (const [name, given, more, expected] of [
   })
 }
 
-test('another default branch is no matter where no other run comes before, and under tags', async () => {
+test('another default branch is no matter where no other environment comes before, and under tags', async () => {
   assert.deepEqual((await check({ default_branch: 'develop' })).outputs, { commit: C, ...none })
+  const component = before({ path: '.github/workflows/a-prd.yml' })
+  assert.deepEqual((await check({ default_branch: 'develop', after: component })).outputs, { commit: B, ...none })
   const { log } = await check({ default_branch: 'develop', after: before() }, { REFS: TAGS })
   assert.match(log.join('\n'), /No tag like/)
 })

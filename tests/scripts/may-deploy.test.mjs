@@ -49,7 +49,7 @@ for (const [name, more, expected] of [
   ['a SHA and a line more', { COMMIT: `${B}\n` }, /is not 40 hexadecimal digits/],
   ['no commit', { COMMIT: '' }, /is not 40 hexadecimal digits/],
   ['a commit of another branch', { COMMIT: OTHER }, /No branch like \^refs\/heads\/main\$ was ever at ddd.* merge it first/],
-  ['a commit without a tag', { REFS: '^refs/tags/v.*$' }, /No tag like \^refs\/tags\/v\.\*\$ was ever at bbb.* merge it first/],
+  ['a commit without a tag', { REFS: '^refs/tags/v.*$' }, /No tag like \^refs\/tags\/v\.\*\$ is at bbb.*, or it is not on main, .* merge it first/],
   ['no approval', { APPROVED: 'never' }, /Attempt 1 of this run has no approval: choose "Re-run all jobs"/],
   ['the approval of another attempt', { APPROVED: '1', GITHUB_RUN_ATTEMPT: '2' }, /Attempt 2 of this run has no approval/],
 ]) {

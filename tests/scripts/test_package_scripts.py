@@ -257,7 +257,7 @@ def forged(line: str) -> Callable[[Path], object]:
         (lambda at: (at / "link").symlink_to("app.zip"), "holds more than files and folders:"),
         (lambda at: (at / ".package" / "x").write_text("x"), "has no manifest:"),
         (lambda at: (at / ".package" / "manifest").unlink(), "has no manifest:"),
-        (lambda at: (at / ".package" / "manifest").write_text(""), "was built from , not from"),
+        (lambda at: (at / ".package" / "manifest").write_text(""), "has no manifest:"),
         (lambda at: shutil.rmtree(at / ".package"), "has no manifest:"),
         (lambda at: shutil.rmtree(at), "was not downloaded:"),
         (forged(f"file {'0' * 64}  ./more\n"), "left, in ./more:"),

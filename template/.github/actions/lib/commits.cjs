@@ -150,6 +150,13 @@ function of({ github, context, core, refs }) {
   }
 
   /**
+   * Why a commit that does not belong is not deployed.
+   * @param {string} sha
+   */
+  const foreign = sha => (isTag ? `No tag like ${refs} is at ${sha}, or it is not on ${default_branch}` : `No branch like ${refs} was ever at ${sha}`) +
+    ', so it is not deployed: merge it first'
+
+  /**
    * The commits that are newer than one that belongs, and when the first of them was made: no run
    * can have deployed them before.
    * @param {string} sha
@@ -176,7 +183,7 @@ function of({ github, context, core, refs }) {
     return Boolean(await lineTo(newest, head_sha) ?? await lineTo(await newestOfDefault(), head_sha))
   }
 
-  return { isTag, belongs, ahead, reviewed }
+  return { isTag, belongs, foreign, ahead, reviewed }
 }
 
 module.exports = { titled, started, of }

@@ -12,8 +12,7 @@ module.exports = async ({ github, context, core }) => {
     return core.setFailed(`The input commit, ${JSON.stringify(COMMIT)}, is not 40 hexadecimal digits: give the full SHA, or nothing`)
   }
   const commits = allCommits.of({ github, context, core, refs: REFS })
-  const where = commits.isTag ? 'No tag' : 'No branch'
-  if (!await commits.belongs(COMMIT)) return core.setFailed(`${where} like ${REFS} was ever at ${COMMIT}, so it is not deployed: merge it first`)
+  if (!await commits.belongs(COMMIT)) return core.setFailed(commits.foreign(COMMIT))
 
   const { read, pages } = connect({ github, core })
   const { why, run } = await approved({ read, pages, context, file, reviewed: commits.reviewed })

@@ -11,7 +11,7 @@ cd "$FOLDER" 2> /dev/null || bad "was not downloaded"
 
 found=$(sha256sum .package/manifest | cut -c 1-64)
 [ "${DIGEST:-$found}" = "$found" ] || bad "is not the one that the build left"
-read -r kind built < .package/manifest || true
+read -r kind built < .package/manifest || bad "has no manifest"
 [ "$kind $built" = "commit $COMMIT" ] || bad "was built from $built, not from $COMMIT"
 
 # Artifacts lose which files are executable.
