@@ -14,7 +14,7 @@ from typing import Any
 
 from offline_github import Run
 from offline_github.rulesets import PushError
-from offline_github.work import Going, Step
+from offline_github.work import Going, Step, Work
 from worlds import EVIL, World
 
 TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"
@@ -786,3 +786,42 @@ def packages_and_runs_that_somebody_plants(world: World) -> None:
         )
     through("planted runs cost calls", release() > usual + 20)
     through("a planted package was taken", evil_in(world))
+
+
+@on("trunk")
+def a_run_of_test_that_deployed_nothing(world: World) -> None:
+    """6. It was overtaken, so it is green; production must not take what it holds."""
+    world.merged()
+    old = world.commit()
+    world.push()
+    world.commit()
+    world.push()
+    count = len(world.github.runs_of(TEST)) + 2
+    done: list[bool] = []
+
+    def hold(work: Work) -> bool:
+        """That of test begins when the next one has come, which takes its time."""
+        if work.run.workflow_file != TEST:
+            return False
+        if world.commit_of(work.run) == old:
+            return len(world.github.runs_of(TEST)) < count
+        return work.key == "terraform-test / deploy" and not done
+
+    def going() -> bool:
+        tests = world.github.runs_of(TEST)
+        return len(tests) < count or tests[-2].status != "completed"
+
+    world.hold = hold
+    while going():
+        assert world.github.step()
+    world.github.step(1500)
+    for run in world.waiting():
+        world.github.approve(run)
+    world.github.step(1500)
+    world.github.dispatch(PRD, "main", {"commit": old})
+    world.github.step(1500)
+    for run in world.waiting():
+        world.github.approve(run)
+    done.append(True)
+    world.github.settle()
+    through("it was deployed", old in [d.commit for d in world.of_environment("prd")])

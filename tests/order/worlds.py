@@ -146,6 +146,8 @@ class World:
         """Whether a step that checks, builds or deploys fails."""
         self.instead: Callable[[Step], Any] = lambda step: None
         """What a test lets a step do, if anything: somebody has changed it."""
+        self.hold: Callable[[Work], bool] = lambda work: False
+        """Whether a job has yet to begin."""
         self.checked_out: list[tuple[Run, str]] = []
         """What jobs have checked out: any text that git takes for a commit."""
         self.failed: set[int] = set()
@@ -281,7 +283,9 @@ class World:
     # What jobs do
 
     def execute(self, work: Work) -> Going:
-        return work.steps(self.decide)
+        while self.hold(work):
+            yield 5
+        return (yield from work.steps(self.decide))
 
     def decide(self, step: Step) -> Any:
         self.moment += 1

@@ -8,11 +8,11 @@ const RUNS = 'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs'
 const JOBS = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs'
 const TAGS = '^refs/tags/v[^/]*$'
 const env = {
-  COMMIT: '', REFS: '^refs/heads/main$', GITHUB_WORKFLOW_REF: 'acme/demo/.github/workflows/orchestrator-prd.yml@refs/heads/a@b/main',
+  COMMIT: '', REFS: '^refs/heads/main$', GITHUB_RUN_ATTEMPT: '1', GITHUB_WORKFLOW_REF: 'acme/demo/.github/workflows/orchestrator-prd.yml@refs/heads/a@b/main',
 }
 const url = id => `https://github.com/acme/demo/actions/runs/${id}`
 /** A run before, which deployed a commit elsewhere. */
-const before = more => ({ display_title: `Deploy ${B} to test`, html_url: url(9), path: '.github/workflows/orchestrator-test.yml', event: 'push', head_branch: 'main', head_sha: C, head_repository: { id: 1 }, ...more })
+const before = more => ({ id: 9, display_title: `Deploy ${B} to test`, html_url: url(9), path: '.github/workflows/orchestrator-test.yml', event: 'push', head_branch: 'main', head_sha: C, head_repository: { id: 1 }, ...more })
 
 /** The run 50 of production; main has A, B and C, and context.sha is C. */
 async function check({ runs = [], jobs = {}, event = 'push', sha = C, after, default_branch = 'main', tags = {} } = {}, more = {}) {
@@ -101,6 +101,26 @@ for (const [name, runs, jobs] of [...tooOld, ...candidate]) {
   test(`a push, once more, is refused: ${name}`, async () => {
     const { log, outputs } = await check({ sha: B, runs, jobs })
     assert.deepEqual([log, outputs], [[`failed: ${said(runs[0].id)}`], {}])
+  })
+}
+
+test('a candidate that a person re-runs is refused where it is too old', async () => {
+  const { log, outputs } = await check({ after: before(), runs: [listed(49)], jobs: { 49: approved } }, { GITHUB_RUN_ATTEMPT: '2' })
+  assert.deepEqual([log, outputs], [[`failed: ${said(49)}`], {}])
+})
+
+const left = [{ name: 'Changes', conclusion: 'success' }, { name: 'site-test', conclusion: 'skipped' }]
+const done = [{ name: 'site-test / Deploy', conclusion: 'success' }]
+for (const [name, event, jobs, deploy] of [
+  ['was overtaken', 'workflow_run', left, 'false'],
+  ['has deployed in part', 'workflow_run', [...left, ...done], 'true'],
+  ['has deployed', 'workflow_run', done, 'true'],
+  ['comes after no other', 'push', left, 'true'],
+]) {
+  test(`after a run that ${name}`, async () => {
+    const { log, outputs } = await check({ after: before({ event }), jobs: { 9: jobs } })
+    assert.deepEqual(log, deploy === 'true' ? [] : [`notice: ${url(9)} has deployed nothing, and nor does this run`])
+    assert.deepEqual(outputs, { commit: B, deploy, 'roll-back': 'false' })
   })
 }
 

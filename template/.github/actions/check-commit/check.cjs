@@ -5,7 +5,7 @@ const allRuns = require('../lib/runs.cjs')
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
-  const { COMMIT, GITHUB_WORKFLOW_REF = '', REFS = '' } = process.env
+  const { COMMIT, GITHUB_RUN_ATTEMPT, GITHUB_WORKFLOW_REF = '', REFS = '' } = process.env
   const file = GITHUB_WORKFLOW_REF.replace(/@.*/, '').replace(/.*\//, '')
   const before = context.payload.workflow_run
 
@@ -42,12 +42,21 @@ module.exports = async ({ github, context, core }) => {
   })
   if (newer) {
     const why = `${newer.html_url} makes this run too old, so it deploys nothing: to deploy ${commit} all the same, start ${file} by hand with it`
-    if (!before) return core.setFailed(why)
+    // What a person re-runs ends red, so that a run that has succeeded has deployed what it holds.
+    if (!before || GITHUB_RUN_ATTEMPT !== '1') return core.setFailed(why)
     core.notice(why) // after another environment was rolled back, for example
   }
+  const idle = !newer && before?.event === 'workflow_run' && await isIdle()
+  if (idle) core.notice(`${before.html_url} has deployed nothing, and nor does this run`)
   core.setOutput('commit', commit)
-  core.setOutput('deploy', String(!newer))
+  core.setOutput('deploy', String(!newer && !idle))
   core.setOutput('roll-back', String(byHand && await isRollBack()))
+
+  /** Whether a newer run has overtaken the run before, which came after another one, too. */
+  async function isIdle() {
+    const { skipped, worked } = await runs.fateOf(before)
+    return skipped && !worked
+  }
 
   /** Whether this workflow has already built or deployed the commit that a person chose. */
   async function isRollBack() {

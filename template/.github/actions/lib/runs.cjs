@@ -54,16 +54,18 @@ function of({ pages, context, commits }) {
 
   /**
    * What became of a run, in all of its attempts: whether it was let deploy (a person has approved
-   * it, or it has begun to), whether it asked a person, and whether anything that it called succeeded.
+   * it, or it has begun to), whether it asked a person, whether a job was left out, and whether
+   * anything that it called succeeded.
    * @param {Run} run
    */
   async function fateOf(run) {
-    const fate = { letIn: false, asked: false, worked: false }
+    const fate = { letIn: false, asked: false, skipped: false, worked: false }
     const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run.id, filter: 'all' }, 'jobs')
     for await (const job of jobs) {
       const isApproval = job.name === 'approval'
       fate.letIn ||= isApproval ? job.conclusion === 'success' : deploys(job)
       fate.asked ||= isApproval && job.conclusion !== 'skipped'
+      fate.skipped ||= job.conclusion === 'skipped'
       fate.worked ||= job.name.includes(' / ') && job.conclusion === 'success'
     }
     return fate
