@@ -18,7 +18,7 @@ const before = more => ({ id: 9, display_title: `Deploy ${B} to test`, html_url:
 async function check({ runs = [], jobs = {}, event = 'push', sha = C, after, default_branch = 'main', tags = {} } = {}, more = {}) {
   const github = fakeGitHub({
     ...history({ parents: { [A]: [], [B]: [A], [OTHER]: [A], [C]: [B] }, branches: { main: C }, tags }),
-    [RUNS]: paged(runs, 'workflow_runs'), [JOBS]: parameters => paged(jobs[parameters.run_id] ?? [], 'jobs')(parameters),
+    [RUNS]: typeof runs === 'function' ? runs : paged(runs, 'workflow_runs'), [JOBS]: parameters => paged(jobs[parameters.run_id] ?? [], 'jobs')(parameters),
   })
   const payload = { repository: { id: 1, default_branch }, workflow_run: after }
   const context = { repo: { owner: 'acme', repo: 'demo' }, payload, ref: 'refs/heads/main', sha, eventName: after ? 'workflow_run' : event, runId: 50 }
@@ -103,6 +103,16 @@ for (const [name, runs, jobs] of [...tooOld, ...candidate]) {
     assert.deepEqual([log, outputs], [[`failed: ${said(runs[0].id)}`], {}])
   })
 }
+
+test('a candidate waits a minute until a newer one that is queued begins, or is skipped', async () => {
+  const queued = listed(51, { status: 'queued', conclusion: null })
+  const over = { queued: [queued], skipped: [listed(51, { conclusion: 'skipped' })], begun: [listed(51, { status: 'in_progress', conclusion: null })] }
+  for (const [what, calls, deploy] of [['skipped', 3, 'true'], ['begun', 3, 'false'], ['queued', 7, 'false']]) {
+    const runs = (parameters, before) => paged(before < 2 ? over.queued : over[what], 'workflow_runs')(parameters)
+    const { outputs, github } = await check({ after: before(), runs })
+    assert.deepEqual([outputs.deploy, github.count(RUNS)], [deploy, calls])
+  }
+})
 
 test('a candidate that a person re-runs is refused where it is too old', async () => {
   const { log, outputs } = await check({ after: before(), runs: [listed(49)], jobs: { 49: approved } }, { GITHUB_RUN_ATTEMPT: '2' })

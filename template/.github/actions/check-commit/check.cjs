@@ -2,6 +2,9 @@
 const connect = require('../lib/api.cjs')
 const allCommits = require('../lib/commits.cjs')
 const allRuns = require('../lib/runs.cjs')
+const { sleep } = require('../lib/time.cjs')
+
+const LOOKS = 6
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
@@ -37,9 +40,7 @@ module.exports = async ({ github, context, core }) => {
   const runs = allRuns.of({ pages, context, commits })
   const byHand = context.eventName === 'workflow_dispatch'
   // What a person starts is deployed, also to go back. A candidate that only comes has not asked yet.
-  const newer = byHand ? undefined : await runs.overtaking({
-    files: [file], commit, isRival: (run, asked) => asked || Boolean(before && run.status !== 'completed'),
-  })
+  const newer = byHand ? undefined : await overtaking(commit)
   if (newer) {
     const why = `${newer.html_url} makes this run too old, so it deploys nothing: to deploy ${commit} all the same, start ${file} by hand with it`
     // What a person re-runs ends red, so that a run that has succeeded has deployed what it holds.
@@ -51,6 +52,20 @@ module.exports = async ({ github, context, core }) => {
   core.setOutput('commit', commit)
   core.setOutput('deploy', String(!newer && !idle))
   core.setOutput('roll-back', String(byHand && await isRollBack()))
+
+  /**
+   * A run that is queued may be skipped in the next moment, and then makes nothing too old.
+   * @param {string} older
+   */
+  async function overtaking(older) {
+    for (let look = 0; ; look++) {
+      const found = await runs.overtaking({
+        files: [file], commit: older, isRival: (run, asked) => asked || Boolean(before && run.status !== 'completed'),
+      })
+      if (look === LOOKS || !['queued', 'requested'].includes(found?.status ?? '')) return found
+      await sleep(10)
+    }
+  }
 
   /** Whether a newer run has overtaken the run before, which came after another one, too. */
   async function isIdle() {
