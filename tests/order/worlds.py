@@ -371,15 +371,17 @@ class World:
         return JobOutcome("success", {"digest": digest(package)})
 
     def _deploy(self, step: Step, notes: Notes) -> Going:
+        # Somebody may have moved the branch by force while it was looked at.
+        now = self.line(step.env["ENVIRONMENT"])
         deployment = Deployment(
             notes.component,
             step.env["ENVIRONMENT"],
             step.env["COMMIT"],
             step.work.run,
             dict(notes.taken),
-            notes.line,
+            [commit for commit in notes.line if commit in now],
             notes.checked,
-            notes.overtaken,
+            [run for run in notes.overtaken if self.commit_of(run) in now],
         )
         self.moment += 1
         deployment.begin = self.moment
