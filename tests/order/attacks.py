@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from offline_github import Run
+from offline_github.model import Job
+from offline_github.people import BOT
 from offline_github.rulesets import PushError
 from offline_github.work import Going, Step, Work
 from worlds import EVIL, World
@@ -70,7 +72,7 @@ jobs:
   python-build:
     name: python-build / Check and build
     runs-on: x
-{where}    steps: [{{name: Plant python-package-test of {commit}, run: plant}}]
+{where}    steps: [{{name: "Plant python-package-test of {commit}", run: plant}}]
 """
     }
 
@@ -95,20 +97,18 @@ def a_branch_called_like_a_commit(world: World) -> None:
 @on("call")
 def a_tag_called_main_on_what_was_merged_with_a_pull_request(world: World) -> None:
     """2. A commit of a pull request forges an orchestrator, the next one takes that back."""
-    main = world.merged()
-    original = world.repository.workflows(main)[f".github/workflows/{TEST}"]
-    forged = world.commit("side", forged_test(main, "push: {tags: [main]}"), start=main)
+    first = world.merged()
+    original = world.repository.workflows(first)[f".github/workflows/{TEST}"]
+    trigger = "workflow_dispatch: {inputs: {commit: {type: string}}}"
+    forged = world.commit("side", forged_test("${{ inputs.commit }}", trigger), start=first)
     back = world.commit("side", {f".github/workflows/{TEST}": original})
-    world.commit("main", merge=back)
+    main = world.commit("main", merge=back)
     world.push("main")
     world.github.settle()
-    world.approve(world.candidate())
     # Nobody has set up the rule that no tag is called like a branch.
     world.repository.tag("main", forged)
     world.github.tag("main", by="mallory")
-    world.github.settle()
-    approve_all(world)
-    world.started(PRD, ref="refs/heads/main", commit=main)
+    world.started(TEST, ref="refs/tags/main", commit=main, by="mallory")
     approve_all(world)
     through("a forged test was believed", evil_in(world))
 
@@ -242,6 +242,22 @@ def a_workflow_of_a_feature_branch_that_names_production(world: World) -> None:
     _taken(world, runs)
 
 
+@on("call")
+def a_push_to_the_branch_itself(world: World) -> None:
+    """4. What everything rests on: nobody pushes to such a branch without a review."""
+    world.set_up()
+    world.commit()
+    world.push("main", merged=True, by="lead")
+    world.github.settle()
+    evil = world.commit("main", {"evil.txt": "x"})
+    try:
+        world.push("main", by="mallory")
+    except PushError:
+        return
+    world.github.settle()
+    through("it was deployed", evil in [d.commit for d in world.deployments])
+
+
 @on("tag")
 def a_workflow_of_a_tag_that_names_production(world: World) -> None:
     """4. Whoever may push such a tag brings a workflow of their own."""
@@ -259,17 +275,6 @@ def a_workflow_of_a_tag_that_names_production(world: World) -> None:
     _taken(world, runs)
 
 
-def _alone_in_test(world: World, *inputs: dict[str, str]) -> None:
-    main = world.merged()
-    for given in inputs:
-        world.started("python-test.yml", by="mallory", **given)
-    world.started(PRD, commit=main)
-    world.started("terraform-prd.yml", commit=main, packages="same-commit")
-    world.started("terraform-prd.yml", packages="latest")
-    approve_all(world)
-    _untested(world)
-
-
 def _untested(world: World) -> None:
     tested = {
         (producer, content)
@@ -283,8 +288,16 @@ def _untested(world: World) -> None:
 
 @on("call")
 def a_component_that_was_built_alone(world: World) -> None:
-    """5. Its package is newer, and nothing has deployed it."""
-    _alone_in_test(world, {})
+    """5. Test had failed, and nothing has deployed the package that somebody then builds."""
+    world.failing = lambda step: step.name == "Deploy"
+    main = world.merged()
+    world.failing = lambda step: False
+    world.started("python-test.yml", by="mallory")
+    world.started(PRD, commit=main)
+    world.started("terraform-prd.yml", commit=main, packages="same-commit")
+    world.started("terraform-prd.yml", packages="latest")
+    approve_all(world)
+    _untested(world)
 
 
 @on("dispatch")
@@ -326,16 +339,10 @@ def a_test_that_runs_again_while_production_takes_its_package(world: World) -> N
             return "failure"
         if run.id == test.id and run.attempt == 2 and step.uses == "actions/upload-artifact":
             built.append(run.id)
-        if run.triggered_by is test and step.name == "Promote the package of python":
-            # It is slow to begin: the second attempt has built meanwhile.
-            return waiting()
         return None
 
-    def waiting() -> Going:
-        while not built:
-            yield 5
-        yield 60
-
+    # The candidate is slow to begin: the second attempt has built meanwhile.
+    world.hold = lambda work: work.run.triggered_by is test and not built
     world.instead = instead
     while world.candidate() is before:
         assert world.github.step()
@@ -379,7 +386,9 @@ name: Orchestrator Prd
 run-name: Deploy {main} to test, then prd
 on: {{push: }}
 jobs:
-  approval:
+  approval: {{runs-on: x, steps: [{{run: x}}]}}
+  start:
+    needs: [approval]
     runs-on: x
     permissions: {{actions: write}}
     steps: [{{name: Start the child, run: x}}]
@@ -595,21 +604,26 @@ def an_old_run_where_nobody_is_asked(world: World) -> None:
             through(f"the old one is deployed in {environment}", set(now.values()) != {newest})
 
 
-@on("dispatch")
+@on("trunk-dispatch")
 def an_old_push_over_a_component_that_went_ahead(world: World) -> None:
-    """10. A person deploys a newer commit while an older push is on its way; found by a history."""
+    """10. While an older push is still in dev, a person deploys a newer commit to test.
+
+    The orchestrator of test that brings the older one is the newest run; found by a history.
+    """
     world.merged()
     older = world.commit()
-    world.push()
+    [dev] = world.push()
+    held = [True]
+    world.hold = lambda work: work.run is dev and bool(held)
     newest = world.commit()
-    world.repository.push("refs/heads/main")  # its own run is yet to come
-    alone = world.github.dispatch("terraform-test.yml", "main", {"packages": "latest"})
-    while "deploy / deploy" not in alone.jobs or not alone.jobs["deploy / deploy"].steps:
-        assert world.github.step()
+    world.push()
+    world.github.dispatch("terraform-test.yml", "main", {"commit": newest, "packages": "latest"})
+    world.github.step(800)
+    held.clear()
     world.github.settle()
-    assert newest != older
     deployed = [d.commit for d in world.of_environment("test")]
-    through("the old one is deployed over it", newest in deployed and deployed[-1] == older)
+    assert newest in deployed
+    through("the old one is deployed over it", older in deployed[deployed.index(newest) :])
 
 
 def _green_approval(commit: str, trigger: str) -> str:
@@ -678,20 +692,21 @@ def a_pull_request_of_a_stranger_that_cancels_a_deployment(world: World) -> None
 @on("call")
 def a_component_alone_pushes_nothing_out(world: World) -> None:
     """13. While one deployment runs, an approved one waits: a third one comes."""
-    first = world.merged()
-    world.github.approve(world.candidate())
-    while not world.of_environment("prd"):
-        assert world.github.step()
+    main = world.merged()
+    first, held = world.candidate(), [True]
+    world.hold = lambda work: (
+        work.run is first and work.key == "terraform-prd / deploy" and bool(held)
+    )
+    world.github.approve(first)
+    world.github.step(300)
     # Two more by hand, approved while the first still deploys.
-    later = [
-        world.github.dispatch(file, "main", {"commit": first})
-        for file in (PRD, "terraform-prd.yml")
-    ]
-    world.failing = lambda step: False
-    while not all(world.github.waiting(run) for run in later):
-        assert world.github.step()
+    files = (PRD, "terraform-prd.yml")
+    later = [world.github.dispatch(file, "main", {"commit": main}) for file in files]
+    world.github.step(800)
     for run in later:
         world.github.approve(run)
+        world.github.step(300)
+    held.clear()
     world.github.settle()
     states = [run.jobs[key].result for run in later for key in run.jobs if key.endswith("/ deploy")]
     through("an approved deployment was pushed out", "cancelled" in states)
@@ -825,3 +840,63 @@ def a_run_of_test_that_deployed_nothing(world: World) -> None:
     done.append(True)
     world.github.settle()
     through("it was deployed", old in [d.commit for d in world.of_environment("prd")])
+
+
+def _approved_and_deploying(world: World) -> tuple[str, str, Run]:
+    """Two commits of main, and the run that deploys the first; its component is under way."""
+    first = world.merged()
+    second = world.commit()
+    world.repository.push("refs/heads/main")
+    run = world.candidate()
+    world.hold = lambda work: work.run.workflow_file == "python-prd.yml"
+    world.github.approve(run)
+    world.github.step(800)
+    assert world.of_environment("prd") == [] and run.status == "in_progress"
+    return first, second, run
+
+
+@on("dispatch")
+def what_a_person_types_while_an_orchestrator_deploys(world: World) -> None:
+    """7. Its run was approved for this commit, and goes on: a person is asked all the same."""
+    first, _, run = _approved_and_deploying(world)
+    inputs = {"commit": first, "orchestrator": str(run.id), "attempt": "1"}
+    world.github.dispatch("terraform-prd.yml", "main", inputs, by="mallory")
+    world.github.step(800)
+    through("it was deployed unasked", bool(world.of_environment("prd")))
+
+
+@on("dispatch")
+def another_commit_under_an_orchestrator_that_was_approved(world: World) -> None:
+    """7. A workflow of a feature branch starts a child for another commit than was approved."""
+    first, second, run = _approved_and_deploying(world)
+    assert first != second
+    inputs = {"commit": second, "orchestrator": str(run.id), "attempt": "1", "packages": "{}"}
+    own = {"packages": f'{{"python": {{"run": {world.github.runs_of("python-test.yml")[-1].id}}}}}'}
+    world.github.dispatch("terraform-prd.yml", "main", {**inputs, **own}, by=BOT)
+    child = world.github.runs_of("terraform-prd.yml")[-1]
+    world.github.step(800)
+    steps = child.jobs["deploy / deploy"].steps
+    through("it was let in unasked", steps["Check that it may be deployed"] == "success")
+
+
+@on("call")
+def a_fork_that_brings_its_own_orchestrators_and_main(world: World) -> None:
+    """11. Its branch is called main, and its title names what a person starts by hand."""
+    main = world.merged()
+    world.approve(world.candidate())
+    forged = world.github.add_run(
+        TEST,
+        head_sha=world.commit("theirs", start=main),
+        event="pull_request",
+        display_title=f"Deploy {main} to test",
+    )
+    forged.jobs["python-build"] = Job("python-build", 1, 1, "", "python-build", "completed")
+    job = Job("python-build / build", 2, 1, "", "Check and build", "completed")
+    job.result, job.created_at = "success", forged.created_at
+    forged.jobs[job.key] = job
+    world.upload(forged, "python-package-test", (main, EVIL))
+    [artifact] = forged.artifact_store.values()
+    job.started_at = job.completed_at = artifact.created_at
+    run = world.started("terraform-prd.yml", packages=str(forged.id))
+    world.approve(run)
+    through("a forged test was believed", evil_in(world))

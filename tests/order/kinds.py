@@ -26,5 +26,6 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
     "each": (PAIR, BOTH, {"approval": "each"}),
     "none": (PAIR, BOTH, {"approval": "none"}),
     "trunk": (TRUNK, ALONE, {"trunk": True}),
+    "trunk-dispatch": (TRUNK, ALONE, {"trunk": True, "orchestration": "dispatch"}),
     "tag": (TAGGED, ALONE, {"tag": True}),
 }

@@ -71,8 +71,8 @@ class Pipelines:
     tag: bool = False
     """Whether a tag starts production, and nothing comes before it but dev."""
 
-    broken: tuple[str, str, str] | None = None
-    """A file of `.github`, what in it is broken on purpose, and what stands there instead."""
+    broken: tuple[tuple[str, str, str], ...] = ()
+    """Files of `.github`, what in them is broken on purpose, and what stands there instead."""
     trunk: bool = False
     """Whether there is one branch, and test comes after dev."""
 
@@ -112,8 +112,7 @@ def repository_of(pipelines: Pipelines) -> MemoryRepository:
         for path in sorted((folder / ".github").rglob("*"))
         if path.is_file()
     }
-    if pipelines.broken:
-        file, old, new = pipelines.broken
+    for file, old, new in pipelines.broken:
         assert old in files[f".github/{file}"], "what is to be broken is no longer generated so"
         files[f".github/{file}"] = files[f".github/{file}"].replace(old, new)
     return MemoryRepository(files)
@@ -146,6 +145,8 @@ class World:
         """Whether a step that checks, builds or deploys fails."""
         self.instead: Callable[[Step], Any] = lambda step: None
         """What a test lets a step do, if anything: somebody has changed it."""
+        self.forgotten: Callable[[], None] = lambda: None
+        """What of that a test takes away again."""
         self.hold: Callable[[Work], bool] = lambda work: False
         """Whether a job has yet to begin."""
         self.checked_out: list[tuple[Run, str]] = []
@@ -207,6 +208,7 @@ class World:
         self.github.roles[LEAD] = "admin"
         done = self.github.shell("\n".join(commands), by=LEAD)
         assert done.returncode == 0, done.stderr
+        self.forgotten()
 
     # What can be asked
 

@@ -1,0 +1,323 @@
+"""Each guard is taken away, one at a time: then an attack that it closes must get through.
+
+`GUARDS`: what is broken in which file of `.github`, and the attack. A guard that no attack misses
+would be no guard.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attacks
+import pytest
+from attacks import ATTACKS, ThroughError
+from worlds import Pipelines, World
+
+Guard = tuple[str, str, str, Callable[[World], None]]
+A = "actions"
+GUARDS: dict[str, Guard] = {
+    # The commit
+    "the first job takes only a commit of the branch": (
+        f"{A}/check-commit/check.cjs",
+        "!await commits.belongs(commit)",
+        "false",
+        attacks.a_branch_called_like_a_commit,
+    ),
+    "the deployment takes only a commit of the branch": (
+        f"{A}/may-deploy/check.cjs",
+        "!await commits.belongs(COMMIT)",
+        "false",
+        attacks.a_branch_called_like_a_commit,
+    ),
+    "a tagged commit lies on the default branch": (
+        f"{A}/lib/commits.cjs",
+        "return (!isTag || await isTagged(sha)) && Boolean(await after(sha))",
+        "return isTag ? await isTagged(sha) : Boolean(await after(sha))",
+        attacks.a_tag_on_what_nobody_merged,
+    ),
+    # Whose runs are believed
+    "only what a branch was at was reviewed": (
+        f"{A}/lib/commits.cjs",
+        "await lineTo(await newestOfDefault(), head_sha))",
+        "await lineTo(await newestOfDefault(), head_sha) ?? "
+        "await isBefore(`${head_sha}...${await newestOfDefault()}`))",
+        attacks.a_tag_called_main_on_what_was_merged_with_a_pull_request,
+    ),
+    "the run before was reviewed": (
+        f"{A}/check-commit/check.cjs",
+        "before && !await commits.reviewed(before)",
+        "false",
+        attacks.a_tag_called_main_on_what_nobody_merged,
+    ),
+    "a run whose package is taken was reviewed": (
+        f"{A}/take-package/find.cjs",
+        "other !== told && !await reviewed(other)",
+        "false",
+        attacks.a_feature_branch_that_pretends_to_be_the_test,
+    ),
+    "only a reviewed run makes another one too old": (
+        f"{A}/lib/runs.cjs",
+        "|| !await commits.reviewed(run)) continue",
+        ") continue",
+        attacks.a_feature_branch_with_a_green_approval,
+    ),
+    "a fork's run is never reviewed": (
+        f"{A}/lib/commits.cjs",
+        "if (!['push', 'workflow_dispatch'].includes(event)) return false",
+        "if (event === 'pull_request') return true",
+        attacks.a_fork_that_brings_its_own_orchestrators_and_main,
+    ),
+    # The package
+    "a package is verified by the digest that its build left": (
+        f"{A}/take-package/find.cjs",
+        "digest: wanted.digest ?? ''",
+        "digest: ''",
+        attacks.a_package_swapped_before_it_is_deployed,
+    ),
+    "production's own package, too": (
+        f"{A}/take-package/find.cjs",
+        "digest: wanted.digest ?? ''",
+        "digest: ''",
+        attacks.a_package_swapped_before_production_takes_it,
+    ),
+    "a package is no newer than the job that built it": (
+        f"{A}/take-package/find.cjs",
+        "!await isOfItsBuild(artifact, other.id)",
+        "false",
+        attacks.a_package_swapped_after_it_was_deployed,
+    ),
+    "a package is no newer than the end of its run": (
+        f"{A}/take-package/find.cjs",
+        "other === told && artifact.created_at > told.updated_at",
+        "false",
+        attacks.a_test_that_runs_again_while_production_takes_its_package,
+    ),
+    "what is promoted was not built alone": (
+        f"{A}/take-package/find.cjs",
+        "environment !== own && !await isOfPipeline(other, environment)",
+        "false",
+        attacks.a_component_that_was_built_alone,
+    ),
+    "an orchestrator has started what is promoted": (
+        f"{A}/take-package/find.cjs",
+        "return actor?.login === BOT && ",
+        "return ",
+        attacks.a_component_that_was_built_alone_for_an_orchestrator,
+    ),
+    "what is promoted was not re-run alone": (
+        f"{A}/take-package/find.cjs",
+        "if (run_attempt !== 1) return false",
+        "",
+        attacks.a_component_that_was_built_again,
+    ),
+    "a test that was overtaken holds no package": (
+        "workflows/orchestrator-test.yml",
+        "        if: steps.commit.outputs.deploy == 'true'\n",
+        "",
+        attacks.a_run_of_test_that_deployed_nothing,
+    ),
+    # The approval
+    "an approval is for its attempt": (
+        f"{A}/may-deploy/approved.cjs",
+        "!APPROVED || APPROVED === GITHUB_RUN_ATTEMPT",
+        "true",
+        attacks.a_rerun_of_what_failed_is_not_approved,
+    ),
+    "an approval has reviewers": (
+        f"{A}/require-approval/approval.cjs",
+        "if (!(await rules()).some(",
+        "if (false && !(await rules()).some(",
+        attacks.an_approval_without_reviewers,
+    ),
+    "what a person types is no approval": (
+        f"{A}/may-deploy/approved.cjs",
+        "if (context.actor !== BOT)",
+        "if (false)",
+        attacks.what_a_person_types_while_an_orchestrator_deploys,
+    ),
+    "an orchestrator's run was reviewed": (
+        f"{A}/may-deploy/approved.cjs",
+        "if (!await reviewed(run))",
+        "if (false)",
+        attacks.what_a_workflow_of_a_feature_branch_starts_is_not_approved,
+    ),
+    "an orchestrator's run was approved": (
+        f"{A}/may-deploy/approved.cjs",
+        "if (!await isApproved(run))",
+        "if (false)",
+        attacks.what_a_workflow_of_a_feature_branch_starts_is_not_approved,
+    ),
+    "an orchestrator's run is for this commit": (
+        f"{A}/may-deploy/approved.cjs",
+        "if (titled(run.display_title) !== COMMIT)",
+        "if (false)",
+        attacks.another_commit_under_an_orchestrator_that_was_approved,
+    ),
+    # The order
+    "once a newer run may deploy, older ones do not": (
+        f"{A}/may-deploy/check.cjs",
+        "if (newer) {",
+        "if (false) {",
+        attacks.an_old_run_that_is_approved_last,
+    ),
+    "runs behind a page of others count": (
+        f"{A}/lib/api.cjs",
+        """more = Boolean(headers.link?.includes('rel="next"'))""",
+        "more = false",
+        attacks.an_approved_run_behind_many_skipped_ones,
+    ),
+    "earlier attempts count": (
+        f"{A}/lib/runs.cjs",
+        "filter: 'all' }",
+        "filter: 'latest' }",
+        attacks.an_approved_run_that_is_run_again,
+    ),
+    "components alone count": (
+        f"{A}/may-deploy/check.cjs",
+        ", `${COMPONENT}-${ENVIRONMENT}.yml`]",
+        "]",
+        attacks.an_approved_component_alone,
+    ),
+    "a push's deployment is not by hand": (
+        f"{A}/may-deploy/check.cjs",
+        "(starter.event ?? starter.eventName) === 'workflow_dispatch'",
+        "context.eventName === 'workflow_dispatch'",
+        attacks.an_old_push_over_a_component_that_went_ahead,
+    ),
+    "an older candidate asks nobody": (
+        f"{A}/check-commit/check.cjs",
+        "String(!newer && !idle)",
+        "String(!idle)",
+        attacks.a_roll_back_in_test_makes_no_newer_candidate,
+    ),
+    # Places in queues
+    "a re-run takes no candidate's place": (
+        "workflows/orchestrator-prd.yml",
+        "(github.event_name == ''workflow_dispatch'' || github.run_attempt > 1)",
+        "(github.event_name == ''workflow_dispatch'')",
+        attacks.an_old_candidate_that_is_run_again,
+    ),
+    "a re-run takes no push's place": (
+        "workflows/orchestrator-test.yml",
+        "github.event_name == 'push' && github.run_attempt == 1 &&",
+        "github.event_name == 'push' &&",
+        attacks.an_old_push_that_is_run_again,
+    ),
+    "what a person starts takes no push's place": (
+        "workflows/orchestrator-test.yml",
+        "github.event_name == 'push' && github.run_attempt == 1 &&",
+        "github.run_attempt == 1 &&",
+        attacks.an_old_commit_by_hand_in_test,
+    ),
+    "a roll-back takes no candidate's place": (
+        "workflows/orchestrator-prd.yml",
+        "github.event.workflow_run.event != 'workflow_dispatch' && ",
+        "",
+        attacks.a_roll_back_in_test_takes_no_candidates_place_in_the_queue,
+    ),
+    "what persons wait for is not replaced": (
+        "workflows/orchestrator-prd.yml",
+        "&& github.run_id || ''candidate''",
+        "&& ''candidate'' || ''candidate''",
+        attacks.a_commit_started_twice,
+    ),
+    "deployments queue": (
+        "workflows/terraform-deploy.yml",
+        "cancel-in-progress: false, queue: max",
+        "cancel-in-progress: false",
+        attacks.a_component_alone_pushes_nothing_out,
+    ),
+    "tags queue": (
+        "workflows/orchestrator-prd.yml",
+        "cancel-in-progress: false, queue: max",
+        "cancel-in-progress: false",
+        attacks.tags_that_come_at_once,
+    ),
+    # Early
+    "production says which default branch it needs": (
+        f"{A}/check-commit/check.cjs",
+        "!new RegExp(REFS).test(`refs/heads/${default_branch}`)",
+        "false",
+        attacks.a_default_branch_that_production_refuses,
+    ),
+    "a scan only warns of what was let in before": (
+        f"{A}/check-commit/check.cjs",
+        "byHand && await isRollBack()",
+        "byHand",
+        attacks.a_scan_that_only_warns,
+    ),
+}
+
+
+def _no_policy(settings: dict[str, Any]) -> None:
+    for kind in ("branches", "tags"):
+        settings.pop(kind, None)
+
+
+SETTINGS: dict[str, tuple[Callable[[World], Any], Callable[[World], None]]] = {
+    "the branch policy of an environment": (
+        lambda world: _no_policy(world.github.environments["prd"]),
+        attacks.a_workflow_of_a_feature_branch_that_names_production,
+    ),
+    "who may push tags that deploy, and production's own reviewers": (
+        lambda world: (
+            world.github.rulesets.clear(),
+            world.github.environments["prd"].pop("reviewers"),
+        ),
+        attacks.a_workflow_of_a_tag_that_names_production,
+    ),
+    "who may push to branches that deploy": (
+        lambda world: world.github.rulesets.clear(),
+        attacks.a_push_to_the_branch_itself,
+    ),
+    "that strangers' runs are let in": (
+        lambda world: setattr(
+            world.github, "approval_policy", "first_time_contributors_new_to_github"
+        ),
+        attacks.a_pull_request_of_a_stranger_that_cancels_a_deployment,
+    ),
+}
+"""What docs/ci-cd.md sets up, how it is taken away, and the attack that misses it."""
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_missed(
+    name: str, pipelines: Callable[[str], Pipelines], tmp_path: Path
+) -> None:
+    forget, attack = SETTINGS[name]
+    world = World(tmp_path / "github", pipelines(ATTACKS[attack.__name__][0]))
+    world.forgotten = lambda: forget(world)
+    with pytest.raises(ThroughError):
+        attack(world)
+
+
+def broken(pipelines: Pipelines, guard: Guard) -> Pipelines:
+    return dataclasses.replace(pipelines, broken=(guard[:3],))
+
+
+def test_a_text_that_holds_a_commit_is_no_commit(
+    pipelines: Callable[[str], Pipelines], tmp_path: Path
+) -> None:
+    """As it was first written: a commit was looked for in the text, and the text was built.
+
+    Today the text itself has to lie on the branch, too, so both are taken away.
+    """
+    file, found = f"{A}/check-commit/check.cjs", "commit.match(/[0-9a-f]{40}/)?.[0] ?? ''"
+    first = (
+        (file, "!/^[0-9a-f]{40}$/.test(commit)", "!/[0-9a-f]{40}/.test(commit)"),
+        (file, "!await commits.belongs(commit)", f"!await commits.belongs({found})"),
+    )
+    with pytest.raises(ThroughError):
+        pipelines_then = dataclasses.replace(pipelines("call"), broken=first)
+        attacks.a_branch_called_like_a_commit(World(tmp_path / "github", pipelines_then))
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_is_missed(name: str, pipelines: Callable[[str], Pipelines], tmp_path: Path) -> None:
+    guard = GUARDS[name]
+    kind, attack = ATTACKS[guard[3].__name__]
+    with pytest.raises(ThroughError):
+        attack(World(tmp_path / "github", broken(pipelines(kind), guard)))
