@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from copies import copy
 from kinds import KINDS
+from pipelines import Made, start
 from worlds import Pipelines, World
 
 Get = Callable[[str], Pipelines]
@@ -38,3 +39,13 @@ def world(pipelines: Get, tmp_path: Path) -> Start:
         return World(tmp_path / "github", pipelines(kind), **more)
 
     return start
+
+
+@pytest.fixture(scope="module")
+def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A work tree of this name, for histories whose jobs are executed."""
+
+    def make(name: str, answers: Mapping[str, Any], files: Mapping[str, str]) -> Path:
+        return start(template, tmp_path_factory.mktemp(name), answers, files).remote.work_tree
+
+    return make

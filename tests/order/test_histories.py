@@ -3,7 +3,8 @@
     HISTORIES=300 python3 dev.py test tests/order/test_histories.py
 
 lives through so many, with fresh seeds, of which the failing ones are printed with their history.
-Of each kind of pipelines the suite has a few, always the same.
+Of each kind of pipelines the suite has a few, always the same. `HISTORIES_EXECUTED=60` executes the
+jobs of so many more, which takes about 15 minutes.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
+import executed
 import histories
 import pytest
 from kinds import KINDS
+from pipelines import Made, generic
 from worlds import Pipelines
 
 FIXED = range(4)
 #: These broke a rule once, or are near one that did.
 ONCE_BROKEN = {"call": [23, 62, 72], "dispatch": [16], "each": [28], "none": [28]}
+EXECUTED = int(os.environ.get("HISTORIES_EXECUTED", "0"))
 FRESH = int(os.environ.get("HISTORIES", "0"))
 
 
@@ -46,3 +51,34 @@ def test_fresh_histories(
         deployed.update(d.result for d in history.world.deployments)
     with capsys.disabled():
         print(f"\n{kind}: seeds {first} to {first + count - 1}; deployments: {dict(deployed)}")
+
+
+#: Their work is only to say that it was done.
+QUICK = {**dict.fromkeys(["lint", "test", "security"], ""), "path": "."}
+
+
+@pytest.mark.skipif(not EXECUTED, reason="HISTORIES_EXECUTED=60 executes the jobs of so many")
+@pytest.mark.parametrize("approval", ["once", "each", "none"])
+@pytest.mark.parametrize("orchestration", ["call", "dispatch"])
+def test_executed_histories(
+    orchestration: str,
+    approval: str,
+    made: Made,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = {"orchestration": orchestration, "approval": approval}
+    names = ["first", "second"]
+    answers = {"components": generic(names, **QUICK), "dependency_map": {"second": "first"}}
+    work_tree = made("-".join(settings.values()), {**answers, **settings}, {"version.txt": "\n"})
+    first = int(time.time()) * 1000
+    count = -(-EXECUTED // 6)
+    deployed: Counter[str] = Counter()
+    for seed in range(first, first + count):
+        pipelines = Pipelines(work_tree, tuple(names), **settings)
+        history = executed.Executed(pipelines, seed, tmp_path / str(seed))
+        history.live()
+        deployed.update(d.environment for d in history.world.deployments)
+        assert not history.problems, f"seed {seed}:\n{history.problems}\n\n{history.told()}"
+    with capsys.disabled():
+        print(f"\n{orchestration}, {approval}: {count} executed; deployments: {dict(deployed)}")
