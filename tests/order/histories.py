@@ -423,8 +423,9 @@ def good_reason(history: History, run: Run) -> str:
         return "a person"
     if run.id in world.failed:
         return "a failure"
-    if commit not in line:
-        return "it has left its branch"
+    own = [other for other in history.github.runs if age(other) == run.id]
+    if commit not in line or any(other.head_sha not in line for other in own):
+        return "its branch was moved by force"
     for other in history.github.runs:
         if other.workflow_file not in _files(pipelines, environment) or age(other) == run.id:
             continue
