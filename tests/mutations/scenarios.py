@@ -282,15 +282,6 @@ def by_hand(github: OfflineGitHub) -> None:
     expect("what was never deployed is no roll-back", refused.results["top-build"] == "failure")
 
 
-def text_for_a_commit(github: OfflineGitHub) -> None:
-    """A branch that is called like a commit, and may be moved when that has been checked."""
-    name = f"attack-{head(github)}"
-    git("branch", name, "develop", cwd=github.remote.work_tree)
-    github.push(name)
-    run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": name})
-    expect("what is no commit is not even built", run.order == ["changes", SUMMARY])
-
-
 # Promotion
 
 
@@ -610,7 +601,6 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         failing_deploy,
         foreign_commit,
         by_hand,
-        text_for_a_commit,
         release,
         release_again,
         untested,
