@@ -81,10 +81,55 @@ def due(
 @contextmanager
 def changed_answers(answers_file: Path) -> Iterator[dict[str, Any]]:
     """The recorded answers, to be changed in place; the comments above them stay, and the
-    checksums among them are those of what is written."""
+    checksums among them are those of what is written. Without a change nothing is written."""
     text = answers_file.read_text(encoding="utf-8")
     comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
     answers: dict[str, Any] = yaml.safe_load(text)
     yield answers
+    if answers == yaml.safe_load(text):
+        return
     recorded = yaml.safe_dump(answers, sort_keys=True, allow_unicode=True)
     answers_file.write_text(sealed(comments + recorded), encoding="utf-8", newline="\n")
+
+
+@migration("0.2.0", "before")
+def kubernetes_builds_a_folder(answers_file: Path) -> None:
+    """What it built was one file, and is a folder with a file for each environment."""
+    with changed_answers(answers_file) as answers:
+        for name, settings in (answers.get("components") or {}).items():
+            if not settings or "build" in settings:
+                continue
+            code_type, produces = settings.get("code_type", name), settings.get("produces")
+            if (code_type, produces) == ("kubernetes", ["rendered.yaml"]):
+                settings["produces"] = ["rendered"]
+
+
+@migration("0.2.0", "after")
+def tell_what_protects_production(answers_file: Path) -> None:
+    """What to keep and what to delete on GitHub, because production is approved elsewhere.
+
+    Runs of 0.1 keep their workflows, and only the reviewers of the environment itself stop them.
+    A run can be re-run for 30 days. GitHub: "Re-running workflows and jobs".
+    """
+    from check_written import read_plan
+    from pipeline.setup import set_up
+
+    environments = {e.name: e for e in set_up(read_plan(answers_file)).environments}
+    for environment in environments.values():
+        if name := environment.approves:
+            print(f"On GitHub, before this is merged: set up {environment.name} (docs/ci-cd.md).")
+            print(KEEP.format(name=name) * (not environments[name].reviewed), end="")
+        if name := environment.approves or (environment.reviewed and environment.name):
+            print(DELETE.format(name=name), end="")
+
+
+KEEP = """\
+  If {name} has required reviewers, keep them for 30 days: as long can a run of version 0.1 be
+  re-run, and they alone stop it. So leave out the lines of that page that begin with
+  `environment {name} ` and `allow {name} `. After the 30 days, with what the page defines:
+    environment {name} "$policy, "'"reviewers": []'
+"""
+DELETE = """\
+On GitHub, when this is merged: nothing uses {name}-retry any more, if there is one.
+    gh api --method DELETE "repos/{{owner}}/{{repo}}/environments/{name}-retry"
+"""

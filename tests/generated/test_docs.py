@@ -16,6 +16,7 @@ from answer_sets import ANSWER_SETS
 from copies import copy
 from generated_files import workflows
 from offline_github import MemoryRepository, OfflineGitHub, PushError
+from pages import commands
 from test_files import PUBLISHES_BY_OIDC, answers_of, is_deployed
 from validators import validate
 
@@ -311,23 +312,6 @@ REFUSED = {
 }
 """What nobody pushes past a review, and which tags nobody but an administrator makes."""
 NO_REVIEWERS = "This plan has no required reviewers"
-
-
-def commands(page: str) -> list[str]:
-    """The commands of a page one by one, each as much as bash takes for a whole."""
-    found = []
-    for block in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
-        command = ""
-        for line in block.splitlines(keepends=True):
-            if not command and (not line.strip() or line.startswith("#")):
-                continue
-            command += line
-            done = subprocess.run(["bash", "-n", "-c", command], capture_output=True)
-            if (done.returncode, done.stderr) == (0, b""):  # an open heredoc is only warned of
-                found.append(command)
-                command = ""
-        assert not command
-    return found
 
 
 def policies(github: OfflineGitHub) -> dict[str, set[tuple[str, str]]]:

@@ -15,7 +15,9 @@ import pytest
 import yaml
 from copier.errors import TaskError, UserMessageError
 from copies import TEMPLATE_PARTS, example, export_template, tree
+from offline_github import MemoryRepository, OfflineGitHub
 from offline_github.repository import git
+from pages import commands
 from toolbox import ROOT
 from updates import clone_once, commit, generate, replace, update
 
@@ -189,17 +191,95 @@ def test_more_components_than_call_takes_now(history: Path, tmp_path: Path) -> N
 
 def test_the_product_of_kubernetes_has_another_name(history: Path, tmp_path: Path) -> None:
     answers = {
-        "code_types": ["kubernetes"],
-        "components": {"kubernetes": {"produces": ["rendered.yaml"]}},
+        "components": {
+            "kubernetes": {"produces": ["rendered.yaml"]},
+            "own": {"code_type": "kubernetes", "build": "make", "produces": ["rendered.yaml"]},
+        },
         "environments": [{"name": "dev", "branch": "main"}],
     }
     repository = generate(history, tmp_path / "repository", answers, FROM)
-    assert refused(repository) == (
-        "components.kubernetes.produces: kubernetes has no command that builds 'rendered.yaml'; "
-        "say `build`, or choose among: rendered; it is recorded in .copier-answers.yml: give "
-        "another with --data components=..."
-    )
-    update(
-        repository, vcs_ref=NEXT, data={"components": {"kubernetes": {"produces": ["rendered"]}}}
-    )
-    assert (repository / WORKFLOWS / "kubernetes-deploy.yml").is_file()
+    update(repository, vcs_ref=NEXT)
+    recorded = yaml.safe_load((repository / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert recorded["components"]["kubernetes"]["produces"] == ["rendered"]
+    assert recorded["components"]["own"]["produces"] == ["rendered.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("approval", "trigger", "said"),
+    [
+        ("once", {"after": "dev"}, ["set up prd-approval", "keep them for 30 days", "prd-retry"]),
+        # Its reviewers stay.
+        ("once", {"tag": "v*"}, ["set up prd-approval", "prd-retry"]),
+        ("each", {"after": "dev"}, ["prd-retry"]),
+        ("none", {"after": "dev"}, []),
+    ],
+)
+def test_the_update_says_what_to_change_on_github(
+    history: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    approval: str,
+    trigger: dict[str, str],
+    said: list[str],
+) -> None:
+    environments = [
+        {"name": "dev", "branch": "main"},
+        {"name": "prd", "production": True, **trigger},
+    ]
+    answers = {"code_types": ["terraform"], "environments": environments}
+    repository = generate(history, tmp_path / "repository", answers, FROM)
+    capfd.readouterr()
+    update(repository, vcs_ref=NEXT, data={"approval": approval})
+    out = capfd.readouterr().out
+    known = ("set up prd-approval", "keep them for 30 days", "prd-retry")
+    assert [text for text in known if text in out] == said
+
+
+@pytest.mark.parametrize(("keeps", "retry"), [(True, False), (False, False), (True, True)])
+def test_old_runs_of_production_stay_guarded(
+    history: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], keeps: bool, retry: bool
+) -> None:
+    """A run of 0.1 that is run again has its old workflow: reviewers of environments stop it."""
+    environments = [{"name": "dev", "branch": "main"}, {"name": "prd", "production": True}]
+    environments[1]["after"] = "dev"
+    answers = {"code_types": ["terraform"], "environments": environments, "retry_approval": retry}
+    repository = generate(history, tmp_path / "repository", answers, FROM)
+    memory = MemoryRepository.of(repository)
+    memory.commit("main")
+    github = OfflineGitHub(tmp_path / "github", memory, execute=lambda work: None)
+    github.put_keeps = keeps
+    github.environments["prd"] = {"reviewers": ["octocat"], "branches": ["main"], "tags": []}
+    github.push("main")
+    github.settle()
+    [old] = github.runs_of("orchestrator-prd.yml")
+    assert "prd" in {environment for _, environment in github.waiting(old)}
+    github.approve(old, environment="prd")
+    github.settle()
+
+    capfd.readouterr()
+    update(repository, vcs_ref=NEXT)
+    out = capfd.readouterr().out
+    skipped = ("environment prd ", "allow prd ")
+    assert all(f"`{line}`" in out for line in skipped)
+    *_, later = [
+        line.strip() for line in out.splitlines() if line.strip().startswith("environment prd")
+    ]
+    defined = ""
+    for command in commands((repository / "docs" / "ci-cd.md").read_text(encoding="utf-8")):
+        if re.match(r"\w+(=|\(\))", command):
+            defined += command
+        elif not command.startswith(skipped):
+            assert github.shell(defined + command).returncode == 0, command
+        assert github.environments["prd"]["reviewers"] == ["octocat"], command
+    again = github.rerun(old)
+    github.settle()
+    if retry:
+        assert again.job("terraform-prd / deploy").errors == [
+            "The environment prd-retry asks nobody: add required reviewers to it, then re-run"
+        ]
+    else:
+        assert [environment for _, environment in github.waiting(again)] == ["prd"]
+    # Thirty days later.
+    assert github.shell(defined + later).returncode == 0
+    assert github.environments["prd"]["branches"] == ["main"]
+    assert not github.environments["prd"].get("reviewers")
