@@ -368,6 +368,9 @@ def uploaded_later(github: OfflineGitHub) -> None:
         [artifact] = run.artifact_store.values()
         del run.artifact_store[artifact.id]
         github.new_artifact(run, artifact.name).fill(artifact.files)
+        for later in run.artifact_store.values():
+            later.created_at = run.updated_at  # the run had not ended, but its build
+        run.jobs["base-build / build"].completed_at = run.created_at
 
     _promoted(github, "what its build did not upload is not promoted", upload)
 

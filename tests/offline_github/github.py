@@ -460,10 +460,11 @@ class OfflineGitHub:
             display_title or name,
         )
         run.head_repository = self.fork if fork else self.name
-        if created_at:
-            run.created_at = run.started_at = run.updated_at = created_at
         for artifact_name, files in (artifacts or {}).items():
             self.new_artifact(run, artifact_name).fill(files)
+        run.updated_at = self._now()
+        if created_at:
+            run.created_at = run.started_at = run.updated_at = created_at
         if fire:
             with self._outermost():
                 self._fire_workflow_run(run)

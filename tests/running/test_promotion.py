@@ -161,6 +161,7 @@ def test_rolls_back_to_a_package_that_was_kept_or_is_built_again(repository: Ope
 def later(github: OfflineGitHub, run: Run, sha: str) -> None:
     """One more job of the run uploads a package of the same name."""
     github.new_artifact(run, "maker-package-test").fill(package(sha, {"package.txt": b"evil"}))
+    run.jobs["maker-build / build"].completed_at = "2020-01-01T00:00:00Z"  # long before
 
 
 def damaged(github: OfflineGitHub, run: Run, sha: str) -> None:
@@ -204,6 +205,7 @@ def test_only_what_was_tested_is_promoted(
             happens(github, github.runs[0], sha)
 
     github.before_job = before
+    github.same_second = True  # in which the run ended, so that only its build tells
     github.forced_results |= dict.fromkeys(["maker-prd / deploy", "taker-prd / deploy"], "success")
     title = f"Deploy {sha} to test"
     test = github.add_run(TEST, head_sha=sha, display_title=title, artifacts=files, fire=True)
