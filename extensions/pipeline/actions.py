@@ -35,8 +35,11 @@ OF_ORCHESTRATION: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Those that only one orchestration uses."""
 
+OF_REPORTS: Mapping[str, tuple[str, ...]] = {"show-reports": ("action.yml", "read.cjs", "show.cjs")}
+"""What only repositories with reports of tests have."""
 
-def action_files(orchestration: str) -> list[str]:
+
+def action_files(orchestration: str, reports: bool = False) -> list[str]:
     """The files of all shared actions, relative to the repository's root."""
-    actions = {**ALWAYS, **OF_ORCHESTRATION[orchestration]}
+    actions = {**ALWAYS, **OF_ORCHESTRATION[orchestration], **(OF_REPORTS if reports else {})}
     return [f"{ACTIONS}/{name}/{file}" for name, files in sorted(actions.items()) for file in files]

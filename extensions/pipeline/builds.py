@@ -102,6 +102,12 @@ class BuildWorkflow:
         return self.component.code_type.outputs if "build" in self.component.commands else ()
 
     @property
+    def reports(self) -> str:
+        """Patterns of what its tests leave for people to read; empty where it has no tests."""
+        tests = any(command.id == "test" for command in self.commands)
+        return " ".join(self.component.code_type.reports) if tests else ""
+
+    @property
     def first_check(self) -> str:
         """The id of the first check; the others run whenever it has run."""
         return next((c.id for c in self.commands if c.id in CHECKS), "")

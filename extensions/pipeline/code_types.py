@@ -40,6 +40,9 @@ SETUP_OUTPUT = re.compile(r"\bsteps\.setup\.outputs\.([\w-]+)")
 CACHE = "inputs.cache"
 """By what steps and variables read whether a cache may be used. Only builds have that input."""
 
+REPORT = re.compile(r"[\w.*?{},@-][\w./*?{},@-]*")
+"""A pattern of reports: relative, without a space."""
+
 TAKEN_OUTPUTS = ("artifact-name", "artifact-path", "deployment-status", "digest")
 """Outputs that every workflow of a component may have."""
 
@@ -145,6 +148,8 @@ class CodeType:
     produces: tuple[str, ...] = ()
     products: Mapping[str, str] = field(default_factory=dict)
     """The command that builds each product, by its name."""
+    reports: tuple[str, ...] = ()
+    """Patterns of the reports that its tests leave, relative to a component's path."""
     outputs: tuple[str, ...] = ()
     """What the build command writes to $GITHUB_OUTPUT, besides the package."""
     setup: Setup | None = None
@@ -245,6 +250,11 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     for product in data.get("produces", []):
         if product not in products:
             raise unknown(product, list(products), "produces", "product")
+    for pattern in data.get("reports", []):
+        # They are handed over in one line, with spaces between.
+        if not REPORT.fullmatch(pattern) or ".." in pattern.split("/"):
+            cause = f"{pattern!r} is no pattern of files in a folder; write one like **/TEST-*.xml"
+            raise AnswerError("reports", cause)
     for output in data.get("outputs", []):
         check_name(output, "outputs")
         if output in TAKEN_OUTPUTS:
@@ -264,6 +274,7 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         depends_on=tuple(data.get("depends_on", [])),
         produces=tuple(data.get("produces", [])),
         products=products,
+        reports=tuple(data.get("reports", [])),
         outputs=tuple(data.get("outputs", [])),
         setup=setup,
         clouds=clouds,

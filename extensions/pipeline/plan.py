@@ -68,6 +68,11 @@ class Plan:
         return self.answers.orchestration == "observe"
 
     @property
+    def reports(self) -> bool:
+        """Whether tests leave reports that are shown."""
+        return any(build.reports for build in self.builds)
+
+    @property
     def checks_drift(self) -> bool:
         """Whether pull requests are told where what is generated was changed."""
         return self.answers.drift_check
@@ -177,7 +182,7 @@ class Plan:
             for action in self.setups
             for file in ("action.yml", "setup.sh")
         ]
-        return (*action_files(self.answers.orchestration), *setups)
+        return (*action_files(self.answers.orchestration, self.reports), *setups)
 
     @property
     def files(self) -> tuple[str, ...]:

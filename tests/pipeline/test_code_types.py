@@ -108,6 +108,8 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "product as a mapping": ({**MINIMAL, "products": {"a": {"command": "make"}}}, False),
     "product as a list": ({**MINIMAL, "products": {"a": ["make"]}}, False),
     "outputs": ({**MINIMAL, "outputs": ["a"]}, True),
+    "reports": ({**MINIMAL, "reports": ["**/TEST-*.xml"]}, True),
+    "reports as text": ({**MINIMAL, "reports": "a.xml"}, False),
     "outputs as a mapping": ({**MINIMAL, "outputs": {"a": "b"}}, False),
     "output as a number": ({**MINIMAL, "outputs": [3]}, False),
     "setup": ({**MINIMAL, "setup": {"description": "x", "script": "y"}}, True),
@@ -519,6 +521,10 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         "tool of this file",
     ),
     "output with a space": (go(outputs=["my image"]), ".outputs: ", "not a safe name"),
+    **{
+        f"report called {name!r}": (go(reports=[name]), ".reports: ", "no pattern of files")
+        for name in ("a b.xml", "/tmp/a.xml", "a/../../b.xml", "'", "${{ x }}")
+    },
     "output as a list": (go(outputs=[["a"]]), ".outputs[0]: ", "expected text"),
     "output of every component": (go(outputs=["digest"]), ".outputs: ", "rename it"),
     # The form of version 0.1: people have code types of their own.

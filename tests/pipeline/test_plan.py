@@ -165,7 +165,7 @@ def test_files_of_the_examples(name: str) -> None:
         expected |= {f"{component}-{e}.yml" for e in environments} | {f"{component}-build.yml"}
         expected |= {f"{component}-deploy.yml"} if "deploy" in commands else set()
     assert workflow_files(made) == expected
-    others = {"docs/ci-cd.md", *action_files("call")}
+    others = {"docs/ci-cd.md", *action_files("call", made.reports)}
     for action in made.setups:
         others |= {f"{ACTIONS}/{action.name}/{file}" for file in ("action.yml", "setup.sh")}
     assert set(made.files) == others | {f".github/workflows/{file}" for file in expected}
@@ -250,7 +250,7 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
         path = re.sub(r"\[%[^%]*%\]", "", file.relative_to(folder).as_posix())
         if file.is_file() and "[[" not in path:
             found.add(f"{ACTIONS}/{path}")
-    assert found == {file for name in ORCHESTRATIONS for file in action_files(name)}
+    assert found == {file for name in ORCHESTRATIONS for file in action_files(name, True)}
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
 )
 def test_actions_of_one_orchestration(orchestration: str, only: set[str]) -> None:
     common = {file.split("/")[2] for file in action_files("call")}
-    files = plan(code_types=["generic"], orchestration=orchestration).files
+    files = plan(code_types=["docker"], orchestration=orchestration).files
     assert {f.split("/")[2] for f in files if f.startswith(ACTIONS)} == common | only
 
 

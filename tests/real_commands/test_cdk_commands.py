@@ -127,7 +127,9 @@ def test_tests_of_an_app_in_python(machine: Runner, tmp_path: Path, status: int,
     outcome = machine.run("infra/test", project)
     assert outcome.code == code and len(outcome.notices) == (status == 5)
     files = "--with-requirements requirements.txt --with-requirements requirements-dev.txt"
-    assert machine.lines == [f"uv run --no-project {files} --with pytest python -m pytest"]
+    [line] = machine.lines
+    command = f"uv run --no-project {files} --with pytest python -m pytest"
+    assert line.startswith(f"{command} --junitxml ") and line.endswith("/reports/pytest.xml")
 
 
 @pytest.mark.parametrize("job", ["lint", "test"])

@@ -211,10 +211,14 @@ def test_lint(files: dict[str, str], checked: bool, machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("files", "platform", "call"),
     [
-        (SAMPLE, "", "Shop.sln"),
-        ({**SAMPLE, "packages.lock.json": "{}"}, "", "Shop.sln"),
-        ({"Shop.Tests.csproj": TESTS}, "", "Shop.Tests.csproj"),
-        ({"Shop.sln": "", "a/A.csproj": EXE, "a/Directory.Build.props": XUNIT}, "", "Shop.sln"),
+        (SAMPLE, "", "Shop.sln --logger trx"),
+        ({**SAMPLE, "packages.lock.json": "{}"}, "", "Shop.sln --logger trx"),
+        ({"Shop.Tests.csproj": TESTS}, "", "Shop.Tests.csproj --logger trx"),
+        (
+            {"Shop.sln": "", "a/A.csproj": EXE, "a/Directory.Build.props": XUNIT},
+            "",
+            "Shop.sln --logger trx",
+        ),
         (SAMPLE, "Microsoft.Testing.Platform", "--solution Shop.sln"),
         ({"T.csproj": XUNIT}, "Microsoft.Testing.Platform", "--project T.csproj"),
         ({"Shop.sln": "", "Shop.csproj": WEB}, "", ""),

@@ -1,0 +1,98 @@
+// @ts-check
+const { execFileSync } = require('node:child_process')
+const { globSync, readFileSync, statSync } = require('node:fs')
+const path = require('node:path')
+const { plain, table } = require('../lib/markdown.cjs')
+const read = require('./read.cjs')
+
+const FILES = 1000
+const BYTES = 20 * 2 ** 20
+const SHOWN = 50
+const CHARACTERS = 300
+
+/** @param {string} text text that is not ours, in a cell of a table */
+const cell = text => plain(text.slice(0, CHARACTERS).trim())
+
+/** @param {{core: any}} tools */
+module.exports = async ({ core }) => {
+  const { FOLDER, PATTERNS, REPORTS } = /** @type {Record<string, string>} */ (process.env)
+  try {
+    await show()
+  } catch (error) {
+    // It shows what tests have said, and is none.
+    core.warning(`The test reports are not shown: ${/** @type {Error} */ (error).message.trim().replace(/\s+/g, ' ')}`)
+  }
+
+  async function show() {
+    const files = [...new Set([...found(REPORTS, ['**']), ...found(FOLDER, PATTERNS.split(' '))])]
+    /** @type {import('./read.cjs').Case[]} */
+    const cases = []
+    /** @type {string[][]} */
+    const coverage = []
+    let left = 5 * BYTES
+    for (const file of files.slice(0, FILES)) {
+      const { size } = statSync(file)
+      left -= size
+      if (size > BYTES || left < 0) {
+        core.warning(`The report ${file} is not shown: it is too big`)
+        continue
+      }
+      const report = read(readFileSync(file, 'utf8'))
+      cases.push(...report.cases ?? [])
+      if (report.coverage) {
+        const { covered, all, unit } = report.coverage
+        coverage.push([plain(path.basename(file)), `${covered} of ${all} ${unit}`, all ? `${(100 * covered / all).toFixed(1)} %` : ''])
+      }
+    }
+    if (files.length > FILES) core.warning(`Of ${files.length} reports ${FILES} are shown`)
+    if (!cases.length && !coverage.length) return
+    await core.summary.addRaw([`## Tests in ${plain(FOLDER)}`, '', ...tests(cases), ...shown(['Coverage', 'Covered', 'Share'], coverage)].join('\n')).write()
+  }
+
+  /**
+   * The files in a folder that fit a pattern. What is committed is of no test that ran here.
+   * @param {string} folder
+   * @param {string[]} patterns
+   */
+  function found(folder, patterns) {
+    const exclude = (/** @type {import('node:fs').Dirent} */ { name }) => name === 'node_modules' || name === '.git'
+    const files = globSync(patterns, { cwd: folder, exclude, withFileTypes: true }).filter(entry => entry.isFile())
+    const names = files.map(({ parentPath, name }) => path.relative(folder, path.join(parentPath, name))).sort()
+    const committed = new Set(names.length ? tracked(folder) : [])
+    return names.filter(name => !committed.has(name)).map(name => path.join(folder, name))
+  }
+}
+
+/** @param {string} folder */
+function tracked(folder) {
+  try {
+    return execFileSync('git', ['ls-files', '-z'], { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'ignore'] }).split('\0')
+  } catch {
+    return []
+  }
+}
+
+/** @param {import('./read.cjs').Case[]} cases */
+function tests(cases) {
+  if (!cases.length) return []
+  const of = (/** @type {string} */ result) => cases.filter(test => test.result === result)
+  const failed = of('failed')
+  const time = cases.reduce((sum, test) => sum + test.seconds, 0)
+  return [
+    ...shown(['Tests', 'Passed', 'Failed', 'Skipped', 'Time'], [[
+      `${cases.length}`, `${of('passed').length}`, `${failed.length ? '❌ ' : ''}${failed.length}`, `${of('skipped').length}`, `${time.toFixed(1)} s`,
+    ]]),
+    ...shown(['Failed test', 'What it says'], failed.map(({ name, said }) => [cell(name), cell(said)])),
+  ]
+}
+
+/**
+ * A table of the first rows, and how many more there are; nothing where there are none.
+ * @param {string[]} head
+ * @param {string[][]} rows
+ */
+function shown(head, rows) {
+  if (!rows.length) return []
+  const more = rows.length > SHOWN ? ['', `And ${rows.length - SHOWN} more.`] : []
+  return [...table(head, rows.slice(0, SHOWN)), ...more, '']
+}
