@@ -115,11 +115,12 @@ def tell_what_protects_production(answers_file: Path) -> None:
     from pipeline.setup import set_up
 
     environments = {e.name: e for e in set_up(read_plan(answers_file)).environments}
-    for environment in environments.values():
-        if name := environment.approves:
-            print(f"On GitHub, before this is merged: set up {environment.name} (docs/ci-cd.md).")
-            print(KEEP.format(name=name) * (not environments[name].reviewed), end="")
-        if name := environment.approves or (environment.reviewed and environment.name):
+    approvals = {e.approves: e.name for e in environments.values() if e.approves}
+    for name, environment in environments.items():
+        if name in approvals:
+            print(f"On GitHub, before this is merged: set up {approvals[name]} (docs/ci-cd.md).")
+            print(KEEP.format(name=name) * (not environment.reviewed), end="")
+        if name in approvals or (environment.reviewed and not environment.approves):
             print(DELETE.format(name=name), end="")
 
 
