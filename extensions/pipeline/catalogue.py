@@ -20,6 +20,11 @@ class Catalogue:
     schema: Mapping[str, Any]
     """The form of code types, for those of a repository's own."""
 
+    @property
+    def written(self) -> Mapping[str, Any]:
+        """What the files of its code types hold, by name."""
+        return {name: code_type.written for name, code_type in self.code_types.items()}
+
 
 def load_catalogue(template: Path) -> Catalogue:
     """Read `code_types/` and `clouds/` of the template. Raises AnswerError with file and key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,15 @@ REPORT = re.compile(r"[\w.*?{},@-][\w./*?{},@-]*")
 
 TAKEN_OUTPUTS = ("artifact-name", "artifact-path", "deployment-status", "digest")
 """Outputs that every workflow of a component may have."""
+
+LIKE: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "like": {"type": "string"},
+        "words": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+"""What a code type says that is another one in other words. A contract: docs/code-types.md."""
 
 GONE = {
     "packages": "take this line out; packages are placed before the first command, always",
@@ -168,6 +177,8 @@ class CodeType:
     detect: Detect | None = None
     file: str = ""
     """Where a repository has it, for one of its own."""
+    written: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What its file holds."""
 
 
 def load_code_types(folder: Path) -> dict[str, CodeType]:
@@ -178,12 +189,11 @@ def load_code_types(folder: Path) -> dict[str, CodeType]:
     schema = load_schema(folder)
     # Sorted: a folder lists its files in another order on every file system.
     files = sorted(folder.glob("*.yml"), key=lambda file: file.name)
-    code_types = {}
-    for file in files:
-        place = f"code_types/{file.name}"
-        data = read_yaml(file.read_bytes(), place)
-        code_types[file.stem] = read_code_type(file.stem, data, schema, place)
-    return code_types
+    written = {file.stem: read_yaml(file.read_bytes(), f"code_types/{file.name}") for file in files}
+    return {
+        name: read_code_type(name, data, schema, f"code_types/{name}.yml", written)
+        for name, data in written.items()
+    }
 
 
 def load_schema(folder: Path) -> Mapping[str, Any]:
@@ -203,16 +213,56 @@ def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
             return resolve(schema["$defs"][part["$ref"].rpartition("/")[2]])
         return {key: resolve(value) for key, value in part.items() if key != "$defs"}
 
-    resolved: Mapping[str, Any] = resolve(schema)
-    return resolved
+    # What is `like` another one is written out before it is checked.
+    return {**resolve(schema), "required": schema["then"]["required"]}
 
 
-def read_code_type(name: str, data: Any, schema: Mapping[str, Any], file: str) -> CodeType:
-    """The content of a file, as a code type. Raises AnswerError with file and key."""
+def read_code_type(
+    name: str, data: Any, schema: Mapping[str, Any], file: str, others: Mapping[str, Any]
+) -> CodeType:
+    """The content of a file, as a code type. Raises AnswerError with file and key.
+
+    `others` are what files hold that it may be like.
+    """
     try:
-        return _read(name, data, schema)
+        return replace(_read(name, _in_full(data, others), schema), written=data)
     except AnswerError as error:
         raise AnswerError(": ".join(filter(None, (file, error.place))), error.cause) from error
+
+
+def _in_full(data: Any, others: Mapping[str, Any]) -> Any:
+    """What a file holds; where it is like another one, with that one's text in its own words."""
+    if not isinstance(data, dict) or not {"like", "words"} & data.keys():
+        return data
+    check(data, LIKE, "")
+    if "like" not in data:
+        raise AnswerError("words", "they stand in the text of another code type; say which: `like`")
+    like = data["like"]
+    if like not in others:
+        raise unknown(like, list(others), "like", "code type of the template")
+    if not isinstance(others[like], dict) or "like" in others[like]:
+        raise AnswerError("like", f"{like!r} is no text of its own; name one that is")
+    own = {key: value for key, value in data.items() if key not in ("like", "words")}
+    return _merged(_in_words(others[like], data.get("words", {})), own)
+
+
+def _in_words(value: Any, words: Mapping[str, str]) -> Any:
+    """A copy in which words stand for others; where two fit, the longer one counts."""
+    if isinstance(value, dict):
+        return {key: _in_words(item, words) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_in_words(item, words) for item in value]
+    if not isinstance(value, str) or not words:
+        return value
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), lambda m: words[m[0]], value)
+
+
+def _merged(value: Any, own: Any) -> Any:
+    """Mappings together, key by key; of anything else what is one's own."""
+    if not isinstance(value, dict) or not isinstance(own, dict):
+        return own
+    return {**value, **{key: _merged(value.get(key), item) for key, item in own.items()}}
 
 
 def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:

@@ -100,7 +100,8 @@ def with_own(catalogue: Catalogue, folder: str, contents: Any) -> Catalogue:
             )
             raise AnswerError(place, cause)
         _check_size(contents[name], place)
-        own = read_code_type(name, _plain(contents[name]), catalogue.schema, place)
+        content = _plain(contents[name])
+        own = read_code_type(name, content, catalogue.schema, place, catalogue.written)
         code_types[name] = replace(own, file=place)
     return replace(catalogue, code_types=dict(sorted(code_types.items())))
 

@@ -28,10 +28,12 @@ from pipeline.schema import check
 
 FOLDER = toolbox.ROOT / "code_types"
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
-SHIPPED = {
+FILES = {
     file.stem: yaml.safe_load(file.read_text(encoding="utf-8"))
     for file in sorted(FOLDER.glob("*.yml"))
 }
+SHIPPED = {name: module._in_full(data, FILES) for name, data in FILES.items()}
+"""What the files hold; what is like another one is written out."""
 ACTIONS = yaml.safe_load(
     (toolbox.TESTS / "validators/action_inputs.yml").read_text(encoding="utf-8")
 )
@@ -195,7 +197,7 @@ def test_our_check_and_jsonschema_agree(case: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_is_shipped_fits_the_schema(name: str) -> None:
-    assert theirs(SHIPPED[name])
+    assert theirs(SHIPPED[name]) and theirs(FILES[name])
     assert not ours(SHIPPED[name])
 
 
@@ -463,6 +465,16 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "no jobs": ("label: x\ndescription: x\n", "", "'jobs' is missing"),
     "unknown key": (go(lable="x"), "", "did you mean 'label'?"),
     "unknown job": (go(jobs={"tset": {}}), ".jobs", "did you mean 'test'?"),
+    "like nothing": (go(like="terrafrom"), ".like", "did you mean 'terraform'?"),
+    "like one that is like another": (go(like="opentofu"), ".like", "no text of its own"),
+    "like several": (go(like=["terraform"]), ".like", "expected text"),
+    "words of nothing": (go(words={"a": "b"}), ".words", "say which: `like`"),
+    "words as a list": (go(like="terraform", words=["a"]), ".words", "expected a mapping"),
+    "a word that breaks what it is in": (
+        "like: terraform\nwords: {setup: set-up}\n",
+        ".jobs.lint.tools",
+        "no tool of this file",
+    ),
     "unknown key of a job": (go(jobs={"test": {"comand": "x"}}), ".jobs.test", "'command'?"),
     "job as text": (go(jobs={"test": "make"}), ".jobs.test", "expected a mapping"),
     "unknown tool": (
@@ -774,6 +786,27 @@ def test_what_a_new_code_type_may_say(folder: Path) -> None:
     usual = load(folder, go())["go"]
     assert (usual.outputs, usual.clouds, usual.leaves_out_others) == ((), {}, False)
     assert usual.setup is None
+
+
+def test_a_code_type_in_the_words_of_another(folder: Path) -> None:
+    """The longer word counts, mappings come together, and nothing else does."""
+    first = go(
+        prerequisites=["a make", "b"],
+        jobs={"test": {"command": "make test # makefile"}, "lint": {"command": "make lint"}},
+        depends_on=["python", "node"],
+    )
+    (folder / "rust.yml").write_text(first, encoding="utf-8")
+    loaded = load(
+        folder,
+        "like: rust\nlabel: Like\nwords: {make: just, makefile: Makefile}\n"
+        "depends_on: [java]\njobs: {test: {name: Try}}\n",
+    )
+    one, other = loaded["rust"], loaded["go"]
+    assert (one.label, other.label, other.description) == ("Go", "Like", "Builds")
+    assert other.prerequisites == ("a just", "b") and other.depends_on == ("java",)
+    assert other.jobs["test"].command == "just test # Makefile" and other.jobs["test"].name == "Try"
+    assert other.jobs["lint"].command == "just lint"
+    assert one.jobs["test"].command == "make test # makefile"
 
 
 FUNCTIONS = {

@@ -6,8 +6,11 @@ No registry that the tests use provides either; the built-in `terraform_data` ne
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,18 +107,18 @@ def test_lint_fails(stubs: Stubs, tmp_path: Path, failing: str) -> None:
     assert outcome.code == 1
 
 
-def validation(folder: str) -> list[str]:
+def validation(lock: str = "") -> list[str]:
     return [
-        f"terraform -chdir={folder} init -backend=false -input=false",
-        f"terraform -chdir={folder} validate",
+        f"terraform init -input=false -backend=false{lock}",
+        "terraform validate",
     ]
 
 
 def test_validation(stubs: Stubs, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", {"main.tf": MAIN})
     assert stubs.run("test", project).code == 0
-    assert stubs.lines == validation(".")
-    failing = stubs.fails("terraform -chdir=. validate")
+    assert stubs.lines == validation()
+    failing = stubs.fails("terraform validate")
     assert stubs.run("test", project, STUB_FAILS=failing).code == 1
 
 
@@ -151,9 +154,18 @@ APPLY = "terraform apply -input=false -lock-timeout=5m tfplan"
             " -var-file=dev.tfvars -var-file=environments/dev.tfvars",
         ),
         (["prd.tfvars", "environments/prd.tfvars"], "", ""),
+        (["vars/dev/terraform.tfvars"], "", " -var-file=vars/dev/terraform.tfvars"),
         ([".terraform.lock.hcl"], " -lockfile=readonly", ""),
     ],
-    ids=["nothing", "dev.tfvars", "environments", "both", "another environment", "lock file"],
+    ids=[
+        "nothing",
+        "dev.tfvars",
+        "environments",
+        "both",
+        "another environment",
+        "a folder",
+        "lock file",
+    ],
 )
 def test_deployment(
     stubs: Stubs, tmp_path: Path, files: list[str], init: str, options: str
@@ -194,13 +206,13 @@ def test_the_root_module_of_an_environment(stubs: Stubs, tmp_path: Path, folder:
         "terraform fmt -check -diff -recursive",
         f"tflint --init {rules}",
         f"tflint {rules}",
-        *validation(folder),
+        *validation(" -lockfile=readonly"),
         "terraform init -input=false -lockfile=readonly",
         f"{PLAN} -var-file=dev.tfvars",
         APPLY,
     ]
     there = f"infra/{folder}"
-    assert stubs.folders == ["infra", there, there, "infra", "infra", there, there, there]
+    assert stubs.folders == ["infra", *[there] * 7]
 
 
 def test_rules_of_a_root_modules_own(stubs: Stubs, tmp_path: Path) -> None:
@@ -215,14 +227,15 @@ def test_the_path_itself_comes_first(stubs: Stubs, tmp_path: Path) -> None:
     assert stubs.run("deploy", project).code == 0
     assert stubs.for_all("test", project).code == 0
     assert set(stubs.folders) == {"infra"}
-    assert stubs.lines[-2:] == validation(".")  # and not once for each environment
+    assert stubs.lines[-2:] == validation()  # and not once for each environment
     assert len(stubs.lines) == 5
 
 
 def test_folders_come_in_order(stubs: Stubs, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", {**modules(*FOLDERS[1:]), "dev/readme.md": ""})
     assert stubs.run("test", project).code == 0
-    assert stubs.lines == validation("environments/dev")
+    assert stubs.lines == validation()
+    assert set(stubs.folders) == {"infra/environments/dev"}
 
 
 def test_files_of_opentofus_own(stubs: Stubs, tmp_path: Path) -> None:
@@ -249,11 +262,11 @@ def test_all_environments_are_checked(stubs: Stubs, tmp_path: Path) -> None:
     assert stubs.for_all("lint", project).code == 0
     assert stubs.for_all("test", project).code == 0
     dev, prd = "infra/envs/dev", "infra/envs/prd"
-    assert stubs.folders == ["infra", dev, prd, *["infra"] * 4]
-    assert stubs.lines[3:] == validation("envs/dev") + validation("envs/prd")
+    assert stubs.folders == ["infra", dev, prd, dev, dev, prd, prd]
+    assert stubs.lines[3:] == validation() * 2
 
 
-@pytest.mark.parametrize("failing", ["tflint", *validation("envs/dev")])
+@pytest.mark.parametrize("failing", ["tflint", *validation()])
 def test_a_failure_in_one_of_them_fails(stubs: Stubs, tmp_path: Path, failing: str) -> None:
     project = write(tmp_path / "infra", modules("envs/dev", "envs/prd"))
     job = "lint" if failing == "tflint" else "test"
@@ -269,13 +282,23 @@ def test_nothing_to_check_for_any(stubs: Stubs, tmp_path: Path) -> None:
 
 # Which version
 
+PINNED = {"terraform": "1.15.6", "opentofu": "1.12.6"}
+"""Where the project says nothing of it."""
+
 VERSIONS = {
     "nothing": ({"main.tf": MAIN}, ""),
     "the tool's file": ({"%s": "1.9.2\n", ".tool-versions": "%s 1.9.1\n"}, "1.9.2"),
-    "the tool's file without an end of line": ({"%s": "1.9.2"}, "1.9.2"),
+    "the tool's file without an end of line": ({"%s": "v1.9.2"}, "1.9.2"),
     "asdf's file": ({".tool-versions": "python 3.13.1\n%s 1.9.1 # ours\n"}, "1.9.1"),
     "asdf's file without it": ({".tool-versions": "python 3.13.1\nother%s 1.9.1\n"}, ""),
-    "the code": ({"main.tf": 'terraform {\n  required_version = ">= 1.6"\n}\n'}, ">= 1.6"),
+    "mise's file": ({"mise.toml": '[tools]\npython = "3.13"\n%s = "1.9.1"\n'}, "1.9.1"),
+    "mise's file with options": ({".mise.toml": '%s = { version = "1.9" }\n'}, "1.9"),
+    "the newest of tomorrow": ({"%s": "latest\n", "mise.toml": '%s = "latest"\n'}, ""),
+    "the newest, and another file": ({"%s": "latest:^1.8", "a.tf": "required_version = '1'"}, ""),
+    "above": ({"../.tool-versions": "%s 1.9.1\n"}, "1.9.1"),
+    "above, and nearer": ({"../.tool-versions": "%s 1.9.1\n", "%s": "1.9.2"}, "1.9.2"),
+    "the code": ({"main.tf": 'terraform {\n  required_version = ">= 1.6"\n}\n'}, ""),
+    "the code with something newer": ({"a.tf": 'required_version = ">= 1.99.0"\n'}, ">= 1.99.0"),
     "the code with two": ({"a.tf": '\trequired_version = ">= 1.6, < 2"\n'}, ">= 1.6  < 2"),
     "the code with the last part free": ({"a.tf": 'required_version="~> 1.8.1"\n'}, "~1.8.1"),
     "the code with the minor part free": ({"a.tf": 'required_version = "~> 1.8"\n'}, "^1.8"),
@@ -305,7 +328,8 @@ def test_version(runner: Runner, tmp_path: Path, code_type: str, case: str) -> N
         (f".{code_type}-version" if name == "%s" else name): text.replace("%s", code_type)
         for name, text in {"x.tf": "", **files}.items()
     }
-    assert version(runner, code_type, write(tmp_path / "infra", made), "dev") == expected
+    found = version(runner, code_type, write(tmp_path / "infra", made), "dev")
+    assert found == (expected or PINNED[code_type])
 
 
 # The files with a version in it, the environments, and the version that is taken.
@@ -328,12 +352,13 @@ def test_version_of_an_environment(
     runner: Runner, tmp_path: Path, code_type: str, case: str
 ) -> None:
     folders, environments, expected = NEAREST[case]
-    files = {f"{folder}/.{code_type}-version": folder for folder in folders}
+    numbers = {folder: f"1.{index}" for index, folder in enumerate(folders)}
+    files = {f"{folder}/.{code_type}-version": number for folder, number in numbers.items()}
     # What the code asks for comes after every file.
     roots = {"envs/dev", *folders} - {"."}
     files |= {f"{folder}/main.tf": 'required_version = "1.1.1"' for folder in roots}
     project = write(tmp_path / "infra", files)
-    assert version(runner, code_type, project, environments) == expected
+    assert version(runner, code_type, project, environments) == numbers[expected]
 
 
 def test_version_in_a_file_of_opentofus(runner: Runner, tmp_path: Path) -> None:
@@ -444,6 +469,57 @@ def test_a_lock_file_is_obeyed(machine: Runner, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.output
     assert (project / ".terraform.lock.hcl").read_text(encoding="utf-8") == "# ours\n"
     assert state(project) == ["default"]
+
+
+MIRROR = "mirror/registry.terraform.io/acme/fake/1.0.0/linux_{arch}/terraform-provider-fake_v1.0.0"
+PROVIDER = """\
+terraform {
+  required_providers {
+    fake = {
+      source  = "acme/fake"
+      version = "1.0.0"
+    }
+  }
+}
+
+resource "fake_thing" "sample" {}
+"""
+OF_A_MAC = """\
+provider "registry.terraform.io/acme/fake" {
+  version     = "1.0.0"
+  constraints = "1.0.0"
+  hashes      = ["h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+}
+"""
+
+
+@real
+@pytest.mark.parametrize("lock", [OF_A_MAC, "# of no provider\n"], ids=["a Mac's", "an older one"])
+@pytest.mark.parametrize("job", ["test", "deploy"])
+def test_a_lock_file_that_lacks_this_machine(
+    machine: Runner, tmp_path: Path, job: str, lock: str
+) -> None:
+    """Checks and deployment say the same, and what mends it."""
+    arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    write(tmp_path, {MIRROR.format(arch=arch): "#!/bin/sh\nexit 1\n"})
+    mirror = f'provider_installation {{\n  filesystem_mirror {{ path = "{tmp_path}/mirror" }}\n}}\n'
+    write(tmp_path, {"terraform.rc": mirror})
+    project = write(tmp_path / "infra", {"main.tf": PROVIDER, ".terraform.lock.hcl": lock})
+    outcome = machine.run(f"infra/{job}", project)
+    assert outcome.code == 1
+    [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
+    command = f"terraform providers lock -platform=linux_{arch}"
+    assert str(project) in error and command in error
+    done = subprocess.run(
+        [*command.split(), f"-fs-mirror={tmp_path}/mirror"],
+        cwd=project,
+        env={**os.environ, **machine.environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = machine.run(f"infra/{job}", project)
+    assert "::error" not in outcome.output  # the provider itself does nothing
 
 
 @real
