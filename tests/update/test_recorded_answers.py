@@ -24,9 +24,13 @@ DATA: dict[str, Any] = {
     "dependency_map": {"terraform": ["python"]},
 }
 
+GONE = ("opentofu", "terraform")
+"""Terraform, and what is `like` it."""
+
 
 def without_terraform(folder: Path) -> None:
-    (folder / "code_types" / "terraform.yml").unlink()
+    for name in GONE:
+        (folder / "code_types" / f"{name}.yml").unlink()
 
 
 def call_is_called_direct(folder: Path) -> None:
@@ -109,7 +113,7 @@ def recorded(repository: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("defaults", [True, False], ids=["defaults", "prompts"])
 def test_a_code_type_has_left(repository: Path, defaults: bool) -> None:
     options = {"vcs_ref": VERSION[without_terraform], "defaults": defaults}
-    others = sorted({file.stem for file in (ROOT / "code_types").glob("*.yml")} - {"terraform"})
+    others = sorted({file.stem for file in (ROOT / "code_types").glob("*.yml")} - {*GONE})
     assert refusal(repository, **options) == (
         f"code_types: 'terraform' is no code type; known are: {', '.join(others)}; "
         "it is recorded in .copier-answers.yml: give another with --data code_types=..."
