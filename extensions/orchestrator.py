@@ -17,6 +17,7 @@ import pickle
 import re
 import shlex
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -48,14 +49,15 @@ def load_pipeline() -> ModuleType:
     spec.loader.exec_module(package)
     modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
     modules += ("recorded", "destination", "own_types", "repository_files", "proposal")
+    modules += ("repository_history",)
     for module in modules:
         importlib.import_module(f"{name}.{module}")
     return package
 
 
 class Orchestrator(Extension):
-    """Globals for the templates: `plan`, `set_up`, `recorded`, `checksums`, `readable`; for
-    copier.yml: `check_answers`, `problem`, `impossible`, `first_possible`, `code_type_choices`,
+    """Globals for the templates: `plan`, `set_up`, `recorded`, `written`; for copier.yml:
+    `check_answers`, `problem`, `impossible`, `first_possible`, `code_type_choices`,
     `default_name`, `found`, `found_table`, `proposed`, `type_of_runner`, `ask_for_environments`,
     `ask_for_registry`, `ask_for_code_types_folder`, `usual_code_types_folder`,
     `content_of_code_types`, `outdated`.
@@ -74,8 +76,7 @@ class Orchestrator(Extension):
             plan=self.plan,
             set_up=self.pipeline.setup.set_up,
             recorded=self.recorded,
-            checksums=self.pipeline.recorded.checksums,
-            readable=self.pipeline.recorded.Readable,
+            written=self.pipeline.recorded.written,
             check_answers=self.check_answers,
             problem=self.problem,
             code_type_choices=self.code_type_choices,
@@ -126,9 +127,11 @@ class Orchestrator(Extension):
         """
         if when == "last":
             self.plan(context)
+            self._check_removed(context)
             self._check_kept(context)
             self._check_destination(context)
             return ""
+        self._check_root(context)
         self._check_answers_file(context)
         self._check_unedited(context)
         self._tell_former_answers(context)
@@ -382,6 +385,28 @@ class Orchestrator(Extension):
         except self.pipeline.errors.AnswerError as error:
             raise UserMessageError(str(error)) from None
 
+    def _check_root(self, context: Context) -> None:
+        """Refuse a folder of a repository: GitHub would read nothing of it.
+
+        One that has pipelines from before is only told so: what is made of it there is not ours
+        to know.
+        """
+        folder = self._repository(context)
+        root = self.pipeline.repository_history.root_above(folder)
+        # What Copier renders on its way may lie in the repository as well.
+        if not root or Path(tempfile.gettempdir()).resolve().is_relative_to(root):
+            return
+        line = self.pipeline.destination.in_repository(folder, root)
+        if not self._stored(context):
+            raise UserMessageError(line)
+        self._tell(line)
+
+    def _check_removed(self, context: Context) -> None:
+        try:
+            self.pipeline.answers.check_removed(self._stored(context), self._answers(context))
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+
     def _check_destination(self, context: Context) -> None:
         """Refuse files that would stop Copier when some are written, and some are not.
 
@@ -461,14 +486,18 @@ class Orchestrator(Extension):
 
     def _check_unedited(self, context: Context) -> None:
         """Refuse an update when recorded answers were edited: it would change nothing."""
-        file = str(context["_copier_conf"]["answers_file"])
-        known = self.pipeline.answers.DEFAULTS
-        text, stored = self._stored_text(context), self._stored(context)
-        if _updates() and (names := self.pipeline.recorded.edited(text, stored, known)):
+        file = Path(context["_copier_conf"]["answers_file"]).as_posix()
+        text, known = self._stored_text(context), [*self.pipeline.answers.DEFAULTS]
+        recorded, history = self.pipeline.recorded, self.pipeline.repository_history
+        names = recorded.edited(text, known) if _updates() else []
+        if names and history.is_committed(repository := self._repository(context), file, text):
+            merged = history.merged_versions(repository, file)
+            names = recorded.undecided(text, known, merged, "HEAD")
+        if names:
             raise UserMessageError(
                 f"{', '.join(names)}: edited by hand in {file}, which an update would not notice; "
-                f"put back what was there, and update with --data {names[0]}=... instead "
-                "(or take the file as it is with `copier recopy`)"
+                f"put back what was there, and update with --data {names[0].split('.')[0]}=... "
+                "instead (or take the file as it is with `copier recopy`)"
             )
 
     def _check_kept(self, context: Context) -> None:

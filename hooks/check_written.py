@@ -22,6 +22,7 @@ sys.path.insert(0, str(TEMPLATE / "extensions"))
 from pipeline.actions import ACTIONS  # noqa: E402
 from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
+from pipeline.destination import nearest_folder  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
 from pipeline.orchestrators import SUMMARY  # noqa: E402
@@ -181,6 +182,17 @@ def report_own_workflows(plan: Plan, repository: Path) -> str:
     return "\n".join(["", head, *(f"  {line}" for line in found)])
 
 
+def report_paths(plan: Plan, repository: Path) -> str:
+    """What a person is told of components whose folder is not there; empty where all are."""
+    lines = [
+        f"  {component.name}: {component.path}; the nearest folder is "
+        f"{'the root' if nearest == '.' else nearest}"
+        for component in plan.answers.components
+        if (nearest := nearest_folder(component.path, repository))
+    ]
+    return "\n".join(["", "Folders of components that are not there yet:", *lines] if lines else [])
+
+
 def main(answers_file: str, optional: Collection[str] = ()) -> int:
     try:
         plan = read_plan(Path(answers_file))
@@ -194,6 +206,8 @@ def main(answers_file: str, optional: Collection[str] = ()) -> int:
         print(line, file=sys.stderr)
     if not found:
         print(report(plan))
+        if paths := report_paths(plan, Path.cwd()):
+            print(paths)
         # Copier tells its tasks so. After an update it would be the same news every time.
         if os.environ.get("COPIER_OPERATION") == "copy" and (
             own := report_own_workflows(plan, Path.cwd())

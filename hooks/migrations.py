@@ -12,6 +12,7 @@ it; `after` runs when the new version has been merged. Each runs once, on the wa
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "extensions"))
 
-from pipeline.recorded import sealed
+from pipeline.recorded import FORMER_LINE, written
 
 STAGES = ("before", "after")
 
@@ -80,16 +81,16 @@ def due(
 
 @contextmanager
 def changed_answers(answers_file: Path) -> Iterator[dict[str, Any]]:
-    """The recorded answers, to be changed in place; the comments above them stay, and the
-    checksums among them are those of what is written. Without a change nothing is written."""
+    """The recorded answers, to be changed in place; the comment above them stays, and their
+    checksums are those of what is written. Without a change nothing is written."""
     text = answers_file.read_text(encoding="utf-8")
-    comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True))
+    above = "".join(line for line in lines if not FORMER_LINE.match(line))
     answers: dict[str, Any] = yaml.safe_load(text)
     yield answers
     if answers == yaml.safe_load(text):
         return
-    recorded = yaml.safe_dump(answers, sort_keys=True, allow_unicode=True)
-    answers_file.write_text(sealed(comments + recorded), encoding="utf-8", newline="\n")
+    answers_file.write_text(above + written(answers), encoding="utf-8", newline="\n")
 
 
 @migration("0.2.0", "before")

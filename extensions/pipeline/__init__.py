@@ -23,6 +23,7 @@ actions.py       the shared composite actions
 plan.py          all of these: what the templates print
 recorded.py      the checksums over recorded answers
 setup.py         what a person has to set up on GitHub and in the clouds
+repository_history.py  its root, and what its merges were made of
 destination.py   what already lies where the pipelines are to be written
 repository_files.py  the files of an existing repository
 detection.py     its components

@@ -222,6 +222,27 @@ def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:
     read_answers(some, catalogue, asking=BEFORE_COMPONENTS[0])
 
 
+def check_removed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse a component that has left `components`, and would go on in the root because
+    `code_types` still selects it. Raises AnswerError."""
+    old, new = (
+        {name: parsed(name, some.get(name)) or () for name in ("code_types", "components")}
+        for some in (before, now)
+    )
+    for name in new["code_types"]:
+        if name in new["components"] or name not in old["code_types"]:
+            continue
+        settings = dict(old["components"]).get(name)
+        path = settings.get("path", ".") if isinstance(settings, dict) else "."
+        if path != ".":
+            raise AnswerError(
+                f"components.{name}",
+                f"it was in {path} and is not in `components` any more, but `code_types` still "
+                f"selects it, so it would be one in the root; drop it there too, or say {{{name}: "
+                "{}} for the root",
+            )
+
+
 def parsed(name: str, value: Any) -> Any:
     """The value, parsed from YAML when it is the text of an answer that is none."""
     if name in _TEXT_ANSWERS or not isinstance(value, str):

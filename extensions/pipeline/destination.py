@@ -7,9 +7,10 @@ without asking. So this looks before the first file is written.
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .actions import ACTIONS
@@ -39,6 +40,34 @@ def check_answers_file(name: str, stored: Any, source: str | None) -> None:
     raise AnswerError(
         name, f"holds the answers of another template, {one_line(str(recorded))}; {other}"
     )
+
+
+def in_repository(folder: Path, root: Path) -> str:
+    """What to say of pipelines in a folder of a repository whose root lies above it."""
+    folder = folder.resolve().relative_to(root)
+    return one_line(
+        f"{folder.as_posix()}: is a folder of the git repository {root}, and GitHub reads "
+        f"workflows in its root alone; copy into {root} and say `path` for each component (or "
+        "make the folder a repository of its own first, by `git init`)"
+    )
+
+
+def nearest_folder(path: str, repository: Path) -> str | None:
+    """The folder that is there and comes nearest to a path; None where the path is a folder.
+
+    By its letters as they are: a runner knows `src` and `Src` apart, where this machine may not.
+    """
+    there = repository
+    for part in PurePosixPath(path).parts:
+        names = {entry.name.lower(): entry.name for entry in there.iterdir() if entry.is_dir()}
+        if part in names.values():
+            there = there / part
+        elif close := difflib.get_close_matches(part.lower(), names, n=1):
+            there = there / names[close[0]]
+        else:
+            break
+    found = there.relative_to(repository).as_posix()
+    return None if found == path else found
 
 
 def check_places(paths: Iterable[str], repository: Path) -> None:

@@ -1,7 +1,10 @@
-"""How answers are recorded: readable, with checksums over them, so that an edit is noticed.
+"""How answers are recorded: readable, with a checksum beside each, so that an edit is noticed.
 
 Copier renders the old and the new tree of an update from one answers file. What was edited there
 changes both alike, and so the update changes nothing, without a word.
+
+git merges by lines, and takes two changes with no unchanged line between them for one. So each
+answer stands between a line with its name and an empty one, and its checksum below it.
 """
 
 from __future__ import annotations
@@ -9,45 +12,101 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import yaml
 
-LINE = re.compile(r"^# checksums: ?(.*)\n", re.MULTILINE)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+LINE = re.compile(r"^(?:  )?# checksum (\S+) ([0-9a-f]{6})$", re.MULTILINE)
+
+FORMER_LINE = re.compile(r"^# checksums: ?(.*)\n", re.MULTILINE)
+"""Version 0.1 wrote all checksums in one line."""
 
 DIGITS = 6
 """Of each checksum: against edits by mistake, not against malice."""
 
+BY_KEY = ("components", "dependency_map", "own_code_types")
+"""Answers with a checksum for each key: two branches may each add one."""
 
-def checksums(answers: Mapping[str, Any]) -> str:
-    """What the line says after its name: one checksum for each answer, without Copier's own."""
-    return " ".join(
-        f"{name}={_checksum(value, {}).hex()[:DIGITS]}"
-        for name, value in sorted(answers.items())
-        if not name.startswith("_")
+
+def written(answers: Mapping[str, Any]) -> str:
+    """What an answers file holds below its first comment; Copier's own answers have no checksum."""
+    text = yaml.dump(
+        dict(answers), Dumper=Readable, indent=2, allow_unicode=True, default_flow_style=False
     )
+    sums = checksums(answers)
+    lines = text.splitlines(keepends=True)
+    before: dict[int, str] = {}
+    for key, value, start, end in _entries(yaml.compose(text, Loader=LOADER), len(lines)):
+        if key.startswith("_"):
+            continue
+        before[start] = f"{before.get(start, '')}\n# {key}\n"
+        parts = [(key, end, "")]
+        if key not in sums:
+            parts = [(f"{key}.{part}", at, "  ") for part, _, _, at in _entries(value, end)]
+        for name, at, indent in parts:
+            gap = "\n" if at < end else ""
+            before[at] = f"{indent}# checksum {name} {sums[name]}\n{gap}{before.get(at, '')}"
+    return "".join(before.get(n, "") + line for n, line in enumerate([*lines, ""]))
 
 
-def edited(text: str, answers: Mapping[str, Any], known: Iterable[str]) -> list[str]:
-    """The answers that are not as they were recorded in the text; none without the line.
+def checksums(answers: Mapping[str, Any]) -> dict[str, str]:
+    """By answer, or by answer and key, without Copier's own."""
+    parts: dict[str, Any] = {}
+    for name, value in answers.items():
+        if name in BY_KEY and isinstance(value, dict) and value:
+            parts |= {f"{name}.{key}": part for key, part in value.items()}
+        elif not name.startswith("_"):
+            parts[name] = value
+    return {name: _short(value) for name, value in parts.items()}
+
+
+def edited(text: str, known: Iterable[str]) -> list[str]:
+    """The answers, or keys of them, that are not as they were recorded in the text of an answers
+    file; none in a text without checksums.
 
     Only of those that are known: one that the template asks for no more may be deleted.
     """
-    line = LINE.search(text)
-    if line is None:
-        return []
-    recorded, now = (
-        dict(part.split("=", 1) for part in some.split() if "=" in part)
-        for some in (line[1], checksums({str(k): v for k, v in answers.items()}))
+    answers = _answers(text)
+    recorded, now = dict(LINE.findall(text)), checksums(answers)
+    if not recorded:
+        if not (former := FORMER_LINE.search(text)):
+            return []
+        recorded = dict(part.split("=", 1) for part in former[1].split() if "=" in part)
+        now = {name: _short(value) for name, value in answers.items()}
+    order = list(known)
+    differing = {name for name in recorded | now if recorded.get(name) != now.get(name)}
+    return sorted(
+        (name for name in differing if name.split(".")[0] in order),
+        key=lambda name: (order.index(name.split(".")[0]), name),
     )
-    return [name for name in known if recorded.get(name) != now.get(name)]
 
 
-def sealed(text: str) -> str:
-    """The text of an answers file with the checksums of what it says now: for migrations."""
-    line = f"# checksums: {checksums(yaml.safe_load(text))}\n"
-    return LINE.sub(lambda _: line, text, count=1)
+def undecided(
+    text: str, known: Iterable[str], merged: Callable[[str], list[tuple[str, str]]], version: str
+) -> list[str]:
+    """What of `edited` no merge explains.
+
+    Two branches may have changed the same answer; who merges them writes a third value, and no
+    checksum of that. `merged` says of a version of the file what the last commit made it of, where
+    that was a merge: versions and texts.
+    """
+    known = list(known)
+    names = edited(text, known)
+    parents = merged(version) if names else []
+    if len(parents) < 2:
+        return names
+    theirs = [_values(text) for _, text in parents]
+    open_before = {
+        name for parent, text in parents for name in undecided(text, known, merged, parent)
+    }
+    return [
+        name
+        for name in names
+        if name in open_before or all(values.get(name) == theirs[0].get(name) for values in theirs)
+    ]
 
 
 class Readable(yaml.SafeDumper):
@@ -60,6 +119,35 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 Readable.add_representer(str, _text)
+
+
+def _entries(node: Any, end: int) -> list[tuple[str, Any, int, int]]:
+    """The keys of a mapping in a text that ends at some line, their values, and for each its first
+    line and the one after its last."""
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    starts = [*(key.start_mark.line for key, _ in node.value), end]
+    return [
+        (str(key.value), value, start, after)
+        for (key, value), start, after in zip(node.value, starts, starts[1:], strict=False)
+    ]
+
+
+def _answers(text: str) -> dict[str, Any]:
+    try:
+        answers = yaml.load(text, Loader=LOADER)
+    except yaml.YAMLError:  # in some version of before; of today's somebody else says so
+        return {}
+    return {str(k): v for k, v in answers.items()} if isinstance(answers, dict) else {}
+
+
+def _values(text: str) -> dict[str, str]:
+    answers = _answers(text)
+    return {name: _short(value) for name, value in answers.items()} | checksums(answers)
+
+
+def _short(value: Any) -> str:
+    return _checksum(value, {}).hex()[:DIGITS]
 
 
 def _checksum(value: Any, known: dict[int, bytes]) -> bytes:

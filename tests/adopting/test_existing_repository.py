@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,6 +144,24 @@ def test_modes_and_links_that_copier_asks_about(
         names.insert(0, DEV)
     said = refused(own, lambda: command(ANSWERS))
     assert said.startswith(f"{', '.join(names)}: differ")
+
+
+def test_a_folder_of_a_repository_is_refused(command: Command, own: Path) -> None:
+    """GitHub would read nothing of it; a repository of its own inside another is none."""
+    git("init", "--quiet", own.parent, cwd=own.parent)
+    try:
+        assert refused(own.parent, lambda: command(ANSWERS)) == (
+            f"own: is a folder of the git repository {own.parent.resolve()}, and GitHub reads "
+            f"workflows in its root alone; copy into {own.parent.resolve()} and say `path` for "
+            "each component (or make the folder a repository of its own first, by `git init`)"
+        )
+        write(own, **{".git": "gitdir: ../.git/modules/own\n"})  # as of a submodule
+        assert command(ANSWERS)[0] == 0
+        (own / ".git").unlink()
+        code, said = command("--overwrite", verb="recopy")
+        assert (code, "own: is a folder of the git repository" in said) == (0, True)
+    finally:
+        shutil.rmtree(own.parent / ".git")
 
 
 def test_a_folder_in_the_way(command: Command, own: Path) -> None:

@@ -179,6 +179,8 @@ def test_own_files_and_jobs_are_no_difference(template: Path, repository: Path) 
 
 def test_success_says_the_order_and_what_is_next(template: Path, tmp_path: Path) -> None:
     answers = f"--data-file={EXAMPLES / 'lambda.yml'}"
+    for folder in ("src/lambda-python-s3-lambda-trigger", "IaC/terraform"):
+        (tmp_path / "copy" / folder).mkdir(parents=True)
     done = copier_process(template, tmp_path / "copy", "--quiet", answers)
     assert done.returncode == 0
     assert done.stdout.strip().splitlines() == [
@@ -188,6 +190,9 @@ def test_success_says_the_order_and_what_is_next(template: Path, tmp_path: Path)
         "Next, on GitHub: the default branch main; environments dev, test, prd-approval, prd; "
         "secrets TF_API_TOKEN; the required check 'Pull request checks'.",
         "docs/ci-cd.md has the commands to paste.",
+        "",
+        "Folders of components that are not there yet:",
+        "  terraform: iac/terraform; the nearest folder is IaC/terraform",
     ]
 
 

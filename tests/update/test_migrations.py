@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from migrations import Migration, changed_answers, due, migration, release
+from pipeline.recorded import written
 from updates import commit, generate, template_versions, update
 
 
@@ -65,7 +66,9 @@ def test_answers_are_changed_and_the_comment_stays(tmp_path: Path) -> None:
     file.write_text("# By copier\n_commit: v1\nname: x\n", encoding="utf-8")
     with changed_answers(file) as answers:
         answers["name"] = "ü"
-    assert file.read_text(encoding="utf-8") == "# By copier\n_commit: v1\nname: ü\n"
+    assert file.read_text(encoding="utf-8") == (
+        f"# By copier\n{written({'_commit': 'v1', 'name': 'ü'})}"
+    )
 
 
 def another_name(folder: Path) -> None:

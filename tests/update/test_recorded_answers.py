@@ -13,7 +13,7 @@ import yaml
 from copier.errors import UserMessageError
 from copies import tree
 from offline_github.repository import git
-from pipeline.recorded import edited, sealed
+from pipeline.recorded import LINE, edited
 from toolbox import ROOT
 from updates import CURRENT, clone_once, commit, generate, replace, template_versions, update
 
@@ -24,9 +24,13 @@ DATA: dict[str, Any] = {
     "dependency_map": {"terraform": ["python"]},
 }
 
+GONE = ("opentofu", "terraform")
+"""Terraform, and what is `like` it."""
+
 
 def without_terraform(folder: Path) -> None:
-    (folder / "code_types" / "terraform.yml").unlink()
+    for name in GONE:
+        (folder / "code_types" / f"{name}.yml").unlink()
 
 
 def call_is_called_direct(folder: Path) -> None:
@@ -109,7 +113,7 @@ def recorded(repository: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("defaults", [True, False], ids=["defaults", "prompts"])
 def test_a_code_type_has_left(repository: Path, defaults: bool) -> None:
     options = {"vcs_ref": VERSION[without_terraform], "defaults": defaults}
-    others = sorted({file.stem for file in (ROOT / "code_types").glob("*.yml")} - {"terraform"})
+    others = sorted({file.stem for file in (ROOT / "code_types").glob("*.yml")} - {*GONE})
     assert refusal(repository, **options) == (
         f"code_types: 'terraform' is no code type; known are: {', '.join(others)}; "
         "it is recorded in .copier-answers.yml: give another with --data code_types=..."
@@ -233,24 +237,17 @@ def test_recopy_takes_the_file_as_it_is(repository: Path) -> None:
 
 
 def test_what_is_no_edit(repository: Path) -> None:
-    """Another order, other quotes, comments, where the template lies now; and files of before."""
+    """Another order, other quotes, comments, where the template lies now; and no checksums."""
     text = (repository / ANSWERS).read_text(encoding="utf-8")
     answers = yaml.safe_load(text)
-    line = next(line for line in text.splitlines(True) if line.startswith("# checksums: "))
+    sums = "".join(f"{match[0]}\n" for match in LINE.finditer(text))
     turned = dict(sorted(answers.items(), reverse=True)) | {"_src_path": "git@example.invalid:x"}
     flow = yaml.safe_dump(turned, default_flow_style=True, sort_keys=False)
-    for harmless in (text, line + flow, f"# Ours\n{line}\n{flow}"):
-        assert edited(harmless, yaml.safe_load(harmless), answers) == []
-    without = text.replace(line, "").replace("cloud: none", "cloud: aws")
-    assert edited(without, yaml.safe_load(without), answers) == []
-
-
-def test_a_migration_seals_what_it_writes(repository: Path) -> None:
-    text = (repository / ANSWERS).read_text(encoding="utf-8")
-    assert sealed(text) == text
-    changed = text.replace("cloud: none", "cloud: aws")
-    assert edited(changed, yaml.safe_load(changed), ["cloud", "runner"]) == ["cloud"]
-    assert edited(sealed(changed), yaml.safe_load(changed), ["cloud", "runner"]) == []
+    for harmless in (text, sums + flow, f"# Ours\n{flow}\n{sums}"):
+        assert edited(harmless, answers) == []
+    aws = text.replace("cloud: none", "cloud: aws")
+    assert edited(aws, answers) == ["cloud"]
+    assert edited(LINE.sub("", aws), answers) == []
 
 
 # -- what still works -------------------------------------------------------------------------
@@ -263,6 +260,21 @@ def test_nothing_changes_without_a_change(repository: Path) -> None:
     commit(repository, "A component's settings")
     update(repository, vcs_ref=CURRENT)
     assert git("status", "--porcelain", cwd=repository) == b""
+
+
+def test_a_component_that_left_its_settings_alone_is_refused(repository: Path) -> None:
+    """Its code type is still selected, and there is none in the root."""
+    components = {"python": {"path": "src"}, "terraform": {"env": {"A": "1"}}}
+    update(repository, vcs_ref=CURRENT, data={"components": components})
+    commit(repository, "Settings")
+    line = refusal(repository, vcs_ref=CURRENT, data={"components": {}})
+    assert line == (
+        "components.python: it was in src and is not in `components` any more, but `code_types` "
+        "still selects it, so it would be one in the root; drop it there too, or say {python: {}} "
+        "for the root"
+    )
+    update(repository, vcs_ref=CURRENT, data={"components": {"python": {}}})
+    assert recorded(repository)["components"] == {"python": {}}
 
 
 def test_another_branching_takes_the_place_of_a_list(repository: Path) -> None:
