@@ -66,6 +66,8 @@ class SetUp:
     """The clouds that jobs log in to."""
     checked_branches: str
     """JSON: the branches whose pull requests are checked, as a ruleset names them."""
+    previews: tuple[tuple[str, str], ...]
+    """(environment, branches) that anybody who can push deploys without a review."""
     deployed_branches: tuple[str, ...]
     """The branches that environments deploy, as far as they are not patterns."""
     deployed_tags: tuple[str, ...]
@@ -136,6 +138,7 @@ def set_up(plan: Plan) -> SetUp:
         variables=tuple(sorted(variables)),
         clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),
+        previews=_previews(plan),
         deployed_branches=_deployed(plan, "branch"),
         deployed_tags=_deployed(plan, "tag"),
         prerequisites=_prerequisites(plan),
@@ -196,11 +199,25 @@ def _is_reviewed(plan: Plan, environment: Environment) -> bool:
 
 
 def _checked_branches(plan: Plan) -> list[str]:
-    """What environments deploy on a push, as far as rulesets know its pattern."""
+    """What environments deploy on a push, without previews of branches that nobody has reviewed."""
+    previews = [branch for _, branch in _previews(plan)]
     branches = [e.source for e in plan.environments if e.trigger == "branch"]
-    known = [branch for branch in branches if not is_pattern(branch.replace("*", ""))]
-    patterns = [f"refs/heads/{name}" for branch in known for name in _ruleset_patterns(branch)]
+    reviewed = [branch for branch in branches if branch not in previews]
+    patterns = [f"refs/heads/{name}" for branch in reviewed for name in _ruleset_patterns(branch)]
     return list(dict.fromkeys(patterns)) or ["~DEFAULT_BRANCH"]
+
+
+def _previews(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """(environment, branches): those that deploy a pattern of branches, and lead to no production.
+
+    A ruleset that asks for a review would refuse every push to such a branch.
+    """
+    to_production = {e.root for e in plan.environments if e.production}
+    return tuple(
+        (e.name, e.source)
+        for e in plan.environments
+        if e.trigger == "branch" and is_pattern(e.source) and e.name not in to_production
+    )
 
 
 def _ruleset_patterns(ref: str) -> list[str]:

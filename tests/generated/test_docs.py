@@ -306,7 +306,7 @@ REVIEWED = {
     "observe": {"prd-approval"},
 }
 REFUSED = {
-    "environments": {"push": ["main", "feature/a/b"], "tag": ["main", "v1.0"]},
+    "environments": {"push": ["main"], "tag": ["main", "v1.0"]},
     "each-asks": {"push": ["main"], "tag": ["main", "v1"]},
     "observe": {"push": ["main", "develop"], "tag": ["main", "develop"]},
 }
@@ -363,6 +363,8 @@ def test_the_page_sets_up_a_repository(
         found = {key: settings[key] for key in asks if key in settings}
         assert found == (asks if plan == "public" and name in reviewed else {}), name
     assert said.count(NO_REVIEWERS) == (0 if plan == "public" else len(reviewed))
+    repository.commit("feature/a/b")
+    github.push("feature/a/b", by="mallory")  # without a review, to a preview
     for branch in REFUSED[answer_set]["push"]:
         repository.commit(branch)
         with pytest.raises(PushError, match="through a pull request"):

@@ -420,6 +420,8 @@ def test_what_a_code_type_asks_for_in_a_cloud(cloud: str) -> None:
     assert list(without.prerequisites) == usual
 
 
+PRODUCTION = {"production": True}
+
 # The environments -> the branches whose pull requests a ruleset should hold back.
 CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     "two branches": (
@@ -431,14 +433,21 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
         ["refs/heads/main"],
     ),
     "stars": (
-        [{"name": "a", "branch": "release/**"}, {"name": "b", "branch": "v*"}],
+        [
+            {"name": "a", "branch": "release/**", **PRODUCTION},
+            {"name": "b", "branch": "v*", **PRODUCTION},
+        ],
         ["refs/heads/release/*", "refs/heads/release/*/**/*", "refs/heads/v*"],
     ),
     "what rulesets do not know": (
-        [{"name": "a", "branch": "v[12]"}, {"name": "b", "branch": "main"}],
+        [{"name": "a", "branch": "v[12]"}, {"name": "b", "after": "a", **PRODUCTION}],
+        ["refs/heads/v*"],
+    ),
+    "previews": (
+        [{"name": "a", "branch": "feature/**"}, {"name": "b", "branch": "main"}],
         ["refs/heads/main"],
     ),
-    "nothing else": ([{"name": "a", "branch": "v[12]"}], ["~DEFAULT_BRANCH"]),
+    "nothing else": ([{"name": "a", "branch": "feature/**"}], ["~DEFAULT_BRANCH"]),
     "tags": ([{"name": "a", "tag": "v*"}], ["~DEFAULT_BRANCH"]),
     "by hand": ([MANUAL, {"name": "a", "after": "m"}], ["~DEFAULT_BRANCH"]),
 }
