@@ -20,7 +20,7 @@ from .components import (
     read_runner,
 )
 from .dependencies import MAP, Dependencies, read_dependencies
-from .environments import PULL_REQUEST, Environment, read_environments, title
+from .environments import PULL_REQUEST, Environment, read_environments, rival_chains, title
 from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS, REUSABLE_WORKFLOWS
 from .names import EXPRESSION, check_no_collision, unknown
@@ -184,7 +184,8 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         approval=raw["approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
-        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components}),
+        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
+        + rival_chains(environments),
     )
 
 

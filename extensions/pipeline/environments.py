@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .components import ENV, read_env
-from .errors import AnswerError, shown
+from .errors import AnswerError, listed, shown
 from .limits import RETENTION_DAYS, WORKFLOW_RUN_LINKS
 from .names import EXPRESSION, check_name, check_no_collision, unknown
 from .schema import check
@@ -223,6 +223,26 @@ def _check_ref(ref: str, place: str) -> None:
 def is_pattern(ref: str) -> bool:
     """Whether a branch or tag filter holds any of GitHub's special characters."""
     return any(character in ref for character in "*?+[]")
+
+
+def rival_chains(environments: Iterable[Environment]) -> tuple[str, ...]:
+    """A notice where not all that comes after another environment can start.
+
+    GitHub runs it on the default branch, and it refuses what starts on another one. GitHub: "Events
+    that trigger workflows", workflow_run.
+    """
+    by_name = {e.name: e for e in environments}
+    wanted: dict[str, list[str]] = {}
+    for environment in by_name.values():
+        first = by_name[environment.root]
+        if environment.trigger == "after" and first.trigger == "branch":
+            wanted.setdefault(first.source, []).append(environment.name)
+    if len(wanted) < 2 and not any(is_pattern(branch) for branch in wanted):
+        return ()
+    each = [f"{listed(names)} only if it is `{branch}`" for branch, names in wanted.items()]
+    return (
+        f"A repository has one default branch, and it decides what can start: {'; '.join(each)}.",
+    )
 
 
 def filter_to_regex(ref: str) -> str:

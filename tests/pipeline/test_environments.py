@@ -10,7 +10,12 @@ import pytest
 from javascript import javascript
 from made_answers import CATALOGUE, plan, read, refusal
 from pipeline.answers import read_answers
-from pipeline.environments import Environment, filter_to_regex
+from pipeline.environments import (
+    Environment,
+    filter_to_regex,
+    read_environments,
+    rival_chains,
+)
 from pipeline.errors import AnswerError
 
 # What a person would have written out for each choice: word for word what docs/answers.md says.
@@ -354,3 +359,46 @@ def test_a_component_may_name_environments_that_are_still_to_come() -> None:
     for asking in ("branching", "cloud", ""):
         with pytest.raises(AnswerError, match=re.escape(unknown)):
             read_answers({**said, "branching": "trunk"}, CATALOGUE, asking)
+
+
+RIVALS: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "one chain": ([{"name": "a", "branch": "main"}, {"name": "b", "after": "a"}], ""),
+    "two of one branch": (
+        [
+            *({"name": name, "branch": "main"} for name in "ab"),
+            *({"name": f"{name}2", "after": name} for name in "ab"),
+        ],
+        "",
+    ),
+    "two branches": (
+        [
+            {"name": "a", "branch": "main"},
+            {"name": "b", "after": "a"},
+            {"name": "c", "after": "b"},
+            {"name": "d", "branch": "develop"},
+            {"name": "e", "after": "d"},
+        ],
+        "b and c only if it is `main`; e only if it is `develop`.",
+    ),
+    "a tag beside a branch": (
+        [
+            {"name": "a", "branch": "main"},
+            {"name": "b", "after": "a"},
+            {"name": "c", "tag": "v*"},
+            {"name": "d", "after": "c"},
+        ],
+        "",
+    ),
+    "a pattern": (
+        [{"name": "a", "branch": "feature/*"}, {"name": "b", "after": "a"}],
+        "b only if it is `feature/*`.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RIVALS)
+def test_one_default_branch_decides_what_comes_after_another(case: str) -> None:
+    environments, said = RIVALS[case]
+    notices = rival_chains(read_environments("custom", environments))
+    begin = "A repository has one default branch, and it decides what can start: "
+    assert list(notices) == [begin + said] * bool(said)
