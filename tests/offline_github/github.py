@@ -388,15 +388,16 @@ class OfflineGitHub:
 
     def cancel(self, run: Run) -> None:
         """Cancel a run that is going on (from `before_job`, a tool, or over the API)."""
-        run.cancelled = True
-        self.touch(run)
-        with self.groups.changed:
-            claim = self._claims.get(id(run))
-            if claim and claim.state == "pending":
-                claim.state, claim.message = "cancelled", "The run was canceled."
-            self.groups.changed.notify_all()
-        if running := self._schedulers.get(id(run)):
-            running.wake()
+        with self._outermost():
+            run.cancelled = True
+            self.touch(run)
+            with self.groups.changed:
+                claim = self._claims.get(id(run))
+                if claim and claim.state == "pending":
+                    claim.state, claim.message = "cancelled", "The run was canceled."
+                self.groups.changed.notify_all()
+            if running := self._schedulers.get(id(run)):
+                running.wake()
 
     def waiting(self, run: Run) -> list[tuple[str, str]]:
         """(job, environment) pairs of a run that wait for a review."""
