@@ -323,6 +323,128 @@ def a_component_that_was_built_again(world: World) -> None:
     _untested(world)
 
 
+def _started_by_a_workflow(world: World, file: str, **inputs: str) -> Run:
+    """What a workflow of a feature branch starts, with the token of its own job."""
+    return world.github.dispatch(file, "main", inputs, by=BOT)
+
+
+@on("dispatch")
+def a_component_that_a_workflow_builds_again(world: World) -> None:
+    """5. A workflow of a feature branch starts the build in the name of an orchestrator."""
+    main = world.merged()
+    test = world.github.runs_of(TEST)[-1]
+    inputs = {"commit": main, "orchestrator": str(test.id), "attempt": "1"}
+    _started_by_a_workflow(world, "python-test.yml", **inputs)
+    world.github.settle()
+    approve_all(world)
+    world.started(PRD)
+    approve_all(world)
+    _untested(world)
+    through("what was tested is not deployed", world.at("prd") != {"terraform": main})
+
+
+def _built_meanwhile(world: World, by: str) -> str:
+    main = world.commit()
+    [test] = world.push()
+    while not world.github.runs_of("python-test.yml"):
+        assert world.github.step()
+    inputs = {"commit": main, "orchestrator": str(test.id), "attempt": "1"}
+    world.github.dispatch("python-test.yml", "main", inputs, by=by)
+    world.github.settle()
+    assert world.github.runs_of(TEST)[-1].conclusion == "success"
+    approve_all(world)
+    _untested(world)
+    return main
+
+
+@on("dispatch")
+def a_component_that_a_person_builds_meanwhile(world: World) -> None:
+    """5. Somebody types the orchestrator's run while that builds: its own package counts."""
+    main = _built_meanwhile(world, "mallory")
+    through("what was tested is not deployed", world.at("prd") != {"terraform": main})
+
+
+@on("dispatch")
+def a_component_that_a_workflow_builds_meanwhile(world: World) -> None:
+    """5. A workflow does: nobody knows then which one is tested, so neither is taken."""
+    main = _built_meanwhile(world, BOT)
+    # Who starts the test again gets over it.
+    world.started(TEST)
+    approve_all(world)
+    through("nothing can be deployed any more", world.at("prd") != {"terraform": main})
+
+
+def _deployed_in_its_name(world: World, start: Callable[..., Run]) -> None:
+    world.instead = lambda step: "failure" if step.name == "Deploy" else None
+    main = world.commit()
+    [test] = world.push()
+    world.github.settle()
+    assert world.github.runs_of(TEST)[-1].conclusion == "failure"
+    world.instead = lambda step: None
+    newer = world.commit()
+    world.repository.push("refs/heads/main")
+    world.started("python-test.yml", by="mallory", commit=newer)
+    own = {"commit": main, "orchestrator": str(test.id), "attempt": "1", "packages": "latest"}
+    start("terraform-test.yml", **own)
+    world.github.settle()
+    world.github.rerun(test, failed_only=True)
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
+
+
+@on("dispatch")
+def what_a_person_deploys_in_an_orchestrators_name(world: World) -> None:
+    """5. It has failed, a person deploys other packages in its name, and its re-run takes that."""
+    _deployed_in_its_name(world, lambda file, **own: world.started(file, by="mallory", **own))
+
+
+@on("dispatch")
+def what_a_workflow_deploys_in_an_orchestrators_name(world: World) -> None:
+    """5. The same with the token of a workflow of a feature branch."""
+    _deployed_in_its_name(world, lambda file, **own: _started_by_a_workflow(world, file, **own))
+
+
+@on("dispatch")
+def what_a_workflow_deploys_in_an_orchestrators_name_meanwhile(world: World) -> None:
+    """5. The same while the orchestrator's own run deploys, which fails then."""
+    main, newer = world.commit(), world.commit()
+    world.push()
+    world.github.settle()
+    test = world.github.dispatch(TEST, "main", {"commit": main})
+    while len(world.github.runs_of("terraform-test.yml")) < 2:
+        assert world.github.step()
+    world.instead = lambda step: (
+        "failure" if step.work.run.id == real.id and step.name == "Deploy" else None
+    )
+    real = world.github.runs_of("terraform-test.yml")[-1]
+    other = world.github.dispatch("python-test.yml", "main", {"commit": newer}, by="mallory")
+    world.hold = lambda work: (
+        work.run.workflow_file == "terraform-test.yml" and other.status != "completed"
+    )
+    own = {"commit": main, "orchestrator": str(test.id), "attempt": "1", "packages": "latest"}
+    _started_by_a_workflow(world, "terraform-test.yml", **own)
+    world.github.settle()
+    assert world.github.runs_of(TEST)[-1].conclusion == "failure"
+    world.instead = lambda step: None
+    world.github.rerun(test, failed_only=True)
+    world.github.settle()
+    world.started(PRD, commit=main)
+    approve_all(world)
+    through("it was not tested with its own packages", _mixed(world, main, newer))
+
+
+def _mixed(world: World, main: str, newer: str) -> bool:
+    """Whether production has a commit that test only had with packages of another one."""
+    taken = [
+        dict(d.packages.values())
+        for d in world.of_environment("test")
+        if (d.commit, d.result) == (main, "success")
+    ]
+    deployed = main in [d.commit for d in world.of_environment("prd")]
+    return deployed and not any(main in one for one in taken)
+
+
 @on("call")
 def a_test_that_runs_again_while_production_takes_its_package(world: World) -> None:
     """5. Production's run was started by the first attempt; found by a history."""
@@ -624,6 +746,31 @@ def an_old_push_over_a_component_that_went_ahead(world: World) -> None:
     deployed = [d.commit for d in world.of_environment("test")]
     assert newest in deployed
     through("the old one is deployed over it", older in deployed[deployed.index(newest) :])
+
+
+@on("trunk-dispatch")
+def a_test_that_succeeds_at_last(world: World) -> None:
+    """Its first attempt left a component out, so it was taken for one that deployed nothing."""
+    world.instead = lambda step: (
+        "failure" if step.work.run.workflow_file == "python-test.yml" else None
+    )
+    main = world.merged()
+    world.instead = lambda step: None
+    world.github.rerun(world.github.runs_of(TEST)[-1], failed_only=True)
+    world.github.settle()
+    approve_all(world)
+    through("the release is lost", world.at("prd") != {"terraform": main})
+
+
+@on("trunk-dispatch")
+def a_job_of_ones_own_that_is_left_out(world: World) -> None:
+    """Somebody is told of failures: that job is skipped after each success."""
+    file = f".github/workflows/{TEST}"
+    text = world.repository.workflows(world.merged())[file]
+    job = "  tell: {needs: [terraform-test], if: failure(), runs-on: x, steps: [{run: x}]}\n"
+    main = world.merged(files={file: f"{text}\n{job}"})
+    approve_all(world)
+    through("the release is lost", world.at("prd") != {"terraform": main})
 
 
 def _green_approval(commit: str, trigger: str) -> str:

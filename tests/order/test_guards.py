@@ -97,15 +97,45 @@ GUARDS: dict[str, Guard] = {
     ),
     "what is promoted was not built alone": (
         f"{A}/take-package/find.cjs",
-        "environment !== own && !await isOfPipeline(other, environment)",
+        "environment !== own && !await isOfPipeline(other, environment, commit)",
         "false",
         attacks.a_component_that_was_built_alone,
     ),
     "an orchestrator has started what is promoted": (
         f"{A}/take-package/find.cjs",
-        "return actor?.login === BOT && ",
-        "return ",
+        "return newest?.id === id && newest.alone",
+        "return true",
         attacks.a_component_that_was_built_alone_for_an_orchestrator,
+    ),
+    "it has started nothing else meanwhile": (
+        f"{A}/take-package/find.cjs",
+        " && newest.alone",
+        "",
+        attacks.a_component_that_a_workflow_builds_meanwhile,
+    ),
+    "what a person starts is no orchestrator's": (
+        f"{A}/lib/children.cjs",
+        "run.actor?.login === BOT && ",
+        "",
+        attacks.a_component_that_a_person_builds_meanwhile,
+    ),
+    "an orchestrator starts a run while its job goes on": (
+        f"{A}/lib/children.cjs",
+        "started_at <= run.created_at && !(completed_at && completed_at < run.created_at)",
+        "started_at",
+        attacks.a_component_that_a_workflow_builds_again,
+    ),
+    "a re-run takes only the run that its own job has started": (
+        f"{A}/run-component/run.cjs",
+        "if (!child?.alone) return",
+        "if (!child) return",
+        attacks.what_a_workflow_deploys_in_an_orchestrators_name_meanwhile,
+    ),
+    "what has succeeded at last has deployed something": (
+        f"{A}/lib/runs.cjs",
+        "steps.some(step => STARTS.test(step.name) || ",
+        "steps.some(step => ",
+        attacks.a_test_that_succeeds_at_last,
     ),
     "what is promoted was not re-run alone": (
         f"{A}/take-package/find.cjs",

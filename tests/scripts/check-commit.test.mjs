@@ -125,6 +125,9 @@ for (const [name, event, jobs, deploy] of [
   ['was overtaken', 'workflow_run', left, 'false'],
   ['has deployed in part', 'workflow_run', [...left, ...done], 'true'],
   ['has deployed', 'workflow_run', done, 'true'],
+  ['has started its components, at last', 'workflow_run', [...left, { name: 'site-test', conclusion: 'success', steps: [{ name: 'Start site-test.yml and wait for it', conclusion: 'success' }] }], 'true'],
+  ['could start no component', 'workflow_run', [...left, { name: 'site-test', conclusion: 'failure', steps: [{ name: 'Start site-test.yml and wait for it', conclusion: 'failure' }] }], 'false'],
+  ['has watched its components', 'workflow_run', [...left, { name: 'Watch the components', conclusion: 'success', steps: [{ name: 'Watch until all have ended', conclusion: 'success' }] }], 'true'],
   ['comes after no other', 'push', left, 'true'],
 ]) {
   test(`after a run that ${name}`, async () => {

@@ -16,7 +16,8 @@ const MINUTES = 350 // GitHub ends a job after 360, and does not say why
 async function startedBefore({ api, context, attempt, job, children }) {
   if (attempt === 1) return
   const [child] = await children()
-  if (!child || child.status !== 'completed') return child
+  if (!child?.alone) return
+  if (child.status !== 'completed') return child
   if (child.conclusion !== 'success') return
   const jobs = api.pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs', {
     ...context.repo, run_id: context.runId, attempt_number: attempt - 1,
@@ -36,7 +37,7 @@ module.exports = async ({ github, context, core }) => {
     github, context, core, api, deadline,
     workflow: WORKFLOW, commit: COMMIT, packages: PACKAGES || 'same-commit',
     attempt: Number(GITHUB_RUN_ATTEMPT), job: GITHUB_JOB, ref: GITHUB_REF, minutes: MINUTES,
-    children: () => listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME }),
+    children: () => listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME, job: GITHUB_JOB }),
   }
   try {
     const before = await startedBefore(task).catch(error => {
