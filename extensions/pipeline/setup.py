@@ -66,6 +66,8 @@ class SetUp:
     """The clouds that jobs log in to."""
     checked_branches: str
     """JSON: the branches whose pull requests are checked, as a ruleset names them."""
+    created_branches: str
+    """JSON: those that lead to production and are patterns, as a ruleset names them."""
     deployed_branches: tuple[str, ...]
     """The branches that environments deploy, as far as they are not patterns."""
     deployed_tags: tuple[str, ...]
@@ -136,6 +138,7 @@ def set_up(plan: Plan) -> SetUp:
         variables=tuple(sorted(variables)),
         clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),
+        created_branches=json.dumps(_created_branches(plan)),
         deployed_branches=_deployed(plan, "branch"),
         deployed_tags=_deployed(plan, "tag"),
         prerequisites=_prerequisites(plan),
@@ -196,11 +199,25 @@ def _is_reviewed(plan: Plan, environment: Environment) -> bool:
 
 
 def _checked_branches(plan: Plan) -> list[str]:
-    """What environments deploy on a push, as far as rulesets know its pattern."""
+    """What environments deploy on a push, as far as rulesets know its pattern.
+
+    What leads to production may be named with more than it matches.
+    """
     branches = [e.source for e in plan.environments if e.trigger == "branch"]
     known = [branch for branch in branches if not is_pattern(branch.replace("*", ""))]
     patterns = [f"refs/heads/{name}" for branch in known for name in _ruleset_patterns(branch)]
-    return list(dict.fromkeys(patterns)) or ["~DEFAULT_BRANCH"]
+    return list(dict.fromkeys([*patterns, *_created_branches(plan)])) or ["~DEFAULT_BRANCH"]
+
+
+def _created_branches(plan: Plan) -> list[str]:
+    """The patterns of branches that lead to production, unless they fit every branch.
+
+    A rule that asks for pull requests lets anybody create a branch, with whatever is on it.
+    """
+    first = [root(e, plan.environments) for e in plan.environments if e.production]
+    sources = [e.source for e in first if e.trigger == "branch" and is_pattern(e.source)]
+    names = [name for source in sources for name in _ruleset_patterns(source)]
+    return list(dict.fromkeys(f"refs/heads/{name}" for name in names if name[0] != "*"))
 
 
 def _ruleset_patterns(ref: str) -> list[str]:

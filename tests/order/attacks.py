@@ -258,6 +258,47 @@ def a_push_to_the_branch_itself(world: World) -> None:
     through("it was deployed", evil in [d.commit for d in world.deployments])
 
 
+def _released(world: World) -> str:
+    """A branch of releases, as an administrator starts it, and somebody brings it on."""
+    world.set_up()
+    main = world.commit()
+    world.push("main", merged=True, by="lead")
+    world.commit("release/1", start=main)
+    world.push("release/1", by="lead")
+    world.github.settle()
+    commit = world.commit("release/1")
+    world.push("release/1", merged=True)
+    world.github.settle()
+    return commit
+
+
+@on("pattern")
+def a_branch_that_fits_the_pattern_of_production(world: World) -> None:
+    """4. A rule that asks for pull requests lets anybody create a branch of releases.
+
+    Its workflows count as reviewed then, and pretend to have tested what really was reviewed.
+    """
+    commit = _released(world)
+    world.commit("release/2", forged_test(commit, "push: ", "test"), start=commit)
+    try:
+        runs = world.github.push("release/2", by="mallory")
+    except PushError:
+        return
+    world.github.settle()
+    world.started(PRD, commit=commit, by="mallory")
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
+    through("it had the secrets of test", any("success" in r.results.values() for r in runs))
+
+
+@on("pattern")
+def a_branch_of_releases_beside_the_default_branch(world: World) -> None:
+    """Found here: its candidate was refused, because main is no branch of releases."""
+    commit = _released(world)
+    approve_all(world)
+    through("it never asks", world.at("prd") != {"terraform": commit})
+
+
 @on("tag")
 def a_workflow_of_a_tag_that_names_production(world: World) -> None:
     """4. Whoever may push such a tag brings a workflow of their own."""

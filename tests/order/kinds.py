@@ -17,6 +17,14 @@ TAGGED = {
         {"name": "prd", "tag": "v*", "production": True},
     ],
 }
+PATTERN = {
+    **LAMBDA,
+    "branching": "custom",
+    "environments": [
+        {"name": "test", "branch": "release/*"},
+        {"name": "prd", "after": "test", "production": True},
+    ],
+}
 TRUNK = {**LAMBDA, "branching": "trunk"}
 ALONE, BOTH = ("terraform",), ("first", "second")
 #: Name -> answers, the components that are deployed, and how.
@@ -29,3 +37,5 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
     "trunk-dispatch": (TRUNK, ALONE, {"trunk": True, "orchestration": "dispatch"}),
     "tag": (TAGGED, ALONE, {"tag": True}),
 }
+#: More of them, which only attacks try.
+ATTACKED = {**KINDS, "pattern": (PATTERN, ALONE, {})}

@@ -22,9 +22,11 @@ module.exports = async ({ github, context, core }) => {
   const { default_branch } = context.payload.repository
   const commits = allCommits.of({ github, context, core, refs: REFS })
   const isNextEnvironment = before?.path.includes('/orchestrator-')
-  if (isNextEnvironment && !commits.isTag && !new RegExp(REFS).test(`refs/heads/${default_branch}`)) {
+  const isOneBranch = /^\^refs\/heads\/([\w/-]|\\.)+\$$/.test(REFS)
+  if (isNextEnvironment && isOneBranch && !new RegExp(REFS).test(`refs/heads/${default_branch}`)) {
     // `workflow_run` runs as the default branch, which the environment's policy would refuse later;
-    // but not after another component, because then the policy has the default branch as well.
+    // but not after another component, because then the policy has the default branch as well, and
+    // not where the chain starts from a pattern, because then there is no policy.
     return core.setFailed(`The default branch is ${default_branch}, and ${file} deploys what is on a branch like ` +
       `${REFS}: make that the default branch with gh repo edit --default-branch`)
   }
