@@ -291,6 +291,43 @@ def a_branch_that_fits_the_pattern_of_production(world: World) -> None:
     through("it had the secrets of test", any("success" in r.results.values() for r in runs))
 
 
+@on("by-hand")
+def a_feature_branch_that_pretends_to_be_a_production_by_hand(world: World) -> None:
+    """11. A person may deploy any branch: so its workflows would count as reviewed."""
+    world.set_up()
+    main = world.commit()
+    world.push("main", merged=True, by="lead")
+    forged = forged_test(main, "push: ")[f".github/workflows/{TEST}"]
+    for old, new in ((" to test", " to prd"), ("Test", "Prd"), ("package-test", "package-prd")):
+        forged = forged.replace(old, new)
+    world.commit("side", {f".github/workflows/{PRD}": forged}, start=main)
+    world.github.push("side", by="mallory")
+    world.github.settle()
+    for packages in ("same-commit", "latest", str(world.github.runs_of(PRD)[-1].id)):
+        world.started("terraform-prd.yml", commit=main, packages=packages)
+        approve_all(world)
+    through("a forged package was believed", evil_in(world))
+
+
+@on("after-hand")
+def a_feature_branch_that_pretends_to_be_a_test_by_hand(world: World) -> None:
+    """11. The same one environment before: what was reviewed seems to be tested."""
+    world.set_up()
+    main = world.commit()
+    world.push("main", merged=True, by="lead")
+    world.commit("side", forged_test(main, "workflow_dispatch: "), start=main)
+    world.github.push("side", by="mallory")
+    world.started(TEST, ref="side", by="mallory")
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
+    world.started(PRD, commit=main)
+    approve_all(world)
+    through("a forged test was believed by hand", evil_in(world))
+    world.started(TEST, commit=main)
+    approve_all(world)
+    through("the real one is not deployed", world.at("prd") != {"terraform": main})
+
+
 @on("pattern")
 def a_branch_of_releases_beside_the_default_branch(world: World) -> None:
     """Found here: its candidate was refused, because main is no branch of releases."""

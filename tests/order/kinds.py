@@ -25,6 +25,22 @@ PATTERN = {
         {"name": "prd", "after": "test", "production": True},
     ],
 }
+BY_HAND = {
+    **LAMBDA,
+    "branching": "custom",
+    "environments": [
+        {"name": "test", "manual": True},
+        {"name": "prd", "manual": True, "production": True},
+    ],
+}
+AFTER_HAND = {
+    **LAMBDA,
+    "branching": "custom",
+    "environments": [
+        {"name": "test", "manual": True},
+        {"name": "prd", "after": "test", "production": True},
+    ],
+}
 TRUNK = {**LAMBDA, "branching": "trunk"}
 ALONE, BOTH = ("terraform",), ("first", "second")
 #: Name -> answers, the components that are deployed, and how.
@@ -38,4 +54,9 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
     "tag": (TAGGED, ALONE, {"tag": True}),
 }
 #: More of them, which only attacks try.
-ATTACKED = {**KINDS, "pattern": (PATTERN, ALONE, {})}
+ATTACKED = {
+    **KINDS,
+    "pattern": (PATTERN, ALONE, {}),
+    "by-hand": (BY_HAND, ALONE, {}),
+    "after-hand": (AFTER_HAND, ALONE, {}),
+}

@@ -48,13 +48,13 @@ GUARDS: dict[str, Guard] = {
     ),
     "the run before was reviewed": (
         f"{A}/check-commit/check.cjs",
-        "before && !await commits.reviewed(before)",
+        "before && !await commits.believed(before)",
         "false",
         attacks.a_tag_called_main_on_what_nobody_merged,
     ),
     "a run whose package is taken was reviewed": (
         f"{A}/take-package/find.cjs",
-        "other !== told && !await reviewed(other)",
+        "other !== told && !await believed(other)",
         "false",
         attacks.a_feature_branch_that_pretends_to_be_the_test,
     ),
@@ -63,6 +63,18 @@ GUARDS: dict[str, Guard] = {
         "|| !await commits.reviewed(run)) continue",
         ") continue",
         attacks.a_feature_branch_with_a_green_approval,
+    ),
+    "where any branch may be deployed, only this one is believed": (
+        f"{A}/lib/commits.cjs",
+        "isNear || refs !== ANY_BRANCH || ",
+        "true || ",
+        attacks.a_feature_branch_that_pretends_to_be_a_production_by_hand,
+    ),
+    "and goes on to what comes after it": (
+        f"{A}/check-commit/check.cjs",
+        "before && !await commits.believed(before)",
+        "before && !await commits.reviewed(before)",
+        attacks.a_feature_branch_that_pretends_to_be_a_test_by_hand,
     ),
     "a fork's run is never reviewed": (
         f"{A}/lib/commits.cjs",
@@ -170,7 +182,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "an orchestrator's run was reviewed": (
         f"{A}/may-deploy/approved.cjs",
-        "if (!await reviewed(run))",
+        "if (!await believed(run))",
         "if (false)",
         attacks.what_a_workflow_of_a_feature_branch_starts_is_not_approved,
     ),

@@ -31,7 +31,7 @@ module.exports = async ({ github, context, core }) => {
       `${REFS}: make that the default branch with gh repo edit --default-branch`)
   }
   if (!await commits.belongs(commit)) return core.setFailed(commits.foreign(commit))
-  if (before && !await commits.reviewed(before)) {
+  if (before && !await commits.believed(before)) {
     return core.setFailed(
       `${before.html_url} ran the workflows of ${before.head_sha}, which is neither on the default branch ` +
       `nor on one like ${REFS}: start ${file} by hand with a commit that is`,
@@ -80,7 +80,7 @@ module.exports = async ({ github, context, core }) => {
     if (commit === context.sha) return false
     for await (const run of runs.ofFile(file, { status: 'success' })) {
       const isSame = run.id !== context.runId && allCommits.titled(run.display_title) === commit
-      if (isSame && await commits.reviewed(run) && (await runs.fateOf(run)).worked) return true
+      if (isSame && await commits.believed(run) && (await runs.fateOf(run)).worked) return true
     }
     return false
   }

@@ -3,6 +3,7 @@
 const api = require('./api.cjs')
 
 const PAGES_OF_HISTORY = 50 // of 100 commits each
+const ANY_BRANCH = '^refs/heads/.*$' // where persons start the environment
 
 /**
  * The commit that the title of one of our runs names, if it names one.
@@ -183,7 +184,18 @@ function of({ github, context, core, refs }) {
     return Boolean(await lineTo(newest, head_sha) ?? await lineTo(await newestOfDefault(), head_sha))
   }
 
-  return { isTag, belongs, foreign, ahead, reviewed }
+  /**
+   * Whether what a run says of a commit, and holds of it, can be believed. Where any branch may be
+   * deployed, anybody brings a workflow of their own: there only this run's branch and the default
+   * branch speak for others' commits.
+   * @param {Parameters<typeof reviewed>[0] & {display_title: string}} run
+   */
+  async function believed(run) {
+    const isNear = [main, context.ref].includes(`refs/heads/${run.head_branch}`) || run.head_sha === titled(run.display_title)
+    return (isNear || refs !== ANY_BRANCH || run.event === 'workflow_run') && await reviewed(run)
+  }
+
+  return { isTag, belongs, foreign, ahead, reviewed, believed }
 }
 
 module.exports = { titled, started, of }

@@ -5,11 +5,11 @@ const { BOT } = require('../lib/runs.cjs')
 
 /**
  * What was approved is this attempt of the run, or the run of an orchestrator that has started it.
- * @param {{read: any, pages: any, context: any, file: string, reviewed: (run: any) => Promise<boolean>}} deployment
+ * @param {{read: any, pages: any, context: any, file: string, believed: (run: any) => Promise<boolean>}} deployment
  * @returns {Promise<{why?: string, run?: import('../lib/runs.cjs').Run}>} the reason to refuse it, if
  *   there is one, and the orchestrator's run that was approved, if one has started it
  */
-module.exports = async ({ read, pages, context, file, reviewed }) => {
+module.exports = async ({ read, pages, context, file, believed }) => {
   const { APPROVED = '', COMMIT, ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
   const orchestrator = `orchestrator-${ENVIRONMENT}.yml`
   const [, id] = APPROVED.match(/^run (.*)$/s) ?? []
@@ -46,7 +46,7 @@ module.exports = async ({ read, pages, context, file, reviewed }) => {
     if (context.payload.inputs?.packages === 'latest') return 'packages of another commit, as with latest, were not approved'
     if (run?.path.replace(/@.*/, '') !== `.github/workflows/${orchestrator}`) return `it is no run of ${orchestrator}`
     if (titled(run.display_title) !== COMMIT) return `its title does not say that it deploys ${COMMIT}`
-    if (!await reviewed(run)) return `it ran the workflows of ${run.head_sha}, which nobody has reviewed`
+    if (!await believed(run)) return `it ran the workflows of ${run.head_sha}, which nobody has reviewed`
     if (run.status === 'completed') return 'it has ended'
     if (!await isApproved(run)) return `nobody has approved its attempt ${run.run_attempt}`
   }

@@ -27,7 +27,7 @@ module.exports = async ({ github, context, core }) => {
   if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is no component's name: give one`)
 
   const { read, pages } = api({ github, core })
-  const { belongs, reviewed } = commits.of({ github, context, core, refs: REFS })
+  const { belongs, believed } = commits.of({ github, context, core, refs: REFS })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
@@ -161,7 +161,7 @@ module.exports = async ({ github, context, core }) => {
     // What is promoted has been tested, together with all that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
     if (environment !== own && !await isOfPipeline(other, environment, commit)) return refuse('was started or re-run alone, so nothing was tested with it')
-    if (other !== told && !await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
+    if (other !== told && !await believed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
     if (other === told && artifact.created_at > told.updated_at) return refuse('was re-run since, and is promoted by a run of its own')
@@ -183,7 +183,7 @@ module.exports = async ({ github, context, core }) => {
     if (run_attempt !== 1) return false // nothing was deployed with what a person has built again
     const orchestrator = await runOf(Number(starter))
     const fits = orchestrator?.path.split('@')[0] === `.github/workflows/orchestrator-${environment}.yml` &&
-      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commit && await reviewed(orchestrator)
+      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commit && await believed(orchestrator)
     if (!fits) return false
     const job = `${PRODUCER}-${environment}`
     const [newest] = await childrenOf({ pages, context, orchestrator, job, file: `${job}.yml`, commit, branch: head_branch })
