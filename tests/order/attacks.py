@@ -688,6 +688,20 @@ def a_roll_back_in_test_takes_no_candidates_place_in_the_queue(world: World) -> 
     through("the newest is not deployed", set(world.at("prd").values()) != {newest})
 
 
+@on("none")
+def a_commit_of_a_clock_that_is_wrong(world: World) -> None:
+    """9. Where nobody is asked, a roll-back in test must not reach production by itself.
+
+    The newer commit was made next year, so all runs seemed to be older than it.
+    """
+    old, newest = world.merged(), world.commit()
+    world.github.commit_dates[newest] = "2027-01-01T00:00:00Z"
+    world.push()
+    world.github.settle()
+    world.started(TEST, commit=old)
+    through("the old one is deployed", {*world.at("prd").values()} != {newest})
+
+
 @on("call")
 def an_old_candidate_that_is_run_again(world: World) -> None:
     """9. All of it, what failed, or the approval alone: the newest one still waits."""

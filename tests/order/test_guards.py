@@ -76,6 +76,12 @@ GUARDS: dict[str, Guard] = {
         "before && !await commits.reviewed(before)",
         attacks.a_feature_branch_that_pretends_to_be_a_test_by_hand,
     ),
+    "a commit is no newer than those before it": (
+        f"{A}/lib/commits.cjs",
+        "[sha, ...newer].flatMap(",
+        "newer.slice(-1).flatMap(",
+        attacks.a_commit_of_a_clock_that_is_wrong,
+    ),
     "a fork's run is never reviewed": (
         f"{A}/lib/commits.cjs",
         "if (!['push', 'workflow_dispatch'].includes(event)) return false",

@@ -111,10 +111,10 @@ test('what is ahead of a commit on its branch, and since when', async () => {
     const { commits, since } = await asked(gitHub(given), refs).ahead(sha)
     return [[...commits], since]
   }
-  assert.deepEqual(await ahead(A), [[M, C, B], '2026-10-01T00:01:00Z'])
+  assert.deepEqual(await ahead(A), [[M, C, B], '2026-10-01T00:00:00Z'])
   assert.deepEqual(await ahead(M), [[], ''])
   assert.deepEqual(await ahead(OTHER), [[], ''])
-  assert.deepEqual(await ahead(B, {}, '^refs/tags/v.*$'), [[M, C], '2026-10-01T00:03:00Z'])
+  assert.deepEqual(await ahead(B, {}, '^refs/tags/v.*$'), [[M, C], '2026-10-01T00:01:00Z'])
 })
 
 test('a commit without a date says nothing of time', async () => {

@@ -158,13 +158,14 @@ function of({ github, context, core, refs }) {
     ', so it is not deployed: merge it first'
 
   /**
-   * The commits that are newer than one that belongs, and when the first of them was made: no run
-   * can have deployed them before.
+   * The commits that are newer than one that belongs, and when the first of all was made: no run can
+   * have deployed them before. One whose clock went ahead is outdone by its neighbours.
    * @param {string} sha
    */
   async function ahead(sha) {
     const newer = await after(sha) ?? []
-    return { commits: new Set(newer), since: dates.get(newer.at(-1) ?? '') ?? '' }
+    const made = newer.length ? [sha, ...newer].flatMap(each => dates.get(each) ?? []).sort() : []
+    return { commits: new Set(newer), since: made[0] ?? '' }
   }
 
   /**
