@@ -9,6 +9,7 @@ which they were found; `test_attacks.py` says of each what closes it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -472,6 +473,20 @@ def _deployed_in_its_name(world: World, start: Callable[..., Run]) -> None:
 
 
 @on("dispatch")
+def a_test_that_is_run_again_while_a_component_still_deploys(world: World) -> None:
+    """5. What it had started deploys the package that was built before; found by a history."""
+    world.merged()
+    [test] = world.github.runs_of(TEST)
+    child = world.github.runs_of("terraform-test.yml")[-1]
+    world.github.rerun(test)
+    again = world.github.rerun(child)
+    world.hold = lambda work: work.run is again and len(world.github.runs_of("python-test.yml")) < 2
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
+
+
+@on("dispatch")
 def what_a_person_deploys_in_an_orchestrators_name(world: World) -> None:
     """5. It has failed, a person deploys other packages in its name, and its re-run takes that."""
     _deployed_in_its_name(world, lambda file, **own: world.started(file, by="mallory", **own))
@@ -587,7 +602,7 @@ run-name: Deploy {main} to test, then prd
 on: {{push: }}
 jobs:
   approval: {{runs-on: x, steps: [{{run: x}}]}}
-  start:
+  terraform-prd:
     needs: [approval]
     runs-on: x
     permissions: {{actions: write}}
@@ -633,6 +648,19 @@ def a_rerun_of_what_failed_is_not_approved(world: World) -> None:
     world.github.settle()
     through("it was deployed unasked", world.at("prd") != {})
     assert again.attempt == 3
+
+
+@on("dispatch")
+def a_rerun_of_what_failed_by_an_orchestrator_is_not_approved(world: World) -> None:
+    """Held when tried: the same where each component has a run of its own."""
+    world.failing = lambda step: step.name == "Deploy" and step.env["ENVIRONMENT"] == "prd"
+    world.merged()
+    run = world.candidate()
+    world.approve(run)
+    world.failing = lambda step: False
+    world.github.rerun(run, failed_only=True)
+    world.github.settle()
+    through("it was deployed unasked", world.at("prd") != {})
 
 
 @on("call")
@@ -1081,13 +1109,18 @@ def a_run_of_test_that_deployed_nothing(world: World) -> None:
     through("it was deployed", old in [d.commit for d in world.of_environment("prd")])
 
 
-def _approved_and_deploying(world: World) -> tuple[str, str, Run]:
-    """Two commits of main, and the run that deploys the first; its component is under way."""
+def _approved_and_deploying(world: World, job: str = "python-prd") -> tuple[str, str, Run]:
+    """Two commits of main, and the run that deploys the first; this job of it is under way."""
     first = world.merged()
     second = world.commit()
     world.repository.push("refs/heads/main")
     run = world.candidate()
-    world.hold = lambda work: work.run.workflow_file == "python-prd.yml"
+
+    def starting(step: Step) -> Any:
+        mine = step.uses == "$/.github/actions/run-component" and step.work.key == job
+        return (60.0 for _ in itertools.count()) if mine and step.work.run is run else None
+
+    world.instead = starting
     world.github.approve(run)
     world.github.step(800)
     assert world.of_environment("prd") == [] and run.status == "in_progress"
@@ -1097,7 +1130,7 @@ def _approved_and_deploying(world: World) -> tuple[str, str, Run]:
 @on("dispatch")
 def what_a_person_types_while_an_orchestrator_deploys(world: World) -> None:
     """7. Its run was approved for this commit, and goes on: a person is asked all the same."""
-    first, _, run = _approved_and_deploying(world)
+    first, _, run = _approved_and_deploying(world, "terraform-prd")
     inputs = {"commit": first, "orchestrator": str(run.id), "attempt": "1"}
     world.github.dispatch("terraform-prd.yml", "main", inputs, by="mallory")
     world.github.step(800)
@@ -1105,9 +1138,19 @@ def what_a_person_types_while_an_orchestrator_deploys(world: World) -> None:
 
 
 @on("dispatch")
+def a_component_out_of_turn_under_an_orchestrator_that_was_approved(world: World) -> None:
+    """7. A workflow of a feature branch starts a component before those that it depends on."""
+    first, _, run = _approved_and_deploying(world)
+    inputs = {"commit": first, "orchestrator": str(run.id), "attempt": "1"}
+    _started_by_a_workflow(world, "terraform-prd.yml", **inputs)
+    world.github.step(800)
+    through("it was deployed out of turn", bool(world.of_environment("prd")))
+
+
+@on("dispatch")
 def another_commit_under_an_orchestrator_that_was_approved(world: World) -> None:
     """7. A workflow of a feature branch starts a child for another commit than was approved."""
-    first, second, run = _approved_and_deploying(world)
+    first, second, run = _approved_and_deploying(world, "terraform-prd")
     assert first != second
     inputs = {"commit": second, "orchestrator": str(run.id), "attempt": "1", "packages": "{}"}
     own = {"packages": f'{{"python": {{"run": {world.github.runs_of("python-test.yml")[-1].id}}}}}'}

@@ -143,6 +143,12 @@ GUARDS: dict[str, Guard] = {
         "started_at",
         attacks.a_component_that_a_workflow_builds_again,
     ),
+    "a re-run takes no run with older packages": (
+        f"{A}/run-component/run.cjs",
+        "if (before && isOutdated(before, task.packages))",
+        "if (false)",
+        attacks.a_test_that_is_run_again_while_a_component_still_deploys,
+    ),
     "a re-run takes only the run that its own job has started": (
         f"{A}/run-component/run.cjs",
         "if (!child?.alone) return",
@@ -186,6 +192,12 @@ GUARDS: dict[str, Guard] = {
         "if (false)",
         attacks.what_a_person_types_while_an_orchestrator_deploys,
     ),
+    "an orchestrator deploys each component in its turn": (
+        f"{A}/may-deploy/approved.cjs",
+        "if (!isItsTurn)",
+        "if (false)",
+        attacks.a_component_out_of_turn_under_an_orchestrator_that_was_approved,
+    ),
     "an orchestrator's run was reviewed": (
         f"{A}/may-deploy/approved.cjs",
         "if (!await believed(run))",
@@ -194,9 +206,9 @@ GUARDS: dict[str, Guard] = {
     ),
     "an orchestrator's run was approved": (
         f"{A}/may-deploy/approved.cjs",
-        "if (!await isApproved(run))",
+        "if (!isApproved)",
         "if (false)",
-        attacks.what_a_workflow_of_a_feature_branch_starts_is_not_approved,
+        attacks.a_rerun_of_what_failed_by_an_orchestrator_is_not_approved,
     ),
     "an orchestrator's run is for this commit": (
         f"{A}/may-deploy/approved.cjs",

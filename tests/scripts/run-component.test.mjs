@@ -248,6 +248,19 @@ test('a re-run starts anew what failed, what was never started, and what its own
   }
 })
 
+test('a re-run starts anew what took older packages, once that has ended', async () => {
+  const PACKAGES = '{"a": {"run": 3}, "b": {"run": 10}}'
+  const said = `notice: Attempt 1 has started ${CHILD} with older packages: it is started again`
+  for (const [status, looks] of [['in_progress', 3], ['completed', 1]]) {
+    const child = [state('in_progress'), listed({ conclusion: 'failure' }), listed()].slice(3 - looks)
+    const done = await start({ [LIST]: list([state(status, 'success')]), [BEFORE]: jobsOf('failure'), child }, { ...second, PACKAGES })
+    assert.deepEqual([done.failed, done.github.count(START), done.looks.count(RUN)], [[], 1, looks])
+    assert.ok(done.log.includes(said))
+  }
+  const done = await start({ [LIST]: list([listed()]), [BEFORE]: jobsOf('failure') }, { ...second, PACKAGES: '{"a": {"run": 8}}' })
+  assert.equal(done.github.count(START), 0)
+})
+
 test('a re-run that cannot see what was started starts nothing', async () => {
   const done = await start({ [LIST]: failure(401, 'Bad credentials') }, second)
   const why = 'what earlier attempts started cannot be listed (GitHub answers 401: Bad credentials)'

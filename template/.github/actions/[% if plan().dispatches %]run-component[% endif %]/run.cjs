@@ -28,6 +28,13 @@ async function startedBefore({ api, context, attempt, job, children }) {
   return child
 }
 
+/**
+ * Whether a run was started before one whose package it is to take now.
+ * @param {{id: number}} child
+ * @param {string} packages
+ */
+const isOutdated = (child, packages) => [...packages.matchAll(/"run": (\d+)/g)].some(([, id]) => Number(id) > child.id)
+
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
   const { WORKFLOW = '', COMMIT = '', PACKAGES, GITHUB_JOB, GITHUB_REF, GITHUB_REF_NAME, GITHUB_RUN_ATTEMPT } = process.env
@@ -40,9 +47,14 @@ module.exports = async ({ github, context, core }) => {
     children: () => listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME, job: GITHUB_JOB }),
   }
   try {
-    const before = await startedBefore(task).catch(error => {
+    let before = await startedBefore(task).catch(error => {
       throw new Error(`${WORKFLOW} was not started: what earlier attempts started cannot be listed (${connect.said(error)})`)
     })
+    if (before && isOutdated(before, task.packages)) {
+      core.notice(`Attempt ${before.attempt} has started ${before.html_url} with older packages: it is started again`)
+      if (before.status !== 'completed') await wait(task, before.id)
+      before = undefined
+    }
     if (before) core.notice(`Not started again: attempt ${before.attempt} has started ${before.html_url}`)
     const run = before ?? await start(task)
     core.info(`Waiting for ${run.html_url}`)

@@ -10,7 +10,7 @@ const { BOT } = require('../lib/runs.cjs')
  *   there is one, and the orchestrator's run that was approved, if one has started it
  */
 module.exports = async ({ read, pages, context, file, believed }) => {
-  const { APPROVED = '', COMMIT, ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
+  const { APPROVED = '', COMMIT, COMPONENT, ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
   const orchestrator = `orchestrator-${ENVIRONMENT}.yml`
   const [, id] = APPROVED.match(/^run (.*)$/s) ?? []
 
@@ -48,19 +48,24 @@ module.exports = async ({ read, pages, context, file, believed }) => {
     if (titled(run.display_title) !== COMMIT) return `its title does not say that it deploys ${COMMIT}`
     if (!await believed(run)) return `it ran the workflows of ${run.head_sha}, which nobody has reviewed`
     if (run.status === 'completed') return 'it has ended'
-    if (!await isApproved(run)) return `nobody has approved its attempt ${run.run_attempt}`
+    return whyNotYet(run)
   }
 
   /** @param {any} run */
-  async function isApproved({ id: run_id, run_attempt, run_started_at }) {
+  async function whyNotYet({ id: run_id, run_attempt, run_started_at }) {
+    const own = `${COMPONENT}-${ENVIRONMENT}`
+    let isApproved = false
+    let isItsTurn = false
     const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs', {
       ...context.repo, run_id, attempt_number: run_attempt,
     }, 'jobs')
     for await (const job of jobs) {
       // An attempt also lists the jobs that it has taken over from the one before.
       const isNew = job.run_attempt === run_attempt && job.started_at >= run_started_at
-      if (isNew && job.name === 'approval' && job.conclusion === 'success') return true
+      isApproved ||= isNew && job.name === 'approval' && job.conclusion === 'success'
+      isItsTurn ||= job.name === own && job.status === 'in_progress'
     }
-    return false
+    if (!isApproved) return `nobody has approved its attempt ${run_attempt}`
+    if (!isItsTurn) return `its job ${own} does not wait for it`
   }
 }
