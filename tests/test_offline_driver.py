@@ -74,7 +74,8 @@ module.exports = async ({ github, context, core }) => {
   })
   await new Promise(resolve => setTimeout(resolve, 60_000))
   const { WORD, OUTER, GITHUB_JOB } = process.env
-  core.setOutput('said', [word(), WORD, OUTER, GITHUB_JOB, data.event, context.payload.ref].join(' '))
+  const said = [word(), WORD, OUTER, GITHUB_JOB, data.event, context.payload.ref]
+  core.setOutput('said', said.join(' '))
   await core.summary.addRaw('A summary').write()
   if (WORD.startsWith('bad')) core.setFailed('a bad word')
 }

@@ -123,7 +123,7 @@ class OfflineGitHub:
         self.rate_limit = RateLimit(self.clock)
         #: Everything happens in the same second from now on: creation, changes and ends of runs.
         self.same_second = False
-        #: When commits were made, as the clock of whoever made them said: when they came, if not set.
+        #: When commits were made, as their makers' clocks said: when they came, if not set.
         self.commit_dates: dict[str, str] = {}
         #: Called with (run, job key) before a job's first step; may push, cancel, dispatch, fail.
         self.before_job: Callable[[Run, str], None] | None = None
