@@ -73,8 +73,9 @@ module.exports = async ({ github, context, core }) => {
     ...context.repo, run_id: context.runId,
   })
   await new Promise(resolve => setTimeout(resolve, 60_000))
-  const { WORD, OUTER } = process.env
-  core.setOutput('said', [word(), WORD, OUTER, data.event, context.payload.ref].join(' '))
+  const { WORD, OUTER, GITHUB_JOB } = process.env
+  const said = [word(), WORD, OUTER, GITHUB_JOB, data.event, context.payload.ref]
+  core.setOutput('said', said.join(' '))
   await core.summary.addRaw('A summary').write()
   if (WORD.startsWith('bad')) core.setFailed('a bad word')
 }
@@ -119,7 +120,7 @@ def test_steps_are_real_but_for_shells_and_actions_of_others(quick: Quick) -> No
     github.settle()
     assert run.results == {"say": "success", "next": "success"}
     assert run.job("say").outputs == {
-        "said": "hello good main of the job push refs/heads/main",
+        "said": "hello good main of the job say push refs/heads/main",
         "made": "bricks",
     }
     assert run.job("say").summary == "A summary"

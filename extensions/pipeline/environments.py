@@ -235,9 +235,13 @@ def rival_chains(environments: Iterable[Environment]) -> tuple[str, ...]:
     wanted: dict[str, list[str]] = {}
     for environment in by_name.values():
         first = by_name[environment.root]
-        if environment.trigger == "after" and first.trigger == "branch":
+        if (
+            environment.trigger == "after"
+            and first.trigger == "branch"
+            and not is_pattern(first.source)
+        ):
             wanted.setdefault(first.source, []).append(environment.name)
-    if len(wanted) < 2 and not any(is_pattern(branch) for branch in wanted):
+    if len(wanted) < 2:
         return ()
     each = [f"{listed(names)} only if it is `{branch}`" for branch, names in wanted.items()]
     return (

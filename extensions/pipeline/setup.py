@@ -68,6 +68,8 @@ class SetUp:
     """JSON: the branches whose pull requests are checked, as a ruleset names them."""
     previews: tuple[tuple[str, str], ...]
     """(environment, branches) that anybody who can push deploys without a review."""
+    created_branches: str
+    """JSON: those that lead to production and are patterns, as a ruleset names them."""
     deployed_branches: tuple[str, ...]
     """The branches that environments deploy, as far as they are not patterns."""
     deployed_tags: tuple[str, ...]
@@ -139,6 +141,7 @@ def set_up(plan: Plan) -> SetUp:
         clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),
         previews=_previews(plan),
+        created_branches=json.dumps(_created_branches(plan)),
         deployed_branches=_deployed(plan, "branch"),
         deployed_tags=_deployed(plan, "tag"),
         prerequisites=_prerequisites(plan),
@@ -199,12 +202,28 @@ def _is_reviewed(plan: Plan, environment: Environment) -> bool:
 
 
 def _checked_branches(plan: Plan) -> list[str]:
-    """What environments deploy on a push, without previews of branches that nobody has reviewed."""
+    """What environments deploy on a push, without previews of branches that nobody has reviewed.
+
+    A pattern may be named with more than it matches, unless that is every branch.
+    """
     previews = [branch for _, branch in _previews(plan)]
-    branches = [e.source for e in plan.environments if e.trigger == "branch"]
-    reviewed = [branch for branch in branches if branch not in previews]
-    patterns = [f"refs/heads/{name}" for branch in reviewed for name in _ruleset_patterns(branch)]
-    return list(dict.fromkeys(patterns)) or ["~DEFAULT_BRANCH"]
+    sources = [e.source for e in plan.environments if e.trigger == "branch"]
+    return _named([s for s in sources if s not in previews]) or ["~DEFAULT_BRANCH"]
+
+
+def _created_branches(plan: Plan) -> list[str]:
+    """The patterns of branches that lead to production, unless they fit every branch.
+
+    A rule that asks for pull requests lets anybody create a branch, with whatever is on it.
+    """
+    first = [root(e, plan.environments) for e in plan.environments if e.production]
+    return _named([e.source for e in first if e.trigger == "branch" and is_pattern(e.source)])
+
+
+def _named(sources: list[str]) -> list[str]:
+    """Branches as rulesets name them."""
+    names = [name for source in sources for name in _ruleset_patterns(source)]
+    return list(dict.fromkeys(f"refs/heads/{name}" for name in names if name[0] != "*"))
 
 
 def _previews(plan: Plan) -> tuple[tuple[str, str], ...]:

@@ -123,6 +123,8 @@ class OfflineGitHub:
         self.rate_limit = RateLimit(self.clock)
         #: Everything happens in the same second from now on: creation, changes and ends of runs.
         self.same_second = False
+        #: When commits were made, as their makers' clocks said: when they came, if not set.
+        self.commit_dates: dict[str, str] = {}
         #: Called with (run, job key) before a job's first step; may push, cancel, dispatch, fail.
         self.before_job: Callable[[Run, str], None] | None = None
         #: Job key -> result (and outputs), for jobs whose steps shall not run at all.
@@ -575,6 +577,9 @@ class OfflineGitHub:
             for ref in refs:
                 before = self.remote.resolve(ref)
                 self.remote.push(ref)
+                made = self.clock.stamp(frozen=self.same_second)
+                for sha in self.remote.history(self._commit(ref)):
+                    self.commit_dates.setdefault(sha, made)
                 if len(refs) <= MAX_TAGS:
                     started += self._pushed(ref, before, changes[ref], by)
         return started

@@ -198,9 +198,14 @@ def _commit(request: Request, sha: str) -> dict[str, Any]:
     remote = request.github.remote
     return {
         "sha": sha,
-        "commit": {"message": remote.message(sha)},
+        "commit": {"message": remote.message(sha), **_made(request.github.commit_dates.get(sha))},
         "parents": [{"sha": parent} for parent in remote.parents(sha)],
     }
+
+
+def _made(date: str | None) -> dict[str, Any]:
+    """When a commit was made, if it came with a push."""
+    return {"committer": {"date": date}} if date else {}
 
 
 @route("GET", "/commits", "contents: read")

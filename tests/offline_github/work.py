@@ -156,6 +156,7 @@ class Work:
         variables = {
             **self.github.github_variables(self.contexts["github"]),
             **{"GITHUB_WORKSPACE": WORKSPACE, "RUNNER_TEMP": RUNNER["temp"], "CI": "true"},
+            "GITHUB_JOB": self.key.split(" / ")[-1],
             **env,
             "GITHUB_ACTION_PATH": action_path,
         }

@@ -9,6 +9,7 @@ which they were found; `test_attacks.py` says of each what closes it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -258,6 +259,84 @@ def a_push_to_the_branch_itself(world: World) -> None:
     through("it was deployed", evil in [d.commit for d in world.deployments])
 
 
+def _released(world: World) -> str:
+    """A branch of releases, as an administrator starts it, and somebody brings it on."""
+    world.set_up()
+    main = world.commit()
+    world.push("main", merged=True, by="lead")
+    world.commit("release/1", start=main)
+    world.push("release/1", by="lead")
+    world.github.settle()
+    commit = world.commit("release/1")
+    world.push("release/1", merged=True)
+    world.github.settle()
+    return commit
+
+
+@on("pattern")
+def a_branch_that_fits_the_pattern_of_production(world: World) -> None:
+    """4. A rule that asks for pull requests lets anybody create a branch of releases.
+
+    Its workflows count as reviewed then, and pretend to have tested what really was reviewed.
+    """
+    commit = _released(world)
+    world.commit("release/2", forged_test(commit, "push: ", "test"), start=commit)
+    try:
+        runs = world.github.push("release/2", by="mallory")
+    except PushError:
+        return
+    world.github.settle()
+    world.started(PRD, commit=commit, by="mallory")
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
+    through("it had the secrets of test", any("success" in r.results.values() for r in runs))
+
+
+@on("by-hand")
+def a_feature_branch_that_pretends_to_be_a_production_by_hand(world: World) -> None:
+    """11. A person may deploy any branch: so its workflows would count as reviewed."""
+    world.set_up()
+    main = world.commit()
+    world.push("main", merged=True, by="lead")
+    forged = forged_test(main, "push: ")[f".github/workflows/{TEST}"]
+    for old, new in ((" to test", " to prd"), ("Test", "Prd"), ("package-test", "package-prd")):
+        forged = forged.replace(old, new)
+    world.commit("side", {f".github/workflows/{PRD}": forged}, start=main)
+    world.github.push("side", by="mallory")
+    world.github.settle()
+    for packages in ("same-commit", "latest", str(world.github.runs_of(PRD)[-1].id)):
+        world.started("terraform-prd.yml", commit=main, packages=packages)
+        approve_all(world)
+    through("a forged package was believed", evil_in(world))
+
+
+@on("after-hand")
+def a_feature_branch_that_pretends_to_be_a_test_by_hand(world: World) -> None:
+    """11. The same one environment before: what was reviewed seems to be tested."""
+    world.set_up()
+    main = world.commit()
+    world.push("main", merged=True, by="lead")
+    world.commit("side", forged_test(main, "workflow_dispatch: "), start=main)
+    world.github.push("side", by="mallory")
+    world.started(TEST, ref="side", by="mallory")
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
+    world.started(PRD, commit=main)
+    approve_all(world)
+    through("a forged test was believed by hand", evil_in(world))
+    world.started(TEST, commit=main)
+    approve_all(world)
+    through("the real one is not deployed", world.at("prd") != {"terraform": main})
+
+
+@on("pattern")
+def a_branch_of_releases_beside_the_default_branch(world: World) -> None:
+    """Found here: its candidate was refused, because main is no branch of releases."""
+    commit = _released(world)
+    approve_all(world)
+    through("it never asks", world.at("prd") != {"terraform": commit})
+
+
 @on("tag")
 def a_workflow_of_a_tag_that_names_production(world: World) -> None:
     """4. Whoever may push such a tag brings a workflow of their own."""
@@ -321,6 +400,142 @@ def a_component_that_was_built_again(world: World) -> None:
     world.started(PRD)
     approve_all(world)
     _untested(world)
+
+
+def _started_by_a_workflow(world: World, file: str, **inputs: str) -> Run:
+    """What a workflow of a feature branch starts, with the token of its own job."""
+    return world.github.dispatch(file, "main", inputs, by=BOT)
+
+
+@on("dispatch")
+def a_component_that_a_workflow_builds_again(world: World) -> None:
+    """5. A workflow of a feature branch starts the build in the name of an orchestrator."""
+    main = world.merged()
+    test = world.github.runs_of(TEST)[-1]
+    inputs = {"commit": main, "orchestrator": str(test.id), "attempt": "1"}
+    _started_by_a_workflow(world, "python-test.yml", **inputs)
+    world.github.settle()
+    approve_all(world)
+    world.started(PRD)
+    approve_all(world)
+    _untested(world)
+    through("what was tested is not deployed", world.at("prd") != {"terraform": main})
+
+
+def _built_meanwhile(world: World, by: str) -> str:
+    main = world.commit()
+    [test] = world.push()
+    while not world.github.runs_of("python-test.yml"):
+        assert world.github.step()
+    inputs = {"commit": main, "orchestrator": str(test.id), "attempt": "1"}
+    world.github.dispatch("python-test.yml", "main", inputs, by=by)
+    world.github.settle()
+    assert world.github.runs_of(TEST)[-1].conclusion == "success"
+    approve_all(world)
+    _untested(world)
+    return main
+
+
+@on("dispatch")
+def a_component_that_a_person_builds_meanwhile(world: World) -> None:
+    """5. Somebody types the orchestrator's run while that builds: its own package counts."""
+    main = _built_meanwhile(world, "mallory")
+    through("what was tested is not deployed", world.at("prd") != {"terraform": main})
+
+
+@on("dispatch")
+def a_component_that_a_workflow_builds_meanwhile(world: World) -> None:
+    """5. A workflow does: nobody knows then which one is tested, so neither is taken."""
+    main = _built_meanwhile(world, BOT)
+    # Who starts the test again gets over it.
+    world.started(TEST)
+    approve_all(world)
+    through("nothing can be deployed any more", world.at("prd") != {"terraform": main})
+
+
+def _deployed_in_its_name(world: World, start: Callable[..., Run]) -> None:
+    world.instead = lambda step: "failure" if step.name == "Deploy" else None
+    main = world.commit()
+    [test] = world.push()
+    world.github.settle()
+    assert world.github.runs_of(TEST)[-1].conclusion == "failure"
+    world.instead = lambda step: None
+    newer = world.commit()
+    world.repository.push("refs/heads/main")
+    world.started("python-test.yml", by="mallory", commit=newer)
+    own = {"commit": main, "orchestrator": str(test.id), "attempt": "1", "packages": "latest"}
+    start("terraform-test.yml", **own)
+    world.github.settle()
+    world.github.rerun(test, failed_only=True)
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
+
+
+@on("dispatch")
+def a_test_that_is_run_again_while_a_component_still_deploys(world: World) -> None:
+    """5. What it had started deploys the package that was built before; found by a history."""
+    world.merged()
+    [test] = world.github.runs_of(TEST)
+    child = world.github.runs_of("terraform-test.yml")[-1]
+    world.github.rerun(test)
+    again = world.github.rerun(child)
+    world.hold = lambda work: work.run is again and len(world.github.runs_of("python-test.yml")) < 2
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
+
+
+@on("dispatch")
+def what_a_person_deploys_in_an_orchestrators_name(world: World) -> None:
+    """5. It has failed, a person deploys other packages in its name, and its re-run takes that."""
+    _deployed_in_its_name(world, lambda file, **own: world.started(file, by="mallory", **own))
+
+
+@on("dispatch")
+def what_a_workflow_deploys_in_an_orchestrators_name(world: World) -> None:
+    """5. The same with the token of a workflow of a feature branch."""
+    _deployed_in_its_name(world, lambda file, **own: _started_by_a_workflow(world, file, **own))
+
+
+@on("dispatch")
+def what_a_workflow_deploys_in_an_orchestrators_name_meanwhile(world: World) -> None:
+    """5. The same while the orchestrator's own run deploys, which fails then."""
+    main, newer = world.commit(), world.commit()
+    world.push()
+    world.github.settle()
+    test = world.github.dispatch(TEST, "main", {"commit": main})
+    while len(world.github.runs_of("terraform-test.yml")) < 2:
+        assert world.github.step()
+    world.instead = lambda step: (
+        "failure" if step.work.run.id == real.id and step.name == "Deploy" else None
+    )
+    real = world.github.runs_of("terraform-test.yml")[-1]
+    other = world.github.dispatch("python-test.yml", "main", {"commit": newer}, by="mallory")
+    world.hold = lambda work: (
+        work.run.workflow_file == "terraform-test.yml" and other.status != "completed"
+    )
+    own = {"commit": main, "orchestrator": str(test.id), "attempt": "1", "packages": "latest"}
+    _started_by_a_workflow(world, "terraform-test.yml", **own)
+    world.github.settle()
+    assert world.github.runs_of(TEST)[-1].conclusion == "failure"
+    world.instead = lambda step: None
+    world.github.rerun(test, failed_only=True)
+    world.github.settle()
+    world.started(PRD, commit=main)
+    approve_all(world)
+    through("it was not tested with its own packages", _mixed(world, main, newer))
+
+
+def _mixed(world: World, main: str, newer: str) -> bool:
+    """Whether production has a commit that test only had with packages of another one."""
+    taken = [
+        dict(d.packages.values())
+        for d in world.of_environment("test")
+        if (d.commit, d.result) == (main, "success")
+    ]
+    deployed = main in [d.commit for d in world.of_environment("prd")]
+    return deployed and not any(main in one for one in taken)
 
 
 @on("call")
@@ -387,7 +602,7 @@ run-name: Deploy {main} to test, then prd
 on: {{push: }}
 jobs:
   approval: {{runs-on: x, steps: [{{run: x}}]}}
-  start:
+  terraform-prd:
     needs: [approval]
     runs-on: x
     permissions: {{actions: write}}
@@ -433,6 +648,19 @@ def a_rerun_of_what_failed_is_not_approved(world: World) -> None:
     world.github.settle()
     through("it was deployed unasked", world.at("prd") != {})
     assert again.attempt == 3
+
+
+@on("dispatch")
+def a_rerun_of_what_failed_by_an_orchestrator_is_not_approved(world: World) -> None:
+    """Held when tried: the same where each component has a run of its own."""
+    world.failing = lambda step: step.name == "Deploy" and step.env["ENVIRONMENT"] == "prd"
+    world.merged()
+    run = world.candidate()
+    world.approve(run)
+    world.failing = lambda step: False
+    world.github.rerun(run, failed_only=True)
+    world.github.settle()
+    through("it was deployed unasked", world.at("prd") != {})
 
 
 @on("call")
@@ -486,6 +714,20 @@ def a_roll_back_in_test_takes_no_candidates_place_in_the_queue(world: World) -> 
     for _ in range(3):
         approve_all(world)
     through("the newest is not deployed", set(world.at("prd").values()) != {newest})
+
+
+@on("none")
+def a_commit_of_a_clock_that_is_wrong(world: World) -> None:
+    """9. Where nobody is asked, a roll-back in test must not reach production by itself.
+
+    The newer commit was made next year, so all runs seemed to be older than it.
+    """
+    old, newest = world.merged(), world.commit()
+    world.github.commit_dates[newest] = "2027-01-01T00:00:00Z"
+    world.push()
+    world.github.settle()
+    world.started(TEST, commit=old)
+    through("the old one is deployed", {*world.at("prd").values()} != {newest})
 
 
 @on("call")
@@ -624,6 +866,31 @@ def an_old_push_over_a_component_that_went_ahead(world: World) -> None:
     deployed = [d.commit for d in world.of_environment("test")]
     assert newest in deployed
     through("the old one is deployed over it", older in deployed[deployed.index(newest) :])
+
+
+@on("trunk-dispatch")
+def a_test_that_succeeds_at_last(world: World) -> None:
+    """Its first attempt left a component out, so it was taken for one that deployed nothing."""
+    world.instead = lambda step: (
+        "failure" if step.work.run.workflow_file == "python-test.yml" else None
+    )
+    main = world.merged()
+    world.instead = lambda step: None
+    world.github.rerun(world.github.runs_of(TEST)[-1], failed_only=True)
+    world.github.settle()
+    approve_all(world)
+    through("the release is lost", world.at("prd") != {"terraform": main})
+
+
+@on("trunk-dispatch")
+def a_job_of_ones_own_that_is_left_out(world: World) -> None:
+    """Somebody is told of failures: that job is skipped after each success."""
+    file = f".github/workflows/{TEST}"
+    text = world.repository.workflows(world.merged())[file]
+    job = "  tell: {needs: [terraform-test], if: failure(), runs-on: x, steps: [{run: x}]}\n"
+    main = world.merged(files={file: f"{text}\n{job}"})
+    approve_all(world)
+    through("the release is lost", world.at("prd") != {"terraform": main})
 
 
 def _green_approval(commit: str, trigger: str) -> str:
@@ -842,13 +1109,18 @@ def a_run_of_test_that_deployed_nothing(world: World) -> None:
     through("it was deployed", old in [d.commit for d in world.of_environment("prd")])
 
 
-def _approved_and_deploying(world: World) -> tuple[str, str, Run]:
-    """Two commits of main, and the run that deploys the first; its component is under way."""
+def _approved_and_deploying(world: World, job: str = "python-prd") -> tuple[str, str, Run]:
+    """Two commits of main, and the run that deploys the first; this job of it is under way."""
     first = world.merged()
     second = world.commit()
     world.repository.push("refs/heads/main")
     run = world.candidate()
-    world.hold = lambda work: work.run.workflow_file == "python-prd.yml"
+
+    def starting(step: Step) -> Any:
+        mine = step.uses == "$/.github/actions/run-component" and step.work.key == job
+        return (60.0 for _ in itertools.count()) if mine and step.work.run is run else None
+
+    world.instead = starting
     world.github.approve(run)
     world.github.step(800)
     assert world.of_environment("prd") == [] and run.status == "in_progress"
@@ -858,7 +1130,7 @@ def _approved_and_deploying(world: World) -> tuple[str, str, Run]:
 @on("dispatch")
 def what_a_person_types_while_an_orchestrator_deploys(world: World) -> None:
     """7. Its run was approved for this commit, and goes on: a person is asked all the same."""
-    first, _, run = _approved_and_deploying(world)
+    first, _, run = _approved_and_deploying(world, "terraform-prd")
     inputs = {"commit": first, "orchestrator": str(run.id), "attempt": "1"}
     world.github.dispatch("terraform-prd.yml", "main", inputs, by="mallory")
     world.github.step(800)
@@ -866,9 +1138,19 @@ def what_a_person_types_while_an_orchestrator_deploys(world: World) -> None:
 
 
 @on("dispatch")
+def a_component_out_of_turn_under_an_orchestrator_that_was_approved(world: World) -> None:
+    """7. A workflow of a feature branch starts a component before those that it depends on."""
+    first, _, run = _approved_and_deploying(world)
+    inputs = {"commit": first, "orchestrator": str(run.id), "attempt": "1"}
+    _started_by_a_workflow(world, "terraform-prd.yml", **inputs)
+    world.github.step(800)
+    through("it was deployed out of turn", bool(world.of_environment("prd")))
+
+
+@on("dispatch")
 def another_commit_under_an_orchestrator_that_was_approved(world: World) -> None:
     """7. A workflow of a feature branch starts a child for another commit than was approved."""
-    first, second, run = _approved_and_deploying(world)
+    first, second, run = _approved_and_deploying(world, "terraform-prd")
     assert first != second
     inputs = {"commit": second, "orchestrator": str(run.id), "attempt": "1", "packages": "{}"}
     own = {"packages": f'{{"python": {{"run": {world.github.runs_of("python-test.yml")[-1].id}}}}}'}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from copies import copy
-from kinds import KINDS
+from kinds import ATTACKED
 from pipelines import Made, start
 from worlds import Pipelines, World
 
@@ -22,7 +22,7 @@ def pipelines(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Get:
 
     def get(kind: str) -> Pipelines:
         if kind not in made:
-            answers, components, settings = KINDS[kind]
+            answers, components, settings = ATTACKED[kind]
             given = {k: v for k, v in settings.items() if k not in ("tag", "trunk")}
             work_tree = copy(template, tmp_path_factory.mktemp(kind), {**answers, **given})
             made[kind] = Pipelines(work_tree, components, **settings)

@@ -17,6 +17,30 @@ TAGGED = {
         {"name": "prd", "tag": "v*", "production": True},
     ],
 }
+PATTERN = {
+    **LAMBDA,
+    "branching": "custom",
+    "environments": [
+        {"name": "test", "branch": "release/*"},
+        {"name": "prd", "after": "test", "production": True},
+    ],
+}
+BY_HAND = {
+    **LAMBDA,
+    "branching": "custom",
+    "environments": [
+        {"name": "test", "manual": True},
+        {"name": "prd", "manual": True, "production": True},
+    ],
+}
+AFTER_HAND = {
+    **LAMBDA,
+    "branching": "custom",
+    "environments": [
+        {"name": "test", "manual": True},
+        {"name": "prd", "after": "test", "production": True},
+    ],
+}
 TRUNK = {**LAMBDA, "branching": "trunk"}
 ALONE, BOTH = ("terraform",), ("first", "second")
 #: Name -> answers, the components that are deployed, and how.
@@ -28,4 +52,11 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
     "trunk": (TRUNK, ALONE, {"trunk": True}),
     "trunk-dispatch": (TRUNK, ALONE, {"trunk": True, "orchestration": "dispatch"}),
     "tag": (TAGGED, ALONE, {"tag": True}),
+}
+#: More of them, which only attacks try.
+ATTACKED = {
+    **KINDS,
+    "pattern": (PATTERN, ALONE, {}),
+    "by-hand": (BY_HAND, ALONE, {}),
+    "after-hand": (AFTER_HAND, ALONE, {}),
 }

@@ -389,9 +389,15 @@ RIVALS: dict[str, tuple[list[dict[str, Any]], str]] = {
         ],
         "",
     ),
-    "a pattern": (
-        [{"name": "a", "branch": "feature/*"}, {"name": "b", "after": "a"}],
-        "b only if it is `feature/*`.",
+    # Which runs on any default branch.
+    "a pattern beside a branch": (
+        [
+            {"name": "a", "branch": "feature/*"},
+            {"name": "b", "after": "a"},
+            {"name": "c", "branch": "main"},
+            {"name": "d", "after": "c"},
+        ],
+        "",
     ),
 }
 

@@ -448,6 +448,10 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
         ["refs/heads/main"],
     ),
     "nothing else": ([{"name": "a", "branch": "feature/**"}], ["~DEFAULT_BRANCH"]),
+    "but not every branch": (
+        [{"name": "p", "branch": "[ab]", "production": True}],
+        ["~DEFAULT_BRANCH"],
+    ),
     "tags": ([{"name": "a", "tag": "v*"}], ["~DEFAULT_BRANCH"]),
     "by hand": ([MANUAL, {"name": "a", "after": "m"}], ["~DEFAULT_BRANCH"]),
 }
@@ -457,6 +461,27 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 def test_which_branches_pull_requests_are_checked_for(case: str) -> None:
     environments, expected = CHECKED[case]
     assert json.loads(setup(environments=environments).checked_branches) == expected
+
+
+CREATED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
+    "production itself": (
+        [{"name": "p", "branch": "r/**", "production": True}],
+        ["refs/heads/r/*", "refs/heads/r/*/**/*"],
+    ),
+    "before production": (
+        [{"name": "a", "branch": "r/*"}, {"name": "p", "after": "a", "production": True}],
+        ["refs/heads/r/*"],
+    ),
+    "no production": ([{"name": "a", "branch": "r/*"}], []),
+    "one branch": ([{"name": "p", "branch": "main", "production": True}], []),
+    "a tag": ([{"name": "p", "tag": "v*", "production": True}], []),
+}
+
+
+@pytest.mark.parametrize("case", CREATED)
+def test_which_branches_only_administrators_create(case: str) -> None:
+    environments, expected = CREATED[case]
+    assert json.loads(setup(environments=environments).created_branches) == expected
 
 
 @pytest.mark.parametrize(

@@ -68,12 +68,16 @@ for (const [name, given, more, expected] of [
   })
 }
 
-test('another default branch is no matter where no other environment comes before, and under tags', async () => {
+test('another default branch is no matter where no other environment comes before, under tags and under patterns', async () => {
   assert.deepEqual((await check({ default_branch: 'develop' })).outputs, { commit: C, ...none })
   const component = before({ path: '.github/workflows/a-prd.yml' })
   assert.deepEqual((await check({ default_branch: 'develop', after: component })).outputs, { commit: B, ...none })
   const { log } = await check({ default_branch: 'develop', after: before() }, { REFS: TAGS })
   assert.match(log.join('\n'), /No tag like/)
+  for (const [REFS, asked] of [['^refs/heads/ma[^/]*$', true], ['^refs/heads/main$', false], ['^refs/heads/main\\.x/-y_$', false]]) {
+    const { outputs } = await check({ default_branch: 'develop', after: before() }, { REFS })
+    assert.equal(outputs.deploy, asked ? 'true' : undefined)
+  }
 })
 
 // What makes a candidate too old: B, after the run before; C is newer.
@@ -125,6 +129,9 @@ for (const [name, event, jobs, deploy] of [
   ['was overtaken', 'workflow_run', left, 'false'],
   ['has deployed in part', 'workflow_run', [...left, ...done], 'true'],
   ['has deployed', 'workflow_run', done, 'true'],
+  ['has started its components, at last', 'workflow_run', [...left, { name: 'site-test', conclusion: 'success', steps: [{ name: 'Start site-test.yml and wait for it', conclusion: 'success' }] }], 'true'],
+  ['could start no component', 'workflow_run', [...left, { name: 'site-test', conclusion: 'failure', steps: [{ name: 'Start site-test.yml and wait for it', conclusion: 'failure' }] }], 'false'],
+  ['has watched its components', 'workflow_run', [...left, { name: 'Watch the components', conclusion: 'success', steps: [{ name: 'Watch until all have ended', conclusion: 'success' }] }], 'true'],
   ['comes after no other', 'push', left, 'true'],
 ]) {
   test(`after a run that ${name}`, async () => {

@@ -111,10 +111,10 @@ test('what is ahead of a commit on its branch, and since when', async () => {
     const { commits, since } = await asked(gitHub(given), refs).ahead(sha)
     return [[...commits], since]
   }
-  assert.deepEqual(await ahead(A), [[M, C, B], '2026-10-01T00:01:00Z'])
+  assert.deepEqual(await ahead(A), [[M, C, B], '2026-10-01T00:00:00Z'])
   assert.deepEqual(await ahead(M), [[], ''])
   assert.deepEqual(await ahead(OTHER), [[], ''])
-  assert.deepEqual(await ahead(B, {}, '^refs/tags/v.*$'), [[M, C], '2026-10-01T00:03:00Z'])
+  assert.deepEqual(await ahead(B, {}, '^refs/tags/v.*$'), [[M, C], '2026-10-01T00:01:00Z'])
 })
 
 test('a commit without a date says nothing of time', async () => {
@@ -133,7 +133,7 @@ for (const [status, given] of [[403, { [HISTORY.compare]: failure(403) }], [401,
   })
 }
 
-const run = more => ({ event: 'push', head_branch: 'main', head_sha: M, head_repository: { id: 1 }, ...more })
+const run = more => ({ display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: M, head_repository: { id: 1 }, ...more })
 const release = { branches: { main: M, 'release/1': OTHER } }
 for (const [name, given, expected, refs = MAIN, repository = { tags: { v1: M } }] of [
   ['of the newest commit', {}, true],
@@ -157,6 +157,21 @@ for (const [name, given, expected, refs = MAIN, repository = { tags: { v1: M } }
 ]) {
   test(`a run ${name} is ${expected ? '' : 'not '}reviewed`, async () => {
     assert.equal(await asked(gitHub(repository), refs).reviewed(run(given)), expected)
+  })
+}
+
+for (const [name, given, expected, refs = '^refs/heads/.*$'] of [
+  ['of the default branch', {}, true],
+  ['of the branch that this run is of', { head_branch: 'own', head_sha: OTHER }, true],
+  ['of any other branch, for its own commit', { head_branch: 'feature', head_sha: OTHER, display_title: `Deploy ${OTHER} to x` }, true],
+  ['of any other branch', { head_branch: 'feature', head_sha: OTHER }, false],
+  ['of any other branch, though its name fits a pattern', { head_branch: 'feature', head_sha: OTHER }, true, '^refs/heads/f.*$'],
+  ['after another', { event: 'workflow_run', head_branch: 'feature' }, true],
+  ['of a pull request', { event: 'pull_request' }, false],
+]) {
+  test(`a run ${name} is ${expected ? '' : 'not '}believed where any branch may be deployed`, async () => {
+    const github = gitHub({ branches: { main: M, own: OTHER, feature: OTHER } })
+    assert.equal(await asked(github, refs, { ref: 'refs/heads/own' }).believed(run(given)), expected)
   })
 }
 

@@ -184,8 +184,9 @@ const orchestrator = more => listed(47, {
   path: '.github/workflows/orchestrator-prd.yml@main', status: 'in_progress', conclusion: null, run_attempt: 2, run_started_at: '2026-11-01T12:00:00Z', ...more,
 })
 const gate = more => ({ name: 'approval', conclusion: 'success', run_attempt: 2, started_at: '2026-11-01T12:00:00Z', ...more })
+const waits = { ...gate({ conclusion: null }), name: 'site-prd', status: 'in_progress' }
 const started = {
-  event: 'workflow_dispatch', actor: BOT, orchestrator: orchestrator(), attempt: [{ ...gate(), name: 'Changes' }, gate()],
+  event: 'workflow_dispatch', actor: BOT, orchestrator: orchestrator(), attempt: [{ ...gate(), name: 'Changes' }, gate(), waits],
   inputs: { packages: 'same-commit', orchestrator: '47' },
 }
 
@@ -207,6 +208,7 @@ for (const [name, given, more, why] of [
   ['for another commit', { orchestrator: orchestrator({ display_title: `Deploy ${A} to test, then prd` }) }, {}, `its title does not say that it deploys ${B}`],
   ['of a feature branch', { orchestrator: orchestrator({ event: 'workflow_dispatch', head_sha: OTHER }) }, {}, `it ran the workflows of ${OTHER}, which nobody has reviewed`],
   ['that has ended', { orchestrator: orchestrator({ status: 'completed', conclusion: 'success' }) }, {}, 'it has ended'],
+  ['before its turn', { attempt: [gate(), { ...waits, status: 'queued' }, { ...waits, name: 'other-prd' }] }, {}, 'its job site-prd does not wait for it'],
   ['that has no approval', { attempt: [{ ...gate(), name: 'Changes' }] }, {}, 'nobody has approved its attempt 2'],
   ['that waits for its approval', { attempt: [gate({ conclusion: null })] }, {}, 'nobody has approved its attempt 2'],
   ['with the approval of an earlier attempt', { attempt: [gate({ run_attempt: 1 })] }, {}, 'nobody has approved its attempt 2'],

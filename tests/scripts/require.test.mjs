@@ -38,7 +38,7 @@ for (const [name, answer] of [
 ]) {
   test(`an environment that ${name} stops the run`, async () => {
     const { log, outputs } = await approval(answer)
-    assert.match(log.join('\n'), /^failed: The environment prd-approval has no required reviewers.*re-run all jobs.*`approval: none`.*`manual: true`[^\n]*$/)
+    assert.match(log.join('\n'), /^failed: The environment prd-approval has no required reviewers.*re-run all jobs.*`approval: none`[^\n]*$/)
     assert.deepEqual(outputs, {})
   })
 }

@@ -19,12 +19,19 @@ const env = {
   WORKFLOW: 'site-dev.yml', COMMIT, PACKAGES: '', GITHUB_JOB: 'site-dev', GITHUB_RUN_ATTEMPT: '1',
   GITHUB_REF: 'refs/heads/main', GITHUB_REF_NAME: 'main',
 }
+const BOT = { login: 'github-actions[bot]' }
+/** This job, in two attempts; the second one still runs. */
+const own = paged([
+  { name: 'other', started_at: '2026-11-01T12:00:00Z', completed_at: null }, { name: 'site-dev', started_at: null, completed_at: null },
+  { name: 'site-dev', started_at: '2026-11-01T12:00:30Z', completed_at: '2026-11-01T12:01:00Z' },
+  { name: 'site-dev', started_at: '2026-11-01T12:10:00Z', completed_at: null },
+], 'jobs')
 const plenty = { resources: { core: { limit: 1000, remaining: 900, reset: NOW + 3600 } } }
 const started = { workflow_run_id: 9, html_url: CHILD }
 
 /** A run of the component as the API lists it. */
 const listed = more => ({
-  id: 9, html_url: CHILD, event: 'workflow_dispatch', head_branch: 'main', status: 'completed', conclusion: 'success',
+  id: 9, html_url: CHILD, event: 'workflow_dispatch', actor: BOT, head_branch: 'main', status: 'completed', conclusion: 'success',
   created_at: '2026-11-01T12:00:30Z', display_title: `Deploy ${COMMIT} to dev, site of run ${SELF}, attempt 1`, ...more,
 })
 const list = runs => paged(runs, 'workflow_runs')
@@ -33,8 +40,8 @@ const list = runs => paged(runs, 'workflow_runs')
 function start({ child = listed(), ...routes } = {}, more = {}) {
   const looks = fakeGitHub({ [RUN]: child })
   const github = fakeGitHub({
-    [LIMIT]: plenty, [START]: started, ...routes,
-    [RUN]: parameters => parameters.run_id === SELF ? { created_at: '2026-11-01T12:00:00Z' } : looks.request(RUN, parameters),
+    [LIMIT]: plenty, [START]: started, [JOBS]: own, ...routes,
+    [RUN]: parameters => parameters.run_id === SELF ? { id: SELF, created_at: '2026-11-01T12:00:00Z' } : looks.request(RUN, parameters),
   })
   return run('run-component/run.cjs', { env: { ...env, ...more }, github, context })
     .then(done => ({ ...done, github, looks, failed: done.log.filter(line => line.startsWith('failed: ')).map(line => line.slice(8)) }))
@@ -83,7 +90,9 @@ for (const [name, given, said] of UNCLEAR) {
       listed({ id: 1, event: 'push' }), listed({ id: 2, head_branch: 'feature' }),
       listed({ id: 3, display_title: `Deploy ${COMMIT} to dev, site alone` }),
       listed({ id: 4, display_title: `Deploy ${COMMIT} to dev, site of run 6, attempt 1` }),
-      listed({ id: 6, display_title: `Deploy ${COMMIT} to dev, site of run ${SELF}, attempt 2` }),
+      listed({ id: 6, display_title: `Deploy ${COMMIT} to dev, site of run ${SELF}, attempt 2`, created_at: '2026-11-01T12:10:00Z' }),
+      listed({ id: 10, actor: { login: 'mallory' } }), listed({ id: 11, actor: null }),
+      listed({ id: 12, created_at: '2026-11-01T12:00:29Z' }), listed({ id: 13, created_at: '2026-11-01T12:01:01Z' }),
       listed({ id: 7, display_title: `Deploy ${'d'.repeat(40)} to dev, site of run ${SELF}, attempt 1` }),
     ]
     const earlier = listed({ id: 8, created_at: '2026-11-01T11:59:59Z' })
@@ -97,6 +106,14 @@ for (const [name, given, said] of UNCLEAR) {
     assert.deepEqual(lost.outputs, {})
   })
 }
+
+test('of two runs that were started in its name at once nobody knows which is its own', async () => {
+  const both = list([listed({ id: 10 }), listed()])
+  const done = await start({ [START]: failure(502, 'Bad gateway'), [LIST]: both })
+  assert.deepEqual(done.failed, [`${MAY} (GitHub answers 502: Bad gateway), and no run has come in two minutes; ${AGAIN}`])
+  const again = await start({ [LIST]: both, [BEFORE]: jobsOf('failure') }, second)
+  assert.deepEqual([again.failed, again.github.count(START)], [[], 1])
+})
 
 test('runs that cannot be listed leave the start unclear', async () => {
   const done = await start({ [START]: failure(0, 'other side closed'), [LIST]: failure(401, 'Bad credentials') })
@@ -231,6 +248,19 @@ test('a re-run starts anew what failed, what was never started, and what its own
   }
 })
 
+test('a re-run starts anew what took older packages, once that has ended', async () => {
+  const PACKAGES = '{"a": {"run": 3}, "b": {"run": 10}}'
+  const said = `notice: Attempt 1 has started ${CHILD} with older packages: it is started again`
+  for (const [status, looks] of [['in_progress', 3], ['completed', 1]]) {
+    const child = [state('in_progress'), listed({ conclusion: 'failure' }), listed()].slice(3 - looks)
+    const done = await start({ [LIST]: list([state(status, 'success')]), [BEFORE]: jobsOf('failure'), child }, { ...second, PACKAGES })
+    assert.deepEqual([done.failed, done.github.count(START), done.looks.count(RUN)], [[], 1, looks])
+    assert.ok(done.log.includes(said))
+  }
+  const done = await start({ [LIST]: list([listed()]), [BEFORE]: jobsOf('failure') }, { ...second, PACKAGES: '{"a": {"run": 8}}' })
+  assert.equal(done.github.count(START), 0)
+})
+
 test('a re-run that cannot see what was started starts nothing', async () => {
   const done = await start({ [LIST]: failure(401, 'Bad credentials') }, second)
   const why = 'what earlier attempts started cannot be listed (GitHub answers 401: Bad credentials)'
@@ -240,7 +270,7 @@ test('a re-run that cannot see what was started starts nothing', async () => {
 // Cancelling
 
 function cancel(routes, more = {}) {
-  const github = fakeGitHub({ [RUN]: { created_at: '2026-11-01T12:00:00Z' }, ...routes })
+  const github = fakeGitHub({ [RUN]: { id: SELF, created_at: '2026-11-01T12:00:00Z' }, [JOBS]: own, ...routes })
   return run('run-component/cancel.cjs', { env: { ...env, RUN_ID: '', ...more }, github, context })
     .then(done => ({ ...done, github, cancelled: github.calls.filter(({ route }) => route === CANCEL).map(({ parameters }) => parameters.run_id) }))
 }
@@ -253,9 +283,9 @@ test('cancels the run that was waited for', async () => {
 test('cancels the run that goes on, or the one of this attempt, if the job did not know it yet', async () => {
   const title = attempt => `Deploy ${COMMIT} to dev, site of run ${SELF}, attempt ${attempt}`
   const goesOn = listed({ id: 4, status: 'queued', display_title: title(1) })
-  const own = listed({ id: 6, display_title: title(2) })
+  const one = listed({ id: 6, display_title: title(2), created_at: '2026-11-01T12:10:30Z' })
   const stranger = listed({ id: 7, status: 'queued', display_title: `Deploy ${COMMIT} to dev, site alone` })
-  for (const [runs, id] of [[[stranger, own, goesOn], 4], [[stranger, own, listed()], 6]]) {
+  for (const [runs, id] of [[[stranger, one, goesOn], 4], [[stranger, one, listed()], 6]]) {
     const done = await cancel({ [LIST]: [list([]), list(runs)], [CANCEL]: {} }, second)
     assert.deepEqual([done.cancelled, done.seconds], [[id], 10])
   }

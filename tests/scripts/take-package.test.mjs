@@ -21,7 +21,7 @@ const env = { PRODUCER: 'python', ENVIRONMENTS: 'prd test', COMMIT: A, REFS: '^r
 const API = 'GET /repos/{owner}/{repo}'
 
 const oneRun = (id, file, more) => ({
-  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: A, actor: { login: 'octocat' }, head_repository: { id: 1 }, conclusion: 'success', run_attempt: 1, ...more,
+  id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: A, actor: { login: 'octocat' }, head_repository: { id: 1 }, conclusion: 'success', run_attempt: 1, created_at: '2026-11-01T10:00:00Z', ...more,
 })
 const artifact = (id, run, name, more) => ({ id, name, expired: false, created_at: '2026-11-01T10:05:00Z', workflow_run: { id: run }, ...more })
 const job = (name, more) => ({ name, started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
@@ -127,9 +127,11 @@ test('the latest, of whatever commit of the environment', async () => {
 
 // What is promoted was tested together with all that was deployed with it.
 const BOT = { login: 'github-actions[bot]' }
-const child = more => oneRun(ALONE, 'python-test.yml', { display_title: `Deploy ${A} to test, python of run ${TEST}, attempt 1`, actor: BOT, ...more })
+const child = more => oneRun(ALONE, 'python-test.yml', { event: 'workflow_dispatch', created_at: '2026-11-01T10:02:00Z', display_title: `Deploy ${A} to test, python of run ${TEST}, attempt 1`, actor: BOT, ...more })
 const ofTest = more => oneRun(TEST, 'orchestrator-test.yml@main', { display_title: `Deploy ${A} to dev, then test`, ...more })
-for (const [name, promoted, one, orchestrator] of [
+const starts = [job('python-test', { started_at: '2026-11-01T10:01:00Z', completed_at: '2026-11-01T10:03:00Z' }), job('terraform-test')]
+const later = id => child({ id, created_at: '2026-11-01T10:03:00Z' })
+for (const [name, promoted, one, orchestrator, more] of [
   ['a run that a successful orchestrator has started', true, child(), ofTest()],
   ['one of an orchestrator that failed', false, child(), ofTest({ conclusion: 'failure' })],
   ['one of an orchestrator that goes on', false, child(), ofTest({ conclusion: null })],
@@ -141,13 +143,20 @@ for (const [name, promoted, one, orchestrator] of [
   ['one whose starter is gone', false, child({ actor: null }), ofTest()],
   ['one for which a person has typed nonsense', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1` }), ofTest()],
   ['one for which a person has typed an end like that of observe', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1 - python` }), ofTest()],
+  ['a run that a workflow has started before the job', false, child({ created_at: '2026-11-01T10:00:59Z' }), ofTest()],
+  ['a run that a workflow has started after the job', false, child({ created_at: '2026-11-01T10:03:01Z' }), ofTest()],
+  ['one of two that were started in that time', false, child(), ofTest(), [later(50)]],
+  ['a run beside which a person has typed the same', true, child(), ofTest(), [child({ id: 50, actor: { login: 'octocat' } })]],
   ['one that a person has re-run', false, child({ run_attempt: 2 }), ofTest()],
   ['one that was started alone', false, child({ display_title: `Deploy ${A} to test, python alone` }), ofTest()],
   ['one that observes, after a push', true, child({ display_title: `Deploy ${A} to test - python` })],
   ['one that observes, after others', true, child({ display_title: `Deploy ${A} to dev, then test - terraform, then python` })],
 ]) {
   test(`${promoted ? 'promotes' : 'does not promote'} the package of ${name}`, async () => {
-    const { log, outputs } = await take({ runs: [one, ...orchestrator ? [orchestrator] : []], artifacts: [artifact(4, ALONE, 'python-package-test')] })
+    const { log, outputs } = await take({
+      runs: [...more ?? [], one, ...orchestrator ? [orchestrator] : []], artifacts: [artifact(4, ALONE, 'python-package-test')],
+      jobs: { [TEST]: starts },
+    })
     if (promoted) assert.deepEqual([log, outputs.run], [[], ALONE])
     else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} was started or re-run alone, so nothing was tested with it`), log[0])
   })
@@ -156,7 +165,7 @@ for (const [name, promoted, one, orchestrator] of [
 test('promotes the latest that a successful orchestrator has started, of whatever commit', async () => {
   const ofB = { display_title: `Deploy ${B} to test` }
   const runs = [child({ display_title: `Deploy ${B} to test, python of run ${TEST}, attempt 1` }), ofTest(ofB)]
-  const { outputs } = await take({ runs, artifacts: [artifact(4, ALONE, 'python-package-test')] }, { PACKAGES: 'latest' })
+  const { outputs } = await take({ runs, artifacts: [artifact(4, ALONE, 'python-package-test')], jobs: { [TEST]: starts } }, { PACKAGES: 'latest' })
   assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
 })
 

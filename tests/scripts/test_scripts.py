@@ -129,6 +129,7 @@ def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None
     script = (ACTIONS / "lib" / "runs.cjs").read_text(encoding="utf-8")
     [check] = re.findall(r"^const MAY_DEPLOY = '(.*)' //", script, re.MULTILINE)
     [starts] = re.findall(r"^const STARTS = /(.*)/ //", script, re.MULTILINE)
+    [watches] = re.findall(r"^const WATCHES = '(.*)' //", script, re.MULTILINE)
     names: dict[str, list[str]] = {}
     for file in (ACTIONS.parent / "workflows").iterdir():
         text = file.read_text(encoding="utf-8").replace("[[ start.workflow.file ]]", "a-b_c.yml")
@@ -138,6 +139,7 @@ def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None
     assert [kind for kind in names if any(re.search(starts, n) for n in names[kind])] == [
         "orchestrator"
     ]
+    assert [kind for kind in names if watches in names[kind]] == ["orchestrator"]
 
 
 @pytest.mark.parametrize("action", YML, ids=lambda action: str(action.parent.name))

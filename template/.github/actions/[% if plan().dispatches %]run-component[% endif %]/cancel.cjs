@@ -8,14 +8,14 @@ const MINUTES = 2 // GitHub leaves five to the steps of a cancelled job
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
-  const { WORKFLOW = '', COMMIT = '', RUN_ID, GITHUB_REF_NAME, GITHUB_RUN_ATTEMPT } = process.env
+  const { WORKFLOW = '', COMMIT = '', RUN_ID, GITHUB_JOB, GITHUB_REF_NAME, GITHUB_RUN_ATTEMPT } = process.env
   const began = Date.now()
   const api = connect({ github, core, deadline: began + MINUTES * 60_000 })
 
   // The job did not yet know which run it waits for: one that still goes on, whichever attempt has
   // started it, or the one that this attempt has started.
   async function find() {
-    const children = await listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME })
+    const children = await listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME, job: GITHUB_JOB })
     const child = children.find(({ status }) => status !== 'completed') ?? children.find(({ attempt }) => String(attempt) === GITHUB_RUN_ATTEMPT)
     return child?.id
   }

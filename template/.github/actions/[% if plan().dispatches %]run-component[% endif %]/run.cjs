@@ -16,7 +16,8 @@ const MINUTES = 350 // GitHub ends a job after 360, and does not say why
 async function startedBefore({ api, context, attempt, job, children }) {
   if (attempt === 1) return
   const [child] = await children()
-  if (!child || child.status !== 'completed') return child
+  if (!child?.alone) return
+  if (child.status !== 'completed') return child
   if (child.conclusion !== 'success') return
   const jobs = api.pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs', {
     ...context.repo, run_id: context.runId, attempt_number: attempt - 1,
@@ -27,6 +28,13 @@ async function startedBefore({ api, context, attempt, job, children }) {
   return child
 }
 
+/**
+ * Whether a run was started before one whose package it is to take now.
+ * @param {{id: number}} child
+ * @param {string} packages
+ */
+const isOutdated = (child, packages) => [...packages.matchAll(/"run": (\d+)/g)].some(([, id]) => Number(id) > child.id)
+
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
   const { WORKFLOW = '', COMMIT = '', PACKAGES, GITHUB_JOB, GITHUB_REF, GITHUB_REF_NAME, GITHUB_RUN_ATTEMPT } = process.env
@@ -36,12 +44,17 @@ module.exports = async ({ github, context, core }) => {
     github, context, core, api, deadline,
     workflow: WORKFLOW, commit: COMMIT, packages: PACKAGES || 'same-commit',
     attempt: Number(GITHUB_RUN_ATTEMPT), job: GITHUB_JOB, ref: GITHUB_REF, minutes: MINUTES,
-    children: () => listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME }),
+    children: () => listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME, job: GITHUB_JOB }),
   }
   try {
-    const before = await startedBefore(task).catch(error => {
+    let before = await startedBefore(task).catch(error => {
       throw new Error(`${WORKFLOW} was not started: what earlier attempts started cannot be listed (${connect.said(error)})`)
     })
+    if (before && isOutdated(before, task.packages)) {
+      core.notice(`Attempt ${before.attempt} has started ${before.html_url} with older packages: it is started again`)
+      if (before.status !== 'completed') await wait(task, before.id)
+      before = undefined
+    }
     if (before) core.notice(`Not started again: attempt ${before.attempt} has started ${before.html_url}`)
     const run = before ?? await start(task)
     core.info(`Waiting for ${run.html_url}`)

@@ -33,7 +33,7 @@ async function find({ workflow, attempt, children }, unclear) {
   try {
     for (let look = 0; look < 12; look++) {
       await sleep(10)
-      const run = (await children()).find(child => child.attempt === attempt)
+      const run = (await children()).find(child => child.attempt === attempt && child.alone)
       if (run) return run
     }
   } catch (/** @type {any} */ error) {

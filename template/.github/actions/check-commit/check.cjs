@@ -22,14 +22,16 @@ module.exports = async ({ github, context, core }) => {
   const { default_branch } = context.payload.repository
   const commits = allCommits.of({ github, context, core, refs: REFS })
   const isNextEnvironment = before?.path.includes('/orchestrator-')
-  if (isNextEnvironment && !commits.isTag && !new RegExp(REFS).test(`refs/heads/${default_branch}`)) {
+  const isOneBranch = /^\^refs\/heads\/([\w/-]|\\.)+\$$/.test(REFS)
+  if (isNextEnvironment && isOneBranch && !new RegExp(REFS).test(`refs/heads/${default_branch}`)) {
     // `workflow_run` runs as the default branch, which the environment's policy would refuse later;
-    // but not after another component, because then the policy has the default branch as well.
+    // but not after another component, because then the policy has the default branch as well, and
+    // not where the chain starts from a pattern, because then there is no policy.
     return core.setFailed(`The default branch is ${default_branch}, and ${file} deploys what is on a branch like ` +
       `${REFS}: make that the default branch with gh repo edit --default-branch`)
   }
   if (!await commits.belongs(commit)) return core.setFailed(commits.foreign(commit))
-  if (before && !await commits.reviewed(before)) {
+  if (before && !await commits.believed(before)) {
     return core.setFailed(
       `${before.html_url} ran the workflows of ${before.head_sha}, which is neither on the default branch ` +
       `nor on one like ${REFS}: start ${file} by hand with a commit that is`,
@@ -78,7 +80,7 @@ module.exports = async ({ github, context, core }) => {
     if (commit === context.sha) return false
     for await (const run of runs.ofFile(file, { status: 'success' })) {
       const isSame = run.id !== context.runId && allCommits.titled(run.display_title) === commit
-      if (isSame && await commits.reviewed(run) && (await runs.fateOf(run)).worked) return true
+      if (isSame && await commits.believed(run) && (await runs.fateOf(run)).worked) return true
     }
     return false
   }

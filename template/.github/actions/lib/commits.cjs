@@ -3,6 +3,7 @@
 const api = require('./api.cjs')
 
 const PAGES_OF_HISTORY = 50 // of 100 commits each
+const ANY_BRANCH = '^refs/heads/.*$' // where persons start the environment
 
 /**
  * The commit that the title of one of our runs names, if it names one.
@@ -157,13 +158,14 @@ function of({ github, context, core, refs }) {
     ', so it is not deployed: merge it first'
 
   /**
-   * The commits that are newer than one that belongs, and when the first of them was made: no run
-   * can have deployed them before.
+   * The commits that are newer than one that belongs, and when the first of all was made: no run can
+   * have deployed them before. One whose clock went ahead is outdone by its neighbours.
    * @param {string} sha
    */
   async function ahead(sha) {
     const newer = await after(sha) ?? []
-    return { commits: new Set(newer), since: dates.get(newer.at(-1) ?? '') ?? '' }
+    const made = newer.length ? [sha, ...newer].flatMap(each => dates.get(each) ?? []).sort() : []
+    return { commits: new Set(newer), since: made[0] ?? '' }
   }
 
   /**
@@ -183,7 +185,18 @@ function of({ github, context, core, refs }) {
     return Boolean(await lineTo(newest, head_sha) ?? await lineTo(await newestOfDefault(), head_sha))
   }
 
-  return { isTag, belongs, foreign, ahead, reviewed }
+  /**
+   * Whether what a run says of a commit, and holds of it, can be believed. Where any branch may be
+   * deployed, anybody brings a workflow of their own: there only this run's branch and the default
+   * branch speak for others' commits.
+   * @param {Parameters<typeof reviewed>[0] & {display_title: string}} run
+   */
+  async function believed(run) {
+    const isNear = [main, context.ref].includes(`refs/heads/${run.head_branch}`) || run.head_sha === titled(run.display_title)
+    return (isNear || refs !== ANY_BRANCH || run.event === 'workflow_run') && await reviewed(run)
+  }
+
+  return { isTag, belongs, foreign, ahead, reviewed, believed }
 }
 
 module.exports = { titled, started, of }

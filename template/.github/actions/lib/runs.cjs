@@ -12,6 +12,7 @@ const { titled } = require('./commits.cjs')
 const BOT = 'github-actions[bot]' // starts what a workflow starts
 const MAY_DEPLOY = 'Check that it may be deployed' // the first step of each deployment
 const STARTS = /^Start [\w.-]+ and wait for it$/ // an orchestrator's, where each component has a run of its own
+const WATCHES = 'Watch until all have ended' // where the components start by themselves
 const BUILD = /(^|-)build \/ /
 
 /**
@@ -35,6 +36,15 @@ function deploys({ name, status, conclusion, steps = [] }) {
 }
 
 /**
+ * Whether a job of ours has built or deployed something, in its own run or in one that it has waited for.
+ * @param {Job} job
+ */
+function works({ name, conclusion, steps = [] }) {
+  if (conclusion !== 'success') return false
+  return name.includes(' / ') || steps.some(step => STARTS.test(step.name) || WATCHES === step.name)
+}
+
+/**
  * @param {{pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').of>}} tools
  */
 function of({ pages, context, commits }) {
@@ -55,7 +65,7 @@ function of({ pages, context, commits }) {
   /**
    * What became of a run, in all of its attempts: whether it was let deploy (a person has approved
    * it, or it has begun to), whether it asked a person, whether a job was left out, and whether
-   * anything that it called succeeded.
+   * anything of ours has succeeded.
    * @param {Run} run
    */
   async function fateOf(run) {
@@ -66,7 +76,7 @@ function of({ pages, context, commits }) {
       fate.letIn ||= isApproval ? job.conclusion === 'success' : deploys(job)
       fate.asked ||= isApproval && job.conclusion !== 'skipped'
       fate.skipped ||= job.conclusion === 'skipped'
-      fate.worked ||= job.name.includes(' / ') && job.conclusion === 'success'
+      fate.worked ||= works(job)
     }
     return fate
   }

@@ -5,12 +5,12 @@ const { BOT } = require('../lib/runs.cjs')
 
 /**
  * What was approved is this attempt of the run, or the run of an orchestrator that has started it.
- * @param {{read: any, pages: any, context: any, file: string, reviewed: (run: any) => Promise<boolean>}} deployment
+ * @param {{read: any, pages: any, context: any, file: string, believed: (run: any) => Promise<boolean>}} deployment
  * @returns {Promise<{why?: string, run?: import('../lib/runs.cjs').Run}>} the reason to refuse it, if
  *   there is one, and the orchestrator's run that was approved, if one has started it
  */
-module.exports = async ({ read, pages, context, file, reviewed }) => {
-  const { APPROVED = '', COMMIT, ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
+module.exports = async ({ read, pages, context, file, believed }) => {
+  const { APPROVED = '', COMMIT, COMPONENT, ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
   const orchestrator = `orchestrator-${ENVIRONMENT}.yml`
   const [, id] = APPROVED.match(/^run (.*)$/s) ?? []
 
@@ -46,21 +46,26 @@ module.exports = async ({ read, pages, context, file, reviewed }) => {
     if (context.payload.inputs?.packages === 'latest') return 'packages of another commit, as with latest, were not approved'
     if (run?.path.replace(/@.*/, '') !== `.github/workflows/${orchestrator}`) return `it is no run of ${orchestrator}`
     if (titled(run.display_title) !== COMMIT) return `its title does not say that it deploys ${COMMIT}`
-    if (!await reviewed(run)) return `it ran the workflows of ${run.head_sha}, which nobody has reviewed`
+    if (!await believed(run)) return `it ran the workflows of ${run.head_sha}, which nobody has reviewed`
     if (run.status === 'completed') return 'it has ended'
-    if (!await isApproved(run)) return `nobody has approved its attempt ${run.run_attempt}`
+    return whyNotYet(run)
   }
 
   /** @param {any} run */
-  async function isApproved({ id: run_id, run_attempt, run_started_at }) {
+  async function whyNotYet({ id: run_id, run_attempt, run_started_at }) {
+    const own = `${COMPONENT}-${ENVIRONMENT}`
+    let isApproved = false
+    let isItsTurn = false
     const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs', {
       ...context.repo, run_id, attempt_number: run_attempt,
     }, 'jobs')
     for await (const job of jobs) {
       // An attempt also lists the jobs that it has taken over from the one before.
       const isNew = job.run_attempt === run_attempt && job.started_at >= run_started_at
-      if (isNew && job.name === 'approval' && job.conclusion === 'success') return true
+      isApproved ||= isNew && job.name === 'approval' && job.conclusion === 'success'
+      isItsTurn ||= job.name === own && job.status === 'in_progress'
     }
-    return false
+    if (!isApproved) return `nobody has approved its attempt ${run_attempt}`
+    if (!isItsTurn) return `its job ${own} does not wait for it`
   }
 }

@@ -15,7 +15,7 @@ module.exports = async ({ github, context, core }) => {
   if (!await commits.belongs(COMMIT)) return core.setFailed(commits.foreign(COMMIT))
 
   const { read, pages } = connect({ github, core })
-  const { why, run } = await approved({ read, pages, context, file, reviewed: commits.reviewed })
+  const { why, run } = await approved({ read, pages, context, file, believed: commits.believed })
   if (why) return core.setFailed(why)
 
   // What an orchestrator starts is by hand if that was.

@@ -25,7 +25,7 @@ module.exports = async ({ github, context, core }) => {
   if (!(await rules()).some(({ type, reviewers }) => type === 'required_reviewers' && reviewers?.length)) {
     return core.setFailed(
       `The environment ${ENVIRONMENT} has no required reviewers, so nobody has approved this: add some in the repository's settings ` +
-      'and re-run all jobs; where its plan has none, answer `approval: none`, or `manual: true` for the environment',
+      'and re-run all jobs; where its plan has none, answer `approval: none`',
     )
   }
   // Of two runs that came at the same time, the older one may have asked last, in the other's place.

@@ -2,7 +2,7 @@
 const { rmSync } = require('node:fs')
 const api = require('../lib/api.cjs')
 const commits = require('../lib/commits.cjs')
-const { BOT } = require('../lib/runs.cjs')
+const childrenOf = require('../lib/children.cjs')
 
 const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID, "digest": SHA256}}'
 
@@ -27,7 +27,7 @@ module.exports = async ({ github, context, core }) => {
   if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is no component's name: give one`)
 
   const { read, pages } = api({ github, core })
-  const { belongs, reviewed } = commits.of({ github, context, core, refs: REFS })
+  const { belongs, believed } = commits.of({ github, context, core, refs: REFS })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
@@ -160,8 +160,8 @@ module.exports = async ({ github, context, core }) => {
     if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
     // What is promoted has been tested, together with all that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
-    if (environment !== own && !await isOfPipeline(other, environment)) return refuse('was started or re-run alone, so nothing was tested with it')
-    if (other !== told && !await reviewed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
+    if (environment !== own && !await isOfPipeline(other, environment, commit)) return refuse('was started or re-run alone, so nothing was tested with it')
+    if (other !== told && !await believed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
     if (other === told && artifact.created_at > told.updated_at) return refuse('was re-run since, and is promoted by a run of its own')
@@ -170,19 +170,24 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /**
-   * Whether a run is an orchestrator's, or one that a successful orchestrator has started. Under
-   * `observe` there are only runs of components, which the next environment's orchestrator waits for;
-   * their titles are like an orchestrator's.
+   * Whether a run is an orchestrator's, or the one that a successful orchestrator has started last.
+   * Under `observe` there are only runs of components, which the next environment's orchestrator waits
+   * for; their titles are like an orchestrator's.
    * @param {any} other
    * @param {string} environment
+   * @param {string} commit
    */
-  async function isOfPipeline({ display_title, actor, run_attempt }, environment) {
-    const [, id] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
-    if (!id) return /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/.test(display_title)
+  async function isOfPipeline({ id, display_title, run_attempt, head_branch }, environment, commit) {
+    const [, starter] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
+    if (!starter) return /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/.test(display_title)
     if (run_attempt !== 1) return false // nothing was deployed with what a person has built again
-    const orchestrator = await runOf(Number(id))
-    return actor?.login === BOT && orchestrator?.path.split('@')[0] === `.github/workflows/orchestrator-${environment}.yml` &&
-      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commits.titled(display_title) && reviewed(orchestrator)
+    const orchestrator = await runOf(Number(starter))
+    const fits = orchestrator?.path.split('@')[0] === `.github/workflows/orchestrator-${environment}.yml` &&
+      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commit && await believed(orchestrator)
+    if (!fits) return false
+    const job = `${PRODUCER}-${environment}`
+    const [newest] = await childrenOf({ pages, context, orchestrator, job, file: `${job}.yml`, commit, branch: head_branch })
+    return newest?.id === id && newest.alone
   }
 
   /**

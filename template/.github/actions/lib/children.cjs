@@ -1,0 +1,37 @@
+// @ts-check
+// Finds the runs that a job of an orchestrator has started.
+const { BOT } = require('./runs.cjs')
+
+/**
+ * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string}} Run
+ * @typedef {Run & {attempt: number, since: string, alone: boolean}} Child a run, the attempt that started it, and when that
+ *   attempt's job began; `alone` if it was the only one in that time
+ */
+
+/**
+ * The newest comes first. A person can type such a title, and a workflow of a feature branch can
+ * start a run as well. So only a run that a workflow has started while the job ran is taken, and of
+ * two in that time nobody knows which one is the job's.
+ * @param {{pages: any, context: any, orchestrator: {id: number, created_at: string}, job: string,
+ *   file: string, commit: string, branch?: string}} what
+ * @returns {Promise<Child[]>}
+ */
+module.exports = async ({ pages, context, orchestrator: { id, created_at }, job, file, commit, branch }) => {
+  /** @type {{started_at: string, completed_at: string | null}[]} */
+  const times = []
+  for await (const one of pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: id, filter: 'all' }, 'jobs')) {
+    if (one.name === job && one.started_at) times.push(one)
+  }
+  // A filtered list lags behind, so all runs of the workflow are read, back to the orchestrator's start.
+  const runs = pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file }, 'workflow_runs')
+  /** @type {any[]} */
+  const found = []
+  for await (const run of runs) {
+    if (run.created_at < created_at) break
+    const [, starter, attempt] = run.display_title.match(/ of run (\d+), attempt (\d+)$/) ?? []
+    const time = times.find(({ started_at, completed_at }) => started_at <= run.created_at && !(completed_at && completed_at < run.created_at))
+    const fits = run.event === 'workflow_dispatch' && run.head_branch === branch && run.display_title.startsWith(`Deploy ${commit} to `)
+    if (fits && time && run.actor?.login === BOT && starter === String(id)) found.push({ ...run, attempt: Number(attempt), since: time.started_at })
+  }
+  return found.map(child => ({ ...child, alone: found.filter(({ since }) => since === child.since).length === 1 }))
+}
