@@ -49,18 +49,15 @@ def load_pipeline() -> ModuleType:
     spec.loader.exec_module(package)
     modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
     modules += ("recorded", "destination", "own_types", "repository_files", "proposal")
-    modules += ("repository_history",)
+    modules += ("repository_history", "choosing", "environments")
     for module in modules:
         importlib.import_module(f"{name}.{module}")
     return package
 
 
 class Orchestrator(Extension):
-    """Globals for the templates: `plan`, `set_up`, `recorded`, `written`; for copier.yml:
-    `check_answers`, `problem`, `impossible`, `first_possible`, `code_type_choices`,
-    `default_name`, `found`, `found_table`, `proposed`, `type_of_runner`, `ask_for_environments`,
-    `ask_for_registry`, `ask_for_code_types_folder`, `usual_code_types_folder`,
-    `content_of_code_types`, `outdated`.
+    """Globals for the templates: `plan`, `set_up`, `recorded`, `written`; for copier.yml: the
+    methods below under "for copier.yml".
     Filters: `scalar`, `flow`, `command`, `shell`, `listed`.
     """
 
@@ -81,9 +78,20 @@ class Orchestrator(Extension):
             problem=self.problem,
             code_type_choices=self.code_type_choices,
             default_name=self.pipeline.answers.default_name,
-            found=self.found,
-            found_table=self.found_table,
-            proposed=self.proposed,
+            parts_help=self.parts_help,
+            part_choices=self.part_choices,
+            usual_parts=self.usual_parts,
+            asks_parts=self.asks_parts,
+            asks_adjust=self.asks_adjust,
+            as_they_are=self.as_they_are,
+            impossible_way=self.impossible_way,
+            problem_of_names=self.problem_of_names,
+            made=self.made,
+            text_of=self.text_of,
+            text_of_environments=self.text_of_environments,
+            stale=self.stale,
+            asks=self.asks,
+            type_of=self.type_of,
             impossible=self.impossible,
             first_possible=self.first_possible,
             type_of_runner=self.type_of_runner,
@@ -107,15 +115,8 @@ class Orchestrator(Extension):
 
     @pass_context
     def code_type_choices(self, context: Context) -> str:
-        """The choices of the question `code_types`, as YAML: label and name."""
-        folder, own = context.get("code_types_folder", ""), context.get("own_code_types", {})
-        try:
-            types = self.pipeline.own_types.with_own(
-                self.catalogue, folder, own
-            ).code_types.values()
-        except self.pipeline.errors.AnswerError as error:
-            raise UserMessageError(str(error)) from None
-        return str(yaml.safe_dump([[t.label, t.name] for t in types], allow_unicode=True))
+        """The choices of the question `code_types`, as YAML."""
+        return str(yaml.safe_dump([*self._types(context)]))
 
     @pass_context
     def check_answers(self, context: Context, when: str) -> str:
@@ -161,8 +162,15 @@ class Orchestrator(Extension):
         traceback for `--data`, and silently forget a stored answer.
         """
         value = context[question]
-        stored = self._stored(context)
+        stored, proposed = self._stored(context), self.pipeline.proposal.ANSWERS
         if question in self._data(context) or (question in stored and stored[question] == value):
+            return ""
+        # What the choices before lead to is not typed.
+        if question in proposed and (
+            not self.asks(context, question) or value == self.text_of(context, question) != ""
+        ):
+            return ""
+        if question == "environments" and value == self.text_of_environments(context):
             return ""
         known = {q: context[q] for q in self._questions_until(question) if q in context}
         problem = self._problem_of({**known, question: value}, question)
@@ -193,37 +201,173 @@ class Orchestrator(Extension):
         possible = [c for c in choices if not self.impossible(context, question, c)]
         return [*possible, *choices][0]
 
-    @pass_context
-    def found(self, context: Context) -> str:
-        """The files that speak for what is proposed, as YAML: asked of nobody, and recorded."""
-        return json.dumps(dict(self._proposal(context).found))
+    # What is asked about components: `parts`, `adjust` and `new_names` make the answers after them.
 
     @pass_context
-    def found_table(self, context: Context) -> str:
-        """What was found in the repository, in lines above the first question about it."""
-        proposal = self._proposal(context)
-        if not proposal.table:
+    def asks_parts(self, context: Context) -> bool:
+        """Whether a person chooses the components by their names."""
+        return self._asks(context, "code_types")
+
+    @pass_context
+    def parts_help(self, context: Context) -> str:
+        if self._proposal(context).names:
+            return "Found in this repository: which of it do you take?"
+        if self._base(context).names:
+            return "Which components do you keep?"
+        return "Which kinds of code does it hold?"
+
+    @pass_context
+    def part_choices(self, context: Context) -> str:
+        """The components that there are and other code types, as YAML: what is shown, the name."""
+        rows = self.pipeline.choosing.choices(self._base(context), self._types(context))
+        return str(yaml.safe_dump([[line, name] for name, line in rows.items()], width=999))
+
+    @pass_context
+    def usual_parts(self, context: Context) -> str:
+        return json.dumps(sorted(self._base(context).names)) if self.asks_parts(context) else "[]"
+
+    @pass_context
+    def asks_adjust(self, context: Context) -> bool:
+        """Whether a person may go on with YAML or new names; without any component, they must."""
+        asked = self._asks(context, "components") or self._asks(context, "dependency_map")
+        return asked and self._has_components(context)
+
+    @pass_context
+    def as_they_are(self, context: Context) -> str:
+        if self._proposal(context).names:
+            return "as they were found"
+        if self._base(context).names:
+            return "as they are recorded"
+        return "each in the repository's root, in the usual order"
+
+    @pass_context
+    def impossible_way(self, context: Context, way: str) -> str:
+        """Why a way to go on is greyed out, or nothing."""
+        if way != "rename" or not self.asks_adjust(context):
             return ""
-        text = f"Found in this repository, and proposed below:\n\n{proposal.table}\n\n"
-        if several := proposal.several:
-            text += f"Of {', '.join(several)} there are several: they are in the next answer.\n"
-        return text
+        if not self._asks(context, "components"):
+            return "their settings were given"
+        return "" if self.asks_parts(context) else "their code types were given"
 
     @pass_context
-    def proposed(self, context: Context, question: str) -> str:
-        """What is proposed for a question, as YAML in one line; nothing where nothing was found.
+    def problem_of_names(self, context: Context) -> str:
+        """What is wrong with the new names just typed, or nothing."""
+        if "new_names" in context["_copier_conf"]["data"]:
+            return ""
+        try:
+            made = self._made(context, "new_names")
+        except self.pipeline.errors.AnswerError as error:
+            return str(error)
+        known = {q: context[q] for q in self._questions_until("found") if q in context}
+        answers = {name: getattr(made, name) for name in self.pipeline.proposal.ANSWERS}
+        return self._problem_of({**known, **answers}, "dependency_map")
 
-        Only for what the answers before have left of it.
+    @pass_context
+    def made(self, context: Context, question: str) -> str:
+        """The answer that the choices before lead to, as JSON."""
+        try:
+            return json.dumps(getattr(self._made(context, question), question), ensure_ascii=False)
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+
+    @pass_context
+    def text_of(self, context: Context, question: str) -> str:
+        """The same to be edited, as YAML in several lines."""
+        value = json.loads(self.made(context, question))
+        # Where there is no component, nobody is to take that with Enter.
+        return str(self.pipeline.recorded.readable(value, sort=False)) if value != {} else ""
+
+    @pass_context
+    def text_of_environments(self, context: Context) -> str:
+        """What is recorded, or a list to begin with; nothing where nobody is asked for one."""
+        if not self._asks(context, "environments") or not self.ask_for_environments(context):
+            return ""
+        begin = self.pipeline.environments.BRANCHING["trunk"]
+        listed = self._parsed("environments", self._stored(context).get("environments"))
+        return str(self.pipeline.recorded.readable(listed or begin, sort=False))
+
+    @pass_context
+    def stale(self, context: Context, question: str) -> str:
+        """A word where a recorded answer is not what the choices at the prompt lead to.
+
+        Copier drops a recorded answer at which its validator says something, and takes the default.
         """
-        proposal, module = self._proposal(context), self.pipeline.proposal
-        gone: set[str] = set()
-        if question != "code_types":
-            gone = set(proposal.code_types) - set(context.get("code_types", ()))
-        if question == "dependency_map":
-            left = {*context.get("code_types", ()), *(context.get("components") or {})}
-            gone = set(proposal.names) - left
-        value = getattr(module.without(proposal, gone), question)
-        return json.dumps(value, ensure_ascii=False) if value else ""
+        stored = self._stored(context)
+        if question in self._data(context) or question not in stored:
+            return ""
+        if context[question] != stored[question]:
+            return ""
+        made = json.loads(self.made(context, question))
+        return "" if self._parsed(question, stored[question]) == made else "stale"
+
+    @pass_context
+    def asks(self, context: Context, question: str) -> bool:
+        """Whether a person writes this answer, as YAML."""
+        return self._asks(context, question) and self._writes(context)
+
+    @pass_context
+    def type_of(self, context: Context, question: str) -> str:
+        """`str` where YAML is typed: of what is none, Copier itself would only say that it is
+        invalid. `recorded` parses it."""
+        asked = self._asks(context, question)
+        if question != "environments":
+            asked = asked and self._writes(context)
+        return "str" if asked else "yaml"
+
+    def _asks(self, context: Context, question: str) -> bool:
+        """Whether Copier would ask this question at all."""
+        conf = context["_copier_conf"]
+        answered = conf["skip_answered"] and question in self._stored(context)
+        return not (conf["defaults"] or answered or question in self._data(context))
+
+    def _writes(self, context: Context) -> bool:
+        return context.get("adjust") == "write" or not self._has_components(context)
+
+    def _has_components(self, context: Context) -> bool:
+        return bool(self._chosen(context).names or self._data(context).get("components"))
+
+    def _types(self, context: Context) -> Any:
+        """The code types that there are, as they were answered so far."""
+        folder, own = context.get("code_types_folder", ""), context.get("own_code_types", {})
+        try:
+            return self.pipeline.own_types.with_own(self.catalogue, folder, own).code_types
+        except self.pipeline.errors.AnswerError as error:
+            raise UserMessageError(str(error)) from None
+
+    def _base(self, context: Context) -> Any:
+        """The components before anybody chose among them: proposed, recorded, or given."""
+        proposal = self._proposal(context)
+        if proposal.names:
+            return proposal
+        given, known = self._merged(context), self.pipeline.answers.DEFAULTS
+        names = ("code_types", "components", "dependency_map", "found")
+        values = {name: self._parsed(name, given.get(name, known[name])) for name in names}
+        if self.asks_parts(context) and "components" in self._data(context):
+            values["components"] = {}  # nobody can choose among those
+        return self.pipeline.proposal.Proposal(**values)
+
+    def _chosen(self, context: Context) -> Any:
+        """Those that were chosen."""
+        base = self._base(context)
+        if not self.asks_parts(context) or "parts" not in context:
+            return base
+        return self.pipeline.choosing.chosen(base, context["parts"], [*self._types(context)])
+
+    def _made(self, context: Context, question: str) -> Any:
+        """Those, with new names, or as they are to be written. Raises AnswerError."""
+        choosing, made = self.pipeline.choosing, self._chosen(context)
+        if not self.asks_adjust(context) or not self._asks(context, "components"):
+            return made
+        if context.get("adjust") == "rename" and context.get("new_names"):
+            new = choosing.read_names(context["new_names"], made.names)
+            return choosing.renamed(made, new) if new else made
+        if context.get("adjust") == "write":
+            if question == "dependency_map":  # what was written is known by then
+                left = {*self._parsed("components", context["components"]), *context["code_types"]}
+                gone = {name for name in made.names if name not in left}
+                made = self.pipeline.proposal.without(made, gone) if gone else made
+            return choosing.written_out(made)
+        return made
 
     @pass_context
     def type_of_runner(self, context: Context) -> str:
@@ -315,13 +459,18 @@ class Orchestrator(Extension):
     # -- for the templates ------------------------------------------------------------------
 
     def recorded(self, answers: Mapping[str, Any]) -> dict[str, Any]:
-        """The answers as their file holds them: a list of environments means `custom`.
-
-        What was found is none of anybody's business where nothing was.
-        """
-        custom = {"branching": "custom"} if answers.get("environments") else {}
-        left_out = () if answers.get("found") else ("found",)
-        return {**{k: v for k, v in answers.items() if k not in left_out}, **custom}
+        """The answers as their file holds them: what was typed is parsed, a list of environments
+        means `custom`, and what was found is kept of components that there are."""
+        kept = {
+            name: self._parsed(name, value)
+            for name, value in answers.items()
+            if name not in self.pipeline.choosing.PROMPTS
+        }
+        if kept.get("environments"):
+            kept["branching"] = "custom"
+        names = {*kept.get("code_types", ()), *kept.get("components", ())}
+        found = self.pipeline.proposal.found_of(kept.pop("found", {}), names)
+        return {**kept, **({"found": found} if found else {})}
 
     @pass_context
     def plan(self, context: Context) -> Any:
@@ -604,10 +753,14 @@ class Orchestrator(Extension):
         names = self.pipeline.answers.DEFAULTS
         return {name: context[name] for name in names if name in context}
 
-    @staticmethod
-    def _data(context: Context) -> dict[str, Any]:
-        """What `--data` and `--data-file` say."""
-        return dict(context["_copier_conf"]["data"])
+    def _data(self, context: Context) -> dict[str, Any]:
+        """What `--data` and `--data-file` say.
+
+        An update hands on what was said at its prompts in the same way.
+        """
+        data = dict(context["_copier_conf"]["data"])
+        prompts = self.pipeline.choosing.PROMPTS if _updates() else ()
+        return {name: value for name, value in data.items() if name not in prompts}
 
     def _stored(self, context: Context) -> dict[str, Any]:
         """What the answers file in the destination says."""

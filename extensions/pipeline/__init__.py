@@ -29,5 +29,6 @@ repository_files.py  the files of an existing repository
 detection.py     its components
 found_edges.py   who of them needs whom
 proposal.py      both as answers, and the files that speak for them
+choosing.py      what a person makes of them by choices
 own_workflows.py a repository's own workflows that would deploy the same push
 """

@@ -251,12 +251,19 @@ def parsed(name: str, value: Any) -> Any:
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be read"
-        raise AnswerError(name, f"{shown(value)} is not YAML: {problem}{where}") from error
+        raise AnswerError(name, _not_yaml(value, error)) from error
     except NOT_YAML as error:
         raise AnswerError(name, f"{shown(value)} is not YAML: {error}") from error
+
+
+def _not_yaml(text: str, error: yaml.YAMLError) -> str:
+    """The parser's own reason, with the line that it speaks of."""
+    problem = getattr(error, "problem", None) or "it cannot be read"
+    mark = getattr(error, "problem_mark", None)
+    lines = text.split("\n")
+    line = lines[mark.line] if mark and mark.line < len(lines) else ""
+    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{shown(line or text)} is not YAML: {problem}{where}"
 
 
 def _project_name(value: Any) -> str:

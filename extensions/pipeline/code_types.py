@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .errors import AnswerError
+from .errors import AnswerError, shown
 from .names import EXPRESSION, VARIABLE, check_name, check_path, check_variable, unknown
 from .schema import check
 
@@ -36,6 +36,11 @@ SETUP = "setup"
 
 SETUP_OUTPUT = re.compile(r"\bsteps\.setup\.outputs\.([\w-]+)")
 """How steps and variables name an output of `setup`."""
+
+SETUP_FILES = ("action.yml", "setup.sh")
+"""The files of the action that `setup` becomes; it may have more."""
+
+FILE = re.compile(r"[A-Za-z0-9][\w-]*(\.[\w-]+)*")
 
 CACHE = "inputs.cache"
 """By what steps and variables read whether a cache may be used. Only builds have that input."""
@@ -93,6 +98,8 @@ class Setup:
     """What each output of the script says, by name."""
     steps: str = ""
     """Steps after the script, as YAML text."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Further files of the action, by name, for its steps."""
 
 
 @dataclass(frozen=True)
@@ -379,6 +386,14 @@ def _setup(given: Mapping[str, Any], place: str) -> Setup:
     for output, description in given.get("outputs", {}).items():
         check_name(output, f"{place}.outputs")
         _check_line(description, f"{place}.outputs.{output}")
+    for file in given.get("files", {}):
+        if not FILE.fullmatch(file) or file in SETUP_FILES:
+            cause = f"{shown(file)} is no name for a file there; use letters, digits, . - and _"
+            raise AnswerError(f"{place}.files", cause)
+        others = [text for name, text in given["files"].items() if name != file]
+        text = "".join([given["script"], given.get("steps", ""), *others])
+        if file.partition(".")[0] not in text:
+            raise AnswerError(f"{place}.files", f"no step of `setup` names {shown(file)}")
     steps = given.get("steps", "").strip("\n")
     if steps:
         for step in check_steps(steps, f"{place}.steps"):
@@ -389,6 +404,7 @@ def _setup(given: Mapping[str, Any], place: str) -> Setup:
         script=given["script"].strip("\n"),
         outputs=given.get("outputs", {}),
         steps=steps,
+        files={name: text.strip("\n") for name, text in given.get("files", {}).items()},
     )
 
 

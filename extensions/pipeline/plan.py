@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from .actions import ACTIONS, action_files
 from .answers import Answers
 from .builds import BuildWorkflow, build_workflow
-from .code_types import CodeType
+from .code_types import SETUP_FILES, CodeType
 from .component_workflows import ComponentWorkflow, component_workflow
 from .components import Component
 from .dependencies import PACKAGES_FOLDER
@@ -180,7 +180,7 @@ class Plan:
         setups = [
             f"{ACTIONS}/{action.name}/{file}"
             for action in self.setups
-            for file in ("action.yml", "setup.sh")
+            for file in (*SETUP_FILES, *action.setup.files)
         ]
         return (*action_files(self.answers.orchestration, self.reports), *setups)
 

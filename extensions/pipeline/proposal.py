@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,9 +36,6 @@ class Proposal:
     """By component, and by `consumer needs producer`: the file that speaks for it."""
     table: str = ""
     """All of it for a person to read, in lines."""
-
-    several: tuple[str, ...] = ()
-    """The labels of code types that have several components, none of which has its name."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -79,10 +76,13 @@ def without(proposal: Proposal, gone: set[str]) -> Proposal:
         code_types=[name for name in proposal.code_types if name not in gone],
         components={k: v for k, v in proposal.components.items() if k not in gone},
         dependency_map=_map_without(proposal.dependency_map, gone),
-        found={
-            key: file for key, file in proposal.found.items() if not gone & set(key.split(NEEDS))
-        },
+        found=found_of(proposal.found, proposal.names - gone),
     )
+
+
+def found_of(found: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """What was found of these components."""
+    return {key: file for key, file in found.items() if set(key.split(NEEDS)) <= set(names)}
 
 
 def still_so(
@@ -116,9 +116,6 @@ def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Proposal:
         dependency_map=_map(found, edges),
         found=evidence,
         table=_table(found, edges),
-        several=tuple(
-            dict.fromkeys(it.code_type.label for it in found if it.code_type.name not in selected)
-        ),
     )
 
 
@@ -231,22 +228,28 @@ def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _map_without(given: Any, gone: set[str]) -> Any:
+    """`given` is ours, or one that a person wrote: a single name may stand for a list."""
     if isinstance(given, dict):
         return {
-            who: [name for name in whom if name not in gone]
+            who: [name for name in _listed(whom) if name not in gone]
             for who, whom in given.items()
             if who not in gone
         }
     entries = []
     for entry in given:
-        left = [name for name in entry["depends_on"] if name not in gone]
+        needs = _listed(entry.get("depends_on", []))
+        left = [name for name in needs if name not in gone]
         if entry["code_type"] in gone:
             continue
-        if not left and entry["depends_on"]:
+        if not left and needs:
             # It must not fall back to what is usual.
             entry = {"code_type": entry["code_type"]}
         entries.append({**entry, "depends_on": left})
     return entries
+
+
+def _listed(names: Any) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 # For people ----------------------------------------------------------------------------------

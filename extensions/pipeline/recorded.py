@@ -33,9 +33,7 @@ BY_KEY = ("components", "dependency_map", "own_code_types")
 
 def written(answers: Mapping[str, Any]) -> str:
     """What an answers file holds below its first comment; Copier's own answers have no checksum."""
-    text = yaml.dump(
-        dict(answers), Dumper=Readable, indent=2, allow_unicode=True, default_flow_style=False
-    )
+    text = readable(dict(answers))
     sums = checksums(answers)
     lines = text.splitlines(keepends=True)
     before: dict[int, str] = {}
@@ -50,6 +48,13 @@ def written(answers: Mapping[str, Any]) -> str:
             gap = "\n" if at < end else ""
             before[at] = f"{indent}# checksum {name} {sums[name]}\n{gap}{before.get(at, '')}"
     return "".join(before.get(n, "") + line for n, line in enumerate([*lines, ""]))
+
+
+def readable(value: Any, sort: bool = True) -> str:
+    """A value as YAML for people, in several lines."""
+    return yaml.dump(
+        value, Dumper=_Readable, allow_unicode=True, default_flow_style=False, sort_keys=sort
+    )
 
 
 def checksums(answers: Mapping[str, Any]) -> dict[str, str]:
@@ -109,7 +114,7 @@ def undecided(
     ]
 
 
-class Readable(yaml.SafeDumper):
+class _Readable(yaml.SafeDumper):
     """Writes texts of several lines as blocks: a person reads what changed in a command."""
 
 
@@ -118,7 +123,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
 
 
-Readable.add_representer(str, _text)
+_Readable.add_representer(str, _text)
 
 
 def _entries(node: Any, end: int) -> list[tuple[str, Any, int, int]]:

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from copies import copy, tree
+from pipeline.recorded import edited
 from toolbox import ROOT
+from updates import generate, template_versions
 
 if sys.platform == "win32":
     pytest.skip("pexpect needs the terminals of Unix", allow_module_level=True)
@@ -24,12 +27,17 @@ from terminal import Terminal
 ENTER = "\r"
 DOWN = "\x1b[B"
 CLEAR = "\x7f" * 60
-"""Backspaces: enough for every default that a prompt shows."""
+"""Backspaces: enough for every default that a prompt of one line shows."""
+
+NO_MORE = CLEAR * 10
+"""The same in several lines."""
 
 QUESTIONS = {
     "project_name": "What is this repository called",
-    "code_types": "Which kinds of code",
-    "components": "Settings, and more components",
+    "parts": "Which kinds of code",
+    "adjust": "Are their names, settings and dependencies right?",
+    "new_names": "Which names? (old=new",
+    "components": "Components with their settings, as YAML",
     "dependency_map": "Who waits for whom",
     "orchestration": "How do orchestrators run",
     "branching": "What starts a deployment",
@@ -41,6 +49,9 @@ QUESTIONS = {
     "pull_requests": "Check pull requests",
     "drift_check": "Check in pull requests",
 }
+
+LATER = list(QUESTIONS)[list(QUESTIONS).index("orchestration") :]
+"""The questions after those about components."""
 
 CODE_TYPES = sorted(file.stem for file in (ROOT / "code_types").glob("*.yml"))
 AFTER_PYTHON = CODE_TYPES.index("terraform") - CODE_TYPES.index("python")
@@ -59,6 +70,13 @@ class Session:
         command = ("copy", "--trust", *arguments, template, destination)
         self.process = Terminal("copier", *command)
 
+    @classmethod
+    def update(cls, repository: Path) -> Session:
+        """`copier update` in a terminal."""
+        session = cls.__new__(cls)
+        session.process = Terminal("copier", "update", "--trust", repository)
+        return session
+
     def asks(self, question: str) -> None:
         """Wait for a question; what comes next is typed at it."""
         self.process.expect_exact(QUESTIONS[question])
@@ -74,6 +92,21 @@ class Session:
         """Answer by a key that needs no Enter: one would already answer the next question."""
         self.asks(question)
         self.process.send(key)
+
+    def writes(self, question: str, text: str) -> None:
+        """Answer by a text of several lines, pasted in place of what is there."""
+        self.asks(question)
+        self.pastes(text)
+
+    def pastes(self, text: str) -> None:
+        self.process.send(f"{NO_MORE}\x1b[200~{text}\x1b[201~\x1b\r")
+
+    def complains(self, *texts: str) -> None:
+        """Of what was typed last. The terminal is drawn anew: of a second complaint, only those
+        characters would be sent that differ from the first."""
+        self.process.send("\x0c")
+        for text in texts:
+            self.says(text)
 
     def says(self, text: str) -> None:
         self.process.expect_exact(text)
@@ -107,14 +140,15 @@ def check_same(session: Session, destination: Path, template: Path, answers: Any
 def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None:
     session = Session(template, tmp_path / "demo")
     session.answers("project_name")
-    session.answers("code_types", CHECK["python"] + CHECK["terraform"])
-    for question in ("components", "dependency_map", "orchestration", "branching", "cloud"):
+    session.answers("parts", CHECK["python"] + CHECK["terraform"])
+    for question in ("adjust", "orchestration", "branching", "cloud"):
         session.answers(question)
     # Nothing is pushed: a question where to would wait for its answer, and this one never come.
     session.answers("runner")
     session.answers("approval")
     session.answers("pull_requests")
     session.answers("drift_check")
+
     session.says("terraform (after python)")
     answers = {"project_name": "demo", "code_types": ["python", "terraform"]}
     check_same(session, tmp_path / "demo", template, answers)
@@ -134,8 +168,8 @@ def test_a_folder_of_own_code_types_is_proposed(template: Path, tmp_path: Path) 
     session.types("-other")
     session.says("is no folder of this repository")
     session.types("\x7f" * len("-other"))
-    session.answers("code_types", " ")  # the first of them
-    code, said = session.ends_after(*list(QUESTIONS)[2:])
+    session.answers("parts", " ")  # the first of them
+    code, said = session.ends_after("adjust", *LATER)
     assert code == 0, said
     copy(template, folders[1], {"project_name": "demo", "code_types": ["aqua"]})
     assert tree(folders[0]) == tree(folders[1])
@@ -159,15 +193,18 @@ def repository(folder: Path) -> Path:
 def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Path) -> None:
     session = Session(template, repository(tmp_path / "demo"))
     session.answers("project_name")
-    session.says("Found in this repository, and proposed below:")
+    session.says("Found in this repository: which of it do you take?")
     for line in (
-        "api        Python     api    requirements.txt",
-        "docker     Docker     web    Dockerfile        after web",
-        "terraform  Terraform  infra  main.tf",
-        "web        Python     web    requirements.txt",
+        "● api        Python     api    requirements.txt",
+        "● docker     Docker     web    Dockerfile        after web",
+        "● terraform  Terraform  infra  main.tf",
+        "● web        Python     web    requirements.txt",
+        "○ Go (one more, in the root)",
     ):
         session.says(line)
-    for question in list(QUESTIONS)[1:]:
+    session.types("")
+    session.answers("adjust")
+    for question in LATER:
         if question != "environments":
             session.answers(question)
     session.says("1. api, terraform, web")
@@ -178,34 +215,122 @@ def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Pat
     assert tree(tmp_path / "demo") == tree(without_terminal)
 
 
-def test_every_part_of_it_can_be_changed(template: Path, tmp_path: Path) -> None:
+PYTHON = {"code_type": "python", "produces": []}
+
+
+def check_made(session: Session, template: Path, made: Path, answers: dict[str, Any]) -> None:
+    """It ends with the files that these answers make where nothing is to be found."""
+    code, last = session.ends_after(*LATER)
+    assert code == 0, last
+    answers = {"project_name": "demo", **answers}
+    other = copy(template, made.parent / "other" / "demo", answers)
+    assert {**tree(other), **{k: v.encode() for k, v in FOUND.items()}} == tree(made)
+
+
+def test_it_is_thinned_out_and_renamed(template: Path, tmp_path: Path) -> None:
+    """Without a line of YAML; a name that is none, or not there, is asked for again."""
     session = Session(template, repository(tmp_path / "demo"))
     session.answers("project_name")
-    session.answers("code_types", CHECK["docker"])
-    session.answers("components")  # what is left of it
-    session.answers("dependency_map", CLEAR + "{terraform: api}")
-    code, last = session.ends_after(*list(QUESTIONS)[4:])
-    assert code == 0, last
-    python = {"code_type": "python", "produces": []}
-    components = {
-        "api": {**python, "path": "api"},
-        "terraform": {"path": "infra"},
-        "web": {**python, "path": "web"},
-    }
+    session.says("Found in this repository")
+    session.types(" " + DOWN * 5 + " ")  # without api, with the second of other code types
+    session.answers("adjust", DOWN)
+    session.answers("new_names", "wbe=shop, docker=image")
+    session.complains("'wbe' is no component; did you mean 'web'?")
+    session.types(CLEAR + "web=docker")
+    session.complains("there would be two of 'docker'; choose another")
+    session.types(CLEAR + "web=a b")
+    session.complains("'b' is no component")
+    session.types(CLEAR + "web=4, docker=image")
+    session.complains("'4'")
+    session.types(CLEAR + "web=shop, docker = image")
+    more = sorted({*CODE_TYPES} - {"docker", "terraform"})[1]
     answers = {
-        "project_name": "demo",
-        "code_types": ["terraform"],
-        "components": components,
-        "dependency_map": {"terraform": "api"},
+        "code_types": [more, "terraform"],
+        "components": {
+            "image": {"code_type": "docker", "path": "web"},
+            "shop": {**PYTHON, "path": "web"},
+            "terraform": {"path": "infra"},
+        },
+        "dependency_map": {"image": ["shop"], "terraform": []},
         "found": {
-            "api": "api/requirements.txt",
+            "image": "web/Dockerfile",
+            "image needs shop": "web/Dockerfile lies beside requirements.txt",
+            "shop": "web/requirements.txt",
             "terraform": "infra/main.tf",
-            "web": "web/requirements.txt",
         },
     }
-    made = copy(template, tmp_path / "other" / "demo", answers)
-    docs = "docs/ci-cd.md"
-    assert (tmp_path / "demo" / docs).read_bytes() == (made / docs).read_bytes()
+    check_made(session, template, tmp_path / "demo", answers)
+
+
+def test_an_update_thins_out_and_renames(template: Path, tmp_path: Path) -> None:
+    """What is recorded is chosen among in the same way; what nobody touches stays as it is."""
+    versions = template_versions(tmp_path / "versions")
+    answers = {
+        "project_name": "demo",
+        "code_types": ["docker", "python", "terraform"],
+        "components": {
+            "api": {"code_type": "python", "path": "api", "lint": "make $DOCKER_PACKAGE"},
+            "terraform": {"path": "infra"},
+        },
+        "dependency_map": [
+            {"code_type": "api", "depends_on": "docker"},
+            {"code_type": "terraform", "depends_on": ["python", "docker"]},
+        ],
+    }
+    made = generate(versions, tmp_path / "demo", answers)
+    session = Session.update(made)
+    session.answers("project_name")
+    session.says("Which components do you keep?")
+    session.says("● api        Python     api")
+    session.says("● python     Python     .")
+    session.types(DOWN * 2 + " ")
+    session.answers("adjust", DOWN)
+    session.answers("new_names", "docker=image")
+    code, last = session.ends_after(*LATER)
+    assert code == 0, last
+    recorded = yaml.safe_load((made / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert {name: recorded[name] for name in list(answers)[1:]} == {
+        "code_types": ["terraform"],
+        "components": {
+            "api": {"code_type": "python", "path": "api", "lint": "make $IMAGE_PACKAGE"},
+            "image": {"code_type": "docker"},
+            "terraform": {"path": "infra"},
+        },
+        "dependency_map": [
+            {"code_type": "api", "depends_on": ["image"]},
+            {"code_type": "terraform", "depends_on": ["image"]},
+        ],
+    }
+    assert (made / ".github/workflows/image-build.yml").is_file()
+    assert not list(made.glob(".github/workflows/python-*"))
+    assert not edited((made / ".copier-answers.yml").read_text(encoding="utf-8"), recorded)
+
+
+def test_it_is_written_in_several_lines(template: Path, tmp_path: Path) -> None:
+    """Every component is there, so one that is deleted there is gone."""
+    session = Session(template, repository(tmp_path / "demo"))
+    session.answers("project_name")
+    session.says("Found in this repository")
+    session.types("")
+    session.answers("adjust", DOWN * 2)
+    session.asks("components")
+    for line in ("api:", "  code_type: python", "docker:", "  path: web"):
+        session.says(line)
+    session.pastes("api: {code_type: python\n  path: api}")
+    says = "components: '  path: api}' is not YAML: expected ',' or '}', but got ':' in line 2"
+    session.complains(says)
+    session.pastes("api: {code_type: pythn}")
+    session.complains("components.api.code_type: 'pythn' is no code type; did you mean 'python'?")
+    components = {"api": {"code_type": "python", "path": "api"}, "terraform": {"path": "infra"}}
+    session.pastes(yaml.safe_dump(components))
+    session.writes("dependency_map", "terraform:\n  - api")
+    answers = {
+        "code_types": [],
+        "components": components,
+        "dependency_map": {"terraform": ["api"]},
+        "found": {"api": "api/requirements.txt", "terraform": "infra/main.tf"},
+    }
+    check_made(session, template, tmp_path / "demo", answers)
 
 
 def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path: Path) -> None:
@@ -215,22 +340,23 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.says("project_name: '${{ x }}' is no name; use one line")
     session.types(f"{CLEAR}shop")
 
-    session.answers("code_types", CHECK["python"] + CHECK["terraform"])
+    session.answers("parts", CHECK["python"] + CHECK["terraform"])
+    session.answers("adjust", DOWN * 2)
 
-    session.answers("components", CLEAR + "{worker: {code_type: pythn}}")
+    session.writes("components", "python: {}\nterraform: {}\nworker: {code_type: pythn}")
     session.says("components.worker.code_type: 'pythn' is no code type; did you mean 'python'?")
-    session.types(CLEAR + "{worker: {code_type: python}}")
+    session.pastes("python: {}\nterraform: {}\nworker: {code_type: python}")
 
-    session.answers("dependency_map", CLEAR + "{python: worker, worker: python}")
+    session.writes("dependency_map", "{python: worker, worker: python}")
     session.says("circle: python -> worker -> python; drop one of them")
-    session.types(CLEAR + "{worker: python}")
+    session.pastes("{worker: python}")
 
     session.answers("orchestration")
     session.answers("branching", DOWN * 3)
 
-    session.answers("environments", CLEAR + "[{name: dev, after: prd}, {name: prd, after: dev}]")
+    session.writes("environments", "[{name: dev, after: prd}, {name: prd, after: dev}]")
     session.says("the environments run in a circle: dev -> prd -> dev")
-    session.types(CLEAR + "[{name: dev, branch: main}, {name: prd, after: dev, production: true}]")
+    session.pastes("- {name: dev, branch: main}\n- {name: prd, after: dev, production: true}")
 
     session.answers("cloud")
 
@@ -243,16 +369,15 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.decides("drift_check", "y")
     answers = {
         "project_name": "shop",
-        "code_types": ["python", "terraform"],
-        "components": {"worker": {"code_type": "python"}},
+        "code_types": [],
+        "components": {"python": {}, "terraform": {}, "worker": {"code_type": "python"}},
         "dependency_map": {"worker": "python"},
         "branching": "custom",
         "environments": [
             {"name": "dev", "branch": "main"},
             {"name": "prd", "after": "dev", "production": True},
         ],
-        # What is typed stays text, which `read_answers` parses.
-        "runner": "{labels: big}",
+        "runner": {"labels": "big"},
         "approval": "none",
         "pull_requests": False,
         "drift_check": True,
@@ -263,11 +388,13 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
 def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
     """Without any component there is nothing to deploy; the reason comes while it can be mended."""
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
-    session.answers("code_types")
-    session.answers("components")
+    session.answers("parts")
+    session.writes("components", "")
     session.process.expect("nothing is selected|expected a mapping|choose at least one")
-    session.types(CLEAR + "{api: {code_type: generic}}")
-    for question in ("dependency_map", "orchestration", "branching", "cloud"):
+    session.pastes("{api: {code_type: generic}}")
+    session.asks("dependency_map")
+    session.process.send("\x1b\r")
+    for question in ("orchestration", "branching", "cloud"):
         session.answers(question)
     session.answers("runner", CLEAR + "big-runner")
     session.answers("approval")
@@ -284,11 +411,11 @@ def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
 def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_path: Path) -> None:
     """By a component that no box names; and a registry of another cloud is asked for again."""
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
-    session.answers("code_types", CHECK["docker"])
-    session.answers(
-        "components", CLEAR + "{api: {code_type: docker, build: ''}, docker: {path: a}}"
-    )
-    for question in ("dependency_map", "orchestration", "branching"):
+    session.answers("parts", CHECK["docker"])
+    session.answers("adjust", DOWN * 2)
+    session.writes("components", "api: {code_type: docker, build: ''}\ndocker: {path: a}")
+    session.writes("dependency_map", "[]")
+    for question in ("orchestration", "branching"):
         session.answers(question)
     session.answers("cloud", DOWN)  # aws
     session.answers("registry", CLEAR + "acmeshop.azurecr.io")
@@ -300,7 +427,6 @@ def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_pat
     session.says("trust in AWS")
     answers = {
         "project_name": "demo",
-        "code_types": ["docker"],
         "components": {"api": {"code_type": "docker", "build": ""}, "docker": {"path": "a"}},
         "cloud": "aws",
         "registry": registry,
@@ -312,16 +438,19 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
     components = {name: {"code_type": "generic", "deploy": "make"} for name in "abcd"}
     given = f"components={json.dumps(components)}"
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo", "--data", given)
-    session.answers("code_types")
-    session.answers("dependency_map", CLEAR + "{b: a, c: b, d: c}")
+    session.answers("parts")
+    session.asks("adjust")
+    session.says("other names (their settings were given)")
+    session.types(DOWN)
+    session.writes("dependency_map", "{b: a, c: b, d: c}")
     session.answers("orchestration", DOWN + DOWN)  # observe
     session.asks("branching")
     session.says("Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.says("Orchestrator Dev -> Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 5")
     session.types(DOWN)  # custom, beside `release` all that is left
-    session.answers("environments", CLEAR + "[{name: dev, tag: v*}, {name: prd, after: dev}]")
+    session.writes("environments", "[{name: dev, tag: v*}, {name: prd, after: dev}]")
     session.says("Orchestrator Dev -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
-    session.types(CLEAR + "[{name: dev, tag: v*}]")
+    session.pastes("[{name: dev, tag: v*}]")
     for question in ("cloud", "runner", "approval", "pull_requests", "drift_check"):
         session.answers(question)
     answers = {
@@ -337,9 +466,10 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
 
 def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: Path) -> None:
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
-    session.answers("code_types", CHECK["python"])
-    session.answers("components", CLEAR + "{python: {publish: true}}")
-    session.answers("dependency_map")
+    session.answers("parts", CHECK["python"])
+    session.answers("adjust", DOWN * 2)
+    session.writes("components", "{python: {publish: true}}")
+    session.writes("dependency_map", "[]")
     session.answers("orchestration")
     session.asks("branching")
     session.says("components.python.publish: no environment starts from a tag, so nothing would")
@@ -349,7 +479,6 @@ def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: P
     session.says("at the package index a trusted publisher for python")
     answers = {
         "project_name": "demo",
-        "code_types": ["python"],
         "components": {"python": {"publish": True}},
         "branching": "release",
     }
@@ -360,8 +489,8 @@ def test_too_many_for_one_run_are_dispatched(template: Path, tmp_path: Path) -> 
     components = {f"c{i}": {"code_type": "generic", "lint": "make"} for i in range(51)}
     given = f"components={json.dumps(components)}"
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo", "--data", given)
-    session.answers("code_types")
-    session.answers("dependency_map")
+    session.answers("parts")
+    session.answers("adjust")
     session.asks("orchestration")
     session.says("there are 51 components, and call takes the 50 that GitHub calls in one run")
     late = ("runner", "approval", "pull_requests", "drift_check")
@@ -385,9 +514,8 @@ def test_data_that_fits_no_later_answer_ends_with_one_line(template: Path, tmp_p
     """It is right alone, so it shows only when the rest was answered: no traceback then either."""
     session = Session(template, tmp_path / "demo", "--data", "dependency_map={python: api}")
     session.answers("project_name")
-    session.answers("code_types", CHECK["python"])
-    session.answers("components")
-    code, said = session.ends_after(*list(QUESTIONS)[4:])
+    session.answers("parts", CHECK["python"])
+    code, said = session.ends_after("adjust", *LATER)
     assert "Traceback" not in said
     assert "dependency_map.python: 'api' is no component or code type" in said
     assert code == 1
@@ -397,7 +525,7 @@ def test_data_that_fits_no_later_answer_ends_with_one_line(template: Path, tmp_p
 def test_control_c_leaves_nothing(template: Path, tmp_path: Path) -> None:
     session = Session(template, tmp_path / "demo")
     session.answers("project_name")
-    session.asks("code_types")
+    session.asks("parts")
     session.process.sendintr()
     code, said = session.ends()
     assert "Traceback" not in said

@@ -176,7 +176,7 @@ def test_at_a_prompt_call_is_greyed_out(template: Path, tmp_path: Path) -> None:
 
     repository = write(tmp_path / "shop", roots(26))
     session = Terminal("copier", "copy", "--trust", template, repository)
-    before = ("is this repository called", "kinds of code", "Settings", "Who waits")
+    before = ("is this repository called", "Found in this repository", "Are their names")
     after = ("What starts", "Which cloud", "Which runner", "How is a deployment to production")
     for question in (*before, "How do orchestrators run", *after, "Check pull", "Check in pull"):
         session.expect_exact(question)

@@ -86,6 +86,7 @@ def has_workflow(read: Answers, component: Component, environment: Environment) 
 
 def expected_files(read: Answers) -> set[str]:
     workflows = {f"orchestrator-{e.name}.yml" for e in read.environments}
+    further: set[str] = set()
     actions = {"check-commit", "deployment-summary", "keep-package", "lib", "may-deploy"}
     actions |= {"promote-package", "require-approval", "require-success", "show-graph"}
     actions |= {"take-package"}
@@ -103,8 +104,14 @@ def expected_files(read: Answers) -> set[str]:
             own = component in members(read, environment)
             if own and has_workflow(read, component, environment):
                 workflows |= {f"{name}-{environment.name}.yml"}
+        if "test" in component.commands and component.code_type.reports:
+            actions |= {"show-reports"}
         if any("setup" in component.job(job).tools for job in component.commands):
             actions |= {f"setup-{component.code_type.name}"}
+            further |= {
+                f"setup-{component.code_type.name}/{file}"
+                for file in component.code_type.setup.files
+            }
     if read.pull_requests:
         builds = sum(file.endswith("-build.yml") for file in workflows)
         workflows |= {"pull-request.yml"} | ({"pull-request-2.yml"} if builds > 50 else set())
@@ -113,6 +120,7 @@ def expected_files(read: Answers) -> set[str]:
     for name in actions:
         shared = SHARED.get(name, {"action.yml": b"", "setup.sh": b""})
         files |= {f".github/actions/{name}/{file}" for file in shared}
+    files |= {f".github/actions/{file}" for file in further}
     return files | {"docs/ci-cd.md", ".copier-answers.yml"}
 
 

@@ -594,6 +594,19 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".setup.steps: ",
         "`shell`",
     ),
+    **{
+        f"a file of setup called {name!r}": (
+            go(setup={**SETUP, "files": {name: "x"}}),
+            ".setup.files: ",
+            "no name for a file",
+        )
+        for name in ("setup.sh", "../a", ".a", "a b")
+    },
+    "a file that setup does not name": (
+        go(setup={**SETUP, "files": {"a.sh": "x"}}),
+        ".setup.files: ",
+        "no step of `setup` names",
+    ),
     "setup as a tool": (go(tools={"setup": "- run: x"}), ".tools.setup: ", "rename it"),
     "setup that is none": (
         go(jobs={"test": {"tools": ["setup"]}}),

@@ -11,11 +11,16 @@ import toolbox
 import yaml
 from made_answers import CATALOGUE, CODE_TYPES
 from pipeline.answers import APPROVALS, CLOUDS, DEFAULTS, ORCHESTRATIONS
+from pipeline.choosing import PROMPTS
 from pipeline.environments import BRANCHING
 
 SETTINGS = yaml.safe_load((toolbox.ROOT / "copier.yml").read_text(encoding="utf-8"))
 QUESTIONS = {name: what for name, what in SETTINGS.items() if not name.startswith("_")}
-ASKED = {name: what for name, what in QUESTIONS.items() if not name.startswith("check_")}
+ASKED = {
+    name: what
+    for name, what in QUESTIONS.items()
+    if not name.startswith("check_") and name not in PROMPTS
+}
 
 
 def test_the_questions_are_the_answers_in_their_order() -> None:
@@ -23,7 +28,7 @@ def test_the_questions_are_the_answers_in_their_order() -> None:
 
 
 def test_hidden_questions_look_first_and_last() -> None:
-    hidden = [name for name in QUESTIONS if name not in ASKED]
+    hidden = [name for name in QUESTIONS if name not in (*ASKED, *PROMPTS)]
     assert hidden == [next(iter(QUESTIONS)), list(QUESTIONS)[-1]]
 
 

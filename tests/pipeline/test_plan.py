@@ -167,7 +167,8 @@ def test_files_of_the_examples(name: str) -> None:
     assert workflow_files(made) == expected
     others = {"docs/ci-cd.md", *action_files("call", made.reports)}
     for action in made.setups:
-        others |= {f"{ACTIONS}/{action.name}/{file}" for file in ("action.yml", "setup.sh")}
+        files = ("action.yml", "setup.sh", *action.setup.files)
+        others |= {f"{ACTIONS}/{action.name}/{file}" for file in files}
     assert set(made.files) == others | {f".github/workflows/{file}" for file in expected}
     assert len(set(made.files)) == len(made.files)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -120,7 +121,8 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
             for step in job["steps"]:
                 if step.get("uses", "").startswith(OWN_ACTION):
                     action = repository / ".github/actions" / step["uses"].rpartition("/")[2]
-                    setup = (action / "setup.sh").read_text(encoding="utf-8")
+                    script = (action / "setup.sh").read_text(encoding="utf-8")
+                    setup = f"export GITHUB_ACTION_PATH={shlex.quote(str(action))}\n{script}"
                     found[f"{component}/setup"] = Step(setup, job["env"])
                 if command := names.get(step["name"]) if "run" in step else None:
                     variables = {**job["env"], **step.get("env", {})}
@@ -230,12 +232,19 @@ class Runner:
         machine = {k: v for k, v in os.environ.items() if k.upper().startswith(MACHINE)}
         # The suite's own Python, with all that is installed beside it, is no runner's Python.
         folders = os.environ["PATH"].split(os.pathsep)
-        path = [str(self.tools), BASE_PYTHON, *(f for f in folders if Path(f) != toolbox.SCRIPTS)]
+        # What a set-up adds to the PATH lies in the temporary folder.
+        path = [
+            str(file.parent / "bin"),
+            str(self.tools),
+            BASE_PYTHON,
+            *(f for f in folders if Path(f) != toolbox.SCRIPTS),
+        ]
         environment = {
             **machine,
             "LANG": "C.UTF-8",
             "PATH": os.pathsep.join(path),
             "GITHUB_OUTPUT": str(output),
+            "GITHUB_PATH": str(file.with_suffix(".path")),
             "UV_PYTHON_DOWNLOADS": "never",
             **self.environment,
             **variables,

@@ -123,6 +123,7 @@ INSTALL = {
 BERRY = {"packageManager": "yarn@4.9.2"}
 NPM_CI = {"install": INSTALL["npm"]}
 PNPM = {"install": INSTALL["pnpm"], "package": "pnpm@10.34.8"}
+ROOT = {"root": ""}
 NODE_22 = manifest(engines={"node": "22"})
 
 
@@ -149,7 +150,7 @@ NODE_22 = manifest(engines={"node": "22"})
         (
             {"app/package.json": manifest(packageManager="yarn@4.9.2+sha224.abc")},
             {
-                "install": INSTALL["berry"],
+                "install": "yarn install --no-immutable",
                 "package": "@yarnpkg/cli-dist@4.9.2",
                 "hash": "sha224.abc",
             },
@@ -166,6 +167,49 @@ NODE_22 = manifest(engines={"node": "22"})
         ({".nvmrc": "22", "app/package-lock.json": ""}, NPM_CI | {"version-file": ".nvmrc"}),
         ({"app/package.json": NODE_22, ".nvmrc": "20"}, {"version-file": "app/package.json"}),
         ({"package.json": NODE_22}, {"version-file": "package.json"}),
+        # What asdf and mise read.
+        ({".tool-versions": "python 3.12\nnodejs 22.1.0 20\n"}, {"version": "22.1.0"}),
+        ({"app/mise.toml": '[tools]\nnode = "22"\n', ".nvmrc": "20"}, {"version": "22"}),
+        ({"mise.toml": '[tools]\n"node" = {version = "20"}\n'}, {"version": "20"}),
+        (
+            {".tool-versions": "pnpm 9.1.0\n", "app/pnpm-lock.yaml": ""},
+            PNPM | {"package": "pnpm@9.1.0"},
+        ),
+        (
+            {"app/yarn.lock": "", "app/package.json": manifest(volta={"yarn": "1.22.10"})},
+            {"install": INSTALL["yarn"], "package": "yarn@1.22.10"},
+        ),
+        (
+            {"app/pnpm-lock.yaml": "", "app/package.json": manifest(engines={"pnpm": "9.x"})},
+            PNPM | {"package": "pnpm@9.x"},
+        ),
+        # The newest that takes the lock file as it is.
+        ({"app/pnpm-lock.yaml": "lockfileVersion: 5.4\n"}, PNPM | {"package": "pnpm@7.33.7"}),
+        ({"app/pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, PNPM | {"package": "pnpm@8.15.9"}),
+        (
+            {"app/yarn.lock": "__metadata:\n  version: 6\n"},
+            {"install": INSTALL["berry"], "package": "@yarnpkg/cli-dist@3.8.7"},
+        ),
+        (
+            {"app/yarn.lock": "__metadata:\n  version: 8\n\na:\n  version: 1"},
+            {"install": INSTALL["berry"], "package": "@yarnpkg/cli-dist@4.18.1"},
+        ),
+        (
+            {"app/bun.lock": ""},
+            {"install": "bun install --frozen-lockfile", "package": "bun@1.3.14"},
+        ),
+        ({"app/npm-shrinkwrap.json": ""}, NPM_CI),
+        # The root of the workspace that names it, with and without a lock file.
+        (
+            {"package.json": manifest(workspaces=["libs/*", "./app/"]), "package-lock.json": ""},
+            NPM_CI | ROOT,
+        ),
+        ({"package.json": manifest(workspaces={"packages": ["a*"]})}, ROOT),
+        (
+            {"pnpm-workspace.yaml": "packages:\n  # ours\n  - 'app' # one\n", "package.json": "{}"},
+            {"install": "pnpm install", "package": "pnpm@10.34.8", **ROOT},
+        ),
+        ({"pnpm-workspace.yaml": 'packages: ["lib", "app"]\n', "pnpm-lock.yaml": ""}, PNPM | ROOT),
     ],
 )
 def test_what_the_project_asks_for(
@@ -175,9 +219,46 @@ def test_what_the_project_asks_for(
     output = machine.read(root / "app", root)
     output["root"] = output["root"].removeprefix(str(root))
     usual = {"root": "/app", "package": "", "hash": "", "version-file": ""}
-    usual |= {"install": "npm install"}
+    usual |= {"install": "npm install", "version": "" if "version-file" in found else "24"}
     expected = {**usual, **found}
     assert output == {**expected, "manager": expected["install"].split()[0]}
+
+
+NEEDS = manifest(dependencies={"a": "1"})
+
+
+@pytest.mark.parametrize(
+    ("files", "notice"),
+    [
+        # It is no member of what lies above it.
+        ({"package-lock.json": "", "app/package.json": NEEDS}, "No workspace in "),
+        (
+            {
+                "package-lock.json": "",
+                "package.json": manifest(workspaces=["app*", "!app"]),
+                "app/package.json": NEEDS,
+            },
+            "No workspace in ",
+        ),
+        ({"app/.nvmrc": "\n"}, "names no version of Node.js"),
+        (
+            {"app/yarn.lock": "", "app/package-lock.json": ""},
+            "lock files of several package managers",
+        ),
+        (
+            {"app/yarn.lock": "", "app/package.json": manifest(packageManager="pnpm@9.0.0")},
+            "pnpm@9.0.0, which does not read yarn.lock",
+        ),
+    ],
+)
+def test_what_is_not_read_is_named(
+    machine: Machine, tmp_path: Path, files: dict[str, str], notice: str
+) -> None:
+    root = write(tmp_path / "repository", {"app/package.json": manifest(), **files})
+    outcome = machine.runner.run("app/setup", root / "app", GITHUB_WORKSPACE=str(root))
+    assert outcome.code == 0 and outcome.said["root"] == str(root / "app")
+    [said] = outcome.notices
+    assert notice in said and str(root) in said
 
 
 def test_nothing_above_the_repository_counts(machine: Machine, tmp_path: Path) -> None:
@@ -297,6 +378,63 @@ def test_a_workspace_is_installed_where_its_lock_file_is(machine: Machine, tmp_p
     assert machine.run("app/test", root / "app", root).code == 0
     lines = where.read_text(encoding="utf-8").splitlines()
     assert lines == [f"{root}: npm ci", f"{root}/app: npm run test"]
+
+
+WORKSPACE = {
+    "package.json": manifest(workspaces=["apps/*", "libs/*"], private=True),
+    "apps/site/package.json": manifest(
+        name="site",
+        dependencies={"@acme/one": "1.0.0"},
+        scripts={
+            "test": "node -e \"process.exit(require('@acme/one') - 3)\"",
+            "build": "mkdir dist",
+        },
+    ),
+    "libs/one/package.json": json.dumps(
+        {
+            "name": "@acme/one",
+            "version": "1.0.0",
+            "main": "dist/index.js",
+            "dependencies": {"two": "1.0.0"},
+            "scripts": {"build": "node build.js"},
+        }
+    ),
+    "libs/one/build.js": "require('fs').mkdirSync('dist');\n"
+    "require('fs').writeFileSync('dist/index.js', `module.exports = ${require('two') + 1}`)\n",
+    "libs/two/package.json": json.dumps(
+        {
+            "name": "two",
+            "version": "1.0.0",
+            "main": "made.js",
+            "devDependencies": {"@acme/one": "1.0.0"},
+            "scripts": {"build": "echo module.exports = 2 > made.js"},
+        }
+    ),
+    "libs/broken/package.json": json.dumps(
+        {"name": "broken", "version": "1.0.0", "scripts": {"build": "exit 3"}}
+    ),
+}
+"""The site needs `one`, which needs `two`, which was made with `one`: a circle."""
+
+
+def test_what_a_member_of_a_workspace_needs_is_built_first(real: Machine, tmp_path: Path) -> None:
+    """With the real npm, which knows no order itself."""
+    root = write(tmp_path / "repository", WORKSPACE)
+    outcome = real.run("site/test", root / "apps/site", root)
+    assert outcome.code == 0, outcome.output
+    assert (root / "libs/one/dist/index.js").read_text(encoding="utf-8") == "module.exports = 3"
+    assert not (root / "apps/site/dist").exists()
+    broken = manifest(name="site", dependencies={"broken": "1.0.0"}, scripts={"lint": "true"})
+    root = write(tmp_path / "other", {**WORKSPACE, "apps/site/package.json": broken})
+    outcome = real.run("site/lint", root / "apps/site", root)
+    [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
+    assert outcome.code == 1 and f"{root}/libs/broken, whose script build has failed" in error
+
+
+def test_a_package_json_that_cannot_be_read(machine: Machine, tmp_path: Path) -> None:
+    outcome = machine.run("app/test", write(tmp_path / "app", {"package.json": "{,}"}))
+    [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
+    assert outcome.code == 1 and f"{tmp_path}/app/package.json cannot be read" in error
 
 
 PLACEHOLDER = 'echo "Error: no test specified" && exit 1'
@@ -710,3 +848,46 @@ def test_the_hash_is_the_one_that_corepack_writes(
     assert outcome.code == 0, outcome.output
     outcome = install(real, tmp_path, package, f"sha512.{COREPACKS[package][::-1]}")
     assert outcome.code == 1 and "its hash is another" in outcome.output
+
+
+@real_tools
+@pytest.mark.parametrize(
+    ("package", "more"),
+    [
+        ("npm@11.6.0", {}),
+        ("pnpm@10.34.8", {"pnpm-workspace.yaml": "packages:\n  - apps/*\n  - libs/*\n"}),
+        ("yarn@1.22.22", {}),
+        ("yarn@4.18.1", {}),
+        ("yarn@4.18.1", {".yarnrc.yml": "nodeLinker: node-modules\n"}),
+        ("bun@1.3.14", {}),
+    ],
+)
+def test_real_workspaces(real: Machine, tmp_path: Path, package: str, more: dict[str, str]) -> None:
+    """Without a lock file, then by the one that this leaves, from a fresh checkout."""
+    real.runner.environment["npm_config_prefix"] = str(tmp_path / "global")
+    trusted = {k: v for k, v in os.environ.items() if k == "NODE_EXTRA_CA_CERTS"}
+    real.runner.environment.update(trusted)
+    files = dict(WORKSPACE)
+    if not package.startswith(("npm", "yarn@1")):
+        own = re.compile(r'("(?:@acme/one|two)": )"1.0.0"')
+        files = {name: own.sub(r'\1"workspace:*"', text) for name, text in files.items()}
+    files["package.json"] = manifest(
+        workspaces=["apps/*", "libs/*"], private=True, packageManager=package
+    )
+    lock = ""
+    for name in ("first", "again"):
+        root = write(tmp_path / name, {**files, **more})
+        if lock:
+            (root / lock).write_bytes((tmp_path / "first" / lock).read_bytes())
+        else:
+            found = real.read(root / "apps/site", root)
+            assert found["root"] == str(root)
+            if not package.startswith("npm"):
+                assert install(real, tmp_path, found["package"]).code == 0
+                for tool in (tmp_path / "global" / "bin").iterdir():
+                    (real.runner.tools / tool.name).symlink_to(tool.resolve())
+        outcome = real.run("site/test", root / "apps/site", root)
+        assert outcome.code == 0, outcome.output
+        assert (root / "libs/one/dist/index.js").exists()
+        if not lock:
+            [lock] = [f.name for f in root.iterdir() if "lock" in f.name and f.name != ".pnp.lock"]

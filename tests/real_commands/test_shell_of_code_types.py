@@ -35,6 +35,7 @@ def scripts(code_type: CodeType) -> dict[str, str]:
     if code_type.setup:
         found["setup.script"] = f"set -u\n{code_type.setup.script}"
         steps["setup.steps"] = code_type.setup.steps
+        found |= {f"setup.files.{name}": text for name, text in code_type.setup.files.items()}
     for key, text in steps.items():
         found |= {f"{key}, {name}": script for name, script in run_steps(text)}
     return {key: script for key, script in found.items() if script}
@@ -45,7 +46,8 @@ def test_shellcheck_finds_nothing(name: str, tmp_path: Path) -> None:
     texts = scripts(CODE_TYPES[name])
     assert texts
     files = {}
-    for number, (key, script) in enumerate(texts.items()):
+    shell = {key: text for key, text in texts.items() if not key.endswith((".cjs", ".py"))}
+    for number, (key, script) in enumerate(shell.items()):
         file = tmp_path / f"{number}.sh"
         file.write_text(f"#!/bin/bash\nset -eo pipefail\n{script}\n", encoding="utf-8")
         files[str(file)] = f"code_types/{name}.yml: {key}"

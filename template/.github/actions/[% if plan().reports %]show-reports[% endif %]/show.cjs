@@ -78,10 +78,11 @@ function tests(cases) {
   const of = (/** @type {string} */ result) => cases.filter(test => test.result === result)
   const failed = of('failed')
   const time = cases.reduce((sum, test) => sum + test.seconds, 0)
+  const row = [
+    `${cases.length}`, `${of('passed').length}`, `${failed.length ? '❌ ' : ''}${failed.length}`, `${of('skipped').length}`, `${time.toFixed(1)} s`,
+  ]
   return [
-    ...shown(['Tests', 'Passed', 'Failed', 'Skipped', 'Time'], [[
-      `${cases.length}`, `${of('passed').length}`, `${failed.length ? '❌ ' : ''}${failed.length}`, `${of('skipped').length}`, `${time.toFixed(1)} s`,
-    ]]),
+    ...shown(['Tests', 'Passed', 'Failed', 'Skipped', 'Time'], [row]),
     ...shown(['Failed test', 'What it says'], failed.map(({ name, said }) => [cell(name), cell(said)])),
   ]
 }

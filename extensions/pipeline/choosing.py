@@ -1,0 +1,120 @@
+"""What a person makes of the components that are proposed or recorded: fewer, more, new names."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .code_types import CodeType
+from .components import packages_variable
+from .errors import AnswerError, nearest, shown
+from .proposal import NEEDS, Proposal, image_variable, without
+
+PROMPTS = ("parts", "adjust", "new_names")
+"""Questions at a prompt that are no answers: what they lead to is in the answers after them."""
+
+
+def choices(proposal: Proposal, code_types: Mapping[str, CodeType]) -> dict[str, str]:
+    """What can be chosen, with the line that is shown of it: the components that there are, then
+    the other code types."""
+    found = {line.split()[0]: line for line in proposal.table.splitlines()}
+    rows = {name: found.get(name, "") for name in sorted(proposal.names)}
+    if not found:
+        cells = [(name, *_shown(proposal, name, code_types)) for name in rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        for row in cells:
+            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            rows[row[0]] = "  ".join(padded).rstrip()
+    new = " (one more, in the root)" if rows else ""
+    others = {n: t.label + new for n, t in code_types.items() if n not in proposal.names}
+    # Copier takes a choice for a template: a folder may be called so.
+    return {name: re.sub(r"\[(?=[\[%#])", "[ ", line) for name, line in (rows | others).items()}
+
+
+def _shown(proposal: Proposal, name: str, code_types: Mapping[str, CodeType]) -> tuple[str, str]:
+    given = proposal.components.get(name)
+    settings = given if isinstance(given, dict) else {}
+    code_type = str(settings.get("code_type", name))
+    label = code_types[code_type].label if code_type in code_types else code_type
+    return label, str(settings.get("path", "."))
+
+
+def chosen(proposal: Proposal, names: Iterable[str], code_types: Iterable[str]) -> Proposal:
+    """Only these of its components, and of each code type among the names one more."""
+    names = set(names)
+    if gone := set(proposal.names) - names:
+        proposal = without(proposal, gone)
+    selected = {*proposal.code_types, *(names - proposal.names)}
+    return dataclasses.replace(proposal, code_types=[t for t in code_types if t in selected])
+
+
+def read_names(text: str, names: Iterable[str]) -> dict[str, str]:
+    """Old and new names, from `old=new, old=new`. Raises AnswerError."""
+    names = sorted(names)
+    new: dict[str, str] = {}
+    for pair in re.split(r"[,\s]+", re.sub(r"\s*=\s*", "=", text.strip())):
+        if not pair:
+            continue
+        before, _, after = pair.partition("=")
+        if before not in names:
+            raise AnswerError(
+                "new_names", f"{shown(before)} is no component{nearest(before, names)}"
+            )
+        if not after or "=" in after or before in new:
+            raise AnswerError("new_names", f"{shown(pair)} says no new name; write {before}=NAME")
+        new[before] = after
+    left = [new.get(name, name) for name in names]
+    for name in left:
+        if left.count(name) > 1:
+            raise AnswerError("new_names", f"there would be two of {shown(name)}; choose another")
+    return new
+
+
+def renamed(proposal: Proposal, new: Mapping[str, str]) -> Proposal:
+    """The same components under other names, wherever one names another."""
+    called = {
+        variable(old): variable(name)
+        for old, name in new.items()
+        for variable in (packages_variable, image_variable)
+    } | {f".packages/{old}": f".packages/{name}" for old, name in new.items()}
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, called))})(?![\w-])")
+
+    def text(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {text(key): text(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [text(item) for item in value]
+        return pattern.sub(lambda m: called[m[0]], value) if isinstance(value, str) else value
+
+    def name(old: Any) -> Any:
+        return [name(one) for one in old] if isinstance(old, list) else new.get(old, old)
+
+    components = {}
+    for old in sorted(proposal.names):
+        settings = text(proposal.components.get(old) or {})
+        if old in new and "code_type" not in settings:
+            settings = {"code_type": old, **settings}
+        if settings or old in proposal.components:
+            components[name(old)] = settings
+    given = proposal.dependency_map
+    entries = [] if isinstance(given, dict) else [dict(entry) for entry in given]
+    for entry in entries:
+        entry |= {key: name(entry[key]) for key in ("code_type", "depends_on") if key in entry}
+    return dataclasses.replace(
+        proposal,
+        code_types=[one for one in proposal.code_types if one not in new],
+        components=components,
+        dependency_map={name(who): name(whom) for who, whom in given.items()}
+        if isinstance(given, dict)
+        else entries,
+        found={NEEDS.join(map(name, key.split(NEEDS))): by for key, by in proposal.found.items()},
+    )
+
+
+def written_out(proposal: Proposal) -> Proposal:
+    """All components in `components`: who deletes one there has none left of it."""
+    names = sorted(proposal.names)
+    components = {name: proposal.components.get(name) or {} for name in names}
+    return dataclasses.replace(proposal, code_types=[], components=components)

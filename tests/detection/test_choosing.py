@@ -1,0 +1,69 @@
+"""What a person makes of a proposal by choices: the same components under other names."""
+
+from __future__ import annotations
+
+import pytest
+from made_answers import CODE_TYPES
+from pipeline.choosing import choices, read_names, renamed, written_out
+from pipeline.errors import AnswerError
+from pipeline.proposal import Proposal
+
+PROPOSAL = Proposal(
+    code_types=["docker", "terraform"],
+    components={
+        "a": {"code_type": "python", "lint": "ls .packages/a $A_PACKAGE .packages/a-b $AA_PACKAGE"},
+        "kubernetes": {"env": {"DOCKER_IMAGE": "acme/a", "MY_DOCKER_IMAGE": "x"}, "path": "b"},
+        "terraform": {"path": "[[ 1 / 0 ]]"},
+    },
+    dependency_map={"docker": "a", "terraform": ["a", "docker"], "helm": []},
+    found={"a": "x", "docker needs a": "y"},
+)
+
+
+def test_a_new_name_is_taken_over_everywhere() -> None:
+    made = renamed(PROPOSAL, {"a": "docker", "docker": "image"})
+    assert made == Proposal(
+        code_types=["terraform"],
+        components={
+            "docker": {
+                "code_type": "python",
+                "lint": "ls .packages/docker $DOCKER_PACKAGE .packages/a-b $AA_PACKAGE",
+            },
+            "image": {"code_type": "docker"},
+            "kubernetes": {"env": {"IMAGE_IMAGE": "acme/a", "MY_DOCKER_IMAGE": "x"}, "path": "b"},
+            "terraform": {"path": "[[ 1 / 0 ]]"},
+        },
+        dependency_map={"image": "docker", "terraform": ["docker", "image"], "helm": []},
+        found={"docker": "x", "image needs docker": "y"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("b=x", "'b' is no component"),
+        ("a", "'a' says no new name; write a=NAME"),
+        ("a=b=c", "'a=b=c' says no new name"),
+        ("a=x, a=y", "'a=y' says no new name"),
+        ("a=docker", "there would be two of 'docker'"),
+    ],
+)
+def test_new_names_that_are_none(text: str, says: str) -> None:
+    with pytest.raises(AnswerError) as error:
+        read_names(text, PROPOSAL.names)
+    assert says in str(error.value)
+
+
+def test_what_can_be_chosen() -> None:
+    """A folder that is called like a template is not one."""
+    shown = choices(PROPOSAL, CODE_TYPES)
+    assert shown["a"].split() == ["a", "Python", "."]
+    assert shown["terraform"].split() == ["terraform", "Terraform", "[", "[", "1", "/", "0", "]]"]
+    assert shown["go"] == "Go (one more, in the root)"
+    assert list(shown)[:4] == ["a", "docker", "kubernetes", "terraform"]
+    assert choices(Proposal(), CODE_TYPES) == {t.name: t.label for t in CODE_TYPES.values()}
+
+
+def test_all_of_it_is_written_out() -> None:
+    made = written_out(PROPOSAL)
+    assert (made.code_types, list(made.components)) == ([], sorted(PROPOSAL.names))
