@@ -21,14 +21,13 @@ LENGTH = 5
 #: Writes down when it begins and ends, for whom, and the bytes that it deploys.
 SHIP = """\
 #!/usr/bin/env bash
-line() {
-  printf '%s\\t' "$1" "$2" "$ENVIRONMENT" "$COMMIT" "$GITHUB_RUN_ID" "$GITHUB_RUN_ATTEMPT"
-  printf '%s\\t' "$(cat package.txt)"
-  date +%s%N
+line() { # in one write, because others write there as well
+  set -- "$1" "$2" "$ENVIRONMENT" "$COMMIT" "$GITHUB_RUN_ID" "$GITHUB_RUN_ATTEMPT"
+  printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "$@" "$(cat package.txt)" "$(date +%s%N)" >> "$SHIPPED"
 }
-line begin "$1" >> "$SHIPPED"
+line begin "$1"
 sleep 0.1
-line end "$1" >> "$SHIPPED"
+line end "$1"
 """
 #: Other bytes each time.
 BUILD = """\
@@ -56,6 +55,9 @@ class Machines(World):
         asked = {"once": "prd-approval", "each": "prd"}.get(pipelines.approval)
         if asked:
             self.github.environments[asked] = {"reviewers": [LEAD], **refs}
+        if (pipelines.orchestration, pipelines.approval) == ("dispatch", "each"):
+            # The orchestrator watches as long as a component waits: this test would never be asked.
+            self.github.environments["prd"]["approve"] = "at once"
         self.repository = self.github.remote  # type: ignore[assignment]
         self.admitted = []
         self.failed = set()

@@ -153,7 +153,7 @@ for (const [what, text] of [
     for (const end of ['', '>', '"/></testsuite>']) read(`<testsuite><testcase name="a">${text.repeat(4e6 / text.length)}${end}`)
     read(`SF:${text.repeat(1e6)}`)
     read(`mode: set\n${text.repeat(1e6)}`)
-    assert.ok(Date.now() - start < 4000)
+    assert.ok(Date.now() - start < 60000)
   })
 }
 
