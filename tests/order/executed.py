@@ -23,7 +23,8 @@ SHIP = """\
 #!/usr/bin/env bash
 line() { # in one write, because others write there as well
   set -- "$1" "$2" "$ENVIRONMENT" "$COMMIT" "$GITHUB_RUN_ID" "$GITHUB_RUN_ATTEMPT"
-  printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "$@" "$(cat package.txt)" "$(date +%s%N)" >> "$SHIPPED"
+  set -- "$@" "$(cat package.txt)" "$(date +%s%N)"
+  printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "$@" >> "$SHIPPED"
 }
 line begin "$1"
 sleep 0.1
