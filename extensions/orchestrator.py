@@ -88,7 +88,9 @@ class Orchestrator(Extension):
             problem_of_names=self.problem_of_names,
             made=self.made,
             text_of=self.text_of,
-            text_of_environments=self.text_of_environments,
+            asks_as_listed=self.asks_as_listed,
+            environments_help=self.environments_help,
+            made_environments=self.made_environments,
             stale=self.stale,
             asks=self.asks,
             type_of=self.type_of,
@@ -166,11 +168,11 @@ class Orchestrator(Extension):
         if question in self._data(context) or (question in stored and stored[question] == value):
             return ""
         # What the choices before lead to is not typed.
-        if question in proposed and (
-            not self.asks(context, question) or value == self.text_of(context, question) != ""
-        ):
+        if question in (*proposed, "environments") and not self.asks(context, question):
             return ""
-        if question == "environments" and value == self.text_of_environments(context):
+        begin = self.text_of(context, question) if question in proposed else ""
+        begin = self.made_environments(context) if question == "environments" else begin
+        if begin and value == begin:
             return ""
         known = {q: context[q] for q in self._questions_until(question) if q in context}
         problem = self._problem_of({**known, question: value}, question)
@@ -278,13 +280,29 @@ class Orchestrator(Extension):
         return str(self.pipeline.recorded.readable(value, sort=False)) if value != {} else ""
 
     @pass_context
-    def text_of_environments(self, context: Context) -> str:
-        """What is recorded, or a list to begin with; nothing where nobody is asked for one."""
+    def asks_as_listed(self, context: Context) -> bool:
+        """Whether there is a list of environments that a person may take as it is."""
+        asked = self._asks(context, "environments") and self.ask_for_environments(context)
+        return asked and bool(self._listed(context))
+
+    @pass_context
+    def environments_help(self, context: Context) -> str:
+        return f"{self.pipeline.choosing.environments(self._listed(context))}. Is that right?"
+
+    @pass_context
+    def made_environments(self, context: Context) -> str:
+        """The list that is there, or one to begin with; nothing where nobody is asked for one."""
         if not self._asks(context, "environments") or not self.ask_for_environments(context):
             return ""
-        begin = self.pipeline.environments.BRANCHING["trunk"]
-        listed = self._parsed("environments", self._stored(context).get("environments"))
-        return str(self.pipeline.recorded.readable(listed or begin, sort=False))
+        listed = self._listed(context)
+        if not self.asks(context, "environments"):
+            return json.dumps(listed)
+        begin = listed or self.pipeline.environments.BRANCHING["trunk"]
+        return str(self.pipeline.recorded.readable(begin, sort=False))
+
+    def _listed(self, context: Context) -> Any:
+        """The environments that are recorded."""
+        return self._parsed("environments", self._stored(context).get("environments", []))
 
     @pass_context
     def stale(self, context: Context, question: str) -> str:
@@ -303,16 +321,16 @@ class Orchestrator(Extension):
     @pass_context
     def asks(self, context: Context, question: str) -> bool:
         """Whether a person writes this answer, as YAML."""
+        if question == "environments":
+            taken = self.asks_as_listed(context) and context.get("as_listed", True)
+            return self._asks(context, question) and not taken
         return self._asks(context, question) and self._writes(context)
 
     @pass_context
     def type_of(self, context: Context, question: str) -> str:
         """`str` where YAML is typed: of what is none, Copier itself would only say that it is
         invalid. `recorded` parses it."""
-        asked = self._asks(context, question)
-        if question != "environments":
-            asked = asked and self._writes(context)
-        return "str" if asked else "yaml"
+        return "str" if self.asks(context, question) else "yaml"
 
     def _asks(self, context: Context, question: str) -> bool:
         """Whether Copier would ask this question at all."""
