@@ -32,6 +32,9 @@ from jinja2.runtime import Context
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE.parent / "template"
+
+NOT_ASKED_FOR = ("found", "default_branch", "unmatched")
+"""Answers that the repository gives, recorded where they are not as usual."""
 YIELD = re.compile(r"\[% yield (\w+) from plan\(\)\.(\w+) %\](.*)\[% endyield %\]")
 
 
@@ -50,6 +53,7 @@ def load_pipeline() -> ModuleType:
     modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
     modules += ("recorded", "destination", "own_types", "repository_files", "proposal")
     modules += ("repository_history", "choosing", "environments")
+    modules += ("git_branches", "unmatched")
     for module in modules:
         importlib.import_module(f"{name}.{module}")
     return package
@@ -69,6 +73,7 @@ class Orchestrator(Extension):
         self.stored: dict[str, Any] = {}
         self.told: set[str] = set()
         self.proposals: dict[Path, Any] = {}
+        self.files: dict[Path, Any] = {}
         environment.globals.update(
             plan=self.plan,
             set_up=self.pipeline.setup.set_up,
@@ -88,7 +93,9 @@ class Orchestrator(Extension):
             problem_of_names=self.problem_of_names,
             made=self.made,
             text_of=self.text_of,
-            text_of_environments=self.text_of_environments,
+            asks_as_listed=self.asks_as_listed,
+            environments_help=self.environments_help,
+            made_environments=self.made_environments,
             stale=self.stale,
             asks=self.asks,
             type_of=self.type_of,
@@ -101,6 +108,11 @@ class Orchestrator(Extension):
             usual_code_types_folder=self.usual_code_types_folder,
             content_of_code_types=self.content_of_code_types,
             outdated=self.outdated,
+            proposed_branching=self.proposed_branching,
+            proposed_environments=self.proposed_environments,
+            repository_branch=self.repository_branch,
+            what_does_not_fit=self.what_does_not_fit,
+            outdated_unmatched=self.outdated_unmatched,
         )
         printing = self.pipeline.printing
         environment.filters.update(
@@ -166,11 +178,11 @@ class Orchestrator(Extension):
         if question in self._data(context) or (question in stored and stored[question] == value):
             return ""
         # What the choices before lead to is not typed.
-        if question in proposed and (
-            not self.asks(context, question) or value == self.text_of(context, question) != ""
-        ):
+        if question in (*proposed, "environments") and not self.asks(context, question):
             return ""
-        if question == "environments" and value == self.text_of_environments(context):
+        begin = self.text_of(context, question) if question in proposed else ""
+        begin = self.made_environments(context) if question == "environments" else begin
+        if begin and value == begin:
             return ""
         known = {q: context[q] for q in self._questions_until(question) if q in context}
         problem = self._problem_of({**known, question: value}, question)
@@ -278,13 +290,36 @@ class Orchestrator(Extension):
         return str(self.pipeline.recorded.readable(value, sort=False)) if value != {} else ""
 
     @pass_context
-    def text_of_environments(self, context: Context) -> str:
-        """What is recorded, or a list to begin with; nothing where nobody is asked for one."""
+    def asks_as_listed(self, context: Context) -> bool:
+        """Whether there is a list of environments that a person may take as it is."""
+        asked = self._asks(context, "environments") and self.ask_for_environments(context)
+        return asked and bool(self._listed(context))
+
+    @pass_context
+    def environments_help(self, context: Context) -> str:
+        return f"{self.pipeline.choosing.environments(self._listed(context))}. Is that right?"
+
+    @pass_context
+    def made_environments(self, context: Context) -> str:
+        """The list that is there, or one to begin with; nothing where nobody is asked for one."""
         if not self._asks(context, "environments") or not self.ask_for_environments(context):
             return ""
-        begin = self.pipeline.environments.BRANCHING["trunk"]
-        listed = self._parsed("environments", self._stored(context).get("environments"))
-        return str(self.pipeline.recorded.readable(listed or begin, sort=False))
+        listed = self._listed(context)
+        if not self.asks(context, "environments"):
+            return json.dumps(listed)
+        begin = listed or self.pipeline.environments.preset("trunk", context["default_branch"])
+        return str(self.pipeline.recorded.readable(begin, sort=False))
+
+    def _listed(self, context: Context) -> Any:
+        """The environments that are recorded, or that files are named after."""
+        recorded = self._parsed("environments", self._stored(context).get("environments", []))
+        return recorded or self._proposal(context).environments
+
+    @pass_context
+    def proposed_environments(self, context: Context) -> str:
+        """Those that files are named after, where nobody is asked."""
+        found = self._proposal(context).environments
+        return json.dumps(found) if found else ""
 
     @pass_context
     def stale(self, context: Context, question: str) -> str:
@@ -303,16 +338,16 @@ class Orchestrator(Extension):
     @pass_context
     def asks(self, context: Context, question: str) -> bool:
         """Whether a person writes this answer, as YAML."""
+        if question == "environments":
+            taken = self.asks_as_listed(context) and context.get("as_listed", True)
+            return self._asks(context, question) and not taken
         return self._asks(context, question) and self._writes(context)
 
     @pass_context
     def type_of(self, context: Context, question: str) -> str:
         """`str` where YAML is typed: of what is none, Copier itself would only say that it is
         invalid. `recorded` parses it."""
-        asked = self._asks(context, question)
-        if question != "environments":
-            asked = asked and self._writes(context)
-        return "str" if asked else "yaml"
+        return "str" if self.asks(context, question) else "yaml"
 
     def _asks(self, context: Context, question: str) -> bool:
         """Whether Copier would ask this question at all."""
@@ -456,11 +491,50 @@ class Orchestrator(Extension):
             else "outdated"
         )
 
+    @pass_context
+    def proposed_branching(self, context: Context) -> str:
+        """The choice that fits what was found; the usual one, if it is possible, otherwise."""
+        if self._given_environments({**self._stored(context), **self._data(context)}) is None:
+            found = self._proposal(context).branching
+            if found and not self.impossible(context, "branching", found):
+                return str(found)
+        return self.first_possible(context, "branching", "develop-main", "release", "custom")
+
+    @pass_context
+    def repository_branch(self, context: Context) -> str:
+        """The default branch of the repository in the destination.
+
+        An update of answers that name none keeps what they meant.
+        """
+        if _updates():
+            return str(self.pipeline.answers.DEFAULTS["default_branch"])
+        return str(self.pipeline.git_branches.read_branches(self._repository(context)).default)
+
+    @pass_context
+    def what_does_not_fit(self, context: Context) -> str:
+        """What the repository holds that the answers do not fit, as YAML: it is recorded."""
+        try:
+            answers = self._read(self._answers(context))
+        except self.pipeline.errors.AnswerError:
+            return "[]"  # `check_answers` says it
+        repository = self._repository(context)
+        branches = self.pipeline.git_branches.read_branches(repository)
+        files = self._files(repository)
+        return json.dumps(self.pipeline.unmatched.unmatched(answers, files, branches))
+
+    @pass_context
+    def outdated_unmatched(self, context: Context) -> str:
+        """A word where what is recorded of it is not so any more: see `outdated`."""
+        if "unmatched" in self._data(context):
+            return ""
+        same = context["unmatched"] == json.loads(self.what_does_not_fit(context))
+        return "" if same else "outdated"
+
     # -- for the templates ------------------------------------------------------------------
 
     def recorded(self, answers: Mapping[str, Any]) -> dict[str, Any]:
         """The answers as their file holds them: what was typed is parsed, a list of environments
-        means `custom`, and what was found is kept of components that there are."""
+        means `custom`, and what was found is kept of what there is."""
         kept = {
             name: self._parsed(name, value)
             for name, value in answers.items()
@@ -469,8 +543,11 @@ class Orchestrator(Extension):
         if kept.get("environments"):
             kept["branching"] = "custom"
         names = {*kept.get("code_types", ()), *kept.get("components", ())}
-        found = self.pipeline.proposal.found_of(kept.pop("found", {}), names)
-        return {**kept, **({"found": found} if found else {})}
+        environments = [entry["name"] for entry in kept.get("environments") or ()]
+        of = self.pipeline.proposal.found_of
+        kept["found"] = of(kept.get("found", {}), names, environments)
+        usual = self.pipeline.answers.DEFAULTS
+        return {k: v for k, v in kept.items() if k not in NOT_ASKED_FOR or v != usual[k]}
 
     @pass_context
     def plan(self, context: Context) -> Any:
@@ -499,14 +576,37 @@ class Orchestrator(Extension):
         everywhere, whatever lies in the repository.
         """
         module = self.pipeline.proposal
-        said = {*self._stored(context), *self._data(context)}
+        said = {**self._stored(context), **self._data(context)}
         destination = Path(context["_copier_conf"]["dst_path"])
-        if _updates() or said & set(module.ANSWERS) or not destination.is_dir():
+        if _updates() or said.keys() & set(module.ANSWERS) or not destination.is_dir():
             return module.Proposal()
         if destination not in self.proposals:
-            files = self.pipeline.repository_files.list_files(destination)
-            self.proposals[destination] = module.propose(files, self._code_types(context))
+            branches = self.pipeline.git_branches.read_branches(destination)
+            known = self._files(destination), self._code_types(context), branches
+            proposal = module.propose(*known, self._given_environments(said))
+            if proposal.environments and self._problem_of(self._as_answers(proposal), ""):
+                proposal = module.propose(*known, module.USUAL)
+            self.proposals[destination] = proposal
         return self.proposals[destination]
+
+    def _given_environments(self, said: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The names of the environments, where somebody has said which there are."""
+        if not {"branching", "environments"} & said.keys():
+            return None
+        try:
+            environments = self.pipeline.environments.read_environments(
+                said.get("branching", "custom"),
+                self._parsed("environments", said.get("environments")),
+            )
+        except self.pipeline.errors.AnswerError:
+            return ()  # said where it is asked for
+        return tuple(environment.name for environment in environments)
+
+    def _files(self, folder: Path) -> Any:
+        """What lies in a folder, looked at once."""
+        if folder not in self.files:
+            self.files[folder] = self.pipeline.repository_files.list_files(folder)
+        return self.files[folder]
 
     def _code_types(self, context: Context) -> Any:
         """Ours and the repository's own, as they are now. Raises AnswerError."""
@@ -520,7 +620,11 @@ class Orchestrator(Extension):
         proposal = self._proposal(context)
         if not proposal.names:
             return {}
-        answers = {name: getattr(proposal, name) for name in self.pipeline.proposal.ANSWERS}
+        return self._as_answers(proposal)
+
+    def _as_answers(self, proposal: Any) -> dict[str, Any]:
+        names = (*self.pipeline.proposal.ANSWERS, *["environments"] * bool(proposal.environments))
+        answers = {name: getattr(proposal, name) for name in names}
         return {**answers, "orchestration": "dispatch"}
 
     def _check_answers_file(self, context: Context) -> None:
@@ -657,7 +761,7 @@ class Orchestrator(Extension):
         if not context["_copier_conf"]["defaults"]:
             return
         final, given = self._answers(context), self._given(context)
-        for name in given.keys() & final.keys():
+        for name in given.keys() & final.keys() - {"unmatched"}:
             if given[name] == final[name] or self._problem_of({**final, name: given[name]}, ""):
                 continue
             if self._read({**final, name: given[name]}) != self._read(final):

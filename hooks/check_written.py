@@ -188,7 +188,8 @@ def report_paths(plan: Plan, repository: Path) -> str:
         f"  {component.name}: {component.path}; the nearest folder is "
         f"{'the root' if nearest == '.' else nearest}"
         for component in plan.answers.components
-        if (nearest := nearest_folder(component.path, repository))
+        # Where each environment has one, `unmatched` says which is missing.
+        if not component.by_environment and (nearest := nearest_folder(component.path, repository))
     ]
     return "\n".join(["", "Folders of components that are not there yet:", *lines] if lines else [])
 

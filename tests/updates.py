@@ -48,8 +48,9 @@ def generate(versions: Path, folder: Path, data: dict[str, Any], version: str = 
     """A new repository with the pipelines of a version, committed."""
     url = f"git+{versions.as_uri()}"
     copier.run_copy(url, folder, data=data, vcs_ref=version, defaults=True, unsafe=True, quiet=True)
-    git("init", "--quiet", cwd=folder)
+    git("init", "--quiet", "--initial-branch=main", cwd=folder)
     commit(folder, "Generated")
+    git("branch", "develop", cwd=folder)
     return folder
 
 

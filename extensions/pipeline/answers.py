@@ -20,7 +20,15 @@ from .components import (
     read_runner,
 )
 from .dependencies import MAP, Dependencies, read_dependencies
-from .environments import PULL_REQUEST, Environment, read_environments, rival_chains, title
+from .environments import (
+    DEFAULT_BRANCH,
+    PULL_REQUEST,
+    Environment,
+    check_branch,
+    read_environments,
+    rival_chains,
+    title,
+)
 from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS, REUSABLE_WORKFLOWS
 from .names import EXPRESSION, check_no_collision, unknown
@@ -38,6 +46,7 @@ DEFAULTS: Mapping[str, Any] = {
     "components": {},
     "dependency_map": [],
     "orchestration": "call",
+    "default_branch": DEFAULT_BRANCH,
     "branching": "develop-main",
     "environments": [],
     "cloud": "none",
@@ -46,6 +55,7 @@ DEFAULTS: Mapping[str, Any] = {
     "approval": "once",
     "pull_requests": True,
     "drift_check": False,
+    "unmatched": [],
 }
 """The answers to every question, and what they are when nobody says otherwise."""
 
@@ -74,6 +84,15 @@ FOUND: Mapping[str, Any] = {
     },
 }
 
+UNMATCHED: Mapping[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "string",
+        "pattern": r"\A[^\n]+\Z",
+        "description": "one line, which docs/ci-cd.md shows",
+    },
+}
+
 BEFORE_COMPONENTS = ("project_name", *OWN_TYPES, "found", "code_types")
 """The questions that are asked while there need not be any component yet."""
 
@@ -84,6 +103,7 @@ _TEXT_ANSWERS = (
     "project_name",
     "code_types_folder",
     "orchestration",
+    "default_branch",
     "branching",
     "cloud",
     "registry",
@@ -150,8 +170,11 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     if asking not in BEFORE_ORCHESTRATION:
         _check_number(len(components), raw["orchestration"])
     environments = read_environments(
-        raw["branching"], _environments_so_far(given, raw, asking, components)
+        raw["branching"],
+        _environments_so_far(given, raw, asking, components),
+        check_branch(raw["default_branch"], "default_branch"),
     )
+    check(raw["unmatched"], UNMATCHED, "unmatched")
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
     _check_choice(raw["approval"], APPROVALS, "approval")
@@ -184,8 +207,11 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         approval=raw["approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
-        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
-        + rival_chains(environments),
+        notices=(
+            *replacing(shipped, {c.code_type.name: c.code_type for c in components}),
+            *rival_chains(environments),
+            *raw["unmatched"],
+        ),
     )
 
 
@@ -393,7 +419,9 @@ def _check_variables(
             if edge.consumer == component.name:
                 what = f"the folder of {edge.producer}'s package"
                 ours[packages_variable(edge.producer)] = what
-        if any("ENVIRONMENTS" in command for command in component.commands.values()):
+        if component.by_environment or any(
+            "ENVIRONMENTS" in command for command in component.commands.values()
+        ):
             ours["ENVIRONMENTS"] = "the names of all environments"
         # The answers may set what a code type gives its commands, in exactly that name.
         defaults = {name.upper(): name for name in component.default_variables}

@@ -27,6 +27,7 @@ from .steps import (
     checked_length,
     default_variables,
     folders,
+    in_shell,
     left_out,
     own_variables,
     registry_login,
@@ -70,6 +71,16 @@ class BuildWorkflow:
     """The cloud whose registry it logs in to; empty for none."""
     environment: str = ""
     """The GitHub Environment in which it pushes; empty for none."""
+
+    @property
+    def folder(self) -> str:
+        """Where commands start."""
+        return "." if self.component.by_environment else self.component.path
+
+    @property
+    def folders(self) -> str:
+        """The folder of each environment, for the shell; empty where one serves all."""
+        return in_shell(self.component.path, "name") if self.component.by_environment else ""
 
     @property
     def id(self) -> str:
@@ -150,12 +161,13 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     code_type = component.code_type
     ids = [job for job in JOBS if job != "deploy" and job in component.commands]
     defaults = [code_type.jobs[job] for job in ids]
-    packages = taken([e for e in answers.dependencies.edges if e.consumer == component.name])
+    edges = [e for e in answers.dependencies.edges if e.consumer == component.name]
+    packages = taken(edges, [environment.name for environment in _users(component, answers)])
     commands = tuple(
         Command(
             id=job,
             name=code_type.jobs[job].name,
-            text=component.commands[job],
+            text=_in_each_folder(component, component.commands[job]),
             variables={
                 **step_variables(
                     {
@@ -177,14 +189,18 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         )
         for job in ids
     )
-    set_up = tuple(_with_cache(tool, answers) for tool in tools(component, tuple(defaults)))
+    # Tools are those that the first of the environments asks for.
+    folder = "${{ steps.folders.outputs.first }}" if component.by_environment else component.path
+    set_up = tuple(_with_cache(tool, answers) for tool in tools(component, tuple(defaults), folder))
     pushes = "build" in ids and code_type.jobs["build"].registry
     secrets = component.secrets if any(job.secrets for job in defaults) else ()
     login = registry_login(answers) if pushes else Login()
     texts = [tool.text for tool in set_up] + [v for tool in set_up for v in tool.inputs.values()]
     texts += [text for c in commands for text in (c.text, *c.variables.values())]
-    several = any(ENVIRONMENTS.search(text) for text in texts) or any(
-        "environments" in tool.inputs for tool in set_up
+    several = (
+        component.by_environment
+        or any(ENVIRONMENTS.search(text) for text in texts)
+        or any("environments" in tool.inputs for tool in set_up)
     )
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if several:
@@ -213,12 +229,23 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         secrets=secrets,
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
-        leaves_out=left_out(component, answers),
+        leaves_out=left_out(component, answers, from_root=component.by_environment),
         pushes=pushes,
         pushing=login.permissions,
         cloud=login.cloud,
         environment=answers.registry.environment if pushes else "",
     )
+
+
+def _in_each_folder(component: Component, text: str) -> str:
+    """A command as it runs: once in the folder of each environment, where each has its own."""
+    if not component.by_environment:
+        return text
+    names = ["ENVIRONMENT", *["ENVIRONMENTS"] * bool(ENVIRONMENTS.search(text))]
+    variables = " ".join(f'"{name}=$name"' for name in names)
+    folder = in_shell(component.path, "name")
+    # As it stands: a text of several lines may mind how far it is indented.
+    return f"for name in $ENVIRONMENTS; do (\nexport {variables}\ncd {folder}\n{text}\n) done"
 
 
 def _cached(answers: Answers) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 
 from .code_types import CodeType
 from .components import packages_variable
+from .environments import TRIGGERS
 from .errors import AnswerError, nearest, shown
 from .proposal import NEEDS, Proposal, image_variable, without
 
-PROMPTS = ("parts", "adjust", "new_names")
+PROMPTS = ("parts", "adjust", "new_names", "as_listed")
 """Questions at a prompt that are no answers: what they lead to is in the answers after them."""
 
 
@@ -118,3 +119,12 @@ def written_out(proposal: Proposal) -> Proposal:
     names = sorted(proposal.names)
     components = {name: proposal.components.get(name) or {} for name in names}
     return dataclasses.replace(proposal, code_types=[], components=components)
+
+
+def environments(listed: Iterable[Mapping[str, Any]]) -> str:
+    """A list of environments in one line, each with what starts it."""
+    shown = []
+    for one in listed:
+        start = next((f"{key} {one[key]}" for key in TRIGGERS if key in one), "manual")
+        shown.append(f"{one['name']} ({'by hand' if start.startswith('manual') else start})")
+    return f"Environments: {', '.join(shown)}"

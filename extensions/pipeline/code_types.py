@@ -12,7 +12,15 @@ from typing import Any
 import yaml
 
 from .errors import AnswerError, shown
-from .names import EXPRESSION, VARIABLE, check_name, check_path, check_variable, unknown
+from .names import (
+    ENVIRONMENT_FOLDER,
+    EXPRESSION,
+    VARIABLE,
+    check_name,
+    check_path,
+    check_variable,
+    unknown,
+)
 from .schema import check
 
 JOBS = ("lint", "test", "security", "build", "deploy")
@@ -182,6 +190,8 @@ class CodeType:
     """What the deploy job is for a component that is published."""
     consumes: tuple[Consumed, ...] = ()
     detect: Detect | None = None
+    environment_files: tuple[str, ...] = ()
+    """What its commands read for one environment: paths with {environment}; folders end with /."""
     file: str = ""
     """Where a repository has it, for one of its own."""
     written: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -348,6 +358,9 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
             for index, given in enumerate(data.get("consumes", []))
         ),
         detect=_detect(data["detect"], products, "detect") if "detect" in data else None,
+        environment_files=tuple(
+            _environment_file(path) for path in data.get("environment_files", [])
+        ),
     )
 
 
@@ -468,6 +481,17 @@ def _job(
         product=settings.get("product", ""),
         variables=_variables(settings, place),
     )
+
+
+def _environment_file(path: str) -> str:
+    place = "environment_files"
+    if path.count(ENVIRONMENT_FOLDER) != 1:
+        raise AnswerError(place, f"{shown(path)} has to name {ENVIRONMENT_FOLDER} once")
+    if path.endswith("/"):
+        return f"{check_path(path, place)}/"
+    if ENVIRONMENT_FOLDER not in path.rpartition("/")[2]:
+        raise AnswerError(place, f"{shown(path)}: say a file's name, or a folder that ends with /")
+    return check_path(path, place)
 
 
 def _consumed(given: Mapping[str, Any], place: str) -> Consumed:

@@ -11,7 +11,9 @@ from .code_types import JOBS, CodeType, JobDefaults, check_command
 from .errors import AnswerError, as_text, shown
 from .limits import TIMEOUT_MINUTES
 from .names import (
+    ENVIRONMENT_FOLDER,
     EXPRESSION,
+    check_environment_path,
     check_name,
     check_no_collision,
     check_path,
@@ -88,6 +90,7 @@ class Component:
     name: str
     code_type: CodeType
     path: str
+    """With {environment}, where each environment has a folder of its own."""
     commands: Mapping[str, str]
     """The command of each job that the component has; a job that is switched off is missing."""
     own_commands: frozenset[str]
@@ -113,6 +116,15 @@ class Component:
         if job_id == "deploy" and self.publishes and self.code_type.publish:
             return self.code_type.publish
         return self.code_type.jobs[job_id]
+
+    @property
+    def by_environment(self) -> bool:
+        """Whether each environment has a folder of its own."""
+        return ENVIRONMENT_FOLDER in self.path
+
+    def path_in(self, environment: str) -> str:
+        """Its folder for one environment; that may be an expression of GitHub's."""
+        return self.path.replace(ENVIRONMENT_FOLDER, environment)
 
     @property
     def builds(self) -> bool:
@@ -198,7 +210,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
     return Component(
         name=name,
         code_type=code_type,
-        path=check_path(given.get("path", "."), f"{place}.path"),
+        path=_path(given.get("path", "."), code_type, produces, place),
         commands=commands,
         own_commands=frozenset(job for job in commands if job in given),
         produces=produces,
@@ -211,6 +223,18 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         environments=tuple(given["environments"]) if "environments" in given else None,
         build_per_environment=_per_environment(given, place),
     )
+
+
+def _path(given: str, code_type: CodeType, produces: tuple[str, ...], place: str) -> str:
+    """Where its commands run. Raises AnswerError."""
+    path = check_environment_path(given, f"{place}.path")
+    if ENVIRONMENT_FOLDER in path and produces:
+        raise AnswerError(
+            f"{place}.path",
+            f"{ENVIRONMENT_FOLDER} is for what builds nothing, and it builds {produces[0]!r}, of "
+            f"which one serves all environments; name one folder for all of them",
+        )
+    return path
 
 
 def _per_environment(given: Mapping[str, Any], place: str) -> bool:

@@ -12,7 +12,7 @@ from .code_types import CodeType
 from .components import Component
 from .errors import AnswerError, nearest, shown
 from .graph import Graph, edge_to_drop, find_cycle, reaches
-from .names import check_path, unknown
+from .names import check_environment_path, check_path, unknown
 from .schema import check
 
 PACKAGES_FOLDER = ".packages"
@@ -54,7 +54,8 @@ class Placement:
 
     product: str
     to: str | None
-    """Relative to the repository's root; None leaves it in `.packages/{producer}/`."""
+    """Relative to the repository's root, with {environment} where it lies in a folder of each
+    environment; None leaves it in `.packages/{producer}/`."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def _add_artifact(
         _check_taken(name, consumer, maker, place)
     to = given.get("to")
     if to is not None:
-        target = check_path(to, f"{place}.to")
+        target = check_environment_path(to, f"{place}.to")
         # `to: iac/` means "into that folder", as it does for cp.
         if to.endswith("/") or target == ".":
             target = str(PurePosixPath(target) / PurePosixPath(name).name)

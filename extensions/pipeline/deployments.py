@@ -21,6 +21,7 @@ from .steps import (
     cloud_login,
     default_variables,
     folders,
+    in_shell,
     left_out,
     named_secrets,
     own_package,
@@ -63,6 +64,16 @@ class DeployWorkflow:
     """Folders of other components inside its own, quoted for the shell."""
 
     @property
+    def folder(self) -> str:
+        """Where its command starts."""
+        return self.component.path_in("${{ inputs.environment }}")
+
+    @property
+    def folders(self) -> str:
+        """The folder of the environment, for the shell; empty where one serves all."""
+        return in_shell(self.component.path, "name") if self.component.by_environment else ""
+
+    @property
     def file(self) -> str:
         return f"{self.component.name}-deploy.yml"
 
@@ -103,7 +114,8 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
         return None
     defaults = component.job("deploy")
     edges = [e for e in answers.dependencies.edges if e.consumer == component.name]
-    packages = taken(edges)
+    here = "${{ inputs.environment }}"
+    packages = taken(edges, [here])
     own = own_package(component) if component.produces else None
     login = cloud_login(defaults, component, answers)
     handed = component.secrets if defaults.secrets else ()
@@ -111,11 +123,11 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     permissions = {**READ_PACKAGES, **login.permissions}
     if defaults.identity:
         permissions["id-token"] = "write"
-    set_up = tools(component, (defaults,))
+    set_up = tools(component, (defaults,), component.path_in(here))
     text = component.commands["deploy"]
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     set_up = tuple(_in_a_deployment(tool) for tool in set_up)
-    if ENVIRONMENTS.search(text):
+    if component.by_environment or ENVIRONMENTS.search(text):
         variables["ENVIRONMENTS"] = "${{ inputs.environment }}"
     return DeployWorkflow(
         component=component,

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from .code_types import CodeType, Detect
 from .components import RESERVED
+from .environment_names import kind
 from .errors import AnswerError
-from .names import NAME_LENGTH, check_path
+from .names import ENVIRONMENT_FOLDER, NAME, NAME_LENGTH, check_path
 from .repository_files import (
     RepositoryFiles,
     compiled,
@@ -36,6 +37,9 @@ ENVIRONMENTS = words(
 
 OF_ENVIRONMENTS = words("overlays environments environment envs env stages bases")
 """Names of folders that hold such folders."""
+
+SHARED = words("base bases modules module shared common global all templates template")
+"""Names of folders among those of environments that are none."""
 
 PLAIN = words(
     "src source code app main chart charts helm helm-chart helm-charts docker service lib python",
@@ -59,7 +63,17 @@ class Found:
     """What it is proposed to produce; None for its code type's own."""
     variable: tuple[str, str] | None = None
     """(name, value) of the variable that names its file to its commands."""
+    environments: tuple[str, ...] = ()
+    """Those whose folder there is, where the path holds {environment}."""
+    belongs: tuple[str, ...] = ()
+    """Those that it is proposed to be deployed to; empty for all."""
     name: str = ""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The folders of its path."""
+        names = self.environments
+        return tuple(self.path.replace(ENVIRONMENT_FOLDER, name) for name in names) or (self.path,)
 
     @property
     def folder(self) -> str:
@@ -111,9 +125,49 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
             if folder == "."
             or ("." not in folders and not is_in_any(posixpath.dirname(folder), folders))
         }
-    return [
+    found = [
         it for folder in folders for it in _components(files, code_type, detect, folder, folders)
     ]
+    # What is built of one environment's folder would reach the others.
+    if detect.environments and not code_type.produces:
+        return _by_environment(found)
+    return found
+
+
+def _by_environment(found: list[Found]) -> list[Found]:
+    """Components of one name in the folders of several environments are one: live/dev/app and
+    live/prod/app are live/{environment}/app."""
+    beside: dict[str, set[str]] = {}
+    for it in found:
+        for outer in upwards(it.path)[1:]:
+            parent, name = posixpath.split(outer)
+            beside.setdefault(parent, set()).add(name)
+    result: dict[str, Found] = {}
+    for it in found:
+        path, name = _with_environment(it.path, beside)
+        known = result.setdefault(path, dataclasses.replace(it, path=path))
+        if name:
+            names = tuple(sorted({*known.environments, name}))
+            result[path] = dataclasses.replace(known, environments=names)
+    return list(result.values())
+
+
+def _with_environment(folder: str, beside: Mapping[str, set[str]]) -> tuple[str, str]:
+    """A path with {environment} for the outermost folder in it that is one's, and its name.
+
+    `beside` are the folders by the folder that they lie in.
+    """
+    for outer in reversed(upwards(folder)[1:]):
+        parent, name = posixpath.split(outer)
+        kinds = {kind(other) for other in beside[parent]} - {""}
+        # Beside environments that are called so, others in such a folder may be called anything.
+        if posixpath.basename(parent).lower() in OF_ENVIRONMENTS:
+            belongs = bool(kinds) and name.lower() not in SHARED
+        else:
+            belongs = bool(kind(name)) and len(kinds) > 1
+        if belongs and NAME.fullmatch(name):
+            return join(join(parent, ENVIRONMENT_FOLDER), folder[len(outer) + 1 :]), name
+    return folder, ""
 
 
 def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
@@ -309,5 +363,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 def telling(folder: str) -> list[str]:
     """The parts of a path that say what is there; all, where none does."""
-    parts = [part.lower() for part in folder.split("/") if part != "."]
+    parts = [part.lower() for part in folder.split("/") if part not in (".", ENVIRONMENT_FOLDER)]
+    if ENVIRONMENT_FOLDER in folder:
+        return parts  # what comes after it is what a stack is called
     return [part for part in parts if part not in PLAIN] or parts

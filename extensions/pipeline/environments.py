@@ -29,23 +29,29 @@ WAITING_RETENTION = 37
 
 GitHub: "Reviewing deployments", a job that nobody approves within 30 days fails."""
 
+DEFAULT_BRANCH = "main"
+"""The default branch where the repository does not tell another."""
+
+DEVELOP = "develop"
+
 BRANCHING: Mapping[str, list[dict[str, Any]]] = {
     "develop-main": [
-        {"name": "dev", "branch": "develop"},
-        {"name": "test", "branch": "main"},
+        {"name": "dev", "branch": DEVELOP},
+        {"name": "test", "branch": DEFAULT_BRANCH},
         {"name": "prd", "after": "test", "production": True},
     ],
     "trunk": [
-        {"name": "dev", "branch": "main"},
+        {"name": "dev", "branch": DEFAULT_BRANCH},
         {"name": "test", "after": "dev"},
         {"name": "prd", "after": "test", "production": True},
     ],
     "release": [
-        {"name": "ci", "branch": "main"},
+        {"name": "ci", "branch": DEFAULT_BRANCH},
         {"name": "release", "tag": "v*", "production": True},
     ],
 }
-"""What the branching choices stand for. A contract: docs/answers.md."""
+"""What the branching choices stand for, where the default branch is `main`. A contract:
+docs/answers.md."""
 
 ENVIRONMENT: Mapping[str, Any] = {
     "type": "object",
@@ -112,7 +118,31 @@ def title(name: str) -> str:
     return " ".join(part[:1].upper() + part[1:] for part in re.split("[-_]", name))
 
 
-def read_environments(branching: Any, given: list[Any] | None) -> tuple[Environment, ...]:
+def check_branch(name: Any, place: str) -> str:
+    """The name of one branch. Raises AnswerError."""
+    check(name, {"type": "string", "minLength": 1}, place)
+    _check_ref(name, place)
+    if is_pattern(name):
+        raise AnswerError(place, f"{shown(name)} is a pattern; name one branch")
+    return str(name)
+
+
+def preset(branching: str, default_branch: str) -> list[dict[str, Any]]:
+    """What a choice stands for in a repository with this default branch.
+
+    Where work begins on `develop`, that is often the default branch; then `main` is the other one.
+    """
+    if default_branch == DEVELOP and branching == "develop-main":
+        default_branch = DEFAULT_BRANCH
+    return [
+        {**entry, "branch": default_branch} if entry.get("branch") == DEFAULT_BRANCH else entry
+        for entry in BRANCHING[branching]
+    ]
+
+
+def read_environments(
+    branching: Any, given: list[Any] | None, default_branch: str = DEFAULT_BRANCH
+) -> tuple[Environment, ...]:
     """The environments that the answers `branching` and `environments` stand for, in their order.
 
     A list that is given wins: it means `custom`. None is given for nothing said.
@@ -123,7 +153,7 @@ def read_environments(branching: Any, given: list[Any] | None) -> tuple[Environm
     if not given and branching == "custom":
         raise AnswerError("environments", "branching is custom, so list at least one")
     if given is None:
-        given = BRANCHING[branching]
+        given = preset(branching, default_branch)
     if not given:
         raise AnswerError("environments", "the list is empty; name at least one, or leave it out")
     by_name = _check_each(given)

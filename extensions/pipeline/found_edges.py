@@ -92,11 +92,14 @@ def _files(
     detect = consumer.code_type.detect
     if detect and detect.variable:
         return [consumer.evidence]  # others in the folder are other components'
-    alike = {other.path for other in found if other.code_type is consumer.code_type}
+    alike = {
+        place for other in found if other.code_type is consumer.code_type for place in other.places
+    }
     return [
         file
-        for file in files.named(consumer.path, consumed.named_in, everywhere=True)
-        if not is_in_any(posixpath.dirname(file), alike, above=consumer.path)
+        for home in consumer.places
+        for file in files.named(home, consumed.named_in, everywhere=True)
+        if not is_in_any(posixpath.dirname(file), alike, above=home)
     ]
 
 
@@ -154,14 +157,17 @@ def _path(
     plain = path.split("*")[0].rstrip("/") or "."
     if files.exists(plain):  # so nothing has to be built first
         for producer in found:
-            if producer is consumer or "." in (producer.path, plain) or plain == consumer.path:
+            if producer is consumer or "." in (producer.path, plain) or plain in consumer.places:
                 continue
             habit = producer.code_type.name in consumer.code_type.depends_on
-            inside = is_in(producer.path, plain) or is_in(plain, producer.path)
-            if (habit and inside) or (plain == producer.path and makes(producer, consumed)):
+            inside = any(is_in(place, plain) or is_in(plain, place) for place in producer.places)
+            if (habit and inside) or (plain in producer.places and makes(producer, consumed)):
                 yield FoundEdge(consumer.name, producer.name, file, f"takes {name}")
         return
     for maker, product, to in _makers(path, consumer, consumed, found):
+        for place in consumer.places:
+            if is_in(to, place):  # and so in the folder of each environment
+                to = join(consumer.path, posixpath.relpath(to, place))
         if is_safe(to):
             yield FoundEdge(consumer.name, maker, file, f"names {name}", product, to)
 
@@ -180,7 +186,9 @@ def _makers(
                 continue
             for leaf in (detect.leaves if detect else {}).get(product, (product,)):
                 # Where its build leaves it; or the same where the consumer is at home.
-                for root, score in ((producer.path, 9), (consumer.path, 1)):
+                roots = [(each, 9) for each in producer.places]
+                roots += [(each, 1) for each in consumer.places]
+                for root, score in roots:
                     place = join(root, leaf)
                     if is_in(path, place):
                         scored.append((score, producer.name, product, place))

@@ -20,6 +20,9 @@ PATH_LENGTH = 200
 NAME_LENGTH = 40
 """Two names, `-package-` and `.yml` stay readable, far below every limit on file names."""
 
+ENVIRONMENT_FOLDER = "{environment}"
+"""What stands for an environment's name in a path."""
+
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 EXPRESSION = "${{"
@@ -80,6 +83,18 @@ def check_path(path: str, place: str) -> str:
     if any(part.startswith("-") for part in pure.parts[:1]):
         raise AnswerError(place, f"{shown(path)} starts with -, which commands read as an option")
     return str(pure)
+
+
+def check_environment_path(path: str, place: str) -> str:
+    """A path in which {environment} may stand for an environment's name. Raises AnswerError."""
+    path = check_path(path, place)
+    for other in re.findall(r"(?<!\{)\{env[\w-]*\}(?!\})", path, re.IGNORECASE):
+        if other != ENVIRONMENT_FOLDER:
+            cause = f"{shown(path)} has {other}; write {ENVIRONMENT_FOLDER}"
+            raise AnswerError(place, cause)
+    if path.count(ENVIRONMENT_FOLDER) > 1:
+        raise AnswerError(place, f"{shown(path)} has {ENVIRONMENT_FOLDER} twice; once is enough")
+    return path
 
 
 def check_no_collision(names: list[tuple[str, str]], what: str) -> None:

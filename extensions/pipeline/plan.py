@@ -132,7 +132,8 @@ class Plan:
         """(what, which file speaks for it): of what was proposed, as far as it was taken."""
         edges = {(e.consumer, e.producer) for e in self.answers.dependencies.edges}
         paths = {c.name: c.path for c in self.answers.components}
-        return still_so(self.answers.found, paths, edges)
+        environments = [e.name for e in self.environments]
+        return still_so(self.answers.found, paths, edges, environments)
 
     @property
     def code_types(self) -> list[CodeType]:

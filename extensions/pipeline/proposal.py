@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import posixpath
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,23 @@ from .code_types import CodeType
 from .components import packages_variable, read_components
 from .dependencies import read_dependencies
 from .detection import Found, find_components
+from .environments import BRANCHING, DEVELOP
 from .errors import AnswerError
 from .found_edges import IMAGE, FoundEdge, conventional, find_edges
+from .found_environments import as_answer, find_environments
+from .git_branches import NO_BRANCHES, Branches
 from .limits import DISPATCHED_COMPONENTS
+from .names import ENVIRONMENT_FOLDER
 from .repository_files import RepositoryFiles, is_in
 
 ANSWERS = ("code_types", "components", "dependency_map")
 """The answers that a proposal is made of: only together do they mean anything."""
+
+USUAL = tuple(entry["name"] for entry in BRANCHING["trunk"])
+"""The names of the environments that are usual."""
+
+ENVIRONMENT = "environment "
+"""What stands before the name of an environment in the keys of `Proposal.found`."""
 
 NEEDS = " needs "
 """What stands between consumer and producer in the keys of `Proposal.found`."""
@@ -32,8 +43,12 @@ class Proposal:
     code_types: list[str] = field(default_factory=list)
     components: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     dependency_map: Any = field(default_factory=list)
+    environments: list[dict[str, Any]] = field(default_factory=list)
+    """Those that files are named after; none where that is not clear."""
+    branching: str = ""
+    """The choice that fits the branches, where there are no such environments."""
     found: Mapping[str, str] = field(default_factory=dict)
-    """By component, and by `consumer needs producer`: the file that speaks for it."""
+    """By component, by `consumer needs producer` and by `environment NAME`: what speaks for it."""
     table: str = ""
     """All of it for a person to read, in lines."""
 
@@ -43,17 +58,54 @@ class Proposal:
         return frozenset((*self.code_types, *self.components))
 
 
-def propose(files: RepositoryFiles, code_types: Mapping[str, CodeType]) -> Proposal:
-    """What the files of a repository speak for; nothing where they say nothing."""
+def propose(
+    files: RepositoryFiles,
+    code_types: Mapping[str, CodeType],
+    branches: Branches = NO_BRANCHES,
+    given: tuple[str, ...] | None = None,
+) -> Proposal:
+    """What the files of a repository speak for; nothing where they say nothing.
+
+    `given` are the names of the environments, where somebody has said which there are.
+    """
     found = find_components(files, code_types)
     if len(found) > DISPATCHED_COMPONENTS:  # more than any orchestration takes
         return Proposal()
     edges = find_edges(files, found)
+    environments = {} if given is not None else find_environments(files, found)
+    if set(environments) == set(USUAL):
+        environments = {}  # as they are anyway
+    names = given if given is not None else tuple(environments or USUAL)
     for some in (edges, ()):
-        proposal = _of(tuple(_with_products(it, some) for it in found), some)
+        makers = tuple(_in_environments(_with_products(it, some), names) for it in found)
+        proposal = _of(makers, some)
         if _is_answer(proposal, code_types):
-            return proposal
+            return _with_environments(proposal, environments, branches)
     return Proposal()
+
+
+def _in_environments(it: Found, names: tuple[str, ...]) -> Found:
+    """It belongs to those environments whose folders there are; to all, where that is not so."""
+    here = tuple(name for name in names if name in it.environments)
+    return dataclasses.replace(it, belongs=here if here and len(here) < len(names) else ())
+
+
+def _with_environments(
+    proposal: Proposal, environments: Mapping[str, str], branches: Branches
+) -> Proposal:
+    """The proposal with environments, or else with the choice that fits the branches."""
+    if not proposal.names:
+        return proposal
+    if not environments:
+        trunk = bool(branches.known) and DEVELOP not in branches.known
+        return dataclasses.replace(proposal, branching="trunk" if trunk else "")
+    speak = {f"{ENVIRONMENT}{name}": _shown(file) for name, file in environments.items()}
+    return dataclasses.replace(
+        proposal,
+        branching="custom",
+        environments=as_answer(list(environments), branches),
+        found={**proposal.found, **speak},
+    )
 
 
 def _is_answer(proposal: Proposal, code_types: Mapping[str, CodeType]) -> bool:
@@ -76,25 +128,46 @@ def without(proposal: Proposal, gone: set[str]) -> Proposal:
         code_types=[name for name in proposal.code_types if name not in gone],
         components={k: v for k, v in proposal.components.items() if k not in gone},
         dependency_map=_map_without(proposal.dependency_map, gone),
-        found=found_of(proposal.found, proposal.names - gone),
+        found=found_of(
+            proposal.found,
+            proposal.names - gone,
+            [entry["name"] for entry in proposal.environments],
+        ),
     )
 
 
-def found_of(found: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
-    """What was found of these components."""
-    return {key: file for key, file in found.items() if set(key.split(NEEDS)) <= set(names)}
+def found_of(
+    found: Mapping[str, str], names: Collection[str], environments: Collection[str]
+) -> dict[str, str]:
+    """What was found of these components and environments."""
+    known = {f"{ENVIRONMENT}{name}" for name in environments} | set(names)
+    return {key: file for key, file in found.items() if set(key.split(NEEDS)) <= known}
 
 
 def still_so(
-    found: Mapping[str, str], paths: Mapping[str, str], edges: set[tuple[str, str]]
+    found: Mapping[str, str],
+    paths: Mapping[str, str],
+    edges: set[tuple[str, str]],
+    environments: Collection[str],
 ) -> list[tuple[str, str]]:
-    """What was found, as far as the answers have it still: components by their paths, and edges."""
+    """What was found, as far as the answers have it still: components by their paths, edges, and
+    environments."""
     rows = []
     for key, file in sorted(found.items()):
         consumer, _, producer = key.partition(NEEDS)
-        if (consumer, producer) in edges or (key in paths and is_in(file, paths[key])):
+        of_component = key in paths and _lies_in(file, paths[key])
+        of_environment = key.startswith(ENVIRONMENT) and key[len(ENVIRONMENT) :] in environments
+        if (consumer, producer) in edges or of_component or of_environment:
             rows.append((key, file))
     return rows
+
+
+def _lies_in(file: str, path: str) -> bool:
+    """Whether a file lies in a path, in that of any environment."""
+    if ENVIRONMENT_FOLDER not in path:
+        return is_in(file, path)
+    pattern = re.escape(path).replace(re.escape(ENVIRONMENT_FOLDER), "[^/]+")
+    return re.match(f"{pattern}/", file) is not None
 
 
 def _with_products(it: Found, edges: tuple[FoundEdge, ...]) -> Found:
@@ -131,6 +204,8 @@ def _settings(it: Found, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
         settings["code_type"] = it.code_type.name
     if it.path != ".":
         settings["path"] = it.path
+    if it.belongs:
+        settings["environments"] = list(it.belongs)
     if it.produces is not None and it.produces != it.code_type.produces:
         settings["produces"] = list(it.produces)
     env = dict([it.variable] if it.variable else [])
@@ -261,7 +336,8 @@ def _table(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> str:
     for it in found:
         needs = list(dict.fromkeys(e.producer for e in edges if e.consumer == it.name))
         after = f"after {', '.join(needs)}" if needs else ""
-        by = posixpath.relpath(it.evidence, it.path)
+        home = next((place for place in it.places if is_in(it.evidence, place)), it.path)
+        by = posixpath.relpath(it.evidence, home)
         rows.append((it.name, it.code_type.label, it.path, by, after))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (

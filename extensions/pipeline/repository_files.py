@@ -32,6 +32,16 @@ OTHERS = words(
 )
 """Folders whose files are no component's, in lower case; nor are those that start with a dot."""
 
+OF_TESTS = words("test testing")
+"""Those of them that are an environment in one of these folders, or beside one of those."""
+
+AROUND_TESTS = words("overlays environments environment envs env stages live")
+
+BESIDE_TESTS = words(
+    "prod production prd stage staging stg uat qa acc acceptance preprod pre-prod preproduction",
+    "nonprod non-prod nonproduction",
+)
+
 CHARACTERS = 65_536
 """How much of a file is read, at most."""
 
@@ -51,12 +61,14 @@ class RepositoryFiles:
 
     def __init__(self, names: Iterable[str], read: Callable[[str], str], name: str = "") -> None:
         self.name = name
-        self.folders: dict[str, list[str]] = {}
-        for name in sorted(names):
-            folder, _, base = name.rpartition("/")
-            if not any(_left_out(part) for part in folder.split("/") if part):
-                self.folders.setdefault(folder or ".", []).append(base)
+        every: dict[str, list[str]] = {}
+        for each in sorted(names):
+            folder, _, base = each.rpartition("/")
+            every.setdefault(folder or ".", []).append(base)
+        in_order = sorted(every)
+        self.folders = {f: bases for f, bases in every.items() if not _is_left_out(f, in_order)}
         self._sorted = sorted(self.folders)
+        self._children: dict[str, list[str]] = {}
         self._holding: dict[str, list[str]] = {}
         for folder, bases in self.folders.items():
             for base in bases:
@@ -90,6 +102,15 @@ class RepositoryFiles:
         if folder in self.folders:
             yield folder
         yield from self._inside(folder)
+
+    def children(self, folder: str) -> list[str]:
+        """The names of the folders right inside a folder."""
+        if not self._children:
+            every = {outer for each in self._sorted for outer in upwards(each)}
+            for each in sorted(every):
+                parent, base = posixpath.split(each)
+                self._children.setdefault(parent or ".", []).append(base)
+        return self._children.get(folder, [])
 
     def _inside(self, folder: str) -> Iterator[str]:
         # What starts alike lies together in the order of names.
@@ -153,10 +174,12 @@ def _names(root: Path) -> list[str]:
             continue
         if folder and any(entry.name == ".git" for entry in entries):
             continue  # a submodule, or somebody's clone
+        inside = {entry.name.lower() for entry in entries}
         for entry in entries:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
-                if not _left_out(entry.name):
+                is_one = posixpath.basename(folder).lower() in AROUND_TESTS or inside & BESIDE_TESTS
+                if not _left_out(entry.name) or (entry.name.lower() in OF_TESTS and is_one):
                     folders.append(name)
             elif entry.is_file(follow_symlinks=False):
                 names.append(name)
@@ -165,6 +188,36 @@ def _names(root: Path) -> list[str]:
 
 def _left_out(folder: str) -> bool:
     return folder.startswith(".") or folder.lower() in OTHERS
+
+
+def _is_left_out(folder: str, every: list[str]) -> bool:
+    """Whether a folder is one whose files are no component's, or lies in one.
+
+    `every` are all folders with files, in the order of their names.
+    """
+    if folder == ".":
+        return False
+    for outer in upwards(folder):
+        parent, name = posixpath.split(outer)
+        if not _left_out(name):
+            continue
+        if name.lower() not in OF_TESTS:
+            return True
+        beside = (f"{parent}/{each}" if parent else each for each in sorted(BESIDE_TESTS))
+        if posixpath.basename(parent).lower() not in AROUND_TESTS and not any(
+            _is_there(each, every) for each in beside
+        ):
+            return True
+    return False
+
+
+def _is_there(folder: str, every: list[str]) -> bool:
+    """Whether a folder holds files, in itself or further inside."""
+    at = bisect.bisect_left(every, folder)
+    if at < len(every) and every[at] == folder:
+        return True
+    at = bisect.bisect_left(every, f"{folder}/")
+    return at < len(every) and every[at].startswith(f"{folder}/")
 
 
 _COMPILED: dict[tuple[str, ...], Callable[[str], bool]] = {}

@@ -16,7 +16,7 @@ from .dependencies import PACKAGES_FOLDER, Dependency
 from .environments import PULL_REQUEST, Environment
 from .errors import AnswerError
 from .limits import EXPRESSION_CHARACTERS
-from .names import EXPRESSION
+from .names import ENVIRONMENT_FOLDER, EXPRESSION
 from .scope import builders_of
 
 ENVIRONMENTS = re.compile(r"\bENVIRONMENTS\b")
@@ -129,8 +129,11 @@ def artifact_name(component: str, environment: str) -> str:
     return f"{component}-package-{environment}"
 
 
-def tools(component: Component, defaults: tuple[JobDefaults, ...]) -> tuple[Tool, ...]:
-    """The set-up steps that some jobs name, each once, in the order in which they are named."""
+def tools(component: Component, defaults: tuple[JobDefaults, ...], folder: str) -> tuple[Tool, ...]:
+    """The set-up steps that some jobs name, each once, in the order in which they are named.
+
+    `folder` is where the project says what it asks for.
+    """
     code_type = component.code_type
     found = []
     for name in dict.fromkeys(name for job in defaults for name in job.tools):
@@ -139,7 +142,7 @@ def tools(component: Component, defaults: tuple[JobDefaults, ...]) -> tuple[Tool
             continue
         assert code_type.setup
         action = SetupAction(code_type, code_type.setup)
-        inputs = {"path": component.path}
+        inputs = {"path": folder}
         if action.reads_environments:
             inputs["environments"] = ALL_ENVIRONMENTS
         if action.reads_cache:
@@ -150,16 +153,30 @@ def tools(component: Component, defaults: tuple[JobDefaults, ...]) -> tuple[Tool
     return tuple(found)
 
 
-def taken(edges: list[Dependency]) -> tuple[TakenPackage, ...]:
-    """The packages of other components that a component takes."""
+def taken(edges: list[Dependency], environments: list[str]) -> tuple[TakenPackage, ...]:
+    """The packages of other components that a component takes, for some environments."""
     return tuple(
         TakenPackage(
             edge.producer,
-            tuple(p.product if p.to is None else f"{p.product} -> {p.to}" for p in edge.placements),
+            tuple(
+                dict.fromkeys(
+                    p.product
+                    if p.to is None
+                    else f"{p.product} -> {p.to.replace(ENVIRONMENT_FOLDER, environment)}"
+                    for p in edge.placements
+                    for environment in environments
+                )
+            ),
         )
         for edge in edges
         if edge.placements
     )
+
+
+def in_shell(path: str, variable: str) -> str:
+    """A path with {environment}, in quotes, with a variable of the shell for the name."""
+    text = re.sub(r"[\"$`\\]", r"\\\g<0>", path)
+    return f'"{text.replace(ENVIRONMENT_FOLDER, f"${variable}")}"'
 
 
 def own_package(component: Component) -> TakenPackage:
@@ -328,15 +345,21 @@ def registry_login(answers: Answers) -> Login:
     return Login((registry.login,), registry.permissions, {}, cloud)
 
 
-def left_out(component: Component, answers: Answers) -> tuple[str, ...]:
-    """Folders of other components inside the component's own, where its code type minds them."""
+def left_out(component: Component, answers: Answers, from_root: bool = False) -> tuple[str, ...]:
+    """Folders of other components inside the component's own, where its code type minds them.
+
+    They are relative to the component's folder, or to the repository's root.
+    """
     if not component.code_type.leaves_out_others:
         return ()
-    inside = "" if component.path == "." else f"{component.path}/"
-    others = {other.path for other in answers.components if other.path not in (component.path, ".")}
-    return tuple(
-        shlex.quote(path.removeprefix(inside)) for path in sorted(others) if path.startswith(inside)
-    )
+    names = [environment.name for environment in answers.environments]
+    others = {other.path_in(name) for other in answers.components for name in names}
+    found = set()
+    for home in {component.path_in(name) for name in names}:
+        inside = "" if home == "." else f"{home}/"
+        there = {path for path in others if path.startswith(inside) and path not in (home, ".")}
+        found |= there if from_root else {path.removeprefix(inside) for path in there}
+    return tuple(map(shlex.quote, sorted(found)))
 
 
 def named_variables(texts: list[str]) -> set[str]:

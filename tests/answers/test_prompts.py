@@ -41,6 +41,7 @@ QUESTIONS = {
     "dependency_map": "Who waits for whom",
     "orchestration": "How do orchestrators run",
     "branching": "What starts a deployment",
+    "as_listed": "Is that right?",
     "environments": "Which environments",
     "cloud": "Which cloud",
     "registry": "Where are images pushed to",
@@ -205,7 +206,7 @@ def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Pat
     session.types("")
     session.answers("adjust")
     for question in LATER:
-        if question != "environments":
+        if question not in ("as_listed", "environments"):
             session.answers(question)
     session.says("1. api, terraform, web")
     session.says("2. docker (after web)")
@@ -276,6 +277,7 @@ def test_an_update_thins_out_and_renames(template: Path, tmp_path: Path) -> None
             {"code_type": "api", "depends_on": "docker"},
             {"code_type": "terraform", "depends_on": ["python", "docker"]},
         ],
+        "environments": [{"name": "dev", "branch": "main"}, {"name": "prd", "after": "dev"}],
     }
     made = generate(versions, tmp_path / "demo", answers)
     session = Session.update(made)
@@ -286,6 +288,10 @@ def test_an_update_thins_out_and_renames(template: Path, tmp_path: Path) -> None
     session.types(DOWN * 2 + " ")
     session.answers("adjust", DOWN)
     session.answers("new_names", "docker=image")
+    session.answers("orchestration")
+    session.answers("branching")
+    session.says("Environments: dev (branch main), prd (after dev). Is that right?")
+    session.types("")
     code, last = session.ends_after(*LATER)
     assert code == 0, last
     recorded = yaml.safe_load((made / ".copier-answers.yml").read_text(encoding="utf-8"))
@@ -300,6 +306,7 @@ def test_an_update_thins_out_and_renames(template: Path, tmp_path: Path) -> None
             {"code_type": "api", "depends_on": ["image"]},
             {"code_type": "terraform", "depends_on": ["image"]},
         ],
+        "environments": answers["environments"],
     }
     assert (made / ".github/workflows/image-build.yml").is_file()
     assert not list(made.glob(".github/workflows/python-*"))

@@ -49,10 +49,10 @@ def answers(proposal: Proposal) -> dict[str, Any]:
 
 def read(proposal: Proposal) -> Answers:
     """The answers as they are read. Raises AnswerError when the proposal is none."""
-    return read_answers(
-        {**answers(proposal), "found": dict(proposal.found), "orchestration": "dispatch"},
-        CATALOGUE,
-    )
+    given = {**answers(proposal), "found": dict(proposal.found), "orchestration": "dispatch"}
+    if proposal.environments:
+        given["environments"] = proposal.environments
+    return read_answers(given, CATALOGUE)
 
 
 def components(proposal: Proposal) -> dict[str, str]:

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 from made_answers import CATALOGUE, quick
-from pipeline.proposal import NEEDS, propose
+from pipeline.proposal import ENVIRONMENT, NEEDS, propose
 from pipeline.repository_files import RepositoryFiles
 from repositories import manifest, read, repository
 
@@ -53,13 +53,20 @@ def test_what_is_proposed_are_answers(names: dict[str, None]) -> None:
         return
     answers = read(proposal)
     for component in answers.components:
-        assert component.path == "." or there.exists(component.path)
+        environments = component.environments or [e.name for e in answers.environments]
+        for path in map(component.path_in, environments):
+            assert path == "." or there.exists(path)
     # Each speaks by a file that is there, and each edge is one of the answers'.
-    assert {k for k in proposal.found if NEEDS not in k} == proposal.names
+    what = {k for k in proposal.found if NEEDS not in k and not k.startswith(ENVIRONMENT)}
+    assert what == proposal.names
+    named = [entry["name"] for entry in proposal.environments]
+    assert [k for k in proposal.found if k.startswith(ENVIRONMENT)] == [
+        f"{ENVIRONMENT}{name}" for name in named
+    ]
     edges = {f"{e.consumer}{NEEDS}{e.producer}" for e in answers.dependencies.edges}
     assert {k for k in proposal.found if NEEDS in k} <= edges
     for what, file in proposal.found.items():
-        assert NEEDS in what or file in files
+        assert NEEDS in what or there.exists(file)
     # The order in which a file system lists them means nothing.
     mixed = list(files)
     random.Random(2026).shuffle(mixed)

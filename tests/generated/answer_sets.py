@@ -328,6 +328,31 @@ ANSWER_SETS: dict[str, Answers] = {
         "pull_requests": False,
         "drift_check": True,
     },
+    # A folder for each environment, with a space and what the shell would read.
+    "by-environment": {
+        "components": {
+            "network": {"code_type": "terraform", "path": "live/{environment}/net work"},
+            "app": {"code_type": "opentofu", "path": "$live/{environment}", "cloud": "aws"},
+            "own": {
+                "code_type": "generic",
+                "path": "{environment}",
+                "test": 'check "$ENVIRONMENTS"',
+                "deploy": "ship",
+                "environments": ["prd"],
+            },
+            **_commands(["pack"]),
+        },
+        "dependency_map": [
+            {
+                "code_type": "app",
+                "depends_on": "pack",
+                "artifacts": [{"name": "package.txt", "to": "live/{environment}/package.txt"}],
+            },
+            {"code_type": "network", "depends_on": []},
+        ],
+        "default_branch": "master",
+        "branching": "trunk",
+    },
     "two-packages": {
         "components": _commands(["one", "two", "takes-both", "takes-one"]),
         "dependency_map": [

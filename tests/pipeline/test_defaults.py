@@ -76,6 +76,7 @@ def recorded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 def test_enter_means_the_default(question: str, recorded: dict[str, Any]) -> None:
     # Copier records no answer to a question that it did not ask, and we none that says nothing.
     unasked = {"environments": [], "code_types_folder": "", "own_code_types": {}, "found": {}}
+    unasked |= {"default_branch": "main", "unmatched": []}
     found = recorded.get(question, unasked.get(question))
     assert found == DEFAULTS[question]
     assert type(found) is type(DEFAULTS[question])

@@ -116,6 +116,8 @@ SDK = '{\n  "sdk": { // ours\n    "version": "9.0.100", "rollForward": "latestFe
         ({"shop/global.json": SDK}, ([], "shop/global.json")),
         ({"global.json": SDK, "shop/Shop.csproj": "<TargetFramework>net8.0<"},
          (["8.0.x"], "global.json")),
+        ({".tool-versions": "dotnet 9.0.100\n"}, (["9.0.100"], "")),
+        ({"mise.toml": 'dotnet = "9"\n', "shop/global.json": SDK}, ([], "shop/global.json")),
         ({"shop/global.json": '{"test": {"runner": "Microsoft.Testing.Platform"}}'},
          (["10.0.x"], "")),
         ({"shop/global.json": '{"msbuild-sdks": {}, "sdk": {"rollForward": "major"}}'},

@@ -439,6 +439,24 @@ def test_the_version(machine: Machine, tmp_path: Path, files: list[str], found: 
     assert outcome.said == ({"file": str(repository / found)} if found else {})
 
 
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        ({".go-version": "1.25.1\n"}, "1.25.1"),
+        ({".tool-versions": "nodejs 24.1\ngolang 1.25.1 1.24\n"}, "1.25.1"),
+        ({"mise.toml": '[tools]\ngo = "1.25"\n', "go.mod": "module x\n"}, "1.25"),
+        ({".tool-versions": "golang 1.25.1\n", "go.mod": "go 1.24\ntoolchain go1.24.9\n"}, None),
+        ({".tool-versions": "nodejs 24.1\ngolangci-lint 2.1.0\n"}, None),
+    ],
+)
+def test_the_version_that_another_file_says(
+    machine: Machine, tmp_path: Path, files: dict[str, str], version: str | None
+) -> None:
+    project = write(tmp_path / "app", {"go.mod": "go 1.24\n", **files})
+    outcome = machine.runner.run("app/setup", project, GITHUB_WORKSPACE=str(project))
+    assert outcome.code == 0 and outcome.said.get("version") == version
+
+
 # What the real Go makes of it
 
 real = pytest.mark.skipif(

@@ -119,6 +119,7 @@ def version(runner: Runner, files: Mapping[str, str], path: str = ".") -> dict[s
         ({"pom.xml": POM, ".tool-versions": "nodejs 24\njava temurin-21.0.5+11\n"},
          {"file": ".tool-versions"}),
         ({"pom.xml": POM, ".tool-versions": "nodejs 24\n"}, {"version": "25"}),
+        ({"pom.xml": POM, "mise.toml": 'java = "temurin-21.0.5+11"\n'}, {"version": "21.0.5"}),
         ({"pom.xml": POM, ".sdkmanrc": "# SDK\njava=21.0.5-tem\n"}, {"file": ".sdkmanrc"}),
     ],
 )  # fmt: skip
@@ -253,6 +254,49 @@ def test_the_same_trivy_everywhere() -> None:
 def test_the_build_tool(files: dict[str, str], tool: str, runner: Runner, tmp_path: Path) -> None:
     outcome = runner.run("shop/setup", write(tmp_path / "shop", files))
     assert outcome.said["build-tool"] == tool.strip()
+
+
+PARENT = "<modules>\n  <module>libs</module>\n  <module>./apps/shop/</module>\n</modules>"
+
+
+@pytest.mark.parametrize(
+    ("files", "tool"),
+    [
+        (
+            {"pom.xml": PARENT, "apps/shop/pom.xml": POM},
+            f"{MAVEN}--file ../../pom.xml --projects apps/shop --also-make",
+        ),
+        (
+            {
+                "pom.xml": "<module>apps</module>",
+                "apps/pom.xml": "<module>shop</module>",
+                "apps/shop/pom.xml": POM,
+                "mvnw": "",
+            },
+            f"bash ../../mvnw {MAVEN.partition(' ')[2]}"
+            "--file ../../pom.xml --projects apps/shop --also-make",
+        ),
+        # It is no module of what lies above it.
+        ({"pom.xml": "<module>apps/shop-old</module>", "apps/shop/pom.xml": POM}, MAVEN.strip()),
+        (
+            {"settings.gradle.kts": "", "gradlew": "", "apps/shop/build.gradle.kts": ""},
+            f"bash ../../gradlew {GRADLE.partition(' ')[2].strip()}",
+        ),
+    ],
+    ids=["parent", "two parents and a wrapper", "beside", "Gradle"],
+)
+def test_a_module_of_a_larger_build(
+    files: dict[str, str], tool: str, runner: Runner, tmp_path: Path
+) -> None:
+    root = write(tmp_path / "repository", files)
+    outcome = runner.run("shop/setup", root / "apps/shop", GITHUB_WORKSPACE=str(root))
+    assert outcome.code == 0 and outcome.said["build-tool"] == tool
+
+
+def test_a_version_of_maven_without_its_wrapper(runner: Runner, tmp_path: Path) -> None:
+    project = write(tmp_path / "shop", {"pom.xml": POM, ".tool-versions": "maven 3.9.9\njava 21"})
+    [notice] = runner.run("shop/setup", project, GITHUB_WORKSPACE=str(project)).notices
+    assert "'maven 3.9.9'" in notice
 
 
 @pytest.mark.parametrize("tool", ["mvn", "gradle"])

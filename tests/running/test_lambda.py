@@ -91,8 +91,8 @@ def test_what_was_built_once_is_deployed_in_order_and_reaches_production(
     assert list(by_job) == ["terraform-build / build", *deploys]
     assert [c.arguments for c in by_job["terraform-build / build"]] == [
         ["fmt", "-check", "-diff", "-recursive"],
-        ["-chdir=.", "init", "-backend=false", "-input=false"],
-        ["-chdir=.", "validate"],
+        ["init", "-input=false", "-backend=false"],
+        ["validate"],
     ]
     for job in deploys:
         assert [c.arguments for c in by_job[job]] == [

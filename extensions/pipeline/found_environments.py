@@ -1,0 +1,128 @@
+"""Finds the environments that the files of a repository are named after.
+
+A code type says in `environment_files` which files its commands read for one environment.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .code_types import CodeType
+from .detection import OF_ENVIRONMENTS, Found
+from .environment_names import PRODUCTION, family, kind, rank
+from .environments import DEVELOP
+from .git_branches import Branches
+from .limits import WORKFLOW_RUN_LINKS
+from .names import ENVIRONMENT_FOLDER, NAME
+from .repository_files import RepositoryFiles, join
+
+
+@dataclass(frozen=True)
+class Place:
+    """Files or folders that differ from environment to environment by that name alone."""
+
+    path: str
+    """With {environment} for the name."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What is there: the file or folder by the name in it."""
+    is_folder: bool = False
+
+
+def places(files: RepositoryFiles, code_type: CodeType, path: str) -> list[Place]:
+    """Where a component has something for each environment, as far as there is anything."""
+    if ENVIRONMENT_FOLDER in path:
+        return [Place(path, folders_of_environments(files, path), is_folder=True)]
+    patterns = (join(path, p) + "/" * p.endswith("/") for p in code_type.environment_files)
+    wanted = code_type.detect.files if code_type.detect else ("*",)
+    return [place for pattern in patterns if (place := _place(files, pattern, wanted)).names]
+
+
+def folders_of_environments(files: RepositoryFiles, path: str) -> dict[str, str]:
+    """The folders of a path with {environment}, by the name that stands there, whatever that is."""
+    before, _, after = path.partition(ENVIRONMENT_FOLDER)
+    folder, _, start = before.rpartition("/")
+    end, _, rest = after.partition("/")
+    found = {}
+    for child in files.children(folder or "."):
+        name = child.removeprefix(start).removesuffix(end)
+        place = join(folder, join(child, rest.replace(ENVIRONMENT_FOLDER, name)))
+        if child == f"{start}{name}{end}" and NAME.fullmatch(name) and files.exists(place):
+            found[name] = place
+    return found
+
+
+def _place(files: RepositoryFiles, pattern: str, wanted: tuple[str, ...]) -> Place:
+    """What fits a pattern, by the name of an environment in it; folders with some of the files
+    that are wanted."""
+    if pattern.endswith("/"):
+        folders = folders_of_environments(files, pattern.rstrip("/"))
+        names = {name: folder for name, folder in folders.items() if files.named(folder, wanted)}
+    else:
+        folder, _, base = pattern.rpartition("/")
+        start, _, end = base.partition(ENVIRONMENT_FOLDER)
+        names = {
+            name[len(start) : len(name) - len(end)]: join(folder, name)
+            for name in files.folders.get(folder or ".", ())
+            if len(name) > len(start + end) and name.startswith(start) and name.endswith(end)
+        }
+    known = {name: it for name, it in names.items() if kind(name) and NAME.fullmatch(name)}
+    # One folder that is called like an environment may be called so for another reason.
+    alone = pattern.endswith(f"{ENVIRONMENT_FOLDER}/") and len(known) == 1
+    known = {} if alone and not _says_so(pattern) else known
+    return Place(pattern, known, is_folder=pattern.endswith("/"))
+
+
+def _says_so(pattern: str) -> bool:
+    """Whether the folder that holds an environment's folder is called so that it tells."""
+    return posixpath.basename(posixpath.dirname(pattern.rstrip("/"))) in OF_ENVIRONMENTS
+
+
+def find_environments(files: RepositoryFiles, found: Iterable[Found]) -> dict[str, str]:
+    """The environments by name, in the order in which a change reaches them, with the file or
+    folder that speaks for each; nothing where it is not clear that they are all.
+
+    Of several names for one, as prod and production, the one with the most files.
+    """
+    speak: dict[str, list[str]] = {}
+    by_folder = False
+    for it in found:
+        by_folder = by_folder or ENVIRONMENT_FOLDER in it.path
+        for place in places(files, it.code_type, it.path):
+            for name, file in place.names.items():
+                speak.setdefault(name, []).append(file)
+    best: dict[tuple[str, str], str] = {}
+    for name in sorted(speak, key=lambda name: (-len(speak[name]), len(name), name)):
+        best.setdefault(family(name), name)
+    names = sorted(best.values(), key=rank)
+    if len(names) < 2 or not (by_folder or any(kind(name) == PRODUCTION for name in names)):
+        return {}
+    return {name: speak[name][0] for name in names}
+
+
+def as_answer(names: Iterable[str], branches: Branches) -> list[dict[str, Any]]:
+    """The environments as the answer says them: one after the other, production after all others.
+
+    The first starts on `develop`, where there is such a branch, and the second on the default
+    branch; otherwise the first one on that.
+    """
+    productions = [name for name in names if kind(name) == PRODUCTION]
+    others = [name for name in names if name not in productions]
+    starts = [DEVELOP] * (DEVELOP in branches.known and branches.default != DEVELOP)
+    starts.append(branches.default)
+    links = WORKFLOW_RUN_LINKS - bool(productions)
+    answer: list[dict[str, Any]] = []
+    last: dict[str, Any] = {"branch": branches.default}
+    for index, name in enumerate(others):
+        if index < len(starts):
+            last = {"branch": starts[index]}
+        elif index - len(starts) < links:
+            last = {"after": others[index - 1]}
+        else:
+            last = {"manual": True}
+        answer.append({"name": name, **last})
+    chained = [entry["name"] for entry in answer if "manual" not in entry]
+    last = {"after": chained[-1]} if len(others) >= len(starts) else {"branch": branches.default}
+    return answer + [{"name": name, **last, "production": True} for name in productions]

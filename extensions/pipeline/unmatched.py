@@ -1,0 +1,69 @@
+"""What a repository holds that the answers do not fit: named, because nothing would fail of it."""
+
+from __future__ import annotations
+
+from .answers import Answers
+from .components import Component
+from .detection import SHARED
+from .environments import is_pattern
+from .found_environments import places
+from .git_branches import Branches
+from .repository_files import RepositoryFiles
+
+
+def unmatched(answers: Answers, files: RepositoryFiles, branches: Branches) -> list[str]:
+    """One line for each, for the end of a copy and docs/ci-cd.md."""
+    lines = _branches(answers, branches)
+    for component in answers.components:
+        lines += _environments(component, answers, files)
+    return list(dict.fromkeys(lines))
+
+
+def _branches(answers: Answers, branches: Branches) -> list[str]:
+    """Environments that start on a branch that is not there; nothing in an empty repository."""
+    lines = []
+    for environment in answers.environments:
+        branch = environment.source
+        literal = environment.trigger == "branch" and not is_pattern(branch)
+        if literal and branches.known and branch not in branches.known:
+            lines.append(
+                f"{environment.name} starts on a push to {branch}, and this clone knows no such "
+                "branch: create it, or answer another `branching`."
+            )
+    return lines
+
+
+def _environments(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
+    """Files and folders of a component that are called after no environment, and environments
+    that lack what the others have."""
+    own = component.own_commands & {"build", "deploy"}
+    if component.publishes or (own and not component.by_environment):
+        return []  # its commands read whatever they like
+    every = [e.name for e in answers.environments]
+    here = [name for name in every if component.belongs_to(name)]
+    lines = []
+    folders: dict[str, str] = {}
+    plain: dict[str, str] = {}
+    for place in places(files, component.code_type, component.path):
+        group = folders if place.is_folder else plain
+        group.update({name: path for name, path in place.names.items() if name not in group})
+    for group in (folders, plain):
+        lines += [
+            f"{shown(path)} belongs to no environment ({', '.join(every)}): rename one of them."
+            for name, path in group.items()
+            if name not in every and name.lower() not in SHARED
+        ]
+        there = [name for name in here if name in group]
+        missing = [name for name in here if name not in group]
+        if missing and (there or (component.by_environment and group is folders)):
+            example = shown(group[there[0]]) if there else component.path
+            lines.append(
+                f"{component.name} has nothing like {example} for {', '.join(missing)}: add it, "
+                f"or name in components.{component.name}.environments where it is deployed."
+            )
+    return lines
+
+
+def shown(path: str) -> str:
+    """A path as it can stand in a line of Markdown."""
+    return "".join(c if c.isprintable() and c not in "`|" else "_" for c in path)[:200]
