@@ -10,7 +10,10 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
     "check-commit": ("action.yml", "check.cjs"),
     "deployment-summary": ("action.yml", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
-    "lib": ("api.cjs", "commits.cjs", "markdown.cjs", "package.sh", "runs.cjs", "time.cjs"),
+    "lib": (
+        *("api.cjs", "children.cjs", "commits.cjs", "markdown.cjs"),
+        *("package.sh", "runs.cjs", "time.cjs"),
+    ),
     "may-deploy": ("action.yml", "approved.cjs", "check.cjs"),
     "promote-package": ("action.yml",),
     "require-approval": ("action.yml", "approval.cjs"),
