@@ -110,6 +110,11 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "product as a mapping": ({**MINIMAL, "products": {"a": {"command": "make"}}}, False),
     "product as a list": ({**MINIMAL, "products": {"a": ["make"]}}, False),
     "outputs": ({**MINIMAL, "outputs": ["a"]}, True),
+    "own commands": ({**MINIMAL, "detect": {"files": ["a"], "commands": {"calls": ["go"]}}}, True),
+    "own commands without calls": (
+        {**MINIMAL, "detect": {"files": ["a"], "commands": {"before": "x"}}},
+        False,
+    ),
     "reports": ({**MINIMAL, "reports": ["**/TEST-*.xml"]}, True),
     "reports as text": ({**MINIMAL, "reports": "a.xml"}, False),
     "outputs as a mapping": ({**MINIMAL, "outputs": {"a": "b"}}, False),
