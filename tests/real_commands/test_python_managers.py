@@ -223,7 +223,7 @@ def lint(session):
 
 @nox.session(venv_backend="none")
 def tests(session):
-    session.run("python", "-c", "print('tested' + ' by nox')")
+    session.run("python", "-c", "import tabulate; print('tested' + ' by nox')")
 """
 TOX = """\
 [tox]
@@ -245,7 +245,7 @@ PLAIN = {"handler.py": "", "test_handler.py": "def test_it():\n    pass\n"}
         ("test", {"requirements-dev.txt": "pytest==8.3.5\n"}, "pytest-8.3.5"),
         ("test", {"tox.ini": TOX}, "tested by tox"),
         ("lint", {"tox.ini": TOX}, "linted by tox"),
-        ("test", {"noxfile.py": NOX}, "tested by nox"),
+        ("test", {"noxfile.py": NOX, "dev-requirements.txt": "tabulate\n"}, "tested by nox"),
         ("lint", {"noxfile.py": NOX}, "linted by nox"),
         ("lint", {"requirements-dev.txt": "ruff==0.14.5\n"}, "+ ruff check ."),
         ("lint", {"../ruff.toml": 'required-version = "==0.14.5"\n'}, "+ uvx ruff==0.14.5 check"),
