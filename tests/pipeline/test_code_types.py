@@ -128,6 +128,7 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
                 "script": "y",
                 "outputs": {"a": "b"},
                 "steps": "- run: x",
+                "files": {"a.py": "b"},
             },
         },
         True,
@@ -593,6 +594,16 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         go(setup={**SETUP, "steps": "uses: x"}),
         ".setup.steps: ",
         "list of steps",
+    ),
+    "setup with a file outside its folder": (
+        go(setup={**SETUP, "files": {"../a.py": "x"}}),
+        ".setup.files: ",
+        "'../a.py' is no name for a file there",
+    ),
+    "setup with a file of ours": (
+        go(setup={**SETUP, "files": {"action.yml": "x"}}),
+        ".setup.files: ",
+        "'action.yml' is no name for a file there",
     ),
     "setup with a step without a shell": (
         go(setup={**SETUP, "steps": "- run: x"}),

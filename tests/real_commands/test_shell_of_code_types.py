@@ -62,6 +62,24 @@ def test_shellcheck_finds_nothing(name: str, tmp_path: Path) -> None:
     assert (said.splitlines(), done.stderr, done.returncode) == ([], "", 0)
 
 
+@pytest.mark.parametrize("name", [n for n, c in CODE_TYPES.items() if c.setup and c.setup.files])
+def test_programs_of_actions_are_clean(name: str, tmp_path: Path) -> None:
+    """Python that lies in a code type's file is checked like all other Python here."""
+    setup = CODE_TYPES[name].setup
+    assert setup
+    for file, text in setup.files.items():
+        (tmp_path / file).write_text(f"{text}\n", encoding="utf-8")
+    rules = str(toolbox.ROOT / "pyproject.toml")
+    for tool, *options in (
+        ("ruff", "check", "--config", rules, "."),
+        ("ruff", "format", "--check", "--config", rules, "."),
+        ("mypy", "--strict", *setup.files),
+    ):
+        command = [toolbox.script(tool), *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("name", CODE_TYPES)
 def test_no_command_is_too_long_to_be_read(name: str) -> None:
     lengths = {key: len(script.splitlines()) for key, script in scripts(CODE_TYPES[name]).items()}
