@@ -134,9 +134,7 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
                     found[f"{component}/setup"] = Step(setup, job["env"], action=installs)
                 if command := names.get(step["name"]) if "run" in step else None:
                     variables = {**job["env"], **step.get("env", {})}
-                    found[f"{component}/{command}"] = Step(
-                        step["run"], variables, setup, installs
-                    )
+                    found[f"{component}/{command}"] = Step(step["run"], variables, setup, installs)
     return found
 
 
