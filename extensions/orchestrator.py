@@ -109,7 +109,6 @@ class Orchestrator(Extension):
             content_of_code_types=self.content_of_code_types,
             outdated=self.outdated,
             proposed_branching=self.proposed_branching,
-            proposed_environments=self.proposed_environments,
             repository_branch=self.repository_branch,
             what_does_not_fit=self.what_does_not_fit,
             outdated_unmatched=self.outdated_unmatched,
@@ -302,11 +301,11 @@ class Orchestrator(Extension):
     @pass_context
     def made_environments(self, context: Context) -> str:
         """The list that is there, or one to begin with; nothing where nobody is asked for one."""
-        if not self._asks(context, "environments") or not self.ask_for_environments(context):
+        if not self.ask_for_environments(context):
             return ""
         listed = self._listed(context)
         if not self.asks(context, "environments"):
-            return json.dumps(listed)
+            return json.dumps(listed) if listed else ""
         begin = listed or self.pipeline.environments.preset("trunk", context["default_branch"])
         return str(self.pipeline.recorded.readable(begin, sort=False))
 
@@ -314,12 +313,6 @@ class Orchestrator(Extension):
         """The environments that are recorded, or that files are named after."""
         recorded = self._parsed("environments", self._stored(context).get("environments", []))
         return recorded or self._proposal(context).environments
-
-    @pass_context
-    def proposed_environments(self, context: Context) -> str:
-        """Those that files are named after, where nobody is asked."""
-        found = self._proposal(context).environments
-        return json.dumps(found) if found else ""
 
     @pass_context
     def stale(self, context: Context, question: str) -> str:

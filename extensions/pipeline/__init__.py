@@ -27,6 +27,7 @@ repository_history.py  its root, and what its merges were made of
 destination.py   what already lies where the pipelines are to be written
 repository_files.py  the files of an existing repository
 detection.py     its components
+task_runners.py  what a project calls its own checks and builds
 found_edges.py   who of them needs whom
 proposal.py      both as answers, and the files that speak for them
 choosing.py      what a person makes of them by choices

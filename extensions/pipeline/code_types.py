@@ -144,6 +144,18 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class OwnCommands:
+    """Which of a project's own tasks its jobs can run."""
+
+    calls: tuple[str, ...]
+    """The programs that the jobs of the code type have."""
+    before: str = ""
+    """What comes before a task, so that those programs find what they need."""
+    script: str = ""
+    """How a script of package.json is run; those called like our commands are run anyway."""
+
+
+@dataclass(frozen=True)
 class Detect:
     """By what components of a code type are found. The keys are those of `schema.json`."""
 
@@ -158,6 +170,8 @@ class Detect:
     variable: str = ""
     settings: tuple[Suggestion, ...] = ()
     leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    commands: OwnCommands | None = None
+    """None: its commands are its own business, whatever tasks the project has."""
 
 
 @dataclass(frozen=True)
@@ -500,6 +514,12 @@ def _consumed(given: Mapping[str, Any], place: str) -> Consumed:
     return Consumed(given["product"], named_in, given.get("pattern", ""), by_key)
 
 
+def _own_commands(given: Mapping[str, Any], place: str) -> OwnCommands:
+    for key in ("before", "script"):
+        check_command(given.get(key, ""), f"{place}.{key}")
+    return OwnCommands(tuple(given["calls"]), given.get("before", ""), given.get("script", ""))
+
+
 def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -> Detect:
     for key in ("holds", "beside"):
         for pattern in given.get(key, {}):
@@ -536,6 +556,9 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         replaces=tuple(given.get("replaces", [])),
         variable=given.get("variable", ""),
         settings=tuple(suggestions),
+        commands=_own_commands(given["commands"], f"{place}.commands")
+        if "commands" in given
+        else None,
         leaves={name: tuple(paths) for name, paths in given.get("leaves", {}).items()},
     )
 

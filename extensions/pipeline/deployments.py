@@ -164,6 +164,8 @@ def _in_a_deployment(tool: Tool) -> Tool:
     inputs = {name: value for name, value in tool.inputs.items() if name != "cache"}
     if "environments" in inputs:
         inputs["environments"] = "${{ inputs.environment }}"
+    if "job" in inputs:
+        inputs["job"] = "deploy"
     return dataclasses.replace(tool, inputs=inputs)
 
 

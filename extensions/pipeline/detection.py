@@ -68,6 +68,8 @@ class Found:
     belongs: tuple[str, ...] = ()
     """Those that it is proposed to be deployed to; empty for all."""
     name: str = ""
+    commands: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Those that the project has itself, by the names of ours."""
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from .git_branches import NO_BRANCHES, Branches
 from .limits import DISPATCHED_COMPONENTS
 from .names import ENVIRONMENT_FOLDER
 from .repository_files import RepositoryFiles, is_in
+from .task_runners import own_commands
 
 ANSWERS = ("code_types", "components", "dependency_map")
 """The answers that a proposal is made of: only together do they mean anything."""
@@ -77,8 +78,8 @@ def propose(
         environments = {}  # as they are anyway
     names = given if given is not None else tuple(environments or USUAL)
     for some in (edges, ()):
-        makers = tuple(_in_environments(_with_products(it, some), names) for it in found)
-        proposal = _of(makers, some)
+        made = tuple(_in_environments(_with_products(it, some), names) for it in found)
+        proposal = _of(tuple(_with_commands(it, made, files) for it in made), some)
         if _is_answer(proposal, code_types):
             return _with_environments(proposal, environments, branches)
     return Proposal()
@@ -177,6 +178,21 @@ def _with_products(it: Found, edges: tuple[FoundEdge, ...]) -> Found:
     return dataclasses.replace(it, produces=(*it.made, *more)) if more else it
 
 
+def _with_commands(it: Found, found: tuple[Found, ...], files: RepositoryFiles) -> Found:
+    """It runs the tasks that the project has for it.
+
+    Where other code lies in the same folder or further inside, it is not known whose they are.
+    A build that has to leave something is not replaced.
+    """
+    tasks = it.code_type.detect.commands if it.code_type.detect else None
+    if not tasks:
+        return it
+    others = (o for o in found if o.name != it.name and not o.code_type.depends_on)
+    alone = not any(is_in(other.path, it.path) for other in others)
+    commands = own_commands(files, it.path, tasks, alone, builds=not it.made)
+    return dataclasses.replace(it, commands=commands)
+
+
 def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Proposal:
     selected = [it.name for it in found if it.name == it.code_type.name]
     components = {it.name: settings for it in found if (settings := _settings(it, edges))}
@@ -216,7 +232,7 @@ def _settings(it: Found, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
             env[image_variable(edge.producer)] = edge.known_as
     if env:
         settings["env"] = env
-    return settings
+    return {**settings, **it.commands}
 
 
 def image_variable(producer: str) -> str:

@@ -63,6 +63,10 @@ class SetupAction:
     def reads_cache(self) -> bool:
         return "inputs.cache" in self.setup.steps
 
+    @property
+    def reads_job(self) -> bool:
+        return "inputs.job" in self.setup.steps
+
 
 @dataclass(frozen=True)
 class TakenPackage:
@@ -147,6 +151,8 @@ def tools(component: Component, defaults: tuple[JobDefaults, ...], folder: str) 
             inputs["environments"] = ALL_ENVIRONMENTS
         if action.reads_cache:
             inputs["cache"] = "${{ inputs.cache }}"
+        if action.reads_job:
+            inputs["job"] = "build"
         step_id = "setup" if code_type.setup.outputs else ""
         title = f"Set up {code_type.label}"
         found.append(Tool(action=action.name, name=title, id=step_id, inputs=inputs))

@@ -34,7 +34,7 @@ NO_MORE = CLEAR * 10
 
 QUESTIONS = {
     "project_name": "What is this repository called",
-    "parts": "Which kinds of code",
+    "parts": "(space selects, Enter goes on)",
     "adjust": "Are their names, settings and dependencies right?",
     "new_names": "Which names? (old=new",
     "components": "Components with their settings, as YAML",
@@ -184,8 +184,8 @@ FOUND = {
 }
 
 
-def repository(folder: Path) -> Path:
-    for name, text in FOUND.items():
+def repository(folder: Path, files: dict[str, str] = FOUND) -> Path:
+    for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     return folder
@@ -338,6 +338,31 @@ def test_it_is_written_in_several_lines(template: Path, tmp_path: Path) -> None:
         "found": {"api": "api/requirements.txt", "terraform": "infra/main.tf"},
     }
     check_made(session, template, tmp_path / "demo", answers)
+
+
+@pytest.mark.parametrize("branching", ["found", "trunk"])
+def test_environments_that_are_found(branching: str, template: Path, tmp_path: Path) -> None:
+    """Enter takes them; who chooses another way of branching has done with them."""
+    files = dict.fromkeys(("infra/main.tf", "infra/dev.tfvars", "infra/live.tfvars"), "x = 1\n")
+    made = repository(tmp_path / "demo", files)
+    session = Session(template, made)
+    for question in ("project_name", "parts", "adjust", "orchestration"):
+        session.answers(question)
+    session.answers("branching", "" if branching == "found" else "\x1b[A" * 2)
+    if branching == "found":
+        session.says("dev (branch main), live (after dev)")
+        session.answers("as_listed")
+    code, last = session.ends_after(*LATER)
+    assert code == 0, last
+    recorded = yaml.safe_load((made / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert recorded["branching"] == ("custom" if branching == "found" else branching)
+    other = repository(tmp_path / "other" / "demo", files)
+    copy(template, other, {} if branching == "found" else {"branching": branching})
+    trees = [
+        {path: text for path, text in tree(folder).items() if path.startswith(".github/")}
+        for folder in (made, other)
+    ]
+    assert trees[0] == trees[1]
 
 
 def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path: Path) -> None:

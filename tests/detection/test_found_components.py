@@ -59,7 +59,16 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"docker": "docker .", "docker-python": "python docker", "other": "python other"},
     ),
     "tools' configuration alone": ({"pyproject.toml": "[tool.ruff]\n"}, {}),
-    "a poetry project": ({"a/pyproject.toml": "[tool.poetry]\n"}, {"python": "python a"}),
+    "projects of other managers": (
+        {
+            "a/pyproject.toml": "[tool.poetry.dependencies]\n",
+            "b/pyproject.toml": "[tool.pdm]\n",
+            "c/Pipfile": "",
+            "d/setup.cfg": "[metadata]\n",
+            "e/setup.cfg": "[flake8]\n",
+        },
+        {name: f"python {name}" for name in "abcd"},
+    ),
     "modules of Terraform": (
         {"live/main.tf": MODULE, "modules/net/main.tf": ""},
         {"terraform": "terraform live"},

@@ -18,6 +18,7 @@ from copies import tree
 from generated_files import workflows
 from pipeline.answers import Answers, read_answers
 from pipeline.catalogue import load_catalogue
+from pipeline.code_types import SETUP_FILES
 from pipeline.components import Component
 from pipeline.environments import Environment
 from toolbox import ROOT
@@ -117,8 +118,10 @@ def expected_files(read: Answers) -> set[str]:
         workflows |= {"pull-request.yml"} | ({"pull-request-2.yml"} if builds > 50 else set())
     workflows |= {"drift.yml"} if read.drift_check else set()
     files = {f".github/workflows/{name}" for name in workflows}
+    own = {f"setup-{c.code_type.name}": c.code_type.setup for c in read.components}
     for name in actions:
-        shared = SHARED.get(name, {"action.yml": b"", "setup.sh": b""})
+        setup = own.get(name)
+        shared = SHARED.get(name) or (*SETUP_FILES, *(setup.files if setup else ()))
         files |= {f".github/actions/{name}/{file}" for file in shared}
     files |= {f".github/actions/{file}" for file in further}
     return files | {"docs/ci-cd.md", ".copier-answers.yml"}
@@ -145,7 +148,9 @@ def test_exactly_the_promised_files(answer_set: str, generated: Generated) -> No
         text = content.decode("utf-8")
         assert not any(mark in text for mark in ("[[ ", " ]]", "[%", "%]", "[#")), name
         assert text.endswith("\n") and not text.endswith("\n\n"), name
-        assert "\r" not in text and "\n\n\n" not in text.replace("\n\n\n\techo", ""), name
+        assert "\r" not in text and "\n" * (4 if name.endswith(".py") else 3) not in text.replace(
+            "\n\n\n\techo", ""
+        ), name
         folder, _, file = name.removeprefix(".github/actions/").partition("/")
         if folder in SHARED:
             assert content == SHARED[folder][file], name  # the same for every repository

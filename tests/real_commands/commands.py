@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from copies import copy
 from pipeline.code_types import JOBS, load_code_types
 
 OWN_ACTION = "$/.github/actions/setup-"
+
+INSTALLS = "inputs.job"
+"""By which a step of an action says that it is for builds: it installs what the project has."""
 
 CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
 
@@ -57,7 +60,7 @@ arguments = sys.argv[1:]
 entry = {{"tool": Path(sys.argv[0]).name, "arguments": arguments, "files": {{}}}}
 entry["folder"] = os.getcwd()
 for name in arguments:
-    if name.endswith("requirements.txt"):
+    if name.endswith(("requirements.txt", "versions.txt")):
         entry["files"][name] = Path(name).read_text()
 with open({log!r}, "a") as log:
     log.write(json.dumps(entry) + "\\n")
@@ -83,6 +86,8 @@ class Step:
     """Those of the job, and the step's own."""
     setup: str = ""
     """The script of its code type's own action, where the job calls that."""
+    action: Path | None = None
+    """That action's folder, where it has further files for its steps."""
 
 
 @dataclass
@@ -117,16 +122,19 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
             workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
             [job] = workflow["jobs"].values()
             assert job["defaults"]["run"]["shell"] == "bash"
-            setup = ""
+            setup, installs = "", None
             for step in job["steps"]:
                 if step.get("uses", "").startswith(OWN_ACTION):
                     action = repository / ".github/actions" / step["uses"].rpartition("/")[2]
                     script = (action / "setup.sh").read_text(encoding="utf-8")
                     setup = f"export GITHUB_ACTION_PATH={shlex.quote(str(action))}\n{script}"
-                    found[f"{component}/setup"] = Step(setup, job["env"])
+                    steps_of = yaml.safe_load((action / "action.yml").read_text("utf-8"))["runs"]
+                    runs = any(INSTALLS in one.get("if", "") for one in steps_of["steps"])
+                    installs = action if runs and kind == "build" else None
+                    found[f"{component}/setup"] = Step(setup, job["env"], action=installs)
                 if command := names.get(step["name"]) if "run" in step else None:
                     variables = {**job["env"], **step.get("env", {})}
-                    found[f"{component}/{command}"] = Step(step["run"], variables, setup)
+                    found[f"{component}/{command}"] = Step(step["run"], variables, setup, installs)
     return found
 
 
@@ -216,6 +224,14 @@ class Runner:
                 return outcome
             values |= {f"steps.setup.outputs.{k}": text for k, text in outcome.said.items()}
 
+        path: list[str] = []
+        if step.action and not job.endswith("/setup"):
+            outcome = self._install(step.action, project, temporary, {**given, **variables})
+            if outcome.code:
+                return outcome
+            given |= {k: v for k, v in outcome.said.items() if k != "PATH"}
+            path = outcome.said.get("PATH", "").split()
+
         def value(match: re.Match[str]) -> str:
             terms = match[1].split(" || ")
             if not all(term in values or term.startswith("steps.setup.") for term in terms):
@@ -223,9 +239,35 @@ class Runner:
             return next((values[term] for term in terms if values.get(term)), "")
 
         own = {name: EXPRESSION.sub(value, text) for name, text in step.variables.items()}
-        return self._bash(step.script, project, temporary / "step", {**given, **own, **variables})
+        found = {**given, **own, **variables}
+        return self._bash(step.script, project, temporary / "step", found, path)
 
-    def _bash(self, text: str, project: Path, file: Path, variables: Mapping[str, str]) -> Outcome:
+    def _install(
+        self, action: Path, project: Path, temporary: Path, variables: Mapping[str, str]
+    ) -> Outcome:
+        """What the steps of an action run, once in a temporary folder; `said`: the environment."""
+        said, folders = temporary / "environment", temporary / "path"
+        if not said.exists():
+            for step in yaml.safe_load((action / "action.yml").read_text("utf-8"))["runs"]["steps"]:
+                if INSTALLS not in step.get("if", ""):
+                    continue
+                files = {"GITHUB_ENV": str(said), "GITHUB_PATH": str(folders)}
+                given = {**variables, **files, "GITHUB_ACTION_PATH": str(action)}
+                outcome = self._bash(step["run"], project, temporary / "install", given)
+                self.installed = outcome
+                if outcome.code:
+                    return outcome
+        path = folders.read_text("utf-8") if folders.exists() else ""
+        return Outcome(0, "", {**outputs_of(said), "PATH": path})
+
+    def _bash(
+        self,
+        text: str,
+        project: Path,
+        file: Path,
+        variables: Mapping[str, str],
+        first: Sequence[str] = (),
+    ) -> Outcome:
         script, output = file.with_suffix(".sh"), file.with_suffix(".output")
         script.write_text(text, encoding="utf-8")
         output.unlink(missing_ok=True)
@@ -234,6 +276,7 @@ class Runner:
         folders = os.environ["PATH"].split(os.pathsep)
         # What a set-up adds to the PATH lies in the temporary folder.
         path = [
+            *first,
             str(file.parent / "bin"),
             str(self.tools),
             BASE_PYTHON,

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from commands import ANSWERS, Runner, Step, steps
 
+collect_ignore = ["python_projects"]
+"""Projects that tests run in: what lies there are their tests."""
+
 GENERATED: dict[str, dict[str, Step]] = {}
 
 

@@ -31,8 +31,15 @@ ANSWERS: dict[str, Any] = {
         "lib": {"code_type": "node", "path": "lib", "produces": ["package.tgz"]},
         "site": {"code_type": "node", "path": "site"},
         "next": {"code_type": "node", "path": "next", "produces": [".next"]},
+        "made": {
+            "code_type": "node",
+            "path": "made",
+            "produces": [],
+            "lint": "install-packages && make lint",
+            "test": "run-script check",
+        },
     },
-    "dependency_map": {"app": [], "lib": [], "site": [], "next": []},
+    "dependency_map": {"made": [], "app": [], "lib": [], "site": [], "next": []},
 }
 
 CODE_TYPE = yaml.safe_load((toolbox.ROOT / "code_types/node.yml").read_text(encoding="utf-8"))
@@ -399,7 +406,7 @@ WORKSPACE = {
             "scripts": {"build": "node build.js"},
         }
     ),
-    "libs/one/build.js": "require('fs').mkdirSync('dist');\n"
+    "libs/one/build.js": "require('fs').mkdirSync('dist', {recursive: true});\n"
     "require('fs').writeFileSync('dist/index.js', `module.exports = ${require('two') + 1}`)\n",
     "libs/two/package.json": json.dumps(
         {
@@ -429,6 +436,16 @@ def test_what_a_member_of_a_workspace_needs_is_built_first(real: Machine, tmp_pa
     outcome = real.run("site/lint", root / "apps/site", root)
     [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
     assert outcome.code == 1 and f"{root}/libs/broken, whose script build has failed" in error
+
+
+def test_what_is_proposed_of_a_makefile_runs(real: Machine, tmp_path: Path) -> None:
+    root = write(tmp_path / "repository", WORKSPACE)
+    needs = manifest(name="site", dependencies={"@acme/one": "1.0.0"}, scripts={"check": "exit 7"})
+    checks = "lint:\n\tnode -e \"process.exit(require('@acme/one') - 3)\"\n"
+    write(root / "apps/site", {"package.json": needs, "Makefile": checks})
+    outcome = real.run("made/lint", root / "apps/site", root)
+    assert outcome.code == 0, outcome.output
+    assert real.run("made/test", root / "apps/site", root).code == 7
 
 
 def test_a_package_json_that_cannot_be_read(machine: Machine, tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def scripts(code_type: CodeType) -> dict[str, str]:
     if code_type.setup:
         found["setup.script"] = f"set -u\n{code_type.setup.script}"
         steps["setup.steps"] = code_type.setup.steps
-        found |= {f"setup.files.{name}": text for name, text in code_type.setup.files.items()}
+        files = {n: text for n, text in code_type.setup.files.items() if not n.endswith(".py")}
+        found |= {f"setup.files.{name}": text for name, text in files.items()}
     for key, text in steps.items():
         found |= {f"{key}, {name}": script for name, script in run_steps(text)}
     return {key: script for key, script in found.items() if script}
@@ -60,6 +61,29 @@ def test_shellcheck_finds_nothing(name: str, tmp_path: Path) -> None:
     for file, place in files.items():
         said = said.replace(file, place)
     assert (said.splitlines(), done.stderr, done.returncode) == ([], "", 0)
+
+
+def programs(code_type: CodeType) -> dict[str, str]:
+    """The Python files of a code type's action."""
+    files = code_type.setup.files.items() if code_type.setup else ()
+    return {name: text for name, text in files if name.endswith(".py")}
+
+
+@pytest.mark.parametrize("name", [name for name, found in CODE_TYPES.items() if programs(found)])
+def test_programs_of_actions_are_clean(name: str, tmp_path: Path) -> None:
+    """Python that lies in a code type's file is checked like all other Python here."""
+    files = programs(CODE_TYPES[name])
+    for file, text in files.items():
+        (tmp_path / file).write_text(f"{text}\n", encoding="utf-8")
+    rules = str(toolbox.ROOT / "pyproject.toml")
+    for tool, *options in (
+        ("ruff", "check", "--config", rules, "."),
+        ("ruff", "format", "--check", "--config", rules, "."),
+        ("mypy", "--strict", *files),
+    ):
+        command = [toolbox.script(tool), *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("name", CODE_TYPES)

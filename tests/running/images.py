@@ -63,6 +63,7 @@ esac
 # uv's tools are real elsewhere (tests/real_commands); here the time is better spent.
 UV = """\
 case "$*" in
+  *install.py) mkdir "$RUNNER_TEMP/python" && touch "$RUNNER_TEMP/python/folders.txt" ;;
   *"python -m pytest"*) exit 5 ;;
   *"python -m zipfile"*) while [ "$1" != python ]; do shift; done; shift; exec {python} "$@" ;;
 esac

@@ -116,6 +116,9 @@ ANYTHING = 'anything() { echo "$ENVIRONMENT ${SIZE:-} $(date +%s%N)"; }\n'
 STUBS = {
     "npm": 'case "$*" in *"run build"*) mkdir -p dist && anything > dist/index.html ;; esac',
     "uv": """\
+case "$*" in
+  *install.py) mkdir "$RUNNER_TEMP/python" && touch "$RUNNER_TEMP/python/folders.txt" ;;
+esac
 while [ $# -gt 1 ] && [ "$1" != -c ]; do shift; done
 [ $# -lt 2 ] || anything > "$2" # the zip
 """,

@@ -113,7 +113,7 @@ def test_a_secret_instead_of_trust(repository: Open) -> None:
     github.environments["release"] = {"secrets": {"UV_PUBLISH_TOKEN": "of release"}}
     [run] = github.tag("v1.2.3")
     assert run.conclusion == "success"
-    build, publish = github.commands("uv")
+    _, build, publish = github.commands("uv")  # the first sets up
     assert publish.arguments == ["publish", "--trusted-publishing", "never", WHEEL, SDIST]
     secret = {"UV_PUBLISH_TOKEN": "of release"}
     assert publish.environment == {**secret, "UV_PUBLISH_NO_ATTESTATIONS": "true"}

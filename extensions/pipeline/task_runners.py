@@ -1,0 +1,151 @@
+"""Commands that a project has for itself: targets of a Makefile, of a Taskfile or a justfile, and
+scripts of package.json that are called like one of ours.
+
+A code type says in `detect.commands` which programs its jobs have. What calls others is not
+proposed: it would fail on a machine that does not have them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .code_types import OwnCommands
+from .repository_files import RepositoryFiles, join, words
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "lint": ("lint", "lint:check", "lint-check", "check:lint"),
+    "test": ("test", "tests", "test:unit", "test-unit", "unit-test"),
+    "build": ("build",),
+}
+"""By our command: what projects call it, the most usual first."""
+
+SCRIPTS: Mapping[str, tuple[str, ...]] = {**NAMES, "lint": (*NAMES["lint"], "check", "typecheck")}
+"""The same in package.json. In a Makefile `check` runs the tests, by old custom."""
+
+
+@dataclass(frozen=True)
+class TaskRunner:
+    """A file with named tasks, and how one of them is run."""
+
+    files: tuple[str, ...]
+    task: str
+    """A regular expression with the task's name as {name}: its groups are the tasks that it
+    needs, and the lines that it runs."""
+    command: str
+
+
+RUNNERS = (
+    TaskRunner(
+        ("GNUmakefile", "makefile", "Makefile"),
+        r"^{name}[ \t]*::?(?!=)([^\n#=;]*)(?:#.*)?\n((?:\t.*\n|[ \t]*(?:#.*)?\n)*)",
+        "make {name}",
+    ),
+    TaskRunner(
+        ("Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml"),
+        r"^  [\"']?{name}[\"']?:[ \t]*()([^\n]*\n(?:    .*\n|[ \t]*\n)*)",
+        "pipx run --spec go-task-bin==3.54.0 task {name}",
+    ),
+    TaskRunner(
+        ("justfile", "Justfile", ".justfile"),
+        r"^@?{name}(?:[ \t]+[^:\n]*)?:(?!=)([^\n#]*)(?:#.*)?\n((?:[ \t]+.*\n|\n)*)",
+        "pipx run --spec rust-just==1.59.0 just {name}",
+    ),
+)
+"""In the order in which they count."""
+
+PACKAGE_SCRIPT = r"\"scripts\" *: *\{{[^{{}}]*\"{name}\" *: *\"((?:[^\"\\]|\\.)*)\""
+
+NOTHING = words("echo printf true : exit")
+"""What checks nothing: a task of these alone would turn a check off."""
+
+SHELL = NOTHING | words(
+    "cd test [ [[ mkdir rm cp mv set export if then else fi for do done cat ls find xargs grep sed",
+    "sort bash sh env command time touch make git",
+)
+"""What every job has."""
+
+
+def own_commands(
+    files: RepositoryFiles, folder: str, commands: OwnCommands, alone: bool, builds: bool
+) -> dict[str, str]:
+    """The tasks that the files of a folder have, by our commands.
+
+    `alone`: whether all its tasks are of one component; `builds`: whether one may be the build.
+    """
+    found = {}
+    for ours, names in NAMES.items():
+        if ours == "build" and not builds:
+            continue
+        if command := _command(files, folder, commands, ours, names if alone else ()):
+            found[ours] = command
+    return found
+
+
+def _command(
+    files: RepositoryFiles, folder: str, commands: OwnCommands, ours: str, names: tuple[str, ...]
+) -> str:
+    if commands.script:
+        text = files.text(join(folder, "package.json"))
+        for name in SCRIPTS[ours]:
+            script = re.search(PACKAGE_SCRIPT.format(name=re.escape(name)), text)
+            if not script or not set(_programs(script[1])) - NOTHING:
+                continue
+            usual = name == ours and ours != "build"
+            return "" if usual else f"{commands.script} {name}"
+    runners = [
+        (runner, files.text(there[0]) + "\n")
+        for runner in RUNNERS
+        if (there := files.named(folder, runner.files))
+    ]
+    for name in names:
+        having = [(runner, text) for runner, text in runners if _task(runner, text, name)]
+        if len(having) > 1:  # it is not known which is meant
+            break
+        for runner, text in having:
+            if _runs(runner, text, name, {*SHELL, *commands.calls}):
+                before = f"{commands.before} && " if commands.before else ""
+                return before + runner.command.format(name=name)
+    return ""
+
+
+def _task(runner: TaskRunner, text: str, name: str) -> list[tuple[str, str]]:
+    """(the tasks that it needs, the lines that it runs) of a task."""
+    return re.findall(runner.task.format(name=re.escape(name)), text, re.MULTILINE)
+
+
+def _runs(runner: TaskRunner, text: str, name: str, known: set[str]) -> bool:
+    """Whether a task is there, does something, and calls only what is known."""
+    values = dict(re.findall(r"^(\w+)[ \t]*[?:]*=[ \t]*([^\n#]*?)[ \t]*$", text, re.MULTILINE))
+    programs: set[str] = set()
+    open_tasks, seen = [name], set()
+    while open_tasks:
+        task = open_tasks.pop()
+        if task in seen:
+            continue
+        seen.add(task)
+        found = _task(runner, text, task)
+        if not found:
+            return False
+        for needs, lines in found:
+            open_tasks += needs.split()
+            # What a Makefile calls by a variable.
+            lines = re.sub(r"\$[({](\w+)[)}]", lambda m: values.get(m[1], m[0]), lines)
+            programs |= set(_programs(lines))
+    return programs <= known and bool(programs - NOTHING)
+
+
+def _programs(lines: str) -> Iterator[str]:
+    """The programs that some lines of shell call."""
+    for line in lines.replace("\\\n", " ").split("\n"):
+        # A Taskfile says more of a task than what it runs.
+        line = re.sub(r"\{\{.*?\}\}", "?", line)
+        text = re.sub(r"^[ \t]*(?:cmds?:|- (?:cmd:)?|[@+-]+)?[ \t]*[|>\"']?[@-]*", "", line)
+        if re.match(r"(?:desc|summary|silent|dir|sources|generates|vars|env|aliases)\b *:", text):
+            continue
+        for part in re.split(r"&&|\|\||[;|(){}]", re.sub(r"\$\(MAKE\)", "make", text)):
+            said = [word for word in part.split() if not re.match(r"\w+=", word)]
+            program = said[0].strip("\"'") if said else ""
+            if program and not program.startswith("#"):
+                yield program

@@ -1,0 +1,110 @@
+"""The project's own tasks are proposed as the commands, where it is clear what they do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from repositories import proposed
+
+GO = {"go.mod": "module x\n", "x.go": "package x\n"}
+MAKE = (
+    '.PHONY: lint test\nlint: fmt ## check\n\t@go vet ./...\n\nfmt:\n\t@test -z "$$(gofmt -l .)"\n'
+)
+TEST = "\ntest:\n\tgo test ./... && echo good\nbuild:\n\tgo build ./...\n"
+TASK = "pipx run --spec go-task-bin==3.54.0 task"
+JUST = "pipx run --spec rust-just==1.59.0 just"
+
+
+def commands(files: Mapping[str, str], name: str = "go") -> dict[str, Any]:
+    settings = proposed(files).components.get(name, {})
+    return {k: v for k, v in settings.items() if k in ("lint", "test", "security", "build")}
+
+
+def scripts(**given: str) -> dict[str, str]:
+    return {"package.json": json.dumps({"main": "x", "private": True, "scripts": given}, indent=2)}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            {"Makefile": MAKE + TEST},
+            {"lint": "make lint", "test": "make test", "build": "make build"},
+        ),
+        ({"Makefile": "GO ?= go\ntest:\n\tCGO_ENABLED=1 $(GO) test ./..."}, {"test": "make test"}),
+        (
+            {
+                "Taskfile.yml": "tasks:\n  lint:\n    desc: Lint\n    cmds:\n      - go vet ./...\n"
+                "  test: go test ./...\n"
+            },
+            {"lint": f"{TASK} lint", "test": f"{TASK} test"},
+        ),
+        ({"justfile": "lint *args:\n    go vet {{args}}\n"}, {"lint": f"{JUST} lint"}),
+        ({"justfile": "@unit-test:\n  go test ./...\n"}, {"test": f"{JUST} unit-test"}),
+        # Nobody knows whether these are on the machine, or what they are.
+        ({"Makefile": "lint:\n\tgolangci-lint run\n"}, {}),
+        ({"Makefile": "lint: deps\n\tgo vet\ndeps:\n\tbrew install x\n"}, {}),
+        ({"Makefile": "lint: missing\n\tgo vet\n"}, {}),
+        ({"Makefile": "lint:\n\t$(LINT)\ntest:\n\t$(shell x) go\n"}, {}),
+        ({"Makefile": "lint := go vet\nlinting:\n\tgo vet\n"}, {}),
+        # A check that checks nothing turns ours off.
+        ({"Makefile": "lint:\n\t@echo todo\ntest:\n\ttrue\n"}, {}),
+        ({"Makefile": "lint:\ntest: lint\n"}, {}),
+        # Two files with one task: which one is meant?
+        ({"Makefile": MAKE, "justfile": "lint:\n  go vet\n"}, {}),
+        ({"Makefile": "lint:\n\tx\n", "justfile": "lint:\n  go vet\n"}, {}),
+        # It is of the whole repository, and so perhaps of other code too.
+        ({"Makefile": MAKE, "other/go.mod": "module y\n"}, {}),
+        ({"Makefile": MAKE, "web/package.json": '{"main": "x"}'}, {}),
+        (
+            {"Makefile": MAKE, "infra/main.tf": "", "Dockerfile": "COPY . .\n"},
+            {"lint": "make lint"},
+        ),
+    ],
+)
+def test_tasks_of_a_module(files: dict[str, str], expected: dict[str, str]) -> None:
+    assert commands({**GO, **files}) == expected
+
+
+def test_a_build_that_leaves_something_is_ours() -> None:
+    assert commands({**GO, "Makefile": MAKE + TEST, "x.go": "package main\n"}) == {
+        "lint": "make lint",
+        "test": "make test",
+    }
+
+
+def test_tasks_above_a_component_are_not_its_own() -> None:
+    assert commands({"Makefile": MAKE, "a/go.mod": "module x\n"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        # These run anyway, after what they need was installed.
+        (scripts(lint="eslint .", test="jest"), {}),
+        (scripts(lint="eslint .", check="tsc") | {"Makefile": "lint:\n\tnpm run x\n"}, {}),
+        (scripts(check="tsc", test="jest"), {"lint": "run-script check"}),
+        (scripts(typecheck="tsc", **{"lint:check": "eslint ."}), {"lint": "run-script lint:check"}),
+        (scripts(lint="echo later", check="tsc"), {"lint": "run-script check"}),
+        (
+            scripts(**{"test:unit": "jest", "test": 'echo \\"no test specified\\" && exit 1'}),
+            {"test": "run-script test:unit"},
+        ),
+        (
+            scripts() | {"Makefile": "lint:\n\tnpx eslint .\n"},
+            {"lint": "install-packages && make lint"},
+        ),
+        (scripts(start="x") | {"package.json": '{"main": "x", "lint": "x", "scripts": {}}'}, {}),
+    ],
+)
+def test_scripts_of_a_package(files: dict[str, str], expected: dict[str, str]) -> None:
+    assert commands({**files}, "node") == expected
+
+
+def test_a_workspace_is_built() -> None:
+    """It leaves nothing that anybody takes, but has to build."""
+    files = {"package.json": '{"workspaces": ["a"], "scripts": {"build": "turbo build"}}'}
+    assert commands(files, "node") == {"build": "run-script build"}

@@ -1,0 +1,6 @@
+import tabulate  # noqa: F401
+from orders.handler import lambda_handler
+
+
+def test_it():
+    assert lambda_handler({}, None) == {"name": "a.com"}

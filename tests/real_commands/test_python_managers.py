@@ -1,0 +1,283 @@
+"""Python projects by their own managers: built, packed and scanned from what their locks say."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from commands import Runner, write
+from projects import security
+from test_python_packages import call, names
+
+PROJECTS = Path(__file__).parent / "python_projects"
+"""Real projects with real lock files. Each takes any idna from 3.4 on, and locks 3.7."""
+
+SETUP_PY = {
+    "setup.py": (
+        "from setuptools import find_packages, setup\n\nsetup(\n"
+        '    name="orders",\n    version="1.0",\n    package_dir={"": "src"},\n'
+        '    packages=find_packages("src"),\n    install_requires=["idna==3.7"],\n'
+        '    extras_require={"test": ["tabulate"]},\n)\n'
+    )
+}
+SETUP_CFG = {
+    "setup.cfg": (
+        "[metadata]\nname = orders\nversion = 1.0\n\n[options]\npackage_dir =\n    =src\n"
+        "packages = find:\ninstall_requires =\n    idna==3.7\n\n[options.packages.find]\n"
+        "where = src\n\n[options.extras_require]\ntest = tabulate\n"
+    ),
+    "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\n',
+}
+HASHED = {
+    "requirements/base.txt": (
+        "idna==3.7 \\\n"
+        "    --hash=sha256:82fee1fc78add43492d3a1898bfa6d8a904cc97d8427f683ed8e798d07761aa0\n"
+    ),
+    "requirements/prod.txt": "-r base.txt  # all\n",
+    "requirements/dev.txt": "-r base.txt\ntabulate\n",
+}
+DEVELOPED = {
+    "requirements.in": "idna==3.7\n-e ../libs/common\n",
+    "test-requirements.txt": "tabulate\n",
+    "../libs/common/setup.cfg": (
+        "[metadata]\nname = common\nversion = 1\n\n[options]\npy_modules = common\n"
+    ),
+    "../libs/common/common.py": "GREETING = 'hello'\n",
+    "../libs/common/pyproject.toml": '[build-system]\nrequires = ["setuptools"]\n',
+}
+HANDLER, TEST = (
+    (PROJECTS / "pipenv" / file).read_text(encoding="utf-8")
+    for file in ("handler.py", "tests/test_handler.py")
+)
+IN_SRC = {
+    "src/orders/__init__.py": "",
+    "src/orders/handler.py": HANDLER,
+    "tests/test_handler.py": TEST.replace("from handler", "from orders.handler"),
+}
+FLAT = {"handler.py": HANDLER, "tests/test_handler.py": TEST}
+
+SHAPES: dict[str, Mapping[str, str] | str] = {
+    "uv": "uv-workspace",
+    "poetry": "poetry",
+    "pdm": "pdm",
+    "pipenv": "pipenv",
+    "setup.py": {**SETUP_PY, **IN_SRC},
+    "setup.cfg": {**SETUP_CFG, **IN_SRC},
+    "hashed requirements": {**HASHED, **FLAT},
+    "requirements with a folder": {**DEVELOPED, **FLAT},
+}
+
+
+def project(shape: str, folder: Path) -> Path:
+    """The project in a repository of its own."""
+    files = SHAPES[shape]
+    if isinstance(files, str):
+        shutil.copytree(PROJECTS / files, folder)
+        return folder / ("functions/orders" if shape == "uv" else "")
+    return write(folder / "app", files)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_locked_is_tested_scanned_and_packed(
+    runner: Runner, tmp_path: Path, shape: str
+) -> None:
+    repository = tmp_path / "repository"
+    path = project(shape, repository)
+    before = set(repository.rglob("*"))
+    outcomes = security(runner).build("app", path, GITHUB_WORKSPACE=str(repository))
+    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
+    assert "1 passed" in outcomes["test"].output
+    assert [outcome.notices for outcome in outcomes.values()] == [[]] * 4
+
+    [scan] = [line for line in runner.recorded if line["arguments"][0].startswith("pip-audit")]
+    assert versions_in(scan["files"][scan["arguments"][-1]])["idna"] == "3.7"
+
+    package = path / "lambda-package.zip"
+    module = "handler" if "handler.py" in names(package) else "orders.handler"
+    assert call(package, tmp_path / "unpacked", module) is not None
+    assert "idna-3.7.dist-info/METADATA" in names(package)
+    # Nothing of development, no link to a folder of this machine, and no lock file of ours.
+    assert not {name for name in names(package) if re.search(r"tabulate|\.pth$|__editable__", name)}
+    left = {p for p in set(repository.rglob("*")) - before if p.name != "lambda-package.zip"}
+    made = r"/(build|[\w.]+\.egg-info|__pycache__|\.pytest_cache|\.ruff_cache|\.pdm-build)(/|$)"
+    assert {str(p) for p in left if not re.search(made, str(p))} == set()
+    if shape in ("uv", "requirements with a folder"):
+        [common] = [name for name in names(package) if re.match(r"common(/__init__)?\.py", name)]
+        with zipfile.ZipFile(package) as archive:
+            assert b"hello" in archive.read(common)
+
+
+def versions_in(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
+
+
+# A lock file that does not fit, and none
+
+
+NEWER = {
+    "poetry": ("pyproject.toml", 'idna = ">=3.7"', 'idna = ">=3.8"'),
+    "pdm": ("pyproject.toml", "idna>=3.7", "idna>=3.8"),
+    "pipenv": ("Pipfile", 'idna = ">=3.7"', 'idna = ">=3.8"'),
+    "uv": ("pyproject.toml", "idna>=3.4", "idna>=3.8"),
+}
+
+
+@pytest.mark.parametrize("shape", NEWER)
+def test_a_lock_file_that_does_not_fit_is_an_error(
+    runner: Runner, tmp_path: Path, shape: str
+) -> None:
+    path = project(shape, tmp_path / "repository")
+    file, old, new = NEWER[shape]
+    text = (path / file).read_text("utf-8")
+    assert old in text
+    write(path, {file: text.replace(old, new)})
+    outcome = runner.run("app/test", path, GITHUB_WORKSPACE=str(tmp_path / "repository"))
+    assert outcome.code == 1, outcome.output
+    assert "::error title=Dependencies::" in outcome.output
+
+
+def test_without_a_lock_file_none_is_left(runner: Runner, tmp_path: Path) -> None:
+    path = project("poetry", tmp_path / "app")
+    (path / "poetry.lock").unlink()
+    assert runner.run("app/build", path).code == 0
+    assert {p.name for p in path.iterdir()} == {
+        *("pyproject.toml", "src", "tests", "lambda-package.zip")
+    }
+    found = [name for name in names(path / "lambda-package.zip") if name.startswith("idna-")]
+    assert found and "idna-3.7.dist-info/METADATA" not in found  # the newest
+
+
+# What is not read is said
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("environment.yml", "dependencies:\n  - idna\n"),
+        ("requirements-gpu.txt", "idna\n"),
+        ("pylock.toml", 'lock-version = "1.0"\n'),
+        ("main.py", '# /// script\n# dependencies = ["idna"]\n# ///\n'),
+        ("pyproject.toml", "[tool.pixi.dependencies]\nidna = '*'\n"),
+        ("pyproject.toml", "[project\n"),
+    ],
+    ids=["conda", "an unknown name", "pylock.toml", "a script", "pixi", "broken"],
+)
+def test_dependencies_that_nothing_reads_are_an_error(
+    runner: Runner, tmp_path: Path, file: str, text: str
+) -> None:
+    path = write(tmp_path / "app", {"handler.py": "", file: text})
+    outcome = runner.run("app/test", path)
+    [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
+    assert outcome.code == 1 and f"{path}/{file} " in error
+
+
+def test_a_link_to_a_folder_of_the_machine_is_no_package(runner: Runner, tmp_path: Path) -> None:
+    path = write(tmp_path / "app", {"handler.py": "", "requirements.txt": "", "own.pth": "/src\n"})
+    outcome = runner.run("app/build", path)
+    assert outcome.code == 1
+    assert "::error title=Package::" in outcome.output and "own.pth" in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", '[tool.poetry]\n[tool.poetry.dependencies]\npython = "^3.99"\n'),
+        ("pyproject.toml", '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.99"\n'),
+        ("Pipfile", '[requires]\npython_version = "3.99"\n'),
+        ("setup.cfg", "[metadata]\nname = a\n[options]\npython_requires = >=3.99\n"),
+        ("setup.py", "from setuptools import setup\n\nsetup(\n    python_requires='>=3.99',\n)\n"),
+        ("../.tool-versions", "python 3.99\n"),
+        ("mise.toml", '[tools]\npython = "3.99"\n'),
+    ],
+)
+def test_the_python_that_is_asked_for(runner: Runner, tmp_path: Path, file: str, text: str) -> None:
+    path = write(tmp_path / "app", {"handler.py": "", file: text})
+    outcome = runner.run("app/test", path)
+    assert outcome.code == 1 and "3.99" in outcome.output, outcome.output
+
+
+# The project's own linters and tests
+
+
+HOOKS = """\
+repos:
+  - repo: local
+    hooks:
+      - {id: no-commit-to-branch, name: never, language: fail, entry: never, always_run: true}
+      - {id: own, name: own, language: system, entry: python other/own.py}
+"""
+OWN_HOOK = "import sys\n\nimport tabulate\n\nprint(sys.argv)\nsys.exit(tabulate.__name__)\n"
+NOX = """\
+import nox
+
+
+@nox.session(venv_backend="none")
+def lint(session):
+    session.run("python", "-c", "print('linted' + ' by nox')")
+
+
+@nox.session(venv_backend="none")
+def tests(session):
+    session.run("python", "-c", "import tabulate; print('tested' + ' by nox')")
+"""
+TOX = """\
+[tox]
+env_list = py39, lint
+skipsdist = true
+
+[testenv]
+commands = python -c "print('tested' + ' by tox')"
+
+[testenv:lint]
+commands = python -c "print('linted' + ' by tox')"
+"""
+PLAIN = {"handler.py": "", "test_handler.py": "def test_it():\n    pass\n"}
+
+
+@pytest.mark.parametrize(
+    ("job", "files", "said"),
+    [
+        ("test", {"requirements-dev.txt": "pytest==8.3.5\n"}, "pytest-8.3.5"),
+        ("test", {"tox.ini": TOX}, "tested by tox"),
+        ("lint", {"tox.ini": TOX}, "linted by tox"),
+        ("test", {"noxfile.py": NOX, "dev-requirements.txt": "tabulate\n"}, "tested by nox"),
+        ("lint", {"noxfile.py": NOX}, "linted by nox"),
+        ("lint", {"requirements-dev.txt": "ruff==0.14.5\n"}, "+ ruff check ."),
+        ("lint", {"../ruff.toml": 'required-version = "==0.14.5"\n'}, "+ uvx ruff==0.14.5 check"),
+        ("lint", {"mise.toml": '[tools]\nruff = "0.14.5"\n'}, "+ uvx ruff==0.14.5 check"),
+        ("lint", {".flake8": "[flake8]\nextend-select = W291\n", "a.py": "a = 1 \n"}, "W291"),
+        ("lint", {"setup.cfg": "[pylint.main]\n", "a.py": "import abc\n"}, "unused-import"),
+    ],
+)
+def test_the_project_is_checked_by_its_own_tools(
+    runner: Runner, tmp_path: Path, job: str, files: dict[str, str], said: str
+) -> None:
+    path = write(tmp_path / "app", {**PLAIN, **files})
+    in_git(tmp_path)
+    outcome = runner.run(f"app/{job}", path)
+    finds = "a.py" in files
+    assert (bool(outcome.code), said in outcome.output) == (finds, True), outcome.output
+    assert "--select" not in outcome.output  # nothing of ours on top
+
+
+def test_hooks_of_the_repository_check_the_files_of_the_project(
+    runner: Runner, tmp_path: Path
+) -> None:
+    files = {"requirements-dev.txt": "tabulate\n", "../.pre-commit-config.yaml": HOOKS}
+    path = write(tmp_path / "app", {**PLAIN, **files, "../other/own.py": OWN_HOOK})
+    in_git(tmp_path)
+    outcome = runner.run("app/lint", path)
+    [called] = re.findall(r"^\['other/own.py'(.*)\]$", outcome.output, re.MULTILINE)
+    files = {"app/handler.py", "app/test_handler.py", "app/requirements-dev.txt"}
+    assert set(re.findall("'(.+?)'", called)) == files and outcome.code != 0
+    assert re.search(r"never\.+Skipped", outcome.output)
+
+
+def in_git(folder: Path) -> None:
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
