@@ -172,6 +172,9 @@ class Detect:
     leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     commands: OwnCommands | None = None
     """None: its commands are its own business, whatever tasks the project has."""
+    known_as: str = ""
+    reads: str = ""
+    constants: str = ""
 
 
 @dataclass(frozen=True)
@@ -527,7 +530,9 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
                 raise unknown(pattern, given["files"], f"{place}.{key}", "pattern of `files`")
     for pattern, text in given.get("holds", {}).items():
         _check_expression(text, f"{place}.holds.{pattern}")
-    _check_expression(given.get("parts", "()"), f"{place}.parts", groups=1)
+    _check_expression(given.get("constants", "()()"), f"{place}.constants", groups=2)
+    for key in ("parts", "known_as", "reads"):
+        _check_expression(given.get(key, "()"), f"{place}.{key}", groups=1)
     if "variable" in given:
         check_variable(given["variable"], f"{place}.variable")
     for name in given.get("replaces", []):
@@ -560,6 +565,9 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         if "commands" in given
         else None,
         leaves={name: tuple(paths) for name, paths in given.get("leaves", {}).items()},
+        known_as=given.get("known_as", ""),
+        reads=given.get("reads", ""),
+        constants=given.get("constants", ""),
     )
 
 

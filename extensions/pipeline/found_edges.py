@@ -1,13 +1,15 @@
 """Finds which component of an existing repository needs another first, where its files say so.
 
 A code type says in `consumes` how its files name what it takes; a producer says in
-`detect.leaves` by which names others know what it makes.
+`detect.leaves` by which names others know what it makes. What is read by name is found in
+`found_reads.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import itertools
 import posixpath
 import re
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ import yaml
 
 from .code_types import LOADER, Consumed
 from .detection import Found, is_safe, telling
+from .found_reads import find_reads
+from .graph import find_cycle
 from .repository_files import RepositoryFiles, is_in, is_in_any, join
 
 IMAGE = "docker-image"
@@ -51,10 +55,30 @@ def find_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundE
     for consumer in found:
         for edge in (*_named(files, consumer, found), *_beside(consumer, found)):
             edges.setdefault((edge.consumer, edge.producer, edge.product, edge.to), edge)
+    for reader, maker, file, name in find_reads(files, found):
+        edge = FoundEdge(reader.name, maker.name, file, f"reads {name}")
+        edges.setdefault((edge.consumer, edge.producer, "", ""), edge)
     # Order alone says nothing where something is taken.
     taken = {(edge.consumer, edge.producer) for edge in edges.values() if edge.product}
     kept = [e for e in edges.values() if e.product or (e.consumer, e.producer) not in taken]
-    return tuple(sorted(kept, key=lambda e: (e.consumer, e.producer, e.product, e.to)))
+    kept.sort(key=lambda e: (e.consumer, e.producer, e.product, e.to))
+    return tuple(_with_an_order(kept, found))
+
+
+def _with_an_order(edges: list[FoundEdge], found: tuple[Found, ...]) -> list[FoundEdge]:
+    """Those that a circle of order alone leaves: which comes first, a person has to say."""
+    while True:
+        graph = {
+            it.name: frozenset(e.producer for e in edges if e.consumer == it.name) for it in found
+        }
+        circle = find_cycle(graph)
+        if circle is None:
+            return edges
+        pairs = set(itertools.pairwise(circle))
+        left = [e for e in edges if e.product or (e.consumer, e.producer) not in pairs]
+        if len(left) == len(edges):
+            return edges
+        edges = left
 
 
 def _beside(consumer: Found, found: tuple[Found, ...]) -> Iterator[FoundEdge]:

@@ -1,0 +1,97 @@
+"""Finds which component reads what another one has made, as a remote state, by its name.
+
+A code type says in `detect.known_as` what a component's own files call what it leaves, and in
+`detect.reads` how others' files name that.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+
+from .detection import Found
+from .environment_names import kind
+from .names import ENVIRONMENT_FOLDER
+from .repository_files import RepositoryFiles, is_in_any, join
+
+NOTHING_SAID = re.compile(r"terraform|default|state|tfstate|tf")
+"""Parts of such a name that are the same for all."""
+
+
+def find_reads(
+    files: RepositoryFiles, found: tuple[Found, ...]
+) -> Iterator[tuple[Found, Found, str, str]]:
+    """(who reads, whose, the file that says so, the name there); none where two could be meant."""
+    known = {it.name: _names(files, it, found, "known_as") for it in found}
+    for consumer in found:
+        for file, name in _names(files, consumer, found, "reads"):
+            makers = _makers(consumer, file, name, known, found)
+            if len(makers) == 1 and makers[0] is not consumer:
+                yield consumer, makers[0], file, name
+
+
+def _makers(
+    consumer: Found,
+    file: str,
+    name: str,
+    known: dict[str, list[tuple[str, str]]],
+    found: tuple[Found, ...],
+) -> list[Found]:
+    """Whose name it is: by its own files, or else by its folder."""
+    able = [it for it in found if it.code_type.detect and it.code_type.detect.known_as]
+    plain = _telling(name)
+    tests: tuple[Callable[[Found], bool], ...] = (
+        lambda it: name in (own for _, own in known[it.name]),
+        lambda it: bool(plain) and plain in (_telling(own) for _, own in known[it.name]),
+        lambda it: posixpath.dirname(join(posixpath.dirname(file), name)) in it.places,
+        lambda it: bool(plain) and _ends_with(it.path, plain),
+    )
+    for test in tests:
+        if fitting := [it for it in able if test(it)]:
+            return fitting
+    return []
+
+
+def _telling(name: str) -> tuple[str, ...]:
+    """The words of a name that say which of several it is, in any environment."""
+    plain = re.sub(r"\$\{[^}]*\}", "", name).lower()
+    words = [word for word in re.split(r"[^a-z0-9]+", plain) if word]
+    return tuple(word for word in words if not kind(word) and not NOTHING_SAID.fullmatch(word))
+
+
+def _ends_with(path: str, words: tuple[str, ...]) -> bool:
+    """Whether whole folders at the end of a path are these words."""
+    folders = [part for part in path.split("/") if part not in (".", ENVIRONMENT_FOLDER)]
+    ends = (_telling("/".join(folders[start:])) for start in range(len(folders)))
+    return words in ends
+
+
+def _names(
+    files: RepositoryFiles, it: Found, found: tuple[Found, ...], key: str
+) -> list[tuple[str, str]]:
+    """(file, name) for each name that a component's own files hold."""
+    detect = it.code_type.detect
+    pattern = getattr(detect, key) if detect else ""
+    if not detect or not pattern:
+        return []
+    others = {place for other in found if other is not it for place in other.places}
+    names = []
+    for home in it.places:
+        own = [
+            file
+            for file in files.named(home, (*detect.files, *detect.parts_in), everywhere=True)
+            if not is_in_any(posixpath.dirname(file), others, above=home)
+        ]
+        constants: dict[str, str] = {}
+        if detect.constants:
+            for file in own:
+                constants |= re.findall(detect.constants, files.text(file), re.MULTILINE)
+        names += [
+            (file, constants.get(name.rpartition(".")[2], name))
+            for file in own
+            for match in re.finditer(pattern, files.text(file), re.MULTILINE)
+            for name in match.groups()
+            if name
+        ]
+    return names
