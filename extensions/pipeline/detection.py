@@ -11,7 +11,7 @@ import itertools
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from .code_types import CodeType, Detect
@@ -146,7 +146,7 @@ def _by_environment(found: list[Found]) -> list[Found]:
             beside.setdefault(parent, set()).add(name)
     result: dict[str, Found] = {}
     for it in found:
-        path, name = _with_environment(it.path, beside)
+        path, name = _with_environment(it.path, beside, {other.path for other in found})
         known = result.setdefault(path, dataclasses.replace(it, path=path))
         if name:
             names = tuple(sorted({*known.environments, name}))
@@ -154,21 +154,25 @@ def _by_environment(found: list[Found]) -> list[Found]:
     return list(result.values())
 
 
-def _with_environment(folder: str, beside: Mapping[str, set[str]]) -> tuple[str, str]:
+def _with_environment(
+    folder: str, beside: Mapping[str, set[str]], paths: Collection[str]
+) -> tuple[str, str]:
     """A path with {environment} for the outermost folder in it that is one's, and its name.
 
     `beside` are the folders by the folder that they lie in.
     """
     for outer in reversed(upwards(folder)[1:]):
         parent, name = posixpath.split(outer)
+        rest = folder[len(outer) + 1 :]
         kinds = {kind(other) for other in beside[parent]} - {""}
-        # Beside environments that are called so, others in such a folder may be called anything.
-        if posixpath.basename(parent).lower() in OF_ENVIRONMENTS:
-            belongs = bool(kinds) and name.lower() not in SHARED
+        if posixpath.basename(parent).lower() in {*OF_ENVIRONMENTS, "live"}:
+            # There they may be called anything, beside one that is called so, or one that is alike.
+            alike = {other for other in beside[parent] if f"{parent}/{other}/{rest}" in paths}
+            belongs = name.lower() not in SHARED and bool(kinds or alike - {name} - SHARED)
         else:
             belongs = bool(kind(name)) and len(kinds) > 1
         if belongs and NAME.fullmatch(name):
-            return join(join(parent, ENVIRONMENT_FOLDER), folder[len(outer) + 1 :]), name
+            return join(join(parent, ENVIRONMENT_FOLDER), rest), name
     return folder, ""
 
 

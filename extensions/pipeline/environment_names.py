@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 KINDS = {
     "development": "dev devel develop development sandbox sbx",
@@ -23,7 +24,7 @@ _BY_WORD = {word: kind for kind, several in KINDS.items() for word in several.sp
 
 def family(name: str) -> tuple[str, str]:
     """(kind, the rest) of an environment's name, so that `prod-eu` and `production_eu` are one;
-    an empty kind for what is none."""
+    for what is called like none, an empty kind and the name."""
     words = [word for word in re.split(r"[-_.\s]+", name.lower()) if word]
     # `non-prod` is one word, as `nonprod`.
     pairs = [(index, 2) for index in range(len(words) - 1)]
@@ -34,12 +35,20 @@ def family(name: str) -> tuple[str, str]:
             number = re.findall(r"\d+$", word)
             rest = [*words[:index], *number, *words[index + length :]]
             return kind, "-".join(rest)
-    return "", ""
+    return "", name.lower()
 
 
 def kind(name: str) -> str:
     """The kind of environment that a name says; empty for none."""
     return family(name)[0]
+
+
+def without_variants(names: Iterable[str]) -> list[str]:
+    """Names without those that say more than another one of their kind, as `init-db-prod` beside
+    `prod`; `prod-eu` beside `prod-us` alone are two."""
+    families = {name: family(name) for name in names}
+    plain = {which for which, rest in families.values() if not rest}
+    return [name for name, (which, rest) in families.items() if not rest or which not in plain]
 
 
 def rank(name: str) -> tuple[float, str]:

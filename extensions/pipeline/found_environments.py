@@ -12,7 +12,7 @@ from typing import Any
 
 from .code_types import CodeType
 from .detection import OF_ENVIRONMENTS, Found
-from .environment_names import PRODUCTION, family, kind, rank
+from .environment_names import PRODUCTION, family, kind, rank, without_variants
 from .environments import DEVELOP
 from .git_branches import Branches
 from .limits import WORKFLOW_RUN_LINKS
@@ -94,7 +94,9 @@ def find_environments(files: RepositoryFiles, found: Iterable[Found]) -> dict[st
             for name, file in place.names.items():
                 speak.setdefault(name, []).append(file)
     best: dict[tuple[str, str], str] = {}
-    for name in sorted(speak, key=lambda name: (-len(speak[name]), len(name), name)):
+    for name in sorted(
+        without_variants(speak), key=lambda name: (-len(speak[name]), len(name), name)
+    ):
         best.setdefault(family(name), name)
     names = sorted(best.values(), key=rank)
     if len(names) < 2 or not (by_folder or any(kind(name) == PRODUCTION for name in names)):
@@ -106,9 +108,11 @@ def as_answer(names: Iterable[str], branches: Branches) -> list[dict[str, Any]]:
     """The environments as the answer says them: one after the other, production after all others.
 
     The first starts on `develop`, where there is such a branch, and the second on the default
-    branch; otherwise the first one on that.
+    branch; otherwise the first one on that. Where none is called production, the last one is
+    guarded as if it were.
     """
-    productions = [name for name in names if kind(name) == PRODUCTION]
+    names = list(names)
+    productions = [name for name in names if kind(name) == PRODUCTION] or names[-1:]
     others = [name for name in names if name not in productions]
     starts = [DEVELOP] * (DEVELOP in branches.known and branches.default != DEVELOP)
     starts.append(branches.default)

@@ -10,6 +10,9 @@ from .found_environments import places
 from .git_branches import Branches
 from .repository_files import RepositoryFiles
 
+SHOWN = 3
+"""How many files are named in one line."""
+
 
 def unmatched(answers: Answers, files: RepositoryFiles, branches: Branches) -> list[str]:
     """One line for each, for the end of a copy and docs/ci-cd.md."""
@@ -48,11 +51,18 @@ def _environments(component: Component, answers: Answers, files: RepositoryFiles
         group = folders if place.is_folder else plain
         group.update({name: path for name, path in place.names.items() if name not in group})
     for group in (folders, plain):
-        lines += [
-            f"{shown(path)} belongs to no environment ({', '.join(every)}): rename one of them."
+        others = [
+            shown(path)
             for name, path in group.items()
             if name not in every and name.lower() not in SHARED
         ]
+        if others:
+            more = f" and {len(others) - SHOWN} more" * (len(others) > SHOWN)
+            verb = "belongs" if len(others) == 1 else "belong"
+            lines.append(
+                f"{', '.join(others[:SHOWN])}{more} {verb} to no environment "
+                f"({', '.join(every)}): rename one of them."
+            )
         there = [name for name in here if name in group]
         missing = [name for name in here if name not in group]
         if missing and (there or (component.by_environment and group is folders)):

@@ -53,6 +53,7 @@ FOUND: dict[str, tuple[dict[str, str], str]] = {
         {**INFRA, **files("infra/dev.tfvars", "infra/prod-eu.tfvars", "infra/prod-us.tfvars")},
         "dev prod-eu* prod-us*",
     ),
+    "variants of one": (overlays("dev", "prod", "init-db-prod", "prod-minimal"), "dev prod*"),
     "two names for one": (
         {
             **INFRA,
@@ -68,11 +69,13 @@ FOUND: dict[str, tuple[dict[str, str], str]] = {
     "other words": ({**INFRA, **files("infra/terraform.tfvars", "infra/common.tfvars")}, ""),
     "folders of something else": ({**overlays(), **files("k8s/dev/x.py", "k8s/prod/x.py")}, ""),
     "stacks": (stacks("live/dev/app", "live/prod/app", "live/test/app"), "dev test prod*"),
-    "stacks without a production": (stacks("live/dev/app", "live/qa/app"), "dev qa"),
+    "stacks without a production": (stacks("live/dev/app", "live/qa/app"), "dev qa*"),
     "stacks of any name": (
         stacks("environments/dev/app", "environments/acme/app", "environments/modules/vpc"),
-        "dev acme",
+        "dev acme*",
     ),
+    "stacks of other names": (stacks("live/blue/app", "live/green/app"), "blue green*"),
+    "folders that are not alike": (stacks("live/blue/app", "live/green/dns"), ""),
 }
 
 
@@ -186,6 +189,15 @@ UNMATCHED: dict[str, tuple[dict[str, str], dict[str, Any], set[str], list[str]]]
         {},
         set(),
         [*NONE, LACKS.format("infra/dev.tfvars", "test, prd")],
+    ),
+    "many of others": (
+        {**CHART, **INFRA, **files(*(f"infra/{n}-dev.tfvars" for n in "abcde"))},
+        {},
+        set(),
+        [
+            "infra/a-dev.tfvars, infra/b-dev.tfvars, infra/c-dev.tfvars and 2 more belong to no "
+            "environment (dev, test, prd): rename one of them."
+        ],
     ),
     "not deployed there": (
         {**INFRA, **files("infra/dev.tfvars", "infra/test.tfvars")},
