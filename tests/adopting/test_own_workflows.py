@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from copies import copier_command
+from copies import copier_command, example
 from pipeline.answers import read_answers
 from pipeline.catalogue import load_catalogue
 from pipeline.own_workflows import deploying_twice
@@ -148,9 +148,16 @@ def test_what_is_no_workflow_is_nothing(text: str) -> None:
     assert deploying_twice(MAIN, {"ci.yml": text}) == []
 
 
+def folders(repository: Path) -> Path:
+    """Those that the example's answers name, which a copy would miss."""
+    for settings in example("lambda")["components"].values():
+        (repository / settings["path"]).mkdir(parents=True)
+    return repository
+
+
 def test_after_a_copy_they_are_named(template: Path, tmp_path: Path) -> None:
     """By the hook, in the report only: nothing that is generated names them."""
-    folder = tmp_path / "own" / ".github" / "workflows"
+    folder = folders(tmp_path / "own") / ".github" / "workflows"
     folder.mkdir(parents=True)
     (folder / "ship.yaml").write_text(job(steps=[{"run": "kubectl apply -f ."}]), encoding="utf-8")
     (folder / "nightly.yml").write_text("on: {schedule: [{cron: 0 0 * * *}]}" + JOB, "utf-8")
@@ -169,6 +176,7 @@ def test_after_a_copy_they_are_named(template: Path, tmp_path: Path) -> None:
 
 
 def test_without_any_nothing_is_said(template: Path, tmp_path: Path) -> None:
-    done = copier_command(template, tmp_path / "own", f"--data-file={EXAMPLES / 'lambda.yml'}")
+    own = folders(tmp_path / "own")
+    done = copier_command(template, own, f"--data-file={EXAMPLES / 'lambda.yml'}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("docs/ci-cd.md has the commands to paste.")
