@@ -31,7 +31,7 @@ def _branches(answers: Answers, branches: Branches) -> list[str]:
         if literal and branches.known and branch not in branches.known:
             lines.append(
                 f"{environment.name} starts on a push to {branch}, and this clone knows no such "
-                "branch: create it, or answer another `branching`."
+                "branch: create it, or change `default_branch`, `branching` or `environments`."
             )
     return lines
 

@@ -171,8 +171,8 @@ LACKS = (
 )
 FOLDERS = {"path": "live/{environment}/app"}
 BRANCH = (
-    "{} starts on a push to {}, and this clone knows no such branch: create it, or answer another "
-    "`branching`."
+    "{} starts on a push to {}, and this clone knows no such branch: create it, or change "
+    "`default_branch`, `branching` or `environments`."
 )
 
 # The files, the settings of terraform, the branches, and what is said.

@@ -471,6 +471,21 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "no jobs": ("label: x\ndescription: x\n", "", "'jobs' is missing"),
     "unknown key": (go(lable="x"), "", "did you mean 'label'?"),
     "unknown job": (go(jobs={"tset": {}}), ".jobs", "did you mean 'test'?"),
+    "a file of no environment": (
+        go(environment_files=["a.tfvars"]),
+        ".environment_files",
+        "has to name {environment} once",
+    ),
+    "a file in a folder of an environment": (
+        go(environment_files=["{environment}/a"]),
+        ".environment_files",
+        "a folder that ends with /",
+    ),
+    "what it reads without a group": (
+        go(detect={"files": ["a"], "reads": "key"}),
+        ".detect.reads",
+        "has no group",
+    ),
     "like nothing": (go(like="terrafrom"), ".like", "did you mean 'terraform'?"),
     "like one that is like another": (go(like="opentofu"), ".like", "no text of its own"),
     "like several": (go(like=["terraform"]), ".like", "expected text"),

@@ -1,0 +1,76 @@
+"""What the repository holds that the answers do not fit is said, recorded, and forgotten when it is
+mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from copies import copier_command
+from offline_github.repository import git
+from updates import CURRENT, clone_once, commit, generate, template_versions, update
+
+MAIN = 'variable "size" {}\n'
+ANSWERS: dict[str, Any] = {
+    "code_types": ["terraform"],
+    "components": {"terraform": {"path": "infra"}},
+    "branching": "trunk",
+}
+
+
+def write(folder: Path, *names: str) -> None:
+    (folder / "infra").mkdir(parents=True, exist_ok=True)
+    (folder / "infra/main.tf").write_text(MAIN, encoding="utf-8")
+    for name in names:
+        (folder / "infra" / name).write_text("size = 1\n", encoding="utf-8")
+
+
+def recorded(repository: Path) -> Any:
+    return yaml.safe_load((repository / ".copier-answers.yml").read_text(encoding="utf-8"))
+
+
+def docs(repository: Path) -> str:
+    return (repository / "docs/ci-cd.md").read_text(encoding="utf-8")
+
+
+def test_an_update_looks_anew(tmp_path: Path) -> None:
+    versions = template_versions(tmp_path / "template")
+    repository = tmp_path / "shop"
+    write(repository, "dev.tfvars", "test.tfvars", "prod.tfvars")
+    with clone_once(tmp_path / "clones"):
+        generate(versions, repository, ANSWERS)
+        lines = recorded(repository)["unmatched"]
+        assert [line.split(":")[0] for line in lines] == [
+            "infra/prod.tfvars belongs to no environment (dev, test, prd)",
+            "terraform has nothing like infra/dev.tfvars for prd",
+        ]
+        assert all(f"> {line}" in docs(repository) for line in lines)
+        (repository / "infra/prod.tfvars").rename(repository / "infra/prd.tfvars")
+        commit(repository)
+        update(repository, vcs_ref=CURRENT)
+        assert "unmatched" not in recorded(repository)
+        assert "infra/prod.tfvars" not in docs(repository)
+        # And what is broken later is said then.
+        (repository / "infra/prd.tfvars").unlink()
+        commit(repository)
+        update(repository, vcs_ref=CURRENT)
+    [line] = recorded(repository)["unmatched"]
+    assert line in docs(repository)
+
+
+@pytest.mark.parametrize("branch", ["main", "master"])
+def test_the_default_branch_is_recorded(branch: str, template: Path, tmp_path: Path) -> None:
+    """Where nothing says otherwise, and so that no later one changes what is deployed."""
+    repository = tmp_path / "shop"
+    write(repository)
+    git("init", "--quiet", f"--initial-branch={branch}", cwd=repository)
+    commit(repository)
+    done = copier_command(template, repository)
+    assert done.returncode == 0, done.stderr
+    answers = recorded(repository)
+    assert answers["branching"] == "trunk" and "unmatched" not in answers
+    assert answers.get("default_branch", "main") == branch
+    text = (repository / ".github/workflows/orchestrator-dev.yml").read_text(encoding="utf-8")
+    assert yaml.safe_load(text)[True]["push"]["branches"] == [branch]
