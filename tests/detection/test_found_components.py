@@ -59,6 +59,22 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"docker": "docker .", "docker-python": "python docker", "other": "python other"},
     ),
     "tools' configuration alone": ({"pyproject.toml": "[tool.ruff]\n"}, {}),
+    "a workspace's root that has nothing of its own": (
+        {
+            "pyproject.toml": "[project]\nname = 'shop'\n[tool.uv.workspace]\nmembers = ['*']\n",
+            "api/pyproject.toml": PROJECT,
+        },
+        {"python": "python api"},
+    ),
+    "a workspace's root with code": (
+        {
+            "pyproject.toml": (
+                "[project]\ndependencies = [\n  'api',\n]\n[tool.uv.workspace]\nmembers = ['*']\n"
+            ),
+            "api/pyproject.toml": PROJECT,
+        },
+        {"api": "python api", "python": "python ."},
+    ),
     "projects of other managers": (
         {
             "a/pyproject.toml": "[tool.poetry.dependencies]\n",
