@@ -176,6 +176,15 @@ def test_findings_in_the_code(
     assert [line.split("@")[0] for line in runner.lines] == ["uvx bandit"]
 
 
+def test_what_the_project_accepts_in_the_code(runner: Runner, tmp_path: Path) -> None:
+    files = {
+        "more.py": "print(eval(input()))\n",
+        "pyproject.toml": '[tool.bandit]\nskips = ["B307"]\n',
+    }
+    outcome = security(runner).run("app/security", write(tmp_path / "app", {**PLAIN, **files}))
+    assert outcome.code == 0, outcome.output
+
+
 @pytest.mark.parametrize("shape", ["uv.lock", "pyproject.toml", "requirements.txt"])
 def test_the_dependencies_that_are_scanned(runner: Runner, tmp_path: Path, shape: str) -> None:
     files = {"uv.lock": locked(), "pyproject.toml": PACKAGE, "requirements.txt": APP}[shape]
