@@ -7,6 +7,7 @@ from collections.abc import Mapping
 ACTIONS = ".github/actions"
 
 ALWAYS: Mapping[str, tuple[str, ...]] = {
+    "check-out": ("action.yml", "missing.sh"),
     "check-commit": ("action.yml", "check.cjs"),
     "deployment-summary": ("action.yml", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
@@ -41,8 +42,20 @@ OF_ORCHESTRATION: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 OF_REPORTS: Mapping[str, tuple[str, ...]] = {"show-reports": ("action.yml", "read.cjs", "show.cjs")}
 """What only repositories with reports of tests have."""
 
+WITH_INSTALL_SECRETS: Mapping[str, tuple[str, ...]] = {
+    "require-secrets": ("action.yml", "require.sh"),
+}
+"""What only repositories with `install_secrets` have."""
 
-def action_files(orchestration: str, reports: bool = False) -> list[str]:
+
+def action_files(
+    orchestration: str, reports: bool = False, install_secrets: bool = False
+) -> list[str]:
     """The files of all shared actions, relative to the repository's root."""
-    actions = {**ALWAYS, **OF_ORCHESTRATION[orchestration], **(OF_REPORTS if reports else {})}
+    actions = {
+        **ALWAYS,
+        **OF_ORCHESTRATION[orchestration],
+        **(OF_REPORTS if reports else {}),
+        **(WITH_INSTALL_SECRETS if install_secrets else {}),
+    }
     return [f"{ACTIONS}/{name}/{file}" for name, files in sorted(actions.items()) for file in files]

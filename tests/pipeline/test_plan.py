@@ -251,7 +251,7 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
         path = re.sub(r"\[%[^%]*%\]", "", file.relative_to(folder).as_posix())
         if file.is_file() and "[[" not in path:
             found.add(f"{ACTIONS}/{path}")
-    assert found == {file for name in ORCHESTRATIONS for file in action_files(name, True)}
+    assert found == {file for name in ORCHESTRATIONS for file in action_files(name, True, True)}
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
 )
 def test_actions_of_one_orchestration(orchestration: str, only: set[str]) -> None:
     common = {file.split("/")[2] for file in action_files("call")}
-    files = plan(code_types=["docker"], orchestration=orchestration).files
+    files = plan(code_types=["kubernetes"], orchestration=orchestration).files
     assert {f.split("/")[2] for f in files if f.startswith(ACTIONS)} == common | only
 
 
