@@ -188,7 +188,12 @@ class Plan:
             for action in self.setups
             for file in (*SETUP_FILES, *action.setup.files)
         ]
-        shared = action_files(self.answers.orchestration, self.reports, self.installs_with_secrets)
+        shared = action_files(
+            self.answers.orchestration,
+            self.reports,
+            self.installs_with_secrets,
+            bool(self.pull_requests),
+        )
         return (*shared, *setups)
 
     @property

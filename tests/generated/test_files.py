@@ -90,7 +90,8 @@ def expected_files(read: Answers) -> set[str]:
     further: set[str] = set()
     actions = {"check-commit", "deployment-summary", "keep-package", "lib", "may-deploy"}
     actions |= {"check-out"}
-    actions |= {"promote-package", "require-approval", "require-success", "show-graph"}
+    actions |= {"promote-package", "require-approval", "require-success"}
+    actions |= {"show-graph"} if read.pull_requests else set()
     actions |= {"take-package"}
     actions |= {
         "call": set(),

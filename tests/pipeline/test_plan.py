@@ -218,11 +218,12 @@ def test_the_example_that_fits_the_real_repository() -> None:
     assert place == ("python", "lambda-package.zip", "terraform", zip_file)
 
 
-def test_without_checks_of_pull_requests_there_is_one_file_less() -> None:
+def test_without_checks_of_pull_requests_what_they_alone_use_is_not_there() -> None:
     usual = plan(**copies.example("lambda"))
     without = plan(**copies.example("lambda"), pull_requests=False)
     assert without.pull_requests == ()
-    assert set(usual.files) - set(without.files) == {".github/workflows/pull-request.yml"}
+    graph = {f"{ACTIONS}/show-graph/{file}" for file in ("action.yml", "graph.cjs")}
+    assert set(usual.files) - set(without.files) == {".github/workflows/pull-request.yml", *graph}
     assert (without.workflows, without.orchestrators) == (usual.workflows, usual.orchestrators)
 
 
