@@ -105,6 +105,19 @@ def kubernetes_builds_a_folder(answers_file: Path) -> None:
                 settings["produces"] = ["rendered"]
 
 
+@migration("0.2.0", "before")
+def the_dockerfile_is_a_setting(answers_file: Path) -> None:
+    """It was a variable, and such a one is refused now."""
+    with changed_answers(answers_file) as answers:
+        for name, settings in (answers.get("components") or {}).items():
+            variables = (settings or {}).get("env") or {}
+            if "DOCKERFILE" not in variables or settings.get("code_type", name) != "docker":
+                continue
+            settings["dockerfile"] = variables.pop("DOCKERFILE")
+            if not variables:
+                del settings["env"]
+
+
 @migration("0.2.0", "after")
 def tell_what_protects_production(answers_file: Path) -> None:
     """What to keep and what to delete on GitHub, because production is approved elsewhere.

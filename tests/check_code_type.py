@@ -40,10 +40,10 @@ from offline_github import Job, NotModelledError, OfflineGitHub, Run, actions
 from pipeline.answers import ORCHESTRATIONS
 from pipeline.catalogue import Catalogue, load_catalogue
 from pipeline.code_types import JOBS, CodeType, Consumed
-from pipeline.components import CLOUDS
 from pipeline.errors import AnswerError
 from pipeline.names import check_name
 from pipeline.own_types import read_file, with_own
+from pipeline.settings import CLOUDS
 from pipelines import start, with_the_machines_packages
 from validators import VALIDATORS, Finding, Repository, action_inputs
 from validators.repository import FOLDER as WORKFLOWS

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 ACTIONS = ".github/actions"
 
 ALWAYS: Mapping[str, tuple[str, ...]] = {
+    "check-out": ("action.yml", "missing.sh"),
     "check-commit": ("action.yml", "check.cjs"),
     "deployment-summary": ("action.yml", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
@@ -18,7 +19,6 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
     "promote-package": ("action.yml",),
     "require-approval": ("action.yml", "approval.cjs"),
     "require-success": ("action.yml", "success.cjs"),
-    "show-graph": ("action.yml", "graph.cjs"),
     "take-package": ("action.yml", "find.cjs", "verify.sh"),
 }
 """The files of each action, by its folder. A test holds them against `template/`."""
@@ -41,8 +41,27 @@ OF_ORCHESTRATION: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 OF_REPORTS: Mapping[str, tuple[str, ...]] = {"show-reports": ("action.yml", "read.cjs", "show.cjs")}
 """What only repositories with reports of tests have."""
 
+OF_PULL_REQUESTS: Mapping[str, tuple[str, ...]] = {"show-graph": ("action.yml", "graph.cjs")}
+"""What only repositories have whose pull requests are checked."""
 
-def action_files(orchestration: str, reports: bool = False) -> list[str]:
+WITH_INSTALL_SECRETS: Mapping[str, tuple[str, ...]] = {
+    "require-secrets": ("action.yml", "require.sh"),
+}
+"""What only repositories with `install_secrets` have."""
+
+
+def action_files(
+    orchestration: str,
+    reports: bool = False,
+    install_secrets: bool = False,
+    pull_requests: bool = True,
+) -> list[str]:
     """The files of all shared actions, relative to the repository's root."""
-    actions = {**ALWAYS, **OF_ORCHESTRATION[orchestration], **(OF_REPORTS if reports else {})}
+    actions = {
+        **ALWAYS,
+        **OF_ORCHESTRATION[orchestration],
+        **(OF_REPORTS if reports else {}),
+        **(OF_PULL_REQUESTS if pull_requests else {}),
+        **(WITH_INSTALL_SECRETS if install_secrets else {}),
+    }
     return [f"{ACTIONS}/{name}/{file}" for name, files in sorted(actions.items()) for file in files]

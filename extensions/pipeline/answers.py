@@ -12,14 +12,13 @@ from .catalogue import Catalogue
 from .clouds import DEFAULT_REGISTRY, REGISTRY_ENVIRONMENT, Cloud, Registry, read_registry
 from .code_types import NOT_YAML
 from .components import (
-    CLOUDS,
     Component,
     packages_variable,
     pushes,
     read_components,
     read_runner,
 )
-from .dependencies import MAP, Dependencies, read_dependencies
+from .dependencies import MAP, Dependencies, place_of, read_dependencies
 from .environments import (
     DEFAULT_BRANCH,
     PULL_REQUEST,
@@ -35,7 +34,8 @@ from .names import EXPRESSION, check_no_collision, unknown
 from .own_types import check_folder, replacing, with_own
 from .schema import check
 from .scope import check_calls
-from .triggers import check_chains, check_publishing
+from .settings import CLOUDS
+from .triggers import check_chains, check_publishing, check_tags
 
 DEFAULTS: Mapping[str, Any] = {
     "project_name": "project",
@@ -187,8 +187,15 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_groups(components, environments)
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
+    for component in components:
+        for name, value in component.settings.items():
+            for key, one in value.items() if not isinstance(value, str) else ():
+                place = f"components.{component.name}.{name}.{key}"
+                if not isinstance(one, str):
+                    place_of(one, component.name, dependencies, place)
     if asking not in BEFORE_ORCHESTRATION:
         check_publishing(components, dependencies, environments, raw["orchestration"])
+        check_tags(components, dependencies, environments, raw["orchestration"])
         if raw["orchestration"] == "observe":
             check_chains(components, dependencies, environments)
         if raw["orchestration"] == "call":
@@ -426,7 +433,9 @@ def _check_variables(
         # The answers may set what a code type gives its commands, in exactly that name.
         defaults = {name.upper(): name for name in component.default_variables}
         place = f"components.{component.name}"
-        for secret in component.secrets:
+        for setting in component.code_type.settings.values():
+            ours[setting.variable.upper()] = f"the setting {setting.name} of {component.name}"
+        for secret in dict.fromkeys((*component.install_secrets, *component.secrets)):
             for name in (secret, *component.code_type.secret_variables.get(secret, ())):
                 taken = ours.get(name.upper()) or defaults.get(name.upper())
                 if taken:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answers import Answers
-from .code_types import CACHE, CHECKS, JOBS
-from .components import Component
+from .code_types import CACHE, CHECKS, JOBS, SETUP
+from .components import Component, pushes
 from .environments import PULL_REQUEST, Environment, title
 from .scope import chain, users_of
 from .steps import (
@@ -32,6 +32,7 @@ from .steps import (
     own_variables,
     registry_login,
     secret_variables,
+    setting_variables,
     step_variables,
     taken,
     tools,
@@ -71,6 +72,8 @@ class BuildWorkflow:
     """The cloud whose registry it logs in to; empty for none."""
     environment: str = ""
     """The GitHub Environment in which it pushes; empty for none."""
+    waits_for_push: frozenset[str] = frozenset()
+    """The commands that read what other components have pushed, which pull requests do not."""
 
     @property
     def folder(self) -> str:
@@ -142,18 +145,42 @@ class BuildWorkflow:
         conditions = []
         if command.id in CHECKS and command.id != self.first_check:
             conditions = ["!cancelled()", f"steps.{self.first_check}.outcome != 'skipped'"]
-        if self.needs_secrets(command):
+        if command.id in self.left_out_of_pull_requests:
             conditions.append("inputs.push")
         return " && ".join(conditions)
 
-    def needs_secrets(self, command: Command) -> bool:
-        """Whether it cannot run in a pull request, which has no secrets."""
-        return bool(self.secrets) and self.component.code_type.jobs[command.id].secrets
-
     @property
     def left_out_of_pull_requests(self) -> tuple[str, ...]:
-        """The commands that a pull request leaves out."""
-        return tuple(command.id for command in self.commands if self.needs_secrets(command))
+        """The commands that a pull request leaves out: it has no secrets, and pushes nothing."""
+        handed = self.component.code_type.jobs if self.component.secrets else {}
+        return tuple(
+            command.id
+            for command in self.commands
+            if command.id in self.waits_for_push
+            or (command.id in handed and handed[command.id].secrets)
+        )
+
+    @property
+    def why_left_out(self) -> str:
+        """Why a pull request leaves commands out, as its notice says it."""
+        handed = any(self.component.code_type.jobs[c.id].secrets for c in self.commands)
+        if self.component.secrets and handed:
+            return "it is handed secrets"
+        return "it is built from an image that only environments push"
+
+    @property
+    def logs_in_before(self) -> str:
+        """The id of the command before which it logs in to where it pushes."""
+        return next((c.id for c in self.commands if c.id in self.waits_for_push), "build")
+
+    @property
+    def installs_with(self) -> Mapping[str, str]:
+        """The secrets without which nothing can be installed, as its variables."""
+        return {name: f"${{{{ secrets.{name} }}}}" for name in self.component.install_secrets}
+
+    @property
+    def services(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.component.services
 
 
 def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
@@ -163,6 +190,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     defaults = [code_type.jobs[job] for job in ids]
     edges = [e for e in answers.dependencies.edges if e.consumer == component.name]
     packages = taken(edges, [environment.name for environment in _users(component, answers)])
+    installs = secret_variables(component, component.install_secrets)
     commands = tuple(
         Command(
             id=job,
@@ -173,13 +201,14 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
                     {
                         name: value.replace(CACHE, _cached(answers))
                         for name, value in default_variables(
-                            code_type.jobs[job], component, answers
+                            code_type.jobs[job], component, answers, builds=True
                         ).items()
                     },
                     component,
                     answers,
                     builds=True,
                 ),
+                **installs,
                 **(
                     secret_variables(component, component.secrets)
                     if code_type.jobs[job].secrets
@@ -191,10 +220,15 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     )
     # Tools are those that the first of the environments asks for.
     folder = "${{ steps.folders.outputs.first }}" if component.by_environment else component.path
-    set_up = tuple(_with_cache(tool, answers) for tool in tools(component, tuple(defaults), folder))
-    pushes = "build" in ids and code_type.jobs["build"].registry
-    secrets = component.secrets if any(job.secrets for job in defaults) else ()
-    login = registry_login(answers) if pushes else Login()
+    set_up = tuple(
+        dataclasses.replace(_with_cache(tool, answers), variables=installs if tool.action else {})
+        for tool in tools(component, tuple(defaults), folder)
+    )
+    pushing = "build" in ids and code_type.jobs["build"].registry
+    own_secrets = component.secrets if any(job.secrets for job in defaults) else ()
+    secrets = tuple(dict.fromkeys((*component.install_secrets, *own_secrets)))
+    from_packages = _reading_packages(component, answers)
+    login = registry_login(answers) if pushing else Login()
     texts = [tool.text for tool in set_up] + [v for tool in set_up for v in tool.inputs.values()]
     texts += [text for c in commands for text in (c.text, *c.variables.values())]
     several = (
@@ -214,7 +248,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             packages=bool(packages),
             several=several,
             produces=bool(component.produces),
-            pushes=pushes or bool(secrets),
+            pushes=pushing or bool(own_secrets or from_packages),
             scans="security" in ids,
         ),
         tools=set_up,
@@ -224,16 +258,44 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         variables={
             **variables,
             **folders(packages),
+            **setting_variables(component, answers),
             **own_variables(component, answers, builds=True),
         },
         secrets=secrets,
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
         leaves_out=left_out(component, answers, from_root=component.by_environment),
-        pushes=pushes,
+        pushes=pushing,
         pushing=login.permissions,
         cloud=login.cloud,
-        environment=answers.registry.environment if pushes else "",
+        environment=answers.registry.environment if pushing else "",
+        waits_for_push=from_packages,
+    )
+
+
+def _reading_packages(component: Component, answers: Answers) -> frozenset[str]:
+    """The commands that are told what a pushing component has made: a pull request has none of it.
+
+    The package of one names what it has pushed, and in a pull request it pushes nothing.
+    """
+    by_name = {other.name: other for other in answers.components}
+    variables = [
+        component.code_type.settings[name].variable
+        for name, value in component.settings.items()
+        if not isinstance(value, str)
+        for one in value.values()
+        if not isinstance(one, str) and pushes(by_name[one.producer])
+    ]
+    setup = component.code_type.setup
+    hands = "\n".join((setup.script, *setup.files.values())) if setup else ""
+    texts = {
+        job: f"{text}\n{hands if SETUP in component.code_type.jobs[job].tools else ''}"
+        for job, text in component.commands.items()
+    }
+    return frozenset(
+        job
+        for job, text in texts.items()
+        if any(re.search(rf"\b{variable}\b", text) for variable in variables)
     )
 
 

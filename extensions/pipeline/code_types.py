@@ -17,11 +17,13 @@ from .names import (
     EXPRESSION,
     VARIABLE,
     check_name,
+    check_no_collision,
     check_path,
     check_variable,
     unknown,
 )
 from .schema import check
+from .settings import COMMON, Setting
 
 JOBS = ("lint", "test", "security", "build", "deploy")
 """The jobs that run commands, in their order. A contract: docs/answers.md."""
@@ -168,6 +170,7 @@ class Detect:
     environments: bool = False
     replaces: tuple[str, ...] = ()
     variable: str = ""
+    setting: str = ""
     settings: tuple[Suggestion, ...] = ()
     leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     commands: OwnCommands | None = None
@@ -175,6 +178,11 @@ class Detect:
     known_as: str = ""
     reads: str = ""
     constants: str = ""
+
+    @property
+    def by_file(self) -> bool:
+        """Whether the commands are told the file, so that several in a folder are several."""
+        return bool(self.variable or self.setting)
 
 
 @dataclass(frozen=True)
@@ -209,6 +217,8 @@ class CodeType:
     detect: Detect | None = None
     environment_files: tuple[str, ...] = ()
     """What its commands read for one environment: paths with {environment}; folders end with /."""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """Settings that its components have besides those of every component, by name."""
     file: str = ""
     """Where a repository has it, for one of its own."""
     written: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -346,6 +356,10 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     for secret, others in data.get("secret_variables", {}).items():
         for variable in (secret, *others):
             check_variable(variable, "secret_variables")
+    settings = _settings(data.get("settings", {}))
+    named = data.get("detect", {}).get("setting", "")
+    if named and (named not in settings or settings[named].type != "string"):
+        raise unknown(named, list(settings), "detect.setting", "text among `settings`")
     clouds = {
         cloud: _cloud(given, setup, f"clouds.{cloud}")
         for cloud, given in data.get("clouds", {}).items()
@@ -378,7 +392,34 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         environment_files=tuple(
             _environment_file(path) for path in data.get("environment_files", [])
         ),
+        settings=settings,
     )
+
+
+def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
+    settings = {}
+    for name, said in given.items():
+        place = f"settings.{name}"
+        if name in COMMON or name in JOBS:
+            raise AnswerError(place, "every component has a setting of that name; rename it")
+        if not re.fullmatch("[a-z][a-z0-9_]*", name):
+            raise AnswerError(place, "use small letters, digits and _, a letter first")
+        _check_line(said["description"], f"{place}.description")
+        check_variable(said["variable"], f"{place}.variable")
+        _check_expression(said.get("pattern", ""), f"{place}.pattern")
+        settings[name] = Setting(
+            name=name,
+            type=said["type"],
+            description=said["description"],
+            variable=said["variable"],
+            pattern=said.get("pattern", ""),
+            choices=tuple(said.get("enum", ())),
+            packages=said.get("packages", False),
+            on_tags=said.get("on_tags", False),
+        )
+    variables = [(s.variable, f"settings.{s.name}.variable") for s in settings.values()]
+    check_no_collision(variables, "variable")
+    return settings
 
 
 def _check_form(data: Any) -> None:
@@ -535,6 +576,8 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         _check_expression(given.get(key, "()"), f"{place}.{key}", groups=1)
     if "variable" in given:
         check_variable(given["variable"], f"{place}.variable")
+        if "setting" in given:
+            raise AnswerError(f"{place}.setting", "there is a `variable` as well; drop that")
     for name in given.get("replaces", []):
         check_name(name, f"{place}.replaces")
     suggestions = []
@@ -560,6 +603,7 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         environments=given.get("environments", False),
         replaces=tuple(given.get("replaces", [])),
         variable=given.get("variable", ""),
+        setting=given.get("setting", ""),
         settings=tuple(suggestions),
         commands=_own_commands(given["commands"], f"{place}.commands")
         if "commands" in given

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from .code_types import JOBS, CodeType, JobDefaults, check_command
+from .code_types import JOBS, SETUP, CodeType, JobDefaults, check_command
 from .errors import AnswerError, as_text, shown
-from .limits import TIMEOUT_MINUTES
 from .names import (
     ENVIRONMENT_FOLDER,
     EXPRESSION,
@@ -21,6 +20,14 @@ from .names import (
     unknown,
 )
 from .schema import check
+from .settings import (
+    COMMON,
+    ENV,
+    EVERYDAY,
+    RUNNER,
+    Value,
+    read_value,
+)
 
 ENVIRONMENT = re.compile(r"\bENVIRONMENT\b")
 """How a build command names the environment that it builds for."""
@@ -28,59 +35,12 @@ ENVIRONMENT = re.compile(r"\bENVIRONMENT\b")
 RESERVED = {"orchestrator": "its file would be an orchestrator's"}
 """Component names that would collide with generated files."""
 
-CLOUDS = ("none", "aws", "azure", "gcp")
-"""The choices of `cloud`. More are added, never renamed: people's answers hold these words."""
-
-RUNNER: Mapping[str, Any] = {
-    "anyOf": [
-        {"type": "string", "minLength": 1},
-        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "group": {"type": "string", "minLength": 1},
-                "labels": {
-                    "anyOf": [
-                        {"type": "string", "minLength": 1},
-                        {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "minLength": 1},
-                        },
-                    ]
-                },
-            },
-        },
-    ]
-}
-"""A label, a list of labels, or `{group, labels}`: what `runs-on` takes."""
-
-ENV: Mapping[str, Any] = {
-    "type": "object",
-    # No other numbers: YAML has made 3.1 of 3.10, and true of yes, before we see them.
-    "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
-}
-
 SETTINGS: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": False,
-    "properties": {
-        "code_type": {"type": "string"},
-        "path": {"type": "string"},
-        **{job: {"type": "string"} for job in JOBS},
-        "publish": {"type": "boolean"},
-        "produces": {"type": "array", "items": {"type": "string"}},
-        "secrets": {"type": "array", "items": {"type": "string"}},
-        "env": ENV,
-        "runner": RUNNER,
-        "cloud": {"type": "string", "enum": list(CLOUDS)},
-        "timeout_minutes": {"type": "integer", "minimum": 1, "maximum": TIMEOUT_MINUTES},
-        "environments": {"type": "array", "minItems": 1, "items": {"type": "string"}},
-        "build_per_environment": {"type": "boolean"},
-    },
+    "properties": {**COMMON, **{job: {"type": "string"} for job in JOBS}},
 }
-"""What `components.NAME` may hold. A contract: docs/answers.md."""
+"""What `components.NAME` may hold besides the settings of its code type."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +70,16 @@ class Component:
     """The names of those that it is deployed to; None for all."""
     build_per_environment: bool = False
     """Whether what it builds differs from environment to environment."""
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    """Those of its code type that are given, as commands find them."""
+    install_secrets: tuple[str, ...] = ()
+    """Secrets for all that installs, tests and builds; `secrets` go to the deployment."""
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Containers beside its checks and its build, as GitHub's `services` take them."""
+    submodules: bool | str | None = None
+    """How submodules are checked out: true, false or `recursive`; None where nothing is said."""
+    lfs: bool | None = None
+    """Whether files of Git LFS are checked out; None where nothing is said."""
 
     def job(self, job_id: str) -> JobDefaults:
         """What its code type says of one of its jobs."""
@@ -134,6 +104,12 @@ class Component:
     def belongs_to(self, environment: str) -> bool:
         """Whether it is deployed to the environment, if it is deployed at all."""
         return self.environments is None or environment in self.environments
+
+    @property
+    def outer(self) -> str:
+        """Its folder; where each environment has one, the folder that holds all of them."""
+        before, found, _ = self.path.partition(ENVIRONMENT_FOLDER)
+        return (before.rpartition("/")[0] or ".") if found else self.path
 
     @property
     def does(self) -> list[str]:
@@ -194,7 +170,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         raise AnswerError(place, f"the name is reserved, {RESERVED[name.lower()]}; rename it")
     # `worker:` with nothing behind it is what a person writes for "all by default".
     given = {} if given is None else given
-    check(given, SETTINGS, place)
+    check(given, {"type": "object", "properties": {"code_type": {"type": "string"}}}, place)
     code_type_name = given.get("code_type", name)
     if code_type_name not in code_types:
         if "code_type" in given:
@@ -202,6 +178,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         error = unknown(name, list(code_types), place, "code type")
         raise AnswerError(place, f"{str(error).split(': ', 1)[1]} (or say its code_type)")
     code_type = code_types[code_type_name]
+    _check_settings(given, code_type, code_types, place)
     publish = _publish(given, code_type, code_types, place)
     produces = _produces(given, code_type, publish, place)
     commands = _commands(given, code_type, produces, place)
@@ -215,13 +192,18 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         own_commands=frozenset(job for job in commands if job in given),
         produces=produces,
         secrets=_secrets(given, code_type, publish, commands, place),
-        env=read_env(given.get("env", {}), f"{place}.env"),
+        env=_env(given, code_type, place),
         runner=read_runner(given["runner"], f"{place}.runner") if "runner" in given else None,
         timeout_minutes=given.get("timeout_minutes"),
         cloud=given.get("cloud", cloud),
         publishes=publish is not None,
         environments=tuple(given["environments"]) if "environments" in given else None,
         build_per_environment=_per_environment(given, place),
+        settings=_settings(given, code_type, commands, place),
+        install_secrets=_install_secrets(given, commands, place),
+        services=_services(given, commands, place),
+        submodules=given.get("submodules"),
+        lfs=given.get("lfs"),
     )
 
 
@@ -235,6 +217,117 @@ def _path(given: str, code_type: CodeType, produces: tuple[str, ...], place: str
             f"which one serves all environments; name one folder for all of them",
         )
     return path
+
+
+def _check_settings(
+    given: Mapping[str, Any],
+    code_type: CodeType,
+    code_types: Mapping[str, CodeType],
+    place: str,
+) -> None:
+    """The settings are those of every component or of the code type. Raises AnswerError."""
+    own = code_type.settings
+    for key in given:
+        others = sorted(n for n, other in code_types.items() if key in other.settings)
+        if others and key not in own:
+            has = f"it has {', '.join(sorted(own))}" if own else "it has none of its own"
+            raise AnswerError(
+                f"{place}.{key}",
+                f"{code_type.name} has no such setting, which is one of {', '.join(others)}; {has}",
+            )
+    known = {**SETTINGS["properties"], **{name: setting.schema for name, setting in own.items()}}
+    check(given, {**SETTINGS, "properties": known}, place)
+
+
+def _settings(
+    given: Mapping[str, Any], code_type: CodeType, commands: Mapping[str, str], place: str
+) -> dict[str, Value]:
+    """The settings of its code type, as commands find them. Raises AnswerError."""
+    values = {}
+    texts = list(commands.values())
+    its_own = [job for job in commands if job not in given]
+    if code_type.setup and any(SETUP in code_type.jobs[job].tools for job in its_own):
+        texts += [code_type.setup.script, *code_type.setup.files.values()]
+    for name, setting in code_type.settings.items():
+        if name not in given:
+            continue
+        here = f"{place}.{name}"
+        value = read_value(setting, given[name], here)
+        if not any(re.search(rf"\b{setting.variable}\b", text) for text in texts):
+            cause = f"no command of its reads {setting.variable}; read it there, or drop it"
+            raise AnswerError(here, cause)
+        if value:
+            values[name] = value
+    return values
+
+
+def _env(given: Mapping[str, Any], code_type: CodeType, place: str) -> dict[str, str]:
+    """Its variables; none of them is meant for a setting. Raises AnswerError."""
+    variables = read_env(given.get("env", {}), f"{place}.env")
+    names = {name: name for name in COMMON if name not in EVERYDAY}
+    for setting in code_type.settings.values():
+        names |= {setting.name: setting.name, setting.variable.lower(): setting.name}
+    for variable in variables:
+        if setting_name := names.get(variable.lower()):
+            raise AnswerError(
+                f"{place}.env.{variable}",
+                f"this is a setting, and no variable; say `{setting_name}` beside `env`",
+            )
+    return variables
+
+
+def _install_secrets(
+    given: Mapping[str, Any], commands: Mapping[str, str], place: str
+) -> tuple[str, ...]:
+    place = f"{place}.install_secrets"
+    secrets = tuple(
+        dict.fromkeys(check_variable(n, place) for n in given.get("install_secrets", ()))
+    )
+    check_no_collision([(name, place) for name in secrets], "secret")
+    if secrets and not set(commands) - {"deploy"}:
+        cause = "nothing of it is installed, tested or built; a deployment gets its `secrets`"
+        raise AnswerError(place, cause)
+    return secrets
+
+
+def _services(
+    given: Mapping[str, Any], commands: Mapping[str, str], place: str
+) -> dict[str, dict[str, Any]]:
+    """Its services, as a workflow has them. Raises AnswerError."""
+    place = f"{place}.services"
+    services = {}
+    for name, service in given.get("services", {}).items():
+        here = f"{place}.{check_name(name, place)}"
+        services[name] = {"image": service["image"]}
+        if env := read_env(service.get("env", {}), f"{here}.env"):
+            services[name]["env"] = env
+        for key in ("ports", "volumes"):
+            if texts := [_line(text, f"{here}.{key}") for text in service.get(key, ())]:
+                # A bare port would get another one on the machine, which no command knows.
+                services[name][key] = [
+                    f"{text.split('/')[0]}:{text}" if key == "ports" and ":" not in text else text
+                    for text in texts
+                ]
+        if "options" in service:
+            services[name]["options"] = _line(service["options"], f"{here}.options")
+    check_no_collision([(name, place) for name in services], "service")
+    if services and not set(commands) - {"deploy"}:
+        raise AnswerError(place, "they run beside tests and builds, and it has none; drop them")
+    runner = given.get("runner", "")
+    if services and isinstance(runner, str) and re.match("(windows|macos)-", runner):
+        cause = f"GitHub runs containers on Linux alone, and its runner is {runner}; choose another"
+        raise AnswerError(place, cause)
+    return services
+
+
+def _line(value: str | int, place: str) -> str:
+    """One line of text without an expression. Raises AnswerError."""
+    text = as_text(value, place)
+    if EXPRESSION in text or not text.isprintable():
+        raise AnswerError(
+            place, f"{shown(text)} is not one line without an expression; write it out"
+        )
+    return text
 
 
 def _per_environment(given: Mapping[str, Any], place: str) -> bool:
@@ -343,7 +436,8 @@ def _secrets(
         raise AnswerError(
             place,
             f"{code_type.name} hands secrets to {' and '.join(takers) or 'no job'}, and there is "
-            f"no such command; say {' or '.join(takers) or 'no secrets'}",
+            f"no such command; say {' or '.join(takers) or 'no secrets'}, or `install_secrets` for "
+            "what installing, testing and building need",
         )
     secrets = [check_variable(name, place) for name in given.get("secrets", [])]
     check_no_collision([(name, place) for name in dict.fromkeys(secrets)], "secret")

@@ -14,6 +14,7 @@ from .errors import AnswerError, nearest, shown
 from .graph import Graph, edge_to_drop, find_cycle, reaches
 from .names import check_environment_path, check_path, unknown
 from .schema import check
+from .settings import FromPackage
 
 PACKAGES_FOLDER = ".packages"
 """Where a package lands, `.packages/{producer}/`, relative to the repository's root."""
@@ -81,6 +82,28 @@ class Dependencies:
             c.name: frozenset(e.producer for e in self.edges if e.consumer == c.name)
             for c in components
         }
+
+
+def place_of(value: FromPackage, consumer: str, dependencies: Dependencies, place: str) -> str:
+    """Where the file of a package lies that a setting reads, relative to the repository's root.
+
+    Raises AnswerError where the component does not take it.
+    """
+    edges = [e for e in dependencies.edges if e.consumer == consumer and e.placements]
+    takes = {edge.producer: edge.placements for edge in edges}
+    if value.producer not in takes:
+        raise AnswerError(
+            place,
+            f"{consumer} takes no package of {shown(value.producer)}; let the dependency_map say "
+            f"so, or name one that it takes{nearest(value.producer, takes)}",
+        )
+    files = {placement.product: placement for placement in takes[value.producer]}
+    if not value.file and len(files) > 1:
+        raise AnswerError(place, f"say which `file` of {value.producer} it is: {', '.join(files)}")
+    name = value.file or next(iter(files))
+    if name not in files:
+        raise unknown(name, list(files), f"{place}.file", f"file that it takes of {value.producer}")
+    return files[name].to or f"{PACKAGES_FOLDER}/{value.producer}/{name}"
 
 
 @dataclass

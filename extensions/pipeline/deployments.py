@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from .steps import (
     own_package,
     own_variables,
     secret_variables,
+    setting_variables,
     step_variables,
     taken,
     tools,
@@ -151,12 +153,23 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
         cloud=login.cloud,
         identity=defaults.identity,
         permissions=dict(sorted(permissions.items())),
-        variables={**variables, **folders(packages), **own_variables(component, answers)},
+        variables={
+            **variables,
+            **folders(packages),
+            **_settings(component, answers, text),
+            **own_variables(component, answers),
+        },
         secrets=secrets,
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
         leaves_out=left_out(component, answers),
     )
+
+
+def _settings(component: Component, answers: Answers, text: str) -> dict[str, str]:
+    """The variables of settings that a deployment reads."""
+    variables = setting_variables(component, answers)
+    return {k: v for k, v in variables.items() if re.search(rf"\b{k}\b", text)}
 
 
 def _in_a_deployment(tool: Tool) -> Tool:

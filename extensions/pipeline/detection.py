@@ -61,8 +61,8 @@ class Found:
     """The file by which it was found, relative to the repository's root."""
     produces: tuple[str, ...] | None = None
     """What it is proposed to produce; None for its code type's own."""
-    variable: tuple[str, str] | None = None
-    """(name, value) of the variable that names its file to its commands."""
+    file: str = ""
+    """What its commands are told of its file, where it is not the usual one."""
     environments: tuple[str, ...] = ()
     """Those whose folder there is, where the path holds {environment}."""
     belongs: tuple[str, ...] = ()
@@ -180,7 +180,7 @@ def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
     """By folder: the files that make it a component, those of the first pattern that is there."""
     markers: dict[str, list[str]] = {}
     patterns = list(detect.files)
-    if detect.variable:  # all of them, where the first is not there
+    if detect.by_file:  # all of them, where the first is not there
         patterns = [detect.files[0], ""]
     for pattern in patterns:
         holds, beside = detect.holds.get(pattern, ""), detect.beside.get(pattern, "")
@@ -247,7 +247,7 @@ def _components(
     folders: Mapping[str, list[str]],
 ) -> list[Found]:
     markers = folders[folder]
-    if not detect.variable:
+    if not detect.by_file:
         produces = _produces(files, detect, folder, folders)
         return [Found(code_type, folder, markers[0], produces)]
     found = []
@@ -257,9 +257,9 @@ def _components(
             continue
         path = _context(files, code_type, folder, marker)
         named = posixpath.relpath(marker, path)
-        variable = None if named == detect.files[0] else (detect.variable, named)
+        other = "" if named == detect.files[0] else named
         produces = _produces(files, detect, folder, folders)
-        found.append(Found(code_type, path, marker, produces, variable))
+        found.append(Found(code_type, path, marker, produces, other))
     return found
 
 
@@ -328,14 +328,14 @@ def _named(found: list[Found]) -> tuple[Found, ...]:
 
 def _is_whole(it: Found) -> bool:
     """Whether it is the repository itself."""
-    return it.path == "." and it.folder == "." and not it.variable
+    return it.path == "." and it.folder == "." and not it.file
 
 
 def _place(it: Found) -> tuple[str, ...]:
     """Where it is, in words that say something; several files in one folder are several places."""
     variant = ""
-    by_file = bool(it.code_type.detect and it.code_type.detect.variable)
-    if it.variable and it.code_type.detect:
+    by_file = bool(it.code_type.detect and it.code_type.detect.by_file)
+    if it.file and it.code_type.detect:
         plain = re.escape(it.code_type.detect.files[0])
         base = posixpath.basename(it.evidence)
         variant = re.sub(rf"{plain}[.\-_]?|[.\-_]?{plain}", "", base, flags=re.IGNORECASE)

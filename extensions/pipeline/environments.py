@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .components import ENV, read_env
+from .components import read_env
 from .errors import AnswerError, listed, shown
 from .limits import RETENTION_DAYS, WORKFLOW_RUN_LINKS
 from .names import EXPRESSION, check_name, check_no_collision, unknown
 from .schema import check
+from .settings import ENV
 
 TRIGGERS = ("branch", "tag", "after", "manual")
 

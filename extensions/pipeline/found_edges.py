@@ -114,7 +114,7 @@ def _files(
     if not consumed.pattern:
         return []
     detect = consumer.code_type.detect
-    if detect and detect.variable:
+    if detect and detect.by_file:
         return [consumer.evidence]  # others in the folder are other components'
     alike = {
         place for other in found if other.code_type is consumer.code_type for place in other.places
@@ -173,7 +173,7 @@ def _path(
     """The component that makes what lies at a path, or whose folder it is."""
     one = consumer.code_type.detect
     # A file that stands for a component names what is in the folder where that one's commands run.
-    base = consumer.path if one and one.variable else posixpath.dirname(file)
+    base = consumer.path if one and one.by_file else posixpath.dirname(file)
     relative = ROOTS.sub("", name.strip("'\"")).lstrip("/")
     path = join(base, relative)
     if "$" in relative or path.startswith(".."):

@@ -85,6 +85,11 @@ class Plan:
         )
 
     @property
+    def installs_with_secrets(self) -> bool:
+        """Whether some build is handed secrets with which it installs."""
+        return any(build.installs_with for build in self.builds)
+
+    @property
     def own_runner(self) -> bool:
         """Whether what concerns the whole repository may run on a machine of the project's own."""
         return not is_hosted(self.answers.runner)
@@ -183,7 +188,13 @@ class Plan:
             for action in self.setups
             for file in (*SETUP_FILES, *action.setup.files)
         ]
-        return (*action_files(self.answers.orchestration, self.reports), *setups)
+        shared = action_files(
+            self.answers.orchestration,
+            self.reports,
+            self.installs_with_secrets,
+            bool(self.pull_requests),
+        )
+        return (*shared, *setups)
 
     @property
     def files(self) -> tuple[str, ...]:

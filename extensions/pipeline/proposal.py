@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .checkout import Finder, checkout_settings
 from .code_types import CodeType
 from .components import packages_variable, read_components
 from .dependencies import read_dependencies
@@ -72,14 +73,14 @@ def propose(
     found = find_components(files, code_types)
     if len(found) > DISPATCHED_COMPONENTS:  # more than any orchestration takes
         return Proposal()
-    edges = find_edges(files, found)
+    edges, checkout = find_edges(files, found), checkout_settings(files)
     environments = {} if given is not None else find_environments(files, found)
     if set(environments) == set(USUAL):
         environments = {}  # as they are anyway
     names = given if given is not None else tuple(environments or USUAL)
     for some in (edges, ()):
         made = tuple(_in_environments(_with_products(it, some), names) for it in found)
-        proposal = _of(tuple(_with_commands(it, made, files) for it in made), some)
+        proposal = _of(tuple(_with_commands(it, made, files) for it in made), some, checkout)
         if _is_answer(proposal, code_types):
             return _with_environments(proposal, environments, branches)
     return Proposal()
@@ -193,9 +194,13 @@ def _with_commands(it: Found, found: tuple[Found, ...], files: RepositoryFiles) 
     return dataclasses.replace(it, commands=commands)
 
 
-def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Proposal:
+def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...], checkout: Finder) -> Proposal:
     selected = [it.name for it in found if it.name == it.code_type.name]
-    components = {it.name: settings for it in found if (settings := _settings(it, edges))}
+    components = {
+        it.name: settings
+        for it in found
+        if (settings := {**_settings(it, edges), **checkout(it.places)})
+    }
     evidence = {it.name: _shown(it.evidence) for it in found}
     for edge in edges:
         evidence[f"{edge.consumer}{NEEDS}{edge.producer}"] = _shown(f"{edge.evidence} {edge.says}")
@@ -224,7 +229,12 @@ def _settings(it: Found, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
         settings["environments"] = list(it.belongs)
     if it.produces is not None and it.produces != it.code_type.produces:
         settings["produces"] = list(it.produces)
-    env = dict([it.variable] if it.variable else [])
+    env = {}
+    detect = it.code_type.detect
+    if it.file and detect and detect.setting:
+        settings[detect.setting] = it.file
+    elif it.file and detect:
+        env[detect.variable] = it.file
     images = [edge for edge in edges if edge.consumer == it.name and edge.known_as]
     for edge in images:
         usual = {edge.producer, f"{edge.producer}.image", *(["image"] if len(images) == 1 else [])}

@@ -36,6 +36,11 @@ class PullRequest:
     """The id of the job at the end."""
 
     @property
+    def installs_with(self) -> tuple[str, ...]:
+        """The secrets that its builds install with; GitHub hands none to a fork."""
+        return tuple(sorted({secret for call in self.calls for secret in call.secrets}))
+
+    @property
     def file(self) -> str:
         return f"{PULL_REQUEST}.yml" if self.number == 1 else f"{PULL_REQUEST}-{self.number}.yml"
 
@@ -81,7 +86,8 @@ def plan_pull_requests(
             notices[name] = f"{name} is not checked in pull requests: {why}."
             continue
         if left := builds[name].left_out_of_pull_requests:
-            notices[name] = f"{name} has no {listed(left)} in pull requests: it is handed secrets."
+            why = builds[name].why_left_out
+            notices[name] = f"{name} has no {listed(left)} in pull requests: {why}."
         inputs: dict[str, Value | tuple[str, ...]] = {}
         if producers:
             inputs["packages"] = handed(

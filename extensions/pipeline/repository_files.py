@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import fnmatch
+import functools
 import itertools
 import os
 import posixpath
@@ -59,14 +60,23 @@ class RepositoryFiles:
     repository is called.
     """
 
-    def __init__(self, names: Iterable[str], read: Callable[[str], str], name: str = "") -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        read: Callable[[str], str],
+        name: str = "",
+        every: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
         self.name = name
-        every: dict[str, list[str]] = {}
+        names = list(names)
+        self.every = every or (lambda: names)
+        """All files, also those in folders that are no component's: slower, and seldom asked."""
+        by_folder: dict[str, list[str]] = {}
         for each in sorted(names):
             folder, _, base = each.rpartition("/")
-            every.setdefault(folder or ".", []).append(base)
-        in_order = sorted(every)
-        self.folders = {f: bases for f, bases in every.items() if not _is_left_out(f, in_order)}
+            by_folder.setdefault(folder or ".", []).append(base)
+        in_order = sorted(by_folder)
+        self.folders = {f: b for f, b in by_folder.items() if not _is_left_out(f, in_order)}
         self._sorted = sorted(self.folders)
         self._children: dict[str, list[str]] = {}
         self._holding: dict[str, list[str]] = {}
@@ -86,6 +96,11 @@ class RepositoryFiles:
     def holds(self, name: str, expression: str) -> bool:
         """Whether the file's text matches a regular expression."""
         return bool(re.search(expression, self.text(name), re.MULTILINE))
+
+    def attributes(self) -> list[str]:
+        """The files by which git is told of others."""
+        name = ".gitattributes"
+        return [join(folder, name) for folder in sorted(self._holding.get(name, ()))]
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file or folder."""
@@ -160,10 +175,11 @@ def list_files(root: Path) -> RepositoryFiles:
         except OSError:
             return ""
 
-    return RepositoryFiles(_names(root), read, root.resolve().name)
+    every = functools.partial(_names, root, lambda folder: folder in (".git", "node_modules"))
+    return RepositoryFiles(_names(root, _left_out), read, root.resolve().name, every)
 
 
-def _names(root: Path) -> list[str]:
+def _names(root: Path, left_out: Callable[[str], bool]) -> list[str]:
     names: list[str] = []
     folders = [""]
     while folders and len(names) < FILES:
@@ -179,7 +195,7 @@ def _names(root: Path) -> list[str]:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
                 is_one = posixpath.basename(folder).lower() in AROUND_TESTS or inside & BESIDE_TESTS
-                if not _left_out(entry.name) or (entry.name.lower() in OF_TESTS and is_one):
+                if not left_out(entry.name) or (entry.name.lower() in OF_TESTS and is_one):
                     folders.append(name)
             elif entry.is_file(follow_symlinks=False):
                 names.append(name)

@@ -60,6 +60,8 @@ class SetUp:
     environments: tuple[GitHubEnvironment, ...]
     build_secrets: tuple[str, ...]
     """Secrets that jobs read which deploy nothing: those of the repository."""
+    install_secrets: tuple[str, ...]
+    """Those of them that pull requests get too, Dependabot's from a store of its own."""
     variables: tuple[str, ...]
     """Configuration variables of the repository."""
     clouds: tuple[str, ...]
@@ -137,6 +139,7 @@ def set_up(plan: Plan) -> SetUp:
         default_branch=_default_branch(plan),
         environments=tuple(environments),
         build_secrets=_sorted(secret for build in plan.builds for secret in build.secrets),
+        install_secrets=_sorted(secret for build in plan.builds for secret in build.installs_with),
         variables=tuple(sorted(variables)),
         clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),
@@ -171,6 +174,9 @@ def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
     commands = workflow.commands if isinstance(workflow, BuildWorkflow) else (workflow.command,)
     login = () if isinstance(workflow, BuildWorkflow) and workflow.environment else workflow.login
     texts = [*login, *workflow.variables.values(), *(tool.text for tool in workflow.tools)]
+    if isinstance(workflow, BuildWorkflow):
+        for service in workflow.services.values():
+            texts += service.get("env", {}).values()
     return texts + [value for command in commands for value in command.variables.values()]
 
 

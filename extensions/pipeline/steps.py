@@ -12,7 +12,7 @@ from typing import Any
 from .answers import Answers
 from .code_types import CloudAddition, CodeType, JobDefaults, Setup
 from .components import Component, packages_variable
-from .dependencies import PACKAGES_FOLDER, Dependency
+from .dependencies import PACKAGES_FOLDER, Dependency, place_of
 from .environments import PULL_REQUEST, Environment
 from .errors import AnswerError
 from .limits import EXPRESSION_CHARACTERS
@@ -42,6 +42,8 @@ class Tool:
     id: str = ""
     """By which later steps read its outputs; empty where it has none."""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of the call of an action."""
 
 
 @dataclass(frozen=True)
@@ -204,13 +206,16 @@ def folders(packages: tuple[TakenPackage, ...]) -> dict[str, str]:
 
 
 def default_variables(
-    defaults: JobDefaults, component: Component, answers: Answers
+    defaults: JobDefaults, component: Component, answers: Answers, builds: bool = False
 ) -> dict[str, str]:
     """The variables that a code type gives to a command; those of the answers win over them."""
+    secrets = component.secrets if defaults.secrets else ()
+    if builds:
+        secrets = tuple(dict.fromkeys((*component.install_secrets, *secrets)))
     values = {
         "<component>": component.name,
         "<image>": f"{answers.registry.base}/{component.name.lower()}",
-        "<secrets>": " ".join(component.secrets if defaults.secrets else ()),
+        "<secrets>": " ".join(secrets),
     }
     variables = {}
     for name, text in defaults.variables.items():
@@ -228,6 +233,22 @@ def secret_variables(component: Component, secrets: tuple[str, ...]) -> dict[str
         for secret in secrets
         for name in (secret, *component.code_type.secret_variables.get(secret, ()))
     }
+
+
+def setting_variables(component: Component, answers: Answers) -> dict[str, str]:
+    """The variables that tell commands the settings of the component's code type."""
+    variables = {}
+    for name, value in component.settings.items():
+        lines = [value] if isinstance(value, str) else []
+        place = f"components.{component.name}.{name}"
+        for key, text in value.items() if not isinstance(value, str) else ():
+            if not isinstance(text, str):
+                where = place_of(text, component.name, answers.dependencies, f"{place}.{key}")
+                lines.append(f"{key}<={where}")
+            else:
+                lines.append(f"{key}={text}")
+        variables[component.code_type.settings[name].variable] = "\n".join(lines)
+    return variables
 
 
 def own_variables(component: Component, answers: Answers, builds: bool = False) -> dict[str, str]:

@@ -224,6 +224,35 @@ def check_publishing(
                 )
 
 
+def check_tags(
+    components: tuple[Component, ...],
+    dependencies: Dependencies,
+    environments: tuple[Environment, ...],
+    orchestration: str,
+) -> None:
+    """Refuse settings that mean something on tags alone where no build knows one.
+
+    Raises AnswerError.
+    """
+    tagged = [environment for environment in environments if environment.trigger == "tag"]
+    for component in components:
+        for name in component.settings:
+            if not component.code_type.settings[name].on_tags:
+                continue
+            place = f"components.{component.name}.{name}"
+            if not tagged:
+                cause = "no environment starts from a tag; give one a `tag`, or drop this setting"
+                raise AnswerError(place, cause)
+            for environment in tagged if orchestration == "observe" else []:
+                found = observed(components, dependencies, environment, environments)
+                if before := found[component.name].after:
+                    raise AnswerError(
+                        place,
+                        f"under observe it runs when {before[0]} has ended, in a run that no "
+                        "longer knows the tag; choose call or dispatch",
+                    )
+
+
 def check_chains(
     components: tuple[Component, ...],
     dependencies: Dependencies,

@@ -26,6 +26,8 @@ FILE = ROOT / "hooks" / "drift.py"
 WORKFLOWS = ".github/workflows"
 PYTHON = f"{WORKFLOWS}/python-build.yml"
 ACTIONS = ".github/actions"
+PINNED = f"{ACTIONS}/check-out/action.yml"
+"""It calls an action of GitHub's."""
 SCRIPT = f"{ACTIONS}/lib/api.cjs"
 SUMMARY = f"{ACTIONS}/deployment-summary/action.yml"
 ORCHESTRATOR = f"{WORKFLOWS}/orchestrator-dev.yml"
@@ -141,18 +143,18 @@ CASES = {
         ["+      - run: make own"],
     ),
     "bumped": Case(
-        edit(PYTHON, CHECKOUT, NEWER, 1),
-        [("pins", PYTHON)],
+        edit(PINNED, CHECKOUT, NEWER, 1),
+        [("pins", PINNED)],
         0,
         1,
-        [f"-        uses: {CHECKOUT}", f"+        uses: {NEWER}"],
+        [f"-      uses: {CHECKOUT}", f"+      uses: {NEWER}"],
     ),
     "bumped-without-version": Case(
-        edit(PYTHON, CHECKOUT, NEWER.split(" #")[0], 1),
-        [("pins", PYTHON)],
+        edit(PINNED, CHECKOUT, NEWER.split(" #")[0], 1),
+        [("pins", PINNED)],
         0,
         1,
-        [f"-        uses: {CHECKOUT}", f"+        uses: {NEWER.split(' #')[0]}"],
+        [f"-      uses: {CHECKOUT}", f"+      uses: {NEWER.split(' #')[0]}"],
     ),
     "bumped-in-an-action": Case(
         edit(SUMMARY, GITHUB_SCRIPT, NEWER_SCRIPT),
@@ -162,37 +164,37 @@ CASES = {
         [f"-      uses: {GITHUB_SCRIPT}", f"+      uses: {NEWER_SCRIPT}"],
     ),
     "pin-that-is-a-tag": Case(
-        edit(PYTHON, CHECKOUT, "actions/checkout@v7", 1),
-        [("edited", PYTHON)],
+        edit(PINNED, CHECKOUT, "actions/checkout@v7", 1),
+        [("edited", PINNED)],
         1,
         1,
-        [f"-        uses: {CHECKOUT}", "+        uses: actions/checkout@v7"],
+        [f"-      uses: {CHECKOUT}", "+      uses: actions/checkout@v7"],
     ),
     "other-action": Case(
-        edit(PYTHON, CHECKOUT, CHECKOUT.replace("actions/", "acme/"), 1),
-        [("edited", PYTHON)],
+        edit(PINNED, CHECKOUT, CHECKOUT.replace("actions/", "acme/"), 1),
+        [("edited", PINNED)],
         1,
         1,
-        [f"-        uses: {CHECKOUT}", f"+        uses: {CHECKOUT.replace('actions/', 'acme/')}"],
+        [f"-      uses: {CHECKOUT}", f"+      uses: {CHECKOUT.replace('actions/', 'acme/')}"],
     ),
     "pin-with-a-comment": Case(
-        edit(PYTHON, CHECKOUT, f"{CHECKOUT}, because we say so", 1),
-        [("edited", PYTHON)],
+        edit(PINNED, CHECKOUT, f"{CHECKOUT}, because we say so", 1),
+        [("edited", PINNED)],
         1,
         1,
-        [f"-        uses: {CHECKOUT}", f"+        uses: {CHECKOUT}, because we say so"],
+        [f"-      uses: {CHECKOUT}", f"+      uses: {CHECKOUT}, because we say so"],
     ),
     "edited-and-bumped": Case(
         both(
-            edit(PYTHON, CHECKOUT, NEWER, 1),
-            edit(PYTHON, "    timeout-minutes: 60\n", "    timeout-minutes: 45\n", 1),
+            edit(PINNED, CHECKOUT, NEWER, 1),
+            edit(PINNED, "name: Check out a commit\n", "name: Check out\n", 1),
         ),
-        [("edited", PYTHON), ("pins", PYTHON)],
+        [("edited", PINNED), ("pins", PINNED)],
         1,
         1,
         [
-            *("-    timeout-minutes: 60", "+    timeout-minutes: 45"),
-            *(f"-        uses: {CHECKOUT}", f"+        uses: {NEWER}"),
+            *("-name: Check out a commit", "+name: Check out"),
+            *(f"-      uses: {CHECKOUT}", f"+      uses: {NEWER}"),
         ],
     ),
     "own-jobs": Case(append(ORCHESTRATOR, OWN), [("own", ORCHESTRATOR)], 0, 0, []),

@@ -11,7 +11,18 @@ from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
 from pipelines import commit
 from template_versions import commit as release
-from test_drift import CHECKOUT, NEWER, ORCHESTRATOR, OWN, PYTHON, Change, append, edit, recorded
+from test_drift import (
+    CHECKOUT,
+    NEWER,
+    ORCHESTRATOR,
+    OWN,
+    PINNED,
+    PYTHON,
+    Change,
+    append,
+    edit,
+    recorded,
+)
 
 UV = f"""\
 #!/usr/bin/env bash
@@ -51,10 +62,10 @@ def proposed(github: OfflineGitHub, *changes: Change) -> Run:
 
 def test_what_is_no_drift_passes(github: OfflineGitHub) -> None:
     """Also for a newer template, bumped pins and own jobs; and in the merge queue."""
-    run = proposed(github, append(ORCHESTRATOR, OWN), edit(PYTHON, CHECKOUT, NEWER, 1))
+    run = proposed(github, append(ORCHESTRATOR, OWN), edit(PINNED, CHECKOUT, NEWER, 1))
     log = run.job("drift").log
     assert run.conclusion == "success", log
-    assert f"own: {ORCHESTRATOR}: " in log and f"pins: {PYTHON}: " in log
+    assert f"own: {ORCHESTRATOR}: " in log and f"pins: {PINNED}: " in log
     assert "No drift from v1.2.0 (allowed: 1 with other pins)" in log
     assert {entry["tool"] for entry in github.actions_used()} == {"astral-sh/setup-uv"}
     [queued] = github.merge_group("change")

@@ -188,6 +188,51 @@ ANSWER_SETS: dict[str, Answers] = {
             **_commands(["site"], secrets=["SITE_TOKEN"], env={"SITE": "${{ vars.SITE }}"}),
         },
     },
+    # Containers beside tests, secrets that install, checkouts, images.
+    "settings": {
+        "code_types": ["python", "kubernetes"],
+        "components": {
+            "python": {
+                "path": "app",
+                "services": {
+                    "postgres": {
+                        "image": "postgres:18",
+                        "env": {"POSTGRES_PASSWORD": "x", "POSTGRES_DB": "${{ vars.DATABASE }}"},
+                        "ports": [5432, "15432:5432/tcp"],
+                        "volumes": ["/tmp/data:/data"],
+                        "options": "--health-cmd pg_isready --health-interval 5s",
+                    },
+                    "redis": {"image": f"registry.example:5000/redis@sha256:{'a' * 64}"},
+                },
+                "install_secrets": ["PIP_INDEX_PASSWORD", "PIP_INDEX_USER"],
+                "submodules": True,
+                "lfs": False,
+            },
+            "kubernetes": {"path": "k8s", "lfs": True},
+            "base": {"code_type": "docker", "path": "base", "submodules": False},
+            **{
+                name: {
+                    "code_type": "docker",
+                    "target": name,
+                    "dockerfile": "docker/Dockerfile.app",
+                    "build_args": {"BASE": {"package": "base"}, "LEVEL": 3, "TEXT": "a: {b} 'c'"},
+                    "platforms": ["linux/amd64", "linux/arm64"],
+                    "tags": True,
+                    "install_secrets": ["NPM_TOKEN"],
+                    "secrets": ["NPM_TOKEN", "OTHER_TOKEN"] if name == "web" else [],
+                    "submodules": "recursive",
+                }
+                for name in ("api", "web")
+            },
+        },
+        "dependency_map": {
+            "base": [],
+            "api": ["base", "python"],
+            "web": ["base"],
+            "kubernetes": ["api", "web"],
+        },
+        "branching": "release",
+    },
     # Whatever starts an environment, in chains, with production in every place.
     "environments": {
         "code_types": ["python", "terraform"],

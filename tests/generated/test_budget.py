@@ -17,7 +17,7 @@ import networkx
 import pytest
 from answer_sets import ANSWER_SETS, EXAMPLE_NAMES
 from generated_files import workflows
-from pipeline.actions import ALWAYS, OF_REPORTS
+from pipeline.actions import ALWAYS, OF_PULL_REQUESTS, OF_REPORTS
 
 Generated = Callable[[str], Path]
 
@@ -36,6 +36,9 @@ OF_ORCHESTRATION = 400
 They have a limit of their own. What starts runs, or watches them, serves only who has asked for
 that, and `call` must not get the room that they do not need.
 """
+
+PULL_REQUESTS = 100
+"""The most lines of what only pull requests use; repositories that do not check them lack it."""
 
 REPORTS = 300
 """The most lines of what shows reports of tests; only repositories that have some have it."""
@@ -86,15 +89,17 @@ def test_all_workflows_together(name: str, generated: Generated) -> None:
 
 @pytest.mark.parametrize("name", ["lambda", "dispatch", "observe"])
 def test_actions(name: str, generated: Generated) -> None:
-    numbers = {"always": 0, "orchestration": 0, "reports": 0}
+    numbers = {"always": 0, "orchestration": 0, "reports": 0, "pull requests": 0}
     for path, text in files(generated(name), "actions"):
         action = path.split("/")[0]
         if not action.startswith("setup-"):  # of a code type
-            kind = "reports" if action in OF_REPORTS else "orchestration"
-            numbers["always" if action in ALWAYS else kind] += len(text)
+            kinds = {"always": ALWAYS, "reports": OF_REPORTS, "pull requests": OF_PULL_REQUESTS}
+            kind = next((kind for kind, some in kinds.items() if action in some), "orchestration")
+            numbers[kind] += len(text)
     assert 0 < numbers["always"] <= ACTIONS
     assert numbers["orchestration"] <= OF_ORCHESTRATION
     assert numbers["reports"] <= REPORTS
+    assert numbers["pull requests"] <= PULL_REQUESTS
     assert bool(numbers["orchestration"]) == (name != "lambda")
 
 

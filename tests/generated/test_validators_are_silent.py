@@ -29,6 +29,7 @@ class Accepted(NamedTuple):
 
 Generated = Callable[[str], Path]
 SOME_RUNNERS = ("runners",)
+SERVICES = ("settings",)
 ACCEPTED = [
     Accepted(
         "concurrency-limits",
@@ -39,6 +40,9 @@ ACCEPTED = [
     ),
     Accepted(
         "self-hosted-runner", r".*\.yml", SOME_RUNNERS, "these answers ask for self-hosted runners"
+    ),
+    Accepted(
+        "unpinned-images", r".*-build\.yml", SERVICES, "these answers name a service by its version"
     ),
     Accepted(
         "runner-label", r".*\.yml", SOME_RUNNERS, "actionlint cannot know a label of one's own"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pipeline.answers import APPROVALS, DEFAULTS, Answers, read_answers
 from pipeline.catalogue import load_catalogue
 from pipeline.code_types import CodeType
-from pipeline.components import CLOUDS
 from pipeline.environments import BRANCHING
 from pipeline.errors import AnswerError
 from pipeline.plan import Plan, make_plan
+from pipeline.settings import CLOUDS
 
 CATALOGUE = load_catalogue(toolbox.ROOT)
 CODE_TYPES = CATALOGUE.code_types

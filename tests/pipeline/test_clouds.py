@@ -13,10 +13,10 @@ from expressions import evaluated
 from made_answers import CATALOGUE, CODE_TYPES, generic, plan, read, refusal
 from pipeline.builds import BuildWorkflow
 from pipeline.clouds import load_clouds
-from pipeline.components import CLOUDS
 from pipeline.deployments import DeployWorkflow
 from pipeline.errors import AnswerError, shown
 from pipeline.plan import Plan
+from pipeline.settings import CLOUDS
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 ACR = "acmeshop.azurecr.io"

@@ -20,11 +20,12 @@ from made_answers import CATALOGUE, CODE_TYPES, generic, plan, quick, read
 from pipeline import code_types as module
 from pipeline.clouds import CLOUD
 from pipeline.code_types import CACHE, JOBS, CloudAddition, CodeType, Setup, load_code_types
-from pipeline.components import CLOUDS, SETTINGS
+from pipeline.components import SETTINGS
 from pipeline.dependencies import ENTRY
 from pipeline.environments import ENVIRONMENT
 from pipeline.errors import AnswerError
 from pipeline.schema import check
+from pipeline.settings import CLOUDS
 
 FOLDER = toolbox.ROOT / "code_types"
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))

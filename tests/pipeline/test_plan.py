@@ -218,11 +218,12 @@ def test_the_example_that_fits_the_real_repository() -> None:
     assert place == ("python", "lambda-package.zip", "terraform", zip_file)
 
 
-def test_without_checks_of_pull_requests_there_is_one_file_less() -> None:
+def test_without_checks_of_pull_requests_what_they_alone_use_is_not_there() -> None:
     usual = plan(**copies.example("lambda"))
     without = plan(**copies.example("lambda"), pull_requests=False)
     assert without.pull_requests == ()
-    assert set(usual.files) - set(without.files) == {".github/workflows/pull-request.yml"}
+    graph = {f"{ACTIONS}/show-graph/{file}" for file in ("action.yml", "graph.cjs")}
+    assert set(usual.files) - set(without.files) == {".github/workflows/pull-request.yml", *graph}
     assert (without.workflows, without.orchestrators) == (usual.workflows, usual.orchestrators)
 
 
@@ -251,7 +252,7 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
         path = re.sub(r"\[%[^%]*%\]", "", file.relative_to(folder).as_posix())
         if file.is_file() and "[[" not in path:
             found.add(f"{ACTIONS}/{path}")
-    assert found == {file for name in ORCHESTRATIONS for file in action_files(name, True)}
+    assert found == {file for name in ORCHESTRATIONS for file in action_files(name, True, True)}
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
 )
 def test_actions_of_one_orchestration(orchestration: str, only: set[str]) -> None:
     common = {file.split("/")[2] for file in action_files("call")}
-    files = plan(code_types=["docker"], orchestration=orchestration).files
+    files = plan(code_types=["kubernetes"], orchestration=orchestration).files
     assert {f.split("/")[2] for f in files if f.startswith(ACTIONS)} == common | only
 
 

@@ -562,7 +562,8 @@ def check_job(job: Any, workflow: BuildWorkflow | DeployWorkflow) -> None:
 def check_set_up(steps: list[Any], workflow: BuildWorkflow | DeployWorkflow) -> list[Any]:
     """Checkout, what is left out, tools; returns the steps behind them."""
     checkout, *steps = steps
-    assert checkout["with"]["ref"] == "${{ inputs.commit }}"
+    given = {"commit": "${{ inputs.commit }}", "path": workflow.component.path}
+    assert checkout["uses"] == "$/.github/actions/check-out" and checkout["with"] == given
     if workflow.leaves_out:
         check_leaves_out(steps[0]["run"], workflow.leaves_out)
         steps = steps[1:]

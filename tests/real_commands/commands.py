@@ -217,7 +217,8 @@ class Runner:
             "RUNNER_TEMP": values["runner.temp"],
             "GITHUB_WORKSPACE": values["github.workspace"],
         }
-        if step.setup and any("steps.setup" in text for text in step.variables.values()):
+        reads = any("steps.setup" in text for text in step.variables.values())
+        if step.setup and (reads or '. "$RUNNER_TEMP/' in step.script):
             found = {**given, **variables, "ENVIRONMENTS": several or environment}
             outcome = self._bash(step.setup, project, temporary / "setup", found)
             if outcome.code:

@@ -224,7 +224,7 @@ def test_a_runner_without_skopeo(engine: Engine, tmp_path: Path) -> None:
     """A machine of one's own may lack it, and then says so before anything is pushed."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("bash", "sed", "rm", "mkdir", "cp", "tee"):
+    for name in ("bash", "cat", "sed", "rm", "mkdir", "cp", "tee"):
         (tools / name).symlink_to(str(shutil.which(name)))
     (tools / "docker").symlink_to(engine.runner.tools / "docker")
     assert engine.run("build", PATH=str(tools)).code == 0
@@ -234,3 +234,85 @@ def test_a_runner_without_skopeo(engine: Engine, tmp_path: Path) -> None:
     assert error.startswith(
         "::error title=Push::skopeo, which pushes the scanned image, is not on "
     )
+
+
+# Settings
+
+
+def test_what_an_image_is_built_of(engine: Engine) -> None:
+    """A stage, platforms and arguments; one of these is the image of another component."""
+    write(engine.project.parent, {".packages/base/docker-image": f"{REFERENCE}\n"})
+    outcome = engine.run(
+        "build",
+        BUILD_TARGET="api",
+        BUILD_PLATFORMS="linux/amd64 linux/arm64",
+        BUILD_ARGS="BASE<=.packages/base/docker-image\nEMPTY=\nLEVEL=a <b>= c=",
+    )
+    assert outcome.code == 0, outcome.output
+    [build] = engine.calls
+    assert " --target api --platform linux/amd64,linux/arm64 --output type=oci," in build
+    arguments = f"--build-arg BASE={REFERENCE} --build-arg EMPTY= --build-arg LEVEL=a <b>= c= ."
+    assert build.endswith(arguments)
+
+
+def test_the_stage_called_test_is_built_for_the_tests_alone(engine: Engine) -> None:
+    write(engine.project, {"Dockerfile": f"{GOOD}FROM scratch AS test\n"})
+    outcome = engine.run("test", BUILD_TARGET="api", BUILD_PLATFORMS="linux/arm64")
+    assert outcome.code == 0, outcome.output
+    stage = "docker buildx build --file Dockerfile --target test --output type=cacheonly ."
+    assert engine.calls == [stage]
+
+
+def test_each_platform_is_scanned(engine: Engine) -> None:
+    """Trivy looks at the first image of an index alone."""
+    index = "a" * 64
+    platforms = [("amd64", None), ("arm64", None), ("arm", "v7"), ("unknown", None)]
+    manifests = [
+        {"digest": f"sha256:{n}", "platform": {"os": "linux", "architecture": a, "variant": v}}
+        for n, (a, v) in enumerate(platforms)
+    ]
+    temporary = engine.runner.folder / "temp-image"
+    write(
+        temporary,
+        {
+            "image.json": "{}",  # it is built
+            "image/index.json": json.dumps({"manifests": [{"digest": f"sha256:{index}"}]}),
+            f"image/blobs/sha256/{index}": json.dumps({"schemaVersion": 2, "manifests": manifests}),
+        },
+    )
+    docker = engine.runner.tools / "docker"
+    seen = 'for a; do case "$a" in *:/image/index.json:ro) cat "${a%%:/image*}" >> ' + str(
+        engine.log
+    )
+    docker.write_text(f"#!/bin/bash\n{seen} ;; esac; done\n", encoding="utf-8")
+    wanted = {"BUILD_PLATFORMS": "linux/arm/v7 linux/arm64/v8"}
+    outcome = engine.runner._run("image/security", engine.project, temporary, {**GITHUB, **wanted})
+    assert outcome.code == 0, outcome.output
+    text = engine.log.read_text(encoding="utf-8").replace("}\n{", "}\0{")
+    scanned = [json.loads(part)["manifests"] for part in text.split("\0")]
+    assert scanned == [[manifests[2]], [manifests[1]]]
+
+
+@pytest.mark.parametrize(
+    ("ref", "kind", "version"),
+    [
+        ("v1.2.3", "tag", "1.2.3"),
+        ("api-v1.2.3-rc.1+5", "tag", "1.2.3-rc.1_5"),
+        ("api/2024.11", "tag", "2024.11"),
+        ("node-18-v1.0", "tag", "1.0"),
+        ("latest", "tag", ""),
+        ("v1.2.3", "branch", ""),
+    ],
+)
+def test_a_release_is_a_version_of_the_image(
+    engine: Engine, ref: str, kind: str, version: str
+) -> None:
+    said = {"GITHUB_REF_NAME": ref, "GITHUB_REF_TYPE": kind, "PUSH": "true"}
+    outcome = engine.run("build", VERSION_TAGS="true", **said)
+    assert outcome.code == 0, outcome.output
+    tags = [call.rpartition(":")[2] for call in engine.calls[1:]]
+    assert tags == [f"dev-{COMMIT}-17-2", *[version] * bool(version)]
+    assert len(outcome.notices) == (kind == "tag" and not version)
+    engine.log.unlink()
+    assert engine.run("build", **said).code == 0
+    assert len(engine.calls) == 2

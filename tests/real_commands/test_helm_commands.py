@@ -102,6 +102,7 @@ elif arguments[:2] == ["show", "chart"]:
 """
 
 CHART = "apiVersion: v2\nname: shop\nversion: 1.2.3\n"
+NEEDS_REDIS = "dependencies:\n- {name: redis, repository: https://b.example/charts}\n"
 WORKLOAD = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -407,16 +408,41 @@ def test_a_library_is_packaged_only(machine: Machine, tmp_path: Path) -> None:
                 "  repository: https://b.example/charts\n- name: l\n  repository: file://../lib\n"
             },
             [
-                "helm repo add repository-1 https://a.example/charts",
-                "helm repo add repository-2 https://b.example/charts",
+                "helm repo add https---a-example-charts https://a.example/charts",
+                "helm repo add https---b-example-charts https://b.example/charts",
                 "helm dependency build .",
             ],
         ),
         # Helm finds out by itself whether there are any.
         ({}, ["helm dependency update ."]),
         ({"charts/x/Chart.yaml": CHART}, []),
+        (
+            {"charts/x/Chart.yaml": CHART + NEEDS_REDIS, "charts/x/charts/y/Chart.yaml": CHART},
+            [],  # they lie there
+        ),
+        ({"charts/x/Chart.yaml": CHART + NEEDS_REDIS}, ["helm dependency update ."]),
+        (
+            {"Chart.lock": "", "charts/x/Chart.lock": "", "charts/x/Chart.yaml": CHART},
+            ["helm dependency build .", "helm dependency build ."],
+        ),
+        (
+            {
+                "Chart.yaml": CHART + "dependencies:\n- name: lib\n  repository: file://../lib\n",
+                "../lib/Chart.yaml": CHART
+                + "dependencies:\n- {name: redis}\n- name: shop\n  repository: 'file://../shop'\n",
+            },
+            ["helm dependency update .", "helm dependency update ."],
+        ),
     ],
-    ids=["locked", "not locked", "in the repository"],
+    ids=[
+        "locked",
+        "not locked",
+        "in the repository",
+        "of a chart inside, there",
+        "of a chart inside",
+        "of a chart inside, locked",
+        "of a chart beside it, which names it too",
+    ],
 )
 @stubbed
 def test_dependencies(

@@ -248,3 +248,118 @@ def test_lint(files: dict[str, str], code: int, said: str, cluster: Runner, tmp_
     outcome = cluster.run("cluster/lint", project(tmp_path, files))
     assert outcome.code == code, outcome.output
     assert said in outcome.output
+
+
+JOBS = """\
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: report}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: image}]}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: shop}
+spec: &job {template: {spec: {restartPolicy: Never, containers: [{name: main, image: image}]}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  generateName: "seed-"
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: image}]}}}
+"""
+# A cluster: says what it has, and refuses to change a Job.
+CLUSTER = """\
+#!/bin/bash
+echo "kubectl $*" >> {log}
+while [ $# -gt 0 ]; do
+  case "$1" in
+    apply | create | get) verb=$1 ;;
+    --dry-run=*) dry=yes ;;
+    --filename) file=$2 ;;
+    *.conditions*) conditions=yes ;;
+    job/*) job=$1 ;;
+  esac
+  shift
+done
+if [ "${{dry:-}}" ]; then echo "$DRY_RUN"; [ -z "$DRY_RUN" ]; exit; fi
+if [ "${{conditions:-}}" ]; then
+  if [ "${{job:-}}" ]; then echo "$ENDS"; else echo "${{EARLIER:-}}"; fi
+  exit
+fi
+case "$verb $(grep -o 'generateName\\|name: migrate' "$file")" in
+  *generateName) echo "Job default seed-x1" ;;
+  *migrate) echo "Job shop migrate" ;;
+esac
+"""
+
+
+def deploy_jobs(cluster: Runner, tmp_path: Path, **says: str) -> tuple[int, str, list[str]]:
+    """How a deployment of JOBS ends, what it says, and what it asks of the cluster."""
+    folder = project(tmp_path, {"jobs.yaml": JOBS})
+    outcome = cluster.run("cluster/build", folder)
+    assert outcome.code == 0, outcome.output
+    log = tmp_path / "calls"
+    (cluster.tools / "kubectl").unlink()
+    write(cluster.tools, {"kubectl": CLUSTER.format(log=log)})
+    (cluster.tools / "kubectl").chmod(0o755)
+    outcome = cluster.run("cluster/deploy", folder, **{"DRY_RUN": "", "ENDS": "Complete", **says})
+    calls = [line.split(" --")[0] for line in log.read_text(encoding="utf-8").splitlines()]
+    return outcome.code, outcome.output, calls
+
+
+def test_jobs_are_rendered(cluster: Runner, tmp_path: Path) -> None:
+    """kustomize takes no generateName; who gets a Job from the cluster by it is none the wiser."""
+    folder = project(tmp_path, {"jobs.yaml": JOBS})
+    outcome = cluster.run("cluster/build", folder)
+    assert outcome.code == 0, outcome.output
+    found = {one["kind"]: one["metadata"] for one in rendered(folder)}
+    assert found == {"CronJob": {"name": "report"}, "Job": {"generateName": "seed-"}}
+    text = (folder / "rendered/dev.yaml").read_text(encoding="utf-8")
+    assert text.count(f"image: {REFERENCE}") == 3
+
+
+@pytest.mark.parametrize(
+    ("says", "deletes"),
+    [
+        ({}, False),
+        ({"DRY_RUN": "spec.template: Invalid value: x: field is immutable"}, True),
+        ({"DRY_RUN": "is forbidden"}, False),
+        ({"EARLIER": "FailureTarget Failed"}, True),
+        ({"EARLIER": "Complete"}, False),
+    ],
+    ids=["new", "changed", "forbidden", "failed before", "as it was"],
+)
+def test_jobs_take_the_place_of_others(
+    cluster: Runner, tmp_path: Path, says: dict[str, str], deletes: bool
+) -> None:
+    code, output, calls = deploy_jobs(cluster, tmp_path, **says)
+    assert code == 0, output
+    assert calls == [
+        *("kubectl apply", "kubectl get", "kubectl apply"),
+        *["kubectl get"] * ("DRY_RUN" not in says),
+        *["kubectl delete"] * deletes,
+        *("kubectl apply", "kubectl create", "kubectl get job/migrate", "kubectl get job/seed-x1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "seconds", "code"),
+    [
+        ("SuccessCriteriaMet Complete", "9", 0),
+        ("Suspended", "9", 0),
+        ("Failed", "9", 1),
+        ("", "0", 1),
+    ],
+)
+def test_jobs_are_waited_for(
+    cluster: Runner, tmp_path: Path, ends: str, seconds: str, code: int
+) -> None:
+    given = {"ENDS": ends, "ROLLOUT_SECONDS": seconds}
+    ended, output, calls = deploy_jobs(cluster, tmp_path, **given)
+    assert ended == code, output
+    error = "::error title=Rollout::Job migrate in the namespace shop did not become ready"
+    assert (error in output) == bool(code)
+    assert ("kubectl get events" in calls) == bool(code)

@@ -294,8 +294,8 @@ WITH_SECRETS = {
             "env": {
                 "IMAGE": "ghcr.io/acme/SHOP",
                 "BUILD_ARG_LEVEL": "a b",
-                "DOCKERFILE": "other.Dockerfile",
             },
+            "dockerfile": "other.Dockerfile",
             "secrets": ["NPM_TOKEN", "OTHER_TOKEN"],
         },
         "cluster": {"code_type": "kubernetes", "path": "k8s"},

@@ -17,15 +17,16 @@ KEPT = Path(".github/orchestrator-removed")
 GENERIC = {"code_type": "generic", "lint": "make lint", "deploy": "make"}
 TWO = {"components": {"api": GENERIC, "site": GENERIC}}
 ONE = {"components": {"site": TWO["components"]["site"]}}
+OF_PULL_REQUESTS = "[% if plan().pull_requests %]show-graph[% endif %]"
 
 
 def other_names(folder: Path) -> None:
     """A version in which a workflow and a script of an action have other names."""
     replace("extensions/pipeline/deployments.py", "-deploy.yml", "-deployment.yml")(folder)
-    graph = folder / "template" / ACTIONS / "show-graph"
+    graph = folder / "template" / ACTIONS / OF_PULL_REQUESTS
     (graph / "graph.cjs").rename(graph / "picture.cjs")
     replace("extensions/pipeline/actions.py", "graph.cjs", "picture.cjs")(folder)
-    replace(f"template/{ACTIONS}/show-graph/action.yml", "graph.cjs", "picture.cjs")(folder)
+    replace(f"template/{ACTIONS}/{OF_PULL_REQUESTS}/action.yml", "graph.cjs", "picture.cjs")(folder)
 
 
 @pytest.fixture(scope="module")

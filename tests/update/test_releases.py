@@ -189,11 +189,15 @@ def test_more_components_than_call_takes_now(history: Path, tmp_path: Path) -> N
     assert (recorded["orchestration"], len(recorded["components"])) == ("dispatch", 26)
 
 
-def test_the_product_of_kubernetes_has_another_name(history: Path, tmp_path: Path) -> None:
+def test_answers_that_have_another_form(history: Path, tmp_path: Path) -> None:
+    """The product of Kubernetes, and the variable that named a Dockerfile."""
     answers = {
         "components": {
             "kubernetes": {"produces": ["rendered.yaml"]},
             "own": {"code_type": "kubernetes", "build": "make", "produces": ["rendered.yaml"]},
+            "api": {"code_type": "docker", "env": {"DOCKERFILE": "api.Dockerfile"}},
+            "web": {"code_type": "docker", "env": {"DOCKERFILE": "web", "LEVEL": "1"}},
+            "job": {"code_type": "generic", "lint": "a", "env": {"DOCKERFILE": "x"}},
         },
         "environments": [{"name": "dev", "branch": "main"}],
     }
@@ -202,6 +206,10 @@ def test_the_product_of_kubernetes_has_another_name(history: Path, tmp_path: Pat
     recorded = yaml.safe_load((repository / ".copier-answers.yml").read_text(encoding="utf-8"))
     assert recorded["components"]["kubernetes"]["produces"] == ["rendered"]
     assert recorded["components"]["own"]["produces"] == ["rendered.yaml"]
+    assert recorded["components"]["api"] == {"code_type": "docker", "dockerfile": "api.Dockerfile"}
+    web = {"code_type": "docker", "dockerfile": "web", "env": {"LEVEL": "1"}}
+    assert recorded["components"]["web"] == web
+    assert recorded["components"]["job"]["env"] == {"DOCKERFILE": "x"}
 
 
 @pytest.mark.parametrize(

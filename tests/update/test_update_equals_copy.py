@@ -18,9 +18,10 @@ import pytest
 from copies import tree
 from pipeline.answers import APPROVALS, ORCHESTRATIONS, read_answers
 from pipeline.catalogue import load_catalogue
-from pipeline.components import CLOUDS, pushes
+from pipeline.components import pushes
 from pipeline.errors import AnswerError
 from pipeline.plan import make_plan
+from pipeline.settings import CLOUDS
 from toolbox import ROOT
 from updates import CURRENT, clone_once, commit, generate, template_versions, update
 

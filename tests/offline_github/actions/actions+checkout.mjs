@@ -21,9 +21,8 @@ export default async function checkout() {
   for (const name of NOT_MODELLED) {
     if (core.getInput(name)) throw new Error(`offline checkout does not model the input ${name}`)
   }
-  for (const name of ['lfs', 'submodules']) {
-    if (!['', 'false'].includes(core.getInput(name))) throw new Error(`offline checkout does not model ${name}`)
-  }
+  if (!['', 'false'].includes(core.getInput('lfs'))) throw new Error('offline checkout does not model lfs')
+  const submodules = core.getInput('submodules') || 'false'
   const token = core.getInput('token')
   const repository = core.getInput('repository') || process.env.GITHUB_REPOSITORY
   const workspace = process.env.GITHUB_WORKSPACE
@@ -64,6 +63,10 @@ export default async function checkout() {
       // Another job may have been quicker; one is as good as the other.
       await fs.promises.rename(copy, remembered).catch(() => fs.promises.rm(copy, { recursive: true }))
     }
+  }
+  if (submodules !== 'false') {
+    const deep = submodules === 'recursive' ? ['--recursive'] : []
+    await git('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'update', '--init', '--force', ...deep)
   }
   if ((core.getInput('persist-credentials') || 'true') === 'true') {
     const basic = Buffer.from(`x-access-token:${token}`).toString('base64')

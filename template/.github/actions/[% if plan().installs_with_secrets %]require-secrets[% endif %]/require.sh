@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Fails where one of the variables $NAMES is empty: then nothing can be installed, and a check that
+# leaves that out would be green without having checked anything.
+set -euo pipefail
+
+missing=()
+for name in $NAMES; do
+  if [ -z "${!name:-}" ]; then missing+=("$name"); fi
+done
+if [ ${#missing[@]} -eq 0 ]; then exit; fi
+if [ "$OF_A_FORK" = true ]; then
+  why='GitHub hands secrets to no pull request of a fork. Somebody who may push reads the change, and pushes it to a branch of this repository'
+elif [ "$ACTOR" = 'dependabot[bot]' ]; then
+  why="Dependabot has secrets of its own: gh secret set ${missing[0]} --app dependabot"
+else
+  why="Set it for the repository: gh secret set ${missing[0]}"
+fi
+echo "::error title=Secret ${missing[*]}::Installing needs it, and it is not set. $why"
+exit 1
