@@ -53,7 +53,7 @@ def load_pipeline() -> ModuleType:
     modules = ("errors", "catalogue", "components", "answers", "plan", "printing", "setup")
     modules += ("recorded", "destination", "own_types", "repository_files", "proposal")
     modules += ("repository_history", "choosing", "environments")
-    modules += ("git_branches", "unmatched")
+    modules += ("git_branches", "unmatched", "found_edges")
     for module in modules:
         importlib.import_module(f"{name}.{module}")
     return package
@@ -91,6 +91,9 @@ class Orchestrator(Extension):
             as_they_are=self.as_they_are,
             impossible_way=self.impossible_way,
             problem_of_names=self.problem_of_names,
+            asks_images=self.asks_images,
+            images_help=self.images_help,
+            problem_of_images=self.problem_of_images,
             made=self.made,
             text_of=self.text_of,
             asks_as_listed=self.asks_as_listed,
@@ -379,7 +382,50 @@ class Orchestrator(Extension):
         base = self._base(context)
         if not self.asks_parts(context) or "parts" not in context:
             return base
-        return self.pipeline.choosing.chosen(base, context["parts"], [*self._types(context)])
+        made = self.pipeline.choosing.chosen(base, context["parts"], [*self._types(context)])
+        if self._makers(made) and context.get("images"):
+            whose = self.pipeline.choosing.read_images(context["images"], made, self._makers(made))
+            made = self.pipeline.choosing.with_images(made, whose)
+        return made
+
+    def _makers(self, proposal: Any) -> list[str]:
+        """Its components that build images, where it has images that nobody is known to build."""
+        image = self.pipeline.found_edges.IMAGE
+        types = {n: (proposal.components.get(n) or {}).get("code_type", n) for n in proposal.names}
+        known = self.catalogue.code_types
+        return sorted(
+            name
+            for name, code_type in types.items()
+            if proposal.strangers and code_type in known and image in known[code_type].products
+        )
+
+    @pass_context
+    def asks_images(self, context: Context) -> bool:
+        """Whether somebody runs images that may be of a component, and it is not known of which."""
+        return self.asks_parts(context) and bool(self._makers(self._chosen(context)))
+
+    @pass_context
+    def images_help(self, context: Context) -> str:
+        made, shown = self._chosen(context), self.pipeline.unmatched.shown
+        rows = [
+            f"  {shown(it.image)} ({shown(it.file)})"
+            for it in made.strangers
+            if it.consumer in made.names
+        ]
+        names = ", ".join(f"{name}=IMAGE" for name in self._makers(made))
+        lines = ["Which of these images does a component build?", *rows]
+        return "\n".join([*lines, f"({names}; Enter: none of them)"])
+
+    @pass_context
+    def problem_of_images(self, context: Context) -> str:
+        """What is wrong with what was just said of images, or nothing."""
+        if "images" in context["_copier_conf"]["data"]:
+            return ""
+        try:
+            self._chosen(context)
+        except self.pipeline.errors.AnswerError as error:
+            return str(error)
+        return ""
 
     def _made(self, context: Context, question: str) -> Any:
         """Those, with new names, or as they are to be written. Raises AnswerError."""

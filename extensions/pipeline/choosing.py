@@ -13,7 +13,7 @@ from .environments import TRIGGERS
 from .errors import AnswerError, nearest, shown
 from .proposal import NEEDS, Proposal, image_variable, without
 
-PROMPTS = ("parts", "adjust", "new_names", "as_listed")
+PROMPTS = ("parts", "images", "adjust", "new_names", "as_listed")
 """Questions at a prompt that are no answers: what they lead to is in the answers after them."""
 
 
@@ -49,6 +49,45 @@ def chosen(proposal: Proposal, names: Iterable[str], code_types: Iterable[str]) 
         proposal = without(proposal, gone)
     selected = {*proposal.code_types, *(names - proposal.names)}
     return dataclasses.replace(proposal, code_types=[t for t in code_types if t in selected])
+
+
+def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[str, str]:
+    """Component by image, from `component=image, component=image`. Raises AnswerError."""
+    makers, images = sorted(makers), sorted({it.image for it in proposal.strangers})
+    whose: dict[str, str] = {}
+    for pair in re.split(r"[,\s]+", re.sub(r"\s*=\s*", "=", text.strip())):
+        maker, _, image = pair.partition("=")
+        if pair and maker not in makers:
+            why = f"{shown(maker)} is no component with an image{nearest(maker, makers)}"
+            raise AnswerError("images", why)
+        if pair and (image not in images or image in whose):
+            why = f"{shown(image)} is none of these images{nearest(image, images)}"
+            raise AnswerError("images", why)
+        if pair:
+            whose[image] = maker
+    return whose
+
+
+def with_images(proposal: Proposal, whose: Mapping[str, str]) -> Proposal:
+    """Whoever runs one of these images waits for the component that builds it, and takes it."""
+    components = {name: dict(settings) for name, settings in proposal.components.items()}
+    given = proposal.dependency_map
+    needs: Any = dict(given) if isinstance(given, dict) else [dict(entry) for entry in given]
+    for it in proposal.strangers:
+        maker = whose.get(it.image)
+        if not maker or it.consumer not in proposal.names:
+            continue
+        if it.known_as:
+            settings = components.setdefault(it.consumer, {})
+            settings["env"] = {**settings.get("env", {}), image_variable(maker): it.known_as}
+        if isinstance(needs, dict):
+            if it.consumer in needs and maker not in needs[it.consumer]:
+                needs[it.consumer] = [*needs[it.consumer], maker]
+            continue
+        own = [entry for entry in needs if entry["code_type"] == it.consumer]
+        if own and not any(maker in entry["depends_on"] for entry in own):
+            needs.append({"code_type": it.consumer, "depends_on": [maker]})
+    return dataclasses.replace(proposal, components=components, dependency_map=needs)
 
 
 def read_names(text: str, names: Iterable[str]) -> dict[str, str]:

@@ -70,6 +70,8 @@ class Found:
     name: str = ""
     commands: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Those that the project has itself, by the names of ours."""
+    runs_strangers: bool = False
+    """Whether it runs an image that may be of a component, and it is not known of which."""
 
     @property
     def places(self) -> tuple[str, ...]:

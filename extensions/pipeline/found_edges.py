@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from .code_types import LOADER, Consumed
+from .code_types import LOADER, NOT_YAML, Consumed
 from .detection import Found, is_safe, telling
 from .found_reads import find_reads
 from .graph import find_cycle
@@ -26,6 +26,9 @@ from .repository_files import RepositoryFiles, is_in, is_in_any, join
 
 IMAGE = "docker-image"
 """The product that is known by the name of an image; all others are known by a path."""
+
+COMPOSE = ("compose*.yaml", "compose*.yml", "docker-compose*.yaml", "docker-compose*.yml")
+"""Files that say how an image is called that is built in a folder."""
 
 ROOTS = re.compile(r"^(?:\$\{path\.(?:module|root|cwd)\}|\.)/|^\$\{path\.(?:module|root)\}$")
 """What Terraform and OpenTofu call the folder that a file lies in."""
@@ -99,10 +102,10 @@ def _named(
         for file in _files(files, consumer, consumed, found):
             for name in re.findall(consumed.pattern, files.text(file), re.MULTILINE):
                 if consumed.product == IMAGE:
-                    for edge in _image(name, file, files.name, consumer, found):
-                        if consumed.by_key:
-                            edge = dataclasses.replace(edge, known_as=_key(name, files.text(file)))
-                        yield edge
+                    for edge in image_edges(name, file, files, consumer, found):
+                        yield dataclasses.replace(
+                            edge, known_as=known_as(name, file, consumed, files)
+                        )
                 else:
                     yield from _path(name, file, files, consumer, consumed, found)
 
@@ -127,11 +130,59 @@ def _files(
     ]
 
 
-def _image(
-    name: str, file: str, repository: str, consumer: Found, found: tuple[Found, ...]
+def files_that_name(
+    files: RepositoryFiles, consumer: Found, found: tuple[Found, ...]
+) -> Iterator[tuple[str, str, str]]:
+    """(name of an image, file that names it, how the commands find it) of all that it runs."""
+    for consumed in consumer.code_type.consumes:
+        if consumed.product == IMAGE:
+            for file in _files(files, consumer, consumed, found):
+                for name in re.findall(consumed.pattern, files.text(file), re.MULTILINE):
+                    yield name, file, known_as(name, file, consumed, files)
+
+
+def known_as(name: str, file: str, consumed: Consumed, files: RepositoryFiles) -> str:
+    """How the commands find an image: by its name, or by the key where the file names it."""
+    return _key(name, files.text(file)) if consumed.by_key else plain_image(name)
+
+
+def plain_image(name: str) -> str:
+    """The name of an image without its tag and digest."""
+    return re.sub(r"@.*$|:[^/]*$", "", name)
+
+
+def built_by_compose(files: RepositoryFiles) -> dict[str, str]:
+    """Folder by image: what Compose files build, and call so."""
+    if files.compose is None:
+        files.compose = {}
+        for folder in sorted(files.holding(COMPOSE)):
+            for file in files.named(folder, COMPOSE):
+                try:
+                    services = yaml.load(files.text(file), Loader=LOADER)["services"].values()
+                    for service in services:
+                        build = service.get("build")
+                        place = build if isinstance(build, str) else (build or {}).get("context")
+                        if isinstance(place, str) and isinstance(service.get("image"), str):
+                            files.compose[plain_image(service["image"])] = join(folder, place)
+                except (*NOT_YAML, TypeError, KeyError):
+                    continue  # another tool's words
+    return files.compose
+
+
+def image_edges(
+    name: str, file: str, files: RepositoryFiles, consumer: Found, found: tuple[Found, ...]
 ) -> Iterator[FoundEdge]:
-    """The component whose image is called so: by its own name, or its folder's at the end."""
-    image = re.sub(r"@.*$|:[^/]*$", "", name)
+    """The component whose image is called so: as a Compose file says, by its own name, or its
+    folder's at the end."""
+    image = plain_image(name)
+    repository = files.name
+    if place := built_by_compose(files).get(image):
+        makers = (it for it in found if IMAGE in it.code_type.products)
+        built = [it for it in makers if place in (it.path, it.folder)]
+        if len(built) == 1:
+            says = f"runs the image {image}"
+            yield FoundEdge(consumer.name, built[0].name, file, says, IMAGE, known_as=image)
+            return
     last = image.rpartition("/")[2].lower()
     fitting: dict[str, int] = {}
     for producer in found:

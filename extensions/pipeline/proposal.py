@@ -20,6 +20,7 @@ from .errors import AnswerError
 from .found_edges import IMAGE, FoundEdge, conventional, find_edges
 from .found_environments import as_answer, find_environments
 from .git_branches import NO_BRANCHES, Branches
+from .image_names import Stranger, strangers
 from .limits import DISPATCHED_COMPONENTS
 from .names import ENVIRONMENT_FOLDER
 from .repository_files import RepositoryFiles, is_in
@@ -54,6 +55,9 @@ class Proposal:
     table: str = ""
     """All of it for a person to read, in lines."""
 
+    strangers: tuple[Stranger, ...] = ()
+    """Images of which it is not known whether a component builds them."""
+
     @property
     def names(self) -> frozenset[str]:
         """The names of the components."""
@@ -74,6 +78,9 @@ def propose(
     if len(found) > DISPATCHED_COMPONENTS:  # more than any orchestration takes
         return Proposal()
     edges, checkout = find_edges(files, found), checkout_settings(files)
+    unknown = strangers(files, found)
+    asked = {stranger.consumer for stranger in unknown}
+    found = tuple(dataclasses.replace(it, runs_strangers=it.name in asked) for it in found)
     environments = {} if given is not None else find_environments(files, found)
     if set(environments) == set(USUAL):
         environments = {}  # as they are anyway
@@ -82,6 +89,7 @@ def propose(
         made = tuple(_in_environments(_with_products(it, some), names) for it in found)
         proposal = _of(tuple(_with_commands(it, made, files) for it in made), some, checkout)
         if _is_answer(proposal, code_types):
+            proposal = dataclasses.replace(proposal, strangers=unknown)
             return _with_environments(proposal, environments, branches)
     return Proposal()
 
@@ -265,8 +273,7 @@ def _map(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Any:
         for edge in own:
             by_producer.setdefault(edge.producer, []).append(edge)
         own_entries = [
-            _entry(it.name, makers[producer], takes)
-            for producer, takes in sorted(by_producer.items())
+            _entry(it, makers[producer], takes) for producer, takes in sorted(by_producer.items())
         ]
         as_usual = sorted(by_producer) == sorted(other.name for other in usual)
         if not as_usual or any("artifacts" in entry for entry in own_entries):
@@ -295,14 +302,16 @@ def _kept(consumer: Found, producer: Found, own: list[FoundEdge]) -> bool:
     )
 
 
-def _entry(consumer: str, producer: Found, takes: list[FoundEdge]) -> dict[str, Any]:
+def _entry(consumer: Found, producer: Found, takes: list[FoundEdge]) -> dict[str, Any]:
     """One edge, as the dependency map writes it."""
-    entry: dict[str, Any] = {"code_type": consumer, "depends_on": [producer.name]}
+    entry: dict[str, Any] = {"code_type": consumer.name, "depends_on": [producer.name]}
     products = [edge.product for edge in takes if edge.product]
     if set(products) == set(producer.made) and not any(edge.to for edge in takes):
         return entry  # everything that it makes
-    if not takes and IMAGE not in producer.made:
-        return entry  # as usual; an image that no manifest names would stop the deployment
+    if not takes and (IMAGE not in producer.made or consumer.runs_strangers):
+        # As usual. Where nothing runs an image of one's own, taking one would stop the build; where
+        # something may, it has to, until a person has said which.
+        return entry
     artifacts = [
         {"name": edge.product, "to": edge.to} if edge.to else edge.product
         for edge in takes

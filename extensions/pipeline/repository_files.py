@@ -86,6 +86,8 @@ class RepositoryFiles:
         self._with: dict[tuple[str, ...], frozenset[str]] = {}
         self._read = read
         self._texts: dict[str, str] = {}
+        self.compose: dict[str, str] | None = None
+        """Folder by image, once it was asked for: `found_edges.built_by_compose`."""
 
     def text(self, name: str) -> str:
         """What the file holds; nothing where it cannot be read as text."""

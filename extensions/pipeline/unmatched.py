@@ -8,6 +8,7 @@ from .detection import SHARED
 from .environments import is_pattern
 from .found_environments import places
 from .git_branches import Branches
+from .image_names import strangers_of
 from .repository_files import RepositoryFiles
 
 SHOWN = 3
@@ -19,6 +20,12 @@ def unmatched(answers: Answers, files: RepositoryFiles, branches: Branches) -> l
     lines = _branches(answers, branches)
     for component in answers.components:
         lines += _environments(component, answers, files)
+    lines += [
+        f"{it.consumer} runs the image {shown(it.image)} ({shown(it.file)}), and no component is "
+        f"called so: if api builds it, say API_IMAGE: {shown(it.known_as or it.image)} in "
+        f"components.{it.consumer}.env."
+        for it in strangers_of(answers, files)
+    ]
     return list(dict.fromkeys(lines))
 
 

@@ -35,6 +35,7 @@ NO_MORE = CLEAR * 10
 QUESTIONS = {
     "project_name": "What is this repository called",
     "parts": "(space selects, Enter goes on)",
+    "images": "Which of these images does a component build?",
     "adjust": "Are their names, settings and dependencies right?",
     "new_names": "Which names? (old=new",
     "components": "Components with their settings, as YAML",
@@ -226,6 +227,39 @@ def check_made(session: Session, template: Path, made: Path, answers: dict[str, 
     answers = {"project_name": "demo", **answers}
     other = copy(template, made.parent / "other" / "demo", answers)
     assert {**tree(other), **{k: v.encode() for k, v in FOUND.items()}} == tree(made)
+
+
+def test_whose_an_image_is(template: Path, tmp_path: Path) -> None:
+    """It is asked where no component is called so; without an answer the guard stays."""
+    manifest = "kind: Deployment\nspec: {}\n---\n    image: acme/storefront:1\n    image: redis:8\n"
+    files = {"web/Dockerfile": "", "api/Dockerfile": "", "k8s/a.yaml": manifest}
+    for answer, env in (("web=acme/storefront", {"WEB_IMAGE": "acme/storefront"}), ("", None)):
+        folder = tmp_path / (answer and "said") / "demo"
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        session = Session(template, folder)
+        session.answers("project_name")
+        session.answers("parts")
+        session.says("acme/storefront (k8s/a.yaml)")
+        if answer:
+            session.types("shop=acme/storefront")
+            session.complains("'shop' is no component with an image")
+            session.types(CLEAR + "web=redis")
+            session.complains("'redis' is none of these images")
+            session.types(CLEAR + answer)
+        else:
+            session.types("")
+        session.answers("adjust")
+        for question in LATER:
+            if question not in ("as_listed", "environments"):
+                session.answers(question)
+        code, last = session.ends()
+        assert code == 0, last
+        recorded = yaml.safe_load((folder / ".copier-answers.yml").read_text(encoding="utf-8"))
+        assert recorded["components"]["kubernetes"].get("env") == env
+        assert "artifacts" not in str(recorded["dependency_map"])
+        assert bool(recorded.get("unmatched")) == (not answer)
 
 
 def test_it_is_thinned_out_and_renamed(template: Path, tmp_path: Path) -> None:

@@ -70,6 +70,19 @@ CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
         {"api/requirements.txt": "", "infra/main.tf": ""},
         {},
     ),
+    "an image that Compose says the name of": (
+        {
+            **IMAGES,
+            "k8s/a.yaml": manifest("acme/storefront:1"),
+            "docker-compose.yml": "services:\n  it: {image: 'acme/storefront:dev', build: ./web}\n",
+            "api/compose.yaml": "services: [3]\n",
+        },
+        {"kubernetes": {"web": ["docker-image"]}},
+    ),
+    "an image of nobody's: the manifests have to name what was built": (
+        {"Dockerfile": "", "k8s/a.yaml": manifest("acme/storefront:1")},
+        {"kubernetes": {"docker": ["docker-image"]}},
+    ),
     "a Dockerfile beside the code": (SERVICE, {"docker": {"python": []}}),
     "a Dockerfile that copies what is built": (
         {**within("api", PACKAGE), "api/Dockerfile": "COPY dist/*.whl /tmp/\n"},
@@ -109,9 +122,13 @@ CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
         {"kubernetes": {"api": ["docker-image"]}},
     ),
     "manifests that name none": (
-        # Where images are called otherwise, the order stays, and no image has to be in there.
-        {**IMAGES, "k8s/a.yaml": manifest("$IMAGE")},
+        # Where no image can be one of ours, the order stays, and none has to be in there.
+        {**IMAGES, "k8s/a.yaml": manifest("postgres:18")},
         {"kubernetes": {"api": [], "web": []}},
+    ),
+    "manifests that name what nobody knows": (
+        {**IMAGES, "k8s/a.yaml": manifest("$IMAGE")},
+        {"kubernetes": {"api": ["docker-image"], "web": ["docker-image"]}},
     ),
     "an image by the repository's name": (
         {"Dockerfile": "", "k8s/a.yaml": manifest("ghcr.io/acme/shop")},

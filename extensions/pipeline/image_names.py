@@ -1,0 +1,66 @@
+"""Images that manifests and charts run, and no component is known to build."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .answers import Answers
+from .detection import Found
+from .found_edges import IMAGE, files_that_name, image_edges, plain_image
+from .repository_files import RepositoryFiles, join
+
+PUBLIC = re.compile(
+    r"^[\w.-]+$|^(?:docker\.io/)?(?:library|bitnami|grafana|prom|hashicorp|elastic|confluentinc)/"
+    r"|^(?:quay\.io|registry\.k8s\.io|k8s\.gcr\.io|mcr\.microsoft\.com|public\.ecr\.aws|gcr\.io/"
+    r"(?:google-containers|distroless|cloudsql-docker|kubernetes-)|docker\.elastic\.co|nvcr\.io)"
+)
+"""Images that everybody takes from elsewhere: Docker's own, or in a registry of projects."""
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """An image that a component runs, and that could be one of the repository's own."""
+
+    consumer: str
+    image: str
+    file: str
+    known_as: str
+    """What a variable has to say of it: its name, or the key where a chart names it."""
+
+
+def strangers(
+    files: RepositoryFiles, found: tuple[Found, ...], said: Collection[str] = ()
+) -> tuple[Stranger, ...]:
+    """Those images, where there is a component that builds images and is not known to be run.
+
+    `said` are names of images that the answers give to components.
+    """
+    makers = {it.name for it in found if IMAGE in it.code_type.products}
+    result: dict[tuple[str, str], Stranger] = {}
+    for consumer in found if makers else ():
+        run: set[str] = set()
+        unknown: dict[tuple[str, str], Stranger] = {}
+        for name, file, known in files_that_name(files, consumer, found):
+            edges = list(image_edges(name, file, files, consumer, found))
+            image = plain_image(name)
+            run |= {edge.producer for edge in edges}
+            if not edges and image not in said and not PUBLIC.search(image):
+                unknown[consumer.name, image] = Stranger(consumer.name, image, file, known)
+        if makers - run:
+            result |= unknown
+    return tuple(result.values())
+
+
+def strangers_of(answers: Answers, files: RepositoryFiles) -> tuple[Stranger, ...]:
+    """The same for components as they were answered."""
+    found = tuple(
+        Found(c.code_type, c.path, join(c.path, "Dockerfile"), name=c.name)
+        for c in answers.components
+        if not c.by_environment
+    )
+    said = {
+        value for c in answers.components for name, value in c.env.items() if name.endswith("IMAGE")
+    }
+    return strangers(files, found, said)

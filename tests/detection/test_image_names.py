@@ -1,0 +1,104 @@
+"""Images that no component is called like are named, and turn no guard off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from made_answers import CATALOGUE
+from pipeline.answers import read_answers
+from pipeline.choosing import read_images, with_images
+from pipeline.errors import AnswerError
+from pipeline.git_branches import NO_BRANCHES
+from pipeline.unmatched import unmatched
+from repositories import answers, manifest, proposed, repository
+
+CHART = "apiVersion: v2\nname: x\n"
+FILES = {"web/Dockerfile": "", "api/Dockerfile": "", "k8s/a.yaml": manifest("acme/storefront:1")}
+
+
+@pytest.mark.parametrize(
+    ("image", "asked"),
+    [
+        ("acme/storefront:1", True),
+        ("${REGISTRY}/x", True),
+        ("ghcr.io/acme/x@sha256:1", True),
+        ("acme/shop-web", False),
+        ("redis:8", False),
+        ("quay.io/prometheus/node-exporter", False),
+    ],
+)
+def test_which_images_are_asked_for(image: str, asked: bool) -> None:
+    found = proposed({**FILES, "k8s/a.yaml": manifest(image)}).strangers
+    assert [it.file for it in found] == ["k8s/a.yaml"] * asked
+
+
+def test_nothing_is_asked_where_every_image_is_run() -> None:
+    text = manifest("web") + "---\n" + manifest("api") + "---\n" + manifest("acme/other")
+    assert proposed({**FILES, "k8s/a.yaml": text}).strangers == ()
+    assert proposed({"k8s/a.yaml": manifest("acme/other")}).strangers == ()
+
+
+def lines(**changes: Any) -> list[str]:
+    given = answers(proposed(FILES))
+    given["components"]["kubernetes"] |= changes
+    return unmatched(read_answers(given, CATALOGUE), repository(FILES), NO_BRANCHES)
+
+
+def test_a_line_names_it_until_somebody_has_said_whose_it_is() -> None:
+    [line] = lines()
+    assert line.startswith("kubernetes runs the image acme/storefront (k8s/a.yaml), and no ")
+    assert "API_IMAGE: acme/storefront in components.kubernetes.env" in line
+    assert lines(env={"WEB_IMAGE": "acme/storefront"}) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "env"),
+    [
+        (FILES, {"WEB_IMAGE": "acme/storefront"}),
+        (
+            {
+                "web/Dockerfile": "",
+                "api/Dockerfile": "",
+                "k8s/Chart.yaml": CHART,
+                "k8s/values.yaml": "shop:\n  image:\n    repository: acme/storefront\n",
+            },
+            {"WEB_IMAGE": "shop.image"},
+        ),
+    ],
+)
+def test_whose_it_is(files: dict[str, str], env: dict[str, str]) -> None:
+    proposal = proposed(files)
+    whose = read_images("web = acme/storefront", proposal, ["api", "web"])
+    made = with_images(proposal, whose)
+    [settings] = [s for s in made.components.values() if s.get("path") == "k8s"]
+    assert settings["env"] == env
+    assert with_images(proposal, {}).components == proposal.components
+    read = read_answers(answers(made), CATALOGUE)
+    taken = {
+        (edge.producer, p.product) for edge in read.dependencies.edges for p in edge.placements
+    }
+    assert ("web", "docker-image") in taken
+
+
+def test_an_image_among_others_that_are_known() -> None:
+    """The manifests take one image, and then the other too."""
+    text = manifest("api") + "---\n" + manifest("acme/storefront")
+    proposal = proposed({**FILES, "k8s/a.yaml": text})
+    made = with_images(proposal, {"acme/storefront": "web"})
+    read = read_answers(answers(made), CATALOGUE)
+    assert {edge.producer for edge in read.dependencies.edges} == {"api", "web"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("wbe=acme/storefront", "'wbe' is no component with an image; did you mean 'web'?"),
+        ("web=acme/other", "'acme/other' is none of these images"),
+        ("web=acme/storefront, api=acme/storefront", "'acme/storefront' is none of these"),
+        ("web", "'' is none of these images"),
+    ],
+)
+def test_what_is_no_answer(text: str, says: str) -> None:
+    with pytest.raises(AnswerError, match=says):
+        read_images(text, proposed(FILES), ["api", "web"])
