@@ -35,7 +35,7 @@ TEMPLATE = HERE.parent / "template"
 
 NOT_ASKED_FOR = ("found", "default_branch", "unmatched")
 """Answers that the repository gives, recorded where they are not as usual."""
-YIELD = re.compile(r"\[% yield (\w+) from plan\(\)\.(\w+) %\](.*)\[% endyield %\]")
+YIELD = re.compile(r"\[% yield (\w+) from ([\w.()]+) %\](.*?)\[% endyield %\]")
 
 
 def load_pipeline() -> ModuleType:
@@ -731,13 +731,8 @@ class Orchestrator(Extension):
             return
         variables = context.get_all()
         for source in sorted(file for file in TEMPLATE.rglob("*") if file.is_file()):
-            name = source.relative_to(TEMPLATE).as_posix().removesuffix(".jinja")
-            each: list[dict[str, Any]] = [{}]
-            if found := YIELD.search(name):
-                # Copier's `yield` leaves its traces in the environment, which is not ours.
-                each = [{found[1]: item} for item in getattr(plan, found[2], ())]
-                name = name.replace(found[0], found[3])
-            for more in each:
+            pattern = source.relative_to(TEMPLATE).as_posix().removesuffix(".jinja")
+            for name, more in _yielded(pattern, {"plan()": plan}):
                 path = self.environment.from_string(name).render(variables, **more)
                 if path not in plan.files or not os.path.lexists(repository / path):
                     continue
@@ -933,6 +928,24 @@ class Orchestrator(Extension):
         except (OSError, UnicodeDecodeError) as error:
             why = " ".join(str(error).split())
             raise UserMessageError(f"{conf['answers_file']}: cannot be read: {why}") from None
+
+
+def _yielded(pattern: str, things: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name of a template, once for each thing that its loops go over, with those.
+
+    Copier's `yield` leaves its traces in the environment, which is not ours.
+    """
+    found = YIELD.search(pattern)
+    if not found:
+        yield pattern, {name: thing for name, thing in things.items() if name != "plan()"}
+        return
+    first, *rest = found[2].split(".")
+    over = things[first]
+    for name in rest:
+        over = getattr(over, name, ())
+    inner = pattern.replace(found[0], found[3], 1)
+    for thing in over:
+        yield from _yielded(inner, {**things, found[1]: thing})
 
 
 def _updates() -> bool:

@@ -141,7 +141,7 @@ def report(plan: Plan) -> str:
         f"Pipelines for {number} component{'s' * (number > 1)}, deployed in this order:",
         *(f"  {index}. {wave}" for index, wave in enumerate(plan.explained, 1)),
     ]
-    lines += [f"Note: {notice}" for notice in plan.notices]
+    lines += [f"Note: {notice}" for notice in plan.notices + plan.answers.unmatched]
     todo = []
     if setup.default_branch:
         todo.append(f"the default branch {setup.default_branch}")

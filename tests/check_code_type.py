@@ -39,7 +39,7 @@ from copies import copy, export_template
 from offline_github import Job, NotModelledError, OfflineGitHub, Run, actions
 from pipeline.answers import ORCHESTRATIONS
 from pipeline.catalogue import Catalogue, load_catalogue
-from pipeline.code_types import JOBS, CodeType, Consumed
+from pipeline.code_types import JOBS, CodeType, Consumed, in_full
 from pipeline.errors import AnswerError
 from pipeline.names import check_name
 from pipeline.own_types import read_file, with_own
@@ -184,12 +184,12 @@ def read(file: Path) -> Subject:
     if file.suffix != ".yml":
         raise AnswerError(place, "is not called like NAME.yml; rename it")
     check_name(file.stem, place)
-    content = read_file(file, place)
+    content, others = read_file(file, place), catalogue.written
     try:
         catalogue = with_own(catalogue, FOLDER, {file.stem: content})
     except AnswerError as error:
         raise AnswerError(error.place.removeprefix(f"{FOLDER}/"), error.cause) from None
-    return Subject(file, content, catalogue.code_types[file.stem], catalogue)
+    return Subject(file, in_full(content, others), catalogue.code_types[file.stem], catalogue)
 
 
 # What the file says of itself -----------------------------------------------------------------

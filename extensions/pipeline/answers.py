@@ -132,6 +132,8 @@ class Answers:
     drift_check: bool
     notices: tuple[str, ...] = ()
     """What a person should know about them."""
+    unmatched: tuple[str, ...] = ()
+    """What the repository held that they did not fit when it was looked at."""
 
 
 def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "") -> Answers:
@@ -214,11 +216,9 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         approval=raw["approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
-        notices=(
-            *replacing(shipped, {c.code_type.name: c.code_type for c in components}),
-            *rival_chains(environments),
-            *raw["unmatched"],
-        ),
+        unmatched=tuple(raw["unmatched"]),
+        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
+        + rival_chains(environments),
     )
 
 

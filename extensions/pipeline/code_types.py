@@ -269,12 +269,12 @@ def read_code_type(
     `others` are what files hold that it may be like.
     """
     try:
-        return replace(_read(name, _in_full(data, others), schema), written=data)
+        return replace(_read(name, in_full(data, others), schema), written=data)
     except AnswerError as error:
         raise AnswerError(": ".join(filter(None, (file, error.place))), error.cause) from error
 
 
-def _in_full(data: Any, others: Mapping[str, Any]) -> Any:
+def in_full(data: Any, others: Mapping[str, Any]) -> Any:
     """What a file holds; where it is like another one, with that one's text in its own words."""
     if not isinstance(data, dict) or not {"like", "words"} & data.keys():
         return data

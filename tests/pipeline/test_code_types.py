@@ -33,7 +33,7 @@ FILES = {
     file.stem: yaml.safe_load(file.read_text(encoding="utf-8"))
     for file in sorted(FOLDER.glob("*.yml"))
 }
-SHIPPED = {name: module._in_full(data, FILES) for name, data in FILES.items()}
+SHIPPED = {name: module.in_full(data, FILES) for name, data in FILES.items()}
 """What the files hold; what is like another one is written out."""
 ACTIONS = yaml.safe_load(
     (toolbox.TESTS / "validators/action_inputs.yml").read_text(encoding="utf-8")

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import toolbox
-import yaml
 from check_code_type import SAMPLES, commands_of
 from check_stubs import BareMachine
 from images import DOCKER, SKOPEO
 from offline_github import OfflineGitHub, Run
 from pipeline.catalogue import load_catalogue
+from pipeline.code_types import in_full
 from pipelines import start
 
 COMPONENTS: dict[str, Any] = {
@@ -168,11 +168,12 @@ def github(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> O
     stubs.mkdir()
     for name, text in STUBS.items():
         (stubs / name).write_text(ANYTHING + text, encoding="utf-8")
-    assert set(COMPONENTS) == set(load_catalogue(toolbox.ROOT).code_types)
+    written = load_catalogue(toolbox.ROOT).written
+    assert set(COMPONENTS) == set(written)
     commands = [
         command
-        for file in (toolbox.ROOT / "code_types").glob("*.yml")
-        for command in commands_of(yaml.safe_load(file.read_text(encoding="utf-8")))
+        for content in written.values()
+        for command in commands_of(in_full(content, written))
     ]
     commands += ["ship check"]
     machine = BareMachine(github, tmp_path / "machine", commands, {}, [], stubs)
