@@ -252,7 +252,8 @@ def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
     commit(own)
     copier.run_update(own, data={"pull_requests": False}, overwrite=True, **options)  # type: ignore[arg-type]
     updated = tree(own)
-    assert copied.keys() - updated.keys() == {".github/workflows/pull-request.yml"}
+    graph = {f"{ACTIONS}/show-graph/{file}" for file in ("action.yml", "graph.cjs")}
+    assert copied.keys() - updated.keys() == {".github/workflows/pull-request.yml", *graph}
     assert updated[".copier-answers.yml"] == OTHER.encode()
     assert b"pull_requests: false" in updated[name]
     assert updated[DEV] == edited[DEV].encode()
