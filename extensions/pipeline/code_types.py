@@ -134,6 +134,8 @@ class Consumed:
     """A regular expression, whose first groups are paths, or names of images."""
     by_key: bool = False
     """Whether its commands find an image by the key in YAML files, not by its name."""
+    variables: str = ""
+    """A regular expression, whose groups are a name that a file gives to a value, and the value."""
 
 
 @dataclass(frozen=True)
@@ -555,7 +557,9 @@ def _environment_file(path: str) -> str:
 def _consumed(given: Mapping[str, Any], place: str) -> Consumed:
     _check_expression(given.get("pattern", "()"), f"{place}.pattern", groups=1)
     named_in, by_key = tuple(given.get("named_in", [])), given.get("by_key", False)
-    return Consumed(given["product"], named_in, given.get("pattern", ""), by_key)
+    variables = given.get("variables", "")
+    _check_expression(variables or "()()", f"{place}.variables", groups=2)
+    return Consumed(given["product"], named_in, given.get("pattern", ""), by_key, variables)
 
 
 def _own_commands(given: Mapping[str, Any], place: str) -> OwnCommands:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from .code_types import CodeType, Detect
+from .code_types import CodeType, Consumed, Detect
 from .components import RESERVED
 from .environment_names import kind
 from .errors import AnswerError
@@ -265,6 +265,17 @@ def _components(
     return found
 
 
+def names_in(text: str, consumed: Consumed) -> list[str]:
+    """What a file names of others' packages, by the values that it gives to names itself."""
+    values = {}
+    if consumed.variables:
+        values = dict(re.findall(consumed.variables, text, re.MULTILINE))
+    return [
+        re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: values.get(m[1] or m[2], m[0]), name)
+        for name in re.findall(consumed.pattern, text, re.MULTILINE)
+    ]
+
+
 def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: str) -> str:
     """The nearest folder, from the file's own upwards, where all that the file names is.
 
@@ -274,7 +285,7 @@ def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: s
         name
         for consumed in code_type.consumes
         if consumed.pattern
-        for name in re.findall(consumed.pattern, files.text(marker), re.MULTILINE)
+        for name in names_in(files.text(marker), consumed)
     ]
     named = [name for name in every if re.search(r"\w", name) and "$" not in name]
     markers = code_type.detect.files if code_type.detect else ()

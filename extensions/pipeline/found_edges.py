@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from .code_types import LOADER, NOT_YAML, Consumed
-from .detection import Found, is_safe, telling
+from .detection import Found, is_safe, names_in, telling
 from .found_reads import find_reads
 from .graph import find_cycle
 from .repository_files import RepositoryFiles, is_in, is_in_any, join
@@ -100,7 +100,7 @@ def _named(
     """What its files name of others."""
     for consumed in consumer.code_type.consumes:
         for file in _files(files, consumer, consumed, found):
-            for name in re.findall(consumed.pattern, files.text(file), re.MULTILINE):
+            for name in names_in(files.text(file), consumed):
                 if consumed.product == IMAGE:
                     for edge in image_edges(name, file, files, consumer, found):
                         yield dataclasses.replace(
@@ -137,7 +137,7 @@ def files_that_name(
     for consumed in consumer.code_type.consumes:
         if consumed.product == IMAGE:
             for file in _files(files, consumer, consumed, found):
-                for name in re.findall(consumed.pattern, files.text(file), re.MULTILINE):
+                for name in names_in(files.text(file), consumed):
                     yield name, file, known_as(name, file, consumed, files)
 
 
@@ -260,6 +260,9 @@ def _makers(
             if not fnmatch.fnmatch(product, consumed.product):
                 continue
             for leaf in (detect.leaves if detect else {}).get(product, (product,)):
+                if deep := _deep(producer.path, leaf, path):
+                    scored.append((8, producer.name, product, deep))
+                    continue
                 # Where its build leaves it; or the same where the consumer is at home.
                 roots = [(each, 9) for each in producer.places]
                 roots += [(each, 1) for each in consumer.places]
@@ -276,6 +279,15 @@ def _makers(
     best = max((score for score, *_ in scored), default=0)
     makers = {(who, product): to for score, who, product, to in scored if score == best}
     return [(who, product, to) for (who, product), to in makers.items()] * (len(makers) == 1)
+
+
+def _deep(root: str, leaf: str, path: str) -> str:
+    """The folder of a part of a component, as a module, in which a path lies: `**/target`."""
+    if not leaf.startswith("**/"):
+        return ""
+    start = "" if root == "." else re.escape(f"{root}/")
+    found = re.match(rf"{start}(?:[^/*]+/)*?{re.escape(leaf[3:])}(?=/|$)", path)
+    return found[0] if found else ""
 
 
 def _shares_a_word(file: str, producer: Found) -> bool:

@@ -21,6 +21,8 @@ def function(text: str) -> dict[str, str]:
 
 IMAGES = {f"{name}/Dockerfile": "" for name in ("api", "web")}
 
+PAGE = '{"main": "x", "private": true, "scripts": {"build": "vite build"}}'
+
 # Files -> by consumer and producer: what is taken, and where it has to lie.
 CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
     "a zip that Terraform names": (
@@ -69,6 +71,35 @@ CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
     "infrastructure that needs no code": (
         {"api/requirements.txt": "", "infra/main.tf": ""},
         {},
+    ),
+    "a jar that a build argument names": (
+        {
+            "shop/pom.xml": "<project/>",
+            "shop/Dockerfile": "ARG JAR_FILE=target/*.jar\nCOPY ${JAR_FILE} app.jar\n",
+        },
+        {"docker": {"java": ["dist -> shop/target"]}},
+    ),
+    "a jar of one module of several": (
+        {
+            "settings.gradle": "",
+            "app/build.gradle": "",
+            "app/Dockerfile": "COPY build/libs/app.jar app.jar\n",
+        },
+        {"docker": {"java": ["dist -> app/build/libs"]}},
+    ),
+    "a folder that a page is built in": (
+        {
+            "web/package.json": PAGE,
+            "web/Dockerfile": "FROM nginx\nCOPY --chown=1 ./dist/ /usr/share/nginx/html\n",
+        },
+        {"docker": {"node": ["dist -> web/dist"]}},
+    ),
+    "a stage that builds it itself": (
+        {
+            "web/package.json": PAGE,
+            "web/Dockerfile": "COPY . .\nFROM nginx\nCOPY --from=0 /dist /x\n",
+        },
+        {"docker": {"node": []}},
     ),
     "an image that Compose says the name of": (
         {
