@@ -421,7 +421,10 @@ def good_reason(history: History, run: Run) -> str:
     }
     if done.issuperset(pipelines.components):
         return "it was deployed"
-    started_by = age(run.triggered_by) if run.triggered_by else 0
+    before = run.triggered_by
+    if before and good_reason(history, before) not in ("", "it was deployed"):
+        return "nothing to promote"
+    started_by = age(before) if before else 0
     if history.touched.get(run.id) or history.touched.get(started_by):
         return "a person"
     if run.id in world.failed:

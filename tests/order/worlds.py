@@ -383,7 +383,7 @@ class World:
             dict(notes.taken),
             [commit for commit in notes.line if commit in now],
             notes.checked,
-            [run for run in notes.overtaken if self.commit_of(run) in now],
+            [run for run in notes.overtaken if {self.commit_of(run), run.head_sha} <= {*now}],
         )
         self.moment += 1
         deployment.begin = self.moment
