@@ -195,12 +195,12 @@ def test_a_bump_that_the_template_makes_too(repository: Path) -> None:
 # -- conflicts --------------------------------------------------------------------------------
 
 
-BUILD = f"{FLOWS}/python-build.yml"
+PULL_REQUEST = f"{FLOWS}/pull-request.yml"
 SUMMARY = f"{ACTIONS}/deployment-summary/action.yml"
 
 
 def bump(repository: Path) -> None:
-    for path in (BUILD, SUMMARY):
+    for path in (PULL_REQUEST, SUMMARY):
         file = repository / path
         file.write_text(PIN.sub(BUMPED, file.read_text(encoding="utf-8")), encoding="utf-8")
     commit(repository, "Bumped")
@@ -219,7 +219,7 @@ def test_a_conflict_stops_a_bot(repository: Path, capfd: pytest.CaptureFixture[s
     said = capfd.readouterr().err
     assert "Traceback" not in said
     status = git("status", "--porcelain", cwd=repository).decode()
-    for path in (BUILD, SUMMARY):
+    for path in (PULL_REQUEST, SUMMARY):
         assert f"{path}: holds a merge conflict; resolve it" in said
         text = (repository / path).read_text(encoding="utf-8")
         assert {"<<<<<<< before updating", ">>>>>>> after updating"} <= {*text.splitlines()}
@@ -232,7 +232,7 @@ def test_a_conflict_beside_the_file(repository: Path, capfd: pytest.CaptureFixtu
     with pytest.raises(TaskError):
         update(repository, vcs_ref="v3.0.0", conflict="rej")
     said = capfd.readouterr().err
-    for path in (BUILD, SUMMARY):
+    for path in (PULL_REQUEST, SUMMARY):
         cause = "was not merged as a whole; take over by hand what"
         assert f"{path}: {cause} {path}.rej holds" in said
         assert "# v99.0.0" in (repository / f"{path}.rej").read_text(encoding="utf-8")
