@@ -18,7 +18,7 @@ from offline_github.model import Job
 from offline_github.people import BOT
 from offline_github.rulesets import PushError
 from offline_github.work import Going, Step, Work
-from worlds import EVIL, World
+from worlds import EVIL, World, digest
 
 TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"
 Attack = Callable[[World], None]
@@ -197,6 +197,62 @@ def a_package_swapped_before_production_takes_it(world: World) -> None:
     world.merged()
     approve_all(world)
     through("the package was taken", evil_in(world))
+
+
+@on("several")
+def a_build_that_says_which_package_another_one_has(world: World) -> None:
+    """A dependency in second's build uploads a package of first, and adds its digest to its own.
+
+    The orchestrator writes the digests of both into one JSON text, and of two equal names the
+    later one counts.
+    """
+
+    def build(step: Step) -> Any:
+        run, commit = step.work.run, step.env.get("COMMIT", "")
+        if not step.work.key.startswith("second-build / "):
+            return None
+        environment = run.workflow_file.removesuffix(".yml").rpartition("-")[2]
+        name, own = f"first-package-{environment}", (commit, "second")
+        if step.name == "Collect the files":
+            more = f'"}}, "first": {{"run": {run.id}, "digest": "{digest((commit, EVIL))}'
+            return {"digest": digest(own) + more}
+        if step.uses != "actions/upload-artifact":
+            return None
+
+        def uploading() -> Going:
+            world.upload(run, f"second-package-{environment}", own)
+            while all(artifact.name != name for artifact in run.artifact_store.values()):
+                yield 1
+            world.upload(run, name, (commit, EVIL))
+
+        return uploading()
+
+    world.instead = build
+    world.merged()
+    approve_all(world)
+    through("the package was taken", evil_in(world, "test") or evil_in(world))
+
+
+@on("several")
+def a_package_uploaded_while_its_build_fails(world: World) -> None:
+    """A dependency in second's build uploads the package that first has not made.
+
+    Somebody then starts what takes it, alone, where no digest is known.
+    """
+
+    def build(step: Step) -> Any:
+        run, commit = step.work.run, step.env.get("COMMIT", "")
+        if run.workflow_file != TEST or not step.work.key.startswith("first-build / "):
+            return None
+        if step.name != "Build":
+            return None
+        world.upload(run, "first-package-test", (commit, EVIL))
+        return "failure"
+
+    world.instead = build
+    world.merged()
+    world.started("third-test.yml")
+    through("the package was taken", evil_in(world, "test"))
 
 
 @on("tag")
