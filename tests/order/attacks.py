@@ -938,6 +938,26 @@ def a_test_that_succeeds_at_last(world: World) -> None:
     through("the release is lost", world.at("prd") != {"terraform": main})
 
 
+@on("dispatch")
+def a_component_that_is_run_again_before_its_orchestrator(world: World) -> None:
+    """It has failed by chance: a person re-runs it, then what failed of the orchestrator.
+
+    That took the result of the re-run, which production did not believe once it was approved.
+    """
+    world.instead = lambda step: (
+        "failure" if step.work.run.workflow_file == "python-test.yml" else None
+    )
+    main = world.merged()
+    world.instead = lambda step: None
+    world.github.rerun(world.github.runs_of("python-test.yml")[-1], failed_only=True)
+    world.github.settle()
+    world.github.rerun(world.github.runs_of(TEST)[-1], failed_only=True)
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
+    through("the release is lost", world.at("prd") != {"terraform": main})
+
+
 @on("trunk-dispatch")
 def a_job_of_ones_own_that_is_left_out(world: World) -> None:
     """Somebody is told of failures: that job is skipped after each success."""
