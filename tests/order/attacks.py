@@ -348,6 +348,21 @@ def a_branch_that_fits_the_pattern_of_production(world: World) -> None:
     through("it had the secrets of test", any("success" in r.results.values() for r in runs))
 
 
+@on("pattern")
+def a_push_to_the_default_branch_beside_branches_of_releases(world: World) -> None:
+    """No environment deploys main, but its workflows count as reviewed everywhere."""
+    commit = _released(world)
+    world.commit("main", forged_test(commit, "push: "))
+    try:
+        world.push("main", by="mallory")
+    except PushError:
+        return
+    world.github.settle()
+    world.started(PRD, commit=commit, by="mallory")
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
+
+
 @on("by-hand")
 def a_feature_branch_that_pretends_to_be_a_production_by_hand(world: World) -> None:
     """11. A person may deploy any branch: so its workflows would count as reviewed."""

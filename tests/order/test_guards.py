@@ -351,6 +351,12 @@ SETTINGS: dict[str, tuple[Callable[[World], Any], Callable[[World], None]]] = {
         lambda world: world.github.rulesets.clear(),
         attacks.a_push_to_the_branch_itself,
     ),
+    "who may push to the default branch": (
+        lambda world: world.github.rulesets[0]["conditions"]["ref_name"]["include"].remove(
+            "~DEFAULT_BRANCH"
+        ),
+        attacks.a_push_to_the_default_branch_beside_branches_of_releases,
+    ),
     "that strangers' runs are let in": (
         lambda world: setattr(
             world.github, "approval_policy", "first_time_contributors_new_to_github"
