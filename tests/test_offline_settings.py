@@ -221,6 +221,14 @@ def test_a_strangers_run_starts_when_somebody_lets_it(quick: Quick) -> None:
     assert own.conclusion == "success"
 
 
+def test_workflows_may_be_kept_from_approving_pull_requests(quick: Quick) -> None:
+    github = quick({"ci.yml": DEPLOYS})
+    policy, given = "/actions/permissions/workflow", {"can_approve_pull_request_reviews": False}
+    assert github.rest("PUT", policy, given, by="mallory").status == 403
+    assert github.rest("PUT", policy, given).status == 204
+    assert not github.workflows_approve
+
+
 def test_only_administrators_set_up_and_what_is_not_modelled_is_loud(quick: Quick) -> None:
     github = quick({"ci.yml": DEPLOYS})
     for method, path, body in (

@@ -210,11 +210,13 @@ def _is_reviewed(plan: Plan, environment: Environment) -> bool:
 def _checked_branches(plan: Plan) -> list[str]:
     """What environments deploy on a push, without previews of branches that nobody has reviewed.
 
-    A pattern may be named with more than it matches, unless that is every branch.
+    A pattern may be named with more than it matches, unless that is every branch. The default
+    branch is always among them, because its workflows count as reviewed.
     """
     previews = [branch for _, branch in _previews(plan)]
     sources = [e.source for e in plan.environments if e.trigger == "branch"]
-    return _named([s for s in sources if s not in previews]) or ["~DEFAULT_BRANCH"]
+    named = _named([s for s in sources if s not in previews])
+    return named if f"refs/heads/{_default_branch(plan)}" in named else [*named, "~DEFAULT_BRANCH"]
 
 
 def _created_branches(plan: Plan) -> list[str]:

@@ -108,6 +108,8 @@ class OfflineGitHub:
         self.rulesets: list[dict[str, Any]] = []
         #: Whose pull requests run only when somebody approves that, in a public repository.
         self.approval_policy = "first_time_contributors"
+        #: Whether workflows may approve pull requests.
+        self.workflows_approve = True
         #: So many seconds lists of runs are behind; those with a filter (and by what it asks).
         self.list_lag = self.filtered_list_lag = 0.0
         #: How a list shows jobs that a re-run has kept: "as they were", "copied" or "left out".

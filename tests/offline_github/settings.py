@@ -392,6 +392,14 @@ def put_approval_policy(request: Request) -> Answer:
     return Answer(204)
 
 
+@route("PUT", "/actions/permissions/workflow", "administration: write")
+def put_workflow_permissions(request: Request) -> Answer:
+    body = request.body or {}
+    _only(body, {"can_approve_pull_request_reviews"}, "permissions of workflows")
+    request.github.workflows_approve = body["can_approve_pull_request_reviews"]
+    return Answer(204)
+
+
 @route("POST", "/actions/runs/{run}/approve", "actions: write")
 def approve_run(request: Request) -> Answer:
     run = request.run()

@@ -18,7 +18,7 @@ from offline_github.model import Job
 from offline_github.people import BOT
 from offline_github.rulesets import PushError
 from offline_github.work import Going, Step, Work
-from worlds import EVIL, World
+from worlds import EVIL, World, digest
 
 TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"
 Attack = Callable[[World], None]
@@ -199,6 +199,62 @@ def a_package_swapped_before_production_takes_it(world: World) -> None:
     through("the package was taken", evil_in(world))
 
 
+@on("several")
+def a_build_that_says_which_package_another_one_has(world: World) -> None:
+    """A dependency in second's build uploads a package of first, and adds its digest to its own.
+
+    The orchestrator writes the digests of both into one JSON text, and of two equal names the
+    later one counts.
+    """
+
+    def build(step: Step) -> Any:
+        run, commit = step.work.run, step.env.get("COMMIT", "")
+        if not step.work.key.startswith("second-build / "):
+            return None
+        environment = run.workflow_file.removesuffix(".yml").rpartition("-")[2]
+        name, own = f"first-package-{environment}", (commit, "second")
+        if step.name == "Collect the files":
+            more = f'"}}, "first": {{"run": {run.id}, "digest": "{digest((commit, EVIL))}'
+            return {"digest": digest(own) + more}
+        if step.uses != "actions/upload-artifact":
+            return None
+
+        def uploading() -> Going:
+            world.upload(run, f"second-package-{environment}", own)
+            while all(artifact.name != name for artifact in run.artifact_store.values()):
+                yield 1
+            world.upload(run, name, (commit, EVIL))
+
+        return uploading()
+
+    world.instead = build
+    world.merged()
+    approve_all(world)
+    through("the package was taken", evil_in(world, "test") or evil_in(world))
+
+
+@on("several")
+def a_package_uploaded_while_its_build_fails(world: World) -> None:
+    """A dependency in second's build uploads the package that first has not made.
+
+    Somebody then starts what takes it, alone, where no digest is known.
+    """
+
+    def build(step: Step) -> Any:
+        run, commit = step.work.run, step.env.get("COMMIT", "")
+        if run.workflow_file != TEST or not step.work.key.startswith("first-build / "):
+            return None
+        if step.name != "Build":
+            return None
+        world.upload(run, "first-package-test", (commit, EVIL))
+        return "failure"
+
+    world.instead = build
+    world.merged()
+    world.started("third-test.yml")
+    through("the package was taken", evil_in(world, "test"))
+
+
 @on("tag")
 def a_tag_on_what_nobody_merged(world: World) -> None:
     """4. Somebody who may release tags a commit of a feature branch, and it is approved."""
@@ -290,6 +346,21 @@ def a_branch_that_fits_the_pattern_of_production(world: World) -> None:
     approve_all(world)
     through("a forged test was believed", evil_in(world))
     through("it had the secrets of test", any("success" in r.results.values() for r in runs))
+
+
+@on("pattern")
+def a_push_to_the_default_branch_beside_branches_of_releases(world: World) -> None:
+    """No environment deploys main, but its workflows count as reviewed everywhere."""
+    commit = _released(world)
+    world.commit("main", forged_test(commit, "push: "))
+    try:
+        world.push("main", by="mallory")
+    except PushError:
+        return
+    world.github.settle()
+    world.started(PRD, commit=commit, by="mallory")
+    approve_all(world)
+    through("a forged test was believed", evil_in(world))
 
 
 @on("by-hand")
@@ -879,6 +950,26 @@ def a_test_that_succeeds_at_last(world: World) -> None:
     world.github.rerun(world.github.runs_of(TEST)[-1], failed_only=True)
     world.github.settle()
     approve_all(world)
+    through("the release is lost", world.at("prd") != {"terraform": main})
+
+
+@on("dispatch")
+def a_component_that_is_run_again_before_its_orchestrator(world: World) -> None:
+    """It has failed by chance: a person re-runs it, then what failed of the orchestrator.
+
+    That took the result of the re-run, which production did not believe once it was approved.
+    """
+    world.instead = lambda step: (
+        "failure" if step.work.run.workflow_file == "python-test.yml" else None
+    )
+    main = world.merged()
+    world.instead = lambda step: None
+    world.github.rerun(world.github.runs_of("python-test.yml")[-1], failed_only=True)
+    world.github.settle()
+    world.github.rerun(world.github.runs_of(TEST)[-1], failed_only=True)
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
     through("the release is lost", world.at("prd") != {"terraform": main})
 
 

@@ -41,6 +41,10 @@ AFTER_HAND = {
         {"name": "prd", "after": "test", "production": True},
     ],
 }
+SEVERAL = {
+    "components": {**generic(["first", "second"], deploy=""), **generic(["third"])},
+    "dependency_map": {"third": ["first", "second"]},
+}
 TRUNK = {**LAMBDA, "branching": "trunk"}
 ALONE, BOTH = ("terraform",), ("first", "second")
 #: Name -> answers, the components that are deployed, and how.
@@ -56,6 +60,7 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
 #: More of them, which only attacks try.
 ATTACKED = {
     **KINDS,
+    "several": (SEVERAL, ("third",), {}),
     "pattern": (PATTERN, ALONE, {}),
     "by-hand": (BY_HAND, ALONE, {}),
     "after-hand": (AFTER_HAND, ALONE, {}),

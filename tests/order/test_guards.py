@@ -95,6 +95,18 @@ GUARDS: dict[str, Guard] = {
         "digest: ''",
         attacks.a_package_swapped_before_it_is_deployed,
     ),
+    "a build names no other component's package": (
+        f"{A}/take-package/find.cjs",
+        "if (JSON.stringify(given) !== packages.replace(/\\s/g, '')) throw",
+        "if (false) throw",
+        attacks.a_build_that_says_which_package_another_one_has,
+    ),
+    "a build that failed has left no package": (
+        f"{A}/take-package/find.cjs",
+        "makesIt && conclusion === 'success' && ",
+        "makesIt && ",
+        attacks.a_package_uploaded_while_its_build_fails,
+    ),
     "production's own package, too": (
         f"{A}/take-package/find.cjs",
         "digest: wanted.digest ?? ''",
@@ -148,6 +160,12 @@ GUARDS: dict[str, Guard] = {
         "if (before && isOutdated(before, task.packages))",
         "if (false)",
         attacks.a_test_that_is_run_again_while_a_component_still_deploys,
+    ),
+    "a re-run takes no run that a person has re-run": (
+        f"{A}/run-component/run.cjs",
+        "child.run_attempt > 1 || ",
+        "",
+        attacks.a_component_that_is_run_again_before_its_orchestrator,
     ),
     "a re-run takes only the run that its own job has started": (
         f"{A}/run-component/run.cjs",
@@ -332,6 +350,12 @@ SETTINGS: dict[str, tuple[Callable[[World], Any], Callable[[World], None]]] = {
     "who may push to branches that deploy": (
         lambda world: world.github.rulesets.clear(),
         attacks.a_push_to_the_branch_itself,
+    ),
+    "who may push to the default branch": (
+        lambda world: world.github.rulesets[0]["conditions"]["ref_name"]["include"].remove(
+            "~DEFAULT_BRANCH"
+        ),
+        attacks.a_push_to_the_default_branch_beside_branches_of_releases,
     ),
     "that strangers' runs are let in": (
         lambda world: setattr(

@@ -426,25 +426,29 @@ PRODUCTION = {"production": True}
 CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     "two branches": (
         [{"name": "a", "branch": "develop"}, {"name": "b", "branch": "main"}],
-        ["refs/heads/develop", "refs/heads/main"],
+        ["refs/heads/develop", "refs/heads/main", "~DEFAULT_BRANCH"],
     ),
     "one for two": (
         [{"name": "a", "branch": "main"}, {"name": "b", "branch": "main"}],
-        ["refs/heads/main"],
+        ["refs/heads/main", "~DEFAULT_BRANCH"],
     ),
     "stars": (
         [
             {"name": "a", "branch": "release/**", **PRODUCTION},
             {"name": "b", "branch": "v*", **PRODUCTION},
         ],
-        ["refs/heads/release/*", "refs/heads/release/*/**/*", "refs/heads/v*"],
+        ["refs/heads/release/*", "refs/heads/release/*/**/*", "refs/heads/v*", "~DEFAULT_BRANCH"],
     ),
     "what rulesets do not know": (
         [{"name": "a", "branch": "v[12]"}, {"name": "b", "after": "a", **PRODUCTION}],
-        ["refs/heads/v*"],
+        ["refs/heads/v*", "~DEFAULT_BRANCH"],
     ),
     "previews": (
         [{"name": "a", "branch": "feature/**"}, {"name": "b", "branch": "main"}],
+        ["refs/heads/main", "~DEFAULT_BRANCH"],
+    ),
+    "the default branch itself": (
+        [{"name": "a", "branch": "main"}, {"name": "b", "after": "a"}],
         ["refs/heads/main"],
     ),
     "nothing else": ([{"name": "a", "branch": "feature/**"}], ["~DEFAULT_BRANCH"]),

@@ -31,7 +31,7 @@ const started = { workflow_run_id: 9, html_url: CHILD }
 
 /** A run of the component as the API lists it. */
 const listed = more => ({
-  id: 9, html_url: CHILD, event: 'workflow_dispatch', actor: BOT, head_branch: 'main', status: 'completed', conclusion: 'success',
+  id: 9, html_url: CHILD, event: 'workflow_dispatch', actor: BOT, head_branch: 'main', status: 'completed', conclusion: 'success', run_attempt: 1,
   created_at: '2026-11-01T12:00:30Z', display_title: `Deploy ${COMMIT} to dev, site of run ${SELF}, attempt 1`, ...more,
 })
 const list = runs => paged(runs, 'workflow_runs')
@@ -250,7 +250,7 @@ test('a re-run starts anew what failed, what was never started, and what its own
 
 test('a re-run starts anew what took older packages, once that has ended', async () => {
   const PACKAGES = '{"a": {"run": 3}, "b": {"run": 10}}'
-  const said = `notice: Attempt 1 has started ${CHILD} with older packages: it is started again`
+  const said = `notice: Attempt 1 has started ${CHILD} with older packages, or somebody has re-run that: it is started again`
   for (const [status, looks] of [['in_progress', 3], ['completed', 1]]) {
     const child = [state('in_progress'), listed({ conclusion: 'failure' }), listed()].slice(3 - looks)
     const done = await start({ [LIST]: list([state(status, 'success')]), [BEFORE]: jobsOf('failure'), child }, { ...second, PACKAGES })
@@ -259,6 +259,15 @@ test('a re-run starts anew what took older packages, once that has ended', async
   }
   const done = await start({ [LIST]: list([listed()]), [BEFORE]: jobsOf('failure') }, { ...second, PACKAGES: '{"a": {"run": 8}}' })
   assert.equal(done.github.count(START), 0)
+})
+
+test('a re-run starts anew what a person has re-run, once that has ended', async () => {
+  for (const [status, looks] of [['in_progress', 2], ['completed', 1]]) {
+    const child = [state('in_progress'), listed()].slice(2 - looks)
+    const again = { ...state(status, 'success'), run_attempt: 2 }
+    const done = await start({ [LIST]: list([again]), [BEFORE]: jobsOf('failure'), child: [...child, listed()] }, second)
+    assert.deepEqual([done.failed, done.github.count(START)], [[], 1])
+  }
 })
 
 test('a re-run that cannot see what was started starts nothing', async () => {

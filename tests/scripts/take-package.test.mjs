@@ -24,7 +24,7 @@ const oneRun = (id, file, more) => ({
   id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: A, actor: { login: 'octocat' }, head_repository: { id: 1 }, conclusion: 'success', run_attempt: 1, created_at: '2026-11-01T10:00:00Z', ...more,
 })
 const artifact = (id, run, name, more) => ({ id, name, expired: false, created_at: '2026-11-01T10:05:00Z', workflow_run: { id: run }, ...more })
-const job = (name, more) => ({ name, started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
+const job = (name, more) => ({ name, conclusion: 'success', started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
 
 /** Takes the package; `main` has A, then B. Gives outputs, log and the calls. */
 async function take({ runs = [], artifacts = [], jobs = {}, told }, more = {}) {
@@ -55,7 +55,7 @@ test('the package of this run, by the digest that its build left', async () => {
   assert.equal(github.calls.length, 1)
 })
 
-for (const [name, PACKAGES] of [['its id', `${TEST}`], ['JSON', inRun(TEST)], ['JSON with an empty digest', inRun(TEST, '')]]) {
+for (const [name, PACKAGES] of [['its id', `${TEST}`], ['JSON', inRun(TEST)], ['JSON with an empty digest', inRun(TEST, '')], ['JSON of several lines', `{\n"python": {"run": ${TEST}}\n}`]]) {
   test(`the package of the run before, by ${name}`, async () => {
     assert.deepEqual((await take(test20, { PACKAGES })).outputs, of20)
   })
@@ -191,12 +191,14 @@ for (const [name, given, PACKAGES, expected] of [
   ['a run without the package', { ...test20, artifacts: [] }, '20', `is not in run 20${start}`],
   ['a package that a later job has replaced', { ...test20, artifacts: [...test20.artifacts, artifact(3, TEST, 'python-package-test', { created_at: '2026-11-01T10:05:01Z' })] }, '20', '(run 20 holds one that its build did not upload)'],
   ['a package replaced between two attempts', { ...test20, jobs: { [TEST]: [job('build / Build', { completed_at: '2026-11-01T10:04:00Z' }), job('build / Build', { started_at: '2026-11-01T10:06:00Z', completed_at: '2026-11-01T10:07:00Z' })] } }, '20', 'did not upload)'],
-  ['a package whose build goes on', { ...test20, jobs: { [TEST]: [job('build / Build', { completed_at: null })] } }, '20', 'did not upload)'],
+  ['a package that another job has uploaded while its build failed', { ...test20, jobs: { [TEST]: [job('python-build / Check and build', { conclusion: 'failure' })] } }, '20', '(run 20 holds one that its build did not upload)'],
+  ['a package whose build goes on', { ...test20, jobs: { [TEST]: [job('build / Build', { conclusion: null, completed_at: null })] } }, '20', 'did not upload)'],
   ['one of this run that is gone', {}, inRun(THIS, DIGEST), `is not in run 100: re-run all jobs`],
   ['one of this run that has expired', { artifacts: [artifact(1, THIS, 'python-package-prd', { expired: true })] }, inRun(THIS, DIGEST), `is not in run 100 (run 100: it has expired): re-run all jobs`],
   ['one of this run without a digest', {}, inRun(THIS), 'The build of python in this run left no digest, so its package cannot be verified: re-run all jobs'],
   ['one of this run by its id alone', {}, `${THIS}`, 'left no digest'],
-  ...['newest', '', '0', '{}', '{', 'null', '"x"', '1.5', '{"python": {"run": "20"}}', '{"python": null}', '{"python": {"run": 20, "digest": "x"}}'].map(PACKAGES => [
+  ...['newest', '', '0', '{}', '{', 'null', '"x"', '1.5', '{"python": {"run": "20"}}', '{"python": null}', '{"python": {"run": 20, "digest": "x"}}',
+    `{"python": {"run": 20}, "go": {"run": ${THIS}, "digest": "${DIGEST}"}, "python": {"run": ${THIS}, "digest": "${DIGEST}"}}`].map(PACKAGES => [
     `packages: ${PACKAGES}`, {}, PACKAGES, `The input packages, ${PACKAGES}, does not say which package of python to take: give same-commit, latest, the id`,
   ]),
 ]) {

@@ -29,11 +29,12 @@ async function startedBefore({ api, context, attempt, job, children }) {
 }
 
 /**
- * Whether a run was started before one whose package it is to take now.
- * @param {{id: number}} child
+ * Whether a run was started before one whose package it is to take now, or was re-run by itself: its
+ * package would never be promoted.
+ * @param {{id: number, run_attempt: number}} child
  * @param {string} packages
  */
-const isOutdated = (child, packages) => [...packages.matchAll(/"run": (\d+)/g)].some(([, id]) => Number(id) > child.id)
+const isOutdated = (child, packages) => child.run_attempt > 1 || [...packages.matchAll(/"run": (\d+)/g)].some(([, id]) => Number(id) > child.id)
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
@@ -51,7 +52,7 @@ module.exports = async ({ github, context, core }) => {
       throw new Error(`${WORKFLOW} was not started: what earlier attempts started cannot be listed (${connect.said(error)})`)
     })
     if (before && isOutdated(before, task.packages)) {
-      core.notice(`Attempt ${before.attempt} has started ${before.html_url} with older packages: it is started again`)
+      core.notice(`Attempt ${before.attempt} has started ${before.html_url} with older packages, or somebody has re-run that: it is started again`)
       if (before.status !== 'completed') await wait(task, before.id)
       before = undefined
     }

@@ -3,7 +3,7 @@
 const { BOT } = require('./runs.cjs')
 
 /**
- * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string}} Run
+ * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string, run_attempt: number}} Run
  * @typedef {Run & {attempt: number, since: string, alone: boolean}} Child a run, the attempt that started it, and when that
  *   attempt's job began; `alone` if it was the only one in that time
  */

@@ -15,6 +15,8 @@ const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID,
 function named(packages, producer) {
   if (['same-commit', 'latest'].includes(packages)) return {}
   const given = JSON.parse(packages)
+  // A build says its own digest. One with quotes in it would name the package of another component.
+  if (JSON.stringify(given) !== packages.replace(/\s/g, '')) throw new Error(FORMS)
   if (given[producer] === 'same-commit') return {} // a producer whose run nobody waits for
   const { run, digest } = typeof given === 'number' ? { run: given, digest: '' } : given[producer]
   if (!Number.isSafeInteger(run) || run < 1 || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
@@ -191,16 +193,16 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /**
-   * Whether the job that builds the package, or brings it from another environment, uploaded it. A
-   * later job could have replaced it.
+   * Whether the job that builds the package, or brings it from another environment, uploaded it, and
+   * succeeded. Any job could have uploaded one of that name while it failed, or later.
    * @param {{created_at: string}} artifact
    * @param {number} id
    */
   async function isOfItsBuild({ created_at }, id) {
     const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: id, filter: 'all' }, 'jobs')
-    for await (const { name, started_at, completed_at } of jobs) {
+    for await (const { name, conclusion, started_at, completed_at } of jobs) {
       const makesIt = name === 'Changes' || name.startsWith('build / ') || name.startsWith(`${PRODUCER}-build / `)
-      if (makesIt && started_at <= created_at && created_at <= completed_at) return true
+      if (makesIt && conclusion === 'success' && started_at <= created_at && created_at <= completed_at) return true
     }
     return false
   }
