@@ -184,7 +184,8 @@ def taken(edges: list[Dependency], environments: list[str]) -> tuple[TakenPackag
 def in_shell(path: str, variable: str) -> str:
     """A path with {environment}, in quotes, with a variable of the shell for the name."""
     text = re.sub(r"[\"$`\\]", r"\\\g<0>", path)
-    return f'"{text.replace(ENVIRONMENT_FOLDER, f"${variable}")}"'
+    # In braces: what follows may be a letter, a digit or _.
+    return f'"{text.replace(ENVIRONMENT_FOLDER, f"${{{variable}}}")}"'
 
 
 def own_package(component: Component) -> TakenPackage:

@@ -17,7 +17,7 @@ ANSWERS: dict[str, Any] = {
         "app": {"code_type": "terraform", "path": "live/{environment}/app"},
         "dns": {
             "code_type": "terraform",
-            "path": "live/{environment}/dns",
+            "path": "live/{environment}_dns",
             "environments": ["prd"],
         },
         **generic(["pack"]),
@@ -35,7 +35,7 @@ ANSWERS: dict[str, Any] = {
 MAIN = 'resource "terraform_data" "sample" {}\n'
 FILES = {
     **{f"live/{name}/app/main.tf": MAIN for name in ("dev", "test", "prd")},
-    "live/prd/dns/main.tf": MAIN,
+    "live/prd_dns/main.tf": MAIN,
     "parts/pack/README.md": "",
 }
 BUILD = "#!/bin/sh\necho made > package.txt\n"
@@ -66,10 +66,10 @@ def test_each_environment_gets_its_own_folder(github: OfflineGitHub) -> None:
     ]
     every = [f"live/{name}/app" for name in ("dev", "test", "prd")]
     assert folders(github, "app-build / build") == every
-    assert folders(github, "dns-build / build") == ["live/prd/dns"]
+    assert folders(github, "dns-build / build") == ["live/prd_dns"]
     for name in ("dev", "test", "prd"):
         assert folders(github, f"app-{name} / deploy") == [f"live/{name}/app"]
-    assert folders(github, "dns-prd / deploy") == ["live/prd/dns"]
+    assert folders(github, "dns-prd / deploy") == ["live/prd_dns"]
     digest = hashlib.sha256(b"made\n").hexdigest()
     for command in github.commands("terraform"):
         if command.folder.endswith("app"):

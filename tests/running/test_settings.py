@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,35 @@ def test_files_of_git_lfs(template: Path, tmp_path: Path, lfs: bool | None) -> N
         assert error_of(run).startswith("parts/site/model.onnx is a pointer")
     else:
         assert run.conclusion == "success"
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [(".", "größe"), ("parts/ü x", "it's"), ("app/[id]", 'a "b"\tc'), ("app/[id]", "$(x)")],
+)
+def test_what_is_not_checked_out_is_found_by_any_name(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    """git quotes such names, and reads [id] as a pattern, where it is not told otherwise."""
+    [script] = toolbox.ROOT.glob("template/.github/actions/check-out/missing.sh")
+    git("init", "--quiet", cwd=tmp_path)
+    pointer = tmp_path / folder / f"{name}.bin"
+    pointer.parent.mkdir(parents=True, exist_ok=True)
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
+    (tmp_path / ".gitattributes").write_text("*.bin filter=lfs\n", encoding="utf-8")
+    git("-c", "filter.lfs.clean=cat", "add", ".", cwd=tmp_path)
+    lib = f"{folder}/{name}" if folder != "." else name
+    git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},{lib}", cwd=tmp_path)
+    for given, said in (("LFS", f"title=Submodule {lib}::"), ("SUBMODULES", ".bin is a pointer")):
+        settings = {"FOLDER": folder, "LFS": "", "SUBMODULES": "", given: "false"}
+        done = subprocess.run(
+            ["bash", str(script)],
+            cwd=tmp_path,
+            env={**settings, "PATH": os.environ["PATH"]},
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert (done.returncode, said in done.stdout) == (1, True), done
 
 
 def test_services_are_not_modelled(template: Path, tmp_path: Path) -> None:
