@@ -13,6 +13,7 @@ from .clouds import DEFAULT_REGISTRY, REGISTRY_ENVIRONMENT, Cloud, Registry, rea
 from .code_types import NOT_YAML
 from .components import (
     Component,
+    check_services,
     packages_variable,
     pushes,
     read_components,
@@ -189,6 +190,8 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_groups(components, environments)
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
+    runner = read_runner(raw["runner"], "runner")
+    check_services(components, runner)
     for component in components:
         for name, value in component.settings.items():
             for key, one in value.items() if not isinstance(value, str) else ():
@@ -212,7 +215,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         cloud=raw["cloud"],
         clouds=catalogue.clouds,
         registry=registry,
-        runner=read_runner(raw["runner"], "runner"),
+        runner=runner,
         approval=raw["approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],

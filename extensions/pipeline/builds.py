@@ -174,9 +174,11 @@ class BuildWorkflow:
         return next((c.id for c in self.commands if c.id in self.waits_for_push), "build")
 
     @property
-    def installs_with(self) -> Mapping[str, str]:
-        """The secrets without which nothing can be installed, as its variables."""
-        return {name: f"${{{{ secrets.{name} }}}}" for name in self.component.install_secrets}
+    def missing(self) -> str:
+        """Expressions that name the secrets to install with that are not there; their values go
+        to nobody for that."""
+        names = self.component.install_secrets
+        return "".join(f"${{{{ !secrets.{name} && '{name} ' || '' }}}}" for name in names)
 
     @property
     def services(self) -> Mapping[str, Mapping[str, Any]]:

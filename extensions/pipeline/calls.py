@@ -180,7 +180,7 @@ def build_call(
         permissions=dict(sorted(permissions.items())),
         reasons=reasons,
         inputs=given,
-        secrets=build.secrets if environment else tuple(build.installs_with),
+        secrets=build.secrets if environment else component.install_secrets,
     )
 
 

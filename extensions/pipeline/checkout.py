@@ -38,25 +38,59 @@ def _large_files(files: RepositoryFiles) -> list[str]:
     rules = []
     for name in files.attributes():
         for line in files.text(name).splitlines():
-            pattern, *attributes = line.split() or [""]
-            if "filter=lfs" in attributes:
+            first = re.match(r'\s*(?:"((?:[^"\\]|\\.)+)"|(\S+))', line)
+            if first and "filter=lfs" in line[first.end() :].split():
+                pattern = first[2] or re.sub(r"\\(.)", r"\1", first[1])
                 rules.append(_matcher(posixpath.dirname(name) or ".", pattern))
     if not rules:
         return []
     return [name for name in files.every() if any(rule.match(name) for rule in rules)]
 
 
+CLASSES = {"space": r"\s", "digit": "0-9", "alpha": "A-Za-z", "alnum": "A-Za-z0-9"}
+"""Classes in brackets: git writes a space as [[:space:]]."""
+
+
 def _matcher(folder: str, pattern: str) -> re.Pattern[str]:
     """The files that a pattern of a `.gitattributes` means, as git reads it."""
-    above = "" if folder == "." else f"{folder}/"
-    anywhere = "/" not in pattern.rstrip("/")
-    parts = re.split(r"(\*\*/|/\*\*|\*|\?|\[[^]]+\])", pattern.lstrip("/"))
-    known = {"**/": "(?:.*/)?", "/**": "/.*", "*": "[^/]*", "?": "[^/]"}
-    text = "".join(
-        known.get(part) or (part.replace("[!", "[^") if part[:1] == "[" else re.escape(part))
-        for part in parts
-    )
+    parts = pattern.lstrip("/").split("/")
+    if "/" not in pattern.rstrip("/"):
+        parts = ["**", *parts]
+    if parts[-1] == "**":
+        parts.append("*")
+    folders = [""]
+    for part in parts[:-1]:
+        if part == "**":
+            folders.append("")
+        else:
+            folders[-1] += f"{_of_one_name(part)}/"
+    folders[-1] += _of_one_name(parts[-1])
+    above = "" if folder == "." else re.escape(f"{folder}/")
     try:
-        return re.compile(f"{re.escape(above)}{'(?:.*/)?' if anywhere else ''}{text}\\Z")
+        return re.compile(f"{above}{_with_gaps(folders, '(?:[^/]+/)')}\\Z")
     except re.error:
         return re.compile(r"(?!)")
+
+
+def _of_one_name(pattern: str) -> str:
+    """What a pattern without / means in the name of a file or folder."""
+    pieces = [""]
+    for token in re.findall(r"\\.|\[[!^]?\]?(?:\[:\w+:\]|[^]])*\]|\*+|.", pattern):
+        if token[0] == "*":
+            pieces.append("")
+        elif token[0] == "[" and len(token) > 1:
+            inner = re.sub(r"\[:(\w+):\]", lambda m: f"\0{m[1]}\0", token[1:-1])
+            inner = re.sub(r"([\[\]\\&~|])", r"\\\1", inner).replace("--", r"-\-")
+            inner = re.sub(r"\0(\w+)\0", lambda m: CLASSES.get(m[1], ""), inner)
+            pieces[-1] += f"(?!/)[{'^' + inner[1:] if inner[0] in '!^' else inner}]"
+        else:
+            pieces[-1] += "[^/]" if token == "?" else re.escape(token[-1])
+    return _with_gaps(pieces, "[^/]")
+
+
+def _with_gaps(pieces: list[str], gap: str) -> str:
+    """Pieces with gaps between them. A gap that has ended is not tried longer: as many gaps as a
+    pattern has, it takes no longer than the name is."""
+    first, *rest = pieces
+    inner = "".join(f"(?>{gap}*?{piece})" for piece in rest[:-1])
+    return first + inner + "".join(f"{gap}*{piece}" for piece in rest[-1:])

@@ -24,6 +24,7 @@ from .settings import (
     COMMON,
     ENV,
     EVERYDAY,
+    LAST_PORT,
     RUNNER,
     Value,
     read_value,
@@ -295,7 +296,8 @@ def _services(
 ) -> dict[str, dict[str, Any]]:
     """Its services, as a workflow has them. Raises AnswerError."""
     place = f"{place}.services"
-    services = {}
+    services: dict[str, dict[str, Any]] = {}
+    taken: dict[str, str] = {}
     for name, service in given.get("services", {}).items():
         here = f"{place}.{check_name(name, place)}"
         services[name] = {"image": service["image"]}
@@ -308,16 +310,36 @@ def _services(
                     f"{text.split('/')[0]}:{text}" if key == "ports" and ":" not in text else text
                     for text in texts
                 ]
+        for text in services[name].get("ports", ()):
+            ports, _, protocol = text.partition("/")
+            numbers = [int(port) for port in ports.split(":")]
+            if not all(1 <= number <= LAST_PORT for number in numbers):
+                cause = f"{shown(text)} is no port; choose from 1 to {LAST_PORT}"
+                raise AnswerError(f"{here}.ports", cause)
+            port = f"{numbers[0]}/{protocol or 'tcp'}"
+            if port in taken:
+                cause = f"the machine's port {port} is already that of {taken[port]}"
+                raise AnswerError(f"{here}.ports", f"{cause}; say another, as 15432:5432 does")
+            taken[port] = name
         if "options" in service:
             services[name]["options"] = _line(service["options"], f"{here}.options")
     check_no_collision([(name, place) for name in services], "service")
     if services and not set(commands) - {"deploy"}:
         raise AnswerError(place, "they run beside tests and builds, and it has none; drop them")
-    runner = given.get("runner", "")
-    if services and isinstance(runner, str) and re.match("(windows|macos)-", runner):
-        cause = f"GitHub runs containers on Linux alone, and its runner is {runner}; choose another"
-        raise AnswerError(place, cause)
     return services
+
+
+def check_services(components: tuple[Component, ...], runner: Any) -> None:
+    """Where there are services, the machine runs Linux. Raises AnswerError."""
+    for component in components:
+        given = component.runner or runner
+        labels = given.get("labels", ()) if isinstance(given, dict) else given
+        for label in [labels] if isinstance(labels, str) else labels:
+            if component.services and re.fullmatch(r"(?i)(windows|macos)(-.*)?", label):
+                cause = "GitHub runs containers on Linux alone, and its runner is"
+                raise AnswerError(
+                    f"components.{component.name}.services", f"{cause} {label}; choose another"
+                )
 
 
 def _line(value: str | int, place: str) -> str:

@@ -87,7 +87,7 @@ class Plan:
     @property
     def installs_with_secrets(self) -> bool:
         """Whether some build is handed secrets with which it installs."""
-        return any(build.installs_with for build in self.builds)
+        return any(build.missing for build in self.builds)
 
     @property
     def own_runner(self) -> bool:

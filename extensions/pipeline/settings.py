@@ -47,6 +47,8 @@ ENV: Mapping[str, Any] = {
 
 NAMES: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}}
 
+LAST_PORT = 65535
+
 SERVICE: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -63,7 +65,7 @@ SERVICE: Mapping[str, Any] = {
             "minItems": 1,
             "items": {
                 "anyOf": [
-                    {"type": "integer", "minimum": 1, "maximum": 65535},
+                    {"type": "integer", "minimum": 1, "maximum": LAST_PORT},
                     {
                         "type": "string",
                         "pattern": r"\A(\d{1,5}:)?\d{1,5}(/(tcp|udp))?\Z",

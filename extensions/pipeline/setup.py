@@ -139,7 +139,9 @@ def set_up(plan: Plan) -> SetUp:
         default_branch=_default_branch(plan),
         environments=tuple(environments),
         build_secrets=_sorted(secret for build in plan.builds for secret in build.secrets),
-        install_secrets=_sorted(secret for build in plan.builds for secret in build.installs_with),
+        install_secrets=_sorted(
+            secret for build in plan.builds for secret in build.component.install_secrets
+        ),
         variables=tuple(sorted(variables)),
         clouds=_sorted(cloud for e in environments for cloud in e.clouds),
         checked_branches=json.dumps(_checked_branches(plan)),

@@ -58,13 +58,28 @@ RUNNERS = (
 PACKAGE_SCRIPT = r"\"scripts\" *: *\{{[^{{}}]*\"{name}\" *: *\"((?:[^\"\\]|\\.)*)\""
 
 NOTHING = words("echo printf true : exit")
-"""What checks nothing: a task of these alone would turn a check off."""
+"""What does nothing."""
 
-SHELL = NOTHING | words(
-    "cd test [ [[ mkdir rm cp mv set export if then else fi for do done cat ls find xargs grep sed",
-    "sort bash sh env command time touch make git",
+FILES = words(
+    "cd test [ [[ mkdir rm cp mv set export if then else fi for do done cat ls grep sed sort touch"
 )
+"""What may build, and checks nothing."""
+
+SHELL = NOTHING | FILES | words("find xargs bash sh env command time make git")
 """What every job has."""
+
+IDLE = {"lint": NOTHING | FILES, "test": NOTHING | FILES, "build": NOTHING}
+"""By our command: what does not do it. A task of these alone would turn a check off."""
+
+SWALLOWED = re.compile(
+    r"^(?:\t@?-| +@?-(?! ))|^ *(?:- *)?ignore_error *: *true"
+    r"|\|\|[ \t]*(?:true|:|echo|printf|exit 0)(?![\w./-])|;[ \t]*(?:true|:|exit 0)[ \t]*[\"']?$",
+    re.MULTILINE,
+)
+"""What lets pass what has failed: `-` in front of a line, or something else at its end."""
+
+PIPED = re.compile(r"(?<!\|)\|(?!\|)")
+"""Between two programs, of which the last one alone says how it went."""
 
 
 def own_commands(
@@ -90,7 +105,7 @@ def _command(
         text = files.text(join(folder, "package.json"))
         for name in SCRIPTS[ours]:
             script = re.search(PACKAGE_SCRIPT.format(name=re.escape(name)), text)
-            if not script or not set(_programs(script[1])) - NOTHING:
+            if not script or not set(_programs(script[1])) - IDLE[ours] or _passes(script[1]):
                 continue
             usual = name == ours and ours != "build"
             return "" if usual else f"{commands.script} {name}"
@@ -104,7 +119,7 @@ def _command(
         if len(having) > 1:  # it is not known which is meant
             break
         for runner, text in having:
-            if _runs(runner, text, name, {*SHELL, *commands.calls}):
+            if _runs(runner, text, name, {*SHELL, *commands.calls}, IDLE[ours]):
                 before = f"{commands.before} && " if commands.before else ""
                 return before + runner.command.format(name=name)
     return ""
@@ -115,8 +130,8 @@ def _task(runner: TaskRunner, text: str, name: str) -> list[tuple[str, str]]:
     return re.findall(runner.task.format(name=re.escape(name)), text, re.MULTILINE)
 
 
-def _runs(runner: TaskRunner, text: str, name: str, known: set[str]) -> bool:
-    """Whether a task is there, does something, and calls only what is known."""
+def _runs(runner: TaskRunner, text: str, name: str, known: set[str], idle: frozenset[str]) -> bool:
+    """Whether a task is there, does something, fails if that does, and calls only what is known."""
     values = dict(re.findall(r"^(\w+)[ \t]*[?:]*=[ \t]*([^\n#]*?)[ \t]*$", text, re.MULTILINE))
     programs: set[str] = set()
     open_tasks, seen = [name], set()
@@ -132,8 +147,17 @@ def _runs(runner: TaskRunner, text: str, name: str, known: set[str]) -> bool:
             open_tasks += needs.split()
             # What a Makefile calls by a variable.
             lines = re.sub(r"\$[({](\w+)[)}]", lambda m: values.get(m[1], m[0]), lines)
+            if _passes(lines):
+                return False
             programs |= set(_programs(lines))
-    return programs <= known and bool(programs - NOTHING)
+    return programs <= known and bool(programs - idle)
+
+
+def _passes(lines: str) -> bool:
+    """Whether some lines of shell may end well though a program of theirs has failed."""
+    lines = re.sub(r"\{\{.*?\}\}", "?", lines.replace("\\\n", " "))
+    piped = (part for line in lines.split("\n") for part in PIPED.split(line)[:-1])
+    return bool(SWALLOWED.search(lines)) or any({*_programs(part)} - SHELL for part in piped)
 
 
 def _programs(lines: str) -> Iterator[str]:

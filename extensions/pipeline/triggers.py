@@ -13,7 +13,7 @@ from .environments import Environment, is_pattern, title
 from .errors import AnswerError
 from .graph import Graph, needs, reaches
 from .limits import WORKFLOW_RUN_LINKS
-from .scope import Scope, scope
+from .scope import Scope, chain, scope, users_of
 
 
 @dataclass(frozen=True)
@@ -234,15 +234,21 @@ def check_tags(
 
     Raises AnswerError.
     """
-    tagged = [environment for environment in environments if environment.trigger == "tag"]
     for component in components:
+        users = users_of(component, environments, components, dependencies)
+        tagged = [
+            environment
+            for environment in environments
+            if environment.trigger == "tag"
+            and any(user in users for user in chain(environment, environments))
+        ]
         for name in component.settings:
             if not component.code_type.settings[name].on_tags:
                 continue
             place = f"components.{component.name}.{name}"
             if not tagged:
-                cause = "no environment starts from a tag; give one a `tag`, or drop this setting"
-                raise AnswerError(place, cause)
+                cause = "none of its environments starts from a tag"
+                raise AnswerError(place, f"{cause}; give one a `tag`, or drop this setting")
             for environment in tagged if orchestration == "observe" else []:
                 found = observed(components, dependencies, environment, environments)
                 if before := found[component.name].after:

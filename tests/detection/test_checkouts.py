@@ -58,6 +58,16 @@ def test_submodules(path: str, names: list[str]) -> None:
         ("a?i/[!ab].bin", "api/a.bin", False),
         ("model*", "api/x/models", True),
         ("api/[", "api/a.bin", False),
+        # As `git lfs track` writes names with spaces and with #.
+        ("my[[:space:]]model.bin", "api/my model.bin", True),
+        ("\\#1[^[:digit:]].bin", "api/#1a.bin", True),
+        ('"my model.bin"', "api/my model.bin", True),
+        ("api/**/[[a]/**/b*c*.bin", "api/x/[/y/z/bacd.bin", True),
+        ("api/**/a/*.bin", "api/b/a.bin", False),
+        ("a[a--&&]i/x", "a-i/x", False),
+        # Each * could end at any of these letters.
+        ("*a" * 30 + "b", f"api/{'a' * 200}", False),
+        ("**/a/" * 15 + "b", f"api/{'a/' * 60}c", False),
     ],
 )
 def test_files_of_git_lfs(attributes: str, file: str, found: bool) -> None:

@@ -53,6 +53,27 @@ def scripts(**given: str) -> dict[str, str]:
         # A check that checks nothing turns ours off.
         ({"Makefile": "lint:\n\t@echo todo\ntest:\n\ttrue\n"}, {}),
         ({"Makefile": "lint:\ntest: lint\n"}, {}),
+        ({"Makefile": "lint:\n\tset -e; ls; exit 0\ntest:\n\tcd x && cat y\n"}, {}),
+        ({"Makefile": "lint:\n\t-go vet\ntest:\n\t@-go test \\\n\t-v\n"}, {}),
+        ({"Makefile": "lint:\n\tgo vet || true\ntest:\n\tgo test ; exit 0\n"}, {}),
+        ({"Makefile": "lint: vet\n\tgofmt -l .\nvet:\n\tgo vet || echo no\n"}, {}),
+        ({"Makefile": "test:\n\tgo test ./... | tee log\n"}, {}),
+        ({"justfile": "lint:\n    -go vet\n"}, {}),
+        (
+            {
+                "Taskfile.yml": "tasks:\n  lint:\n    ignore_error: true\n    cmds: [go vet]\n"
+                "  test:\n    cmds:\n      - cmd: go test\n        ignore_error: true\n"
+            },
+            {},
+        ),
+        ({"Makefile": "test:\n\tfind . | xargs go test \\\n\t-v\n"}, {"test": "make test"}),
+        (
+            {
+                "Taskfile.yml": "tasks:\n  test:\n    cmds:\n      - |\n        go vet\n"
+                "      - go test\n"
+            },
+            {"test": f"{TASK} test"},
+        ),
         # Two files with one task: which one is meant?
         ({"Makefile": MAKE, "justfile": "lint:\n  go vet\n"}, {}),
         ({"Makefile": "lint:\n\tx\n", "justfile": "lint:\n  go vet\n"}, {}),
@@ -89,6 +110,8 @@ def test_tasks_above_a_component_are_not_its_own() -> None:
         (scripts(check="tsc", test="jest"), {"lint": "run-script check"}),
         (scripts(typecheck="tsc", **{"lint:check": "eslint ."}), {"lint": "run-script lint:check"}),
         (scripts(lint="echo later", check="tsc"), {"lint": "run-script check"}),
+        (scripts(lint="eslint . || true", check="tsc"), {"lint": "run-script check"}),
+        (scripts(check="tsc | cat", **{"test:unit": "jest; exit 0"}), {}),
         (
             scripts(**{"test:unit": "jest", "test": 'echo \\"no test specified\\" && exit 1'}),
             {"test": "run-script test:unit"},

@@ -42,3 +42,14 @@ def test_failed_tests_are_named_in_the_summary(template: Path, tmp_path: Path) -
         "| --- | --- | --- |",
         "| lcov.info | 1 of 3 lines | 33.3 % |",
     ]
+
+
+def test_folders_of_all_environments_are_looked_at(template: Path, tmp_path: Path) -> None:
+    test = "printf 'SF:a\\nLF:3\\nLH:1\\n' > lcov.info"
+    shown = {"code_type": "generic", "path": "parts/{environment}", "test": test}
+    environments = [{"name": "dev", "branch": "main"}, {"name": "prd", "after": "dev"}]
+    answers = {"components": {"shown": shown}, "environments": environments}
+    [run] = start(template, tmp_path, answers, folders(["dev", "prd"])).push("main")[:1]
+    summary = run.job("shown-build / build").summary.splitlines()
+    assert summary[0] == "## Tests in parts"
+    assert summary[4:] == ["| lcov.info | 1 of 3 lines | 33.3 % |"] * 2

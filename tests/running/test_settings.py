@@ -76,20 +76,27 @@ def test_secrets_that_install(template: Path, tmp_path: Path) -> None:
     ("variables", "said"),
     [
         ({}, "title=Secret A B::Installing needs it, and it is not set. Set it for the repository"),
-        ({"A": "x"}, "gh secret set B"),
+        ({"MISSING": "B "}, "gh secret set B"),
         ({"ACTOR": "dependabot[bot]"}, "gh secret set A --app dependabot"),
         ({"ACTOR": "dependabot[bot]", "OF_A_FORK": "true"}, "no pull request of a fork"),
-        ({"A": "x", "B": "y", "OF_A_FORK": "true"}, ""),
     ],
 )
 def test_what_is_missing_is_said(variables: dict[str, str], said: str) -> None:
     [script] = toolbox.ROOT.glob("template/.github/actions/*require-secrets*/require.sh")
-    given = {"NAMES": "A B", "ACTOR": "octocat", "OF_A_FORK": "false", "PATH": "/usr/bin:/bin"}
+    given = {"MISSING": "A B ", "ACTOR": "octocat", "OF_A_FORK": "false", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
         ["bash", str(script)], env={**given, **variables}, capture_output=True, text=True
     )
-    assert (done.returncode, bool(done.stdout)) == (bool(said), bool(said))
-    assert said in done.stdout and len(done.stdout.splitlines()) <= 1
+    assert done.returncode == 1
+    assert said in done.stdout and len(done.stdout.splitlines()) == 1
+
+
+def test_a_secret_may_be_called_like_what_looks_for_it(template: Path, tmp_path: Path) -> None:
+    github = site(template, tmp_path, install_secrets=["NAMES", "ACTOR", "MISSING"])
+    github.secrets = {"NAMES": "x"}
+    [run] = github.push("main")
+    assert run.results[BUILT] == "failure"
+    assert error_of(run).endswith("gh secret set ACTOR")
 
 
 def with_submodule(github: OfflineGitHub, folder: Path) -> None:

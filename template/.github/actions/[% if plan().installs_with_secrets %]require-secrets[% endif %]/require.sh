@@ -1,13 +1,9 @@
 #!/usr/bin/env bash
-# Fails where one of the variables $NAMES is empty: then nothing can be installed, and a check that
-# leaves that out would be green without having checked anything.
+# Fails because the secrets $MISSING are not there: nothing can be installed, and a check that leaves
+# that out would be green without having checked anything.
 set -euo pipefail
 
-missing=()
-for name in $NAMES; do
-  if [ -z "${!name:-}" ]; then missing+=("$name"); fi
-done
-if [ ${#missing[@]} -eq 0 ]; then exit; fi
+read -ra missing <<< "$MISSING"
 if [ "$OF_A_FORK" = true ]; then
   why='GitHub hands secrets to no pull request of a fork. Somebody who may push reads the change, and pushes it to a branch of this repository'
 elif [ "$ACTOR" = 'dependabot[bot]' ]; then
