@@ -502,6 +502,9 @@ def check_build(data: Any, build: BuildWorkflow) -> None:
         step = job["steps"][len(job["steps"]) - len(steps) - 1]
         condition = build.condition(each)
         assert step.get("if", "") == (f"${{{{ {condition} }}}}" if condition else "")
+        if each.id == "test" and build.reports:
+            shown, *steps = steps
+            assert shown["with"] == {"path": build.component.path, "reports": build.reports}
     if build.produces:
         (keep,) = steps
         told = keep["with"]
