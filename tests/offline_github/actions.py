@@ -99,6 +99,7 @@ case "$*" in
   *) exec {bash} "$@" ;;
 esac
 {cancel}
+unset GOGC GOMEMLIMIT # act's own
 inputs=()
 [ -r /proc/self/environ ] && mapfile -d '' -t variables < /proc/self/environ
 for variable in "${{variables[@]}}"; do
