@@ -37,6 +37,9 @@ TOKEN_INPUTS = {
 # composite action in the environment of its steps.
 GIVEN = "OFFLINE_GITHUB_INPUTS"
 
+# Steps leave more behind than Node's usual room for what is new, and little of it stays.
+FLAGS = "--min-semi-space-size=32 --max-semi-space-size=32"
+
 # When a step fails, act drops what it printed last. So a failing step prints this line and waits
 # until the test's side, which reads act's log, has seen it and made the file. (As a workflow
 # command, because act does not mask those.)
@@ -186,9 +189,9 @@ class _Host:
         answers, descriptor = os.pipe()
         # The descriptor is 3 in the child, whatever its number is here.
         command = (
-            f'exec "$0" "$1" 3>&{descriptor} {descriptor}>&-'
+            f'exec "$0" {FLAGS} "$1" 3>&{descriptor} {descriptor}>&-'
             if descriptor != 3
-            else 'exec "$0" "$1"'
+            else f'exec "$0" {FLAGS} "$1"'
         )
         self.process = subprocess.Popen(
             ["bash", "-c", command, toolbox.NODE, HERE / "action_host.mjs"],
