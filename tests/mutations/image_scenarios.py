@@ -12,8 +12,8 @@ import yaml
 from images import DOCKERFILE, deployment, with_images
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, generic, with_commands
-from scenarios import expect, pushed, spare
+from pipelines import commit, digest_of, generic, package, with_commands
+from scenarios import expect, head, pushed, spare
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 REPOSITORY = f"{REGISTRY}/web"
@@ -71,9 +71,10 @@ def running_image(run: Run, environment: str = "dev") -> str:
 
 
 def image(github: OfflineGitHub) -> None:
-    """An image is built, scanned, pushed and run."""
+    """An image is built, scanned and pushed."""
     scenarios.without_gates(github)
     github.forced_conclusions = {"orchestrator-prd.yml": "success"}
+    spare(github, "cluster-build / build", DEPLOYED)
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
     docker = [c for c in github.commands() if c.tool in ("docker", "skopeo")]
@@ -88,15 +89,35 @@ def image(github: OfflineGitHub) -> None:
     reference = run.artifacts["web-package-dev"]["docker-image"].decode().strip()
     expect("the package names what was pushed", reference == f"{REPOSITORY}@{digests[0]}")
     expect("the caller learns of the image", run.job("web-build").outputs["image"] == reference)
-    expect("the cluster runs what was built", running_image(run) == reference)
     docker_logins = [e["job"] for e in github.actions_used("docker/login-action")]
     expect("the push is logged in", docker_logins == [BUILT])
     logins = {e["job"] for e in github.actions_used("aws-actions/configure-aws-credentials")}
-    expect("those log in that need it", logins == {BUILT, DEPLOYED})
+    expect("it logs in", logins == {BUILT})
     where = [run.job(job).environment for job in (BUILT, DEPLOYED)]
     expect("each logs in by its environment", where == ["registry", "dev"])
     trusted = {key for key, job in run.jobs.items() if "id-token" in job.permissions}
     expect("clouds trust no other", {key for key in trusted if " / " in key} == {BUILT, DEPLOYED})
+
+
+def applied(github: OfflineGitHub) -> None:
+    """What was built and pushed is run."""
+    scenarios.without_gates(github)
+    github.forced_conclusions = {"orchestrator-prd.yml": "success"}
+    spare(github, "library-build / build", BUILT)
+    reference = f"{REPOSITORY}@sha256:{'0123456789abcdef' * 4}"
+    pushed_package = package(head(github), {"docker-image": f"{reference}\n".encode()})
+    github.forced_outputs[BUILT] = {"digest": digest_of(pushed_package), "image": reference}
+
+    def uploads(run: Run, key: str) -> None:
+        if key == BUILT:
+            github.new_artifact(run, "web-package-dev").fill(pushed_package)
+
+    github.before_job = uploads
+    run = pushed(github)
+    expect("every job succeeds", set(run.results.values()) == {"success"})
+    expect("the cluster runs what was built", running_image(run) == reference)
+    logins = {e["job"] for e in github.actions_used("aws-actions/configure-aws-credentials")}
+    expect("it logs in", logins == {DEPLOYED})
     deploy = github.commands(job=DEPLOYED)
     expect(
         "the cluster is reached before it is changed",
@@ -104,8 +125,8 @@ def image(github: OfflineGitHub) -> None:
     )
     paths = {command.environment.get("KUBECONFIG") for command in deploy}
     expect("kubectl uses that access", len(paths) == 1 and None not in paths)
-    applied = deploy[1].line == "kubectl apply --filename rendered/dev.yaml"
-    expect("what was rendered is applied", applied and bool(deploy[1].files))
+    is_applied = deploy[1].line == "kubectl apply --filename rendered/dev.yaml"
+    expect("what was rendered is applied", is_applied and bool(deploy[1].files))
     validated = [c.files for c in github.commands("uvx", "cluster-build")]
     expect("the manifests are validated", deploy[1].files in validated)
     deadline = re.search(r" --timeout [0-9]+s$", deploy[-1].line)
@@ -114,6 +135,7 @@ def image(github: OfflineGitHub) -> None:
 
 def image_in_production(github: OfflineGitHub) -> None:
     """What was built for dev is run in production."""
+    spare(github, DEPLOYED, scenarios.SUMMARY)
     dev = pushed(github)
     [prd] = github.runs_of("orchestrator-prd.yml")
     expect("prd succeeds", prd.conclusion == "success")
@@ -221,6 +243,7 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
     scenario.__name__: scenario
     for scenario in (
         image,
+        applied,
         image_in_production,
         flaw,
         other_image,

@@ -288,7 +288,7 @@ def by_hand(github: OfflineGitHub) -> None:
 def release(github: OfflineGitHub) -> None:
     """What was tested reaches production, though the branch moves on."""
     tested = change(github, "main", "tested\n")
-    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
+    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build", SUMMARY)
     github.environments["prd"] = {"secrets": {"TOKEN": "of prd"}}
 
     def move_on(run: Run, job: str) -> None:
@@ -303,9 +303,9 @@ def release(github: OfflineGitHub) -> None:
     expect("prd follows test", [run.conclusion for run in runs] == ["success"])
     [prd] = runs
     expect("prd says which commit", prd.display_title == f"Deploy {tested} to test, then prd")
+    expect("one person is asked, once", prd.approvals == [("approval", "prd-approval")])
     replaced = prd.job("approval").concurrency == "prd-approval-candidate"
     expect("a newer candidate takes the place of one that waits", replaced)
-    expect("one person is asked, once", prd.approvals == [("approval", "prd-approval")])
     expect("nothing is built in production", len(github.commands("check")) == 1)
     kept = test.artifacts["base-package-test"], prd.artifacts.get("base-package-prd")
     expect("prd has the very package that was tested", kept[0] == kept[1])
