@@ -225,7 +225,7 @@ class Orchestrator(Extension):
     @pass_context
     def parts_help(self, context: Context) -> str:
         if self._proposal(context).names:
-            return "Found in this repository: which of it do you take?"
+            return "Found in this repository: which components do you want?"
         if self._base(context).names:
             return "Which components do you keep?"
         return "Which kinds of code does it hold?"

@@ -274,9 +274,9 @@ def check_removed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         if path != ".":
             raise AnswerError(
                 f"components.{name}",
-                f"it was in {path} and is not in `components` any more, but `code_types` still "
-                f"selects it, so it would be one in the root; drop it there too, or say {{{name}: "
-                "{}} for the root",
+                f"it was in {path}; `components` has it no more, but `code_types` still selects "
+                "it, so it would move to the root; drop it in both, or say "
+                f"{{{name}: {{}}}} for the root",
             )
 
 

@@ -58,8 +58,10 @@ def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[st
     for pair in re.split(r"[,\s]+", re.sub(r"\s*=\s*", "=", text.strip())):
         maker, _, image = pair.partition("=")
         if pair and maker not in makers:
-            why = f"{shown(maker)} is no component with an image{nearest(maker, makers)}"
+            why = f"{shown(maker)} is no component that builds an image{nearest(maker, makers)}"
             raise AnswerError("images", why)
+        if pair and not image:
+            raise AnswerError("images", f"{shown(pair)} says no image; write {maker}=IMAGE")
         if pair and (image not in images or image in whose):
             why = f"{shown(image)} is none of these images{nearest(image, images)}"
             raise AnswerError("images", why)
@@ -103,12 +105,14 @@ def read_names(text: str, names: Iterable[str]) -> dict[str, str]:
                 "new_names", f"{shown(before)} is no component{nearest(before, names)}"
             )
         if not after or "=" in after or before in new:
-            raise AnswerError("new_names", f"{shown(pair)} says no new name; write {before}=NAME")
+            why = f"{shown(pair)} does not say one new name; write {before}=NAME once"
+            raise AnswerError("new_names", why)
         new[before] = after
     left = [new.get(name, name) for name in names]
     for name in left:
         if left.count(name) > 1:
-            raise AnswerError("new_names", f"there would be two of {shown(name)}; choose another")
+            why = f"two components would be called {shown(name)}; choose another name"
+            raise AnswerError("new_names", why)
     return new
 
 

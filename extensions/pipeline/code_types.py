@@ -282,12 +282,14 @@ def in_full(data: Any, others: Mapping[str, Any]) -> Any:
         return data
     check(data, LIKE, "")
     if "like" not in data:
-        raise AnswerError("words", "they stand in the text of another code type; say which: `like`")
+        raise AnswerError(
+            "words", "they replace words of another code type; name that one in `like`"
+        )
     like = data["like"]
     if like not in others:
         raise unknown(like, list(others), "like", "code type of the template")
     if not isinstance(others[like], dict) or "like" in others[like]:
-        raise AnswerError("like", f"{like!r} is no text of its own; name one that is")
+        raise AnswerError("like", f"{like!r} is itself like another one; name one that is not")
     own = {key: value for key, value in data.items() if key not in ("like", "words")}
     return _merged(_in_words(others[like], data.get("words", {})), own)
 
@@ -349,8 +351,11 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     for pattern in data.get("reports", []):
         # They are handed over in one line, with spaces between.
         if not REPORT.fullmatch(pattern) or ".." in pattern.split("/"):
-            cause = f"{pattern!r} is no pattern of files in a folder; write one like **/TEST-*.xml"
-            raise AnswerError("reports", cause)
+            raise AnswerError(
+                "reports",
+                f"{pattern!r} is no relative pattern of files without spaces; write one like "
+                "**/TEST-*.xml",
+            )
     for output in data.get("outputs", []):
         check_name(output, "outputs")
         if output in TAKEN_OUTPUTS:

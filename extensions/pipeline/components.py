@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .code_types import JOBS, SETUP, CodeType, JobDefaults, check_command
-from .errors import AnswerError, as_text, shown
+from .errors import AnswerError, as_text, listed, shown
 from .names import (
     ENVIRONMENT_FOLDER,
     EXPRESSION,
@@ -214,8 +214,8 @@ def _path(given: str, code_type: CodeType, produces: tuple[str, ...], place: str
     if ENVIRONMENT_FOLDER in path and produces:
         raise AnswerError(
             f"{place}.path",
-            f"{ENVIRONMENT_FOLDER} is for what builds nothing, and it builds {produces[0]!r}, of "
-            f"which one serves all environments; name one folder for all of them",
+            f"{ENVIRONMENT_FOLDER} works only for a component that builds nothing, and this one "
+            f"builds {produces[0]!r}, once for all environments; name one folder for all of them",
         )
     return path
 
@@ -231,10 +231,11 @@ def _check_settings(
     for key in given:
         others = sorted(n for n, other in code_types.items() if key in other.settings)
         if others and key not in own:
-            has = f"it has {', '.join(sorted(own))}" if own else "it has none of its own"
+            has = ", ".join(sorted(own)) or "none of its own"
             raise AnswerError(
                 f"{place}.{key}",
-                f"{code_type.name} has no such setting, which is one of {', '.join(others)}; {has}",
+                f"only {listed(others)} has this setting, and {code_type.name} has {has}; drop it, "
+                "or say another `code_type`",
             )
     known = {**SETTINGS["properties"], **{name: setting.schema for name, setting in own.items()}}
     check(given, {**SETTINGS, "properties": known}, place)
@@ -255,7 +256,7 @@ def _settings(
         here = f"{place}.{name}"
         value = read_value(setting, given[name], here)
         if not any(re.search(rf"\b{setting.variable}\b", text) for text in texts):
-            cause = f"no command of its reads {setting.variable}; read it there, or drop it"
+            cause = f"no command of it reads {setting.variable}; read that in one, or drop this"
             raise AnswerError(here, cause)
         if value:
             values[name] = value
@@ -272,7 +273,7 @@ def _env(given: Mapping[str, Any], code_type: CodeType, place: str) -> dict[str,
         if setting_name := names.get(variable.lower()):
             raise AnswerError(
                 f"{place}.env.{variable}",
-                f"this is a setting, and no variable; say `{setting_name}` beside `env`",
+                f"this is a setting and not a variable; say `{setting_name}` beside `env`",
             )
     return variables
 
@@ -286,7 +287,7 @@ def _install_secrets(
     )
     check_no_collision([(name, place) for name in secrets], "secret")
     if secrets and not set(commands) - {"deploy"}:
-        cause = "nothing of it is installed, tested or built; a deployment gets its `secrets`"
+        cause = "no command of it installs, tests or builds; name the deployment's in `secrets`"
         raise AnswerError(place, cause)
     return secrets
 
@@ -325,7 +326,7 @@ def _services(
             services[name]["options"] = _line(service["options"], f"{here}.options")
     check_no_collision([(name, place) for name in services], "service")
     if services and not set(commands) - {"deploy"}:
-        raise AnswerError(place, "they run beside tests and builds, and it has none; drop them")
+        raise AnswerError(place, "they run beside checks and builds, and it has none; drop them")
     return services
 
 
@@ -336,7 +337,7 @@ def check_services(components: tuple[Component, ...], runner: Any) -> None:
         labels = given.get("labels", ()) if isinstance(given, dict) else given
         for label in [labels] if isinstance(labels, str) else labels:
             if component.services and re.fullmatch(r"(?i)(windows|macos)(-.*)?", label):
-                cause = "GitHub runs containers on Linux alone, and its runner is"
+                cause = "GitHub runs containers only on Linux, and its runner is"
                 raise AnswerError(
                     f"components.{component.name}.services", f"{cause} {label}; choose another"
                 )
@@ -347,7 +348,7 @@ def _line(value: str | int, place: str) -> str:
     text = as_text(value, place)
     if EXPRESSION in text or not text.isprintable():
         raise AnswerError(
-            place, f"{shown(text)} is not one line without an expression; write it out"
+            place, f"{shown(text)} has to be one line without an expression; write the value"
         )
     return text
 

@@ -94,8 +94,8 @@ def place_of(value: FromPackage, consumer: str, dependencies: Dependencies, plac
     if value.producer not in takes:
         raise AnswerError(
             place,
-            f"{consumer} takes no package of {shown(value.producer)}; let the dependency_map say "
-            f"so, or name one that it takes{nearest(value.producer, takes)}",
+            f"{consumer} takes no package of {shown(value.producer)}; say in dependency_map that "
+            f"it does, or name another component{nearest(value.producer, takes)}",
         )
     files = {placement.product: placement for placement in takes[value.producer]}
     if not value.file and len(files) > 1:

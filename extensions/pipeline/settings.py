@@ -190,5 +190,5 @@ def _text(value: str | int, place: str) -> str:
     if EXPRESSION in text:
         raise AnswerError(place, f"{shown(text)} holds an expression; write the value itself")
     if not text.isprintable():
-        raise AnswerError(place, f"{shown(text)} is no single line of printable characters")
+        raise AnswerError(place, f"{shown(text)} has to be one line of printable characters")
     return text

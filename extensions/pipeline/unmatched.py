@@ -22,8 +22,8 @@ def unmatched(answers: Answers, files: RepositoryFiles, branches: Branches) -> l
         lines += _environments(component, answers, files)
     lines += [
         f"{it.consumer} runs the image {shown(it.image)} ({shown(it.file)}), and no component is "
-        f"called so: if api builds it, say API_IMAGE: {shown(it.known_as or it.image)} in "
-        f"components.{it.consumer}.env."
+        f"called so: if one of yours builds it, say so in components.{it.consumer}.env (for a "
+        f"component api: `API_IMAGE: {shown(it.known_as or it.image)}`)."
         for it in strangers_of(answers, files)
     ]
     return list(dict.fromkeys(lines))
@@ -65,10 +65,10 @@ def _environments(component: Component, answers: Answers, files: RepositoryFiles
         ]
         if others:
             more = f" and {len(others) - SHOWN} more" * (len(others) > SHOWN)
-            verb = "belongs" if len(others) == 1 else "belong"
+            verb, it = ("belongs", "it") if len(others) == 1 else ("belong", "them")
             lines.append(
                 f"{', '.join(others[:SHOWN])}{more} {verb} to no environment "
-                f"({', '.join(every)}): rename one of them."
+                f"({', '.join(every)}): rename {it}, or an environment."
             )
         there = [name for name in here if name in group]
         missing = [name for name in here if name not in group]
@@ -76,7 +76,7 @@ def _environments(component: Component, answers: Answers, files: RepositoryFiles
             example = shown(group[there[0]]) if there else component.path
             lines.append(
                 f"{component.name} has nothing like {example} for {', '.join(missing)}: add it, "
-                f"or name in components.{component.name}.environments where it is deployed."
+                f"or list where it is deployed in components.{component.name}.environments."
             )
     return lines
 

@@ -195,7 +195,7 @@ def repository(folder: Path, files: dict[str, str] = FOUND) -> Path:
 def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Path) -> None:
     session = Session(template, repository(tmp_path / "demo"))
     session.answers("project_name")
-    session.says("Found in this repository: which of it do you take?")
+    session.says("Found in this repository: which components do you want?")
     for line in (
         "● api        Python     api    requirements.txt",
         "● docker     Docker     web    Dockerfile        after web",
@@ -244,7 +244,7 @@ def test_whose_an_image_is(template: Path, tmp_path: Path) -> None:
         session.says("acme/storefront (k8s/a.yaml)")
         if answer:
             session.types("shop=acme/storefront")
-            session.complains("'shop' is no component with an image")
+            session.complains("'shop' is no component that builds an image")
             session.types(CLEAR + "web=redis")
             session.complains("'redis' is none of these images")
             session.types(CLEAR + answer)
@@ -272,7 +272,7 @@ def test_it_is_thinned_out_and_renamed(template: Path, tmp_path: Path) -> None:
     session.answers("new_names", "wbe=shop, docker=image")
     session.complains("'wbe' is no component; did you mean 'web'?")
     session.types(CLEAR + "web=docker")
-    session.complains("there would be two of 'docker'; choose another")
+    session.complains("two components would be called 'docker'; choose another name")
     session.types(CLEAR + "web=a b")
     session.complains("'b' is no component")
     session.types(CLEAR + "web=4, docker=image")

@@ -42,10 +42,10 @@ def test_a_new_name_is_taken_over_everywhere() -> None:
     ("text", "says"),
     [
         ("b=x", "'b' is no component"),
-        ("a", "'a' says no new name; write a=NAME"),
-        ("a=b=c", "'a=b=c' says no new name"),
-        ("a=x, a=y", "'a=y' says no new name"),
-        ("a=docker", "there would be two of 'docker'"),
+        ("a", "'a' does not say one new name; write a=NAME once"),
+        ("a=b=c", "'a=b=c' does not say one new name"),
+        ("a=x, a=y", "'a=y' does not say one new name"),
+        ("a=docker", "two components would be called 'docker'"),
     ],
 )
 def test_new_names_that_are_none(text: str, says: str) -> None:

@@ -164,10 +164,12 @@ def test_what_a_stack_takes_lies_in_each_folder() -> None:
     ]
 
 
-NONE = ["infra/prod.tfvars belongs to no environment (dev, test, prd): rename one of them."]
+NONE = [
+    "infra/prod.tfvars belongs to no environment (dev, test, prd): rename it, or an environment."
+]
 LACKS = (
-    "terraform has nothing like {} for {}: add it, or name in components.terraform.environments "
-    "where it is deployed."
+    "terraform has nothing like {} for {}: add it, or list where it is deployed in "
+    "components.terraform.environments."
 )
 FOLDERS = {"path": "live/{environment}/app"}
 BRANCH = (
@@ -196,7 +198,7 @@ UNMATCHED: dict[str, tuple[dict[str, str], dict[str, Any], set[str], list[str]]]
         set(),
         [
             "infra/a-dev.tfvars, infra/b-dev.tfvars, infra/c-dev.tfvars and 2 more belong to no "
-            "environment (dev, test, prd): rename one of them."
+            "environment (dev, test, prd): rename them, or an environment."
         ],
     ),
     "not deployed there": (
@@ -216,7 +218,7 @@ UNMATCHED: dict[str, tuple[dict[str, str], dict[str, Any], set[str], list[str]]]
         FOLDERS,
         set(),
         [
-            "live/acme/app belongs to no environment (dev, test, prd): rename one of them.",
+            NONE[0].replace("infra/prod.tfvars", "live/acme/app"),
             LACKS.format("live/dev/app", "prd"),
         ],
     ),

@@ -48,7 +48,7 @@ def lines(**changes: Any) -> list[str]:
 def test_a_line_names_it_until_somebody_has_said_whose_it_is() -> None:
     [line] = lines()
     assert line.startswith("kubernetes runs the image acme/storefront (k8s/a.yaml), and no ")
-    assert "API_IMAGE: acme/storefront in components.kubernetes.env" in line
+    assert "components.kubernetes.env (for a component api: `API_IMAGE: acme/storefront`)" in line
     assert lines(env={"WEB_IMAGE": "acme/storefront"}) == []
 
 
@@ -93,10 +93,10 @@ def test_an_image_among_others_that_are_known() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("wbe=acme/storefront", "'wbe' is no component with an image; did you mean 'web'?"),
+        ("wbe=acme/storefront", "'wbe' is no component that builds an image; did you mean 'web'?"),
         ("web=acme/other", "'acme/other' is none of these images"),
         ("web=acme/storefront, api=acme/storefront", "'acme/storefront' is none of these"),
-        ("web", "'' is none of these images"),
+        ("web", "'web' says no image; write web=IMAGE"),
     ],
 )
 def test_what_is_no_answer(text: str, says: str) -> None:

@@ -488,9 +488,9 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         "has no group",
     ),
     "like nothing": (go(like="terrafrom"), ".like", "did you mean 'terraform'?"),
-    "like one that is like another": (go(like="opentofu"), ".like", "no text of its own"),
+    "like one that is like another": (go(like="opentofu"), ".like", "itself like another"),
     "like several": (go(like=["terraform"]), ".like", "expected text"),
-    "words of nothing": (go(words={"a": "b"}), ".words", "say which: `like`"),
+    "words of nothing": (go(words={"a": "b"}), ".words", "name that one in `like`"),
     "words as a list": (go(like="terraform", words=["a"]), ".words", "expected a mapping"),
     "a word that breaks what it is in": (
         "like: terraform\nwords: {setup: set-up}\n",
@@ -556,7 +556,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     ),
     "output with a space": (go(outputs=["my image"]), ".outputs: ", "not a safe name"),
     **{
-        f"report called {name!r}": (go(reports=[name]), ".reports: ", "no pattern of files")
+        f"report called {name!r}": (go(reports=[name]), ".reports: ", "no relative pattern")
         for name in ("a b.xml", "/tmp/a.xml", "a/../../b.xml", "'", "${{ x }}")
     },
     "output as a list": (go(outputs=[["a"]]), ".outputs[0]: ", "expected text"),

@@ -68,7 +68,7 @@ def test_secrets_that_install(template: Path, tmp_path: Path) -> None:
 
     [run] = github.pull_request("change", "develop", fork=True)
     assert run.results[CHECK] == "failure"
-    assert "GitHub hands secrets to no pull request of a fork" in error_of(run)
+    assert "GitHub gives pull requests of forks no secrets" in error_of(run)
     assert "Lint" not in run.job(BUILT).steps
 
 

@@ -136,7 +136,7 @@ for (const [name, event, jobs, deploy] of [
 ]) {
   test(`after a run that ${name}`, async () => {
     const { log, outputs } = await check({ after: before({ event }), jobs: { 9: jobs } })
-    assert.deepEqual(log, deploy === 'true' ? [] : [`notice: ${url(9)} has deployed nothing, and nor does this run`])
+    assert.deepEqual(log, deploy === 'true' ? [] : [`notice: ${url(9)} deployed nothing, so this run deploys nothing either`])
     assert.deepEqual(outputs, { commit: B, deploy, 'roll-back': 'false' })
   })
 }

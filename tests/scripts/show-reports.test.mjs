@@ -88,7 +88,7 @@ test('a file that is too big, and files that are too many, are named', async () 
   write({ 'app/TEST-a.xml': '' })
   truncateSync(path.join(app, 'TEST-a.xml'), 21 * 2 ** 20)
   assert.deepEqual((await show()).log, [
-    `warning: The report ${app}/TEST-a.xml is not shown: it is too big`, 'warning: Of 1002 reports 1000 are shown',
+    `warning: The report ${app}/TEST-a.xml is not shown: it is too big`, 'warning: Only 1000 of 1002 reports are shown',
   ])
 })
 

@@ -269,9 +269,9 @@ def test_a_component_that_left_its_settings_alone_is_refused(repository: Path) -
     commit(repository, "Settings")
     line = refusal(repository, vcs_ref=CURRENT, data={"components": {}})
     assert line == (
-        "components.python: it was in src and is not in `components` any more, but `code_types` "
-        "still selects it, so it would be one in the root; drop it there too, or say {python: {}} "
-        "for the root"
+        "components.python: it was in src; `components` has it no more, but `code_types` still "
+        "selects it, so it would move to the root; drop it in both, or say {python: {}} for the "
+        "root"
     )
     update(repository, vcs_ref=CURRENT, data={"components": {"python": {}}})
     assert recorded(repository)["components"] == {"python": {}}

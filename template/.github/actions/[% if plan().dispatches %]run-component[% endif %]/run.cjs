@@ -52,7 +52,7 @@ module.exports = async ({ github, context, core }) => {
       throw new Error(`${WORKFLOW} was not started: what earlier attempts started cannot be listed (${connect.said(error)})`)
     })
     if (before && isOutdated(before, task.packages)) {
-      core.notice(`Attempt ${before.attempt} has started ${before.html_url} with older packages, or somebody has re-run that: it is started again`)
+      core.notice(`Started again: ${before.html_url}, of attempt ${before.attempt}, has older packages or was re-run by itself`)
       if (before.status !== 'completed') await wait(task, before.id)
       before = undefined
     }

@@ -5,7 +5,7 @@ set -euo pipefail
 
 read -ra missing <<< "$MISSING"
 if [ "$OF_A_FORK" = true ]; then
-  why='GitHub hands secrets to no pull request of a fork. Somebody who may push reads the change, and pushes it to a branch of this repository'
+  why='GitHub gives pull requests of forks no secrets. Somebody who may push has to read the change and push it to a branch of this repository'
 elif [ "$ACTOR" = 'dependabot[bot]' ]; then
   why="Dependabot has secrets of its own: gh secret set ${missing[0]} --app dependabot"
 else

@@ -19,7 +19,7 @@ module.exports = async ({ core }) => {
   try {
     await show()
   } catch (error) {
-    // It shows what tests have said, and is none.
+    // It only shows results, and fails no job.
     core.warning(`The test reports are not shown: ${/** @type {Error} */ (error).message.trim().replace(/\s+/g, ' ')}`)
   }
 
@@ -44,7 +44,7 @@ module.exports = async ({ core }) => {
         coverage.push([plain(path.basename(file)), `${covered} of ${all} ${unit}`, all ? `${(100 * covered / all).toFixed(1)} %` : ''])
       }
     }
-    if (files.length > FILES) core.warning(`Of ${files.length} reports ${FILES} are shown`)
+    if (files.length > FILES) core.warning(`Only ${FILES} of ${files.length} reports are shown`)
     if (!cases.length && !coverage.length) return
     await core.summary.addRaw([`## Tests in ${plain(FOLDER)}`, '', ...tests(cases), ...shown(['Coverage', 'Covered', 'Share'], coverage)].join('\n')).write()
   }

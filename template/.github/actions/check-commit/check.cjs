@@ -50,7 +50,7 @@ module.exports = async ({ github, context, core }) => {
     core.notice(why) // after another environment was rolled back, for example
   }
   const idle = !newer && before?.event === 'workflow_run' && await isIdle()
-  if (idle) core.notice(`${before.html_url} has deployed nothing, and nor does this run`)
+  if (idle) core.notice(`${before.html_url} deployed nothing, so this run deploys nothing either`)
   core.setOutput('commit', commit)
   core.setOutput('deploy', String(!newer && !idle))
   core.setOutput('roll-back', String(byHand && await isRollBack()))
