@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 import pytest
 from pipeline.answers import DEFAULTS
 from pipeline.code_types import load_code_types
+from pipeline.components import SETTINGS
 from toolbox import ROOT, script
 
 
@@ -60,6 +61,8 @@ def test_the_readme_lists_every_answer() -> None:
     assert [name for name, _ in rows] == list(DEFAULTS)
     for code_type in load_code_types(ROOT / "code_types"):
         assert f"`{code_type}`" in dict(rows)["code_types"]
+    for setting in SETTINGS["properties"]:
+        assert f"`{setting}" in dict(rows)["components"]
 
 
 def test_every_code_type_is_documented() -> None:
