@@ -139,8 +139,8 @@ def tell_what_protects_production(answers_file: Path) -> None:
 
 
 KEEP = """\
-  If {name} has required reviewers, keep them for 30 days: as long can a run of version 0.1 be
-  re-run, and they alone stop it. So leave out the lines of that page that begin with
+  If {name} has required reviewers, keep them for 30 days: that long, a run of version 0.1 can be
+  re-run, and only they can stop it. So leave out the lines of that page that begin with
   `environment {name} ` and `allow {name} `. After the 30 days, with what the page defines:
     environment {name} "$policy, "'"reviewers": []'
 """
