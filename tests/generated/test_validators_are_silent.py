@@ -91,7 +91,7 @@ def test_zizmor_is_silent_in_its_default_persona(name: str, template: Path, tmp_
 def test_every_accepted_finding_is_found(generated: Generated) -> None:
     """Otherwise the list would hide something that is no longer there to be explained."""
     found = set()
-    for answer_set in ("lambda", "runners"):
+    for answer_set in ("lambda", "runners", "settings"):
         only = ["zizmor", "actionlint"]
         findings = validate(generated(answer_set), persona="auditor", only=only)
         found |= {_accepted_as(finding, answer_set) for finding in findings}

@@ -77,9 +77,9 @@ def strangers(github: OfflineGitHub) -> None:
     github.answer("POST", "/base-dev.yml/dispatches$", 204, after=True)
 
     def also(run: Run, key: str) -> None:
-        if run.actor != "octocat" and key == "changes":
+        if key == "base-dev":
             other = {"orchestrator": "1", "attempt": "1"}
-            github.dispatch("base-dev.yml", "develop", other)
+            github.dispatch("base-dev.yml", "develop", other, by=BOT)
 
     github.before_job = also
     run = pushed(github)
@@ -164,6 +164,7 @@ def approved_once(github: OfflineGitHub) -> None:
     )
     run.actor = BOT
     built_by(github, run, "build / build")
+    built_by(github, test, "base-test").jobs["base-test"].completed_at = run.updated_at
     github.forced_results |= {"top-prd": "success"}
     typed: list[Run] = []
 
