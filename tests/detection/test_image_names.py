@@ -59,9 +59,7 @@ def test_a_chart_says_by_a_key_where_an_image_is(values: str, key: str) -> None:
         given = answers(proposed(files))
         given["components"]["helm"] |= {"env": env}
         said = unmatched(read_answers(given, CATALOGUE), repository(files), NO_BRANCHES)
-        assert [f"API_IMAGE: {key} in components.helm" in line for line in said] == [True] * (
-            not silent
-        )
+        assert [f"`API_IMAGE: {key}`" in line for line in said] == [True] * (not silent)
 
 
 def test_a_line_names_it_until_somebody_has_said_whose_it_is() -> None:
@@ -114,7 +112,7 @@ def test_an_image_among_others_that_are_known() -> None:
     [
         ("wbe=acme/storefront", "'wbe' is no component that builds an image; did you mean 'web'?"),
         ("web=acme/other", "'acme/other' is none of these images"),
-        ("web=acme/storefront, api=acme/storefront", "'acme/storefront' is none of these"),
+        ("web=acme/storefront, api=acme/storefront", "'acme/storefront' stands there twice"),
         ("web", "'web' says no image; write web=IMAGE"),
     ],
 )
