@@ -62,7 +62,10 @@ def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[st
             raise AnswerError("images", why)
         if pair and not image:
             raise AnswerError("images", f"{shown(pair)} says no image; write {maker}=IMAGE")
-        if pair and (image not in images or image in whose):
+        if image in whose:
+            why = f"{shown(image)} stands there twice; name the one component that builds it"
+            raise AnswerError("images", why)
+        if pair and image not in images:
             why = f"{shown(image)} is none of these images{nearest(image, images)}"
             raise AnswerError("images", why)
         if pair:

@@ -291,17 +291,25 @@ def in_full(data: Any, others: Mapping[str, Any]) -> Any:
     if not isinstance(others[like], dict) or "like" in others[like]:
         raise AnswerError("like", f"{like!r} is itself like another one; name one that is not")
     own = {key: value for key, value in data.items() if key not in ("like", "words")}
-    return _merged(_in_words(others[like], data.get("words", {})), own)
+    words = data.get("words", {})
+    found: set[str] = set()
+    meant = _in_words(others[like], words, found)
+    if unused := [word for word in words if word not in found]:
+        cause = f"{shown(unused[0])} is not in the text of {like}"
+        raise AnswerError("words", f"{cause}; drop it, or mend it")
+    return _merged(meant, own)
 
 
-def _in_words(value: Any, words: Mapping[str, str]) -> Any:
-    """A copy in which words stand for others; where two fit, the longer one counts."""
+def _in_words(value: Any, words: Mapping[str, str], found: set[str]) -> Any:
+    """A copy in which words stand for others; where two fit, the longer one counts. Those that are
+    somewhere are `found`."""
     if isinstance(value, dict):
-        return {key: _in_words(item, words) for key, item in value.items()}
+        return {key: _in_words(item, words, found) for key, item in value.items()}
     if isinstance(value, list):
-        return [_in_words(item, words) for item in value]
+        return [_in_words(item, words, found) for item in value]
     if not isinstance(value, str) or not words:
         return value
+    found |= {word for word in words if word and word in value}
     longest_first = sorted(words, key=len, reverse=True)
     return re.sub("|".join(map(re.escape, longest_first)), lambda m: words[m[0]], value)
 
@@ -364,6 +372,13 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         for variable in (secret, *others):
             check_variable(variable, "secret_variables")
     settings = _settings(data.get("settings", {}))
+    given_to = [*read.values(), *([publish] if publish else [])]
+    taken = {"ENVIRONMENT", "ENVIRONMENTS", "COMMIT"}
+    taken |= {name.upper() for job in given_to for name in job.variables}
+    for setting in settings.values():
+        if setting.variable.upper() in taken:
+            cause = f"{setting.variable!r} is already given to its commands; choose another name"
+            raise AnswerError(f"settings.{setting.name}.variable", cause)
     named = data.get("detect", {}).get("setting", "")
     if named and (named not in settings or settings[named].type != "string"):
         raise unknown(named, list(settings), "detect.setting", "text among `settings`")
@@ -403,6 +418,14 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     )
 
 
+ONLY_FOR: Mapping[str, tuple[str, ...]] = {
+    "pattern": ("string", "array", "object"),
+    "enum": ("string", "array", "object"),
+    "packages": ("object",),
+}
+"""The types of settings for which a key of theirs means anything."""
+
+
 def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
     settings = {}
     for name, said in given.items():
@@ -411,6 +434,10 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
             raise AnswerError(place, "every component has a setting of that name; rename it")
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise AnswerError(place, "use small letters, digits and _, a letter first")
+        for key, types in ONLY_FOR.items():
+            if key in said and said["type"] not in types:
+                cause = f"it means nothing for the type {said['type']}; drop it"
+                raise AnswerError(f"{place}.{key}", cause)
         _check_line(said["description"], f"{place}.description")
         check_variable(said["variable"], f"{place}.variable")
         _check_expression(said.get("pattern", ""), f"{place}.pattern")

@@ -200,15 +200,18 @@ def image_edges(
 
 
 def _key(image: str, text: str) -> str:
-    """The key of the mapping whose `repository` is an image, with dots; empty where none is."""
+    """The key of an image, or of the mapping whose `repository` it is, with dots; empty where there
+    is none."""
     try:
         places: list[tuple[str, Any]] = [("", yaml.load(text, Loader=LOADER))]
     except (yaml.YAMLError, ValueError):
         return ""
+    seen: set[int] = set()  # an anchor may hold itself
     for key, value in places:  # grows while it is looked through
-        if isinstance(value, dict):
-            if value.get("repository") == image:
-                return key
+        if value == image:
+            return key.removesuffix(".repository")
+        if isinstance(value, dict) and id(value) not in seen:
+            seen.add(id(value))
             places += [(f"{key}.{k}".strip("."), inner) for k, inner in value.items()]
     return ""
 

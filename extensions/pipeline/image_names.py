@@ -35,7 +35,7 @@ def strangers(
 ) -> tuple[Stranger, ...]:
     """Those images, where there is a component that builds images and is not known to be run.
 
-    `said` are names of images that the answers give to components.
+    `said` are the names of images, or keys of charts, that the answers give to components.
     """
     makers = {it.name for it in found if IMAGE in it.code_type.products}
     result: dict[tuple[str, str], Stranger] = {}
@@ -46,7 +46,7 @@ def strangers(
             edges = list(image_edges(name, file, files, consumer, found))
             image = plain_image(name)
             run |= {edge.producer for edge in edges}
-            if not edges and image not in said and not PUBLIC.search(image):
+            if not edges and (known or image) not in said and not PUBLIC.search(image):
                 unknown[consumer.name, image] = Stranger(consumer.name, image, file, known)
         if makers - run:
             result |= unknown
@@ -61,6 +61,10 @@ def strangers_of(answers: Answers, files: RepositoryFiles) -> tuple[Stranger, ..
         if not c.by_environment
     )
     said = {
-        value for c in answers.components for name, value in c.env.items() if name.endswith("IMAGE")
+        word
+        for component in answers.components
+        for name, value in component.env.items()
+        if name.endswith("IMAGE")
+        for word in value.split()
     }
     return strangers(files, found, said)

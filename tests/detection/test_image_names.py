@@ -45,6 +45,23 @@ def lines(**changes: Any) -> list[str]:
     return unmatched(read_answers(given, CATALOGUE), repository(FILES), NO_BRANCHES)
 
 
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ("shop:\n  image:\n    repository: acme/backend\n    tag: x\n", "shop.image"),
+        ("shop:\n  image: acme/backend:1\n", "shop.image"),
+        ("all: &all\n  self: *all\n  image: acme/backend\n", "all.image"),
+    ],
+)
+def test_a_chart_says_by_a_key_where_an_image_is(values: str, key: str) -> None:
+    files = {"web/Dockerfile": "", "c/Chart.yaml": CHART, "c/values.yaml": values}
+    for env, silent in ({}, False), ({"DOCKER_IMAGE": f"x {key}"}, True):
+        given = answers(proposed(files))
+        given["components"]["helm"] |= {"env": env}
+        said = unmatched(read_answers(given, CATALOGUE), repository(files), NO_BRANCHES)
+        assert [f"`API_IMAGE: {key}`" in line for line in said] == [True] * (not silent)
+
+
 def test_a_line_names_it_until_somebody_has_said_whose_it_is() -> None:
     [line] = lines()
     assert line.startswith("kubernetes runs the image acme/storefront (k8s/a.yaml), and no ")
@@ -95,7 +112,7 @@ def test_an_image_among_others_that_are_known() -> None:
     [
         ("wbe=acme/storefront", "'wbe' is no component that builds an image; did you mean 'web'?"),
         ("web=acme/other", "'acme/other' is none of these images"),
-        ("web=acme/storefront, api=acme/storefront", "'acme/storefront' is none of these"),
+        ("web=acme/storefront, api=acme/storefront", "'acme/storefront' stands there twice"),
         ("web", "'web' says no image; write web=IMAGE"),
     ],
 )

@@ -459,6 +459,10 @@ def go(**changes: Any) -> str:
     return str(yaml.safe_dump({**MINIMAL, **changes}))
 
 
+def setting(**changes: Any) -> dict[str, Any]:
+    return {"size": {"type": "string", "description": "x", "variable": "SIZE", **changes}}
+
+
 SETUP = {"description": "x", "script": "y", "outputs": {"file": "z"}}
 READS_FILE, READS_FILES = (f"${{{{ steps.setup.outputs.{name} }}}}" for name in ("file", "files"))
 CACHED = "- uses: x\n  with: {cache: '${{ inputs.cache }}'}"
@@ -492,6 +496,33 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "like several": (go(like=["terraform"]), ".like", "expected text"),
     "words of nothing": (go(words={"a": "b"}), ".words", "name that one in `like`"),
     "words as a list": (go(like="terraform", words=["a"]), ".words", "expected a mapping"),
+    "a word that is nowhere": (go(like="terraform", words={"rustc": "x"}), ".words", "drop it"),
+    "an empty word": (go(like="terraform", words={"": "x"}), ".words", "drop it"),
+    "a setting that is the environment": (
+        go(settings=setting(variable="environment")),
+        ".settings.size.variable",
+        "already given to its commands",
+    ),
+    "a setting that is a variable of a job": (
+        go(settings=setting(), jobs={"test": {"command": "x", "variables": {"SIZE": "1"}}}),
+        ".settings.size.variable",
+        "already given to its commands",
+    ),
+    "a pattern of numbers": (
+        go(settings=setting(type="integer", pattern="a")),
+        ".settings.size.pattern",
+        "means nothing for the type integer",
+    ),
+    "choices of yes and no": (
+        go(settings=setting(type="boolean", enum=["a"])),
+        ".settings.size.enum",
+        "means nothing for the type boolean",
+    ),
+    "packages of a text": (
+        go(settings=setting(packages=True)),
+        ".settings.size.packages",
+        "means nothing for the type string",
+    ),
     "a word that breaks what it is in": (
         "like: terraform\nwords: {setup: set-up}\n",
         ".jobs.lint.tools",

@@ -78,7 +78,7 @@ def test_secrets_that_install(template: Path, tmp_path: Path) -> None:
         ({}, "title=Secret A B::Installing needs it, and it is not set. Set it for the repository"),
         ({"MISSING": "B "}, "gh secret set B"),
         ({"ACTOR": "dependabot[bot]"}, "gh secret set A --app dependabot"),
-        ({"ACTOR": "dependabot[bot]", "OF_A_FORK": "true"}, "no pull request of a fork"),
+        ({"ACTOR": "dependabot[bot]", "OF_A_FORK": "true"}, "pull requests of forks no secrets"),
     ],
 )
 def test_what_is_missing_is_said(variables: dict[str, str], said: str) -> None:
