@@ -157,4 +157,19 @@ for (const [what, text] of [
   })
 }
 
+test('what a test says may have brackets, as lists have them', () => {
+  const [{ said }] = read('<testsuite><testcase name="a"><failure><![CDATA[[1]] is not [2]]]></failure></testcase></testsuite>').cases
+  assert.equal(said, '[1]] is not [2]')
+})
+test('a test without a name hides no other', async () => {
+  write({ 'app/TEST-a.xml': PYTEST, 'app/TEST-b.xml': '<TestRun><UnitTestResult outcome="Failed"/></TestRun>' })
+  const { log, summaries } = await show()
+  assert.deepEqual(log, [])
+  assert.match(summaries[0], /\| 4 \| 1 \| ❌ 2 \| 1 \|/)
+})
+test('no number is without end', () => {
+  assert.equal(read('<testsuite><testcase name="a" time="1e999"/></testsuite>').cases[0].seconds, 0)
+  assert.deepEqual(read('<coverage lines-covered="1e400" lines-valid="1e400"/>'), {})
+  assert.deepEqual(read(`SF:a\nLH:1\nLF:${'9'.repeat(400)}\n`), {})
+})
 test('a number that is no character is left as it is', () => assert.deepEqual(read('<testsuite><testcase name="&#9999999;&#999999;"/></testsuite>').cases[0].name, '&#9999999;\u{f423f}'))

@@ -13,7 +13,7 @@
 const SKIPPED = [['<!--', '-->'], ['<![CDATA[', ']]>'], ['<?', '?>'], ['<!', '>']]
 const TAG = /<(\/?)([\w:.-]+)([^<>"']*(?:"[^"]*"[^<>"']*|'[^']*'[^<>"']*)*)>/y
 const ATTRIBUTE = /\s([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g
-const TEXT = /\s*(?:<!\[CDATA\[([^\]]{0,500})|([^<]{0,500}))/y
+const TEXT = /\s*(?:<!\[CDATA\[((?:(?!\]\]>)[^]){0,500})|([^<]{0,500}))/y
 /** @type {Record<string, string>} */
 const ENTITIES = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
 
@@ -50,7 +50,7 @@ function* tags(xml) {
 /**
  * @param {string | undefined} text seconds, or hours, minutes and seconds
  */
-const seconds = text => (text ?? '').replaceAll(',', '').split(':').reduce((sum, part) => sum * 60 + (Number(part) || 0), 0)
+const seconds = text => (text ?? '').replaceAll(',', '').split(':').reduce((sum, part) => sum * 60 + (Number.isFinite(Number(part)) ? Number(part) : 0), 0)
 
 /**
  * @param {Iterable<Tag>} all
@@ -87,7 +87,7 @@ function trx(all) {
   for (const { name, attributes, ends, text } of all) {
     if (name === 'UnitTestResult' && !ends) {
       const result = attributes.outcome === 'Passed' ? 'passed' : attributes.outcome === 'NotExecuted' ? 'skipped' : 'failed'
-      cases.push({ name: attributes.testName, result, seconds: seconds(attributes.duration), said: '' })
+      cases.push({ name: attributes.testName ?? '', result, seconds: seconds(attributes.duration), said: '' })
     } else if (name === 'Message' && !ends && cases.length) {
       cases[cases.length - 1].said ||= text
     }
@@ -134,7 +134,7 @@ function lcov(text) {
  * @param {number} all
  * @returns {Report}
  */
-const counted = (covered, all, unit = 'lines') => covered <= all ? { coverage: { covered, all, unit } } : {}
+const counted = (covered, all, unit = 'lines') => covered <= all && all < Infinity ? { coverage: { covered, all, unit } } : {}
 
 /**
  * What a report says; nothing of what is none.
