@@ -812,9 +812,20 @@ class Orchestrator(Extension):
             return f"; it was edited by hand in {file}: put back what was there"
         if answer in self._stored(context) and answer not in data:
             if answer in self.pipeline.answers.DEFAULTS:
-                return f"; it is recorded in {file}: give another with --data {answer}=..."
+                first = self._back_first(context, str(file))
+                return f"; it is recorded in {file}: {first}give another with --data {answer}=..."
             return f"; it is recorded in {file}: delete it there"
         return ""
+
+    def _back_first(self, context: Context, file: str) -> str:
+        """What to do before the next attempt: Copier updates nothing where a change is left, as
+        that of a migration is."""
+        place = self._repository(context) / file
+        known = self.pipeline.repository_history.is_committed
+        if not _updates() or not place.is_file():
+            return ""
+        same = known(place.parent, place.name, place.read_text(encoding="utf-8"))
+        return "" if same else f"`git restore {file}`, and "
 
     def _given(self, context: Context) -> dict[str, Any]:
         """What is recorded, as changed by `--data`, `--data-file` and the code types' files."""

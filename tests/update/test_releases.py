@@ -189,6 +189,17 @@ def test_more_components_than_call_takes_now(history: Path, tmp_path: Path) -> N
     assert (recorded["orchestration"], len(recorded["components"])) == ("dispatch", 26)
 
 
+def test_what_a_migration_left_is_put_back_first(history: Path, tmp_path: Path) -> None:
+    """It changed the answers before they were refused, and Copier updates nothing with a change."""
+    env = {"DOCKERFILE": "api.Dockerfile", "LFS": "1"}
+    answers = {"components": {"api": {"code_type": "docker", "env": env}}}
+    repository = generate(history, tmp_path / "repository", answers, FROM)
+    with pytest.raises(UserMessageError, match=r"components\.api\.env\.LFS: ") as error:
+        update(repository, vcs_ref=NEXT)
+    way_out = ": `git restore .copier-answers.yml`, and give another with --data components=..."
+    assert str(error.value).endswith(way_out)
+
+
 def test_answers_that_have_another_form(history: Path, tmp_path: Path) -> None:
     """The product of Kubernetes, and the variable that named a Dockerfile."""
     answers = {
