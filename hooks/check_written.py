@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -178,7 +179,7 @@ def report_own_workflows(plan: Plan, repository: Path) -> str:
     found = deploying_twice(plan, texts)
     if not found:
         return ""
-    head = "Workflows of your own start on the same push; what they deploy is deployed twice:"
+    head = "These workflows of your own start on the same push. What one deploys is deployed twice:"
     return "\n".join(["", head, *(f"  {line}" for line in found)])
 
 
@@ -194,6 +195,27 @@ def report_paths(plan: Plan, repository: Path) -> str:
     return "\n".join(["", "Folders of components that are not there yet:", *lines] if lines else [])
 
 
+def report_ignored(plan: Plan, repository: Path) -> str:
+    """What a person is told of files that git ignores; empty where it ignores none of them."""
+    command = ["git", "check-ignore", "--verbose", "-z", "--stdin"]
+    files = "\0".join(sorted(plan.files))
+    try:
+        done = subprocess.run(command, cwd=repository, input=files, capture_output=True, text=True)
+    except OSError:
+        return ""  # no git, so nothing is ignored yet
+    words = done.stdout.split("\0")
+    by_rule: dict[str, list[str]] = {}
+    for source, line, rule, file in zip(*(words[i::4] for i in range(4)), strict=False):
+        if not rule.startswith("!"):
+            by_rule.setdefault(f"{source}, line {line} ({rule})", []).append(file)
+    lines = [
+        f"  {rule}: {files[0]}{f' and {len(files) - 1} more' * (len(files) > 1)}"
+        for rule, files in by_rule.items()
+    ]
+    head = "Git ignores files that the workflows need; add them by `git add --force`:"
+    return "\n".join(["", head, *lines] if lines else [])
+
+
 def main(answers_file: str, optional: Collection[str] = ()) -> int:
     try:
         plan = read_plan(Path(answers_file))
@@ -207,8 +229,9 @@ def main(answers_file: str, optional: Collection[str] = ()) -> int:
         print(line, file=sys.stderr)
     if not found:
         print(report(plan))
-        if paths := report_paths(plan, Path.cwd()):
-            print(paths)
+        for more in (report_paths(plan, Path.cwd()), report_ignored(plan, Path.cwd())):
+            if more:
+                print(more)
         # Copier tells its tasks so. After an update it would be the same news every time.
         if os.environ.get("COPIER_OPERATION") == "copy" and (
             own := report_own_workflows(plan, Path.cwd())

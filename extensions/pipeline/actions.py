@@ -11,7 +11,7 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
     "check-commit": ("action.yml", "check.cjs"),
     "deployment-summary": ("action.yml", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
-    "lib": (
+    "shared": (
         *("api.cjs", "children.cjs", "commits.cjs", "markdown.cjs"),
         *("package.sh", "runs.cjs", "time.cjs"),
     ),

@@ -28,7 +28,7 @@ ANSWERS = f"--data-file={EXAMPLES / 'lambda.yml'}"
 DEV = ".github/workflows/orchestrator-dev.yml"
 DOCS = "docs/ci-cd.md"
 ACTIONS = ".github/actions"
-SCRIPT = f"{ACTIONS}/lib/api.cjs"
+SCRIPT = f"{ACTIONS}/shared/api.cjs"
 OTHER = "_commit: 1.0.0\n_src_path: https://github.com/acme/service.git\nmodule: shop\n"
 EDIT = "  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make}]\n"
 Command = Callable[..., tuple[int, str]]
@@ -75,7 +75,8 @@ def test_files_of_ones_own_are_all_named(command: Command, own: Path) -> None:
     """Beside them, in folders of ours too, others may lie."""
     write(own, **{DEV: "on: push\njobs: {}\n", DOCS: "# Ours\n", "README.md": "# Ours\n"})
     write(
-        own, **{SCRIPT: "// Ours\n", f"{ACTIONS}/lib/ours.cjs": "", f"{ACTIONS}/x/action.yml": ""}
+        own,
+        **{SCRIPT: "// Ours\n", f"{ACTIONS}/shared/ours.cjs": "", f"{ACTIONS}/x/action.yml": ""},
     )
     # In the order of the template's folders.
     assert refused(own, lambda: command(ANSWERS)) == (
@@ -173,7 +174,7 @@ def test_a_folder_in_the_way(command: Command, own: Path) -> None:
 
 
 def test_a_file_in_the_way_of_a_folder(command: Command, own: Path) -> None:
-    for folder, path in (("docs", DOCS), (f"{ACTIONS}/lib", SCRIPT)):
+    for folder, path in (("docs", DOCS), (f"{ACTIONS}/shared", SCRIPT)):
         write(own, **{folder: "# Ours\n"})
         assert refused(own, lambda: command(ANSWERS, "--overwrite")) == (
             f"{folder}: is no folder, and {path} is to be written into it; move it"

@@ -164,7 +164,7 @@ def test_after_a_copy_they_are_named(template: Path, tmp_path: Path) -> None:
     done = copier_command(template, tmp_path / "own", f"--data-file={EXAMPLES / 'lambda.yml'}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("docs/ci-cd.md has the commands to paste.\n")[1].strip() == (
-        "Workflows of your own start on the same push; what they deploy is deployed twice:\n"
+        "These workflows of your own start on the same push. What one deploys is deployed twice:\n"
         "  .github/workflows/ship.yaml: starts on a push to develop, which deploys to dev and a "
         "push to main, which deploys to test; looks as if it deploys: it runs `kubectl apply`"
     )

@@ -88,7 +88,7 @@ def has_workflow(read: Answers, component: Component, environment: Environment) 
 def expected_files(read: Answers) -> set[str]:
     workflows = {f"orchestrator-{e.name}.yml" for e in read.environments}
     further: set[str] = set()
-    actions = {"check-commit", "deployment-summary", "keep-package", "lib", "may-deploy"}
+    actions = {"check-commit", "deployment-summary", "keep-package", "may-deploy", "shared"}
     actions |= {"check-out"}
     actions |= {"promote-package", "require-approval", "require-success"}
     actions |= {"show-graph"} if read.pull_requests else set()

@@ -196,6 +196,21 @@ def test_success_says_the_order_and_what_is_next(template: Path, tmp_path: Path)
     ]
 
 
+def test_files_that_git_ignores_are_named(template: Path, tmp_path: Path) -> None:
+    """They would not be pushed, and the first run would not find them; `lib/` is often ignored."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    ignored = "/docs/\n*.cjs\n!check.cjs\nlib/\n"
+    (tmp_path / ".gitignore").write_text(ignored, encoding="utf-8")
+    answers = f"--data-file={EXAMPLES / 'single.yml'}"
+    done = copier_process(template, tmp_path, "--quiet", answers)
+    head, *lines = done.stdout.partition("Git ignores ")[2].splitlines()
+    assert head.endswith("add them by `git add --force`:") and done.returncode == 0
+    assert [line.partition(": ")[0] for line in sorted(lines)] == [
+        "  .gitignore, line 1 (/docs/)",
+        "  .gitignore, line 2 (*.cjs)",
+    ]
+
+
 def test_success_says_what_a_cloud_needs(template: Path, tmp_path: Path) -> None:
     """Variables of the repository and of environments, and who has to trust whom."""
     answers = tmp_path / "answers.yml"

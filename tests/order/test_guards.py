@@ -33,14 +33,14 @@ GUARDS: dict[str, Guard] = {
         attacks.a_branch_called_like_a_commit,
     ),
     "a tagged commit lies on the default branch": (
-        f"{A}/lib/commits.cjs",
+        f"{A}/shared/commits.cjs",
         "return (!isTag || await isTagged(sha)) && Boolean(await after(sha))",
         "return isTag ? await isTagged(sha) : Boolean(await after(sha))",
         attacks.a_tag_on_what_nobody_merged,
     ),
     # Whose runs are believed
     "only what a branch was at was reviewed": (
-        f"{A}/lib/commits.cjs",
+        f"{A}/shared/commits.cjs",
         "await lineTo(await newestOfDefault(), head_sha))",
         "await lineTo(await newestOfDefault(), head_sha) ?? "
         "await isBefore(`${head_sha}...${await newestOfDefault()}`))",
@@ -59,13 +59,13 @@ GUARDS: dict[str, Guard] = {
         attacks.a_feature_branch_that_pretends_to_be_the_test,
     ),
     "only a reviewed run makes another one too old": (
-        f"{A}/lib/runs.cjs",
+        f"{A}/shared/runs.cjs",
         "|| !await commits.reviewed(run)) continue",
         ") continue",
         attacks.a_feature_branch_with_a_green_approval,
     ),
     "where any branch may be deployed, only this one is believed": (
-        f"{A}/lib/commits.cjs",
+        f"{A}/shared/commits.cjs",
         "isNear || refs !== ANY_BRANCH || ",
         "true || ",
         attacks.a_feature_branch_that_pretends_to_be_a_production_by_hand,
@@ -77,13 +77,13 @@ GUARDS: dict[str, Guard] = {
         attacks.a_feature_branch_that_pretends_to_be_a_test_by_hand,
     ),
     "a commit is no newer than those before it": (
-        f"{A}/lib/commits.cjs",
+        f"{A}/shared/commits.cjs",
         "[sha, ...newer].flatMap(",
         "newer.slice(-1).flatMap(",
         attacks.a_commit_of_a_clock_that_is_wrong,
     ),
     "a fork's run is never reviewed": (
-        f"{A}/lib/commits.cjs",
+        f"{A}/shared/commits.cjs",
         "if (!['push', 'workflow_dispatch'].includes(event)) return false",
         "if (event === 'pull_request') return true",
         attacks.a_fork_that_brings_its_own_orchestrators_and_main,
@@ -144,13 +144,13 @@ GUARDS: dict[str, Guard] = {
         attacks.a_component_that_a_workflow_builds_meanwhile,
     ),
     "what a person starts is no orchestrator's": (
-        f"{A}/lib/children.cjs",
+        f"{A}/shared/children.cjs",
         "run.actor?.login === BOT && ",
         "",
         attacks.a_component_that_a_person_builds_meanwhile,
     ),
     "an orchestrator starts a run while its job goes on": (
-        f"{A}/lib/children.cjs",
+        f"{A}/shared/children.cjs",
         "started_at <= run.created_at && !(completed_at && completed_at < run.created_at)",
         "started_at",
         attacks.a_component_that_a_workflow_builds_again,
@@ -174,7 +174,7 @@ GUARDS: dict[str, Guard] = {
         attacks.what_a_workflow_deploys_in_an_orchestrators_name_meanwhile,
     ),
     "what has succeeded at last has deployed something": (
-        f"{A}/lib/runs.cjs",
+        f"{A}/shared/runs.cjs",
         "steps.some(step => STARTS.test(step.name) || ",
         "steps.some(step => ",
         attacks.a_test_that_succeeds_at_last,
@@ -242,13 +242,13 @@ GUARDS: dict[str, Guard] = {
         attacks.an_old_run_that_is_approved_last,
     ),
     "runs behind a page of others count": (
-        f"{A}/lib/api.cjs",
+        f"{A}/shared/api.cjs",
         """more = Boolean(headers.link?.includes('rel="next"'))""",
         "more = false",
         attacks.an_approved_run_behind_many_skipped_ones,
     ),
     "earlier attempts count": (
-        f"{A}/lib/runs.cjs",
+        f"{A}/shared/runs.cjs",
         "filter: 'all' }",
         "filter: 'latest' }",
         attacks.an_approved_run_that_is_run_again,

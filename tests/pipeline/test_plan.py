@@ -765,7 +765,7 @@ def test_which_commits_belong(case: str) -> None:
     assert set(told) == {expected} and len(told) > 3
 
 
-REFS = "cases => cases.map(([refs, ref]) => new RegExp(refs).test(ref))"  # as in lib/commits.cjs
+REFS = "cases => cases.map(([refs, ref]) => new RegExp(refs).test(ref))"  # as in shared/commits.cjs
 
 
 def test_no_other_ref_fits() -> None:

@@ -1,9 +1,9 @@
-// lib/api.cjs: which errors pass, how long it waits, and how it reads lists.
+// shared/api.cjs: which errors pass, how long it waits, and how it reads lists.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answer, failure, fakeCore, fakeGitHub, inFakeTime, paged, script } from './fake-github.mjs'
 
-const api = script('lib/api.cjs')
+const api = script('shared/api.cjs')
 const ROUTE = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}'
 const NOW = Date.parse('2026-11-01T12:00:00Z') / 1000
 const broken = (message, more) => Object.assign(new TypeError(message), more)

@@ -1,9 +1,9 @@
-// lib/commits.cjs: which commits belong to an environment, and whose runs can be believed.
+// shared/commits.cjs: which commits belong to an environment, and whose runs can be believed.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure, fakeCore, fakeGitHub, HISTORY, history, script } from './fake-github.mjs'
 
-const { titled, started, of } = script('lib/commits.cjs')
+const { titled, started, of } = script('shared/commits.cjs')
 const [A, B, C, M, OTHER, GONE] = ['a', 'b', 'c', 'e', 'd', 'f'].map(digit => digit.repeat(40))
 const MAIN = '^refs/heads/main$'
 // main was at A, then B, C and M, which merges OTHER: a commit of a pull request.

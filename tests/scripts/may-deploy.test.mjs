@@ -1,4 +1,4 @@
-// may-deploy: the commit, the approval, and that nothing newer was let deploy. With lib/runs.cjs.
+// may-deploy: the commit, the approval, and that nothing newer was let deploy. With shared/runs.cjs.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure, fakeGitHub, HISTORY, history, paged, run } from './fake-github.mjs'

@@ -125,8 +125,8 @@ def test_shellcheck_finds_an_unquoted_variable(tmp_path: Path) -> None:
 
 
 def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None:
-    """A run counts as one that deploys by the names of its steps: lib/runs.cjs."""
-    script = (ACTIONS / "lib" / "runs.cjs").read_text(encoding="utf-8")
+    """A run counts as one that deploys by the names of its steps: shared/runs.cjs."""
+    script = (ACTIONS / "shared" / "runs.cjs").read_text(encoding="utf-8")
     [check] = re.findall(r"^const MAY_DEPLOY = '(.*)' //", script, re.MULTILINE)
     [starts] = re.findall(r"^const STARTS = /(.*)/ //", script, re.MULTILINE)
     [watches] = re.findall(r"^const WATCHES = '(.*)' //", script, re.MULTILINE)

@@ -50,7 +50,7 @@ def new_texts(folder: Path) -> None:
     """A version that says something else in many places."""
     environments = "extensions/pipeline/environments.py"
     replace(environments, "PRODUCTION_RETENTION = 30", "PRODUCTION_RETENTION = 31")(folder)
-    for place, old in (("lib/api.cjs", "repeated"), ("keep-package/action.yml", "package")):
+    for place, old in (("shared/api.cjs", "repeated"), ("keep-package/action.yml", "package")):
         replace(f"template/{ACTIONS}/{place}", old, old.upper())(folder)
     for file in [*(folder / "template").rglob("*.jinja"), *(folder / "macros").glob("*.jinja")]:
         text = file.read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ def own_steps(folder: Path) -> None:
 def own_comments(folder: Path) -> None:
     for name in ("orchestrator-dev", "python-dev", "terraform-prd", "python-build"):
         prepend(folder / FLOWS / f"{name}.yml", "# Ask the team first.\n")
-    prepend(folder / ACTIONS / "lib" / "api.cjs", "// Ask the team first.\n")
+    prepend(folder / ACTIONS / "shared" / "api.cjs", "// Ask the team first.\n")
     replace(f"{FLOWS}/python-dev.yml", "jobs:\n", "jobs: # ours\n")(folder)
     replace(f"{FLOWS}/orchestrator-test.yml", "\njobs:\n", "\n# Ours.\njobs:\n")(folder)
 

@@ -139,7 +139,7 @@ def test_a_deleted_file_that_others_call_is_written_again(
             WORKFLOWS / name
             for name in ("api-build.yml", "api-deploy.yml", "orchestrator-test.yml")
         ),
-        *(ACTIONS / name for name in ("lib/api.cjs", "check-commit/action.yml")),
+        *(ACTIONS / name for name in ("shared/api.cjs", "check-commit/action.yml")),
     ]
     left = [WORKFLOWS / n for n in ("api-dev.yml", "orchestrator-prd.yml", "pull-request.yml")]
     left.append(Path("docs/ci-cd.md"))

@@ -99,7 +99,7 @@ def own_work(repository: Path) -> None:
         for environment in ("dev", "test", "prd"):
             add(repository / WORKFLOWS / f"{component}-{environment}.yml", OWN_JOB)
     add(repository / WORKFLOWS / "pull-request.yml", OWN_JOB)
-    for path in ("workflows/own.yml", "actions/own/action.yml", "actions/lib/own.cjs"):
+    for path in ("workflows/own.yml", "actions/own/action.yml", "actions/shared/own.cjs"):
         file = repository / ".github" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("# Ours\n", encoding="utf-8")

@@ -1,8 +1,8 @@
 // @ts-check
 // Cancels the run of a component when the job that waits for it is cancelled.
-const connect = require('../lib/api.cjs')
+const connect = require('../shared/api.cjs')
 const listChildren = require('./children.cjs')
-const { sleep, minutesSince } = require('../lib/time.cjs')
+const { sleep, minutesSince } = require('../shared/time.cjs')
 
 const MINUTES = 2 // GitHub leaves five to the steps of a cancelled job
 

@@ -1,8 +1,8 @@
 // @ts-check
 // Finds the runs of a workflow that this job has started, in any of its attempts.
-const childrenOf = require('../lib/children.cjs')
+const childrenOf = require('../shared/children.cjs')
 
-/** @typedef {import('../lib/children.cjs').Child} Child */
+/** @typedef {import('../shared/children.cjs').Child} Child */
 
 /**
  * The newest comes first.

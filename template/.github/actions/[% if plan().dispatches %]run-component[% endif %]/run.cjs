@@ -1,6 +1,6 @@
 // @ts-check
 // Starts the workflow of a component, waits for that very run, and ends as it ended.
-const connect = require('../lib/api.cjs')
+const connect = require('../shared/api.cjs')
 const listChildren = require('./children.cjs')
 const start = require('./start.cjs')
 const wait = require('./wait.cjs')

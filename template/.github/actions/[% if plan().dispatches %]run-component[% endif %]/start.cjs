@@ -1,7 +1,7 @@
 // @ts-check
 // Starts the run of a component, once.
-const { said, refusedFor } = require('../lib/api.cjs')
-const { sleep, minutesSince } = require('../lib/time.cjs')
+const { said, refusedFor } = require('../shared/api.cjs')
+const { sleep, minutesSince } = require('../shared/time.cjs')
 
 const START_MINUTES = 60 // as long as GitHub's limits may hold up a start
 

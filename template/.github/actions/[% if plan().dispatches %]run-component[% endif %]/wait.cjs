@@ -1,7 +1,7 @@
 // @ts-check
 // Waits until a run has ended.
-const { said } = require('../lib/api.cjs')
-const { sleep, minutesSince } = require('../lib/time.cjs')
+const { said } = require('../shared/api.cjs')
+const { sleep, minutesSince } = require('../shared/time.cjs')
 
 const BEGIN_MINUTES = 60 // for a runner to take the run's first job
 const AGAIN = 're-run the failed jobs once it has ended'
@@ -10,7 +10,7 @@ const AGAIN = 're-run the failed jobs once it has ended'
  * The pause that leaves calls to others. All jobs of a repository share 1,000 calls an hour. An
  * answer that nothing has changed is not counted, so 30 components that wait need about 20 calls
  * each. If more than half is used all the same, the rest is shared out until there are more.
- * @param {import('../lib/api.cjs').Headers} headers
+ * @param {import('../shared/api.cjs').Headers} headers
  */
 function fairPause(headers) {
   const [limit, left, reset] = ['limit', 'remaining', 'reset'].map(name => Number(headers[`x-ratelimit-${name}`]))
@@ -52,7 +52,7 @@ module.exports = async ({ github, context, core, api, deadline, minutes }, id) =
   }
 
   /**
-   * @param {import('../lib/api.cjs').ApiError} error
+   * @param {import('../shared/api.cjs').ApiError} error
    * @returns {never}
    */
   function lost(error) {

@@ -1,9 +1,9 @@
 // @ts-check
 // After another workflow's run: says whether everything before has been deployed, and whether this
 // is the run that goes on from there.
-const connect = require('../lib/api.cjs')
-const commits = require('../lib/commits.cjs')
-const { sleep } = require('../lib/time.cjs')
+const connect = require('../shared/api.cjs')
+const commits = require('../shared/commits.cjs')
+const { sleep } = require('../shared/time.cjs')
 const list = require('./runs.cjs')
 
 const LOOKS = 3 // lists lag behind events

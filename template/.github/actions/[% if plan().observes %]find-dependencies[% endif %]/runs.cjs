@@ -1,6 +1,6 @@
 // @ts-check
 // Reads the runs of a component for one commit.
-const commits = require('../lib/commits.cjs')
+const commits = require('../shared/commits.cjs')
 
 /**
  * @param {{api: any, context: any, environment: string, commit: string, reviewed: (run: any) => Promise<boolean>}} tools

@@ -1,8 +1,8 @@
 // @ts-check
 // Looks at the runs of the components until all have ended. It starts nothing.
-const connect = require('../lib/api.cjs')
-const commits = require('../lib/commits.cjs')
-const { sleep, minutesSince } = require('../lib/time.cjs')
+const connect = require('../shared/api.cjs')
+const commits = require('../shared/commits.cjs')
+const { sleep, minutesSince } = require('../shared/time.cjs')
 const judge = require('./outcome.cjs')
 
 const START_MINUTES = 15 // for a run to come after everything before it has succeeded

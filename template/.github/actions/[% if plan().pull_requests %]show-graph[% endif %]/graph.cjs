@@ -1,6 +1,6 @@
 // @ts-check
 const { execFileSync } = require('node:child_process')
-const { plain, table, picture } = require('../lib/markdown.cjs')
+const { plain, table, picture } = require('../shared/markdown.cjs')
 
 // The commit that was checked out merges the change into its base, which is its first parent. Both
 // are only read: a fork can write anything into them.

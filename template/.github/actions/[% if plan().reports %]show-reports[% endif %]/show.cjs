@@ -2,7 +2,7 @@
 const { execFileSync } = require('node:child_process')
 const { globSync, readFileSync, statSync } = require('node:fs')
 const path = require('node:path')
-const { plain, table } = require('../lib/markdown.cjs')
+const { plain, table } = require('../shared/markdown.cjs')
 const read = require('./read.cjs')
 
 const FILES = 1000

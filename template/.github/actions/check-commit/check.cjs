@@ -1,8 +1,8 @@
 // @ts-check
-const connect = require('../lib/api.cjs')
-const allCommits = require('../lib/commits.cjs')
-const allRuns = require('../lib/runs.cjs')
-const { sleep } = require('../lib/time.cjs')
+const connect = require('../shared/api.cjs')
+const allCommits = require('../shared/commits.cjs')
+const allRuns = require('../shared/runs.cjs')
+const { sleep } = require('../shared/time.cjs')
 
 const LOOKS = 6
 

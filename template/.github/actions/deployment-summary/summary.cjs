@@ -1,6 +1,6 @@
 // @ts-check
-const api = require('../lib/api.cjs')
-const { plain, table, picture } = require('../lib/markdown.cjs')
+const api = require('../shared/api.cjs')
+const { plain, table, picture } = require('../shared/markdown.cjs')
 
 /**
  * @typedef {{result: string, url?: string}} Outcome

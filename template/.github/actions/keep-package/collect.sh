@@ -2,7 +2,7 @@
 # Copies $FILES of this folder, or all of them, into $FOLDER, and adds a manifest. An artifact loses
 # which files are executable, links and empty folders.
 set -euo pipefail
-. "$(dirname "$0")/../lib/package.sh"
+. "$(dirname "$0")/../shared/package.sh"
 
 # keep FILE-OR-FOLDER
 keep() {

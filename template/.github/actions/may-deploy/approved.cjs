@@ -1,12 +1,12 @@
 // @ts-check
 // Says why nobody has approved this deployment.
-const { titled } = require('../lib/commits.cjs')
-const { BOT } = require('../lib/runs.cjs')
+const { titled } = require('../shared/commits.cjs')
+const { BOT } = require('../shared/runs.cjs')
 
 /**
  * What was approved is this attempt of the run, or the run of an orchestrator that has started it.
  * @param {{read: any, pages: any, context: any, file: string, believed: (run: any) => Promise<boolean>}} deployment
- * @returns {Promise<{why?: string, run?: import('../lib/runs.cjs').Run}>} the reason to refuse it, if
+ * @returns {Promise<{why?: string, run?: import('../shared/runs.cjs').Run}>} the reason to refuse it, if
  *   there is one, and the orchestrator's run that was approved, if one has started it
  */
 module.exports = async ({ read, pages, context, file, believed }) => {

@@ -1,7 +1,7 @@
 // @ts-check
-const connect = require('../lib/api.cjs')
-const allCommits = require('../lib/commits.cjs')
-const allRuns = require('../lib/runs.cjs')
+const connect = require('../shared/api.cjs')
+const allCommits = require('../shared/commits.cjs')
+const allRuns = require('../shared/runs.cjs')
 const approved = require('./approved.cjs')
 
 /** @param {{github: any, context: any, core: any}} tools */

@@ -1,7 +1,7 @@
 // @ts-check
-const connect = require('../lib/api.cjs')
-const allCommits = require('../lib/commits.cjs')
-const allRuns = require('../lib/runs.cjs')
+const connect = require('../shared/api.cjs')
+const allCommits = require('../shared/commits.cjs')
+const allRuns = require('../shared/runs.cjs')
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
@@ -17,7 +17,7 @@ module.exports = async ({ github, context, core }) => {
       })
       return data.protection_rules
     } catch (error) {
-      if (/** @type {import('../lib/api.cjs').ApiError} */ (error).status === 404) return [] // the plan has no environments
+      if (/** @type {import('../shared/api.cjs').ApiError} */ (error).status === 404) return [] // the plan has no environments
       throw error
     }
   }

@@ -1,8 +1,8 @@
 // @ts-check
 const { rmSync } = require('node:fs')
-const api = require('../lib/api.cjs')
-const commits = require('../lib/commits.cjs')
-const childrenOf = require('../lib/children.cjs')
+const api = require('../shared/api.cjs')
+const commits = require('../shared/commits.cjs')
+const childrenOf = require('../shared/children.cjs')
 
 const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID, "digest": SHA256}}'
 
@@ -109,7 +109,7 @@ module.exports = async ({ github, context, core }) => {
     try {
       return (await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: id })).data
     } catch (error) {
-      if (/** @type {import('../lib/api.cjs').ApiError} */ (error).status !== 404) throw error
+      if (/** @type {import('../shared/api.cjs').ApiError} */ (error).status !== 404) throw error
       reasons.add(`run ${id} does not exist`)
     }
   }
@@ -138,7 +138,7 @@ module.exports = async ({ github, context, core }) => {
         if (found) return found
       }
     } catch (error) {
-      if (/** @type {import('../lib/api.cjs').ApiError} */ (error).status !== 404) throw error // 404: it has never run
+      if (/** @type {import('../shared/api.cjs').ApiError} */ (error).status !== 404) throw error // 404: it has never run
     }
   }
 

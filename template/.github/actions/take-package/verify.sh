@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Verifies the package in $FOLDER, and places its $FILES: "name", or "name -> path", one a line.
 set -euo pipefail
-. "$(dirname "$0")/../lib/package.sh"
+. "$(dirname "$0")/../shared/package.sh"
 
 bad() { fail "$PACKAGE $1: start the workflow that built it once more"; }
 
