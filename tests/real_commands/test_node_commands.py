@@ -438,6 +438,21 @@ def test_what_a_member_of_a_workspace_needs_is_built_first(real: Machine, tmp_pa
     assert outcome.code == 1 and f"{root}/libs/broken, whose script build has failed" in error
 
 
+def test_the_root_of_a_workspace_runs_what_its_members_have(real: Machine, tmp_path: Path) -> None:
+    """With what they need built first. Each is run, and those that have failed are named."""
+    checks = {"apps/site/package.json": manifest(name="site", scripts={"lint": "exit 4"})}
+    apart = {"tool/package.json": manifest(name="tool", scripts={"test": "exit 5"})}
+    root = write(tmp_path / "repository", {**WORKSPACE, **apart})
+    outcome = real.run("site/test", root, root)
+    assert outcome.code == 0 and outcome.notices == [], outcome.output
+    assert f"npm run test, in {root}/apps/site\n" in outcome.output
+    root = write(tmp_path / "red", {**WORKSPACE, **checks})
+    outcome = real.run("site/lint", root, root)
+    assert outcome.code == 1
+    assert "::error title=lint::The script lint has failed in apps/site\n" in outcome.output
+    assert len(real.run("site/test", root, root).notices) == 1
+
+
 def test_what_is_proposed_of_a_makefile_runs(real: Machine, tmp_path: Path) -> None:
     root = write(tmp_path / "repository", WORKSPACE)
     needs = manifest(name="site", dependencies={"@acme/one": "1.0.0"}, scripts={"check": "exit 7"})
