@@ -213,6 +213,8 @@ class CodeType:
     """What docs/ci-cd.md says of it in its section on pull requests, as Markdown."""
     leaves_out_others: bool = False
     """Whether folders of other components inside a component's own are not its business."""
+    keeps_others: str = ""
+    """A command that succeeds where such a $folder is part of the component all the same."""
     publish: JobDefaults | None = None
     """What the deploy job is for a component that is published."""
     consumes: tuple[Consumed, ...] = ()
@@ -405,6 +407,7 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         prerequisites=tuple(data.get("prerequisites", [])),
         pull_requests=data.get("pull_requests", "").strip("\n"),
         leaves_out_others=data.get("leaves_out_others", False),
+        keeps_others=data.get("keeps_others", ""),
         publish=publish,
         consumes=tuple(
             _consumed(given, f"consumes[{index}]")
