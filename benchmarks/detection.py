@@ -65,6 +65,29 @@ def repository(label: dict[str, Any], folder: Path) -> RepositoryFiles | None:
     return None
 
 
+def take_another_answer(
+    component: dict[str, Any],
+    got: set[str],
+    wanted: set[str],
+    unsure: set[str],
+    arrows: set[tuple[str, str]],
+) -> None:
+    """Where what was found is one of the lists in `or`, that is what is wanted, in edges too."""
+    kind, path = component["code_type"], component["path"]
+    label = f"{kind} {path}"
+    for several in component.get("or", []) if label not in got else []:
+        names = [f"{kind} {other}" for other in several]
+        if set(names) <= got:
+            wanted -= {label}
+            wanted |= set(names)
+            unsure -= set(names)
+            other = {edge for edge in arrows if label in edge}
+            arrows -= other
+            first = {label: names[0]}
+            arrows |= {(first.get(c, c), first.get(p, p)) for c, p in other}
+            return
+
+
 def main(folder: Path, labels: Path = LABELS) -> None:
     catalogue = load_catalogue(ROOT)
     right, wrong, missed = Counter[str](), Counter[str](), Counter[str]()
@@ -83,6 +106,8 @@ def main(folder: Path, labels: Path = LABELS) -> None:
         arrows = {(it["consumer"], it["producer"]) for it in label.get("edges", [])}
         doubtful = {(it["consumer"], it["producer"]) for it in label.get("unsure_edges", [])}
         got = set(known.values())
+        for it in label.get("components", []):
+            take_another_answer(it, got, wanted, unsure, arrows)
         got_arrows = {(known[e.consumer], known[e.producer]) for e in edges}
         print(f"\n{file.stem}: {len(found)} components, {len(got_arrows)} edges, {seconds:.2f} s")
         for what in sorted(got | wanted):

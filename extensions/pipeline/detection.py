@@ -11,7 +11,7 @@ import itertools
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .code_types import CodeType, Consumed, Detect
@@ -31,12 +31,15 @@ from .repository_files import (
 
 ENVIRONMENTS = words(
     "dev develop development test testing qa int integration stage staging uat acc acceptance",
-    "preprod pre-prod nonprod prd prod production live sandbox sbx base",
+    "preprod pre-prod nonprod demo prd prod production live sandbox sbx base",
 )
 """Names of folders that hold one environment's part of something."""
 
 OF_ENVIRONMENTS = words("overlays environments environment envs env stages bases")
 """Names of folders that hold such folders."""
+
+ANY_NAME = OF_ENVIRONMENTS | {"live"}
+"""Those of them in which an environment may be called anything."""
 
 SHARED = words("base bases modules module shared common global all templates template")
 """Names of folders among those of environments that are none."""
@@ -120,8 +123,15 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
     markers = _markers(files, detect)
     parts = _parts(files, detect, markers)
     folders = {folder: marker for folder, marker in markers.items() if folder not in parts}
+    # What is built of one environment's folder would reach the others.
+    by_environment = detect.environments and not code_type.produces
     if detect.environments:
-        folders = _without_environments(folders, nested=detect.nested == "part")
+        each = (
+            _of_each_environment(folders) if by_environment and detect.nested != "part" else set()
+        )
+        rest = {folder: marker for folder, marker in folders.items() if folder not in each}
+        merged = _without_environments(rest, nested=detect.nested == "part")
+        folders = {**{folder: folders[folder] for folder in each}, **merged}
     if detect.nested == "part":
         folders = {
             folder: marker
@@ -132,23 +142,39 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
     found = [
         it for folder in folders for it in _components(files, code_type, detect, folder, folders)
     ]
-    # What is built of one environment's folder would reach the others.
-    if detect.environments and not code_type.produces:
-        return _by_environment(found)
-    return found
+    return _by_environment(found) if by_environment else found
+
+
+def _of_each_environment(folders: Collection[str]) -> set[str]:
+    """Those that are nothing but an environment's, as infra/dev beside infra/prod, where nothing
+    lies in infra itself."""
+    beside = _beside(folders)
+    by_path: dict[str, set[str]] = {}
+    for folder in folders:
+        path, name = _with_environment(folder, beside, set(folders))
+        if name and path.endswith(ENVIRONMENT_FOLDER) and posixpath.dirname(folder) not in folders:
+            by_path.setdefault(path, set()).add(folder)
+    return {folder for several in by_path.values() if len(several) > 1 for folder in several}
+
+
+def _beside(paths: Iterable[str]) -> dict[str, set[str]]:
+    """The folders by the folder that they lie in."""
+    beside: dict[str, set[str]] = {}
+    for path in paths:
+        for outer in upwards(path):
+            parent, name = posixpath.split(outer)
+            beside.setdefault(parent, set()).add(name)
+    return beside
 
 
 def _by_environment(found: list[Found]) -> list[Found]:
     """Components of one name in the folders of several environments are one: live/dev/app and
     live/prod/app are live/{environment}/app."""
-    beside: dict[str, set[str]] = {}
-    for it in found:
-        for outer in upwards(it.path)[1:]:
-            parent, name = posixpath.split(outer)
-            beside.setdefault(parent, set()).add(name)
+    paths = {it.path for it in found}
+    beside = _beside(paths)
     result: dict[str, Found] = {}
     for it in found:
-        path, name = _with_environment(it.path, beside, {other.path for other in found})
+        path, name = _with_environment(it.path, beside, paths)
         known = result.setdefault(path, dataclasses.replace(it, path=path))
         if name:
             names = tuple(sorted({*known.environments, name}))
@@ -163,13 +189,13 @@ def _with_environment(
 
     `beside` are the folders by the folder that they lie in.
     """
-    for outer in reversed(upwards(folder)[1:]):
+    for outer in reversed(upwards(folder)):
         parent, name = posixpath.split(outer)
         rest = folder[len(outer) + 1 :]
         kinds = {kind(other) for other in beside[parent]} - {""}
-        if posixpath.basename(parent).lower() in {*OF_ENVIRONMENTS, "live"}:
+        if posixpath.basename(parent).lower() in ANY_NAME:
             # There they may be called anything, beside one that is called so, or one that is alike.
-            alike = {other for other in beside[parent] if f"{parent}/{other}/{rest}" in paths}
+            alike = {other for other in beside[parent] if join(f"{parent}/{other}", rest) in paths}
             belongs = name.lower() not in SHARED and bool(kinds or alike - {name} - SHARED)
         else:
             belongs = bool(kind(name)) and len(kinds) > 1

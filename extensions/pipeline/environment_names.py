@@ -11,6 +11,7 @@ KINDS = {
     "acceptance": "qa uat acc acceptance",
     "staging": "stage staging stg",
     "preproduction": "nonprod nonprd nonproduction preprod preprd preproduction",
+    "demo": "demo",
     "production": "prod prd production live",
 }
 """Kinds of environments, in the order in which a change reaches them, and words for each."""

@@ -184,15 +184,16 @@ def image_edges(
             yield FoundEdge(consumer.name, built[0].name, file, says, IMAGE, known_as=image)
             return
     last = image.rpartition("/")[2].lower()
-    fitting: dict[str, int] = {}
+    fitting: dict[str, tuple[bool, int, bool]] = {}
     for producer in found:
         if IMAGE not in producer.code_type.products:
             continue
         folder = telling(producer.folder) or [repository.lower()]
-        for known in {producer.name.lower(), folder[-1]} - {""}:
-            if last == known or re.search(rf"[-_]{re.escape(known)}$", last):
-                score = len(known) + (1000 if last == known else 0)
-                fitting[producer.name] = max(score, fitting.get(producer.name, 0))
+        # Several may lie in one folder: a name says more.
+        for known, is_name in ((producer.name.lower(), True), (folder[-1], False)):
+            if known and (last == known or re.search(rf"[-_]{re.escape(known)}$", last)):
+                score = (last == known, len(known), is_name)
+                fitting[producer.name] = max(score, fitting.get(producer.name, score))
     best = [producer for producer, score in fitting.items() if score == max(fitting.values())]
     if len(best) == 1:
         says = f"runs the image {image}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .code_types import CodeType
-from .detection import OF_ENVIRONMENTS, Found
+from .detection import ANY_NAME, OF_ENVIRONMENTS, SHARED, Found
 from .environment_names import PRODUCTION, family, kind, rank, without_variants
 from .environments import DEVELOP
 from .git_branches import Branches
@@ -34,7 +34,17 @@ class Place:
 def places(files: RepositoryFiles, code_type: CodeType, path: str) -> list[Place]:
     """Where a component has something for each environment, as far as there is anything."""
     if ENVIRONMENT_FOLDER in path:
-        return [Place(path, folders_of_environments(files, path), is_folder=True)]
+        names = folders_of_environments(files, path)
+        if path.endswith(ENVIRONMENT_FOLDER):  # beside other folders, as infra/bootstrap
+            markers = code_type.detect.files if code_type.detect else ("*",)
+            any_name = posixpath.basename(posixpath.dirname(path)).lower() in ANY_NAME
+            names = {
+                name: folder
+                for name, folder in names.items()
+                if (kind(name) or (any_name and name.lower() not in SHARED))
+                and files.named(folder, markers)
+            }
+        return [Place(path, names, is_folder=True)]
     patterns = (join(path, p) + "/" * p.endswith("/") for p in code_type.environment_files)
     wanted = code_type.detect.files if code_type.detect else ("*",)
     return [place for pattern in patterns if (place := _place(files, pattern, wanted)).names]

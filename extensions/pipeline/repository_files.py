@@ -33,7 +33,7 @@ OTHERS = words(
 )
 """Folders whose files are no component's, in lower case; nor are those that start with a dot."""
 
-OF_TESTS = words("test testing")
+OF_TESTS = words("test testing demo")
 """Those of them that are an environment in one of these folders, or beside one of those."""
 
 AROUND_TESTS = words("overlays environments environment envs env stages live")

@@ -90,16 +90,24 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"terraform": "terraform live"},
     ),
     "environments of one stack": (
-        {f"infra/envs/{name}/main.tf": "" for name in ("dev", "staging", "prod")},
-        {"terraform": "terraform infra"},
+        {f"infra/envs/{name}/main.tf": "" for name in ("dev", "staging", "prod", "demo")},
+        {"terraform": "terraform infra/envs/{environment}"},
     ),
     "environments beside one another": (
         {f"infra/{name}/main.tf": "" for name in ("dev", "prod")},
+        {"terraform": "terraform infra/{environment}"},
+    ),
+    "environments beside other stacks": (
+        {f"infra/{name}/main.tf": "" for name in ("dev", "prod", "demo", "bootstrap")},
+        {"infra": "terraform infra/{environment}", "bootstrap": "terraform infra/bootstrap"},
+    ),
+    "environments inside a module": (
+        {f"infra/{name}main.tf": "" for name in ("", "dev/", "prod/")},
         {"terraform": "terraform infra"},
     ),
     "environments in the root": (
         {f"{name}/main.tf": "" for name in ("dev", "prod")},
-        {"terraform": "terraform ."},
+        {"terraform": "terraform {environment}"},
     ),
     "a stack that is called like an environment": (
         {"infra/dev/main.tf": "", "infra/network/main.tf": ""},
@@ -217,6 +225,10 @@ PRODUCES: dict[str, tuple[dict[str, str], list[str] | None]] = {
     "a handler": (LAMBDA, None),
     "an asynchronous handler": ({"f/main.py": "async def go(event):\n", "f/setup.py": ""}, None),
     "a package": ({"p/pyproject.toml": f"{PROJECT}[build-system]\n"}, ["dist"]),
+    "an application of Poetry's": (
+        {"p/pyproject.toml": "[tool.poetry]\npackage-mode = false\n[build-system]\n"},
+        [],
+    ),
     "an old package": ({"p/setup.py": ""}, ["dist"]),
     "an application": ({"p/requirements.txt": "", "p/app.py": "def index():\n"}, []),
     "one beside another's handler": (

@@ -49,6 +49,10 @@ FOUND: dict[str, tuple[dict[str, str], str]] = {
     ),
     "overlays": (overlays("prod", "dev", "qa"), "dev qa prod*"),
     "root modules": (stacks("envs/nonproduction", "envs/production"), "nonproduction production*"),
+    "root modules beside others": (
+        stacks("infra/staging", "infra/prod", "infra/demo", "infra/bootstrap", "infra/shared"),
+        "staging demo prod*",
+    ),
     "several regions": (
         {**INFRA, **files("infra/dev.tfvars", "infra/prod-eu.tfvars", "infra/prod-us.tfvars")},
         "dev prod-eu* prod-us*",
