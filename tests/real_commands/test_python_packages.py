@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import toolbox
-from commands import Runner, write
+from commands import CODE_TYPES, Runner, write
 from projects import (
     APP,
     PACKAGE,
@@ -244,3 +244,27 @@ def test_the_wheel_can_be_installed(runner: Runner, tmp_path: Path) -> None:
     version, status, file = done.stdout.split(maxsplit=2)
     assert (version, status) == ("1.2.3", "200")
     assert Path(file.strip()).is_relative_to(environment)
+
+
+WORKSPACE = "[tool.uv.workspace]\nmembers = ['libs/*']\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "kept"),
+    [
+        ({"pyproject.toml": WORKSPACE, "libs/one/pyproject.toml": ""}, True),
+        ({"pyproject.toml": WORKSPACE, "libs/one/main.tf": ""}, False),
+        ({"pyproject.toml": 'one = {path = "./libs/one"}\n', "libs/one/setup.py": ""}, True),
+        ({"requirements-dev.txt": "-e libs/one\n", "libs/one/setup.py": ""}, True),
+        ({"pyproject.toml": "exclude = ['libs/one']\n", "libs/one/pyproject.toml": ""}, False),
+        ({"libs/one/pyproject.toml": ""}, False),
+    ],
+    ids=["member", "infrastructure", "by path", "editable", "named otherwise", "alone"],
+)
+def test_what_a_project_is_made_of_is_not_taken_away(
+    tmp_path: Path, files: dict[str, str], kept: bool
+) -> None:
+    """Where folders of other components are taken away before its commands."""
+    command = ["bash", "-eo", "pipefail", "-c", CODE_TYPES["python"].keeps_others]
+    found = subprocess.run(command, cwd=write(tmp_path, files), env={"folder": "libs/one"})
+    assert (found.returncode == 0) == kept
