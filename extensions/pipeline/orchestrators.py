@@ -83,6 +83,8 @@ class Orchestrator:
     deployments: tuple[Call, ...] = ()
     starts: tuple[Start, ...] = ()
     """Under `dispatch` only."""
+    untaken: tuple[str, ...] = ()
+    """Packages that are only promoted: nothing else here compares them with what builds report."""
     watched: str = ""
     """JSON for the action watch-components. Under `observe` only."""
     graph: str = ""
@@ -151,6 +153,7 @@ class Orchestrator:
             size += sum(9 + len(s) + len(call.reasons.get(s, "")) for s in call.permissions)
             size += sum(10 + len(name) + _length(value) for name, value in call.inputs.items())
             size += sum(26 + 2 * len(secret) for secret in call.secrets)
+        size += sum(410 + 5 * len(name) for name in self.untaken)
         for start in self.starts:
             size += 530 + 5 * len(start.id) + sum(2 + len(need) for need in start.all_needs)
             size += sum(9 + len(line) for line in start.packages) + len(start.condition)
@@ -227,6 +230,7 @@ def plan_orchestrator(
             if answers.orchestration == "dispatch"
             else ()
         ),
+        untaken=_untaken(scope, builds, deploys, answers) if called else (),
         watched=_watched(scope, graph, answers) if answers.orchestration == "observe" else "",
         graph=json.dumps({name: scope.of_jobs(picture[name]) for name in scope.components}),
     )
@@ -275,6 +279,22 @@ def _builds(
         condition = _unless_too_old(needs, scope.environment)
         calls.append(dataclasses.replace(call, condition=condition))
     return tuple(calls)
+
+
+def _untaken(
+    scope: Scope,
+    builds: Mapping[str, BuildWorkflow],
+    deploys: Mapping[str, DeployWorkflow],
+    answers: Answers,
+) -> tuple[str, ...]:
+    """The packages that a later environment takes, and nothing in this one."""
+    followers = [e for e in answers.environments if e.trigger == "after"]
+    if all(e.source != scope.environment.name for e in followers):
+        return ()
+    takers = [builds[name] for name in scope.built] + [deploys[name] for name in scope.deployed]
+    taken = {package.producer for taker in takers for package in taker.packages}
+    taken |= {name for name in scope.deployed if deploys[name].own}
+    return tuple(n for n in scope.of_jobs(scope.built) if builds[n].produces and n not in taken)
 
 
 def _deployments(

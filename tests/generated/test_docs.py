@@ -125,6 +125,7 @@ def test_secrets(answer_set: str, generated: Generated) -> None:
     told = re.findall(r"^gh secret set (\w+) --env ([\w-]+)$", text, re.MULTILINE)
     assert sorted(told) == sorted(own)
     assert sorted(re.findall(r"^gh secret set (\w+)$", text, re.MULTILINE)) == sorted(common)
+    assert ("give it no right over production" in text) == bool(common)
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)

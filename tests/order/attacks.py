@@ -255,6 +255,35 @@ def a_package_uploaded_while_its_build_fails(world: World) -> None:
     through("the package was taken", evil_in(world, "test"))
 
 
+@on("at-last")
+def a_package_swapped_that_test_only_builds(world: World) -> None:
+    """A dependency in second's build uploads first's package, before first's job has ended.
+
+    Nothing in test deploys that, so nothing there compares it with what the build has reported.
+    """
+
+    def build(step: Step) -> Any:
+        run, commit = step.work.run, step.env.get("COMMIT", "")
+        if run.workflow_file != TEST or not step.work.key.startswith("first-build / "):
+            return None
+        if step.name == "Collect the files":
+            return {"digest": digest((commit, "first"))}
+        if step.uses != "actions/upload-artifact":
+            return None
+
+        def ending() -> Going:
+            for content in ("first", EVIL):
+                world.upload(run, "first-package-test", (commit, content))
+                yield 1
+
+        return ending()
+
+    world.instead = build
+    world.merged()
+    approve_all(world)
+    through("the package was taken", evil_in(world))
+
+
 @on("tag")
 def a_tag_on_what_nobody_merged(world: World) -> None:
     """4. Somebody who may release tags a commit of a feature branch, and it is approved."""

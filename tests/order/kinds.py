@@ -45,6 +45,8 @@ SEVERAL = {
     "components": {**generic(["first", "second"], deploy=""), **generic(["third"])},
     "dependency_map": {"third": ["first", "second"]},
 }
+# What first builds in test is deployed in production alone.
+AT_LAST = {"components": {**generic(["first"], environments=["prd"]), **generic(["second"])}}
 TRUNK = {**LAMBDA, "branching": "trunk"}
 ALONE, BOTH = ("terraform",), ("first", "second")
 #: Name -> answers, the components that are deployed, and how.
@@ -61,6 +63,7 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
 ATTACKED = {
     **KINDS,
     "several": (SEVERAL, ("third",), {}),
+    "at-last": (AT_LAST, BOTH, {}),
     "pattern": (PATTERN, ALONE, {}),
     "by-hand": (BY_HAND, ALONE, {}),
     "after-hand": (AFTER_HAND, ALONE, {}),

@@ -89,6 +89,12 @@ GUARDS: dict[str, Guard] = {
         attacks.a_fork_that_brings_its_own_orchestrators_and_main,
     ),
     # The package
+    "what an environment only builds is compared there": (
+        "workflows/orchestrator-test.yml",
+        "needs.first-build.result == 'success'",
+        "false",
+        attacks.a_package_swapped_that_test_only_builds,
+    ),
     "a package is verified by the digest that its build left": (
         f"{A}/take-package/find.cjs",
         "digest: wanted.digest ?? ''",

@@ -399,7 +399,8 @@ def check_orchestrator(data: Any, orchestrator: Orchestrator) -> None:
     check_changes(jobs.pop("changes"), orchestrator.changes)
     summary = jobs.pop("deployment-summary")
     assert summary["needs"] == list(orchestrator.summary_needs)
-    (step,) = summary["steps"]
+    step, *compared = summary["steps"]
+    assert [each["with"]["producer"] for each in compared] == list(orchestrator.untaken)
     told = {"environment": environment.name, "graph": orchestrator.graph}
     assert step["with"].items() >= told.items()
     if orchestrator.approval:

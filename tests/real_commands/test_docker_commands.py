@@ -69,6 +69,7 @@ GITHUB = {
     "GITHUB_REPOSITORY": "acme/demo",
     "GITHUB_RUN_ID": "17",
     "GITHUB_RUN_ATTEMPT": "2",
+    "GITHUB_SHA": COMMIT,
 }
 # Says how it was called; leaves a layout of an image, which holds what was in the Dockerfile.
 DOCKER = """\
@@ -313,6 +314,8 @@ def test_a_release_is_a_version_of_the_image(
     tags = [call.rpartition(":")[2] for call in engine.calls[1:]]
     assert tags == [f"dev-{COMMIT}-17-2", *[version] * bool(version)]
     assert len(outcome.notices) == (kind == "tag" and not version)
-    engine.log.unlink()
-    assert engine.run("build", **said).code == 0
-    assert len(engine.calls) == 2
+    for more in ({}, {"VERSION_TAGS": "true", "GITHUB_SHA": "f" * 40}):
+        engine.log.unlink()
+        outcome = engine.run("build", **said, **more)
+        assert (outcome.code, outcome.notices) == (0, [])
+        assert len(engine.calls) == 2, "another commit, which somebody starts on this tag"

@@ -308,15 +308,17 @@ def test_the_version_is_the_tag(machine: Machine, tmp_path: Path) -> None:
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True).stdout
     write(repository, {".packages/web/dist/index.html": "", "app/coverage.out": ""})
     tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.2.3", "COMMIT": commit.strip()}
-    outcome = machine.runner.run("app/build", project, **tag)
-    assert outcome.code == 0, outcome.output
-    shutil.rmtree(project / "bin")
-    for command, said in (
-        (["status", "--porcelain"], ""),
-        (["tag", "--points-at", "HEAD"], "v1.2.3\n"),
-    ):
-        done = subprocess.run([*git, *command], capture_output=True, text=True, check=True)
-        assert done.stdout == said
+    # Another commit that somebody starts on that tag is not this version.
+    for sha, version in (("f" * 40, ""), (commit.strip(), "v1.2.3\n")):
+        outcome = machine.runner.run("app/build", project, GITHUB_SHA=sha, **tag)
+        assert outcome.code == 0, outcome.output
+        shutil.rmtree(project / "bin")
+        for command, said in (
+            (["status", "--porcelain"], ""),
+            (["tag", "--points-at", "HEAD"], version),
+        ):
+            done = subprocess.run([*git, *command], capture_output=True, text=True, check=True)
+            assert done.stdout == said
 
 
 def test_a_lambda(machine: Machine, tmp_path: Path) -> None:
@@ -509,7 +511,8 @@ def test_real_binaries(runner: Runner, tmp_path: Path) -> None:
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)
     write(project, {".packages/web/dist/index.html": "", "coverage.out": ""})
-    tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.2.3", "COMMIT": "HEAD"}
+    tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.2.3"}
+    tag |= {"COMMIT": "HEAD", "GITHUB_SHA": "HEAD"}
     built = []
     for _ in range(2):
         outcome = runner.run("app/build", project, **tag)
