@@ -605,7 +605,10 @@ def check_command(steps: list[Any], planned: Command) -> list[Any]:
 
 def check_leaves_out(run: str, leaves_out: tuple[str, ...]) -> None:
     """The shell reads each folder as one word, and `rm` none as an option."""
-    remove, force, end, *folders = shlex.split(run)
-    assert (remove, force, end) == ("rm", "-rf", "--")
+    first, *loop = run.splitlines()
+    if loop:  # a code type says which of them stay
+        assert loop[0] == "for folder; do" and '  rm -rf -- "$folder"' in loop
+    command, *folders = first.partition(" -- ")[0], *shlex.split(first.partition(" -- ")[2])
+    assert command == ("set" if loop else "rm -rf")
     assert folders == [word for folder in leaves_out for word in shlex.split(folder)]
     assert len(folders) == len(leaves_out)
