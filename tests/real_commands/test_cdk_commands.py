@@ -82,7 +82,7 @@ def synth(environment: str, cli: str = "npx --yes aws-cdk@2.1148.1") -> str:
     [
         (NODE, ["npm ci", "npm run lint"]),
         ({**APP, "package.json": "{}"}, []),
-        (PYTHON, ["uvx ruff@0.17.6 check --select E4,E7,E9,F ."]),
+        (PYTHON, ["uvx ruff@0.17.6 check --select E9,F63,F7,F82 ."]),
         (
             {**PYTHON, "ruff.toml": ""},
             ["uvx ruff@0.17.6 check .", "uvx ruff@0.17.6 format --check ."],

@@ -34,7 +34,7 @@ RUFF = "[tool.ruff]\nline-length = 100\n"
     [
         (APP, 0, "All checks passed!"),
         ({**APP, "more.py": UNFORMATTED}, 0, "All checks passed!"),
-        ({**APP, "more.py": "import os\n"}, 1, "F401"),
+        ({**APP, "more.py": "import os\n"}, 0, "All checks passed!"),
         ({**APP, "more.py": "print(unknown)\n"}, 1, "F821"),
         ({**APP, "pyproject.toml": RUFF}, 0, "already formatted"),
         (
@@ -57,7 +57,7 @@ RUFF = "[tool.ruff]\nline-length = 100\n"
     ids=[
         "good",
         "without rules the format is free",
-        "an unused import",
+        "without rules an unused import is free",
         "an unknown name",
         "own rules in pyproject",
         "own rules and a wrong format",
@@ -115,6 +115,19 @@ def test_no_tests_are_worth_a_notice(runner: Runner, tmp_path: Path) -> None:
     outcome = runner.run("app/test", project)
     assert outcome.code == 0, outcome.output
     assert outcome.notices == [f"::notice::There are no tests in {project}"]
+
+
+def test_a_project_of_django_is_tested_by_its_runner(runner: Runner, tmp_path: Path) -> None:
+    """Its tests have names that pytest does not look for. The project's own pytest comes first."""
+    manage = "import sys\n\nsys.exit(f'manage.py {sys.argv[1:]}')\n"
+    files = {"manage.py": manage, "requirements.txt": "", "shop/tests.py": "assert 0\n"}
+    outcome = runner.run("app/test", write(tmp_path / "a", files))
+    assert (outcome.code, "manage.py ['test']" in outcome.output) == (1, True), outcome.output
+    outcome = runner.run("app/test", write(tmp_path / "b", {**files, "requirements.txt": "pytest"}))
+    assert (outcome.code, outcome.notices) == (
+        0,
+        [f"::notice::There are no tests in {tmp_path / 'b'}"],
+    )
 
 
 def test_tests_see_the_dependencies_for_development(runner: Runner, tmp_path: Path) -> None:
