@@ -312,7 +312,7 @@ def test_the_version_of_uv(machine: Runner, tmp_path: Path) -> None:
     ],
 )
 def test_what_an_app_names(text: str, path: str | None) -> None:
-    [consumed] = CODE_TYPE["consumes"]
+    consumed, _ = CODE_TYPE["consumes"]
     found = re.search(consumed["pattern"], text, re.MULTILINE)
     assert (found and found[1]) == path
 

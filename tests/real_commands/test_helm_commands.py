@@ -428,7 +428,7 @@ def test_a_library_is_packaged_only(machine: Machine, tmp_path: Path) -> None:
         (
             {
                 "Chart.yaml": CHART + "dependencies:\n- name: lib\n  repository: file://../lib\n",
-                "../shared/Chart.yaml": CHART
+                "../lib/Chart.yaml": CHART
                 + "dependencies:\n- {name: redis}\n- name: shop\n  repository: 'file://../shop'\n",
             },
             ["helm dependency update .", "helm dependency update ."],
