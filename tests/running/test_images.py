@@ -272,7 +272,7 @@ def test_a_manifest_that_names_another_image_is_refused(made: Made, tmp_path: Pa
     github = small(made, tmp_path, {"k8s/web.yaml": deployment("web", "webserver")})
     [run] = github.push("main")
     message = failed_alone(run, "cluster-build / build")
-    assert message.endswith("runs an image called web or ghcr.io/acme/demo/web")
+    assert "runs an image called web or ghcr.io/acme/demo/web: name it" in message
     assert github.commands("kubectl", "deploy") == []
 
 
