@@ -315,7 +315,7 @@ def test_the_package_manager_is_the_one_with_that_hash(
 
     for wrong in (f"sha224.{'0' * 56}", f"sha1.{'0' * 40}", "sha224.", "sha999.abc"):
         outcome = install(machine, project, package, wrong)
-        error = f"::error title=Package manager::{package} does not have the hash that packageManager in "
+        error = f"::error title=Package manager::{package} does not have the hash that "
         assert outcome.code == 1 and error in outcome.output, wrong
     assert sum("--global" in line for line in machine.lines) == 4
     assert install(machine, project, package, STUB_FAILS="npm pack").code == 1
