@@ -165,6 +165,26 @@ PACKAGES = {**APP, "package.json": "{}"}
             ["npx --yes @yarnpkg/cli-dist@4.18.1 install --immutable"],
             NPX,
         ),
+        *(
+            (
+                {**APP, "package.json": f'{{"packageManager": "{named}"}}', **lock},
+                [f"npx --yes {command}"],
+                NPX,
+            )
+            for named, lock, command in (
+                (
+                    "pnpm@9.1.0+sha512.abc",
+                    {"pnpm-lock.yaml": ""},
+                    "pnpm@9.1.0 install --frozen-lockfile",
+                ),
+                ("yarn@1.22.1", {"yarn.lock": "# v1\n"}, "yarn@1.22.1 install --frozen-lockfile"),
+                (
+                    "yarn@4.5.0",
+                    {"yarn.lock": "__metadata:\n"},
+                    "@yarnpkg/cli-dist@4.5.0 install --immutable",
+                ),
+            )
+        ),
         ({**PYTHON, "uv.lock": ""}, [], f"uv run --locked {NPX}"),
         (PYTHON, [], f"uv run --no-project --with-requirements requirements.txt {NPX}"),
         ({"cdk.json": "", "go.mod": ""}, [], NPX),
