@@ -222,6 +222,30 @@ def test_a_workspace(machine: Runner, tmp_path: Path) -> None:
     assert [call["folder"] for call in machine.recorded][:2] == [str(root), str(project)]
 
 
+def test_what_an_app_needs_of_its_workspace_is_built_first(machine: Runner, tmp_path: Path) -> None:
+    package = '{"scripts": {"build": "tsc"}, "dependencies": {%s}}'
+    files = {
+        "package.json": "{}",
+        "package-lock.json": "{}",
+        "blocks/package.json": package % '"@x/base": "*", "left-pad": "1"',
+        "base/package.json": package % "",
+        "docs/package.json": package % "",
+    }
+    root = write(tmp_path / "root", files)
+    needs = {**APP, "package.json": '{"devDependencies": {"@x/blocks": "*"}}'}
+    project = write(root / "infra", needs)
+    (root / "node_modules/@x").mkdir(parents=True)
+    for name in ("blocks", "base", "docs"):
+        (root / "node_modules/@x" / name).symlink_to(root / name)
+    assert machine.run("infra/build", project).code == 0
+    assert machine.lines[:3] == ["npm ci", "npm run build", "npm run build"]
+    folders = [str(folder) for folder in (root, root / "base", root / "blocks", project)]
+    assert [call["folder"] for call in machine.recorded][:4] == folders
+    outcome = machine.run("infra/build", project, STUB_FAILS="npm run build")
+    error = f"{root / 'blocks'} needs {root / 'base'}, whose script build has failed"
+    assert (outcome.code, f"::error title=Build::{error}" in outcome.output) == (1, True)
+
+
 def test_each_environment_is_synthesized(machine: Runner, tmp_path: Path) -> None:
     """With its own variables, and none of the others'."""
     project = write(tmp_path / "infra", NODE)
