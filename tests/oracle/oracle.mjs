@@ -173,6 +173,7 @@ async function runSteps(job, done, run) {
   const needs = context(job, done, run);
   for (const step of job.steps) {
     const folder = `${run.repository}/${step.uses?.value.replace(/^\$\//, "")}`;
+    if (step.uses?.value.endsWith("/take-package")) continue; // compares bytes, which are not here
     if (!step.uses?.value.startsWith("$/")) {
       throw new Error(`${job.id} needs a given result: a step of it is no action of this repository`);
     }

@@ -132,6 +132,7 @@ for (const [name, event, jobs, deploy] of [
   ['has started its components, at last', 'workflow_run', [...left, { name: 'site-test', conclusion: 'success', steps: [{ name: 'Start site-test.yml and wait for it', conclusion: 'success' }] }], 'true'],
   ['could start no component', 'workflow_run', [...left, { name: 'site-test', conclusion: 'failure', steps: [{ name: 'Start site-test.yml and wait for it', conclusion: 'failure' }] }], 'false'],
   ['has watched its components', 'workflow_run', [...left, { name: 'Watch the components', conclusion: 'success', steps: [{ name: 'Watch until all have ended', conclusion: 'success' }] }], 'true'],
+  ['has only told somebody, by a job of one\'s own', 'workflow_run', [...left, { name: 'notify / Send', conclusion: 'success', steps: [{ name: 'Send', conclusion: 'success' }] }], 'false'],
   ['comes after no other', 'push', left, 'true'],
 ]) {
   test(`after a run that ${name}`, async () => {

@@ -23,7 +23,7 @@ const API = 'GET /repos/{owner}/{repo}'
 const oneRun = (id, file, more) => ({
   id, path: `.github/workflows/${file}`, display_title: `Deploy ${A} to x`, event: 'push', head_branch: 'main', head_sha: A, actor: { login: 'octocat' }, head_repository: { id: 1 }, conclusion: 'success', run_attempt: 1, created_at: '2026-11-01T10:00:00Z', ...more,
 })
-const artifact = (id, run, name, more) => ({ id, name, expired: false, created_at: '2026-11-01T10:05:00Z', workflow_run: { id: run }, ...more })
+const artifact = (id, run, name, more) => ({ id, name, expired: false, digest: 'sha256:0', created_at: '2026-11-01T10:05:00Z', workflow_run: { id: run }, ...more })
 const job = (name, more) => ({ name, conclusion: 'success', started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
 
 /** Takes the package; `main` has A, then B. Gives outputs, log and the calls. */
@@ -189,6 +189,7 @@ for (const [name, given, PACKAGES, expected] of [
   ['a run of a fork', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { head_repository: { id: 2 } })] }, 'same-commit', 'which nobody has reviewed)'],
   ['a package that has expired', { ...test20, artifacts: [artifact(2, TEST, 'python-package-test', { expired: true })] }, '20', '(run 20: it has expired)'],
   ['a run without the package', { ...test20, artifacts: [] }, '20', `is not in run 20${start}`],
+  ['a package of which GitHub knows no digest', { ...test20, artifacts: [artifact(3, TEST, 'python-package-test', { digest: null })] }, '20', '(run 20 holds one of which GitHub knows no digest, so it could have been changed)'],
   ['a package that a later job has replaced', { ...test20, artifacts: [...test20.artifacts, artifact(3, TEST, 'python-package-test', { created_at: '2026-11-01T10:05:01Z' })] }, '20', '(run 20 holds one that its build did not upload)'],
   ['a package replaced between two attempts', { ...test20, jobs: { [TEST]: [job('build / Build', { completed_at: '2026-11-01T10:04:00Z' }), job('build / Build', { started_at: '2026-11-01T10:06:00Z', completed_at: '2026-11-01T10:07:00Z' })] } }, '20', 'did not upload)'],
   ['a package that another job has uploaded while its build failed', { ...test20, jobs: { [TEST]: [job('python-build / Check and build', { conclusion: 'failure' })] } }, '20', '(run 20 holds one that its build did not upload)'],

@@ -36,13 +36,12 @@ function deploys({ name, status, conclusion, steps = [] }) {
 }
 
 /**
- * Whether a job of ours has built or deployed something, in its own run or in one that it has waited for.
+ * Whether a job of ours has built or deployed something, in its own run or in one that it has waited
+ * for. A person may have added jobs, also such that call a workflow.
  * @param {Job} job
  */
-function works({ name, conclusion, steps = [] }) {
-  if (conclusion !== 'success') return false
-  return name.includes(' / ') || steps.some(step => STARTS.test(step.name) || WATCHES === step.name)
-}
+const works = job => job.conclusion === 'success' &&
+  (BUILD.test(job.name) || deploys(job) || (job.steps ?? []).some(step => step.name === WATCHES))
 
 /**
  * @param {{pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').of>}} tools

@@ -166,6 +166,7 @@ module.exports = async ({ github, context, core }) => {
     if (other !== told && !await believed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
+    if (!artifact.digest) return refuse('holds one of which GitHub knows no digest, so it could have been changed')
     if (other === told && artifact.created_at > told.updated_at) return refuse('was re-run since, and is promoted by a run of its own')
     if (!await isOfItsBuild(artifact, other.id)) return refuse('holds one that its build did not upload')
     return { artifact, commit }
