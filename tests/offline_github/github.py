@@ -9,6 +9,7 @@ import re
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,6 +154,8 @@ class OfflineGitHub:
         self._threads: dict[threading.Thread, Run] = {}
         #: By a run's `id()`: what it waits for at this moment.
         self._waits: dict[int, Wait] = {}
+        #: How often it has gone on.
+        self._turns: Counter[int] = Counter()
         self._schedulers: dict[int, scheduler.Scheduler] = {}
         self._claims: dict[int, Claim] = {}
         self._planned: list[Planned] = []
@@ -764,6 +767,7 @@ class OfflineGitHub:
         for wait in life:
             self._waits[id(run)] = wait
             wait.pause()
+            self._turns[id(run)] += 1
             self._waits.pop(id(run))
 
     def _life(self, run: Run, previous: Previous | None, ready: threading.Event) -> Iterator[Wait]:
@@ -872,8 +876,14 @@ class OfflineGitHub:
     def _busy(self) -> bool:
         """Whether some run goes on without the test; not one that waits for a review."""
         alive = [run for thread, run in self._threads.copy().items() if thread.is_alive()]
-        waits = [self._waits.get(id(run)) for run in alive]
-        return any(wait is None or wait.over() or not wait.rests() for wait in waits)
+        return any(self._goes_on(run) for run in alive)
+
+    def _goes_on(self, run: Run) -> bool:
+        """Whether it does something, or is about to; also if it did while this looked."""
+        turns, wait = self._turns[id(run)], self._waits.get(id(run))
+        if wait is None or not wait.rests() or wait.over():
+            return True
+        return self._turns[id(run)] != turns or self._waits.get(id(run)) is not wait
 
     def report(self, what: str) -> None:
         """Something that this double does not imitate was asked for: the test must hear of it."""
