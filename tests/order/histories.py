@@ -440,7 +440,8 @@ def good_reason(history: History, run: Run) -> str:
         )
         if is_let_in and world.makes_too_old(other, run, commit, line):
             return "overtaken"
-        if pipelines.tag or other.event == "workflow_dispatch" or other.conclusion == "skipped":
+        by_tag = pipelines.tag and environment == "prd"  # one follows the other
+        if by_tag or other.event == "workflow_dispatch" or other.conclusion == "skipped":
             continue
         # Of candidates that only wait, and of pushes that only wait for their turn, one is enough.
         other_commit = world.commit_of(other)
