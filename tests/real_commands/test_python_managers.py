@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import toolbox
 from commands import Runner, write
+from pip._internal.models.index import PyPI
 from projects import security
 from test_python_packages import call, names
 
 PROJECTS = Path(__file__).parent / "python_projects"
 """Real projects with real lock files. Each takes any idna from 3.4 on, and locks 3.7."""
+
+INDEX = "https://index.invalid/simple"
+"""Stands in them for the index that everybody uses, whose address is part of their checksums."""
 
 SETUP_PY = {
     "setup.py": (
@@ -73,13 +81,30 @@ SHAPES: dict[str, Mapping[str, str] | str] = {
 }
 
 
+@functools.cache
+def lock_of_workspace() -> str:
+    """The `uv.lock` that uv writes on this machine, with an idna that is not the newest."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(PROJECTS / "uv-workspace", folder, dirs_exist_ok=True)
+        command = [toolbox.script("uv"), "lock", "--quiet", "--upgrade-package", "idna==3.7"]
+        environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+        return (Path(folder) / "uv.lock").read_text(encoding="utf-8")
+
+
 def project(shape: str, folder: Path) -> Path:
     """The project in a repository of its own."""
     files = SHAPES[shape]
-    if isinstance(files, str):
-        shutil.copytree(PROJECTS / files, folder)
-        return folder / ("functions/orders" if shape == "uv" else "")
-    return write(folder / "app", files)
+    if not isinstance(files, str):
+        return write(folder / "app", files)
+    shutil.copytree(PROJECTS / files, folder)
+    for file in [path for path in folder.rglob("*") if path.is_file()]:
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(INDEX, PyPI.simple_url), encoding="utf-8")
+    if shape != "uv":
+        return folder
+    write(folder, {"uv.lock": lock_of_workspace()})
+    return folder / "functions/orders"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
