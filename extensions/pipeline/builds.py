@@ -21,13 +21,13 @@ from .steps import (
     READ_PACKAGES,
     Command,
     Input,
+    LeftOut,
     Login,
     TakenPackage,
     Tool,
     checked_length,
     default_variables,
     folders,
-    in_shell,
     left_out,
     own_variables,
     registry_login,
@@ -62,8 +62,8 @@ class BuildWorkflow:
     secrets: tuple[str, ...]
     runner: Any
     timeout_minutes: int
-    leaves_out: tuple[str, ...]
-    """Folders of other components inside its own, quoted for the shell."""
+    leaves_out: LeftOut
+    """Folders of other components inside its own."""
     pushes: bool
     """Whether it pushes to the registry."""
     pushing: Mapping[str, str]
@@ -79,11 +79,6 @@ class BuildWorkflow:
     def folder(self) -> str:
         """Where commands start."""
         return "." if self.component.by_environment else self.component.path
-
-    @property
-    def folders(self) -> str:
-        """The folder of each environment, for the shell; empty where one serves all."""
-        return in_shell(self.component.path, "name") if self.component.by_environment else ""
 
     @property
     def id(self) -> str:
@@ -307,7 +302,7 @@ def _in_each_folder(component: Component, text: str) -> str:
         return text
     names = ["ENVIRONMENT", *["ENVIRONMENTS"] * bool(ENVIRONMENTS.search(text))]
     variables = " ".join(f'"{name}=$name"' for name in names)
-    folder = in_shell(component.path, "name")
+    folder = component.folder_in_shell
     # As it stands: a text of several lines may mind how far it is indented.
     return f"for name in $ENVIRONMENTS; do (\nexport {variables}\ncd {folder}\n{text}\n) done"
 

@@ -113,6 +113,22 @@ class Component:
         return (before.rpartition("/")[0] or ".") if found else self.path
 
     @property
+    def folder_in_shell(self) -> str:
+        """The folder of the environment `$name`, in quotes; empty where one serves all."""
+        if not self.by_environment:
+            return ""
+        text = re.sub(r"[\"$`\\]", r"\\\g<0>", self.path)
+        # In braces: what follows may be a letter, a digit or _.
+        return f'"{text.replace(ENVIRONMENT_FOLDER, "${name}")}"'
+
+    @property
+    def check_out(self) -> dict[str, object]:
+        """What the action check-out is told."""
+        said = {"submodules": self.submodules, "lfs": self.lfs}
+        given = {key: value for key, value in said.items() if value is not None}
+        return {"commit": "${{ inputs.commit }}", "path": self.outer, **given}
+
+    @property
     def does(self) -> list[str]:
         """Its jobs, as people read of them."""
         return ["publish" if self.publishes and j == "deploy" else j for j in self.commands]

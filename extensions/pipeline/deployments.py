@@ -17,12 +17,12 @@ from .steps import (
     READ_PACKAGES,
     Command,
     Input,
+    LeftOut,
     TakenPackage,
     Tool,
     cloud_login,
     default_variables,
     folders,
-    in_shell,
     left_out,
     named_secrets,
     own_package,
@@ -62,18 +62,13 @@ class DeployWorkflow:
     secrets: tuple[str, ...]
     runner: Any
     timeout_minutes: int
-    leaves_out: tuple[str, ...]
-    """Folders of other components inside its own, quoted for the shell."""
+    leaves_out: LeftOut
+    """Folders of other components inside its own."""
 
     @property
     def folder(self) -> str:
         """Where its command starts."""
         return self.component.path_in("${{ inputs.environment }}")
-
-    @property
-    def folders(self) -> str:
-        """The folder of the environment, for the shell; empty where one serves all."""
-        return in_shell(self.component.path, "name") if self.component.by_environment else ""
 
     @property
     def file(self) -> str:

@@ -181,13 +181,6 @@ def taken(edges: list[Dependency], environments: list[str]) -> tuple[TakenPackag
     )
 
 
-def in_shell(path: str, variable: str) -> str:
-    """A path with {environment}, in quotes, with a variable of the shell for the name."""
-    text = re.sub(r"[\"$`\\]", r"\\\g<0>", path)
-    # In braces: what follows may be a letter, a digit or _.
-    return f'"{text.replace(ENVIRONMENT_FOLDER, f"${{{variable}}}")}"'
-
-
 def own_package(component: Component) -> TakenPackage:
     """What the component's own build made, put back where the build left it."""
     where = "" if component.path == "." else f"{component.path}/"
@@ -373,13 +366,33 @@ def registry_login(answers: Answers) -> Login:
     return Login((registry.login,), registry.permissions, {}, cloud)
 
 
-def left_out(component: Component, answers: Answers, from_root: bool = False) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class LeftOut:
+    """Folders that a checkout is rid of before anything runs in it."""
+
+    folders: tuple[str, ...] = ()
+    """Quoted for the shell."""
+    keeps: str = ""
+    """A condition of the shell: whether `$folder` stays."""
+
+    @property
+    def command(self) -> str:
+        """Deletes them; empty where there are none."""
+        folders = " ".join(self.folders)
+        if not folders or not self.keeps:
+            return f"rm -rf -- {folders}" * bool(folders)
+        kept = self.keeps.replace("\n", "\n  ")
+        loop = f'  if {kept}; then continue; fi\n  rm -rf -- "$folder"'
+        return f"set -- {folders}\nfor folder; do\n{loop}\ndone"
+
+
+def left_out(component: Component, answers: Answers, from_root: bool = False) -> LeftOut:
     """Folders of other components inside the component's own, where its code type minds them.
 
     They are relative to the component's folder, or to the repository's root.
     """
     if not component.code_type.leaves_out_others:
-        return ()
+        return LeftOut()
     names = [environment.name for environment in answers.environments]
     others = {other.path_in(name) for other in answers.components for name in names}
     found = set()
@@ -387,7 +400,7 @@ def left_out(component: Component, answers: Answers, from_root: bool = False) ->
         inside = "" if home == "." else f"{home}/"
         there = {path for path in others if path.startswith(inside) and path not in (home, ".")}
         found |= there if from_root else {path.removeprefix(inside) for path in there}
-    return tuple(map(shlex.quote, sorted(found)))
+    return LeftOut(tuple(map(shlex.quote, sorted(found))), component.code_type.keeps_others)
 
 
 def named_variables(texts: list[str]) -> set[str]:

@@ -853,7 +853,7 @@ def test_folders_of_others_are_left_out_where_tools_would_walk_into_them(case: s
     made = plan(components=components)
     assert made.builds
     for workflow in (*made.builds, *made.deploys):
-        assert workflow.leaves_out == expected.get(workflow.component.name, ())
+        assert workflow.leaves_out.folders == expected.get(workflow.component.name, ())
 
 
 @costly
@@ -863,7 +863,7 @@ def test_nothing_of_ones_own_is_left_out(made: Plan) -> None:
         own = PurePosixPath(workflow.component.path)
         others = {PurePosixPath(c.path) for c in made.answers.components} - {own}
         inner = {other.relative_to(own) for other in others if other.is_relative_to(own)}
-        left_out = [PurePosixPath(*shlex.split(folder)) for folder in workflow.leaves_out]
+        left_out = [PurePosixPath(*shlex.split(folder)) for folder in workflow.leaves_out.folders]
         minds = workflow.component.code_type.name == "python"
         assert set(left_out) == (inner if minds else set())
         assert len(left_out) == len(set(left_out))

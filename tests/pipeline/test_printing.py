@@ -568,8 +568,8 @@ def check_set_up(steps: list[Any], workflow: BuildWorkflow | DeployWorkflow) -> 
     checkout, *steps = steps
     given = {"commit": "${{ inputs.commit }}", "path": workflow.component.path}
     assert checkout["uses"] == "$/.github/actions/check-out" and checkout["with"] == given
-    if workflow.leaves_out:
-        check_leaves_out(steps[0]["run"], workflow.leaves_out)
+    if workflow.leaves_out.folders:
+        check_leaves_out(steps[0]["run"], workflow.leaves_out.folders)
         steps = steps[1:]
     for tool in workflow.tools:
         if tool.action:
