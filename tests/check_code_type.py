@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -463,8 +462,6 @@ def run(
     commands = [*commands_of(subject.content), "ship"]
     machine = BareMachine(github, folder / "machine", commands, leaves, ONE_LINE, stubs)
     with any_action(repository), mock.patch.dict(os.environ, {"PATH": machine.path}):
-        # The stand-ins were written before this knew which actions there are.
-        _write_missing(github)
         pushed = _runs(report, f"Push, {cloud}", lambda: github.push("main"))
         pulled = []
         if cloud == "none":
@@ -478,11 +475,6 @@ def run(
         for job, product in machine.made
         if cloud == "none"
     ]
-
-
-def _write_missing(github: OfflineGitHub) -> None:
-    shutil.rmtree(github.stand_ins)
-    actions.write_stand_ins(github.stand_ins)
 
 
 def _runs(report: Report, what: str, event: Any) -> list[Run]:
@@ -510,7 +502,6 @@ def run_sample(
     repository = Repository.read(github.remote.work_tree)
     path = os.pathsep.join([*machine, own])
     with any_action(repository), mock.patch.dict(os.environ, {"PATH": path}):
-        _write_missing(github)
         for branch in ("main", "develop"):
             github.remote.push(f"refs/heads/{branch}")
         for one in _runs(report, "Sample", lambda: github.pull_request("develop")):

@@ -220,8 +220,11 @@ def test_status_functions_of_an_action_look_at_its_own_steps(make: Make) -> None
     assert "Never" not in run.job("a").steps
 
 
+@pytest.mark.parametrize("runner", ["own", "act"])
 @pytest.mark.parametrize("waits", ["shell: bash, run: work", "uses: SCRIPT, with: {script: WAIT}"])
-def test_a_cancelled_action_runs_the_steps_that_want_it(make: Make, waits: str) -> None:
+def test_a_cancelled_action_runs_the_steps_that_want_it(
+    make: Make, waits: str, runner: str
+) -> None:
     wait = (
         "core.setOutput('id', 7); await exec.exec('touch', [process.env.HOME + '/beats']); "
         "await new Promise(() => setInterval(() => {}, 1000))"
@@ -254,6 +257,7 @@ def test_a_cancelled_action_runs_the_steps_that_want_it(make: Make, waits: str) 
             )
         },
     )
+    github.runner = runner
     github.tool("work", 'echo id=7 >> "$GITHUB_OUTPUT"; while touch ~/beats; do sleep 0.02; done')
 
     def cancel(run: Run, key: str) -> None:
@@ -272,7 +276,8 @@ def test_a_cancelled_action_runs_the_steps_that_want_it(make: Make, waits: str) 
     assert run.job("a").outputs == {"status": "cancelled"}
 
 
-def test_a_step_that_wants_to_goes_on_when_the_run_is_cancelled(make: Make) -> None:
+@pytest.mark.parametrize("runner", ["own", "act"])
+def test_a_step_that_wants_to_goes_on_when_the_run_is_cancelled(make: Make, runner: str) -> None:
     github = make(
         uses(
             "{name: First, run: work, if: always()}",
@@ -281,6 +286,7 @@ def test_a_step_that_wants_to_goes_on_when_the_run_is_cancelled(make: Make) -> N
         ),
         {},
     )
+    github.runner = runner
     github.tool("work", 'touch ~/begun; sleep 0.5; echo "to its end"')
 
     def cancel(run: Run, key: str) -> None:
@@ -322,12 +328,12 @@ def test_an_action_that_cannot_be_loaded_fails_the_job(
 def test_an_input_that_an_action_lacks_is_not_overlooked(make: Make) -> None:
     action = "inputs: {Word: {description: A word}}\n" + steps("{shell: bash, run: 'true'}")
     workflow = uses(
-        "{uses: $/.github/actions/x, with: {WORD: a}}",
-        "{uses: $/.github/actions/x, with: {wrd: a}}",
+        "{name: Right, uses: $/.github/actions/x, with: {WORD: a}}",
+        "{name: Wrong, uses: $/.github/actions/x, with: {wrd: a}}",
     )
     run = only(make(workflow, {"x": action}).push("main"))
     assert run.job("a").errors[0] == "Unexpected input(s) wrd for $/.github/actions/x"
-    assert [*run.job("a").steps.values()] == ["success", "failure"]
+    assert run.job("a").steps == {"Right": "success", "Wrong": "failure"}
 
 
 @pytest.mark.parametrize("uses_what", ["./.github/actions/x", "docker://alpine"])

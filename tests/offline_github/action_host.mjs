@@ -3,6 +3,7 @@
 // Reads {cwd, action, inputs, env} a line from stdin, writes {code, output} a line to descriptor 3.
 import '../node/packages.mjs'
 import fs from 'node:fs'
+import { createRequire } from 'node:module'
 import readline from 'node:readline'
 
 const core = await import('@actions/core')
@@ -54,11 +55,18 @@ function checkInputs(action, declared) {
   }
 }
 
+/** The repository's own modules are anew in each step, as in a process of its own. */
+const { cache } = createRequire(import.meta.url)
+function forgetModules() {
+  for (const file of Object.keys(cache)) if (!file.includes('/node_modules/')) delete cache[file]
+}
+
 async function run({ cwd, action, inputs, env }) {
   for (const name of Object.keys(process.env)) delete process.env[name]
   Object.assign(process.env, env)
   process.chdir(cwd)
   process.exitCode = 0
+  forgetModules()
   core.summary.emptyBuffer()
   core.summary._filePath = undefined // it remembers the file of the step before
   output = ''

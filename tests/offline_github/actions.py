@@ -238,15 +238,10 @@ class ActionHosts:
         self._all = list(self._idle)
         atexit.register(self._close)
 
-    def _handle(self, connection: socketserver.StreamRequestHandler) -> None:
-        text = b""
-        while not text.endswith(b"\0\0"):
-            received = connection.request.recv(65536)
-            if not received:
-                return
-            text += received
-        cwd, action, *variables = text.decode()[:-2].split("\0")
-        environment = dict(variable.split("=", 1) for variable in variables if "=" in variable)
+    def run(
+        self, cwd: str, action: str, environment: dict[str, str], stop: socket.socket
+    ) -> dict[str, Any] | None:
+        """What an action answers; None when something came over `stop` before that."""
         request = {
             "cwd": cwd,
             "action": action.lower(),
@@ -258,11 +253,24 @@ class ActionHosts:
         if host is None:
             host = _Host(self._environment)
             self._all.append(host)
-        answer = host.run(request, connection.request)
+        answer = host.run(request, stop)
+        if answer is not None:
+            with self._lock:
+                self._idle.append(host)
+        return answer
+
+    def _handle(self, connection: socketserver.StreamRequestHandler) -> None:
+        text = b""
+        while not text.endswith(b"\0\0"):
+            received = connection.request.recv(65536)
+            if not received:
+                return
+            text += received
+        cwd, action, *variables = text.decode()[:-2].split("\0")
+        environment = dict(variable.split("=", 1) for variable in variables if "=" in variable)
+        answer = self.run(cwd, action, environment, connection.request)
         if answer is None:
             return
-        with self._lock:
-            self._idle.append(host)
         connection.request.sendall(f"{answer['code']}\n{answer['output']}".encode())
 
     def _close(self) -> None:

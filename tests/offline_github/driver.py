@@ -10,7 +10,9 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
+import io
 import shutil
+import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 Execute = Callable[[Work], "Ended | Going | None"]
 
 
+_laying_out = threading.Lock()
+
+
 @functools.cache
 def _store() -> Path:
     """A folder of this process, for what many tests and histories read and none writes."""
@@ -51,6 +56,21 @@ def unpacked(files: Mapping[str, bytes]) -> Path:
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
+    return folder
+
+
+def laid_out(archive: bytes) -> Path:
+    """A folder with what is in a tar file; the same for the same contents."""
+    digest = hashlib.sha256()
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isfile() else None
+            data = content.read() if content else member.linkname.encode()
+            digest.update(f"{member.name}\0{member.mode}\0{len(data)}\0".encode() + data)
+        folder = _store() / f"tar-{digest.hexdigest()[:16]}"
+        with _laying_out:
+            if not folder.exists():
+                tar.extractall(folder, filter="data")
     return folder
 
 

@@ -31,7 +31,7 @@ from . import (
 )
 from .clock import Clock, RateLimit, SteppedClock, timestamp
 from .concurrency import Claim, Groups
-from .driver import Driver, Execute, unpacked
+from .driver import Driver, Execute, laid_out, unpacked
 from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, PullRequest, Run
 from .people import BOT as BOT  # tests have it from here
@@ -119,6 +119,8 @@ class OfflineGitHub:
         self.secrets: dict[str, str] = {}
         #: More of the machine's environment for jobs that run real tools (indexes, proxies).
         self.runner_environment: dict[str, str] = {}
+        #: What runs jobs on this machine: "own", or "act" to see whether both do the same.
+        self.runner = "own"
         #: How many jobs run at once; 1 makes `order` the same every time.
         self.parallel = 4
         #: The time that scripts of actions/github-script see, REST tells, and runs carry.
@@ -151,6 +153,7 @@ class OfflineGitHub:
         self._numbers: dict[str, int] = {}
         self._pull_requests: list[PullRequest] = []
         self._action_folders: dict[str, Path] = {}
+        self._job_actions: dict[str, Path] = {}
         self._threads: dict[threading.Thread, Run] = {}
         #: By a run's `id()`: what it waits for at this moment.
         self._waits: dict[int, Wait] = {}
@@ -165,13 +168,26 @@ class OfflineGitHub:
     def _set_up_machines(self) -> None:
         """What jobs need that run on this machine."""
         self.tools = Tools(self.workdir)
-        self.stand_ins = self.workdir / "actions"
-        actions.write_stand_ins(self.stand_ins)
         shims = self.workdir / "bin"
         shims.mkdir()
-        actions.write_shims(shims)
+        (shims / "node").symlink_to(toolbox.NODE)
         self.path = [str(self.tools.folder), str(shims), str(toolbox.SCRIPTS)]
-        self._hosts = _hosts()
+        self.action_hosts = _hosts()
+
+    @functools.cached_property
+    def stand_ins(self) -> Path:
+        """Where act finds the actions of others."""
+        actions.write_stand_ins(self.workdir / "actions")
+        return self.workdir / "actions"
+
+    @property
+    def path_of_act(self) -> list[str]:
+        """The job's path, with what stands between act and the steps."""
+        own, shims = self.workdir / "bin", self.workdir / "shims"
+        if not shims.exists():
+            shims.mkdir()
+            actions.write_shims(shims)
+        return [str(shims) if part == str(own) else part for part in self.path]
 
     # What tests do
 
@@ -1172,6 +1188,12 @@ class OfflineGitHub:
             self._action_folders[commit] = unpacked(self.remote.github_files(commit))
         return self._action_folders[commit]
 
+    def job_actions(self, commit: str) -> Path:
+        """The same for jobs on this machine: with modes, and links."""
+        if commit not in self._job_actions:
+            self._job_actions[commit] = laid_out(self.remote.archive(commit))
+        return self._job_actions[commit]
+
     def job_environment(
         self, run: Run, job: Job, context: dict[str, Any], runtime_token: str
     ) -> dict[str, str]:
@@ -1188,7 +1210,7 @@ class OfflineGitHub:
             "RUNNER_ENVIRONMENT": "github-hosted",
             "ACTIONS_RESULTS_URL": f"{self.api_url}/",
             "ACTIONS_RUNTIME_TOKEN": runtime_token,
-            "OFFLINE_GITHUB_ACTION_HOST": str(self._hosts.port),
+            "OFFLINE_GITHUB_ACTION_HOST": str(self.action_hosts.port),
             "OFFLINE_GITHUB_ACTION_LOG": str(self._action_log),
             "OFFLINE_GITHUB_JOB": job.key,
             "OFFLINE_GITHUB_SPEED": str(self.speed),

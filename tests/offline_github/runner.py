@@ -75,6 +75,7 @@ class JobProcess:
 
     def __init__(self, request: JobRequest) -> None:
         self.request = request
+        self.environment = request.environment
         self._process: subprocess.Popen[str] | None = None
         self._cancelled = threading.Event()
 
@@ -93,7 +94,7 @@ class JobProcess:
             self._process.kill()
             self._kill_orphans()
 
-    def run(self) -> JobOutcome:
+    def run_job(self) -> JobOutcome:
         request = self.request
         for folder in ("home", "act"):
             (request.folder / folder).mkdir(parents=True)

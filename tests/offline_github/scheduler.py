@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import environments, expressions, own_actions, runner, workflows
+from . import environments, expressions, machine, own_actions, runner, workflows
 from .concurrency import Claim
 from .model import Job, Run
 from .server import Session
@@ -48,7 +48,7 @@ class Progress:
     #: Whose values the environment of a job replaces; None stands for all that it has.
     environment_secrets: frozenset[str] | None = frozenset()
     claims: list[Claim] = field(default_factory=list)
-    process: runner.JobProcess | Body | None = None
+    process: runner.JobProcess | machine.Machine | Body | None = None
     job: Job | None = None
     #: By its concurrency group.
     cancelled: bool = False
@@ -463,7 +463,7 @@ class Scheduler:
         self.running += 1
         github.show_status(run, "in_progress", job)
         self._show_status()
-        if isinstance(progress.process, runner.JobProcess):
+        if isinstance(progress.process, runner.JobProcess | machine.Machine):
             self.pool.submit(self._work, node, progress.process)
 
     def _ended(self, node: Node) -> Callable[[runner.JobOutcome], None]:
@@ -476,17 +476,25 @@ class Scheduler:
         context: dict[str, Any],
         variables: dict[str, str],
         secrets: dict[str, str],
-    ) -> runner.JobProcess:
-        """A job that act runs on this machine."""
+    ) -> runner.JobProcess | machine.Machine:
+        """A job that runs on this machine."""
         github, run, job = self.github, self.run, session.job
         token, runtime_token = github.server.tokens(session)
+        folder = github.workdir / "jobs" / f"{run.id}-{run.attempt}-{job.id}"
+        environment = github.job_environment(run, job, context["github"], runtime_token)
+        secrets = {**secrets, "GITHUB_TOKEN": token}
+        if github.runner == "own":
+            contexts = {**context, "vars": variables, "secrets": secrets}
+            own_machine = machine.Machine(session, node, contexts, folder, environment, token)
+            if node.key not in github.forced_results:
+                own_machine.check()
+            return own_machine
         unknown = {**github.unknown_to_act(context["github"]), "job.status": JOB_STATUS}
         literals = {**context, "vars": variables, **unknown}
         del literals["github"]
         parts = {key: node.definition.get(key) or {} for key in ("env", "defaults", "outputs")}
         parts["workflow"] = {key: node.workflow.get(key) or {} for key in ("env", "defaults")}
         parts, steps = expressions.substitute(parts, node.definition["steps"], literals)
-        folder = github.workdir / "jobs" / f"{run.id}-{run.attempt}-{job.id}"
         own = own_actions.OwnActions(
             github.remote, github.name, run.sha, unknown, folder / "repository"
         )
@@ -503,15 +511,15 @@ class Scheduler:
                 job_id=node.id,
                 job=parts,
                 steps=steps,
-                environment=github.job_environment(run, job, context["github"], runtime_token),
-                secrets={**secrets, "GITHUB_TOKEN": token},
+                environment=environment,
+                secrets=secrets,
                 variables=variables,
-                path=github.path,
+                path=github.path_of_act,
                 runner_environment=github.runner_environment,
             )
         )
 
-    def _work(self, node: Node, process: runner.JobProcess) -> None:
+    def _work(self, node: Node, process: runner.JobProcess | machine.Machine) -> None:
         outcome: runner.JobOutcome | BaseException
         github, started = self.github, time.monotonic()
 
@@ -527,8 +535,8 @@ class Scheduler:
             if result := github.forced_results.get(node.key):
                 outcome = runner.JobOutcome(result, github.forced_outputs.get(node.key, {}))
             else:
-                process.request.environment |= github.fault_environment()
-                outcome = process.run()
+                process.environment |= github.fault_environment()
+                outcome = process.run_job()
         except BaseException as error:
             outcome = error
         finally:

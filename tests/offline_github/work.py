@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,10 @@ class Step:
     within: tuple[str, ...]
     #: Where the files of the action lie that the step belongs to.
     action_path: str = ""
+    shell: str = ""
+    directory: str = ""
+    #: Its place among the steps of its job or action.
+    number: int = 0
 
     @property
     def is_script(self) -> bool:
@@ -150,9 +155,21 @@ class Work:
         result = "cancelled" if self.cancelled else "failure" if scope.failed else "success"
         return JobOutcome(result, outputs)
 
+    def usual(self, step: Step, survives: bool) -> Ended | Going | None:
+        """What a step does of which the test says nothing; whether a cancellation leaves it be."""
+        return step.script() if step.is_script else None
+
+    def action_folder(self) -> Path:
+        """Where the repository's own actions lie, of the commit that runs."""
+        return self.github.action_folder(self.run.sha)
+
+    def action(self, path: str) -> dict[str, Any]:
+        """One of the repository's own actions."""
+        return _loaded(self.action_folder(), path, self.github.name, self.run.sha)
+
     def script(self, code: str, env: dict[str, str], action_path: str = "") -> Going:
         """Any script, as a step of actions/github-script."""
-        folder = self.github.action_folder(self.run.sha)
+        folder = self.action_folder()
         variables = {
             **self.github.github_variables(self.contexts["github"]),
             **{"GITHUB_WORKSPACE": WORKSPACE, "RUNNER_TEMP": RUNNER["temp"], "CI": "true"},
@@ -194,7 +211,7 @@ class Work:
         }
 
     def _all(self, steps: list[dict[str, Any]], scope: Scope, decide: Decide | None) -> Going:
-        for step in steps:
+        for number, step in enumerate(steps):
             yield 0
             env = self._evaluated(step.get("env") or {}, self._contexts(scope, {}))
             contexts = self._contexts(scope, env)
@@ -211,7 +228,7 @@ class Work:
             if expressions.condition(condition, contexts, status):
                 never = {"success": False, "failure": False, "cancelled": True}
                 survives = expressions.condition(condition, contexts, never)
-                outcome = yield from self._one(step, scope, env, survives, decide)
+                outcome = yield from self._one(step, number, scope, env, survives, decide)
                 tolerant = expressions.evaluate(step.get("continue-on-error", False), contexts)
                 tolerated = tolerant is True and outcome.result == "failure"
             conclusion = "success" if tolerated else outcome.result
@@ -228,6 +245,7 @@ class Work:
     def _one(
         self,
         step: dict[str, Any],
+        number: int,
         scope: Scope,
         env: dict[str, str],
         survives: bool,
@@ -246,14 +264,17 @@ class Work:
             {**scope.env, **self._exported, **env},
             scope.within,
             scope.action_path,
+            workflows.as_text(step.get("shell", "")),
+            workflows.as_text(expressions.evaluate(step.get("working-directory", ""), contexts)),
+            number,
         )
-        self.log(f"##[group]Run {shown.name or uses or shown.run}")
+        self.log(f"##[group]Run {(shown.name or uses or shown.run).rstrip()}")
         ended = decide(shown) if decide else None
         if ended is None and uses.startswith("$/"):
             outcome = yield from self._composite(shown, decide)
             return outcome
-        if ended is None and shown.is_script:
-            ended = shown.script()
+        if ended is None:
+            ended = self.usual(shown, survives)
         if isinstance(ended, Generator):
             ended = yield from self._until_cancelled(ended, survives)
         outcome = outcome_of(ended)
@@ -276,8 +297,7 @@ class Work:
     def _composite(self, step: Step, decide: Decide | None) -> Generator[float, None, JobOutcome]:
         """An action of the repository itself, at the commit of the running workflow."""
         path = step.uses.removeprefix("$/").strip("/")
-        folder = self.github.action_folder(self.run.sha)
-        action = _loaded(folder, path, self.github.name, self.run.sha)
+        folder, action = self.action_folder(), self.action(path)
         declared = action.get("inputs") or {}
         if unknown := sorted(
             {name.lower() for name in step.inputs} - {n.lower() for n in declared}
