@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import toolbox
-from commands import Runner, write
+from commands import Outcome, Runner, write
 from projects import (
     APP,
     HANDLER_TEST,
@@ -128,6 +129,10 @@ def test_a_project_of_django_is_tested_by_its_runner(runner: Runner, tmp_path: P
         0,
         [f"::notice::There are no tests in {tmp_path / 'b'}"],
     )
+    below = {"src/manage.py": f"# DJANGO_SETTINGS_MODULE\n{manage}", "requirements.txt": ""}
+    outcome = runner.run("app/test", write(tmp_path / "c", below))
+    assert (outcome.code, "manage.py ['test']" in outcome.output) == (1, True), outcome.output
+    assert "::error title=Test::Where these tests need a database or variables" in outcome.output
 
 
 def test_tests_see_the_dependencies_for_development(runner: Runner, tmp_path: Path) -> None:
@@ -165,37 +170,111 @@ def test_the_python_version_file_is_obeyed(runner: Runner, tmp_path: Path) -> No
 # Security
 
 
+EVAL = "print(eval(input()))\n"  # medium severity, high confidence
+SHELL = (
+    "import subprocess\n\nsubprocess.call(input(), shell=True)\n"  # high severity and confidence
+)
+HASH = "import hashlib\n\nhashlib.sha1(b'name').hexdigest()\n"  # the same
+
+
+def lines_about(outcome: Outcome, *titles: str) -> list[str]:
+    """The commands to the runner in a log, without their texts."""
+    found = re.findall(r"^::(\w+) (.*?)::", outcome.output, re.MULTILINE)
+    return [f"{level} {where}" for level, where in found if where.split("title=")[1] in titles]
+
+
 @pytest.mark.parametrize(
-    ("file", "text", "code"),
+    ("file", "text", "said"),
     [
-        ("more.py", "import subprocess\n\nsubprocess.run(['ls'], check=True)\n", 0),
-        ("more.py", "print(eval(input()))\n", 1),
-        ("more.py", "import subprocess\n\nsubprocess.call(input(), shell=True)\n", 1),
-        ("tests/test_more.py", "assert eval('1')\n", 0),
-        (".venv/lib/more.py", "print(eval(input()))\n", 0),
+        ("more.py", "import subprocess\n\nsubprocess.run(['ls'], check=True)\n", ""),
+        ("more.py", EVAL, "warning file=app/more.py,line=1,title=bandit B307"),
+        ("more.py", SHELL, "error file=app/more.py,line=3,title=bandit B602"),
+        ("more.py", HASH, "warning file=app/more.py,line=3,title=bandit B324"),
+        ("examples/a b.py", SHELL, "warning file=app/examples/a b.py,line=3,title=bandit B602"),
+        ("more.py", "def\n", "warning title=Security scan"),
+        ("tests/test_more.py", "assert eval('1')\n", ""),
+        (".venv/lib/more.py", EVAL, ""),
     ],
-    ids=["low severity", "medium severity", "high severity", "only in tests", "only in .venv"],
+    ids=[
+        "low",
+        "medium",
+        "certain",
+        "a hash",
+        "not run",
+        "not Python",
+        "only in tests",
+        "only in .venv",
+    ],
 )
 def test_findings_in_the_code(
-    runner: Runner, tmp_path: Path, file: str, text: str, code: int
+    runner: Runner, tmp_path: Path, file: str, text: str, said: str
 ) -> None:
+    """Without a configuration of bandit: all is shown, what is certain fails."""
     project = write(tmp_path / "app", {**PLAIN, file: text})
-    outcome = security(runner).run("app/security", project)
-    assert outcome.code == code, outcome.output
-    assert ("Issue:" in outcome.output) == bool(code)
-    none = f"::notice::There are no dependencies to scan in {project}"
-    assert outcome.notices == ([] if code else [none])
-    # What was found first stops the rest.
-    assert [line.split("@")[0] for line in runner.lines] == ["uvx bandit"]
+    summary = tmp_path / "summary.md"
+    outcome = security(runner).run("app/security", project, GITHUB_STEP_SUMMARY=str(summary))
+    assert outcome.code == said.startswith("error"), outcome.output
+    assert lines_about(outcome, "bandit B307", "bandit B602", "bandit B324", "Security scan") == [
+        said
+    ] * bool(said)
+    assert summary.exists() == ("bandit" in said)
+    if summary.exists():
+        row = (
+            f"| {'fails' if outcome.code else 'warning'} | `app/{file}:{said.split(',')[1][5:]}` |"
+        )
+        assert row in summary.read_text(encoding="utf-8")
+    # What is found in the code does not hide the dependencies.
+    assert outcome.notices == [f"::notice::There are no dependencies to scan in {project}"]
 
 
-def test_what_the_project_accepts_in_the_code(runner: Runner, tmp_path: Path) -> None:
-    files = {
-        "more.py": "print(eval(input()))\n",
-        "pyproject.toml": '[tool.bandit]\nskips = ["B307"]\n',
+def scan(runner: Runner, project: Path, versions: str, **variables: str) -> Outcome:
+    """The scan alone, of code and of versions that are installed elsewhere."""
+    action = runner.steps["app/security"].action
+    assert action
+    found = runner.folder / "python"
+    write(found, {"versions.txt": versions})
+    environment = {
+        **os.environ,
+        **security(runner).environment,
+        "PATH": f"{runner.tools}{os.pathsep}{os.environ['PATH']}",
+        "RUNNER_TEMP": str(runner.folder),
+        "GITHUB_WORKSPACE": str(project.parent),
+        **variables,
     }
-    outcome = security(runner).run("app/security", write(tmp_path / "app", {**PLAIN, **files}))
-    assert outcome.code == 0, outcome.output
+    done = subprocess.run(
+        [sys.executable, action / "scan.py"],
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return Outcome(done.returncode, done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"app/pyproject.toml": "[tool.bandit]\n"}, 1),
+        ({"app/pyproject.toml": '[tool.bandit]\nskips = ["B307"]\n'}, 0),
+        ({"pyproject.toml": '[tool.bandit]\nskips = ["B101"]\n'}, 1),
+        ({"app/.bandit": "[bandit]\nskips: B307\n"}, 0),
+        ({"app/.bandit": "[bandit]\nexclude: ./more.py\n"}, 0),
+        ({"app/tox.ini": "[bandit]\nlevel = 3\n"}, 0),
+        ({"app/setup.cfg": "[bandit]\nskips = B101\n"}, 1),
+        ({"app/bandit.yaml": "skips: [B307]\n"}, 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_what_the_project_says_of_bandit_decides(
+    runner: Runner, tmp_path: Path, files: dict[str, str], code: int
+) -> None:
+    plain = {f"app/{name}": text for name, text in {**PLAIN, "more.py": EVAL}.items()}
+    outcome = scan(runner, write(tmp_path, {**plain, **files}) / "app", "")
+    assert outcome.code == code, outcome.output
+    assert lines_about(outcome, "bandit B307") == (
+        ["error file=app/more.py,line=1,title=bandit B307"] * code
+    )
 
 
 @pytest.mark.parametrize("shape", ["uv.lock", "pyproject.toml", "requirements.txt"])
@@ -206,10 +285,10 @@ def test_the_dependencies_that_are_scanned(runner: Runner, tmp_path: Path, shape
     outcome = security(runner).run("app/security", write(tmp_path / "app", files))
     assert outcome.code == 0 and outcome.notices == [], outcome.output
     call = runner.recorded[-1]
-    pinned, *options, requirements = call["arguments"]
-    assert re.fullmatch(r"pip-audit@\d+\.\d+\.\d+", pinned)
-    assert options == ["--no-deps", "--disable-pip", "--requirement"]
-    text = call["files"][requirements]
+    pinned, *options = call["arguments"]
+    assert re.fullmatch(r"pip-audit==\d+\.\d+\.\d+", pinned)
+    assert options[:3] == ["--no-deps", "--disable-pip", "--requirement"]
+    text = call["files"][options[3]]
     found = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
     if shape == "uv.lock":
         packages = tomllib.loads(files["uv.lock"])["package"]
@@ -217,7 +296,7 @@ def test_the_dependencies_that_are_scanned(runner: Runner, tmp_path: Path, shape
         assert locked_version == "2.0.0" and found == {"iniconfig": "2.0.0"}
     # Neither the project itself nor what is only for development.
     assert set(found) == {"iniconfig"}
-    assert runner.lines[0].startswith("uvx bandit@")
+    assert runner.lines[0].startswith("uvx bandit==")
 
 
 def test_the_dependencies_of_the_chosen_python_are_scanned(runner: Runner, tmp_path: Path) -> None:
@@ -230,7 +309,8 @@ def test_the_dependencies_of_the_chosen_python_are_scanned(runner: Runner, tmp_p
     outcome = security(runner).run("app/security", write(tmp_path / "app", files))
     assert outcome.code == 0, outcome.output
     call = runner.recorded[-1]
-    found = re.findall(r"^([\w.-]+)==", call["files"][call["arguments"][-1]], re.MULTILINE)
+    [versions] = call["files"].values()
+    found = re.findall(r"^([\w.-]+)==", versions, re.MULTILINE)
     assert set(found) == {"iniconfig", "tabulate"}
 
 
@@ -248,10 +328,46 @@ def older_lock(folder: Path) -> str:
     return text
 
 
-def test_a_vulnerable_dependency_fails(runner: Runner, tmp_path: Path) -> None:
-    project = write(tmp_path / "app", APP)
-    outcome = security(runner).run("app/security", project, STUB_FAILS="uvx pip-audit")
-    assert outcome.code == 1, outcome.output
+FINE = {"name": "fine", "version": "1", "vulns": []}
+UNKNOWN = {"name": "ours", "skip_reason": "Dependency not found on PyPI"}
+BAD = {"name": "bad", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
+AUDITED_NOTHING = "::warning title=Security scan::No dependency was audited: "
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "code", "said"),
+    [
+        ([FINE], 0, ""),
+        ([FINE, BAD], 1, "::error title=pip-audit::bad 1: CVE-1, fixed in 2"),
+        (
+            [FINE, UNKNOWN],
+            0,
+            "::warning title=Security scan::Not audited, because PyPI does not know",
+        ),
+        ([UNKNOWN], 0, f"{AUDITED_NOTHING}PyPI knows none of them (ours)"),
+        ([], 0, AUDITED_NOTHING),
+        (None, 1, "::error title=Security scan::pip-audit ended with 1, and no report"),
+    ],
+    ids=["fine", "vulnerable", "one unknown", "all unknown", "none", "cannot run"],
+)
+def test_what_the_audit_says(
+    runner: Runner, tmp_path: Path, dependencies: list[object] | None, code: int, said: str
+) -> None:
+    """An audit of nothing is never green in silence."""
+    fails = {"STUB_FAILS": "uvx pip-audit"} if dependencies is None else {}
+    report = json.dumps({"dependencies": dependencies})
+    project = write(tmp_path / "app", PLAIN)
+    outcome = scan(runner, project, "fine==1\n", STUB_AUDIT=report, **fails)
+    assert outcome.code == code, outcome.output
+    lines = [line for line in outcome.output.splitlines() if line.startswith("::")]
+    assert [line.startswith(said) for line in lines] == ([True] if said else []), lines
+
+
+def test_what_is_from_no_index_is_not_audited_in_silence(runner: Runner, tmp_path: Path) -> None:
+    write(runner.folder / "python", {"sources.txt": "ours @ git+https://example.com/ours\n"})
+    outcome = scan(runner, write(tmp_path / "app", PLAIN), "")
+    assert outcome.code == 0 and AUDITED_NOTHING in outcome.output, outcome.output
+    assert outcome.notices == []
 
 
 # Which uv
