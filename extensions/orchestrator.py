@@ -559,7 +559,8 @@ class Orchestrator(Extension):
         repository = self._repository(context)
         branches = self.pipeline.git_branches.read_branches(repository)
         files = self._files(repository)
-        return json.dumps(self.pipeline.unmatched.unmatched(answers, files, branches))
+        types = self.catalogue.code_types.values()
+        return json.dumps(self.pipeline.unmatched.unmatched(answers, files, branches, types))
 
     @pass_context
     def outdated_unmatched(self, context: Context) -> str:
@@ -720,7 +721,9 @@ class Orchestrator(Extension):
             if there.differs(repository / path, content) and not there.skipped(path, patterns)
         ]
         recorded = bool(self._stored(context))
-        if message := there.unasked(differing, repository, answers_file, recorded):
+        components = {it.name: it.code_type.name for it in plan.answers.components}
+        free = there.free_names(differing, repository, plan.files, components)
+        if message := there.unasked(differing, repository, answers_file, recorded, free):
             raise UserMessageError(message)
 
     def _rendered(

@@ -180,6 +180,8 @@ class Detect:
     known_as: str = ""
     reads: str = ""
     constants: str = ""
+    not_read: Mapping[str, str] = field(default_factory=dict)
+    """The tools whose files lie beside its own, and which its commands do not run, by pattern."""
 
     @property
     def by_file(self) -> bool:
@@ -651,6 +653,7 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         known_as=given.get("known_as", ""),
         reads=given.get("reads", ""),
         constants=given.get("constants", ""),
+        not_read=given.get("not_read", {}),
     )
 
 

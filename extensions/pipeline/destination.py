@@ -16,6 +16,7 @@ from typing import Any
 from .actions import ACTIONS
 from .answers import DEFAULTS
 from .errors import AnswerError, one_line
+from .plan import WORKFLOWS
 
 ONLY_OURS = {"code_types", "dependency_map"}
 """Answers that no other template is likely to have: a template that moved is still this one."""
@@ -122,10 +123,50 @@ def is_generated(text: str, answers_file: str) -> bool:
     return f"{by} {answers_file}:" in text or f"{by} `{answers_file}`:" in text
 
 
-def unasked(paths: Iterable[str], repository: Path, answers_file: str, recorded: bool) -> str:
+def free_names(
+    paths: Iterable[str], repository: Path, files: Iterable[str], components: Mapping[str, str]
+) -> dict[str, str]:
+    """For components whose workflows are others' files already: the nearest name that is free.
+
+    `components` has the code type of each; `files` are all that is to be written.
+    """
+    taken = {path.name for path in (repository / WORKFLOWS).glob("*")}
+    names = sorted(components, key=len, reverse=True)
+
+    def owner(path: str) -> str:
+        name = path.rpartition("/")[2]
+        own = path.startswith(f"{WORKFLOWS}/")
+        return next((it for it in names if own and name.startswith(f"{it}-")), "")
+
+    ends: dict[str, list[str]] = {}
+    for path in files:
+        if who := owner(path):
+            ends.setdefault(who, []).append(path.rpartition("/")[2].removeprefix(who))
+    free = {}
+    for who in dict.fromkeys(map(owner, paths)):
+        word = components.get(who, "")
+        candidates = [
+            f"{who}-{word if word != who else 'app'}",
+            *(f"{who}-{n}" for n in range(2, 9)),
+        ]
+        for name in candidates if who else ():
+            if name not in components and not taken & {f"{name}{end}" for end in ends[who]}:
+                free[who] = name
+                break
+    return free
+
+
+def unasked(
+    paths: Iterable[str],
+    repository: Path,
+    answers_file: str,
+    recorded: bool,
+    free: Mapping[str, str],
+) -> str:
     """What to say of files that Copier would have to ask about; empty if there are none.
 
     Files of actions do not say who made them: where answers are recorded, it was this template.
+    `free` has another name for components that have theirs in common with such files.
     """
     texts: Mapping[str, str] = {
         path: (repository / path).read_text(encoding="utf-8", errors="replace")
@@ -146,9 +187,8 @@ def unasked(paths: Iterable[str], repository: Path, answers_file: str, recorded:
             f"edits, or say `--overwrite` to replace {them}"
         )
     else:
-        cause = (
-            f"{are} here already with other content, {nobody}; move {them}, or say `--overwrite` "
-            f"to replace {them}"
-        )
+        called = [f"call the component {old} otherwise, as {new}" for old, new in free.items()]
+        ways = [f"move {them}", *called, f"or say `--overwrite` to replace {them}"]
+        cause = f"{are} here already with other content, {nobody}; {', '.join(ways)}"
     # Not an AnswerError, which would shorten its place: every file is to be named.
     return one_line(f"{', '.join(texts)}: {cause}")

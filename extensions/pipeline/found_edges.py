@@ -54,6 +54,18 @@ class FoundEdge:
 
 def find_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundEdge, ...]:
     """Who needs whom, sorted; one edge for each product and place."""
+    return tuple(_with_an_order(_all_edges(files, found), found))
+
+
+def edges_in_circles(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundEdge, ...]:
+    """What the files say as well, and is left out because it closes a circle."""
+    every = _all_edges(files, found)
+    kept = _with_an_order(every, found)
+    return tuple(edge for edge in every if edge not in kept)
+
+
+def _all_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> list[FoundEdge]:
+    """What the files say, whether it has an order or not."""
     edges: dict[tuple[str, ...], FoundEdge] = {}
     for consumer in found:
         for edge in (*_named(files, consumer, found), *_beside(consumer, found)):
@@ -64,8 +76,7 @@ def find_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundE
     # Order alone says nothing where something is taken.
     taken = {(edge.consumer, edge.producer) for edge in edges.values() if edge.product}
     kept = [e for e in edges.values() if e.product or (e.consumer, e.producer) not in taken]
-    kept.sort(key=lambda e: (e.consumer, e.producer, e.product, e.to))
-    return tuple(_with_an_order(kept, found))
+    return sorted(kept, key=lambda e: (e.consumer, e.producer, e.product, e.to))
 
 
 def _with_an_order(edges: list[FoundEdge], found: tuple[Found, ...]) -> list[FoundEdge]:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .answers import Answers
+from .code_types import CodeType
 from .components import Component
-from .detection import SHARED
+from .detection import SHARED, Found
 from .environments import is_pattern
+from .found_edges import edges_in_circles
 from .found_environments import places
 from .git_branches import Branches
+from .graph import reaches
 from .image_names import strangers_of
-from .repository_files import RepositoryFiles
+from .repository_files import RepositoryFiles, is_in, join
 
 SHOWN = 3
 """How many files are named in one line."""
 
 
-def unmatched(answers: Answers, files: RepositoryFiles, branches: Branches) -> list[str]:
-    """One line for each, for the end of a copy and docs/ci-cd.md."""
+def unmatched(
+    answers: Answers,
+    files: RepositoryFiles,
+    branches: Branches,
+    code_types: Iterable[CodeType] = (),
+) -> list[str]:
+    """One line for each, for the end of a copy and docs/ci-cd.md.
+
+    `code_types` are all that there are, so that files of tools are named which none of them reads.
+    """
     lines = _branches(answers, branches)
     for component in answers.components:
         lines += _environments(component, answers, files)
+    lines += [*_circles(answers, files), *_not_read(answers, files, code_types)]
     lines += [
         f"{it.consumer} runs the image {shown(it.image)} ({shown(it.file)}), and no component is "
         f"called so: if one of yours builds it, say so in components.{it.consumer}.env (for a "
@@ -39,6 +53,65 @@ def _branches(answers: Answers, branches: Branches) -> list[str]:
             lines.append(
                 f"{environment.name} starts on a push to {branch}, and this clone knows no such "
                 "branch: create it, or change `default_branch`, `branching` or `environments`."
+            )
+    return lines
+
+
+def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
+    """What files say of an order, and the answers do not have because it runs in a circle."""
+    names = [e.name for e in answers.environments]
+    found = tuple(
+        Found(
+            c.code_type,
+            c.path,
+            join(c.path, "Dockerfile"),
+            environments=tuple(filter(c.belongs_to, names)) if c.by_environment else (),
+            name=c.name,
+        )
+        for c in answers.components
+    )
+    graph = answers.dependencies.graph(answers.components)
+    open_ = [
+        f"{e.consumer} needs {e.producer} ({shown(f'{e.evidence} {e.says}')})"
+        for e in edges_in_circles(files, found)
+        if files.exists(e.evidence)
+        and not reaches(graph, e.consumer, e.producer)
+        and not reaches(graph, e.producer, e.consumer)
+    ]
+    if not open_:
+        return []
+    more = f" and {len(open_) - SHOWN} more" * (len(open_) > SHOWN)
+    return [
+        f"{', '.join(open_[:SHOWN])}{more}: that runs in a circle, so it is left out; say in "
+        "dependency_map which comes first."
+    ]
+
+
+def _not_read(
+    answers: Answers, files: RepositoryFiles, code_types: Iterable[CodeType]
+) -> list[str]:
+    """Files of tools that no code type knows, where no component's own commands may read them."""
+    tools = {
+        pattern: tool
+        for code_type in code_types
+        if code_type.detect
+        for pattern, tool in code_type.detect.not_read.items()
+    }
+    own = [c.path for c in answers.components if c.own_commands & {"build", "deploy"}]
+    lines = []
+    for tool in sorted(set(tools.values())):
+        patterns = [pattern for pattern, name in tools.items() if name == tool]
+        there = [
+            file
+            for file in files.named(".", patterns, everywhere=True)
+            if not any(is_in(file, path) for path in own)
+        ]
+        if there:
+            more = f" and {len(there) - 1} more" * (len(there) > 1)
+            lines.append(
+                f"{shown(there[0])}{more}: {tool} is a tool that no code type runs, so what it "
+                "would deploy is in no pipeline; give a component a `build` and a `deploy` of "
+                "your own for it."
             )
     return lines
 

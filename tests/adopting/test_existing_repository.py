@@ -85,6 +85,26 @@ def test_files_of_ones_own_are_all_named(command: Command, own: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("theirs", "name"),
+    [
+        (["python-build.yml"], "python-app"),
+        (["python-test.yml", "python-app-build.yml", "python-2-prd.yml"], "python-3"),
+        (["python-build.yml", "python-app-lint.yml"], "python-app"),
+    ],
+)
+def test_a_component_called_like_a_workflow_of_ones_own_gets_a_name(
+    command: Command, own: Path, theirs: list[str], name: str
+) -> None:
+    paths = [f".github/workflows/{file}" for file in theirs]
+    write(own, **dict.fromkeys(paths, "on: push\njobs: {}\n"))
+    assert refused(own, lambda: command(ANSWERS)) == (
+        f"{paths[0]}: is here already with other content, and there is no terminal to ask at; "
+        f"move it, call the component python otherwise, as {name}, or say `--overwrite` to "
+        "replace it"
+    )
+
+
 def test_for_real(template: Path, own: Path) -> None:
     """The command in a process of its own; today's Copier alone leaves a tree half written."""
     write(own, **{DOCS: "# Ours\n"})

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from repositories import edges, proposed
+from made_answers import CATALOGUE
+from made_answers import read as read_answers
+from pipeline.git_branches import NO_BRANCHES
+from pipeline.unmatched import unmatched
+from repositories import edges, proposed, repository
 
 S3 = 'terraform {\n  backend "s3" {\n    bucket = "b"\n    key    = "%s"\n  }\n}\n'
 GCS = 'terraform {\n  backend "gcs" {\n    prefix = "%s"\n  }\n}\n'
@@ -91,6 +95,76 @@ def test_reads(case: str) -> None:
     proposal = proposed(files)
     assert {who: list(whom) for who, whom in edges(proposal).items()} == expected
     assert all(not takes for whom in edges(proposal).values() for takes in whom.values())
+
+
+CIRCLE = (
+    "a needs b (a/main.tf reads b), b needs a (b/main.tf reads a): that runs in a circle, so it is "
+    "left out; say in dependency_map which comes first."
+)
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "says"), [(None, [CIRCLE]), ({"a": ["b"]}, []), ({"b": ["a"]}, [])]
+)
+def test_a_circle_is_named_until_a_person_says_the_order(
+    dependencies: dict[str, list[str]] | None, says: list[str]
+) -> None:
+    files, _ = CASES["a circle"]
+    found = proposed(files)
+    answers = read_answers(
+        code_types=found.code_types,
+        components=found.components,
+        dependency_map={"c": ["a"], **dependencies} if dependencies else found.dependency_map,
+    )
+    lines = unmatched(answers, repository(files), NO_BRANCHES, CATALOGUE.code_types.values())
+    assert lines == says
+
+
+def test_a_circle_of_stacks_is_named() -> None:
+    """Their folders are several, one for each environment."""
+    files = {
+        f"live/{env}/{stack}/main.tf": S3 % f"{env}/{stack}" + reads(f'key = "{env}/{other}"')
+        for env in ("dev", "prod")
+        for stack, other in (("a", "b"), ("b", "a"))
+    }
+    found = proposed(files)
+    answers = read_answers(
+        code_types=found.code_types,
+        components=found.components,
+        dependency_map=found.dependency_map,
+        branching="custom",
+        environments=found.environments,
+    )
+    [line] = unmatched(answers, repository(files), NO_BRANCHES)
+    assert line.startswith("a needs b (live/dev/a/main.tf reads dev/b), b needs a (")
+
+
+TERRAGRUNT = (
+    "live/dev/a/terragrunt.hcl and 1 more: Terragrunt is a tool that no code type runs, so what it "
+    "would deploy is in no pipeline; give a component a `build` and a `deploy` of your own for it."
+)
+
+
+@pytest.mark.parametrize(
+    ("components", "says"),
+    [
+        ({"infra": {"code_type": "terraform", "path": "infra"}}, [TERRAGRUNT]),
+        ({"api": {"code_type": "python", "path": "api"}}, [TERRAGRUNT]),
+        (
+            {"a": {"code_type": "generic", "path": "live", "deploy": "terragrunt apply"}},
+            [],
+        ),
+    ],
+    ids=["beside Terraform", "alone", "own commands"],
+)
+def test_files_of_a_tool_that_nothing_runs_are_named(
+    components: dict[str, dict[str, str]], says: list[str]
+) -> None:
+    files = {f"live/{env}/a/terragrunt.hcl": "" for env in ("dev", "prod")}
+    answers = read_answers(code_types=[], components=components)
+    types = CATALOGUE.code_types.values()
+    lines = unmatched(answers, repository({**files, "infra/main.tf": ""}), NO_BRANCHES, types)
+    assert lines == says
 
 
 def test_the_file_that_says_so() -> None:

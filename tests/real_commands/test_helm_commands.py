@@ -610,16 +610,37 @@ def test_a_chart_is_published_elsewhere(machine: Machine, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("file", "text", "said", "passed_over"),
     [
-        ("helm 3.19.0\n", {"helm": "v3.19.0"}),
-        ("kubectl 1.33.0\nhelm v3.19.0 # ours\n", {"kubectl": "v1.33.0", "helm": "v3.19.0"}),
-        ("helmfile 1.0.0\n", {}),
+        (".tool-versions", "helm 3.19.0\n", {"helm": "v3.19.0"}, ""),
+        (
+            ".tool-versions",
+            "kubectl 1.33.0\nhelm v3.19.0 # ours\n",
+            {"kubectl": "v1.33.0", "helm": "v3.19.0"},
+            "",
+        ),
+        (".tool-versions", "helmfile 1.0.0\n", {}, ""),
+        (".tool-versions", "kubectl latest\nhelm 3.19.0\n", {"helm": "v3.19.0"}, "kubectl latest"),
+        ("mise.toml", 'kubectl = "latest"\n', {}, 'kubectl = "latest"'),
+        ("mise.toml", 'kubectl = { version = "1.33.0" }\n', {"kubectl": "v1.33.0"}, ""),
     ],
 )
-def test_the_versions(machine: Machine, tmp_path: Path, text: str, said: dict[str, str]) -> None:
-    [step] = yaml.safe_load(FILE["tools"]["versions"])
+@pytest.mark.parametrize("code_type", ["helm", "kubernetes"])
+def test_the_versions(
+    machine: Machine,
+    tmp_path: Path,
+    file: str,
+    text: str,
+    said: dict[str, str],
+    passed_over: str,
+    code_type: str,
+) -> None:
+    tools = yaml.safe_load((toolbox.ROOT / f"code_types/{code_type}.yml").read_text())["tools"]
+    if code_type == "kubernetes":  # one tool, and one version
+        said = {"version": said["kubectl"]} if "kubectl" in said else {}
+    step = yaml.safe_load(tools["versions" if code_type == "helm" else "kubectl"])[0]
     machine.runner.steps = {"versions": Step(step["run"])}
-    project = write(tmp_path / "shop", {".tool-versions": text})
-    outcome = machine.run("versions", project)
+    outcome = machine.run("versions", write(tmp_path / "shop", {file: text}))
     assert (outcome.code, outcome.said) == (0, said)
+    line = f"::notice::Not read, because it names no version: {passed_over} (the pinned one runs)"
+    assert outcome.notices == ([line] if passed_over else [])
