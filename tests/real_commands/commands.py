@@ -223,7 +223,8 @@ class Runner:
             "GITHUB_WORKSPACE": values["github.workspace"],
         }
         reads = any("steps.setup" in text for text in step.variables.values())
-        if step.setup and (reads or '. "$RUNNER_TEMP/' in step.script):
+        calls = re.search(r'^ *(\.|bash) "\$RUNNER_TEMP/', step.script, re.M)
+        if step.setup and (reads or calls):
             found = {**given, **variables, "ENVIRONMENTS": several or environment}
             outcome = self._bash(step.setup, project, temporary / "setup", found)
             if outcome.code:

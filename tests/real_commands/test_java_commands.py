@@ -58,8 +58,9 @@ class Machine:
         git = write(runner.tools, {"git": "#!/bin/bash\necho 1700000000\n"}) / "git"
         git.chmod(0o755)
         java = load_code_types(toolbox.ROOT / "code_types")["java"]
-        assert java.publish and java.setup
-        publish = Step(java.publish.command, java.publish.variables, java.setup.script)
+        assert java.publish
+        setup = runner.steps["shop/setup"].script
+        publish = Step(java.publish.command, java.publish.variables, setup)
         runner.steps = {**runner.steps, "shop/publish": publish}
 
     def stub(self, path: Path) -> None:

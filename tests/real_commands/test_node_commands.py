@@ -515,7 +515,7 @@ def test_the_lock_file_is_scanned(machine: Machine, tmp_path: Path, rules: bool)
 def test_the_scanner_is_the_one_that_scans_images() -> None:
     docker = (toolbox.ROOT / "code_types/docker.yml").read_text(encoding="utf-8")
     [image] = [word for word in docker.split() if word.startswith("aquasec/trivy")]
-    assert image in CODE_TYPE["jobs"]["security"]["command"]
+    assert image in CODE_TYPE["setup"]["files"]["scan.sh"]
 
 
 def test_no_lock_file_is_worth_a_notice(machine: Machine, tmp_path: Path) -> None:
