@@ -429,9 +429,7 @@ def _check_variables(
             if edge.consumer == component.name:
                 what = f"the folder of {edge.producer}'s package"
                 ours[packages_variable(edge.producer)] = what
-        if component.by_environment or any(
-            "ENVIRONMENTS" in command for command in component.commands.values()
-        ):
+        if component.by_environment or any("ENVIRONMENTS" in text for text in component.shell):
             ours["ENVIRONMENTS"] = "the names of all environments"
         # The answers may set what a code type gives its commands, in exactly that name.
         defaults = {name.upper(): name for name in component.default_variables}

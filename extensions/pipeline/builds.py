@@ -228,8 +228,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     login = registry_login(answers) if pushing else Login()
     texts = [tool.text for tool in set_up] + [v for tool in set_up for v in tool.inputs.values()]
     texts += [text for c in commands for text in (c.text, *c.variables.values())]
-    if code_type.setup and any(tool.action for tool in set_up):
-        texts += code_type.setup.files.values()  # what commands call
+    texts += component.shell
     several = (
         component.by_environment
         or any(ENVIRONMENTS.search(text) for text in texts)

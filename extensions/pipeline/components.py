@@ -129,6 +129,15 @@ class Component:
         return {"commit": "${{ inputs.commit }}", "path": self.outer, **given}
 
     @property
+    def shell(self) -> list[str]:
+        """Its commands, and the files of its code type's action that those may call."""
+        texts = list(self.commands.values())
+        setup, its_own = self.code_type.setup, set(self.commands) - self.own_commands
+        if setup and any(SETUP in self.job(job).tools for job in its_own):
+            texts += setup.files.values()
+        return texts
+
+    @property
     def does(self) -> list[str]:
         """Its jobs, as people read of them."""
         return ["publish" if self.publishes and j == "deploy" else j for j in self.commands]
