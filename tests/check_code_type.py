@@ -214,7 +214,9 @@ def commands_of(content: Any) -> list[str]:
     """Every text that a shell reads."""
     texts = [*content.get("functions", {}).values(), *content.get("tools", {}).values()]
     texts += [cloud.get("steps", "") for cloud in content.get("clouds", {}).values()]
-    texts += [content.get("setup", {}).get(key, "") for key in ("script", "steps")]
+    setup = content.get("setup", {})
+    texts += [setup.get(key, "") for key in ("script", "steps")]
+    texts += [text for name, text in setup.get("files", {}).items() if name.endswith(".sh")]
     texts += [(job or {}).get("command", "") for job in content["jobs"].values()]
     texts += [(content.get("publish") or {}).get("command", "")]
     texts += content.get("products", {}).values()
