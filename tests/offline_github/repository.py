@@ -37,6 +37,8 @@ class GitError(RuntimeError):
 
 def git(*arguments: str | Path, cwd: Path, data: bytes | None = None) -> bytes:
     """What a git command prints."""
+    if arguments == ("rev-parse", "HEAD") and (commit := _head(cwd)):
+        return commit  # most often asked for: no process, where it can be read
     result = subprocess.run(
         ["git", *map(str, arguments)],
         cwd=cwd,
@@ -51,6 +53,20 @@ def git(*arguments: str | Path, cwd: Path, data: bytes | None = None) -> bytes:
     return result.stdout
 
 
+def _head(work_tree: Path) -> bytes:
+    """The commit that is checked out; nothing where that takes more than reading two files."""
+    with contextlib.suppress(OSError):
+        head = (work_tree / ".git" / "HEAD").read_bytes()
+        if head.startswith(b"ref: "):
+            head = (work_tree / ".git" / head[5:].decode().strip()).read_bytes()
+        return head
+    return b""
+
+
+#: The objects that a commit reaches, by its SHA: many tests push the same commit.
+_reached: dict[str, list[str]] = {}
+
+
 class Repository:
     """A bare repository, and the work tree that is pushed to it."""
 
@@ -63,6 +79,8 @@ class Repository:
         # What is said of commits by their SHA never changes.
         self._commits: set[str] = set()
         self._parents: dict[str, list[str]] = {}
+        self._messages: dict[str, str] = {}
+        self._histories: dict[str, list[str]] = {}
         self._missing: dict[tuple[str, str], list[str]] = {}
         self._changed: dict[tuple[str, str], list[dict[str, str]]] = {}
         self._counts: dict[tuple[str, str], bytes] = {}
@@ -95,8 +113,14 @@ class Repository:
 
     def _take(self, ref: str, target: str) -> bool:
         """Link what a branch reaches, no more; False, and no change, if some of it is packed."""
-        listed = git("rev-list", "--objects", ref, "--", cwd=self.work_tree).decode()
-        names = [line.split(" ", 1)[0] for line in listed.splitlines()]
+        commit = ""
+        with contextlib.suppress(OSError):
+            commit = (self.work_tree / ".git" / ref).read_text(encoding="utf-8").strip()
+        names = _reached.get(commit, [])
+        if not names:
+            listed = git("rev-list", "--objects", commit or ref, "--", cwd=self.work_tree)
+            names = [line.split(" ", 1)[0] for line in listed.decode().splitlines()]
+            _reached[names[0]] = names
         new = [f"objects/{name[:2]}/{name[2:]}" for name in names if name not in self._objects]
         if not all((self.work_tree / ".git" / name).exists() for name in new):
             return False
@@ -172,24 +196,11 @@ class Repository:
     def workflows(self, commit: str) -> dict[str, str]:
         """The text of every workflow file of a commit, by path."""
         if commit not in self._workflows:
-            listing = git("ls-tree", "-z", commit, f"{WORKFLOWS}/", cwd=self.path).decode()
-            entries = [entry.split("\t") for entry in listing.split("\0") if entry]
-            blobs = [
-                (path, meta.split()[2])
-                for meta, path in entries
-                if path.endswith((".yml", ".yaml"))
-            ]
-            batch = git(
-                "cat-file",
-                "--batch",
-                cwd=self.path,
-                data="".join(f"{blob}\n" for _, blob in blobs).encode(),
-            )
-            files = {}
-            for path, _ in blobs:
-                header, _, batch = batch.partition(b"\n")
-                size = int(header.split()[2])
-                files[path], batch = batch[:size].decode(), batch[size + 1 :]
+            files = {
+                path: content.decode()
+                for path, content in self.github_files(commit).items()
+                if Path(path).parent.as_posix() == WORKFLOWS and path.endswith((".yml", ".yaml"))
+            }
             self._workflows[commit] = files
         return self._workflows[commit]
 
@@ -197,7 +208,10 @@ class Repository:
         """`.github` of a commit, as a tar file."""
         if commit not in self._archives:
             paths = ("--format=tar", commit, ".github")
-            self._archives[commit] = git("archive", *paths, cwd=self.path)
+            try:
+                self._archives[commit] = git("archive", *paths, cwd=self.path)
+            except GitError:  # it has none
+                self._archives[commit] = bytes(tarfile.RECORDSIZE)
         return self._archives[commit]
 
     def github_files(self, commit: str) -> dict[str, bytes]:
@@ -215,7 +229,10 @@ class Repository:
             git("tag", name, cwd=self.work_tree)
 
     def message(self, commit: str) -> str:
-        return git("log", "-1", "--format=%B", commit, cwd=self.path).decode().strip()
+        if commit not in self._messages:
+            printed = git("log", "-1", "--format=%B", commit, cwd=self.path)
+            self._messages[commit] = printed.decode().strip()
+        return self._messages[commit]
 
     def parents(self, commit: str) -> list[str]:
         if commit not in self._parents:
@@ -225,7 +242,9 @@ class Repository:
 
     def history(self, commit: str) -> list[str]:
         """A commit and all before it, newest first."""
-        return git("rev-list", commit, cwd=self.path).decode().split()
+        if commit not in self._histories:
+            self._histories[commit] = git("rev-list", commit, cwd=self.path).decode().split()
+        return self._histories[commit]
 
     def missing(self, base: str, head: str) -> list[str]:
         """What one commit has before it and another has not, oldest first."""

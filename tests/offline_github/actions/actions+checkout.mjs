@@ -17,6 +17,17 @@ function keep(url, parts) {
   return path.join(folder, name)
 }
 
+/** What `git init` and `git remote add origin` make, without two processes. */
+async function initialise(folder, url) {
+  for (const name of ['objects', 'refs/heads', 'refs/tags']) {
+    await fs.promises.mkdir(path.join(folder, name), { recursive: true })
+  }
+  await fs.promises.writeFile(path.join(folder, 'HEAD'), 'ref: refs/heads/offline\n')
+  const core = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n\tlogallrefupdates = true\n'
+  const origin = `[remote "origin"]\n\turl = ${url}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n`
+  await fs.promises.writeFile(path.join(folder, 'config'), core + origin)
+}
+
 export default async function checkout() {
   for (const name of NOT_MODELLED) {
     if (core.getInput(name)) throw new Error(`offline checkout does not model the input ${name}`)
@@ -51,8 +62,7 @@ export default async function checkout() {
   if (remembered && fs.existsSync(remembered)) {
     fs.cpSync(remembered, target, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
   } else {
-    await git('init', '--quiet', '--template=', '--initial-branch=offline')
-    await git('remote', 'add', 'origin', url)
+    await initialise(path.join(target, '.git'), url)
     // All history is that of branches and tags: a pull request's commit is on none of them.
     const refs = depth === '0' ? ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'] : []
     await git('-c', 'fetch.unpackLimit=1', 'fetch', '--quiet', '--no-auto-maintenance', ...(depth === '0' ? [] : [...tags, `--depth=${depth}`]), 'origin', ...refs, fetched)
