@@ -9,10 +9,9 @@ from .code_types import CodeType
 from .components import Component
 from .detection import SHARED, Found
 from .environments import is_pattern
-from .found_edges import edges_in_circles
+from .found_edges import edges_in_circles, find_edges
 from .found_environments import places
 from .git_branches import Branches
-from .graph import reaches
 from .image_names import strangers_of
 from .repository_files import RepositoryFiles, is_in, join
 
@@ -70,13 +69,18 @@ def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
         )
         for c in answers.components
     )
-    graph = answers.dependencies.graph(answers.components)
+    left_out = [e for e in edges_in_circles(files, found) if files.exists(e.evidence)]
+    # Who stands in an order that no file says has got it from a person, and all of that circle.
+    known = {(e.consumer, e.producer) for e in find_edges(files, found)}
+    said = {(e.consumer, e.producer) for e in answers.dependencies.edges} - known
+    pairs = {(e.consumer, e.producer) for e in left_out}
+    settled = {name for pair in pairs if said & {pair, pair[::-1]} for name in pair}
+    while beside := {name for pair in pairs if settled & {*pair} for name in pair} - settled:
+        settled |= beside
     open_ = [
         f"{e.consumer} needs {e.producer} ({shown(f'{e.evidence} {e.says}')})"
-        for e in edges_in_circles(files, found)
-        if files.exists(e.evidence)
-        and not reaches(graph, e.consumer, e.producer)
-        and not reaches(graph, e.producer, e.consumer)
+        for e in left_out
+        if e.consumer not in settled
     ]
     if not open_:
         return []

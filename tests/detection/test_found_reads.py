@@ -139,6 +139,23 @@ def test_a_circle_of_stacks_is_named() -> None:
     assert line.startswith("a needs b (live/dev/a/main.tf reads dev/b), b needs a (")
 
 
+def test_a_circle_is_named_though_other_files_say_an_order() -> None:
+    """Two orders of two components, one of them part of a longer circle: the other is kept."""
+    files = {
+        "a/main.tf": S3 % "a" + reads('key = "b"'),
+        "b/main.tf": S3 % "b" + reads('key = "a"') + reads('key = "c"'),
+        "c/main.tf": S3 % "c" + reads('key = "a"'),
+    }
+    found = proposed(files)
+    answers = read_answers(
+        code_types=found.code_types,
+        components=found.components,
+        dependency_map=found.dependency_map,
+    )
+    [line] = unmatched(answers, repository(files), NO_BRANCHES)
+    assert "a needs b (a/main.tf reads b)" in line and "b needs a (b/main.tf reads a)" in line
+
+
 TERRAGRUNT = (
     "live/dev/a/terragrunt.hcl and 1 more: Terragrunt is a tool that no code type runs, so what it "
     "would deploy is in no pipeline; give a component a `build` and a `deploy` of your own for it."
