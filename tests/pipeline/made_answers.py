@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import random
 from collections.abc import Mapping
@@ -97,14 +98,18 @@ def shuffled(value: Any, source: random.Random, lists: bool = False) -> Any:
 NODES = ["a", "b", "B2", "a-b", "b-c", "c", "a10", "a9", "z", "Zeta", "worker", "on", "null"]
 
 
+@functools.cache
+def some_of(names: tuple[str, ...], **bounds: int) -> st.SearchStrategy[list[str]]:
+    """Some of the names, each once; the same strategy each time, which is checked once."""
+    return st.lists(st.sampled_from(names), unique=True, **bounds)
+
+
 @st.composite
 def acyclic_graphs(draw: st.DrawFn, max_size: int = len(NODES)) -> dict[str, list[str]]:
     """Each node with the nodes it waits for, in any order; no cycle."""
     nodes = draw(st.lists(st.sampled_from(NODES), min_size=1, max_size=max_size, unique=True))
     edges = {
-        node: draw(st.lists(st.sampled_from(nodes[:index]), unique=True, max_size=3))
-        if index
-        else []
+        node: draw(some_of(tuple(nodes[:index]), max_size=3)) if index else []
         for index, node in enumerate(nodes)
     }
     return {node: edges[node] for node in draw(st.permutations(nodes))}
@@ -114,10 +119,7 @@ def acyclic_graphs(draw: st.DrawFn, max_size: int = len(NODES)) -> dict[str, lis
 def cyclic_graphs(draw: st.DrawFn) -> dict[str, list[str]]:
     """Each node with the nodes it waits for: at least one cycle, no node on itself."""
     nodes = draw(st.lists(st.sampled_from(NODES), min_size=2, unique=True))
-    graph = {
-        node: draw(st.lists(st.sampled_from([n for n in nodes if n != node]), unique=True))
-        for node in nodes
-    }
+    graph = {node: draw(some_of(tuple(n for n in nodes if n != node))) for node in nodes}
     ring = draw(st.permutations(nodes))[: draw(st.integers(2, len(nodes)))]
     for who, whom in zip(ring, [*ring[1:], ring[0]], strict=True):
         graph[who] = sorted({*graph[who], whom})
@@ -165,23 +167,26 @@ REGISTRIES: dict[str, list[str]] = {
 """Registries that a cloud has; ghcr.io goes with every cloud."""
 
 
+# A strategy that is made anew for each example is checked anew, too.
+OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
+    "path": st.sampled_from([".", "src", "src/in ner", "a b/c", "it's/é", "on", "... a"]),
+    "cloud": st.sampled_from(CLOUDS),
+    "lint": st.one_of(st.just(""), commands),
+    "test": commands,
+    "security": commands,
+    "runner": st.sampled_from(["self-hosted", ["a", "on"], {"group": "g", "labels": ["x"]}]),
+    "timeout_minutes": st.integers(1, 360),
+    "env": st.dictionaries(
+        st.sampled_from(["A", "B_1", "on", "null", "IMAGE", "KUBECONFIG"]), awkward | printable
+    ),
+}
+
+
 @st.composite
 def _settings(draw: st.DrawFn, name: str) -> dict[str, Any]:
     types = [name] if name in DRAWN_TYPES else DRAWN_TYPES
     given: dict[str, Any] = {"code_type": draw(st.sampled_from(types))}
-    optional = {
-        "path": st.sampled_from([".", "src", "src/in ner", "a b/c", "it's/é", "on", "... a"]),
-        "cloud": st.sampled_from(CLOUDS),
-        "lint": st.one_of(st.just(""), commands),
-        "test": commands,
-        "security": commands,
-        "runner": st.sampled_from(["self-hosted", ["a", "on"], {"group": "g", "labels": ["x"]}]),
-        "timeout_minutes": st.integers(1, 360),
-        "env": st.dictionaries(
-            st.sampled_from(["A", "B_1", "on", "null", "IMAGE", "KUBECONFIG"]), awkward | printable
-        ),
-    }
-    for key, strategy in optional.items():
+    for key, strategy in OPTIONAL.items():
         if draw(st.booleans()):
             given[key] = draw(strategy)
     if draw(st.booleans()):
@@ -195,7 +200,10 @@ def _settings(draw: st.DrawFn, name: str) -> dict[str, Any]:
     return given
 
 
-of_env = awkward | st.sampled_from(["${{ vars.X }}", "${{ vars.Y }}"])
+of_env = st.dictionaries(
+    st.sampled_from(["C", "d", "IMAGE"]),
+    awkward | st.sampled_from(["${{ vars.X }}", "${{ vars.Y }}"]),
+)
 
 
 @st.composite
@@ -215,7 +223,7 @@ def _environments(draw: st.DrawFn) -> list[dict[str, Any]]:
         if draw(st.booleans()):
             entry["production"] = draw(st.booleans())
             entry["on_failure"] = draw(st.sampled_from(["downstream", "stop"]))
-            entry["env"] = draw(st.dictionaries(st.sampled_from(["C", "d", "IMAGE"]), of_env))
+            entry["env"] = draw(of_env)
         found.append(entry)
     return found
 
