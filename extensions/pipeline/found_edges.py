@@ -54,14 +54,16 @@ class FoundEdge:
 
 def find_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundEdge, ...]:
     """Who needs whom, sorted; one edge for each product and place."""
-    return tuple(_with_an_order(_all_edges(files, found), found))
+    return edges_and_circles(files, found)[0]
 
 
-def edges_in_circles(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundEdge, ...]:
-    """What the files say as well, and is left out because it closes a circle."""
+def edges_and_circles(
+    files: RepositoryFiles, found: tuple[Found, ...]
+) -> tuple[tuple[FoundEdge, ...], tuple[FoundEdge, ...]]:
+    """The same, and what the files say as well and is left out because it closes a circle."""
     every = _all_edges(files, found)
     kept = _with_an_order(every, found)
-    return tuple(edge for edge in every if edge not in kept)
+    return tuple(kept), tuple(edge for edge in every if edge not in kept)
 
 
 def _all_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> list[FoundEdge]:

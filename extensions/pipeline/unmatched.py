@@ -9,7 +9,7 @@ from .code_types import CodeType
 from .components import Component
 from .detection import SHARED, Found
 from .environments import is_pattern
-from .found_edges import edges_in_circles, find_edges
+from .found_edges import edges_and_circles
 from .found_environments import places
 from .git_branches import Branches
 from .image_names import strangers_of
@@ -69,9 +69,10 @@ def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
         )
         for c in answers.components
     )
-    left_out = [e for e in edges_in_circles(files, found) if files.exists(e.evidence)]
+    kept, circles = edges_and_circles(files, found)
+    left_out = [e for e in circles if files.exists(e.evidence)]
     # Who stands in an order that no file says has got it from a person, and all of that circle.
-    known = {(e.consumer, e.producer) for e in find_edges(files, found)}
+    known = {(e.consumer, e.producer) for e in kept}
     said = {(e.consumer, e.producer) for e in answers.dependencies.edges} - known
     pairs = {(e.consumer, e.producer) for e in left_out}
     settled = {name for pair in pairs if said & {pair, pair[::-1]} for name in pair}
