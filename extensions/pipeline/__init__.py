@@ -19,6 +19,7 @@ calls.py         the jobs that call them
 component_workflows.py  the workflows of one component for one environment
 orchestrators.py the pipelines of environments
 pull_request.py  the workflows that check pull requests
+what_changed.py  whose a file is, and who takes whose package
 actions.py       the shared composite actions
 plan.py          all of these: what the templates print
 recorded.py      the checksums over recorded answers
@@ -29,6 +30,7 @@ repository_files.py  the files of an existing repository
 detection.py     its components
 task_runners.py  what a project calls its own checks and builds
 found_edges.py   who of them needs whom
+found_needs.py   what they read beside their folders
 proposal.py      both as answers, and the files that speak for them
 choosing.py      what a person makes of them by choices
 own_workflows.py a repository's own workflows that would deploy the same push

@@ -56,6 +56,7 @@ DEFAULTS: Mapping[str, Any] = {
     "approval": "once",
     "pull_requests": True,
     "drift_check": False,
+    "only_changed": True,
     "unmatched": [],
 }
 """The answers to every question, and what they are when nobody says otherwise."""
@@ -131,6 +132,8 @@ class Answers:
     approval: str
     pull_requests: bool
     drift_check: bool
+    only_changed: bool
+    """Whether only what a change affects is checked, built and deployed."""
     notices: tuple[str, ...] = ()
     """What a person should know about them."""
     unmatched: tuple[str, ...] = ()
@@ -181,7 +184,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
     _check_choice(raw["approval"], APPROVALS, "approval")
-    for switch in ("pull_requests", "drift_check"):
+    for switch in ("pull_requests", "drift_check", "only_changed"):
         check(raw[switch], {"type": "boolean"}, switch)
     _check_environments(components, environments, registry)
     if not asking or given.get("environments") or given.get("branching", "custom") != "custom":
@@ -219,6 +222,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         approval=raw["approval"],
         pull_requests=raw["pull_requests"],
         drift_check=raw["drift_check"],
+        only_changed=raw["only_changed"],
         unmatched=tuple(raw["unmatched"]),
         notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
         + rival_chains(environments),

@@ -20,6 +20,7 @@ from .names import (
     check_no_collision,
     check_path,
     check_variable,
+    check_watch,
     unknown,
 )
 from .schema import check
@@ -148,6 +149,18 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class Needed:
+    """How files name folders beside a component's that its commands read."""
+
+    named_in: tuple[str, ...]
+    """Patterns of file names."""
+    pattern: str
+    """A regular expression, whose first groups are relative paths; with `called`, names."""
+    called: str = ""
+    """A regular expression, whose first group is the name of a folder in a file of it."""
+
+
+@dataclass(frozen=True)
 class OwnCommands:
     """Which of a project's own tasks its jobs can run."""
 
@@ -180,6 +193,8 @@ class Detect:
     known_as: str = ""
     reads: str = ""
     constants: str = ""
+    needs: tuple[Needed, ...] = ()
+    """How its files name folders beside its own that its commands read."""
     not_read: Mapping[str, str] = field(default_factory=dict)
     """The tools whose files lie beside its own, and which its commands do not run, by pattern."""
 
@@ -223,6 +238,8 @@ class CodeType:
     detect: Detect | None = None
     environment_files: tuple[str, ...] = ()
     """What its commands read for one environment: paths with {environment}; folders end with /."""
+    reads_above: tuple[str, ...] = ()
+    """Names of files and folders that are read in the folders above a component's, too."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
     """Settings that its components have besides those of every component, by name."""
     file: str = ""
@@ -419,14 +436,26 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         environment_files=tuple(
             _environment_file(path) for path in data.get("environment_files", [])
         ),
+        reads_above=tuple(_read_above(name) for name in data.get("reads_above", [])),
         settings=settings,
     )
+
+
+def _read_above(name: str) -> str:
+    place = "reads_above"
+    checked = check_watch(name, place)
+    if name.startswith("!") or "**" in name or "{" in name:
+        raise AnswerError(
+            place, f"{shown(name)} is no name of a file or folder; * stands for a part"
+        )
+    return checked
 
 
 ONLY_FOR: Mapping[str, tuple[str, ...]] = {
     "pattern": ("string", "array", "object"),
     "enum": ("string", "array", "object"),
     "packages": ("object",),
+    "files": ("string",),
 }
 """The types of settings for which a key of theirs means anything."""
 
@@ -455,6 +484,7 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
             choices=tuple(said.get("enum", ())),
             packages=said.get("packages", False),
             on_tags=said.get("on_tags", False),
+            files=tuple(said.get("files", ())),
         )
     variables = [(s.variable, f"settings.{s.name}.variable") for s in settings.values()]
     check_no_collision(variables, "variable")
@@ -599,6 +629,12 @@ def _consumed(given: Mapping[str, Any], place: str) -> Consumed:
     return Consumed(given["product"], named_in, given.get("pattern", ""), by_key, variables)
 
 
+def _needed(given: Mapping[str, Any], place: str) -> Needed:
+    for key in ("pattern", "called"):
+        _check_expression(given.get(key, "()"), f"{place}.{key}", groups=1)
+    return Needed(tuple(given["named_in"]), given["pattern"], given.get("called", ""))
+
+
 def _own_commands(given: Mapping[str, Any], place: str) -> OwnCommands:
     for key in ("before", "script"):
         check_command(given.get(key, ""), f"{place}.{key}")
@@ -653,6 +689,10 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         known_as=given.get("known_as", ""),
         reads=given.get("reads", ""),
         constants=given.get("constants", ""),
+        needs=tuple(
+            _needed(needed, f"{place}.needs[{index}]")
+            for index, needed in enumerate(given.get("needs", []))
+        ),
         not_read=given.get("not_read", {}),
     )
 

@@ -17,6 +17,7 @@ from .names import (
     check_no_collision,
     check_path,
     check_variable,
+    check_watch,
     unknown,
 )
 from .schema import check
@@ -81,6 +82,8 @@ class Component:
     """How submodules are checked out: true, false or `recursive`; None where nothing is said."""
     lfs: bool | None = None
     """Whether files of Git LFS are checked out; None where nothing is said."""
+    watches: tuple[str, ...] = ()
+    """Paths outside its own whose change affects it, and with `!` what does not."""
 
     def job(self, job_id: str) -> JobDefaults:
         """What its code type says of one of its jobs."""
@@ -230,6 +233,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         services=_services(given, commands, place),
         submodules=given.get("submodules"),
         lfs=given.get("lfs"),
+        watches=_watches(given, place),
     )
 
 
@@ -366,6 +370,12 @@ def check_services(components: tuple[Component, ...], runner: Any) -> None:
                 raise AnswerError(
                     f"components.{component.name}.services", f"{cause} {label}; choose another"
                 )
+
+
+def _watches(given: Mapping[str, Any], place: str) -> tuple[str, ...]:
+    """What else affects it, each once, as it was written. Raises AnswerError."""
+    place = f"{place}.watches"
+    return tuple(dict.fromkeys(check_watch(path, place) for path in given.get("watches", ())))
 
 
 def _line(value: str | int, place: str) -> str:

@@ -73,6 +73,8 @@ class Found:
     name: str = ""
     commands: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Those that the project has itself, by the names of ours."""
+    watches: tuple[str, ...] = ()
+    """What it reads beside its folder, as far as nobody's package brings that."""
     runs_strangers: bool = False
     """Whether it runs an image that may be of a component, and it is not known of which."""
 

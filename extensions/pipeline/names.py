@@ -97,6 +97,31 @@ def check_environment_path(path: str, place: str) -> str:
     return path
 
 
+def check_watch(pattern: str, place: str) -> str:
+    """A path or pattern of paths in the repository; `!` takes files out. Raises AnswerError.
+
+    `*` and `?` stay within a folder, `**` crosses folders; a name without them is a file or folder.
+    """
+    path = pattern.removeprefix("!")
+    if match := re.search(r"[\[\]{}]", path.replace(ENVIRONMENT_FOLDER, "")):
+        cause = f"{shown(pattern)} has a {match[0]}; its wildcards are *, ? and ** alone"
+        raise AnswerError(place, cause)
+    # With anything in place of the wildcards it is a path like any other.
+    plain = re.sub(r"[*?]", "_", path)
+    try:
+        plain = check_environment_path(plain, place) if path else path
+    except AnswerError as error:
+        cause = error.cause.replace(shown(plain), shown(pattern))
+        raise AnswerError(place, cause) from error
+    if not path or plain == ".":
+        cause = f"{shown(pattern)} is no path; name a file or folder, or ** for all there are"
+        raise AnswerError(place, cause)
+    if len(plain) != len(path.rstrip("/")):
+        cause = f"{shown(pattern)} is no plain path; write it without ./, // and /."
+        raise AnswerError(place, cause)
+    return pattern.rstrip("/")
+
+
 def check_no_collision(names: list[tuple[str, str]], what: str) -> None:
     """Raise AnswerError when two names differ by nothing but case, or not at all.
 

@@ -26,6 +26,7 @@ from .pull_request import PullRequest, is_hosted, plan_pull_requests
 from .scope import root, scope
 from .steps import Command, SetupAction
 from .triggers import NOTHING, observed
+from .what_changed import components_data
 
 WORKFLOWS = ".github/workflows"
 DRIFT_FILE = "drift.yml"
@@ -195,6 +196,11 @@ class Plan:
             bool(self.pull_requests),
         )
         return (*shared, *setups)
+
+    @property
+    def components_data(self) -> str:
+        """What decides on a change has to know of the components, as JSON."""
+        return components_data(self.answers)
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from .environments import BRANCHING, DEVELOP
 from .errors import AnswerError
 from .found_edges import IMAGE, FoundEdge, conventional, find_edges
 from .found_environments import as_answer, find_environments
+from .found_needs import find_needs
 from .git_branches import NO_BRANCHES, Branches
 from .image_names import Stranger, strangers
 from .limits import DISPATCHED_COMPONENTS
@@ -85,6 +86,8 @@ def propose(
     if set(environments) == set(USUAL):
         environments = {}  # as they are anyway
     names = given if given is not None else tuple(environments or USUAL)
+    needs = find_needs(files, found, edges)
+    found = tuple(dataclasses.replace(it, watches=needs.get(it.name, ())) for it in found)
     for some in (edges, ()):
         made = tuple(_in_environments(_with_products(it, some), names) for it in found)
         proposal = _of(tuple(_with_commands(it, made, files) for it in made), some, checkout)
@@ -237,6 +240,8 @@ def _settings(it: Found, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
         settings["environments"] = list(it.belongs)
     if it.produces is not None and it.produces != it.code_type.produces:
         settings["produces"] = list(it.produces)
+    if it.watches:
+        settings["watches"] = list(it.watches)
     env = {}
     detect = it.code_type.detect
     if it.file and detect and detect.setting:

@@ -111,6 +111,10 @@ class RepositoryFiles:
             return True
         return next(self._inside(path), "") != ""
 
+    def leaves_out(self, path: str) -> bool:
+        """Whether a path lies where no component is looked for: it may be there all the same."""
+        return any(_left_out(part) for part in path.split("/"))
+
     def below(self, folder: str) -> Iterator[str]:
         """The folder and all folders in it, as far as they hold files."""
         if folder == ".":

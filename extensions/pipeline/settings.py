@@ -98,6 +98,7 @@ COMMON: Mapping[str, Any] = {
     "timeout_minutes": {"type": "integer", "minimum": 1, "maximum": TIMEOUT_MINUTES},
     "environments": {"type": "array", "minItems": 1, "items": {"type": "string"}},
     "build_per_environment": {"type": "boolean"},
+    "watches": {"type": "array", "minItems": 1, "items": {"type": "string"}},
 }
 """The settings of every component besides its commands. A contract: docs/answers.md."""
 
@@ -129,6 +130,8 @@ class Setting:
     """Whether a value of the mapping may come from a package."""
     on_tags: bool = False
     """Whether it means something only where an environment starts on a tag."""
+    files: tuple[str, ...] = ()
+    """What its value names, relative to the component's path, with <value> for the value."""
 
     @property
     def schema(self) -> Mapping[str, Any]:

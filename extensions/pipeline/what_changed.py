@@ -1,0 +1,92 @@
+"""What decides on a change has to know of the components: whose a file is, who takes what of whom.
+
+A file is a component's if one of its patterns fits it, and none of those with `!` does. `*` and `?`
+stay within a folder, `**` crosses folders; a name without them is a file or folder; `.` is all but
+what is generated.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from typing import Any
+
+from .answers import Answers
+from .components import Component
+from .repository_files import is_in
+from .scope import built_per_environment, deploys_to
+
+VALUE = "<value>"
+"""What stands for a setting's value in the names of the files that it names."""
+
+
+def owned_files(component: Component) -> tuple[str, ...]:
+    """The patterns of what a component is made of: its own folder first, then by name."""
+    others = {*component.watches, *_above(component), *_named(component)}
+    if component.submodules:
+        others.add(".gitmodules")
+    excludes = {other for other in others if other.startswith("!")}
+    outside = {
+        other
+        for other in others - excludes
+        # In the root, nothing lies inside: `.` leaves out what is generated.
+        if component.path == "." or not is_in(other, component.path)
+    }
+    return (component.path, *sorted(outside - {component.path}), *sorted(excludes))
+
+
+def _above(component: Component) -> set[str]:
+    """What its code type reads in the folders above its own, up to the root."""
+    names = [*component.code_type.reads_above, *[".gitattributes"] * bool(component.lfs)]
+    found, folder = set(), component.path
+    while folder not in ("", "."):
+        folder = posixpath.dirname(folder)
+        found |= {posixpath.join(folder, name) for name in names}
+    return found
+
+
+def _named(component: Component) -> set[str]:
+    """The files that its settings name, wherever they lie."""
+    said: set[str] = set()
+    for name, setting in component.code_type.settings.items():
+        value = component.settings.get(name)
+        if isinstance(value, str) and value:
+            said |= {file.replace(VALUE, value) for file in setting.files}
+    detect = component.code_type.detect
+    if detect and detect.variable in component.env:
+        said.add(component.env[detect.variable])
+    paths = {posixpath.normpath(posixpath.join(component.path, name)) for name in said}
+    return {path for path in paths if not path.startswith("../")}
+
+
+def components_data(answers: Answers) -> str:
+    """All of it as JSON, a component in a line."""
+    edges = answers.dependencies.edges
+    each = built_per_environment(answers.components, answers.dependencies)
+    components: dict[str, Any] = {
+        it.name: {
+            "files": owned_files(it),
+            "takes": sorted({e.producer for e in edges if e.consumer == it.name and e.placements}),
+            "after": sorted(
+                {e.producer for e in edges if e.consumer == it.name and not e.placements}
+            ),
+            "deployed": [e.name for e in answers.environments if deploys_to(it, e)],
+            "builds": it.builds,
+            "package": bool(it.produces),
+            "each": it.name in each,
+        }
+        for it in sorted(answers.components, key=lambda it: it.name)
+    }
+    environments = {
+        environment.name: {
+            "after": environment.source if environment.trigger == "after" else "",
+            "days": environment.retention_days,
+        }
+        for environment in answers.environments
+    }
+    lines = ",\n".join(f"    {_json(name)}: {_json(of)}" for name, of in components.items())
+    return f'{{\n  "components": {{\n{lines}\n  }},\n  "environments": {_json(environments)}\n}}\n'
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

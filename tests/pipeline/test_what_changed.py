@@ -1,0 +1,160 @@
+"""Whose a file is, and what else decides on a change: exactly this, in this order."""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatch
+from typing import Any
+
+import pytest
+import toolbox
+import yaml
+from made_answers import CATALOGUE, generic, plan
+from pipeline.code_types import load_code_types
+from pipeline.errors import AnswerError
+
+CODE_TYPES = CATALOGUE.code_types
+
+
+def data(**answers: Any) -> dict[str, Any]:
+    read = json.loads(plan(**answers).components_data)
+    assert isinstance(read, dict)
+    return read
+
+
+def files(settings: dict[str, Any]) -> list[str]:
+    found: list[str] = data(components={"app": settings})["components"]["app"]["files"]
+    return found
+
+
+# Settings of a component -> its files.
+FILES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "its folder": (generic(test="t", path="app"), ["app"]),
+    "the root": (generic(test="t"), ["."]),
+    "what it watches": (
+        generic(test="t", path="app", watches=["!**/*.md", "z/", "libs/**/*.py", "app/inner"]),
+        ["app", "libs/**/*.py", "z", "!**/*.md"],
+    ),
+    "in the root what is generated can be named": (
+        generic(test="t", watches=[".github/actions/own"]),
+        [".", ".github/actions/own"],
+    ),
+    "only what is none of it": (generic(test="t", watches=["!docs"]), [".", "!docs"]),
+    "submodules": (
+        generic(test="t", path="a/b", submodules=True, lfs=True),
+        ["a/b", ".gitattributes", ".gitmodules", "a/.gitattributes"],
+    ),
+    "a file that a setting names": (
+        {"code_type": "docker", "path": "api", "dockerfile": "../docker/api.Dockerfile"},
+        ["api", "docker/api.Dockerfile", "docker/api.Dockerfile.dockerignore"],
+    ),
+    "one in its folder": (
+        {"code_type": "docker", "path": "api", "dockerfile": "build/Dockerfile"},
+        ["api"],
+    ),
+    "above the folder of each environment": (
+        {"code_type": "terraform", "path": "live/{environment}/app"},
+        [
+            "live/{environment}/app",
+            *sorted(
+                f"{folder}{name}"
+                for folder in ("", "live/", "live/{environment}/")
+                for name in CODE_TYPES["terraform"].reads_above
+            ),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_the_files_of_a_component(case: str) -> None:
+    settings, wanted = FILES[case]
+    assert files(settings) == wanted
+
+
+def test_all_of_it() -> None:
+    components = {
+        "lib": generic(build="make", produces=["x"], path="lib"),
+        "app": generic(build='make "$ENVIRONMENT"', produces=["y"], deploy="ship", path="app"),
+        "net": generic(deploy="ship", environments=["prd"], path="net"),
+        "site": generic(deploy="ship", path="site"),
+    }
+    environments = [
+        {"name": "dev", "branch": "main", "retention_days": 9},
+        {"name": "prd", "after": "dev", "production": True},
+    ]
+    needs = [
+        {"code_type": "app", "depends_on": ["lib"]},
+        {"code_type": "app", "depends_on": ["net"], "artifacts": []},
+        {"code_type": "site", "depends_on": ["app"]},
+    ]
+    made = plan(components=components, environments=environments, dependency_map=needs)
+    plain = {"takes": [], "after": [], "deployed": [], "builds": False, "package": False}
+    both = ["dev", "prd"]
+    assert json.loads(made.components_data) == {
+        "components": {
+            "app": {
+                **{"files": ["app"], "takes": ["lib"], "after": ["net"], "deployed": both},
+                **{"builds": True, "package": True, "each": True},
+            },
+            "lib": {**plain, "files": ["lib"], "builds": True, "package": True, "each": False},
+            "net": {**plain, "files": ["net"], "deployed": ["prd"], "each": False},
+            # Whoever takes what is made for each environment is made for each, too.
+            "site": {**plain, "files": ["site"], "takes": ["app"], "deployed": both, "each": True},
+        },
+        "environments": {
+            "dev": {"after": "", "days": 9},
+            "prd": {"after": "dev", "days": made.environments[1].retention_days},
+        },
+    }
+    assert list(json.loads(made.components_data)["environments"]) == ["dev", "prd"]
+    lines = made.components_data.splitlines()
+    assert [line.split('"')[1] for line in lines[2:6]] == ["app", "lib", "net", "site"]
+
+
+UPWARDS = re.compile(r"\$(folder|root|PWD)\"?/|\$GITHUB_WORKSPACE|\bUP\b|\bPROJECTS\b|compgen")
+NAMED = re.compile(
+    r"(?<![\w.*-])(\.?[\w-]+\.(?:toml|json|lockb?|ya?ml|work|mod|xml|cfg|ini|gradle\*?)"
+    r"|\.(?:[a-z]+-version|tool-versions|nvmrc|sdkmanrc|golangci\.\*)|[a-z-]+lock\*)(?![\w*-])"
+)
+
+
+@pytest.mark.parametrize("name", [n for n in CODE_TYPES if n not in ("generic", "docker")])
+def test_what_a_set_up_looks_for_above_its_folder_is_said(name: str) -> None:
+    """The two are kept together: who lets a script look for another file, adds it there."""
+    code_type = CODE_TYPES[name]
+    texts = [*code_type.tools.values(), *(job.command for job in code_type.jobs.values())]
+    if code_type.setup:
+        texts += [code_type.setup.script, *code_type.setup.files.values()]
+    lines = [line for text in texts for line in text.splitlines() if UPWARDS.search(line)]
+    sought = {
+        file
+        for line in lines
+        for file in NAMED.findall(re.sub(r"#.*", "", line))
+        if "RUNNER_TEMP/" not in line
+    }
+    said = [pattern.rstrip("/") for pattern in code_type.reads_above]
+    missing = {file for file in sought if not any(fnmatch(file, s) or file == s for s in said)}
+    assert missing == set()
+    print(name, sorted(sought))
+    assert sought
+
+
+# Names that are none -> what is said of them.
+NO_NAMES = {
+    "!x": "'!x' is no name of a file or folder",
+    "a/**": "'a/**' is no name of a file or folder",
+    "../x": "leaves the repository",
+    "/x": "is absolute",
+    "": "expected text, not an empty one",
+}
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_names_that_are_none_are_refused(name: str, tmp_path: Any) -> None:
+    content = {"label": "Go", "description": "x", "jobs": {}, "reads_above": [name]}
+    (tmp_path / "schema.json").write_bytes((toolbox.ROOT / "code_types/schema.json").read_bytes())
+    (tmp_path / "go.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(AnswerError, match=re.escape(NO_NAMES[name])):
+        load_code_types(tmp_path)
