@@ -19,7 +19,8 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
             "uv.lock": "",
             "pyproject.toml": '[tool.uv.workspace]\nmembers = ["*"]\n',
             "api/pyproject.toml": PROJECT.format("api")
-            + '[tool.uv.sources]\nMy_Lib = { workspace = true }\nother = { path = "../vendored" }\n',
+            + "[tool.uv.sources]\nMy_Lib = { workspace = true }\n"
+            'other = { path = "../vendored" }\n',
             "lib/pyproject.toml": PROJECT.format("my-lib")
             + '[tool.uv.sources]\nbase = { path = "../base", editable = true }\n',
             "vendored/pyproject.toml": PROJECT.format("other"),
@@ -95,8 +96,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
     ),
     "java": (
         {
-            "shop/pom.xml": "<project><parent><relativePath>../parent/pom.xml</relativePath></parent>"
-            "</project>",
+            "shop/pom.xml": "<parent><relativePath>../parent/pom.xml</relativePath></parent>",
             "parent/pom.xml": "<project></project>",
         },
         {"shop": ["parent"]},

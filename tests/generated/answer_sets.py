@@ -207,6 +207,7 @@ ANSWER_SETS: dict[str, Answers] = {
                 "install_secrets": ["PIP_INDEX_PASSWORD", "PIP_INDEX_USER"],
                 "submodules": True,
                 "lfs": False,
+                "watches": ["libs/**/*.py", "!**/*.md"],
             },
             "kubernetes": {"path": "k8s", "lfs": True},
             "base": {"code_type": "docker", "path": "base", "submodules": False},

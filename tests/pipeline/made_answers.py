@@ -255,6 +255,7 @@ def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
         "approval": draw(st.sampled_from(APPROVALS)),
         "pull_requests": draw(st.sampled_from([True, True, True, False])),
         "drift_check": draw(st.booleans()),
+        "only_changed": draw(st.booleans()),
         "runner": draw(st.sampled_from(["ubuntu-latest", ["self-hosted", "on"], {"group": "g"}])),
     }
     if draw(st.booleans()):
@@ -269,6 +270,8 @@ def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
             given["environments"] = draw(some)
         if draw(st.sampled_from([False, False, False, True])):
             given["build_per_environment"] = True
+        if draw(st.sampled_from([False, False, False, True])):
+            given["watches"] = draw(st.sampled_from([["libs", "!**/*.md"], ["*.json"]]))
     tagged = any("tag" in environment for environment in environments)
     for given in components.values() if tagged else ():
         publish = CODE_TYPES[given["code_type"]].publish

@@ -137,7 +137,6 @@ def test_what_a_set_up_looks_for_above_its_folder_is_said(name: str) -> None:
     said = [pattern.rstrip("/") for pattern in code_type.reads_above]
     missing = {file for file in sought if not any(fnmatch(file, s) or file == s for s in said)}
     assert missing == set()
-    print(name, sorted(sought))
     assert sought
 
 
