@@ -27,12 +27,13 @@ def find_needs(
         if edge.product:
             taken.setdefault(edge.consumer, set()).update(paths[edge.producer])
     members: dict[Needed, dict[str, str]] = {}
+    known: dict[tuple[str, str], list[str]] = {}
     needs = {}
     for it in found:
         detect = it.code_type.detect
         if detect and detect.needs and it.path != ".":
             alike = {p for o in found if o.code_type is it.code_type for p in o.places}
-            own = _needs(files, it, detect, alike, taken.get(it.name, set()), members)
+            own = _needs(files, it, detect, alike, taken.get(it.name, set()), members, known)
             if own:
                 needs[it.name] = own
     return needs
@@ -45,23 +46,34 @@ def _needs(
     alike: set[str],
     taken: set[str],
     members: dict[Needed, dict[str, str]],
+    known: dict[tuple[str, str], list[str]],
 ) -> tuple[str, ...]:
-    """What it names, and what that names in its turn."""
+    """What it names, and what that names in its turn.
+
+    `known`: what is named in a place, by code type; several components may need the same.
+    """
     is_manifest = compiled(detect.files)
     reads_above = compiled(tuple(name.rstrip("/") for name in it.code_type.reads_above))
     above = {outer for place in it.places for outer in (*upwards(posixpath.dirname(place)), ".")}
     needed: set[str] = set()
     places = [(place, True) for place in it.places]
     for place, own in places:  # grows while it is looked through
-        for name in _named(files, place, detect, alike if own else set(), members):
-            if not is_safe(name) or name.startswith(".."):
+        key = (it.code_type.name, place)
+        if own:
+            names = _safe(_named(files, place, detect, alike, members))
+        else:
+            if key not in known:
+                known[key] = _safe(_named(files, place, detect, set(), members))
+            names = known[key]
+        for name in names:
+            if name in needed:
                 continue
             folder, base = posixpath.split(name)
             folder = folder or "."
             is_file = base in files.folders.get(folder, ())
             if is_file and is_manifest(base) and folder not in above:
                 name, is_file = folder, False
-            if is_in_any(name, it.places) or is_in_any(name, taken) or name in needed:
+            if is_in_any(name, it.places) or is_in_any(name, taken):
                 continue
             if is_file and folder in above and reads_above(base):
                 continue
@@ -74,6 +86,11 @@ def _needs(
     return tuple(
         sorted(name for name in watches if not is_in_any(posixpath.dirname(name), watches))
     )
+
+
+def _safe(names: Iterable[str]) -> list[str]:
+    """Each once, as far as answers may hold it and it does not lead out."""
+    return [name for name in dict.fromkeys(names) if is_safe(name)]
 
 
 def _named(
