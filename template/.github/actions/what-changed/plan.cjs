@@ -1,0 +1,275 @@
+// @ts-check
+// Decides what a run builds and deploys. What is left out has proof: its newest attempt succeeded with
+// exactly what it would get now.
+const { at, followers, members, producers, takes, uses } = require('./components.cjs')
+const { deployKey, keysOf, ownerIn, workflow } = require('./contents.cjs')
+
+/**
+ * @typedef {import('./components.cjs').Config} Config
+ * @typedef {import('./contents.cjs').Keys} Keys
+ * @typedef {import('./contents.cjs').Tree} Tree
+ * @typedef {{key: string, digest: string, run: number, commit: string, environment: string, expires: string}} Package
+ *   the artifact of a run
+ * @typedef {{state: 'success' | 'failure' | 'unknown', kind: 'deployed' | 'carried' | 'checked', commit: string, key: string,
+ *   deployKey: string, package: Package | null, takes: {[producer: string]: Package}, run: number, each: boolean}} Entry
+ *   what became of a component's newest attempt
+ * @typedef {{version: number, commit: string, run: number, planned: string, keys: Keys, components: {[name: string]: Entry},
+ *   packages: {[name: string]: Package[]}}} Memory what an environment knows; `keys` are those of its commit
+ * @typedef {{[component: string]: string}} Reasons
+ * @typedef {{build: string[], deploy: string[], carry: string[], check: string[], packages: {[component: string]: Package},
+ *   taken: {[consumer: string]: {[producer: string]: Package | null}}, reasons: Reasons, unchanged: {[component: string]: Entry},
+ *   refused: string[], removed: string[], keys: Keys, deployKeys: Keys, nobody: string[]}} Plan
+ *   `carry`: what goes on to later environments without being deployed here; `check`: what is built for
+ *   its checks; `nobody`: files that changed and are no component's (pull requests)
+ * @typedef {{config: Config, environment: string, tree: Tree, pipeline: Tree, memory: {[environment: string]: Memory},
+ *   now: string, all?: boolean}} Situation
+ */
+
+const FORMAT = 1 // of the memory
+const MARGIN = 7 // days that a package is kept, at least, when a later environment still has to take it
+const DAY = 24 * 60 * 60 * 1000
+
+/** @type {() => Plan} */
+const nothing = () => ({
+  build: [], deploy: [], carry: [], check: [], packages: {}, taken: {}, reasons: {}, unchanged: {}, refused: [], removed: [],
+  keys: {}, deployKeys: {}, nobody: [],
+})
+
+/**
+ * Whether the newest attempt has proved that nothing is to do.
+ * @param {Entry | undefined} entry
+ * @param {Entry['kind']} kind
+ * @param {string | undefined} key
+ */
+const isClean = (entry, kind, key) =>
+  entry?.state === 'success' && entry.kind === kind && (kind === 'deployed' ? entry.deployKey : entry.key) === key
+
+/** @param {Entry | undefined} entry */
+function why(entry) {
+  if (!entry) return 'new here'
+  if (entry.state === 'failure') return `run ${entry.run} did not succeed`
+  if (entry.state === 'unknown') return `deployed since run ${entry.run}, with other contents or without success`
+  return `changed since run ${entry.run}`
+}
+
+/**
+ * A package that is still there at a time.
+ * @param {Package | undefined | null} found
+ * @param {number} until
+ */
+const isKept = (found, until) => Boolean(found && Date.parse(found.expires) >= until)
+
+/**
+ * What a source environment does: the first of its chain, which builds.
+ * @param {Situation} situation
+ * @returns {Plan}
+ */
+function source(situation) {
+  const { config, environment, tree, pipeline } = situation
+  const keys = keysOf({ config, environment, tree, pipeline })
+  return decide(situation, keys, Object.keys(config.components))
+}
+
+/**
+ * What an environment does that gets what another one had when a run of it succeeded.
+ * @param {Situation & {manifest?: Memory}} situation
+ * @returns {Plan}
+ */
+function promoted({ manifest, ...situation }) {
+  const { config, environment, tree, pipeline } = situation
+  if (manifest?.version !== FORMAT) {
+    return { ...nothing(), refused: [`There is nothing to promote: start orchestrator-${config.environments[environment].after}.yml`] }
+  }
+  const had = Object.fromEntries(Object.entries(manifest.components).filter(([name, { state, key }]) =>
+    Object.hasOwn(config.components, name) && state === 'success' && key === manifest.keys[name]))
+  const names = Object.keys(config.components).filter(name => Object.hasOwn(had, name))
+  const given = Object.fromEntries(names.filter(name => !config.components[name].each).map(name => [name, had[name].key]))
+  const keys = keysOf({ config, environment, tree, pipeline, given, names })
+  return decide(situation, keys, names, { ...manifest, components: had })
+}
+
+/**
+ * @param {Situation} situation
+ * @param {Keys} keys
+ * @param {string[]} names
+ * @param {Memory} [manifest]
+ */
+function decide({ config, environment, tree, pipeline, memory, now, all = false }, keys, names, manifest) {
+  const { components, environments } = config
+  const own = memoryOf(environment)
+  const later = followers(config, environment)
+  const time = Date.parse(now)
+  // A package that is kept for a week must not count as gone on its first day.
+  const until = time + (later.length ? Math.min(MARGIN, environments[environment].days / 2) * DAY : 0)
+  const here = members(config, environment)
+  const deployKeys = deployKeysIn(environment)
+  const lacks = later.map(where => ({ where, names: lackedBy(where) }))
+  const plan = { ...nothing(), keys, deployKeys }
+  /** @type {{[what in 'deploy' | 'carry' | 'check']: Reasons}} */
+  const todo = { deploy: {}, carry: {}, check: {} }
+
+  for (const name of names.filter(one => here.includes(one))) {
+    const entry = at(own.components, name)
+    if (!deployKeys[name]) plan.refused.push(`${name} takes a package that ${environments[environment].after} does not have`)
+    else if (all || !isClean(entry, 'deployed', deployKeys[name])) todo.deploy[name] = all ? 'everything was asked for' : why(entry)
+  }
+  for (const name of names) addForLater(name)
+  if (!manifest) for (const name of names) addCheck(name)
+  findPackages()
+
+  const logged = Object.entries(own.components)
+  plan.unchanged = Object.fromEntries(logged.filter(([name]) => here.includes(name) && !Object.hasOwn(todo.deploy, name)))
+  plan.removed = logged.filter(([name, { kind }]) => kind === 'deployed' && !here.includes(name)).map(([name]) => name)
+  plan.reasons = { ...todo.check, ...todo.carry, ...todo.deploy }
+  if (plan.refused.length) return Object.assign(plan, { build: [], deploy: [], carry: [], check: [] })
+  return Object.assign(plan, { deploy: Object.keys(todo.deploy), carry: Object.keys(todo.carry), check: Object.keys(todo.check) })
+
+  /** @param {string} name */
+  function memoryOf(name) {
+    const known = at(memory, name)
+    return known?.version === FORMAT ? known : { components: {}, packages: {} }
+  }
+
+  /**
+   * The deploy keys in this or a later environment, as far as they can be known now.
+   * @param {string} where
+   * @returns {Keys}
+   */
+  function deployKeysIn(where) {
+    const fixed = Object.fromEntries(Object.entries(keys).filter(([name]) => !components[name].each))
+    const there = where === environment ? keys : keysOf({ config, environment: where, tree, pipeline, given: fixed, names })
+    return Object.fromEntries(names.flatMap(name => {
+      const taken = Object.fromEntries(takes(config, name).map(producer => [producer, components[producer].each
+        ? there[producer]
+        : at(manifest?.components, name)?.takes[producer]?.key ?? keys[producer]]))
+      if (![there[name], ...Object.values(taken)].every(Boolean)) return []
+      return [[name, deployKey({ config, environment: where, name, key: there[name], taken, tree, pipeline })]]
+    }))
+  }
+
+  /**
+   * Whatever a later environment uses has to be here, and, if it is lacking there, its packages, too.
+   * @param {string} name
+   */
+  function addForLater(name) {
+    if (Object.hasOwn(todo.deploy, name) || !deployKeys[name] || !later.some(where => uses(config, where).has(name))) return
+    const entry = at(own.components, name)
+    const isHere = here.includes(name)
+    if (all || !entry || entry.key !== keys[name] || (!isHere && !isClean(entry, 'carried', keys[name]))) {
+      todo.carry[name] = all ? 'everything was asked for' : why(entry)
+      return
+    }
+    const isThere = [...components[name].package ? [entry.package] : [], ...Object.values(entry.takes)].every(one => isKept(one, until))
+    const lacking = isThere ? undefined : lacks.find(({ names: lacked }) => lacked.has(name))
+    if (lacking) todo[isHere ? 'deploy' : 'carry'][name] = `${lacking.where} lacks it, and its package is gone or will be soon`
+  }
+
+  /**
+   * What a later environment lacks, and what it builds some of that from.
+   * @param {string} where
+   */
+  function lackedBy(where) {
+    const wanted = deployKeysIn(where)
+    return uses(config, where, name => keys[name] && !isClean(at(memoryOf(where).components, name), 'deployed', wanted[name]))
+  }
+
+  /**
+   * What is deployed nowhere, and taken by nobody, is built for its checks when it has changed.
+   * @param {string} name
+   */
+  function addCheck(name) {
+    const { deployed, builds } = components[name]
+    if (!builds || deployed.length || Object.keys(components).some(other => takes(config, other).includes(name))) return
+    const entry = at(own.components, name)
+    if (all || !isClean(entry, 'checked', keys[name])) todo.check[name] = all ? 'everything was asked for' : why(entry)
+  }
+
+  /** Finds a package for each component of which one is needed, or builds it. */
+  function findPackages() {
+    const asked = Object.keys({ ...todo.deploy, ...todo.carry, ...todo.check })
+    const needed = new Set(asked)
+    const build = new Set()
+    for (const name of needed) {
+      const component = components[name]
+      const mayBuild = !manifest || component.each
+      if (!mayBuild && at(manifest.components, name)?.each) {
+        plan.refused.push(`${name} was built for another environment: the next run of ${environments[environment].after} will do`)
+      }
+      const isNew = mayBuild && (all || Object.hasOwn(todo.check, name))
+      const found = component.package && !isNew ? find(name, mayBuild) : undefined
+      if (found) plan.packages[name] = found
+      else if (mayBuild && component.builds) build.add(name)
+      else if (component.package) plan.refused.push(isGone(name))
+      if (asked.includes(name) || build.has(name)) for (const producer of takes(config, name)) needed.add(producer)
+    }
+    for (const name of needed) {
+      if (!asked.includes(name) && !build.has(name)) continue
+      plan.taken[name] = Object.fromEntries(takes(config, name).map(producer => [producer, plan.packages[producer] ?? null]))
+    }
+    plan.build = Object.keys(components).filter(name => build.has(name))
+  }
+
+  /**
+   * @param {string} name
+   * @param {boolean} isOwn whether this environment may build it, so that any package of the same contents will do
+   */
+  function find(name, isOwn) {
+    const stock = at(own.packages, name) ?? []
+    if (isOwn) return stock.find(one => one.key === keys[name] && isKept(one, manifest ? time : until))
+    const handed = handedOn(name)
+    const copies = stock.filter(({ digest }) => handed.some(one => one.digest === digest))
+    return [...handed, ...copies].find(one => isKept(one, time))
+  }
+
+  /**
+   * The packages that the environment before had of a component: its own, and what others took.
+   * @param {string} name
+   * @returns {Package[]}
+   */
+  function handedOn(name) {
+    const entries = manifest?.components ?? {}
+    const taken = Object.values(entries).map(entry => at(entry.takes, name))
+    return [at(entries, name)?.package, ...taken].flatMap(one => one ?? [])
+  }
+
+  /** @param {string} name */
+  function isGone(name) {
+    const [first] = Object.keys(environments).filter(one => followers(config, one).includes(environment) && !environments[one].after)
+    const [{ run } = { run: undefined }] = handedOn(name)
+    return `The package of ${name}${run ? `, of run ${run},` : ''} is gone: start orchestrator-${first}.yml with commit ${manifest?.commit}`
+  }
+}
+
+/**
+ * What a pull request or a merge group builds, compared with the commit where it has left the branch.
+ * @param {{config: Config, tree: Tree, pipeline: Tree, base?: {config: Config, tree: Tree, pipeline: Tree}}} request
+ * @returns {Plan}
+ */
+function pullRequest({ config, tree, pipeline, base }) {
+  const keys = keysOf({ config, tree, pipeline })
+  const before = base ? keysOf(base) : {}
+  const isAffected = (/** @type {string} */ name) => at(before, name) !== keys[name] ||
+    workflow(base?.pipeline ?? [], name, 'deploy')?.[1] !== workflow(pipeline, name, 'deploy')?.[1]
+  const affected = Object.keys(config.components).filter(isAffected)
+  const needed = producers(config, affected)
+  const build = Object.keys(config.components).filter(name => needed.has(name) && config.components[name].builds)
+  const taken = Object.fromEntries(build.map(name => [name, Object.fromEntries(takes(config, name).map(one => [one, null]))]))
+  const reasons = Object.fromEntries(affected.map(name => [name, base ? 'changed' : 'there is nothing to compare it with']))
+  return { ...nothing(), build, taken, reasons, keys, nobody: base ? ofNobody(config, base, tree) : [] }
+}
+
+/**
+ * The files that differ, and are no component's before or after.
+ * @param {Config} config
+ * @param {{config: Config, tree: Tree}} base
+ * @param {Tree} tree
+ */
+function ofNobody(config, base, tree) {
+  const [before, after] = [new Map(base.tree), new Map(tree)]
+  const owners = [config, base.config].flatMap(({ components, environments }) =>
+    Object.values(components).map(component => ownerIn(component, Object.keys(environments))))
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter(path => before.get(path) !== after.get(path) && !owners.some(isOwner => isOwner(path)))
+}
+
+module.exports = { FORMAT, DAY, source, promoted, pullRequest }

@@ -1,0 +1,112 @@
+// @ts-check
+// Tells what an environment knows at the end of a run.
+const { at } = require('./components.cjs')
+const { DAY, FORMAT } = require('./plan.cjs')
+
+/**
+ * @typedef {import('./plan.cjs').Entry} Entry
+ * @typedef {import('./plan.cjs').Memory} Memory
+ * @typedef {import('./plan.cjs').Package} Package
+ * @typedef {{component: string, run: number, key: string, state: string, at: string}} Attempt
+ */
+
+const MANY = 20 // packages of a component
+
+/**
+ * @param {object} what
+ * @param {import('./components.cjs').Config} what.config
+ * @param {import('./plan.cjs').Plan} what.plan
+ * @param {Memory} [what.memory] what this environment knew before
+ * @param {{[job: string]: string}} what.results a job that was not let deploy is "skipped"
+ * @param {{[component: string]: string | undefined}} what.digests of the packages that this run holds
+ * @param {number} what.run
+ * @param {string} what.commit
+ * @param {string} what.environment
+ * @param {string} what.at now
+ * @param {string} what.planned when the plan was made
+ * @returns {Memory}
+ */
+function remember({ config, plan, memory, results, digests, run, commit, environment, at: now, planned }) {
+  const expires = new Date(Date.parse(now) + config.environments[environment].days * DAY).toISOString()
+  const components = { ...memory?.components }
+  for (const name of plan.removed) delete components[name]
+
+  for (const name of plan.check) note(name, 'checked', results[`${name}-build`])
+  for (const name of plan.carry) {
+    const before = at(components, name)
+    const isDeployed = config.components[name].deployed.includes(environment)
+    if (!isComplete(name)) continue
+    if (!isDeployed) note(name, 'carried', 'success')
+    else if (before) components[name] = { ...before, key: plan.keys[name], package: packageOf(name), takes: takenBy(name) }
+  }
+  for (const name of plan.deploy) note(name, 'deployed', results[`${name}-${environment}`])
+
+  const made = Object.keys(digests).filter(name => digests[name])
+  const packages = Object.fromEntries([...new Set([...made, ...Object.keys(memory?.packages ?? {})])].map(name => {
+    const old = (at(memory?.packages, name) ?? []).filter(one => Date.parse(one.expires) >= Date.parse(now))
+    const fresh = made.includes(name) ? [packageOf(name)].flatMap(one => one ?? []) : []
+    return [name, [...fresh, ...fresh.length ? old.filter(one => one.run !== run) : old].slice(0, MANY)]
+  }))
+  return { version: FORMAT, commit, run, planned, keys: plan.keys, components, packages }
+
+  /**
+   * @param {string} name
+   * @param {Entry['kind']} kind
+   * @param {string} [result]
+   */
+  function note(name, kind, result = 'skipped') {
+    if (result === 'skipped') return
+    components[name] = {
+      state: result === 'success' ? 'success' : 'failure', kind, commit, run, key: plan.keys[name],
+      deployKey: plan.deployKeys[name] ?? '', package: packageOf(name), takes: takenBy(name), each: config.components[name].each,
+    }
+  }
+
+  /**
+   * The package of this run, or the one that it has taken from another.
+   * @param {string} name
+   * @returns {Package | null}
+   */
+  function packageOf(name) {
+    const found = at(plan.packages, name)
+    const digest = at(digests, name)
+    return digest ? { key: found?.key ?? plan.keys[name], digest, run, commit, environment, expires } : found ?? null
+  }
+
+  /** @param {string} name */
+  function takenBy(name) {
+    return Object.fromEntries(Object.keys(plan.taken[name]).flatMap(producer => {
+      const found = packageOf(producer)
+      return found ? [[producer, found]] : []
+    }))
+  }
+
+  /**
+   * Whether there is all that goes on to later environments: the package, if it has one, those that it
+   * takes, and the success of what was to be built.
+   * @param {string} name
+   */
+  function isComplete(name) {
+    const isBuilt = !plan.build.includes(name) || results[`${name}-build`] === 'success'
+    return isBuilt && [...config.components[name].package ? [name] : [], ...Object.keys(plan.taken[name])].every(packageOf)
+  }
+}
+
+/**
+ * What is known when others have deployed since. Their packages are not known, so the newest attempt
+ * only confirms what succeeded with the same key.
+ * @param {Memory} memory
+ * @param {Attempt[]} attempts
+ * @returns {Memory}
+ */
+function overtaken(memory, attempts) {
+  const components = { ...memory.components }
+  const newest = new Map([...attempts].sort((a, b) => Date.parse(a.at) - Date.parse(b.at)).map(one => [one.component, one]))
+  for (const [name, { key, state }] of newest) {
+    const entry = at(components, name)
+    if (entry?.kind === 'deployed' && !(state === 'success' && key === entry.deployKey)) components[name] = { ...entry, state: 'unknown' }
+  }
+  return { ...memory, components }
+}
+
+module.exports = { remember, overtaken }
