@@ -15,6 +15,7 @@ const ACTIONS = '.github/actions/'
 const CONFIG = `${ACTIONS}what-changed/components.json`
 // A component at the root does not change with the pipeline of another one.
 const GENERATED = ['.github/', 'docs/ci-cd.md', '.copier-answers']
+const BUILDER = 8 // digits of a build key that say what builds: the workflow and the actions
 const HOLDER = '{environment}'
 /** @type {{[wildcard: string]: string}} */
 const WILDCARDS = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' }
@@ -127,8 +128,8 @@ function keysOf({ config, environment, tree, pipeline, given, names = Object.key
     const taken = takes(config, name).map(producer => [producer, keyOf(producer)])
     if (taken.some(([, key]) => !key)) return
     const files = filesOf(component, builtFor(config, name, environment), tree)
-    const build = workflow(pipeline, name, 'build')
-    keys[name] = digest('build', name, files, build, shared, taken, component.each && environment).slice(0, 16)
+    const builder = digest(workflow(pipeline, name, 'build'), shared).slice(0, BUILDER)
+    keys[name] = builder + digest('build', name, files, taken, component.each && environment).slice(0, 16)
     return keys[name]
   }
 }
@@ -148,7 +149,7 @@ function keysOf({ config, environment, tree, pipeline, given, names = Object.key
 function deployKey({ config, environment, name, key, taken, tree, pipeline }) {
   const component = config.components[name]
   const isPart = isLocal(component) && !component.each
-  const content = isPart ? [filesOf(component, [environment], tree), workflow(pipeline, name, 'build')] : key
+  const content = isPart ? [filesOf(component, [environment], tree), key.slice(0, BUILDER)] : key
   const deploy = workflow(pipeline, name, 'deploy')
   return digest('deploy', name, content, deploy, common(pipeline), Object.entries(taken).sort()).slice(0, 12)
 }

@@ -41,10 +41,10 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
   }
   for (const name of plan.deploy) note(name, 'deployed', results[`${name}-${environment}`])
 
-  const made = Object.keys(digests).filter(name => digests[name])
-  const packages = Object.fromEntries([...new Set([...made, ...Object.keys(memory?.packages ?? {})])].map(name => {
+  const held = Object.keys(digests).filter(name => digests[name])
+  const packages = Object.fromEntries([...new Set([...held, ...Object.keys(memory?.packages ?? {})])].map(name => {
     const old = (at(memory?.packages, name) ?? []).filter(one => Date.parse(one.expires) >= Date.parse(now))
-    const fresh = made.includes(name) ? [packageOf(name)].flatMap(one => one ?? []) : []
+    const fresh = held.includes(name) ? [packageOf(name)].flatMap(one => one ?? []) : []
     return [name, [...fresh, ...fresh.length ? old.filter(one => one.run !== run) : old].slice(0, MANY)]
   }))
   return { version: FORMAT, commit, run, planned, keys: plan.keys, components, packages }
@@ -63,14 +63,16 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
   }
 
   /**
-   * The package of this run, or the one that it has taken from another.
+   * The package of this run, or the one that it has taken from another. A re-run has what is there already.
    * @param {string} name
    * @returns {Package | null}
    */
   function packageOf(name) {
     const found = at(plan.packages, name)
     const digest = at(digests, name)
-    return digest ? { key: found?.key ?? plan.keys[name], digest, run, commit, environment, expires } : found ?? null
+    if (!digest) return found ?? null
+    const made = { key: found?.key ?? plan.keys[name], digest, run, commit, environment, expires }
+    return at(memory?.packages, name)?.find(one => one.run === run && one.digest === digest) ?? made
   }
 
   /** @param {string} name */
