@@ -20,6 +20,12 @@ const HOLDER = '{environment}'
 /** @type {{[wildcard: string]: string}} */
 const WILDCARDS = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' }
 
+/**
+ * @param {Tree[number]} a
+ * @param {Tree[number]} b
+ */
+const byPath = ([a], [b]) => Number(a > b) - Number(a < b)
+
 /** @param {unknown[]} parts */
 const digest = (...parts) => createHash('sha256').update(JSON.stringify([VERSION, ...parts])).digest('hex')
 
@@ -70,14 +76,14 @@ const owns = (component, environment, path) => ownerIn(component, [environment])
  */
 function filesOf(component, environments, tree) {
   const isOwner = ownerIn(component, environments)
-  return tree.filter(([path]) => isOwner(path)).sort(([a], [b]) => a < b ? -1 : 1)
+  return tree.filter(([path]) => isOwner(path)).sort(byPath)
 }
 
 /**
  * What all components have in common: the actions.
  * @param {Tree} pipeline
  */
-const common = pipeline => pipeline.filter(([path]) => path.startsWith(ACTIONS) && path !== CONFIG).sort(([a], [b]) => a < b ? -1 : 1)
+const common = pipeline => pipeline.filter(([path]) => path.startsWith(ACTIONS) && path !== CONFIG).sort(byPath)
 
 /**
  * @param {Tree} pipeline

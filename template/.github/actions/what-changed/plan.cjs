@@ -96,6 +96,7 @@ function promoted({ manifest, ...situation }) {
  */
 function decide({ config, environment, tree, pipeline, memory, now, all = false }, keys, names, manifest) {
   const { components, environments } = config
+  const handed = manifest?.components ?? {}
   const own = memoryOf(environment)
   const later = followers(config, environment)
   const time = Date.parse(now)
@@ -141,7 +142,7 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
     return Object.fromEntries(names.flatMap(name => {
       const taken = Object.fromEntries(takes(config, name).map(producer => [producer, components[producer].each
         ? there[producer]
-        : at(manifest?.components, name)?.takes[producer]?.key ?? keys[producer]]))
+        : at(handed, name)?.takes[producer]?.key ?? keys[producer]]))
       if (![there[name], ...Object.values(taken)].every(Boolean)) return []
       return [[name, deployKey({ config, environment: where, name, key: there[name], taken, tree, pipeline })]]
     }))
@@ -192,7 +193,7 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
     for (const name of needed) {
       const component = components[name]
       const mayBuild = !manifest || component.each
-      if (!mayBuild && at(manifest.components, name)?.each) {
+      if (!mayBuild && at(handed, name)?.each) {
         plan.refused.push(`${name} was built for another environment: the next run of ${environments[environment].after} will do`)
       }
       const isNew = mayBuild && (all || Object.hasOwn(todo.check, name))
@@ -216,9 +217,9 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
   function find(name, isOwn) {
     const stock = at(own.packages, name) ?? []
     if (isOwn) return stock.find(one => one.key === keys[name] && isKept(one, manifest ? time : until))
-    const handed = handedOn(name)
-    const copies = stock.filter(({ digest }) => handed.some(one => one.digest === digest))
-    return [...handed, ...copies].find(one => isKept(one, time))
+    const packages = handedOn(name)
+    const copies = stock.filter(({ digest }) => packages.some(one => one.digest === digest))
+    return [...packages, ...copies].find(one => isKept(one, time))
   }
 
   /**
@@ -227,9 +228,8 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
    * @returns {Package[]}
    */
   function handedOn(name) {
-    const entries = manifest?.components ?? {}
-    const taken = Object.values(entries).map(entry => at(entry.takes, name))
-    return [at(entries, name)?.package, ...taken].flatMap(one => one ?? [])
+    const taken = Object.values(handed).map(entry => at(entry.takes, name))
+    return [at(handed, name)?.package, ...taken].flatMap(one => one ?? [])
   }
 
   /** @param {string} name */
@@ -247,9 +247,9 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
  */
 function pullRequest({ config, tree, pipeline, base }) {
   const keys = keysOf({ config, tree, pipeline })
-  const before = base ? keysOf(base) : {}
-  const isAffected = (/** @type {string} */ name) => at(before, name) !== keys[name] ||
-    workflow(base?.pipeline ?? [], name, 'deploy')?.[1] !== workflow(pipeline, name, 'deploy')?.[1]
+  const before = base && keysOf(base)
+  const isAffected = (/** @type {string} */ name) => !base || at(before, name) !== keys[name] ||
+    workflow(base.pipeline, name, 'deploy')?.[1] !== workflow(pipeline, name, 'deploy')?.[1]
   const affected = Object.keys(config.components).filter(isAffected)
   const needed = producers(config, affected)
   const build = Object.keys(config.components).filter(name => needed.has(name) && config.components[name].builds)

@@ -44,8 +44,8 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
   const held = Object.keys(digests).filter(name => digests[name])
   const packages = Object.fromEntries([...new Set([...held, ...Object.keys(memory?.packages ?? {})])].map(name => {
     const old = (at(memory?.packages, name) ?? []).filter(one => Date.parse(one.expires) >= Date.parse(now))
-    const fresh = held.includes(name) ? [packageOf(name)].flatMap(one => one ?? []) : []
-    return [name, [...fresh, ...fresh.length ? old.filter(one => one.run !== run) : old].slice(0, MANY)]
+    const fresh = held.includes(name) && packageOf(name)
+    return [name, !fresh || old.includes(fresh) ? old : [fresh, ...old.filter(one => one.run !== run)].slice(0, MANY)]
   }))
   return { version: FORMAT, commit, run, planned, keys: plan.keys, components, packages }
 
@@ -58,7 +58,7 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
     if (result === 'skipped') return
     components[name] = {
       state: result === 'success' ? 'success' : 'failure', kind, commit, run, key: plan.keys[name],
-      deployKey: plan.deployKeys[name] ?? '', package: packageOf(name), takes: takenBy(name), each: config.components[name].each,
+      deployKey: plan.deployKeys[name], package: packageOf(name), takes: takenBy(name), each: config.components[name].each,
     }
   }
 
