@@ -80,8 +80,8 @@ function promoted({ manifest, ...situation }) {
   if (manifest?.version !== FORMAT) {
     return { ...nothing(), refused: [`There is nothing to promote: start orchestrator-${config.environments[environment].after}.yml`] }
   }
-  const had = Object.fromEntries(Object.entries(manifest.components).filter(([name, { state, key }]) =>
-    Object.hasOwn(config.components, name) && state === 'success' && key === manifest.keys[name]))
+  const had = Object.fromEntries(Object.entries(manifest.components).filter(([name, { state, kind, key }]) =>
+    Object.hasOwn(config.components, name) && state === 'success' && kind !== 'checked' && key === manifest.keys[name]))
   const names = Object.keys(config.components).filter(name => Object.hasOwn(had, name))
   const given = Object.fromEntries(names.filter(name => !config.components[name].each).map(name => [name, had[name].key]))
   const keys = keysOf({ config, environment, tree, pipeline, given, names })

@@ -1,0 +1,469 @@
+"""The nastiest histories, for a world of the oracle or of one that is compared with it.  Each
+`expect` has the sets that the job `changes` decides.
+
+Unless said otherwise: api (api/), web (web/, takes api), infra (infra/, only after web), docs of
+nobody; dev and test are source environments, prd comes after test.  Retention: dev 7, test 30,
+prd 90 days."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from . import oracle as o
+from .world import World
+
+ENVS = (o.Environment("dev"), o.Environment("test"), o.Environment("prd", "test"))
+API = o.Component("api", "api", build_pipeline="b", deploy_pipeline="d")
+WEB = o.Component("web", "web", takes=("api",), build_pipeline="b", deploy_pipeline="d")
+INFRA = o.Component("infra", "infra", after=("web",), build_pipeline="b", deploy_pipeline="d")
+Case = Callable[[type[World]], None]
+CASES: list[Case] = []
+
+
+def case(f):
+    CASES.append(f)
+    return f
+
+
+def start(world, *components, envs=ENVS, **files):
+    w = world()
+    w.commit(
+        {"api/x": 1, "web/x": 1, "infra/x": 1, "README.md": 1, **files},
+        o.Config(components or (API, WEB, INFRA), envs, "t"),
+    )
+    return w
+
+
+def expect(plan, deploy, build=None, carry=None, refused=None):
+    got = set(plan.deploy)
+    assert got == set(deploy.split()), (
+        f"deploy {sorted(got)}, expected {deploy}: {plan.reasons} {plan.refused}"
+    )
+    if build is not None:
+        assert set(plan.build) == set(build.split()), f"build {plan.build}, expected {build}"
+    if carry is not None:
+        assert set(plan.carry) == set(carry.split()), f"carry {plan.carry}"
+    assert bool(plan.refused) == bool(refused), plan.refused
+    return plan
+
+
+def both(w):
+    assert w.push("test").green and w.promote("prd").green
+
+
+@case
+def c01_failed_then_reverted(world):
+    """api@2 fails half-way in test; the commit is reverted, so nothing differs from the last
+    success."""
+    w = start(world)
+    w.push("test")
+    w.commit({"api/x": 2})
+    assert not w.push("test", {"api-test": "failure"}).green
+    w.commit({"api/x": 1})
+    expect(w.plan("test"), "api", build="")  # web never started: it runs what it should
+
+
+@case
+def c02_promoted_from_a_run_that_did_not_build_it(world):
+    """test: run 1 deployed all, run 2 infra only; prd never had run 1 and is promoted from run
+    2."""
+    w = start(world)
+    w.push("test")
+    w.commit({"infra/x": 2})
+    two = w.push("test")
+    p = expect(w.promote_plan("prd", two), "api web infra", build="")
+    assert p.reuse["api"].run == 1 and p.reuse["infra"].run == 2 and p.takes["web"]["api"].run == 1
+    assert w.run(p, candidate=two).green
+
+
+@case
+def c03_package_about_to_expire_when_test_runs(world):
+    """As 02, but run 2 comes 25 days later: prd lacks api and web and their packages will not live
+    long enough."""
+    w = start(world)
+    w.push("test")
+    w.state.now = 25
+    w.commit({"infra/x": 2})
+    expect(w.plan("test"), "api web infra", build="api web infra")
+    w.push("test")
+    expect(w.promote_plan("prd", w.candidate("prd")), "api web infra", build="")
+
+
+@case
+def c04_package_gone_while_the_approval_waited(world):
+    """As 02, approved 40 days later: nothing is deployed; the error names run 1 and orchestrator
+    test; that repairs it."""
+    w = start(world)
+    w.push("test")
+    w.commit({"infra/x": 2})
+    two = w.push("test")
+    w.state.now = 40
+    p = expect(w.promote_plan("prd", two), "", build="", refused=True)
+    assert any("run 1" in r for r in p.refused)
+    expect(w.plan("test"), "api web infra", build="api web infra")
+    w.push("test")
+    assert w.promote("prd").green
+
+
+@case
+def c05_production_rolled_back_in_between(world):
+    """prd had api@2 and is rolled back to commit 1; then infra@3 goes through test: api moves
+    forward again, with run 2's bytes."""
+    w = start(world)
+    both(w)
+    one = w.head
+    w.commit({"api/x": 2})
+    both(w)
+    p = expect(w.promote_plan("prd", w.candidate("prd", one)), "api web", build="")
+    assert w.run(p, candidate=w.candidate("prd", one)).green
+    w.commit({"infra/x": 3})
+    expect(w.plan("test"), "infra", build="infra")
+    w.push("test")
+    p = expect(w.promote_plan("prd", w.candidate("prd")), "api web infra", build="")
+    assert p.reuse["api"].run == 3  # the test run that built api@2
+
+
+@case
+def c06_test_moved_on_while_production_waited(world):
+    """Candidate of commit 1 waits; test gets api@2.  prd gets commit 1's bytes, not the newest."""
+    w = start(world)
+    one = w.push("test")
+    w.commit({"api/x": 2})
+    w.push("test")
+    p = expect(w.promote_plan("prd", one), "api web infra", build="")
+    assert {q.run for q in p.reuse.values()} == {1}
+
+
+@case
+def c07_cancelled_half_way_then_a_readme(world):
+    """api@2, infra@2: cancelled while api deploys; the next push changes a file of nobody."""
+    w = start(world)
+    w.push("test")
+    w.commit({"api/x": 2, "infra/x": 2})
+    w.push("test", {"api-test": "cancelled"})
+    w.commit({"README.md": 2})
+    expect(w.plan("test"), "api web infra", build="")  # the packages of the cancelled run are kept
+    w.push("test")
+    w.commit({"README.md": 3})
+    expect(w.plan("test"), "", build="")
+
+
+@case
+def c08_an_old_run_again_after_a_newer_one(world):
+    """Run 2 failed at infra, run 3 repaired it at commit 3; "re-run failed jobs" of run 2 has its
+    old plan."""
+    w = start(world)
+    w.push("test")
+    w.commit({"infra/x": 2})
+    two = w.push("test", {"infra-test": "failure"})
+    w.commit({"infra/x": 3})
+    assert w.push("test").green
+    again = w.run(two.plan, id=two.id)
+    assert again.result["infra-test"] == "refused" and not again.green
+    w.commit({"README.md": 2})
+    expect(w.plan("test"), "", build="")
+
+
+@case
+def c09_deployed_but_the_status_never_arrived(world):
+    """The command succeeded, the runner was lost; and a job fails before its command."""
+    w = start(world)
+    w.push("test")
+    w.commit({"api/x": 2})
+    r = w.push("test", {"api-test": "lost"})
+    assert r.result["web-test"] == "skipped"
+    expect(w.plan("test"), "api web", build="")  # both were built
+    w.push("test")
+    w.commit({"infra/x": 2})
+    w.push("test", {"infra-test": "no-start"})
+    expect(w.plan("test"), "infra", build="")
+
+
+@case
+def c10_quiet_for_a_year_then_its_run_is_deleted(world):
+    """Packages gone, records there: nothing.  Run deleted (its record proves nothing): again, built
+    in test, not in prd."""
+    w = start(world)
+    both(w)
+    w.state.now = 400
+    w.commit({"README.md": 2})
+    expect(w.plan("test"), "", build="")
+    w.push("test")
+    expect(w.promote_plan("prd", w.candidate("prd")), "")
+    w.delete_run(1)
+    expect(w.plan("test"), "api web infra", build="api web infra")
+    w = start(world)  # the deleted run was a roll-back: the record before it must not count
+    w.push("dev")
+    one = w.head
+    w.commit({"api/x": 2})
+    w.push("dev")
+    w.run(w.plan("dev", one, w.head))
+    w.delete_run(3)
+    expect(w.plan("dev"), "api web")
+
+
+@case
+def c11_a_feature_branch_writes_records(world):
+    """A workflow of another branch says that api@2 runs in dev; and an older commit was deployed
+    alone by a person."""
+    w = start(world)
+    w.push("dev")
+    one = w.head
+    w.commit({"api/x": 2})
+    w.forge("dev", "api", w.plan("dev"))
+    expect(w.plan("dev"), "api web", build="api web")
+    w.push("dev")
+    assert (
+        w.run(w.plan("dev", one, w.head, only="api"), only="api").green is False
+    )  # web does not fit it: not green
+    w.commit({"README.md": 2})
+    expect(w.plan("dev"), "api", build="")
+
+
+@case
+def c12_force_push_base_is_gone(world):
+    """History rewritten: the deployed commit no longer exists; contents of api equal, of infra
+    not."""
+    w = start(world)
+    w.push("test")
+    old = w.head
+    cfg = w.config()
+    w.head = None
+    w.commit({"api/x": 1, "web/x": 1, "infra/x": 9, "README.md": 5}, cfg)
+    del w.history.commits[old]
+    expect(w.plan("test"), "infra", build="infra")
+
+
+@case
+def c13_removed_and_added_again(world):
+    """api leaves the answers (somebody deletes it by hand) and returns unchanged; nothing is ever
+    undeployed by itself."""
+    w = start(world)
+    w.push("test")
+    cfg = w.config()
+    w.commit({}, replace(cfg, components=(replace(WEB, takes=()), INFRA)))
+    p = expect(w.plan("test"), "web", build="web")
+    assert p.removed == ("api",)
+    w.push("test")
+    w.commit({}, cfg)
+    expect(w.plan("test"), "api web", build="")
+
+
+@case
+def c14_whose_file_is_it(world):
+    """A root component, nested paths, a name that is a prefix, watches with globs and non-ASCII,
+    files of nobody."""
+    w = start(
+        world,
+        o.Component("root", "."),
+        o.Component("svc", "svc"),
+        o.Component("x", "svc/x"),
+        o.Component("x2", "svc/x-2"),
+        o.Component("py", "py", ("libs/**/*.py", "dätä")),
+        **{
+            "svc/x/f": 1,
+            "svc/x-2/f": 1,
+            "py/f": 1,
+            "libs/a/b.py": 1,
+            "libs/a/b.txt": 1,
+            "dätä/ß ü": 1,
+            ".github/workflows/x-build.yml": 1,
+        },
+    )
+    w.push("dev")
+    for path, hit in [
+        ("svc/x/f", "root svc x"),
+        ("svc/x-2/f", "root svc x2"),
+        ("libs/a/b.py", "root py"),
+        ("libs/a/b.txt", "root"),
+        ("dätä/ß ü", "root py"),
+        ("README.md", "root"),
+        (".github/workflows/x-build.yml", ""),
+    ]:
+        w.commit({path: 2})
+        expect(w.plan("dev"), hit)
+        w.push("dev")
+    w.commit({"svc/x/f": None, "svc/x-2/f": 2, "svc/x-2/g": 2})  # a file moved between components
+    expect(w.plan("dev"), "root svc x x2")
+
+
+@case
+def c15_one_environment_only_and_per_environment(world):
+    """conf is built per environment and only prd has it; app takes conf and lib; lib is deployed in
+    dev only."""
+    lib = o.Component("lib", "lib", environments=("dev",))
+    conf = o.Component(
+        "conf", "conf", takes=("lib",), environments=("prd",), build_per_environment=True
+    )
+    app = o.Component("app", "app", takes=("conf",))
+    w = start(world, lib, conf, app, **{"lib/x": 1, "conf/x": 1, "app/x": 1})
+    expect(w.plan("test"), "app", build="lib conf app", carry="lib conf")
+    w.push("test")
+    expect(
+        w.promote_plan("prd", w.candidate("prd")), "conf app", build="conf app"
+    )  # app is contagious
+    w.promote("prd")
+    w.commit({"app/x": 2})
+    expect(w.plan("test"), "app", build="app", carry="")
+    w.push("test")
+    p = expect(w.promote_plan("prd", w.candidate("prd")), "app", build="app")
+    assert p.takes["app"]["conf"].run == 2  # prd's own conf, of prd's run
+    w.commit({"lib/x": 2})
+    expect(w.plan("dev"), "lib app", build="lib conf app")
+
+
+@case
+def c16_merge_queue_and_pull_request(world):
+    """The entry before is in the group, too: compared with the branch, not with that entry."""
+    w = start(world)
+    main = w.head
+    first = w.commit({"api/x": 2}, parents=[main], head=False)
+    second = w.commit({"infra/x": 2}, parents=[first], head=False)
+    assert w.pull_request(main, first) == (("api", "web"), ("api", "web"))
+    assert w.pull_request(main, second)[0] == ("api", "web", "infra")
+    only_web = w.commit({"web/x": 2}, parents=[main], head=False)
+    assert w.pull_request(main, only_web) == (("web",), ("api", "web"))
+    assert set(w.pull_request("gone", second)[0]) == {"api", "web", "infra"}
+    readme = w.commit({"README.md": 2}, parents=[main], head=False)
+    assert w.pull_request(main, readme) == ((), ())
+
+
+@case
+def c17_a_new_environment_and_a_new_template(world):
+    """uat is put between test and prd when all packages are gone; then the shared actions change:
+    everything, once."""
+    w = start(world)
+    both(w)
+    w.state.now = 100
+    cfg = w.config()
+    w.commit(
+        {},
+        replace(
+            cfg,
+            environments=(
+                ENVS[0],
+                ENVS[1],
+                o.Environment("uat", "test"),
+                o.Environment("prd", "uat"),
+            ),
+        ),
+    )
+    expect(w.plan("test"), "api web infra", build="api web infra")
+    w.push("test")
+    expect(w.promote_plan("uat", w.candidate("uat")), "api web infra", build="")
+    w.promote("uat")
+    expect(w.promote_plan("prd", w.candidate("prd")), "", build="")  # equal contents: nothing to do
+    w.commit({}, replace(w.config(), common="t2"))
+    expect(w.plan("test"), "api web infra", build="api web infra")
+    w.push("test")
+    expect(w.plan("test"), "")
+
+
+@case
+def c18_files_that_are_taken_out(world):
+    """docs of api are nobody's; of the root, what another component has is not its own."""
+    api = replace(API, watches=("!api/docs", "!**/*.md"))
+    w = start(world, api, o.Component("root", watches=("!api",)), **{"api/docs/a": 1})
+    w.push("dev")
+    for path, hit in [
+        ("api/docs/a", ""),
+        ("api/a.md", ""),
+        ("api/y", "api"),
+        ("README.md", "root"),
+    ]:
+        w.commit({path: 2})
+        expect(w.plan("dev"), hit)
+        w.push("dev")
+
+
+@case
+def c19_files_of_one_environment(world):
+    """A change for prd deploys nothing in test, but makes the package that goes on, or the
+    checks."""
+    app = o.Component("app", "app", ("env/{environment}",))
+    iac = o.Component("iac", "iac", ("env/{environment}",), package=False)
+    w = start(
+        world, app, iac, **{"app/x": 1, "iac/x": 1, "env/dev/x": 1, "env/test/x": 1, "env/prd/x": 1}
+    )
+    w.push("dev")
+    both(w)
+    w.commit({"env/prd/x": 2})
+    expect(w.plan("dev"), "", build="", carry="")
+    expect(w.plan("test"), "", build="app iac", carry="app iac")
+    assert not w.push("test", {"iac-build": "failure"}).green
+    expect(w.plan("test"), "", build="iac", carry="iac")
+    w.push("test")
+    expect(w.plan("test"), "", build="", carry="")
+    p = expect(w.promote_plan("prd", w.candidate("prd")), "app iac", build="")
+    assert p.reuse["app"].run == 4
+    w.promote("prd")
+    w.commit({"env/test/x": 2})
+    expect(w.plan("test"), "app iac", build="app iac")
+    w.push("test")
+    expect(w.promote_plan("prd", w.candidate("prd")), "")
+
+
+@case
+def c20_nothing_to_keep(world):
+    """Without a package nothing expires; the checks run with each deployment, where there are
+    some."""
+    iac = o.Component("iac", "iac", package=False)
+    raw = o.Component("raw", "raw", builds=False, package=False, environments=("prd",))
+    w = start(world, iac, raw, **{"iac/x": 1, "raw/x": 1})
+    expect(w.plan("test"), "iac", build="iac", carry="raw")
+    w.push("test")
+    w.state.now = 400
+    w.commit({"README.md": 2})
+    expect(w.plan("test"), "", build="", carry="")
+    w.push("test")
+    expect(w.promote_plan("prd", w.candidate("prd")), "iac raw", build="")
+
+
+@case
+def c21_a_library_that_nobody_takes(world):
+    """Built for its checks until they succeed, also when nothing is deployed."""
+    base = o.Component("base", "base", environments=())
+    lib = o.Component("lib", "lib", takes=("base",), environments=())
+    w = start(world, base, lib, API, **{"base/x": 1, "lib/x": 1})
+    expect(w.plan("test"), "api", build="api base lib")
+    w.push("test", {"lib-build": "failure"})
+    expect(w.plan("test"), "", build="lib")
+    w.push("test")
+    w.commit({"README.md": 2})
+    expect(w.plan("test"), "", build="")
+    w.commit({"base/x": 2})
+    expect(w.plan("test"), "", build="base lib")
+    expect(w.promote_plan("prd", w.candidate("prd")), "api", build="")
+
+
+@case
+def c22_everything(world):
+    """By hand, or where only_changed is off: all is built and deployed, with or without a
+    memory."""
+    lib = o.Component("lib", "lib", environments=())
+    conf = o.Component("conf", "conf", environments=("prd",))
+    w = start(world, API, WEB, lib, conf, **{"lib/x": 1, "conf/x": 1})
+    w.push("test")
+    expect(w.plan("test"), "", build="", carry="")
+    p = expect(w.plan("test", everything=True), "api web", build="api web lib conf", carry="conf")
+    w.run(p)
+    w.promote("prd")
+    expect(w.promote_plan("prd", w.candidate("prd")), "")
+    expect(w.promote_plan("prd", w.candidate("prd"), everything=True), "api web conf", build="")
+    assert w.promote_plan("prd", None).refused
+
+
+@case
+def c23_what_was_not_wanted_when_the_candidate_ran(world):
+    """conf went on to prd, then no longer, and changed; now prd wants it again, and the next
+    candidate brings it."""
+    conf = o.Component("conf", "conf", environments=("prd",))
+    for elsewhere, build in (((), ""), (("dev",), "conf")):
+        w = start(world, API, conf, **{"conf/x": 1})
+        w.push("test")
+        cfg = w.config()
+        other = replace(conf, environments=elsewhere)
+        w.commit({"conf/x": 2}, replace(cfg, components=(API, other)))
+        two = w.push("test")
+        w.commit({}, cfg)
+        expect(w.promote_plan("prd", two), "api")
+        expect(w.plan("test"), "", build=build, carry="conf")

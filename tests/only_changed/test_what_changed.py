@@ -1,0 +1,247 @@
+"""The modules decide what the oracle decides, in every history.
+
+    CHANGES=300 python3 dev.py test tests/only_changed
+
+lives through so many with fresh seeds; the suite through a few, always the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import compared
+import planner
+import pytest
+from oracle import cases, histories
+from planner import Planner
+
+#: The last ones were once decided differently.
+FIXED = [*range(20), 64, 69, 124, 218, 247]
+FRESH = int(os.environ.get("CHANGES", "0"))
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Planner]:
+    with planner.started() as process:
+        yield process
+
+
+@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.__name__)
+def test_a_case(case: cases.Case, ask: Planner) -> None:
+    case(compared.compared(ask))
+
+
+def test_histories(ask: Planner) -> None:
+    for seed in FIXED:
+        compared.history(ask, seed)
+
+
+@pytest.mark.skipif(not FRESH, reason="CHANGES=300 lives through so many more")
+def test_fresh_histories(ask: Planner, capsys: pytest.CaptureFixture[str]) -> None:
+    first = int(time.time()) * 1000
+    counts: Counter[str] = Counter()
+    for seed in range(first, first + FRESH):
+        counts.update(compared.history(ask, seed).counts)
+    with capsys.disabled():
+        print(f"\nseeds {first} to {first + FRESH - 1}: {dict(counts)}, {histories.STATS}")
+
+
+# What is broken in which module, and the case (or the seed of a history) that notices it.
+BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
+    "dependents are forgotten": (
+        "contents.cjs",
+        "const taken = takes(config, name).map(producer => [producer, keyOf(producer)])",
+        "const taken = []",
+        cases.c01_failed_then_reverted,
+    ),
+    "the packages of a deployment are forgotten": (
+        "contents.cjs",
+        "Object.entries(taken).sort()",
+        "[]",
+        1,
+    ),
+    "names are compared by their start": (
+        "contents.cjs",
+        "path.startsWith(`${name}/`)",
+        "path.startsWith(name)",
+        cases.c14_whose_file_is_it,
+    ),
+    "what is not known is clean": (
+        "plan.cjs",
+        "entry?.state === 'success' &&",
+        "!entry || entry.state === 'success' &&",
+        cases.c01_failed_then_reverted,
+    ),
+    "a failure is clean": (
+        "plan.cjs",
+        "entry?.state === 'success' &&",
+        "entry && entry.state !== 'unknown' &&",
+        cases.c07_cancelled_half_way_then_a_readme,
+    ),
+    "what nobody knows is clean": (
+        "plan.cjs",
+        "entry?.state === 'success' &&",
+        "entry && entry.state !== 'failure' &&",
+        cases.c10_quiet_for_a_year_then_its_run_is_deleted,
+    ),
+    "compared with the last push, not with what is deployed": (
+        "remember.cjs",
+        "  const components = { ...memory?.components }\n",
+        "  const components = Object.fromEntries(Object.entries(memory?.components ?? {})"
+        ".map(([name, one]) => [name, { ...one, deployKey: plan.deployKeys[name] }]))\n",
+        cases.c01_failed_then_reverted,
+    ),
+    "the actions are forgotten": (
+        "contents.cjs",
+        "path.startsWith(ACTIONS) &&",
+        "false &&",
+        cases.c17_a_new_environment_and_a_new_template,
+    ),
+    "the workflows are forgotten": ("contents.cjs", "pipeline.find(", "[].find(", 0),
+    "the list of components counts as an action": (
+        "contents.cjs",
+        "&& path !== CONFIG",
+        "",
+        cases.c13_removed_and_added_again,
+    ),
+    "nothing is taken out": (
+        "contents.cjs",
+        " && !takenOut.some(fit => fit(path))",
+        "",
+        cases.c18_files_that_are_taken_out,
+    ),
+    "the template's files are the root's": (
+        "contents.cjs",
+        "!GENERATED.some(",
+        "![].some(",
+        cases.c14_whose_file_is_it,
+    ),
+    "the files of one environment are those of all": (
+        "contents.cjs",
+        "filesOf(component, [environment], tree)",
+        "filesOf(component, Object.keys(config.environments), tree)",
+        cases.c19_files_of_one_environment,
+    ),
+    "a package holds the files of one environment": (
+        "contents.cjs",
+        "builtFor(config, name, environment), tree",
+        "environment ? [environment] : builtFor(config, name, environment), tree",
+        cases.c19_files_of_one_environment,
+    ),
+    "what is built for each environment is not": (
+        "contents.cjs",
+        "given && !component.each",
+        "given",
+        cases.c15_one_environment_only_and_per_environment,
+    ),
+    "any package will do": (
+        "plan.cjs",
+        "one.key === keys[name] && ",
+        "",
+        cases.c01_failed_then_reverted,
+    ),
+    "packages do not end": (
+        "plan.cjs",
+        "Date.parse(found.expires) >= until",
+        "true",
+        cases.c03_package_about_to_expire_when_test_runs,
+    ),
+    "packages end on their last days": (
+        "plan.cjs",
+        "(later.length ? Math.min(MARGIN, environments[environment].days / 2) * DAY : 0)",
+        "0",
+        cases.c03_package_about_to_expire_when_test_runs,
+    ),
+    "no later environment is thought of": (
+        "plan.cjs",
+        "for (const name of names) addForLater(name)",
+        "",
+        cases.c03_package_about_to_expire_when_test_runs,
+    ),
+    "only the next environment is thought of": (
+        "components.cjs",
+        "for (const before of found) found.push(",
+        "for (const before of [environment]) found.push(",
+        1,
+    ),
+    "nothing is checked that nobody takes": (
+        "plan.cjs",
+        "if (!manifest) for (const name of names) addCheck(name)",
+        "",
+        cases.c21_a_library_that_nobody_takes,
+    ),
+    "what a manifest has of another commit counts": (
+        "plan.cjs",
+        " && key === manifest.keys[name]",
+        "",
+        cases.c23_what_was_not_wanted_when_the_candidate_ran,
+    ),
+    "what was only checked is promoted": (
+        "plan.cjs",
+        " && kind !== 'checked'",
+        "",
+        cases.c23_what_was_not_wanted_when_the_candidate_ran,
+    ),
+    "what is gone is no reason to refuse": (
+        "plan.cjs",
+        "plan.refused.push(isGone(name))",
+        "name",
+        cases.c04_package_gone_while_the_approval_waited,
+    ),
+    "what was removed is remembered": (
+        "remember.cjs",
+        "delete components[name]",
+        "name",
+        cases.c13_removed_and_added_again,
+    ),
+    "what was skipped has failed": (
+        "remember.cjs",
+        "if (result === 'skipped') return",
+        "",
+        cases.c01_failed_then_reverted,
+    ),
+    "what failed has succeeded": (
+        "remember.cjs",
+        ": 'failure', kind",
+        ": 'success', kind",
+        cases.c07_cancelled_half_way_then_a_readme,
+    ),
+    "packages are forgotten": (
+        "remember.cjs",
+        "...Object.keys(memory?.packages ?? {})",
+        "",
+        cases.c10_quiet_for_a_year_then_its_run_is_deleted,
+    ),
+    "a package without its producers goes on": (
+        "remember.cjs",
+        "if (!isComplete(name)) continue",
+        "",
+        cases.c19_files_of_one_environment,
+    ),
+    "attempts of others are forgotten": (
+        "remember.cjs",
+        "of newest) {",
+        "of []) {",
+        cases.c10_quiet_for_a_year_then_its_run_is_deleted,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_is_noticed(name: str, tmp_path: Path) -> None:
+    file, old, new, noticing = BROKEN[name]
+    shutil.copytree(planner.ACTION, tmp_path / "broken")
+    module = tmp_path / "broken" / file
+    text = module.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    module.write_text(text.replace(old, new), encoding="utf-8")
+    with planner.started(module.parent) as process, pytest.raises(AssertionError):
+        if isinstance(noticing, int):
+            compared.history(process, noticing)
+        else:
+            noticing(compared.compared(process))
