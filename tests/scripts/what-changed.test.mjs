@@ -20,7 +20,8 @@ const LATER = '2026-03-01T00:00:00Z'
 
 /** A situation with these files. */
 const situation = (given, changed = {}, more = {}) => ({
-  config: given, environment: 'test', tree: Object.entries({ ...files, ...changed }), pipeline: [], memory: {}, now: NOW, ...more,
+  config: given, environment: 'test', tree: Object.entries({ ...files, ...changed }), memory: {}, now: NOW,
+  pipeline: [['.github/workflows/api-build.yml', '1'], ['README.md', '1']], ...more,
 })
 
 /** What a run leaves behind in which all succeeds but what is said to fail; each build makes new bytes. */

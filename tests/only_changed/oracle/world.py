@@ -234,7 +234,7 @@ class World:
             for n, pkg in plan.reuse.items():
                 if n not in run.made:
                     self.hold(run, self.again(pkg, rid))
-        for n in plan.removed:
+        for n in () if only else plan.removed:
             st.log.append(
                 o.Record(len(st.log), env, n, plan.target, "", "", None, {}, rid, "removed")
             )

@@ -80,6 +80,12 @@ function filesOf(component, environments, tree) {
 }
 
 /**
+ * Of all files those of the pipeline, which are looked at many times.
+ * @param {Tree} tree
+ */
+const pipelineIn = tree => tree.filter(([path]) => path.startsWith('.github/'))
+
+/**
  * What all components have in common: the actions.
  * @param {Tree} pipeline
  */
@@ -160,4 +166,4 @@ function deployKey({ config, environment, name, key, taken, tree, pipeline }) {
   return digest('deploy', name, content, deploy, common(pipeline), Object.entries(taken).sort()).slice(0, 12)
 }
 
-module.exports = { owns, ownerIn, workflow, keysOf, deployKey }
+module.exports = { owns, ownerIn, pipelineIn, workflow, keysOf, deployKey }

@@ -2,7 +2,7 @@
 // Decides what a run builds and deploys. What is left out has proof: its newest attempt succeeded with
 // exactly what it would get now.
 const { at, followers, members, producers, takes, uses } = require('./components.cjs')
-const { deployKey, keysOf, ownerIn, workflow } = require('./contents.cjs')
+const { deployKey, keysOf, ownerIn, pipelineIn, workflow } = require('./contents.cjs')
 
 /**
  * @typedef {import('./components.cjs').Config} Config
@@ -65,9 +65,10 @@ const isKept = (found, until) => Boolean(found && Date.parse(found.expires) >= u
  * @returns {Plan}
  */
 function source(situation) {
-  const { config, environment, tree, pipeline } = situation
+  const { config, environment, tree } = situation
+  const pipeline = pipelineIn(situation.pipeline)
   const keys = keysOf({ config, environment, tree, pipeline })
-  return decide(situation, keys, Object.keys(config.components))
+  return decide({ ...situation, pipeline }, keys, Object.keys(config.components))
 }
 
 /**
@@ -76,7 +77,8 @@ function source(situation) {
  * @returns {Plan}
  */
 function promoted({ manifest, ...situation }) {
-  const { config, environment, tree, pipeline } = situation
+  const { config, environment, tree } = situation
+  const pipeline = pipelineIn(situation.pipeline)
   if (manifest?.version !== FORMAT) {
     return { ...nothing(), refused: [`There is nothing to promote: start orchestrator-${config.environments[environment].after}.yml`] }
   }
@@ -85,7 +87,7 @@ function promoted({ manifest, ...situation }) {
   const names = Object.keys(config.components).filter(name => Object.hasOwn(had, name))
   const given = Object.fromEntries(names.filter(name => !config.components[name].each).map(name => [name, had[name].key]))
   const keys = keysOf({ config, environment, tree, pipeline, given, names })
-  return decide(situation, keys, names, { ...manifest, components: had })
+  return decide({ ...situation, pipeline }, keys, names, { ...manifest, components: had })
 }
 
 /**
