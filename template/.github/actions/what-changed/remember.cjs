@@ -37,7 +37,9 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
     const isDeployed = config.components[name].deployed.includes(environment)
     if (!isComplete(name)) continue
     if (!isDeployed) note(name, 'carried', 'success')
-    else if (before) components[name] = { ...before, key: plan.keys[name], package: packageOf(name), takes: takenBy(name) }
+    else if (before?.state === 'success' && before.deployKey === plan.deployKeys[name]) {
+      components[name] = { ...before, key: plan.keys[name], package: packageOf(name), takes: takenBy(name) }
+    }
   }
   for (const name of plan.deploy) note(name, 'deployed', results[`${name}-${environment}`])
 
