@@ -155,6 +155,12 @@ def proof_missing(w, env, n):
 STATS = dict(runs=0, deployed=0, members=0, had=0, built=0, refused=0, green=0, forced=0)
 
 
+def moved(w, c):
+    """Whether other files of an environment once were a component's; the key says so."""
+    known = [commit.config.get(c.name) for commit in w.history.commits.values()]
+    return c.local and any((k.path, k.watches) != (c.path, c.watches) for k in known if k)
+
+
 def check_plan(w, plan, candidate=None, asked=False):
     """I2, I3 and (for packages) I4, when the plan is made."""
     env, origin = plan.environment, (candidate.origin or candidate) if candidate else None
@@ -173,7 +179,7 @@ def check_plan(w, plan, candidate=None, asked=False):
             continue
         STATS["deployed"] += 1
         STATS["had"] += not same
-        if asked or not same or proof_missing(w, env, n):
+        if asked or not same or proof_missing(w, env, n) or moved(w, cfg.get(n)):
             continue
         STATS["forced"] += 1
         rec = [

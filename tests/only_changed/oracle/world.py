@@ -97,8 +97,6 @@ def deployed(cfg, n, content, taken, env):
         content = (
             "part",
             n,
-            c.path,
-            c.watches,
             tuple(f for f in content[2] if owned(c, f[0], [env])),
             *content[3:5],
         )
