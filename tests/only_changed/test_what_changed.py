@@ -21,7 +21,7 @@ from oracle import cases, histories
 from planner import Planner
 
 #: The last ones were once decided differently.
-FIXED = [*range(20), 64, 69, 124, 218, 247]
+FIXED = [*range(18), 64, 69, 124, 218, 247, 572, 5371]
 FRESH = int(os.environ.get("CHANGES", "0"))
 
 

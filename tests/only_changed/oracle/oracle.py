@@ -735,7 +735,7 @@ def plan_promoted(state, environment, manifest, pipeline, everything=False, only
             build |= {n} if config.get(n).builds else set()
             todo += takes(config, n) if config.get(n).builds else ()
         elif config.get(n).package:
-            handed = [e.package for m, e in manifest.items() if m == n] + [
+            handed = [e.package for m, e in manifest.items() if m == n and e.package] + [
                 e.takes[n] for e in manifest.values() if n in e.takes
             ]
             copies = [
