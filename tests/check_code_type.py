@@ -508,7 +508,7 @@ def run_sample(
             github.remote.push(f"refs/heads/{branch}")
         for one in _runs(report, "Sample", lambda: github.pull_request("develop")):
             tell_run(subject, github, one, "Sample", report, recorded=False)
-            for name, files in sorted(one.artifacts.items()):
+            for name, files in sorted(one.packages.items()):
                 held = ", ".join(sorted(f for f in files if not f.startswith(".package/")))
                 report.lines.append(f"  {name} holds {held}")
 

@@ -164,6 +164,7 @@ TOLERATED = ("Tolerated", "Wrong")
 #: What is another in each run.
 OF_THE_RUN = re.compile(
     r"\b[0-9a-f]{40,64}\b|http://\S+|/\S+/hostexecutor|act/[0-9a-f]+/|\b10\d{6}\b"
+    r"|\b\d{4}-\d\d-\d\dT[\d:.]+Z\b|Uploaded bytes \d+"
 )
 
 
@@ -187,11 +188,21 @@ def ended(run: Run) -> dict[str, Any]:
     }
 
 
+def left(run: Run) -> dict[str, Any]:
+    """Its artifacts; of what it leaves for the next run, without times and digests."""
+    return {
+        name: {file: OF_THE_RUN.sub("*", content.decode()) for file, content in files.items()}
+        if name.startswith("manifest-")
+        else files
+        for name, files in run.artifacts.items()
+    }
+
+
 def seen(github: OfflineGitHub, runs: list[Run]) -> list[Any]:
     """What a push has come to."""
     return [
         {run.workflow_file: ended(run) for run in runs},
-        {run.workflow_file: run.artifacts for run in runs},
+        {run.workflow_file: left(run) for run in runs},
         sorted((c.line, c.folder, c.job) for c in github.commands()),
         sorted(github.actions_used(), key=str),
     ]

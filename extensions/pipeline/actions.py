@@ -9,10 +9,10 @@ ACTIONS = ".github/actions"
 ALWAYS: Mapping[str, tuple[str, ...]] = {
     "check-out": ("action.yml", "missing.sh"),
     "check-commit": ("action.yml", "check.cjs"),
-    "deployment-summary": ("action.yml", "summary.cjs"),
+    "deployment-summary": ("action.yml", "manifest.cjs", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
     "shared": (
-        *("api.cjs", "children.cjs", "commits.cjs", "markdown.cjs"),
+        *("api.cjs", "children.cjs", "commits.cjs", "manifests.cjs", "markdown.cjs"),
         *("package.sh", "runs.cjs", "time.cjs"),
     ),
     "may-deploy": ("action.yml", "approved.cjs", "check.cjs"),
@@ -20,6 +20,10 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
     "require-approval": ("action.yml", "approval.cjs"),
     "require-success": ("action.yml", "success.cjs"),
     "take-package": ("action.yml", "find.cjs", "verify.sh"),
+    "what-changed": (
+        *("action.yml", "components.cjs", "components.json", "contents.cjs", "plan.cjs"),
+        *("remember.cjs", "trees.cjs", "what.cjs"),
+    ),
 }
 """The files of each action, by its folder. A test holds them against `template/`."""
 

@@ -237,6 +237,9 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if several:
         variables["ENVIRONMENTS"] = ALL_ENVIRONMENTS
+    planned = bool(packages) and answers.orchestration == "call"
+    if planned:
+        variables["PLAN"] = "${{ inputs.plan }}"
     table = _environment_variables(component, answers)
     if table and any(ENVIRONMENT_VARIABLES in text for text in texts):
         variables[ENVIRONMENT_VARIABLES] = table
@@ -244,6 +247,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         component=component,
         inputs=_inputs(
             packages=bool(packages),
+            planned=planned,
             several=several,
             produces=bool(component.produces),
             pushes=pushing or bool(own_secrets or from_packages),
@@ -321,7 +325,7 @@ def _with_cache(tool: Tool, answers: Answers) -> Tool:
 
 
 def _inputs(
-    packages: bool, several: bool, produces: bool, pushes: bool, scans: bool
+    packages: bool, planned: bool, several: bool, produces: bool, pushes: bool, scans: bool
 ) -> tuple[Input, ...]:
     inputs = [
         Input("commit", "string", "Commit to check out, as a full SHA"),
@@ -338,6 +342,8 @@ def _inputs(
                 "refs", "string", "Refs whose runs may give packages, as a regular expression", ""
             ),
         ]
+    if planned:
+        inputs.append(Input("plan", "string", "What the action what-changed has decided", ""))
     if produces:
         inputs.append(Input("retention-days", "number", "Days to keep its package", 1))
     if pushes:

@@ -30,7 +30,19 @@ COMMIT = "${{ needs.changes.outputs.commit }}"
 
 ROLL_BACK = "${{ needs.changes.outputs.roll-back }}"
 
+PLAN = f"${{{{ needs.{CHANGES}.outputs.plan }}}}"
+"""What the first job has decided, as JSON: see the action what-changed."""
+
 RUN = "${{ github.run_id }}"
+
+NOTHING_WRONG = tuple(
+    f"!contains(needs.*.result, '{result}')" for result in ("failure", "cancelled")
+)
+
+SOMETHING_DEPLOYED = " && ".join(
+    ("!cancelled()", f"contains(needs.{CHANGES}.outputs.deploy, '\"')", *NOTHING_WRONG)
+)
+"""The condition of the job that asks a person: nobody is asked for nothing."""
 
 Value = str | int | bool
 
@@ -71,10 +83,16 @@ class Changes:
     """Whether a build wants to know that an older commit is deployed again."""
     holds_up: bool = False
     """Whether later runs wait for this one, and this one for a person."""
+    plans: bool = False
+    """Whether it decides what is built and deployed."""
+    everything: bool = False
+    """Whether that is everything, whatever has changed."""
+    tells_build: bool = False
+    """Whether something may be built."""
 
     @property
     def tells_only_the_commit(self) -> bool:
-        tells = self.tells_deploy or self.tells_roll_back
+        tells = self.tells_deploy or self.tells_roll_back or self.plans
         return not (tells or self.promotions or self.dependencies)
 
     @property
@@ -113,6 +131,31 @@ def refs(environment: Environment, answers: Answers) -> str:
         return "^refs/heads/.*$"
     kind = "tags" if first.trigger == "tag" else "heads"
     return f"^refs/{kind}/{filter_to_regex(first.source)[1:]}"
+
+
+def affected(kind: str, component: str, *more: str) -> str:
+    """The condition of a component's job: the plan names it, and nothing before it went wrong.
+
+    A job that is left out makes `success()` false for all that come after it, so the condition says
+    what it wants of everything in `needs`: a job that timed out, or whose group cancelled it, is
+    `cancelled`. `kind` is `build` or `deploy`.
+    """
+    named = f"contains(needs.{CHANGES}.outputs.{kind}, '\"{component}\"')"
+    return " && ".join(("!cancelled()", named, *more, *NOTHING_WRONG))
+
+
+def all_before(needs: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Each job with all that come before it, directly or not: conditions look no further.
+
+    `needs` are the direct ones, in an order in which each job comes after those that it names.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for job, direct in needs.items():
+        before = set(direct).union(*(found.get(need, ()) for need in direct))
+        found[job] = tuple(
+            [need for need in direct if need not in needs] + [n for n in needs if n in before]
+        )
+    return found
 
 
 def handed(producers: list[str], digest: Callable[[str], str]) -> tuple[str, ...]:

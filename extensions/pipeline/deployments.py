@@ -79,6 +79,14 @@ class DeployWorkflow:
         return f"{title(self.component.name)} Deploy"
 
     @property
+    def job_name(self) -> str:
+        """The name of its job. With a key of all that is deployed, it is the proof of that."""
+        if "PLAN" not in self.variables:
+            return self.command.name
+        key = f"fromJSON(inputs.plan).deployKeys['{self.component.name}']"
+        return f"{self.command.name} ${{{{ inputs.plan && {key} || 'by hand' }}}}"
+
+    @property
     def asks(self) -> bool:
         """Whether it may have to be approved."""
         return any(each.name == "approved" for each in self.inputs)
@@ -123,12 +131,15 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     set_up = tools(component, (defaults,), component.path_in(here))
     text = component.commands["deploy"]
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
+    planned = answers.orchestration == "call"
+    if planned:
+        variables["PLAN"] = "${{ inputs.plan }}"
     set_up = tuple(_in_a_deployment(tool) for tool in set_up)
     if component.by_environment or ENVIRONMENTS.search(text):
         variables["ENVIRONMENTS"] = "${{ inputs.environment }}"
     return DeployWorkflow(
         component=component,
-        inputs=_inputs(bool(own), bool(packages), asks(answers)),
+        inputs=_inputs(bool(own), bool(packages), asks(answers), planned),
         tools=set_up,
         own=own,
         packages=packages,
@@ -182,12 +193,14 @@ def asks(answers: Answers) -> bool:
     return answers.approval == "once" and any(e.production for e in answers.environments)
 
 
-def _inputs(own: bool, packages: bool, approval: bool) -> tuple[Input, ...]:
+def _inputs(own: bool, packages: bool, approval: bool, planned: bool) -> tuple[Input, ...]:
     inputs = [
         Input("commit", "string", "Commit to deploy, as a full SHA"),
         Input("environment", "string", "Environment to deploy to"),
         Input("refs", "string", "Branches or tags to deploy from, as a regular expression"),
     ]
+    if planned:
+        inputs.append(Input("plan", "string", "What the action what-changed has decided", ""))
     if own:
         inputs.append(Input("digest", "string", "The digest of its own package in this run"))
     if packages:

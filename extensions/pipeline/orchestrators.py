@@ -13,10 +13,14 @@ from .calls import (
     APPROVAL,
     CHANGES,
     DEPLOY,
+    PLAN,
+    SOMETHING_DEPLOYED,
     Approval,
     Changes,
     Promotion,
     Value,
+    affected,
+    all_before,
     approval_group,
     asks_once,
     asks_somebody,
@@ -200,6 +204,9 @@ def plan_orchestrator(
         tells_deploy=predecessor is not None,
         tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
         holds_up=queues and bool(scope.deployed) and asks_somebody(environment, answers),
+        plans=called,
+        everything=not answers.only_changed,
+        tells_build=bool(scope.built),
     )
     asks = asks_once(environment, answers) and answers.orchestration != "observe"
     builds_here = _builds(scope, builds, answers) if called else ()
@@ -210,7 +217,7 @@ def plan_orchestrator(
             group="" if queues else approval_group(environment.name),
             # Nobody is asked for what may still turn red.
             needs=(CHANGES, *(call.id for call in builds_here)),
-            condition=DEPLOY if predecessor else "",
+            condition=(SOMETHING_DEPLOYED if called else DEPLOY if predecessor else ""),
             refs="" if environment.trigger == "manual" else changes.refs,
         )
     gates = (CHANGES, APPROVAL) if approval else (CHANGES,)
@@ -224,7 +231,11 @@ def plan_orchestrator(
         changes=changes,
         approval=approval,
         builds=builds_here,
-        deployments=_deployments(scope, deploys, graph, waves, gates, answers) if called else (),
+        deployments=(
+            _deployments(scope, deploys, graph, waves, gates, builds_here, answers)
+            if called
+            else ()
+        ),
         starts=(
             _starts(scope, workflows, graph, waves, gates, answers)
             if answers.orchestration == "dispatch"
@@ -239,14 +250,11 @@ def plan_orchestrator(
 
 
 def _promotions(scope: Scope, answers: Answers) -> tuple[Promotion, ...]:
-    """Packages come from the run before; for a roll-back, from whichever run kept them."""
+    """The plan says which packages of former runs are brought over."""
     environment = scope.environment
     return tuple(
         Promotion(
-            producer,
-            package_environments(environment),
-            "${{ github.event.workflow_run.id || 'same-commit' }}",
-            environment.retention_days,
+            producer, package_environments(environment), "planned", environment.retention_days
         )
         for producer in scope.of_jobs(scope.promoted)
     )
@@ -268,16 +276,24 @@ def _builds(
     scope: Scope, builds: Mapping[str, BuildWorkflow], answers: Answers
 ) -> tuple[Call, ...]:
     """A build waits only for those whose packages it takes."""
+    producers = {
+        name: [package.producer for package in builds[name].packages]
+        for name in scope.of_jobs(scope.built)
+    }
+    needs = all_before(
+        {
+            f"{name}-build": (CHANGES, *(f"{p}-build" for p in taken if p in scope.built))
+            for name, taken in producers.items()
+        }
+    )
     calls = []
-    for name in scope.of_jobs(scope.built):
-        producers = [package.producer for package in builds[name].packages]
-        needs = (CHANGES, *(f"{p}-build" for p in producers if p in scope.built))
+    for name, taken in producers.items():
         inputs: dict[str, Value | tuple[str, ...]] = {}
-        if producers:
-            inputs["packages"] = handed(producers, digest_in(scope))
-        call = build_call(builds[name], scope.environment, answers, inputs, needs, f"{name}-build")
-        condition = _unless_too_old(needs, scope.environment)
-        calls.append(dataclasses.replace(call, condition=condition))
+        if taken:
+            inputs = {"packages": handed(taken, digest_in(scope)), "plan": PLAN}
+        job = f"{name}-build"
+        call = build_call(builds[name], scope.environment, answers, inputs, needs[job], job)
+        calls.append(dataclasses.replace(call, condition=affected("build", name)))
     return tuple(calls)
 
 
@@ -303,6 +319,7 @@ def _deployments(
     graph: Graph,
     waves: tuple[tuple[str, ...], ...],
     gates: tuple[str, ...],
+    builds_here: tuple[Call, ...],
     answers: Answers,
 ) -> tuple[Call, ...]:
     """A deployment waits for the builds that it takes from, and for what it depends on.
@@ -311,27 +328,32 @@ def _deployments(
     """
     environment = scope.environment
     before = _before(scope, graph, waves)
-    calls = []
+    direct: dict[str, tuple[str, ...]] = {call.id: call.needs for call in builds_here}
     for name in scope.of_jobs(scope.deployed):
         producers = [package.producer for package in deploys[name].packages]
         built = {*producers, name} if not environment.stops else set(scope.built)
         built |= _built_before(name, graph, scope)
-        needs = (
+        direct[f"{name}-{environment.name}"] = (
             *gates,
             *(f"{n}-build" for n in scope.of_jobs(built & scope.built)),
             *(f"{n}-{environment.name}" for n in scope.of_jobs(before[name])),
         )
-        inputs: dict[str, Value | tuple[str, ...]] = {}
+    needs = all_before(direct)
+    approved = (f"needs.{APPROVAL}.result == 'success'",) if APPROVAL in gates else ()
+    calls = []
+    for name in scope.of_jobs(scope.deployed):
+        job = f"{name}-{environment.name}"
+        producers = [package.producer for package in deploys[name].packages]
+        inputs: dict[str, Value | tuple[str, ...]] = {"plan": PLAN}
         if deploys[name].own:
             inputs["digest"] = digest_in(scope)(name)
         if producers:
             inputs["packages"] = handed(producers, digest_in(scope))
-        if APPROVAL in gates:
+        if approved:
             inputs["approved"] = f"${{{{ needs.{APPROVAL}.outputs.attempt || 'never' }}}}"
-        job_id = f"{name}-{environment.name}"
-        condition = _unless_too_old(needs, environment)
+        condition = affected("deploy", name, *approved)
         calls.append(
-            deploy_call(deploys[name], environment, answers, inputs, needs, job_id, condition)
+            deploy_call(deploys[name], environment, answers, inputs, needs[job], job, condition)
         )
     return tuple(calls)
 

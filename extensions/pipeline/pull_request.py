@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from .answers import Answers
 from .builds import BuildWorkflow
-from .calls import Value, build_call, handed
+from .calls import CHANGES, Value, affected, all_before, build_call, handed
 from .environments import PULL_REQUEST
 from .errors import AnswerError, listed
 from .graph import waves
@@ -77,6 +78,7 @@ def plan_pull_requests(
     without_package = {name for name in order if "build" in builds[name].left_out_of_pull_requests}
     notices: dict[str, str] = {}
     calls: dict[str, Call] = {}
+    needs: dict[str, tuple[str, ...]] = {}
     for name in order:
         producers = [package.producer for package in builds[name].packages]
         missing = [p for p in producers if p in without_package or p not in calls]
@@ -93,10 +95,12 @@ def plan_pull_requests(
             inputs["packages"] = handed(
                 producers, lambda producer: f"${{{{ needs.{producer}-build.outputs.digest }}}}"
             )
-        needs = tuple(f"{producer}-build" for producer in producers)
-        calls[name] = build_call(
-            builds[name], None, answers, inputs, needs, f"{name}-build", commit=COMMIT
+        job = f"{name}-build"
+        needs[job] = (CHANGES, *(f"{producer}-build" for producer in producers))
+        call = build_call(
+            builds[name], None, answers, inputs, all_before(needs)[job], job, commit=COMMIT
         )
+        calls[name] = dataclasses.replace(call, condition=affected("build", name))
     takes = {name: [p.producer for p in builds[name].packages] for name in calls}
     return tuple(
         PullRequest(

@@ -13,8 +13,9 @@ from typing import Any
 
 from .answers import Answers
 from .components import Component
+from .environments import Environment
 from .repository_files import is_in
-from .scope import built_per_environment, deploys_to
+from .scope import built_per_environment, chain, deploys_to, scope
 
 VALUE = "<value>"
 """What stands for a setting's value in the names of the files that it names."""
@@ -63,6 +64,7 @@ def components_data(answers: Answers) -> str:
     """All of it as JSON, a component in a line."""
     edges = answers.dependencies.edges
     each = built_per_environment(answers.components, answers.dependencies)
+    checked = {e.name: _checked_in(e, answers) for e in answers.environments}
     components: dict[str, Any] = {
         it.name: {
             "files": owned_files(it),
@@ -71,6 +73,7 @@ def components_data(answers: Answers) -> str:
                 {e.producer for e in edges if e.consumer == it.name and not e.placements}
             ),
             "deployed": [e.name for e in answers.environments if deploys_to(it, e)],
+            "checked": [name for name, them in checked.items() if it.name in them],
             "builds": it.builds,
             "package": bool(it.produces),
             "each": it.name in each,
@@ -86,6 +89,19 @@ def components_data(answers: Answers) -> str:
     }
     lines = ",\n".join(f"    {_json(name)}: {_json(of)}" for name, of in components.items())
     return f'{{\n  "components": {{\n{lines}\n  }},\n  "environments": {_json(environments)}\n}}\n'
+
+
+def _checked_in(environment: Environment, answers: Answers) -> frozenset[str]:
+    """What an environment builds for its checks alone: nothing there or later takes it."""
+    if environment.trigger == "after":
+        return frozenset()
+    later = chain(environment, answers.environments)
+    used = {it.name for it in answers.components if any(deploys_to(it, e) for e in later)}
+    edges = [e for e in answers.dependencies.edges if e.placements]
+    while more := {e.producer for e in edges if e.consumer in used} - used:
+        used |= more
+    here = scope(environment, answers.environments, answers.components, answers.dependencies)
+    return here.built - used
 
 
 def _json(value: Any) -> str:

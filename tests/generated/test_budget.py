@@ -27,8 +27,14 @@ SETS = [*EXAMPLE_NAMES, "all-types", "twelve", "dispatch", "observe"]
 TOGETHER = {"lambda": 900, "all-types": 5_000}
 """The most lines that all workflows have together."""
 
-ACTIONS = 1_500
-"""The most lines of the actions that every repository has, with their scripts."""
+ACTIONS = 1_850
+"""The most lines of the actions that every repository has, with their scripts.
+
+DESIGN says 1,500, with all that decides what has changed: docs/decisions/0033 says why it is more.
+"""
+
+WHAT_CHANGED = 900
+"""The most lines of what decides what has changed, without the data of the components."""
 
 OF_ORCHESTRATION = 400
 """The most lines of those that one orchestration has besides.
@@ -89,14 +95,17 @@ def test_all_workflows_together(name: str, generated: Generated) -> None:
 
 @pytest.mark.parametrize("name", ["lambda", "dispatch", "observe"])
 def test_actions(name: str, generated: Generated) -> None:
-    numbers = {"always": 0, "orchestration": 0, "reports": 0, "pull requests": 0}
+    numbers = {"always": 0, "what changed": 0, "orchestration": 0, "reports": 0, "pull requests": 0}
     for path, text in files(generated(name), "actions"):
         action = path.split("/")[0]
         if not action.startswith("setup-"):  # of a code type
             kinds = {"always": ALWAYS, "reports": OF_REPORTS, "pull requests": OF_PULL_REQUESTS}
             kind = next((kind for kind, some in kinds.items() if action in some), "orchestration")
-            numbers[kind] += len(text)
+            kind = "what changed" if action == "what-changed" else kind
+            numbers[kind] += len(text) * (not path.endswith(".json"))
+    print(name, numbers)
     assert 0 < numbers["always"] <= ACTIONS
+    assert 0 < numbers["what changed"] <= WHAT_CHANGED
     assert numbers["orchestration"] <= OF_ORCHESTRATION
     assert numbers["reports"] <= REPORTS
     assert numbers["pull requests"] <= PULL_REQUESTS
@@ -140,7 +149,7 @@ def test_jobs(name: str, file: str, generated: Generated) -> None:
 def test_no_line_is_joined(name: str, generated: Generated) -> None:
     for folder in ("workflows", "actions"):
         for file, text in files(generated(name), folder):
-            for line in text:
+            for line in text * (not file.endswith(".json")):  # data, for a program
                 assert len(line) <= WIDE or GROWS.match(line), (file, line)
 
 

@@ -92,7 +92,7 @@ def expected_files(read: Answers) -> set[str]:
     actions |= {"check-out"}
     actions |= {"promote-package", "require-approval", "require-success"}
     actions |= {"show-graph"} if read.pull_requests else set()
-    actions |= {"take-package"}
+    actions |= {"take-package", "what-changed"}
     actions |= {
         "call": set(),
         "dispatch": {"run-component"},
@@ -129,6 +129,7 @@ def expected_files(read: Answers) -> set[str]:
         shared = SHARED.get(name) or (*SETUP_FILES, *(setup.files if setup else ()))
         files |= {f".github/actions/{name}/{file}" for file in shared}
     files |= {f".github/actions/{file}" for file in further}
+    files |= {".github/actions/what-changed/components.json"}
     return files | {"docs/ci-cd.md", ".copier-answers.yml"}
 
 
@@ -157,7 +158,7 @@ def test_exactly_the_promised_files(answer_set: str, generated: Generated) -> No
             "\n\n\n\techo", ""
         ), name
         folder, _, file = name.removeprefix(".github/actions/").partition("/")
-        if folder in SHARED:
+        if folder in SHARED and file in SHARED[folder]:
             assert content == SHARED[folder][file], name  # the same for every repository
 
 
@@ -273,12 +274,17 @@ def test_pull_requests_have_exactly_the_promised_jobs(
     calls: set[str] = set()
     for number, (name, text) in enumerate(sorted(texts.items(), key=lambda t: len(t[0])), 1):
         workflow = files[name]
-        check = "pull-request-checks"
+        check, gates = "pull-request-checks", {"changes"} & set(workflow["jobs"])
         assert workflow["on"] == {"pull_request": None, "merge_group": None}
         named = set(re.findall(r"\$\{\{[^}]*\bsecrets\.(\w+)", text))
         assert named == {secret for c in read.components for secret in c.install_secrets}
         assert not re.search(r"\$\{\{[^}]*\bgithub\.token\b", text)
-        here = {job: what["uses"] for job, what in workflow["jobs"].items() if job != check}
+        assert gates or set(workflow["jobs"]) == {check}
+        here = {
+            job: what["uses"]
+            for job, what in workflow["jobs"].items()
+            if job not in {check, *gates}
+        }
         assert here == {job: f"$/.github/workflows/{job}.yml" for job in here}
         assert len(here) <= 50
         calls |= set(here)
@@ -287,10 +293,12 @@ def test_pull_requests_have_exactly_the_promised_jobs(
             assert set(what["permissions"].values()) == {"read"}, job
             assert what["with"]["environment"] == "pull-request"
             assert not {"push", "roll-back", "refs"} & set(what["with"]), job
-            assert not {"environment", "if"} & set(what), job
-            assert set(what.get("needs", [])) <= set(here)
+            assert "environment" not in what and "contains(needs.changes.outputs." in what["if"], (
+                job
+            )
+            assert gates <= set(what["needs"]) <= {*gates, *here}
         checks = workflow["jobs"][check]
-        assert set(checks.get("needs", [])) == set(here)
+        assert set(checks.get("needs", [])) == {*gates, *here}
         suffix = f" {number}" if number > 1 else ""
         assert (checks["if"], checks["name"]) == ("always()", f"Pull request checks{suffix}")
         assert checks["permissions"] == {"contents": "read"}

@@ -63,7 +63,7 @@ def dispatched(github: OfflineGitHub) -> None:
     expect("every job succeeds", set(run.results.values()) == {"success"})
     [base], [top] = runs(github, "base"), runs(github, "top")
     expect("components are deployed in order", ships(github) == ["base", "top"])
-    content = base.artifacts["base-package-dev"]["package.txt"]
+    content = base.packages["base-package-dev"]["package.txt"]
     [ship] = [c for c in github.commands("ship") if c.arguments == ["top"]]
     digest = hashlib.sha256(content).hexdigest()
     expect("the file of the run before is placed", ship.files == {"base.txt": digest})
@@ -182,7 +182,7 @@ def approved_once(github: OfflineGitHub) -> None:
     expect("one approval is enough", run.approvals == ASKED and base.approvals == [])
     expect("what was approved is deployed", "base" in ships(github))
     expect("a typed id is no approval", len(typed) == 1 and ships(github) == ["base"])
-    expect("production takes the tested bytes", base.artifacts == {"base-package-prd": tested})
+    expect("production takes the tested bytes", base.packages == {"base-package-prd": tested})
 
 
 SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {

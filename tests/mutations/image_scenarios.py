@@ -57,7 +57,7 @@ def prepare(github: OfflineGitHub) -> None:
 
 
 def manifest(run: Run, environment: str) -> Any:
-    package = run.artifacts[f"cluster-package-{environment}"]
+    package = run.packages[f"cluster-package-{environment}"]
     return yaml.safe_load(package[f"rendered/{environment}.yaml"])
 
 
@@ -86,7 +86,7 @@ def image(github: OfflineGitHub) -> None:
     expect("all of the image is pushed", "--all --preserve-digests" in push.line)
     expect("the image says how it was built", "--provenance mode=max --sbom true" in build.line)
     expect("what it builds from is there", set(build.files) == {"package.txt"})
-    reference = run.artifacts["web-package-dev"]["docker-image"].decode().strip()
+    reference = run.packages["web-package-dev"]["docker-image"].decode().strip()
     expect("the package names what was pushed", reference == f"{REPOSITORY}@{digests[0]}")
     expect("the caller learns of the image", run.job("web-build").outputs["image"] == reference)
     docker_logins = [e["job"] for e in github.actions_used("docker/login-action")]
@@ -135,7 +135,7 @@ def applied(github: OfflineGitHub) -> None:
 
 def image_in_production(github: OfflineGitHub) -> None:
     """What was built for dev is run in production."""
-    spare(github, DEPLOYED, scenarios.SUMMARY)
+    spare(github, DEPLOYED)
     dev = pushed(github)
     [prd] = github.runs_of("orchestrator-prd.yml")
     expect("prd succeeds", prd.conclusion == "success")
@@ -200,7 +200,7 @@ def checked(github: OfflineGitHub) -> None:
     levels = {level for job in run.jobs.values() for level in job.permissions.values()}
     expect("the token only reads", levels == {"read"})
     expect("no environment is used", {job.environment for job in run.jobs.values()} == {None})
-    rendered = {f for f in run.artifacts["cluster-package-pull-request"] if f.startswith("rend")}
+    rendered = {f for f in run.packages["cluster-package-pull-request"] if f.startswith("rend")}
     everywhere = {"rendered/dev.yaml", "rendered/prd.yaml"}
     expect("it is rendered for each environment", rendered == everywhere)
     days = {artifact.retention_days for artifact in run.artifact_store.values()}

@@ -31,7 +31,7 @@ def published(github: OfflineGitHub) -> list[dict[str, str]]:
 
 
 def built(run: Run, artifact: str = "lib-package-release") -> dict[str, str]:
-    package = run.artifacts.get(artifact, {})
+    package = run.packages.get(artifact, {})
     return {name: sha256(package[name]) for name in (WHEEL, SDIST) if name in package}
 
 

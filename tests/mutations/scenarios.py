@@ -6,12 +6,13 @@ They are run on the pipelines as generated, where nothing may be noticed, and on
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
 from offline_github import Artifact, OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, generic
+from pipelines import commit, forged, generic, planned
 
 # Each build gives other bytes.
 BUILD = """\
@@ -111,6 +112,12 @@ def ships(github: OfflineGitHub, job: str = "") -> list[str]:
     return [command.arguments[0] for command in github.commands("ship", job)]
 
 
+def package_in(run: Run) -> Artifact:
+    """The artifact of its only package."""
+    [found] = [a for a in run.artifact_store.values() if "-package-" in a.name]
+    return found
+
+
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -135,7 +142,15 @@ def success(github: OfflineGitHub) -> None:
 def without_gates(github: OfflineGitHub) -> None:
     """Leave out the first job and the last, where a scenario is about those between."""
     spare(github, "changes", SUMMARY)
-    github.forced_outputs["changes"] = {"commit": head(github), "roll-back": "false"}
+    text = github.remote.work_tree / ".github/actions/what-changed/components.json"
+    components = json.loads(text.read_text(encoding="utf-8"))["components"]
+    github.forced_outputs["changes"] = {
+        **{"commit": head(github), "roll-back": "false"},
+        **planned(
+            [name for name, one in components.items() if one["builds"]],
+            [name for name, one in components.items() if "dev" in one["deployed"]],
+        ),
+    }
 
 
 def told(github: OfflineGitHub, run: Run) -> bool:
@@ -150,7 +165,7 @@ def packaged(github: OfflineGitHub) -> None:
     spare(github, "top-build / build", "top-dev / deploy")
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
-    package = run.artifacts.get("base-package-dev", {})
+    package = run.packages.get("base-package-dev", {})
     files = {"package.txt", ".settings", "tool.sh", MANIFEST}
     expect("the package holds what the build left", set(package) == files)
     [ship] = github.commands("ship")
@@ -174,7 +189,7 @@ def handed_on(github: OfflineGitHub) -> None:
     github.environments["dev"] = {"secrets": {"TOKEN": "of dev"}}
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
-    digest = sha256(run.artifacts["base-package-dev"]["package.txt"])
+    digest = sha256(run.packages["base-package-dev"]["package.txt"])
     [ship] = github.commands("ship")
     expect("the file is placed", ship.files.get("base.txt") == digest)
     expect("commands run in their folder", ship.folder == "parts/top")
@@ -275,7 +290,7 @@ def by_hand(github: OfflineGitHub) -> None:
     versions = {c.files.get(VERSION) for c in commands}
     expect("the older commit is checked and deployed", versions == {sha256(b"older\n")})
     expect("commands are told so", {c.environment.get("COMMIT") for c in commands} == {older})
-    made = run.artifacts["base-package-dev"]["package.txt"].decode()
+    made = run.packages["base-package-dev"]["package.txt"].decode()
     expect("the older commit is built", made.startswith(f"base of {older}, "))
     spare(github, "base-dev / deploy")
     refused = github.dispatch("orchestrator-dev.yml", "develop", {"commit": never})
@@ -288,7 +303,7 @@ def by_hand(github: OfflineGitHub) -> None:
 def release(github: OfflineGitHub) -> None:
     """What was tested reaches production, though the branch moves on."""
     tested = change(github, "main", "tested\n")
-    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build", SUMMARY)
+    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
     github.environments["prd"] = {"secrets": {"TOKEN": "of prd"}}
 
     def move_on(run: Run, job: str) -> None:
@@ -307,7 +322,7 @@ def release(github: OfflineGitHub) -> None:
     replaced = prd.job("approval").concurrency == "prd-approval-candidate"
     expect("a newer candidate takes the place of one that waits", replaced)
     expect("nothing is built in production", len(github.commands("check")) == 1)
-    kept = test.artifacts["base-package-test"], prd.artifacts.get("base-package-prd")
+    kept = test.packages["base-package-test"], prd.packages.get("base-package-prd")
     expect("prd has the very package that was tested", kept[0] == kept[1])
     for name, file in (("base", "package.txt"), ("top", "base.txt")):
         [ship] = github.commands("ship", f"^{name}-prd")
@@ -317,73 +332,88 @@ def release(github: OfflineGitHub) -> None:
         expect("prd deploys the tested commit", version == sha256(b"tested\n"))
     [top] = github.commands("ship", "^top-prd")
     expect("it has prd's own secret", top.environment.get("TOKEN") == "of prd")
-    days = [a.retention_days for run in (test, prd) for a in run.artifact_store.values()]
+    days = [package_in(run).retention_days for run in (test, prd)]
     expect("packages outlive the wait for an approval", days == [37, 30])
 
 
 def release_again(github: OfflineGitHub) -> None:
     """The same commit is tested once more: its build gives other bytes."""
     spared = ("base-test / deploy", "top-test / deploy", "top-prd / deploy", "base-prd / deploy")
-    spare(github, *spared, "top-build / build", SUMMARY)
+    spare(github, *spared, "top-build / build")
     pushed(github, "main")
     test = github.dispatch("orchestrator-test.yml", "main")
     prd = github.runs_of("orchestrator-prd.yml")[-1]
-    kept = test.artifacts["base-package-test"], prd.artifacts.get("base-package-prd")
+    kept = test.packages["base-package-test"], prd.packages.get("base-package-prd")
     expect("prd takes the package of the run that it follows", kept[0] == kept[1])
 
 
 def untested(github: OfflineGitHub) -> None:
     """The deployment to test failed; then one component was deployed alone."""
-    spare(github, "top-build / build", "base-prd / deploy", "top-prd / deploy", SUMMARY)
+    spare(github, "top-build / build", "base-prd / deploy", "top-prd / deploy")
     spare(github, "deploy / deploy")
     github.forced_results["base-test / deploy"] = "failure"
     pushed(github, "main")
     alone = github.dispatch("base-test.yml", "main")
     expect("it runs alone", alone.conclusion == "success")
-    prd = github.dispatch("orchestrator-prd.yml", "main")
-    refused = prd.results["changes"] == "failure"
-    expect("what was not tested is not promoted", refused and prd.artifacts == {})
+    for file in ("orchestrator-prd.yml", "base-prd.yml"):
+        prd = github.dispatch(file, "main")
+        refused = prd.results["changes"] == "failure"
+        expect("what was not tested is not promoted", refused and prd.packages == {})
 
 
-def _promoted(github: OfflineGitHub, what: str, tamper: Callable[[Run], None]) -> None:
-    """Something happens to what test has left, before production takes it."""
+def _promoted(
+    github: OfflineGitHub, what: str, tamper: Callable[[Run], None], alone: bool = False
+) -> None:
+    """Something happens to what test has left, before production takes it: all of it, by the
+    digests that test remembers, or one component alone, by its commit."""
     spared = ("base-test / deploy", "top-test / deploy", "top-prd / deploy", "base-prd / deploy")
-    spare(github, *spared, "top-build / build", SUMMARY)
+    spare(github, *spared, "top-build / build")
+    file = "base-prd.yml" if alone else "orchestrator-prd.yml"
+    if alone:
+        github.forced_conclusions = {"orchestrator-prd.yml": "failure"}
 
     def before(run: Run, job: str) -> None:
-        if (run.workflow_file, job) == ("orchestrator-prd.yml", "changes"):
+        if (run.workflow_file, job) == (file, "changes"):
             [test] = github.runs_of("orchestrator-test.yml")
             tamper(test)
 
     github.before_job = before
     pushed(github, "main")
-    [prd] = github.runs_of("orchestrator-prd.yml")
-    expect(what, prd.results["changes"] == "failure" and prd.artifacts == {})
+    prd = github.dispatch(file, "main") if alone else github.runs_of(file)[-1]
+    expect(what, prd.results["changes"] == "failure" and prd.packages == {})
 
 
 def uploaded_later(github: OfflineGitHub) -> None:
     """A later job uploads another artifact of the same name."""
 
     def upload(run: Run) -> None:
-        [artifact] = run.artifact_store.values()
+        artifact = package_in(run)
         del run.artifact_store[artifact.id]
-        github.new_artifact(run, artifact.name).fill(artifact.files)
-        for later in run.artifact_store.values():
-            later.created_at = run.updated_at  # the run had not ended, but its build
+        later = github.new_artifact(run, artifact.name)
+        later.fill(forged(run.head_sha))
+        later.created_at = run.updated_at  # the run had not ended, but its build
         run.jobs["base-build / build"].completed_at = run.created_at
 
-    _promoted(github, "what its build did not upload is not promoted", upload)
+    _promoted(github, "what its build did not upload is not promoted", upload, alone=True)
 
 
 def of_another_commit(github: OfflineGitHub) -> None:
     """The package says that it was built from another commit."""
 
     def relabel(run: Run) -> None:
-        [artifact] = run.artifact_store.values()
-        _, _, rest = artifact.files[MANIFEST].partition(b"\n")
+        _, _, rest = package_in(run).files[MANIFEST].partition(b"\n")
         fill(run, {MANIFEST: b"commit " + b"0" * 40 + b"\n" + rest})
 
-    _promoted(github, "a package of another commit is not promoted", relabel)
+    _promoted(github, "a package of another commit is not promoted", relabel, alone=True)
+
+
+def swapped(github: OfflineGitHub) -> None:
+    """Other bytes, which fit what the package says of itself, in the artifact of test's build."""
+
+    def swap(run: Run) -> None:
+        package_in(run).fill(forged(run.head_sha))
+
+    _promoted(github, "what test has not deployed is not promoted", swap)
 
 
 def _after(github: OfflineGitHub, what: str, **run: Any) -> None:
@@ -535,7 +565,7 @@ def alone(github: OfflineGitHub) -> None:
     del github.forced_results["deploy / deploy"]
     run = github.dispatch("top-dev.yml", "develop", {"commit": older})
     expect("it runs alone", run.conclusion == "success")
-    digest = sha256(first.artifacts["base-package-dev"]["package.txt"])
+    digest = sha256(first.packages["base-package-dev"]["package.txt"])
     files = github.commands("ship")[-1].files
     expect("alone it takes the package of its commit", files.get("base.txt") == digest)
     newest = github.runs_of("orchestrator-dev.yml")[-1].id
@@ -556,8 +586,8 @@ def alone_in_vain(github: OfflineGitHub) -> None:
 
 
 def fill(run: Run, files: dict[str, bytes]) -> None:
-    """Other contents for the only artifact of a run."""
-    [artifact] = run.artifact_store.values()
+    """Other contents for the only package of a run."""
+    artifact = package_in(run)
     artifact.fill({**artifact.files, **files})
 
 
@@ -609,6 +639,7 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         untested,
         uploaded_later,
         of_another_commit,
+        swapped,
         after_failure,
         after_fork,
         after_branch,

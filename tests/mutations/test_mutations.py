@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import changed_scenarios
 import dispatch_scenarios
 import image_scenarios
 import observe_scenarios
@@ -30,6 +31,7 @@ MODULES = (
     dispatch_scenarios,
     observe_scenarios,
     publish_scenarios,
+    changed_scenarios,
 )
 SCENARIOS = {name: scenario for module in MODULES for name, scenario in module.SCENARIOS.items()}
 TABLE = yaml.safe_load((Path(__file__).parent / "mutations.yml").read_text(encoding="utf-8"))

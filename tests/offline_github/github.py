@@ -128,6 +128,10 @@ class OfflineGitHub:
         self.rate_limit = RateLimit(self.clock)
         #: Everything happens in the same second from now on: creation, changes and ends of runs.
         self.same_second = False
+        #: How many files a recursive list of a tree names.
+        self.tree_limit = 100_000
+        #: Folders that such lists have named: object id -> (commit, path).
+        self.folders: dict[str, tuple[str, str]] = {}
         #: When commits were made, as their makers' clocks said: when they came, if not set.
         self.commit_dates: dict[str, str] = {}
         #: Called with (run, job key) before a job's first step; may push, cancel, dispatch, fail.
@@ -490,9 +494,13 @@ class OfflineGitHub:
         if created_at:
             run.created_at = run.started_at = run.updated_at = created_at
         if fire:
-            with self._outermost():
-                self._fire_workflow_run(run)
+            self.ended(run)
         return run
+
+    def ended(self, run: Run) -> None:
+        """Let `workflow_run` workflows see the end of a run of `add_run`."""
+        with self._outermost():
+            self._fire_workflow_run(run)
 
     def expire(self, run: Run, name: str) -> None:
         """What happens to an artifact when its retention ends."""

@@ -30,6 +30,14 @@ class Tree:
         return {p: self.files[p].decode() for p in sorted(self.files) if pattern.fullmatch(p)}
 
     @functools.cached_property
+    def listed(self) -> list[tuple[str, str, str, str]]:
+        """(path, mode, type, object id) of each file."""
+        return [
+            (path, "100644", "blob", hashlib.sha1(data).hexdigest())
+            for path, data in sorted(self.files.items())
+        ]
+
+    @functools.cached_property
     def github_files(self) -> dict[str, bytes]:
         return {p: data for p, data in self.files.items() if p.startswith(".github/")}
 
@@ -202,6 +210,16 @@ class MemoryRepository:
             for name in sorted({*old, *new})
             if old.get(name) != new.get(name)
         ]
+
+    def merge_base(self, base: str, head: str) -> str | None:
+        common = self._ancestors[base] & self._ancestors[head]
+        return max(common, key=lambda sha: len(self._ancestors[sha]), default=None)
+
+    def tree(self, commit: str) -> list[tuple[str, str, str, str]]:
+        return self._commits[commit].tree.listed
+
+    def text(self, commit: str, path: str) -> bytes | None:
+        return self._commits[commit].tree.files.get(path)
 
     def compare(self, base: str, head: str) -> dict[str, Any] | None:
         first, second = self.resolve(base), self.resolve(head)

@@ -171,6 +171,11 @@ class Run:
         return {a.name: a.files for a in self.artifact_store.values() if a.final and not a.expired}
 
     @property
+    def packages(self) -> dict[str, dict[str, bytes]]:
+        """Its artifacts, without the manifest that an orchestrator leaves."""
+        return {name: files for name, files in self.artifacts.items() if "-package-" in name}
+
+    @property
     def results(self) -> dict[str, str | None]:
         return {key: job.result for key, job in self.jobs.items()}
 

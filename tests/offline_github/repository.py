@@ -79,6 +79,7 @@ class Repository:
         # What is said of commits by their SHA never changes.
         self._commits: set[str] = set()
         self._parents: dict[str, list[str]] = {}
+        self._trees: dict[str, list[tuple[str, str, str, str]]] = {}
         self._messages: dict[str, str] = {}
         self._histories: dict[str, list[str]] = {}
         self._missing: dict[tuple[str, str], list[str]] = {}
@@ -267,6 +268,28 @@ class Repository:
                 for letter, name in zip(fields[::2], fields[1::2], strict=False)
             ]
         return self._changed[base, head]
+
+    def merge_base(self, base: str, head: str) -> str | None:
+        """The best common ancestor of two commits; None if they have none."""
+        try:
+            return git("merge-base", base, head, cwd=self.path).decode().strip()
+        except GitError:
+            return None
+
+    def tree(self, commit: str) -> list[tuple[str, str, str, str]]:
+        """(path, mode, type, object id) of each file."""
+        if commit not in self._trees:
+            listed = git("ls-tree", "-r", "-z", commit, cwd=self.path).decode().split("\0")
+            found = [line.partition("\t") for line in listed if line]
+            self._trees[commit] = [(path, *what.split(" ")) for what, _, path in found]  # type: ignore[misc]
+        return self._trees[commit]
+
+    def text(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit."""
+        try:
+            return git("cat-file", "blob", f"{commit}:{path}", cwd=self.path)
+        except GitError:
+            return None
 
     def compare(self, base: str, head: str) -> dict[str, int | str] | None:
         """How two commits lie to each other, as the API says it; None if one is unknown."""

@@ -88,7 +88,7 @@ class Script {
     })
   }
 
-  answer({ request, status, headers, text, error }) {
+  answer({ request, status, headers, text = '', data = '', error }) {
     const { resolve, reject, url } = this.requests.get(request)
     this.requests.delete(request)
     if (error) {
@@ -104,7 +104,7 @@ class Script {
       headers: all,
       text: async () => text,
       json: async () => JSON.parse(text),
-      arrayBuffer: async () => new TextEncoder().encode(text).buffer,
+      arrayBuffer: async () => data ? new Uint8Array(Buffer.from(data, 'base64')).buffer : new TextEncoder().encode(text).buffer,
     })
   }
 
@@ -166,16 +166,19 @@ function read(file) {
 /** A `require` that makes each module of the folder anew: a process of its own would have read nothing. */
 function loader(folder) {
   const modules = new Map()
-  const from = (require, resolved) => (name) => {
-    let file = resolved.get(name)
-    if (!file) resolved.set(name, file = require.resolve(name))
-    if (!file.startsWith(folder) || file.endsWith('.json')) return require(name)
-    if (modules.has(file)) return modules.get(file).exports
-    const module = { exports: {} }
-    modules.set(file, module)
-    const known = read(file)
-    known.run(module.exports, from(known.require, known.resolved), module, file, path.dirname(file))
-    return module.exports
+  const from = (require, resolved) => {
+    const found = (name) => {
+      let file = resolved.get(name)
+      if (!file) resolved.set(name, file = require.resolve(name))
+      if (!file.startsWith(folder) || file.endsWith('.json')) return require(name)
+      if (modules.has(file)) return modules.get(file).exports
+      const module = { exports: {} }
+      modules.set(file, module)
+      const known = read(file)
+      known.run(module.exports, from(known.require, known.resolved), module, file, path.dirname(file))
+      return module.exports
+    }
+    return Object.assign(found, { resolve: require.resolve })
   }
   return from(createRequire(import.meta.url), new Map())
 }

@@ -178,10 +178,12 @@ def compare(request: Request) -> Answer:
         raise ApiError(404, "Not Found")
     first, second = str(result.pop("base")), str(result.pop("head"))
     remote = request.github.remote
-    merge_base = {"sha": first if result["status"] in ("ahead", "identical") else second}
+    merge_base = remote.merge_base(first, second)
+    if merge_base is None:
+        raise ApiError(404, f"No common ancestor between {first} and {second}.")
     shown = {
         "base_commit": {"sha": first},
-        "merge_base_commit": merge_base,
+        "merge_base_commit": {"sha": merge_base},
         "total_commits": result["ahead_by"],
     }
     # Oldest first; a page of its own has no more than 250, and only the first one has the files.
@@ -278,6 +280,43 @@ def get_ref(request: Request) -> Answer:
     if pointed is None:
         raise ApiError(404, "Not Found")
     return Answer(200, _ref(request, name, pointed))
+
+
+@route("GET", "/git/trees/{tree}", "contents: read")
+def get_tree(request: Request) -> Answer:
+    """All files of a commit. Where `tree_limit` cuts the list short, folders can be asked for."""
+    github = request.github
+    sha, folder = request.parameters["tree"], ""
+    if sha in github.folders:
+        sha, folder = github.folders[sha]
+    commit = github.remote.resolve(sha)
+    if commit is None:
+        raise ApiError(404, "Not Found")
+    files = [file for file in github.remote.tree(commit) if file[0].startswith(folder)]
+    entries = [
+        {"path": path.removeprefix(folder), "mode": mode, "type": kind, "sha": oid}
+        for path, mode, kind, oid in files
+    ]
+    if "recursive" in request.query:
+        cut = len(entries) > github.tree_limit
+        return Answer(200, {"sha": sha, "tree": entries[: github.tree_limit], "truncated": cut})
+    shown = [entry for entry in entries if "/" not in entry["path"]]
+    for name in sorted({e["path"].split("/")[0] for e in entries if "/" in e["path"]}):
+        below = hashlib.sha1(f"{commit} {folder}{name}".encode()).hexdigest()
+        github.folders[below] = (commit, f"{folder}{name}/")
+        shown.append({"path": name, "mode": "040000", "type": "tree", "sha": below})
+    return Answer(200, {"sha": sha, "tree": shown, "truncated": False})
+
+
+@route("GET", "/contents/{path*}", "contents: read")
+def get_content(request: Request) -> Answer:
+    remote = request.github.remote
+    commit = remote.resolve(request.query["ref"])
+    text = remote.text(commit, request.parameters["path"]) if commit else None
+    if text is None:
+        raise ApiError(404, "Not Found")
+    content = base64.b64encode(text).decode()
+    return Answer(200, {"type": "file", "encoding": "base64", "content": content})
 
 
 @route("GET", "/git/tags/{tag}", "contents: read")
@@ -416,6 +455,8 @@ def get_job(request: Request) -> Answer:
 
 def _artifact(request: Request, artifact: Artifact, run: Run) -> dict[str, Any]:
     url = f"{request.github.api_url}/repos/{request.github.name}"
+    kept = datetime.timedelta(days=artifact.retention_days or 90)
+    end = datetime.datetime.fromisoformat(artifact.created_at) + kept
     return {
         "id": artifact.id,
         "name": artifact.name,
@@ -424,6 +465,7 @@ def _artifact(request: Request, artifact: Artifact, run: Run) -> dict[str, Any]:
         "digest": artifact.digest,
         "created_at": artifact.created_at,
         "updated_at": artifact.created_at,
+        "expires_at": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "url": f"{url}/actions/artifacts/{artifact.id}",
         "archive_download_url": f"{url}/actions/artifacts/{artifact.id}/zip",
         "workflow_run": {

@@ -31,7 +31,7 @@ SCRIPT = "actions/github-script"
 WORKSPACE = "/runner/work/demo/demo"
 RUNNER = {
     **{"os": "Linux", "arch": "X64", "name": "offline", "environment": "github-hosted"},
-    **{"temp": "/runner/temp", "tool_cache": "/runner/tools", "debug": ""},
+    **{"tool_cache": "/runner/tools", "debug": ""},
 }
 
 
@@ -115,13 +115,16 @@ class Work:
         self._steps: dict[str, str] = {}
         self.job.steps = self._steps
         self._exported: dict[str, str] = {}
+        #: Scripts write files for later steps.
+        self._temp = self.github.workdir / "temp"
+        self._temp.mkdir(exist_ok=True)
         self.contexts = {
             **contexts,
             "github": {
                 **contexts["github"],
                 **{"token": "offline", "workspace": WORKSPACE, "action_path": ""},
             },
-            "runner": RUNNER,
+            "runner": {**RUNNER, "temp": str(self._temp)},
         }
 
     @property
@@ -172,7 +175,7 @@ class Work:
         folder = self.action_folder()
         variables = {
             **self.github.github_variables(self.contexts["github"]),
-            **{"GITHUB_WORKSPACE": WORKSPACE, "RUNNER_TEMP": RUNNER["temp"], "CI": "true"},
+            **{"GITHUB_WORKSPACE": WORKSPACE, "RUNNER_TEMP": str(self._temp), "CI": "true"},
             "GITHUB_JOB": self.key.split(" / ")[-1],
             **env,
             "GITHUB_ACTION_PATH": action_path,

@@ -98,9 +98,10 @@ function holds(job, before, done, run) {
   return run.known.get(known);
 }
 
-/** "Contexts reference", needs: the direct dependencies alone, with result and outputs. */
+/** "Contexts reference", needs: the direct dependencies alone, with result and outputs. A job that was
+ * skipped has made none. */
 function context(job, done, run) {
-  const needs = new data.Dictionary(...job.needs.map(id => ({ key: id, value: ended(done[id], run.outputs[id] ?? {}) })));
+  const needs = new data.Dictionary(...job.needs.map(id => ({ key: id, value: ended(done[id], (done[id] !== "skipped" && run.outputs[id]) || {}) })));
   return new data.Dictionary(...run.contexts, { key: "needs", value: needs });
 }
 
@@ -180,7 +181,10 @@ async function runSteps(job, done, run) {
     const { inputs, steps } = actionOf(`${folder}/action.yml`);
     const given = { ...inputs, ...texts(step.with, needs, status) };
     const inside = revived({ inputs: given });
-    for (const script of steps) await runScript(script, folder, texts(script.env, inside, status), outcome);
+    for (const script of steps) {
+      if (script.uses?.value.startsWith("actions/upload-artifact@")) continue; // what a script has written
+      await runScript(script, folder, { ...texts(script.env, inside, status), RUNNER_TEMP: run.repository }, outcome);
+    }
   }
   return outcome;
 }
@@ -217,10 +221,13 @@ async function runScript(step, folder, env, outcome) {
   const core = {
     info: () => {},
     setFailed: () => (outcome.result = "failure"),
+    setOutput: () => {},
     summary: { addRaw: more => ((outcome.summary += more), core.summary), write: async () => core.summary },
   };
-  const github = { request: async () => ({ status: 200, headers: {}, data: { jobs: [] } }) };
-  const place = { repo: { owner: "acme", repo: "demo" }, runId: 1, serverUrl: "https://github.com" };
+  const nothing = { jobs: [], artifacts: [], workflow_runs: [] };
+  const github = { request: async () => ({ status: 200, headers: {}, data: nothing }) };
+  const payload = { repository: { id: 1, default_branch: "main" } };
+  const place = { repo: { owner: "acme", repo: "demo" }, runId: 1, serverUrl: "https://github.com", payload };
   const script = new AsyncFunction("core", "github", "context", "require", entries(step.with).script.value);
   Object.assign(process.env, env, { GITHUB_ACTION_PATH: folder });
   try {

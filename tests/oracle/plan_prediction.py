@@ -6,6 +6,8 @@ them, because those are what is checked.
 
 from __future__ import annotations
 
+import itertools
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,12 +21,16 @@ from pipeline.components import Component
 from pipeline.environments import Environment
 from pipeline.limits import WAITING_JOBS
 from pipeline.plan import Plan, make_plan
+from pipelines import planned
 
 CHANGES = "changes"
 APPROVAL = "approval"
 SUMMARY = "deployment-summary"
 TOO_OLD = "too old"
 """How the job `changes` ends that has found something newer: it succeeds, and says so."""
+
+MOST = 1200
+"""So many runs of one pipeline are looked at."""
 
 CATALOGUE = load_catalogue(toolbox.ROOT)
 
@@ -169,23 +175,77 @@ class Pipeline:
 
     # -- runs --------------------------------------------------------------------------------------
 
-    def runs(self) -> Iterator[Results]:
-        """Every run that differs from others: each job that starts ends in each way."""
-        first = tuple(r for r in RESULTS if r != "skipped")
-        if self.chained:
-            first = (*RESULTS, TOO_OLD)
-        yield from self._runs({}, [*self.jobs], first)
+    @cached_property
+    def plans(self) -> bool:
+        """Whether the job `changes` decides what is built and deployed."""
+        return self.plan.answers.orchestration == "call"
 
-    def _runs(
-        self, so_far: Results, left: list[str], ends: tuple[str, ...] = RESULTS
-    ) -> Iterator[Results]:
+    def runs(self) -> list[Results]:
+        """Every run that differs from others: each job that starts ends in each way, or the plan
+        does not name it, which is `skipped` here. Of large graphs a fixed sample."""
+        found = list(itertools.islice(self._runs({}, [*self.jobs]), MOST + 1))
+        if len(found) <= MOST:
+            return found
+        source = random.Random(f"{self.environment.name} {self.jobs.keys()}")
+        sample = (self._sampled(source) for _ in range(MOST))
+        return list({tuple(one.items()): one for one in sample if self._is_whole(one)}.values())
+
+    def _runs(self, so_far: Results, left: list[str]) -> Iterator[Results]:
         if not left:
-            yield so_far
+            if self._is_whole(so_far):
+                yield so_far
             return
         job, *rest = left
-        starts = all(so_far[other] == "success" for other in self.jobs[job])
-        for result in ends if starts else (None,):
+        for result in self._ends(job, so_far):
             yield from self._runs({**so_far, job: result}, rest)
+
+    def _sampled(self, source: random.Random) -> Results:
+        results: dict[str, str | None] = {}
+        for job in self.jobs:
+            ends = self._ends(job, results)
+            results[job] = source.choice([*ends, ends[0], ends[0]])
+        return results
+
+    def _ends(self, job: str, so_far: Results) -> tuple[str | None, ...]:
+        """How a job may end, success first; None: it does not start, whatever the plan says."""
+        if job == CHANGES:
+            good = tuple(r for r in RESULTS if r != "skipped")
+            return (*RESULTS, TOO_OLD) if self.chained else good
+        if not self.plans:
+            starts = all(so_far[other] == "success" for other in self.jobs[job])
+            return RESULTS if starts else (None,)
+        return (None,) if self._is_held_up(job, so_far) else RESULTS
+
+    def _is_held_up(self, job: str, so_far: Results) -> bool:
+        """Whether something before it went wrong, or was left out because of that."""
+        if so_far[CHANGES] != "success":
+            return True
+        if APPROVAL in self.jobs[job] and so_far[APPROVAL] not in ("success", "skipped"):
+            return True
+        return any(so_far[one] in ("failure", "cancelled", None) for one in self.jobs[job])
+
+    def _is_whole(self, results: Results) -> bool:
+        """Whether a person is asked exactly if the plan names something to deploy."""
+        if not self.plans or results.get(APPROVAL) is None:
+            return True
+        return (results[APPROVAL] == "skipped") == (not self.named("deploy", results))
+
+    def named(self, kind: str, results: Results) -> list[str]:
+        """The components that the plan names, to be built or deployed."""
+        names, job = {
+            "build": (self.built, self.build),
+            "deploy": (self.deployed, self.deployment),
+        }[kind]
+        return [name for name in names if results[job(name)] != "skipped"]
+
+    def outputs(self, results: Results) -> dict[str, str]:
+        """What the job `changes` says."""
+        too_old = results[CHANGES] == TOO_OLD
+        if not self.plans:
+            return {"deploy": str(not too_old).lower()}
+        if results[CHANGES] != "success":
+            return {}
+        return planned(self.named("build", results), self.named("deploy", results))
 
     def until(self, cancelled: str) -> Results:
         """A run that is cancelled during a job: the earlier ones succeeded, started one after
@@ -202,7 +262,8 @@ class Pipeline:
         environment before gave no reason to start is there nothing to sum up."""
         if self.chained and results[CHANGES] in ("skipped", None):
             return None
-        done = results[CHANGES] == TOO_OLD or {*results.values()} == {"success"}
+        fine = {"success", "skipped"} if self.plans else {"success"}
+        done = results[CHANGES] == TOO_OLD or {*results.values()} <= fine
         return "success" if done else "failure"
 
     def headline(self, results: Results) -> str:

@@ -19,7 +19,15 @@ from copies import copy
 from github_oracle import RESULTS, Given
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from plan_prediction import APPROVAL, CHANGES, SUMMARY, github_context, plan_of
+from plan_prediction import (
+    APPROVAL,
+    CHANGES,
+    SUMMARY,
+    TOO_OLD,
+    Pipeline,
+    github_context,
+    plan_of,
+)
 
 SEED = int(os.environ.get("ORACLE_SEED", "2026"))
 CHAIN = {"e": [], "d": ["e"], "c": ["d"]}
@@ -126,7 +134,11 @@ def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
             context = github_context(environments[environment], plan, conclusion=conclusion)
             too_old = place == 1 and number == 4
             forced[environment] |= {CHANGES: "success"} if too_old else {}
-            outputs[environment] = {CHANGES: {"deploy": str(not too_old).lower()}}
+            pipeline = Pipeline(plan, environments[environment])
+            # The plan names most.
+            chosen = {job: source.choice(["skipped", *["success"] * 3]) for job in pipeline.jobs}
+            chosen[CHANGES] = TOO_OLD if too_old else forced[environment][CHANGES]
+            outputs[environment] = {CHANGES: pipeline.outputs(chosen)}
             given = [Given(forced[environment], context, outputs=outputs[environment])]
             [predicted[environment]] = github_oracle.predict(files, path, given, repository)
             conclusion = concluded(predicted[environment].results)
@@ -172,6 +184,9 @@ def test_a_cancelled_run(template: Path, tmp_path: Path) -> None:
     files = github_oracle.workflows(repository)
     github = started(tmp_path)
     github.parallel = 1  # in the order of the file, as the oracle
+    pipeline = Pipeline(plan, plan.environments[0])
+    named = {CHANGES: pipeline.outputs(dict.fromkeys(pipeline.jobs, "success"))}
+    github.forced_outputs = named
     path = github_oracle.orchestrator("dev")
     keys = [key for key in leaves(files, path) if key != SUMMARY]
     assert len(keys) == 1 + 2 * len(CHAIN)
@@ -179,6 +194,7 @@ def test_a_cancelled_run(template: Path, tmp_path: Path) -> None:
         given = Given(
             dict.fromkeys(keys, "success"),
             github_context(plan.environments[0], plan),
+            outputs=named,
             cancel=cancelled,
         )
         [predicted] = github_oracle.predict(files, path, [given], repository)

@@ -62,7 +62,7 @@ def deployed_by(world: World, run: Run) -> list[str]:
 
 
 def forged_test(commit: str, trigger: str, environment: str = "") -> dict[str, str]:
-    """An orchestrator of test that tests nothing, and names the commit that it pretends to test."""
+    """An orchestrator of test that tests nothing, and says that it has deployed this commit."""
     where = f"    environment: {environment}\n" if environment else ""
     return {
         f".github/workflows/{TEST}": f"""\
@@ -74,6 +74,11 @@ jobs:
     name: python-build / Check and build
     runs-on: x
 {where}    steps: [{{name: "Plant python-package-test of {commit}", run: plant}}]
+  deployment-summary:
+    name: Deployment summary
+    needs: [python-build]
+    runs-on: x
+    steps: [{{name: "Plant manifest-test of {commit}", run: plant}}]
 """
     }
 
@@ -164,8 +169,10 @@ def a_package_swapped_after_it_was_deployed(world: World) -> None:
     approve_all(world)
     world.instead = lambda step: None
     world.started(PRD)
+    world.started("terraform-test.yml", packages=str(world.github.runs_of(TEST)[-1].id))
+    world.started("terraform-prd.yml", packages=str(world.github.runs_of(TEST)[-1].id))
     approve_all(world)
-    through("the package was taken", evil_in(world))
+    through("the package was taken", evil_in(world) or evil_in(world, "test"))
 
 
 @on("call")
@@ -399,8 +406,8 @@ def a_feature_branch_that_pretends_to_be_a_production_by_hand(world: World) -> N
     main = world.commit()
     world.push("main", merged=True, by="lead")
     forged = forged_test(main, "push: ")[f".github/workflows/{TEST}"]
-    for old, new in ((" to test", " to prd"), ("Test", "Prd"), ("package-test", "package-prd")):
-        forged = forged.replace(old, new)
+    for old in (" to test", "Test", "package-test", "manifest-test"):
+        forged = forged.replace(old, old.replace("test", "prd").replace("Test", "Prd"))
     world.commit("side", {f".github/workflows/{PRD}": forged}, start=main)
     world.github.push("side", by="mallory")
     world.github.settle()
@@ -638,9 +645,8 @@ def _mixed(world: World, main: str, newer: str) -> bool:
     return deployed and not any(main in one for one in taken)
 
 
-@on("call")
-def a_test_that_runs_again_while_production_takes_its_package(world: World) -> None:
-    """5. Production's run was started by the first attempt; found by a history."""
+def _tested_again(world: World, *, once_planned: bool) -> None:
+    """The second attempt of test has built before production's run plans, or after that."""
     world.merged()
     world.approve(world.candidate())
     world.commit()
@@ -654,17 +660,36 @@ def a_test_that_runs_again_while_production_takes_its_package(world: World) -> N
             return "failure"
         if run.id == test.id and run.attempt == 2 and step.uses == "actions/upload-artifact":
             built.append(run.id)
+        if once_planned and run.triggered_by is test and step.name == "Find the package":
+            return waiting(step)
         return None
 
-    # The candidate is slow to begin: the second attempt has built meanwhile.
-    world.hold = lambda work: work.run.triggered_by is test and not built
+    def waiting(step: Step) -> Going:
+        while not built:
+            yield 5
+        return (yield from step.script())
+
+    world.hold = lambda work: not once_planned and work.run.triggered_by is test and not built
     world.instead = instead
     while world.candidate() is before:
         assert world.github.step()
     world.github.rerun(test, actor="mallory")
     world.github.settle()
+    assert built
     approve_all(world)
     _untested(world)
+
+
+@on("call")
+def a_test_that_runs_again_before_production_plans(world: World) -> None:
+    """5. Production's run was started by the first attempt; found by a history."""
+    _tested_again(world, once_planned=False)
+
+
+@on("call")
+def a_test_that_runs_again_while_production_takes_its_package(world: World) -> None:
+    """5. The plan has found the package of the first attempt."""
+    _tested_again(world, once_planned=True)
 
 
 @on("dispatch")
@@ -1302,3 +1327,389 @@ def a_fork_that_brings_its_own_orchestrators_and_main(world: World) -> None:
     run = world.started("terraform-prd.yml", packages=str(forged.id))
     world.approve(run)
     through("a forged test was believed", evil_in(world))
+
+
+# Deciding what changed
+
+
+def changed(world: World, *names: str, text: str = "") -> str:
+    """Components get other contents, in test."""
+    text = text or f"{world.moment}\n"
+    return world.merged("main", {f"parts/{name}/file.txt": text for name in names})
+
+
+def stale(world: World, environment: str = "test") -> list[str]:
+    """The components that are not as main has them: their last attempt was for other contents, or
+    did not succeed."""
+    main = world.repository.resolve("refs/heads/main")
+    assert main
+    last = {d.component: d for d in world.of_environment(environment)}
+
+    def is_there(name: str) -> bool:
+        path = f"parts/{name}/file.txt"
+        texts = [world.repository.text(c, path) for c in (main, last[name].commit)]
+        return last[name].result == "success" and texts[0] == texts[1]
+
+    return [n for n in world.pipelines.components if not is_there(n)]
+
+
+def lie(world: World, run: Run) -> None:
+    """What test knows, with a package of first that nobody has built from what was reviewed."""
+    memory = world.remembered("test")
+    [package, *_] = memory["packages"]["first"]
+    package |= {"run": run.id, "digest": digest((package["commit"], EVIL))}
+    package["expires"] = "2099-01-01T00:00:00.000Z"
+    memory["packages"]["first"] = [package]
+    memory["components"]["first"]["package"] = package
+    world.upload(run, "first-package-test", (package["commit"], EVIL))
+    world.remember(run, memory | {"run": run.id, "at": run.created_at, "planned": run.created_at})
+
+
+def lying(world: World) -> Callable[[Step], Any]:
+    return lambda step: lie(world, step.work.run) if step.name == "Lie" else None
+
+
+def _liar(trigger: str, job: str = "Deployment summary") -> str:
+    return f"""\
+name: Orchestrator Test
+on: {{{trigger}}}
+jobs: {{summary: {{name: {job}, runs-on: x, steps: [{{name: Lie, run: x}}]}}}}
+"""
+
+
+def _believed(world: World) -> None:
+    """Second changes, and takes the package of first, which has not."""
+    changed(world, "second")
+    through("a package that nobody has deployed was taken", evil_in(world, "test"))
+    through("test is not as main is", bool(stale(world)))
+
+
+@on("changed")
+def a_half_that_failed_and_was_reverted(world: World) -> None:
+    """15. B is deployed in part, and C takes it back: nothing differs from the last success."""
+    changed(world, "first", "second", text="A\n")
+    world.failing = lambda step: step.name == "Deploy" and step.work.key.startswith("second-")
+    changed(world, "first", "second", text="B\n")
+    world.failing = lambda step: False
+    changed(world, "first", "second", text="A\n")
+    through("half of B is still there", bool(stale(world)))
+
+
+@on("changed")
+def a_deployment_that_failed_and_was_not_touched_again(world: World) -> None:
+    """15. What failed differs from nothing that was tried."""
+    changed(world, "first", "second")
+    world.failing = lambda step: step.name == "Deploy" and step.work.key.startswith("second-")
+    changed(world, "second")
+    world.failing = lambda step: False
+    world.merged()
+    through("what failed is left as it is", bool(stale(world)))
+
+
+@on("changed")
+def a_deployment_that_was_cancelled(world: World) -> None:
+    """15. So it is with one that somebody has stopped in the middle, and taken back."""
+    changed(world, "first", "second", text="A\n")
+    world.commit("main", {"parts/first/file.txt": "B\n"})
+    [run] = world.push()
+    while not any(d.run is run for d in world.deployments):
+        assert world.github.step()
+    world.github.cancel(run)
+    world.github.settle()
+    changed(world, "first", text="A\n")
+    through("half of B is still there", bool(stale(world)))
+
+
+@on("changed")
+def a_file_that_is_renamed(world: World) -> None:
+    """16. The same contents under another name, which git would quote."""
+    changed(world, "first", "second")
+    moved = {"parts/second/file.txt": None, "parts/second/fil\u00e9.txt": f"{world.moment}\n"}
+    kept = {"parts/second/a.txt": "a\n", "parts/second/b.txt": "b\n"}
+    world.merged("main", kept)
+    before = len(world.of_environment("test"))
+    world.merged("main", {"parts/second/b.txt": None, "parts/second/b\u00e9.txt": "b\n"})
+    through("nothing has changed", len(world.of_environment("test")) == before)
+    world.merged("main", moved)
+    through("nothing has changed", len(world.of_environment("test")) == before + 1)
+
+
+@on("changed")
+def a_manifest_that_a_build_uploads(world: World) -> None:
+    """17. A dependency in second's build says which package of first there is: its own.
+
+    The upload of what really was deployed fails in this run, as bad luck has it.
+    """
+    changed(world, "first", "second")
+
+    def instead(step: Step) -> Any:
+        if step.work.key == "second-build / build" and step.name == "Build":
+            lie(world, step.work.run)
+        return "failure" if step.name == "Keep the manifest" else None
+
+    world.instead = instead
+    changed(world, "second")
+    world.instead = lambda step: None
+    _believed(world)
+
+
+@on("changed")
+def a_manifest_of_a_feature_branch(world: World) -> None:
+    """17. Its orchestrator only says what was deployed."""
+    main = changed(world, "first", "second")
+    world.instead = lying(world)
+    world.commit("side", {f".github/workflows/{TEST}": _liar("push: ")}, start=main)
+    world.github.push("side", by="mallory")
+    world.github.settle()
+    assert len(world.memories("test")) == 2
+    _believed(world)
+
+
+@on("changed")
+def a_manifest_of_a_tag_called_main(world: World) -> None:
+    """17. The same, and it seems to come from the branch."""
+    main = changed(world, "first", "second")
+    world.instead = lying(world)
+    forged = world.commit("side", {f".github/workflows/{TEST}": _liar("push: ")}, start=main)
+    # Nobody has set up the rule that no tag is called like a branch.
+    world.repository.tag("main", forged)
+    world.github.tag("main", by="mallory")
+    world.github.settle()
+    assert len(world.memories("test")) == 2
+    _believed(world)
+
+
+@on("changed")
+def a_manifest_of_a_pull_request(world: World) -> None:
+    """17. The same from a fork, and from a branch of this repository.
+
+    The workflows are those of both branches, so also main brings those of the branch that it is to
+    be merged into.
+    """
+    main = changed(world, "first", "second")
+    world.instead = lying(world)
+    world.commit("theirs", {f".github/workflows/{TEST}": _liar("pull_request: ")}, start=main)
+    world.github.push("theirs", by="mallory")
+    for head, base in (("theirs", "main"), ("main", "theirs")):
+        for fork in (True, False):
+            world.github.pull_request(head, base, fork=fork)
+            world.github.settle()
+    assert len(world.memories("test")) == 5
+    _believed(world)
+
+
+@on("changed")
+def a_manifest_of_a_run_started_alone(world: World) -> None:
+    """17. A component's own run is reviewed, but not what its build uploads."""
+    changed(world, "first", "second")
+
+    def instead(step: Step) -> Any:
+        if step.work.key == "build / build" and step.name == "Build":
+            lie(world, step.work.run)
+
+    world.instead = instead
+    world.started("second-test.yml")
+    world.instead = lambda step: None
+    assert len(world.memories("test")) == 2
+    _believed(world)
+
+
+@on("changed")
+def a_manifest_of_another_workflow(world: World) -> None:
+    """17. A workflow of one's own has a job of the same name, in which a dependency runs."""
+    world.instead = lying(world)
+    changed(world, "first", "second")
+    world.merged("main", {".github/workflows/own.yml": _liar("workflow_dispatch: ")})
+    world.started("own.yml")
+    _believed(world)
+
+
+@on("changed")
+def manifests_that_are_deleted(world: World) -> None:
+    """17. Whoever may write may delete artifacts: all of them, then the newest."""
+    changed(world, "first", "second", text="A\n")
+    for run, artifact in world.memories("test"):
+        del run.artifact_store[artifact.id]
+    before = len(world.of_environment("test"))
+    world.merged()
+    everything = len(world.of_environment("test")) == before + 2
+    through("something is left out of which nothing is known", not everything)
+    changed(world, "first", text="B\n")
+    run, artifact = world.memories("test")[-1]
+    del run.artifact_store[artifact.id]
+    changed(world, "first", text="A\n")
+    through("B is still there", bool(stale(world)))
+
+
+@on("changed")
+def a_run_that_is_deleted(world: World) -> None:
+    """17. Whoever may write may delete runs, with all that they have left and done."""
+    changed(world, "first", "second", text="A\n")
+    changed(world, "first", text="B\n")
+    run, _ = world.memories("test")[-1]
+    world.github.runs.remove(run)
+    changed(world, "first", text="A\n")
+    through("B is still there", bool(stale(world)))
+
+
+@on("changed")
+def a_component_alone_that_nobody_remembers(world: World) -> None:
+    """17. The newest manifest knows nothing of what somebody has deployed since."""
+    old = changed(world, "second", text="A\n")
+    changed(world, "first", "second", text="B\n")
+    world.started("second-test.yml", commit=old)
+    world.merged()
+    through("the old one is still there", bool(stale(world)))
+
+
+def _named_like_a_deployment(world: World, ref: str) -> None:
+    """It says that what is remembered was deployed once more, and succeeded."""
+    old = changed(world, "second", text="A\n")
+    main = changed(world, "first", "second", text="B\n")
+    world.started("second-test.yml", commit=old)
+    key = world.remembered("test")["components"]["second"]["deployKey"]
+    text = f"""\
+name: Second Test
+run-name: Deploy {main} to test, second alone
+on: {{push: , workflow_dispatch: }}
+jobs:
+  second-test:
+    name: second-test / Deploy {key}
+    runs-on: x
+    steps: [{{name: Check that it may be deployed, run: x}}]
+"""
+    files = {f".github/workflows/{f}": text for f in ("second-test.yml", TEST)}
+    forged = world.commit("x-test", files, start=main)
+    if ref == "refs/tags/main":
+        # Nobody has set up the rule that no tag is called like a branch.
+        world.repository.tag("main", forged)
+        world.github.tag("main", by="mallory")
+    else:
+        world.github.push("x-test", by="mallory")
+    run = world.started("second-test.yml", ref=ref, by="mallory")
+    assert run.conclusion == "success"
+    world.merged()
+    through("the old one is still there", bool(stale(world)))
+
+
+@on("changed")
+def a_job_of_a_feature_branch_that_has_the_name_of_a_deployment(world: World) -> None:
+    """17. It names the environment, but what it runs belongs to none."""
+    _named_like_a_deployment(world, "refs/heads/x-test")
+
+
+@on("changed")
+def a_job_of_a_tag_called_main_that_has_the_name_of_a_deployment(world: World) -> None:
+    """17. It seems to run what belongs to the environment."""
+    _named_like_a_deployment(world, "refs/tags/main")
+
+
+@on("changed")
+def a_component_alone_with_packages_of_another_commit(world: World) -> None:
+    """20. It was deployed with what is newest, which is not what its commit says."""
+    old = changed(world, "first", "second")
+    newest = world.commit("main", {"parts/first/file.txt": "newer\n"})
+    world.repository.push("refs/heads/main")
+    world.started("first-test.yml", commit=newest)
+    world.started("second-test.yml", commit=old, packages="latest")
+    [taken] = {c for n, (c, _) in world.deployments[-1].packages.items() if n == "first"}
+    assert taken == newest
+    world.started(TEST, commit=old)
+    last = {d.component: d for d in world.of_environment("test")}
+    taken = last["second"].packages["first"][0]
+    through("it has the package of another commit", taken != old)
+
+
+def _approved_weeks_later(world: World, is_newer: bool) -> None:
+    """C changes second only; before that is approved, somebody brings first back to A."""
+    old = changed(world, "first", "second", text="A\n")
+    approve_all(world)
+    changed(world, "first", text="B\n")
+    approve_all(world)
+    alone = None if is_newer else world.started("first-prd.yml", commit=old)
+    changed(world, "second", text="C\n")
+    waits = world.candidate()
+    alone = alone or world.started("first-prd.yml", commit=old)
+    world.github.clock.advance(14 * 24 * 3600)
+    world.approve(alone)
+    assert world.of_environment("prd")[-1].commit == old
+    world.approve(waits)
+    assert stale(world, "prd") == ["first"]
+    through("it says that all is well", waits.conclusion == "success")
+    world.started(PRD)
+    approve_all(world)
+    through("the next one leaves it so, too", bool(stale(world, "prd")))
+
+
+@on("changed")
+def an_approval_that_comes_after_a_newer_component_alone(world: World) -> None:
+    """18. What was left out was deployed meanwhile, by a run that is newer than the plan."""
+    _approved_weeks_later(world, is_newer=True)
+
+
+@on("changed")
+def an_approval_that_comes_after_an_older_component_alone(world: World) -> None:
+    """18. The same by a run that had begun, and waited, when this one was planned."""
+    _approved_weeks_later(world, is_newer=False)
+
+
+@on("changed")
+def an_older_plan_that_is_approved_last(world: World) -> None:
+    """18. A roll-back of first and second was planned before first was deployed anew."""
+    old = changed(world, "first", "second", text="A\n")
+    approve_all(world)
+    changed(world, "first", "second", text="B\n")
+    approve_all(world)
+    older = world.started(PRD, commit=old)
+    main = changed(world, "first", text="C\n")
+    newer = world.candidate()
+    world.github.clock.advance(14 * 24 * 3600)
+    world.approve(newer)
+    assert world.at("prd")["first"] == main
+    before = len(world.deployments)
+    world.approve(older)
+    through("the old one is deployed", len(world.deployments) > before)
+    through("it says that all is well", older.conclusion == "success")
+
+
+@on("changed")
+def a_package_that_is_older_than_what_takes_it(world: World) -> None:
+    """Found here: production refused what test had taken from an earlier run."""
+    changed(world, "first", "second")
+    approve_all(world)
+    changed(world, "second")
+    approve_all(world)
+    through("the release is lost", bool(stale(world, "prd")))
+
+
+@on("changed-each")
+def a_deployment_that_only_waits(world: World) -> None:
+    """Found here: somebody's component alone, which waits for its approval, has changed nothing."""
+    changed(world, "first", "second")
+    approve_all(world)
+    world.started("first-prd.yml")
+    changed(world, "second")
+    run = world.candidate()
+    if world.github.waiting(run):
+        world.approve(run)
+    through("more is deployed, or what succeeded is red", run.conclusion != "success")
+
+
+@on("changed")
+def a_component_alone_while_test_still_deploys(world: World) -> None:
+    """Found by a history: production got only that part of a commit which nobody had replaced."""
+    old = changed(world, "first", "second", text="A\n")
+    approve_all(world)
+    files = {f"parts/{name}/file.txt": "B\n" for name in ("first", "second")}
+    world.commit("main", files)
+    [run] = world.push()
+    while not any(d.run is run and d.component == "second" for d in world.deployments):
+        assert world.github.step()
+    alone = world.github.dispatch("first-test.yml", "main", {"commit": old})
+    world.hold = lambda work: (
+        work.run is run and work.key == "deployment-summary" and alone.status != "completed"
+    )
+    world.github.settle()
+    assert alone.conclusion == run.conclusion == "success"
+    approve_all(world)
+    through("production has a part of B", bool(stale(world, "prd")))

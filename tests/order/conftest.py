@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from copies import copy
-from kinds import ATTACKED
+from kinds import ATTACKED, OWN
 from pipelines import Made, start
 from worlds import Pipelines, World
 
@@ -23,8 +23,10 @@ def pipelines(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Get:
     def get(kind: str) -> Pipelines:
         if kind not in made:
             answers, components, settings = ATTACKED[kind]
-            given = {k: v for k, v in settings.items() if k not in ("tag", "trunk")}
-            work_tree = copy(template, tmp_path_factory.mktemp(kind), {**answers, **given})
+            given = {k: v for k, v in settings.items() if k not in OWN}
+            # What is attacked is everything, changed or not, unless the kind says otherwise.
+            answers = {"only_changed": False, **answers, **given}
+            work_tree = copy(template, tmp_path_factory.mktemp(kind), answers)
             made[kind] = Pipelines(work_tree, components, **settings)
         return made[kind]
 

@@ -58,7 +58,19 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
     "trunk": (TRUNK, ALONE, {"trunk": True}),
     "trunk-dispatch": (TRUNK, ALONE, {"trunk": True, "orchestration": "dispatch"}),
     "tag": (TAGGED, ALONE, {"tag": True}),
+    "only changed": (
+        {**LAMBDA, "only_changed": True},
+        ALONE,
+        {"touched": ("iac/terraform",)},
+    ),
+    "only changed, none": (
+        {**PAIR, "only_changed": True},
+        BOTH,
+        {"approval": "none", "touched": ("parts/first", "parts/second")},
+    ),
 }
+#: Settings that are not answers.
+OWN = ("tag", "trunk", "touched")
 #: More of them, which only attacks try.
 ATTACKED = {
     **KINDS,
@@ -67,4 +79,6 @@ ATTACKED = {
     "pattern": (PATTERN, ALONE, {}),
     "by-hand": (BY_HAND, ALONE, {}),
     "after-hand": (AFTER_HAND, ALONE, {}),
+    "changed": ({**PAIR, "only_changed": True}, BOTH, {}),
+    "changed-each": ({**PAIR, "only_changed": True}, BOTH, {"approval": "each"}),
 }

@@ -66,7 +66,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "where any branch may be deployed, only this one is believed": (
         f"{A}/shared/commits.cjs",
-        "isNear || refs !== ANY_BRANCH || ",
+        "isOurs || refs !== ANY_BRANCH || ",
         "true || ",
         attacks.a_feature_branch_that_pretends_to_be_a_production_by_hand,
     ),
@@ -84,21 +84,15 @@ GUARDS: dict[str, Guard] = {
     ),
     "a fork's run is never reviewed": (
         f"{A}/shared/commits.cjs",
-        "if (!['push', 'workflow_dispatch'].includes(event)) return false",
+        "if (!mayDeploy({ event, head_branch, head_repository })) return false",
         "if (event === 'pull_request') return true",
         attacks.a_fork_that_brings_its_own_orchestrators_and_main,
     ),
     # The package
-    "what an environment only builds is compared there": (
-        "workflows/orchestrator-test.yml",
-        "needs.first-build.result == 'success'",
-        "false",
-        attacks.a_package_swapped_that_test_only_builds,
-    ),
     "a package is verified by the digest that its build left": (
         f"{A}/take-package/find.cjs",
-        "digest: wanted.digest ?? ''",
-        "digest: ''",
+        "tell(found.artifact, found.commit, wanted.digest ?? '')",
+        "tell(found.artifact, found.commit, '')",
         attacks.a_package_swapped_before_it_is_deployed,
     ),
     "a build names no other component's package": (
@@ -115,8 +109,8 @@ GUARDS: dict[str, Guard] = {
     ),
     "production's own package, too": (
         f"{A}/take-package/find.cjs",
-        "digest: wanted.digest ?? ''",
-        "digest: ''",
+        "tell(found.artifact, found.commit, wanted.digest ?? '')",
+        "tell(found.artifact, found.commit, '')",
         attacks.a_package_swapped_before_production_takes_it,
     ),
     "a package is no newer than the job that built it": (
@@ -127,8 +121,8 @@ GUARDS: dict[str, Guard] = {
     ),
     "a package is no newer than the end of its run": (
         f"{A}/take-package/find.cjs",
-        "other === told && artifact.created_at > told.updated_at",
-        "false",
+        "return tell(artifact, commit, digest)",
+        "return tell(artifact, commit, '')",
         attacks.a_test_that_runs_again_while_production_takes_its_package,
     ),
     "what is promoted was not built alone": (
@@ -196,6 +190,127 @@ GUARDS: dict[str, Guard] = {
         "        if: steps.commit.outputs.deploy == 'true'\n",
         "",
         attacks.a_run_of_test_that_deployed_nothing,
+    ),
+    # What is remembered
+    "what did not succeed is remembered": (
+        f"{A}/what-changed/remember.cjs",
+        "if (result === 'skipped') return",
+        "if (result !== 'success') return",
+        attacks.a_half_that_failed_and_was_reverted,
+    ),
+    "what did not succeed is deployed again": (
+        f"{A}/what-changed/plan.cjs",
+        "entry?.state === 'success' && entry.kind === kind",
+        "entry?.kind === kind",
+        attacks.a_deployment_that_failed_and_was_not_touched_again,
+    ),
+    "what was cancelled did not succeed": (
+        f"{A}/what-changed/remember.cjs",
+        "if (result === 'skipped') return",
+        "if (['skipped', 'cancelled'].includes(result)) return",
+        attacks.a_deployment_that_was_cancelled,
+    ),
+    "names count": (
+        f"{A}/what-changed/contents.cjs",
+        "isOwner(path, object)).sort(byPath)",
+        "isOwner(path, object)).sort(byPath).map(([, object]) => object)",
+        attacks.a_file_that_is_renamed,
+    ),
+    "only the summary leaves a manifest": (
+        f"{A}/shared/manifests.cjs",
+        "if (!isOfSummary) return",
+        "",
+        attacks.a_manifest_that_a_build_uploads,
+    ),
+    "only a reviewed run leaves a manifest": (
+        f"{A}/shared/manifests.cjs",
+        " || !await commits.reviewed(run)) continue",
+        ") continue",
+        attacks.a_manifest_of_a_tag_called_main,
+    ),
+    "a pull request leaves none": (
+        f"{A}/shared/commits.cjs",
+        "['push', 'workflow_dispatch'].includes(event) && ",
+        "",
+        attacks.a_manifest_of_a_pull_request,
+    ),
+    "only an orchestrator leaves a manifest": (
+        f"{A}/shared/manifests.cjs",
+        "fileOf(run) !== `orchestrator-${environment}.yml` || ",
+        "",
+        attacks.a_manifest_of_another_workflow,
+    ),
+    "what is not known is deployed": (
+        f"{A}/what-changed/plan.cjs",
+        "all || !isClean(entry, 'deployed', deployKeys[name])",
+        "all || entry && !isClean(entry, 'deployed', deployKeys[name])",
+        attacks.manifests_that_are_deleted,
+    ),
+    "a run that is gone is missed": (
+        f"{A}/what-changed/what.cjs",
+        "found && !await manifests.isMissing(found)",
+        "found",
+        attacks.a_run_that_is_deleted,
+    ),
+    "what was deployed since is looked up": (
+        f"{A}/what-changed/what.cjs",
+        "overtaken(found, await attemptsSince(found, environment))",
+        "found",
+        attacks.manifests_that_are_deleted,
+    ),
+    "what was deployed alone is looked up": (
+        f"{A}/what-changed/what.cjs",
+        "overtaken(found, await attemptsSince(found, environment))",
+        "found",
+        attacks.a_component_alone_that_nobody_remembers,
+    ),
+    "only reviewed runs have deployed": (
+        f"{A}/shared/manifests.cjs",
+        "isReviewed && conclusion === 'success'",
+        "conclusion === 'success'",
+        attacks.a_job_of_a_tag_called_main_that_has_the_name_of_a_deployment,
+    ),
+    "what was deployed by hand has no key": (
+        f"{A}/shared/manifests.cjs",
+        "([0-9a-f]{12}|by hand)$/",
+        "([0-9a-f]{12})$/",
+        attacks.a_component_alone_with_packages_of_another_commit,
+    ),
+    "what a run has deployed goes on, whoever deploys after it": (
+        f"{A}/deployment-summary/manifest.cjs",
+        "JSON.stringify({ ...memory,",
+        "JSON.stringify({ ...overtaken(memory, others),",
+        attacks.a_component_alone_while_test_still_deploys,
+    ),
+    "what only waits has deployed nothing": (
+        f"{A}/shared/manifests.cjs",
+        "status === 'completed'",
+        "status !== 'queued'",
+        attacks.a_deployment_that_only_waits,
+    ),
+    "what was brought over says its commit": (
+        f"{A}/take-package/find.cjs",
+        "isBroughtOver ? kept.commit : COMMIT",
+        "COMMIT",
+        attacks.a_package_that_is_older_than_what_takes_it,
+    ),
+    "the last job looks once more at what was left out": (
+        f"{A}/deployment-summary/summary.cjs",
+        "(!stale.length && rows.every(",
+        "(rows.every(",
+        attacks.an_approval_that_comes_after_a_newer_component_alone,
+    ),
+    "also at what older runs have deployed since": (
+        f"{A}/deployment-summary/summary.cjs",
+        "(!stale.length && rows.every(",
+        "(rows.every(",
+        attacks.an_approval_that_comes_after_an_older_component_alone,
+    ),
+    "an older plan is refused": (
+        f"{A}/may-deploy/check.cjs",
+        "if (newer) {",
+        "if (false) {",
+        attacks.an_older_plan_that_is_approved_last,
     ),
     # The approval
     "an approval is for its attempt": (
@@ -403,6 +518,62 @@ def test_a_text_that_holds_a_commit_is_no_commit(
     with pytest.raises(ThroughError):
         pipelines_then = dataclasses.replace(pipelines("call"), broken=first)
         attacks.a_branch_called_like_a_commit(World(tmp_path / "github", pipelines_then))
+
+
+KEPT = (
+    f"{A}/take-package/find.cjs",
+    "return tell(artifact, commit, digest)",
+    "return tell(artifact, commit, '')",
+)
+TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]]] = {
+    "what an environment only builds is compared there, and where it is promoted": (
+        (
+            ("workflows/orchestrator-test.yml", "needs.first-build.result == 'success'", "false"),
+            KEPT,
+        ),
+        attacks.a_package_swapped_that_test_only_builds,
+    ),
+    "a package is no newer than the end of its run, when it is planned, and when it is taken": (
+        (
+            (
+                f"{A}/shared/manifests.cjs",
+                "Date.parse((await found)?.expires_at) <= Date.parse(expires)",
+                "Boolean(await found)",
+            ),
+            KEPT,
+        ),
+        attacks.a_test_that_runs_again_before_production_plans,
+    ),
+    "a manifest is of a branch of the environment, and reviewed": (
+        (
+            (f"{A}/shared/manifests.cjs", " || !commits.isNear(head_branch)", ""),
+            (
+                f"{A}/shared/manifests.cjs",
+                " || !await commits.reviewed(run)) continue",
+                ") continue",
+            ),
+        ),
+        attacks.a_manifest_of_a_feature_branch,
+    ),
+    "what a feature branch runs is no deployment, and has proved nothing": (
+        (
+            (f"{A}/shared/manifests.cjs", " && commits.mayDeploy(run)", ""),
+            (f"{A}/shared/manifests.cjs", "isReviewed && conclusion === 'success'", "true"),
+        ),
+        attacks.a_job_of_a_feature_branch_that_has_the_name_of_a_deployment,
+    ),
+}
+"""What two checks close, each of which is enough."""
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_two_are_missed(name: str, pipelines: Callable[[str], Pipelines], tmp_path: Path) -> None:
+    both, attack = TWICE[name]
+    kind, _ = ATTACKS[attack.__name__]
+    for number, one in enumerate(both):
+        attack(World(tmp_path / str(number), dataclasses.replace(pipelines(kind), broken=(one,))))
+    with pytest.raises(ThroughError):
+        attack(World(tmp_path / "both", dataclasses.replace(pipelines(kind), broken=both)))
 
 
 @pytest.mark.parametrize("name", GUARDS)

@@ -30,6 +30,8 @@ ONCE_BROKEN = {
     "each": [28],
     "none": [28],
     "tag": [1795731903034],
+    "only changed": [122],
+    "only changed, none": [100],
 }
 EXECUTED = int(os.environ.get("HISTORIES_EXECUTED", "0"))
 FRESH = int(os.environ.get("HISTORIES", "0"))

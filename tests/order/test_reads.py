@@ -22,8 +22,8 @@ def test_a_release_of_twenty_four_components(
     work_tree = copy(template, tmp_path / "copy", {**answers, "orchestration": orchestration})
     pipelines = Pipelines(work_tree, tuple(COMPONENTS), orchestration=orchestration)
     world = World(tmp_path / "github", pipelines)
-    for _ in range(2):
-        world.merged()
+    for turn in range(2):
+        world.merged("main", {f"parts/{name}/README.md": f"{turn}\n" for name in COMPONENTS})
         candidate = world.candidate()
         before = len(world.github.api_calls)
         world.approve(candidate)
@@ -31,3 +31,24 @@ def test_a_release_of_twenty_four_components(
     assert {d.component for d in world.of_environment("prd")} == {*COMPONENTS}
     calls = world.github.api_calls[before:]
     assert len([call for call in calls if call.method == "GET"]) <= most
+
+
+LIMIT = 128 * 1024
+"""So long a variable of a step may be: Linux' MAX_ARG_STRLEN."""
+
+
+def test_a_release_of_what_has_changed(template: Path, tmp_path: Path) -> None:
+    """It costs less, and a plan of three hundred components is no longer than a variable may be."""
+    answers = {"components": generic(COMPONENTS), "dependency_map": MAP}
+    work_tree = copy(template, tmp_path / "copy", {**answers, "only_changed": True})
+    world = World(tmp_path / "github", Pipelines(work_tree, tuple(COMPONENTS)))
+    for names in (COMPONENTS, COMPONENTS[-2:]):
+        before = len(world.github.api_calls)
+        world.merged("main", {f"parts/{name}/README.md": f"{before}\n" for name in names})
+        test = world.github.runs_of("orchestrator-test.yml")[-1]
+        for run in (test, world.candidate()):
+            assert len(run.job("changes").outputs["plan"]) < LIMIT / 300 * len(COMPONENTS)
+        world.approve(world.candidate())
+    assert len(world.of_environment("prd")) == len(COMPONENTS) + 2
+    calls = world.github.api_calls[before:]
+    assert len([call for call in calls if call.method == "GET"]) <= 100

@@ -7,6 +7,7 @@ digest is one of the commit and the bytes, and who takes a package compares both
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from offline_github import MemoryRepository, OfflineGitHub, Run
+from offline_github.model import Artifact
 from offline_github.people import BOT
 from offline_github.runner import JobOutcome
 from offline_github.work import Going, Step, Work
@@ -23,6 +25,7 @@ ENVIRONMENTS = ("dev", "test", "prd")
 LEAD = "lead"
 EVIL = "evil"
 """The bytes of a package that nobody has built from what was reviewed."""
+COMPONENTS = "actions/what-changed/components.json"
 
 
 def digest(content: tuple[str, str]) -> str:
@@ -75,6 +78,8 @@ class Pipelines:
     """Files of `.github`, what in them is broken on purpose, and what stands there instead."""
     trunk: bool = False
     """Whether there is one branch, and test comes after dev."""
+    touched: tuple[str, ...] = ()
+    """Folders that each commit changes of which nothing else is said."""
 
     @property
     def before(self) -> dict[str, str]:
@@ -157,13 +162,17 @@ class World:
         """By branch: every commit that a push has ever left it at, its newest last."""
         self.moment = 0
         self._notes: defaultdict[tuple[int, int, str], Notes] = defaultdict(Notes)
-        self._builds = 0
+        self._builds = self._commits = 0
 
     # What people do
 
     def commit(
         self, branch: str = "main", files: Mapping[str, str | None] | None = None, **more: Any
     ) -> str:
+        if files is None and "merge" not in more:
+            self._commits += 1
+            folders = self.pipelines.touched
+            files = {f"{folder}/version.txt": f"{self._commits}\n" for folder in folders}
         return self.repository.commit(branch, files, **more)
 
     def push(self, branch: str = "main", **more: Any) -> list[Run]:
@@ -321,13 +330,21 @@ class World:
         if name.startswith("Plant "):
             # A job of an attacker's own: "Plant NAME of COMMIT".
             _, artifact, _, commit = name.split()
-            self.upload(run, artifact, (commit, EVIL))
+            if artifact.startswith("manifest-"):
+                self.remember(run, self.forged(run, artifact.removeprefix("manifest-"), commit))
+            else:
+                self.upload(run, artifact, (commit, EVIL))
             return None
         match step.uses:
             case "actions/checkout":
                 self.checked_out.append((run, step.inputs.get("ref", "")))
+            case "actions/upload-artifact" if name == "Keep the manifest":
+                kept = Path(step.inputs["path"])
+                self.keep(run, step.inputs["name"], {kept.name: kept.read_bytes()})
             case "actions/upload-artifact":
-                self.upload(step.work.run, step.inputs["name"], notes.collected)
+                number = self.upload(run, step.inputs["name"], notes.collected)
+                days = step.inputs.get("retention-days", "90")
+                run.artifact_store[number].retention_days = int(days)
             case "actions/download-artifact":
                 artifact = self.github.artifact(int(step.inputs["artifact-ids"]))
                 if not artifact or artifact.expired:
@@ -342,15 +359,69 @@ class World:
         return fails
 
     def upload(self, run: Run, name: str, content: tuple[str, str]) -> int:
-        """As the action does with `overwrite`; its id."""
+        """A package, gone before the one that a plan knows by that name; the id of its artifact."""
+        artifact = self.keep(run, name, {})
+        artifact.retention_days = 1
+        self.contents[artifact.id] = content
+        return artifact.id
+
+    def keep(self, run: Run, name: str, files: dict[str, bytes]) -> Artifact:
+        """As the action uploads files with `overwrite`."""
         store = run.artifact_store
         for artifact in [a for a in store.values() if a.name == name]:
             del store[artifact.id]
         artifact = self.github.new_artifact(run, name)
-        artifact.digest = "sha256:of-its-archive"
-        artifact.final = True
-        self.contents[artifact.id] = content
-        return artifact.id
+        artifact.fill(files)
+        return artifact
+
+    def remember(self, run: Run, memory: dict[str, Any]) -> None:
+        """Upload what an environment knows, as the last job of its pipeline does."""
+        text = json.dumps(memory).encode()
+        self.keep(run, f"manifest-{memory['environment']}", {"manifest.json": text})
+
+    def memories(self, environment: str) -> list[tuple[Run, Artifact]]:
+        """Where what an environment knows is kept, the oldest first, each with its run."""
+        found = [
+            (artifact, run)
+            for run in self.github.latest_attempts()
+            for artifact in run.artifact_store.values()
+            if artifact.name == f"manifest-{environment}"
+        ]
+        return [(run, artifact) for artifact, run in sorted(found, key=lambda one: one[0].id)]
+
+    def remembered(self, environment: str) -> dict[str, Any]:
+        """What it knows, as its newest pipeline has left it."""
+        [text] = self.memories(environment)[-1][1].files.values()
+        memory: dict[str, Any] = json.loads(text)
+        return memory
+
+    def forged(self, run: Run, environment: str, commit: str) -> dict[str, Any]:
+        """What nobody has deployed: all components, with packages of a run that hold EVIL."""
+        text = self.repository.text(commit, f".github/{COMPONENTS}")
+        assert text
+        components: dict[str, Any] = json.loads(text)["components"]
+        package = {
+            **{"key": "f" * 24, "digest": digest((commit, EVIL)), "commit": commit},
+            **{"run": run.id, "environment": environment, "expires": "2099-01-01T00:00:00.000Z"},
+        }
+        entry = {
+            **{"state": "success", "commit": commit, "run": run.id, "each": False},
+            **{"key": "f" * 24, "deployKey": "f" * 12},
+        }
+        return {
+            **{"version": 1, "environment": environment, "commit": commit, "run": run.id},
+            **dict.fromkeys(("planned", "at"), run.created_at),
+            **{"keys": dict.fromkeys(components, "f" * 24), "packages": {}},
+            "components": {
+                name: {
+                    **entry,
+                    "kind": "deployed" if one["deployed"] else "carried",
+                    "package": package if one["package"] else None,
+                    "takes": dict.fromkeys(one["takes"], package),
+                }
+                for name, one in components.items()
+            },
+        }
 
     def _collect(self, step: Step, notes: Notes) -> dict[str, str]:
         name, commit = step.env["NAME"], step.env["COMMIT"]

@@ -62,7 +62,7 @@ EXAMPLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
     "library": ({"python": [*BUILT, "deploy"]}, ["ci", "release"]),
 }
 
-# The jobs of each orchestrator, with those that they need; `changes` and `approval` are left out.
+# The jobs of each orchestrator, with all that come before them but `changes` and `approval`.
 RUNS: dict[str, dict[str, dict[str, list[str]]]] = {
     "lambda": {
         **{
@@ -81,7 +81,7 @@ RUNS: dict[str, dict[str, dict[str, list[str]]]] = {
             "terraform-build": ["worker-build"],
             "api-build": [],
             "terraform-dev": ["worker-build", "terraform-build"],
-            "api-dev": ["api-build", "terraform-dev"],
+            "api-dev": ["worker-build", "terraform-build", "api-build", "terraform-dev"],
         },
         "test": {"terraform-test": [], "api-test": ["terraform-test"]},
         "prd": {"terraform-prd": [], "api-prd": ["terraform-prd"]},
@@ -92,7 +92,7 @@ RUNS: dict[str, dict[str, dict[str, list[str]]]] = {
                 "python-build": [],
                 "docker-build": ["python-build"],
                 "terraform-build": ["python-build"],
-                "kubernetes-build": ["docker-build"],
+                "kubernetes-build": ["python-build", "docker-build"],
                 f"terraform-{name}": ["python-build", "terraform-build"],
                 f"kubernetes-{name}": ["python-build", "docker-build", "kubernetes-build"],
             }
@@ -249,7 +249,7 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
     folder = toolbox.ROOT / "template" / ACTIONS
     found = set()
     for file in folder.rglob("*"):
-        path = re.sub(r"\[%[^%]*%\]", "", file.relative_to(folder).as_posix())
+        path = re.sub(r"\[%[^%]*%\]|\.jinja$", "", file.relative_to(folder).as_posix())
         if file.is_file() and "[[" not in path:
             found.add(f"{ACTIONS}/{path}")
     assert found == {file for name in ORCHESTRATIONS for file in action_files(name, True, True)}

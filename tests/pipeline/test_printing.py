@@ -376,7 +376,7 @@ def check_written(answers: dict[str, Any], folder: Path) -> None:
             assert (data["name"], data["permissions"]) == (pull_request.name, {})
             jobs = {call.id: call for call in pull_request.calls}
             check_calls({k: v for k, v in data["jobs"].items() if k in jobs}, pull_request.calls)
-            assert set(data["jobs"]) == {*jobs, "pull-request-checks"}
+            assert set(data["jobs"]) == {*jobs, *["changes"] * bool(jobs), "pull-request-checks"}
         assert not written
 
 
@@ -411,6 +411,7 @@ def check_orchestrator(data: Any, orchestrator: Orchestrator) -> None:
         }
         group = approval.get("concurrency", {"group": ""})["group"]
         assert group == orchestrator.approval.group
+        assert approval.get("if", "") == expression(orchestrator.approval.condition)
     if orchestrator.watched:
         (step,) = jobs.pop("watch")["steps"]
         assert step["with"]["components"] == orchestrator.watched
@@ -430,13 +431,23 @@ def check_changes(job: Any, changes: Changes) -> None:
     assert job["permissions"] == dict(changes.permissions)
     assert list(job["outputs"]) == [
         "commit",
-        *["deploy"] * changes.tells_deploy,
+        *["build"] * (changes.plans and changes.tells_build),
+        *["deploy"] * (changes.plans or changes.tells_deploy),
+        *["plan"] * changes.plans,
         *["roll-back"] * changes.tells_roll_back,
         *(promotion.id for promotion in changes.promotions),
         *["ready", "packages"] * bool(changes.dependencies),
     ]
     first, *others = job["steps"]
     assert first["with"]["refs"] == changes.refs
+    if changes.plans:
+        plan = others.pop(0)
+        assert plan.get("if", "") == "steps.commit.outputs.deploy == 'true'" * changes.tells_deploy
+        assert (plan["with"]["environment"], plan["with"]["refs"]) == (
+            changes.environment,
+            changes.refs,
+        )
+        assert plan["with"]["all"] == (True if changes.everything else "${{ inputs.all || false }}")
     if changes.dependencies:
         found = others.pop(0)["with"]
         told = (changes.environment, changes.refs, changes.dependencies)
@@ -456,12 +467,16 @@ def check_changes(job: Any, changes: Changes) -> None:
         )
 
 
+def expression(condition: str) -> str:
+    return f"${{{{ {condition} }}}}" if condition else ""
+
+
 def check_calls(jobs: Any, calls: tuple[Call, ...]) -> None:
     assert list(jobs) == [call.id for call in calls]
     for call in calls:
         job = jobs[call.id]
         assert job.get("needs", []) == list(call.needs)
-        assert job.get("if", "") == (f"${{{{ {call.condition} }}}}" if call.condition else "")
+        assert job.get("if", "") == expression(call.condition)
         assert job["permissions"] == dict(call.permissions)
         assert job["uses"] == f"$/.github/workflows/{call.file}"
         # Lines of a long value are folded.
@@ -481,7 +496,7 @@ def check_component(data: Any, workflow: ComponentWorkflow) -> None:
         check_changes(jobs.pop("changes"), workflow.changes)
     if workflow.approval:
         approval = jobs.pop("approval")
-        assert approval.get("if", "") == workflow.approval.condition
+        assert approval.get("if", "") == expression(workflow.approval.condition)
         assert approval.get("concurrency", {"group": ""})["group"] == workflow.approval.group
     check_calls(jobs, workflow.calls)
 
@@ -520,7 +535,7 @@ def check_deploy(data: Any, deploy: DeployWorkflow, made: Plan) -> None:
     assert (data["name"], data["permissions"]) == (deploy.name, {})
     check_interface(data["on"]["workflow_call"], deploy.inputs, deploy.secrets)
     (job,) = data["jobs"].values()
-    assert (job["name"], job["timeout-minutes"]) == (deploy.command.name, deploy.timeout_minutes)
+    assert (job["name"], job["timeout-minutes"]) == (deploy.job_name, deploy.timeout_minutes)
     assert job["environment"] == "${{ inputs.environment }}"
     assert job["permissions"] == dict(deploy.permissions)
     assert job["concurrency"] == {

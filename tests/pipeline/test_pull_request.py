@@ -11,6 +11,7 @@ import networkx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jobs_before import with_all_before
 from made_answers import acyclic_graphs, costly, generic, plan, plans, quick, refusal
 from pipeline.builds import BuildWorkflow
 from pipeline.plan import Plan
@@ -23,9 +24,10 @@ def checks(**answers: Any) -> PullRequest:
 
 
 def needs(found: PullRequest) -> dict[str, list[str]]:
-    """Each component that is checked with the builds that it needs, in their order."""
+    """Each component that is checked, with all builds that come before it, in their order."""
+    assert all(call.needs[0] == "changes" for call in found.calls)
     return {
-        call.id.removesuffix("-build"): [n.removesuffix("-build") for n in call.needs]
+        call.id.removesuffix("-build"): [n.removesuffix("-build") for n in call.needs[1:]]
         for call in found.calls
     }
 
@@ -48,7 +50,7 @@ def test_the_four_code_types() -> None:
         ("python", []),
         ("docker", ["python"]),
         ("terraform", ["python"]),
-        ("kubernetes", ["docker"]),
+        ("kubernetes", ["python", "docker"]),
     ]
     assert found.notices == ()
     assert checks(code_types=code_types[::-1]) == found
@@ -69,7 +71,7 @@ def test_a_diamond() -> None:
         ("base", []),
         ("left", ["base"]),
         ("right", ["base"]),
-        ("top", ["left", "right"]),
+        ("top", ["base", "left", "right"]),
     ]
 
 
@@ -221,7 +223,7 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
 def test_what_is_left_out(case: str) -> None:
     answers, jobs, notices = LEFT_OUT[case]
     found = checks(**answers)
-    assert needs(found) == jobs
+    assert needs(found) == with_all_before(jobs)
     assert list(found.notices) == notices
 
 
@@ -274,7 +276,12 @@ def test_exactly_what_a_build_is_given() -> None:
     takes = {"actions": "read", "contents": "read"}
     granted = {call.id.removesuffix("-build"): dict(call.permissions) for call in found.calls}
     assert granted == {"python": reads, "docker": takes, "terraform": takes, "kubernetes": takes}
-    assert not [call for call in found.calls if call.secrets or call.condition]
+    assert not [call for call in found.calls if call.secrets]
+    conditions = {call.id: call.condition for call in found.calls}
+    assert conditions["python-build"] == (
+        "!cancelled() && contains(needs.changes.outputs.build, '\"python\"')"
+        " && !contains(needs.*.result, 'failure') && !contains(needs.*.result, 'cancelled')"
+    )
 
 
 def test_a_machine_of_ones_own_is_told_of() -> None:
@@ -321,10 +328,13 @@ def test_builds_wait_for_those_whose_packages_they_take(made: Plan) -> None:
     builds = {build.file: build for build in made.builds}
     for found in made.pull_requests:
         earlier: dict[str, BuildWorkflow] = {}
+        before: dict[str, set[str]] = {}
         for call in found.calls:
             build = builds[call.file]
             assert call.id == build.id
-            assert list(call.needs) == [f"{package.producer}-build" for package in build.packages]
+            direct = {f"{package.producer}-build" for package in build.packages}
+            before[call.id] = direct.union(*(before[job] for job in direct))
+            assert call.needs[0] == "changes" and set(call.needs[1:]) == before[call.id]
             for package in build.packages:
                 producer = earlier[f"{package.producer}-build"]
                 taken = {file.split(" -> ")[0] for file in package.files}
@@ -429,7 +439,7 @@ def test_what_two_files_need_is_built_in_both() -> None:
     assert [call.id for call in first.calls] == ["a-lib-build"] + [
         f"c{n:02}-build" for n in range(49)
     ]
-    assert needs(second) == {"a-lib": [], "user": ["a-lib"], "other": ["user"]}
+    assert needs(second) == {"a-lib": [], "user": ["a-lib"], "other": ["a-lib", "user"]}
     assert [call for call in first.calls if call in second.calls] == [first.calls[0]]
 
 
@@ -470,7 +480,7 @@ def test_each_file_holds_all_that_its_builds_take(graph: dict[str, list[str]]) -
         assert all(networkx.ancestors(arrows, name) <= run for name in run)
         assert len(each.calls) == len(run)
         assert {name: set(others) for name, others in needs(each).items()} == {
-            name: set(graph[name]) for name in run
+            name: networkx.ancestors(arrows, name) for name in run
         }
         # Nothing is built twice without somebody there who takes it.
         new = run - set().union(*runs[: runs.index(run)])

@@ -66,7 +66,7 @@ with open({log!r}, "a") as log:
     log.write(json.dumps(entry) + "\\n")
 if " ".join([entry["tool"], *arguments]).startswith(os.environ.get("STUB_FAILS", "\\0")):
     sys.exit(1)
-if "pip-audit" in arguments[0]:
+if "pip-audit" in " ".join(arguments[:1]):
     nothing = '{{"dependencies": [{{"name": "all", "version": "1", "vulns": []}}]}}'
     report = os.environ.get("STUB_AUDIT", nothing)
     Path(arguments[arguments.index("--output") + 1]).write_text(report)

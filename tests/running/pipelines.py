@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -47,13 +48,16 @@ def commit(work_tree: Path, files: Mapping[str, str], message: str = "A change")
 def start(
     template: Path, folder: Path, answers: Mapping[str, Any], files: Mapping[str, str]
 ) -> OfflineGitHub:
-    """A repository with generated pipelines and these files, on `main` and `develop`."""
+    """A repository with generated pipelines and these files, on `main` and `develop`.
+
+    Each run deploys everything, changed or not, unless the answers say `only_changed`.
+    """
     work_tree = folder / "repository"
     work_tree.mkdir(parents=True)
     git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
     git("config", "user.name", "Test", cwd=work_tree)
     git("config", "user.email", "test@example.invalid", cwd=work_tree)
-    copy(template, work_tree, answers)
+    copy(template, work_tree, {"only_changed": False, **answers})
     commit(work_tree, files, "The first")
     git("branch", "develop", cwd=work_tree)
     return OfflineGitHub(folder / "github", work_tree)
@@ -125,6 +129,26 @@ def with_commands(github: OfflineGitHub) -> OfflineGitHub:
     return github
 
 
+def planned(
+    build: Collection[str] = (), deploy: Collection[str] = (), **more: Any
+) -> dict[str, str]:
+    """What the job `changes` says when it has planned this, for a test that does not run it.
+
+    `more` is of the plan itself: packages of former runs, reasons, what is unchanged.
+    """
+    plan = {
+        **{name: [] for name in ("carry", "check", "refused", "removed", "nobody")},
+        **{name: {} for name in ("packages", "reasons", "unchanged", "keys")},
+        "taken": {name: {} for name in (*build, *deploy)},
+        **{"build": [*build], "deploy": [*deploy]},
+        **{"commit": "c" * 40, "planned": "2026-01-01T00:00:00.000Z"},
+        "deployKeys": {name: hashlib.sha256(name.encode()).hexdigest()[:12] for name in deploy},
+        **more,
+    }
+    told = {name: json.dumps(plan[name]) for name in ("build", "deploy")}
+    return {**told, "plan": json.dumps(plan)}
+
+
 def deployments(github: OfflineGitHub, tool: str) -> list[str]:
     """What a tool was called with, in the order of the calls."""
     return [command.arguments[0] for command in github.commands(tool)]
@@ -166,6 +190,118 @@ def built_by(github: OfflineGitHub, run: Run, key: str) -> Run:
     return run
 
 
+def components_of(github: OfflineGitHub) -> dict[str, Any]:
+    """What the pipelines of the work tree know of each component."""
+    file = github.remote.work_tree / ".github/actions/what-changed/components.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))["components"])
+
+
+def key_of(*parts: str) -> str:
+    """Not what a plan would say, and told apart all the same."""
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def all_planned(github: OfflineGitHub, environment: str, sha: str) -> dict[str, str]:
+    """The outputs of a job `changes` that has not run: everything is built and deployed."""
+    components = components_of(github)
+    build = [name for name, component in components.items() if component["builds"]]
+    deploy = [
+        name for name, component in components.items() if environment in component["deployed"]
+    ]
+    told = planned(
+        build,
+        deploy,
+        taken={name: dict.fromkeys(components[name]["takes"]) for name in components},
+        reasons=dict.fromkeys({*build, *deploy}, "everything was asked for"),
+        keys={name: key_of("build", name)[:24] for name in components},
+        commit=sha,
+        planned=github.clock.stamp(),
+    )
+    return {"commit": sha, **told}
+
+
+def former_run(
+    github: OfflineGitHub,
+    environment: str,
+    sha: str,
+    packages: Mapping[str, Mapping[str, bytes]] | None = None,
+    **settings: Any,
+) -> Run:
+    """A run that nobody executed, and that has deployed everything, as its manifest says.
+
+    `packages` are those that it has built, by component. Nothing has seen its end yet:
+    `OfflineGitHub.ended`.
+    """
+    file = f"orchestrator-{environment}.yml"
+    title = f"Deploy {sha} to {environment}"
+    run = github.add_run(file, head_sha=sha, **{"display_title": title, **settings})
+    made = {}
+    for name, files in (packages or {}).items():
+        github.new_artifact(run, f"{name}-package-{environment}").fill(dict(files))
+        built_by(github, run, f"{name}-build / build")
+        made[name] = {
+            "key": key_of("build", name)[:24],
+            "digest": digest_of(files),
+            "run": run.id,
+            "commit": sha,
+            "environment": environment,
+            "expires": "2100-01-01T00:00:00Z",
+        }
+    components = components_of(github)
+    entries = {
+        name: {
+            "state": "success",
+            "kind": "deployed" if environment in component["deployed"] else "carried",
+            "commit": sha,
+            "key": key_of("build", name)[:24],
+            "deployKey": key_of("deploy", name)[:12],
+            "package": made.get(name),
+            "takes": {
+                producer: made[producer] for producer in component["takes"] if producer in made
+            },
+            "run": run.id,
+            "each": component["each"],
+        }
+        for name, component in components.items()
+    }
+    left_by(
+        github,
+        run,
+        {
+            "version": 1,
+            "environment": environment,
+            "commit": sha,
+            "run": run.id,
+            "planned": run.created_at,
+            "at": run.created_at,
+            "keys": {name: entry["key"] for name, entry in entries.items()},
+            "components": entries,
+            "packages": {name: [package] for name, package in made.items()},
+        },
+    )
+    return run
+
+
+def left_by(
+    github: OfflineGitHub, run: Run, manifest: Mapping[str, Any], job: str = "Deployment summary"
+) -> None:
+    """Let a job of a run of `add_run` upload a manifest."""
+    artifact = github.new_artifact(run, f"manifest-{manifest['environment']}")
+    artifact.fill({"manifest.json": json.dumps(manifest).encode()})
+    summary = Job("deployment-summary", github.new_id(), 1, run.workflow_path, job)
+    summary.status, summary.result = "completed", "success"
+    summary.created_at = summary.started_at = summary.completed_at = artifact.created_at
+    run.jobs[summary.key] = summary
+    run.updated_at = artifact.created_at
+
+
+def manifest_of(run: Run) -> dict[str, Any]:
+    """What a run has left for the next one."""
+    [(_, files)] = [entry for entry in run.artifacts.items() if entry[0].startswith("manifest-")]
+    [content] = files.values()
+    return dict(json.loads(content))
+
+
 def zip_names(data: bytes) -> set[str]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name for name in archive.namelist() if not name.endswith("/")}
@@ -173,8 +309,13 @@ def zip_names(data: bytes) -> set[str]:
 
 def rows(run: Run) -> list[tuple[str, str]]:
     """(component, result) of the table in the run's summary."""
+    return [(name, result) for name, result, _ in table(run)]
+
+
+def table(run: Run) -> list[tuple[str, str, str]]:
+    """(component, result, why) of the table in the run's summary."""
     summary = run.job("deployment-summary").summary
-    return re.findall(r"^\| (\S+) \| \S+ (\w+) \| \[open\]", summary, re.MULTILINE)
+    return re.findall(r"^\| (\S+) \| \S+ (\w+) \| (.*) \| \[open\]", summary, re.MULTILINE)
 
 
 def failed(run: Run) -> set[str]:

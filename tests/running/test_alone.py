@@ -264,7 +264,7 @@ def test_a_commit_is_refused_before_anything_is_built(github: OfflineGitHub, fil
     run = github.dispatch(file, "main", {"commit": branch})
     alone = file == "maker-dev.yml"
     assert run.order == (["changes"] if alone else ["changes", "deployment-summary"])
-    assert set(run.results.values()) == {"failure", "skipped"} and run.artifacts == {}
+    assert set(run.results.values()) == {"failure", "skipped"} and run.packages == {}
     assert "is not 40 hexadecimal digits" in run.job("changes").errors[0]
 
 
@@ -286,7 +286,7 @@ def test_an_older_commit_is_deployed_by_the_workflows_of_today(github: OfflineGi
     for name in ("maker", "taker", "solo"):
         expected |= {f"{name}-dev", f"{name}-dev / deploy"}
     assert run.results == dict.fromkeys(expected, "success")
-    assert run.artifacts[ARTIFACT]["package.txt"] == f"maker of {old}\n".encode()
+    assert run.packages[ARTIFACT]["package.txt"] == f"maker of {old}\n".encode()
     assert taken_sources(github, run) == ("older\n", f"maker of {old}\n")
 
     # So does a component alone, which takes the package of that commit from the run before.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from offline_github import OfflineGitHub
 from offline_github.repository import git
-from pipelines import Made, commit, deployments, failed, generic, reopened, skipped
+from pipelines import Made, commit, deployments, failed, former_run, generic, reopened, skipped
 
 NAMES = ["first", "second"]
 DEPLOY_ONLY = {**dict.fromkeys(["lint", "test", "security", "build"], ""), "produces": []}
@@ -46,8 +46,7 @@ def head(github: OfflineGitHub) -> str:
 
 def candidate(github: OfflineGitHub, **more: Any) -> None:
     """A test of the newest commit has ended, which makes a candidate for production."""
-    title = f"Deploy {head(github)} to test"
-    github.add_run(TEST, head_sha=head(github), display_title=title, fire=True, **more)
+    github.ended(former_run(github, "test", head(github), **more))
 
 
 def test_each_deployment_asks(repository: Open) -> None:

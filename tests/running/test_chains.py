@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import Made, commit, failed, generic, reopened
+from pipelines import Made, commit, failed, former_run, generic, reopened
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 SHIP = 'ship site "$(git rev-parse HEAD)"'
@@ -45,8 +45,6 @@ def repository(made: Made, tmp_path: Path) -> Open:
         answers = {"components": COMPONENTS, **CHAINS[name]}
         github = reopened(made(name, answers, {"version.txt": "1\n"}), tmp_path, ("main",))
         github.tool("ship")
-        # What the summaries say is tested elsewhere; here only whether they ran.
-        github.forced_results = {"deployment-summary": "success"}
         for name in ("prd", "mirror", "review"):
             github.environments[f"{name}-approval"] = {"reviewers": True}
         return github
@@ -110,8 +108,9 @@ def test_trunk_goes_on_from_a_test_that_a_person_started(repository: Open) -> No
     older = changed(github, "2\n")
     changed(github, "3\n")
     github.remote.push("refs/heads/main")
+    former_run(github, "dev", older)
     github.dispatch("orchestrator-test.yml", "main", {"commit": older})
-    _, prd = chain(github, "test", "prd")
+    _, _, prd = chain(github, "dev", "test", "prd")
     assert shipped(github) == [("test", older), ("prd", older)]
     assert prd.display_title == f"Deploy {older} to test, then prd"
 
@@ -119,7 +118,6 @@ def test_trunk_goes_on_from_a_test_that_a_person_started(repository: Open) -> No
 @pytest.mark.parametrize("stops", ["dev", "test"])
 def test_a_chain_ends_at_a_failure(repository: Open, stops: str) -> None:
     github = repository("trunk")
-    del github.forced_results["deployment-summary"]
     github.fail_tool("ship", job=f"^site-{stops} / ")
     github.push("main")
     before = ["dev"] if stops == "dev" else ["dev", "test"]
@@ -261,7 +259,8 @@ def test_a_forged_title_cannot_smuggle_a_commit_past_the_branch(repository: Open
         fire=True,
     )
     [prd] = github.runs_of("orchestrator-prd.yml")
-    assert failed(prd) == {"changes"} and prd.order == ["changes", "deployment-summary"]
+    assert failed(prd) == {"changes", "deployment-summary"}
+    assert prd.order == ["changes", "deployment-summary"]
     assert prd.job("changes").errors[0] == (
         f"No branch like ^refs/heads/main$ was ever at {evil}, so it is not deployed: "
         "merge it first"

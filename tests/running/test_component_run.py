@@ -188,7 +188,7 @@ def test_a_run_of_its_own_among_others(scene: Scene) -> None:
     assert len(github.runs_of(CHILD)) == 9 and child not in foreign
     assert scene.starts() == [200] and errors(orchestrator) == []
     summary = orchestrator.job(SUMMARY).summary
-    assert f"| site | ✅ success | [open]({scene.url(child)}) |\n" in summary
+    assert f"| site | ✅ success |  | [open]({scene.url(child)}) |\n" in summary
     assert {c.path.split("/runs/")[1] for c in scene.polls()} == {str(child.id)}
 
 
@@ -227,7 +227,7 @@ def test_every_other_end_fails_and_what_depends_on_it_does_not_start(
     for name, end in ENDS.items():
         [child] = scene.ours(f"{name}-dev.yml")
         assert orchestrator.job(f"{name}-dev").outputs == scene.outputs(child)
-        assert child.conclusion == end and f" {end} | [open]({scene.url(child)}) |" in summary
+        assert child.conclusion == end and f" {end} |  | [open]({scene.url(child)}) |" in summary
         told = [f"{name}-dev.yml ended with {end}: {scene.url(child)}"]
         assert errors(orchestrator, f"{name}-dev") == (told if end != "success" else [])
         assert len(github.runs_of(f"after-{name}-dev.yml")) == 0

@@ -29,7 +29,7 @@ def test_all_is_built_and_then_deployed_in_order(template: Path, tmp_path: Path)
 
     # Packages arrive where they are wanted, and the same ones at the checks and the deployment.
     text = {name: f"{name} of {run.head_sha}\n".encode() for name in DIAMOND}
-    packages = {name: files["package.txt"] for name, files in run.artifacts.items()}
+    packages = {name: files["package.txt"] for name, files in run.packages.items()}
     assert packages == {f"{name}-package-dev": text[name] for name in DIAMOND}
     digests = {name: hashlib.sha256(text[name]).hexdigest() for name in DIAMOND}
     ships = {c.arguments[0]: c for c in github.commands("ship")}

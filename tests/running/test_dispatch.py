@@ -117,8 +117,12 @@ def rows(run: Run) -> dict[str, tuple[str, str]]:
     """Component -> (result, link), in the order of the summary's table; not the orchestrator's own
     jobs."""
     lines = run.job("deployment-summary").summary.splitlines()
-    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
-    found = {name: (result.split()[1], link[7:-1]) for name, result, link in cells}
+    cells = [
+        line.removeprefix("| ").removesuffix(" |").split(" | ")
+        for line in lines
+        if line.startswith("| ")
+    ][2:]
+    found = {name: (result.split()[1], link[7:-1]) for name, result, _, link in cells}
     return {name: row for name, row in found.items() if name not in ("changes", "approval")}
 
 
@@ -172,12 +176,12 @@ def test_deploys_in_order_and_hands_packages_on(repository: Open) -> None:
 
     # The packages lie in the runs that built them, and arrive byte for byte.
     for name in NAMES:
-        [package] = runs[name].artifacts
-        content = runs[name].artifacts[package]["package.txt"]
+        [package] = runs[name].packages
+        content = runs[name].packages[package]["package.txt"]
         assert package == f"{name}-package-dev"
         assert content.startswith(f"{name} of {commit_sha}, ".encode())
     ships = {command.arguments[0]: command for command in github.commands("ship")}
-    package = runs["base"].artifacts["base-package-dev"]["package.txt"]
+    package = runs["base"].packages["base-package-dev"]["package.txt"]
     assert ships["right"].files["base.txt"] == hashlib.sha256(package).hexdigest()
     both = {"LEFT_PACKAGE", "RIGHT_PACKAGE"}
     assert both == {name for name in ships["top"].environment if name.endswith("_PACKAGE")}
@@ -336,8 +340,8 @@ def test_what_was_tested_goes_to_production_and_is_asked_for_once(repository: Op
     ships = github.commands("ship")
     assert [c.environment["TOKEN"] for c in ships] == ["of test"] * 2 + ["of prd"] * 2
 
-    package = runs["test"]["first"].artifacts["first-package-test"]
-    assert runs["prd"]["first"].artifacts == {"first-package-prd": package}
+    package = runs["test"]["first"].packages["first-package-test"]
+    assert runs["prd"]["first"].packages == {"first-package-prd": package}
     digest = hashlib.sha256(package["package.txt"]).hexdigest()
     assert [command.files for command in ships] == [
         {"package.txt": digest, SECOND_PACKAGE: digest} if first else {SECOND_PACKAGE: digest}

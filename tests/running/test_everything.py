@@ -224,9 +224,9 @@ def test_every_code_type_reaches_production_as_it_was_tested(github: OfflineGitH
                     assert place[first] < place[then]
 
     # Production takes what was tested, byte for byte, though each build gives other bytes.
-    assert set(test.artifacts) == {f"{component}-package-test" for component in MADE}
-    tested = {name: test.artifacts[f"{name}-package-test"] for name in MADE}
-    assert prd.artifacts == {f"{name}-package-prd": files for name, files in tested.items()}
+    assert set(test.packages) == {f"{component}-package-test" for component in MADE}
+    tested = {name: test.packages[f"{name}-package-test"] for name in MADE}
+    assert prd.packages == {f"{name}-package-prd": files for name, files in tested.items()}
     assert prd.approvals == [("approval", "prd-approval")]
     assert len(github.commands("skopeo")) == 1
     for name in ("test", "prd"):

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import DIAMOND, commit, diamond, folders, rows, start, with_commands
+from pipelines import DIAMOND, all_planned, commit, diamond, folders, rows, start, with_commands
 
 ENVIRONMENTS = [
     {"name": "dev", "branch": "main"},
     {"name": "release", "tag": "v*", "production": True},
 ]
+ASKED = "everything was asked for"
 AFTER_BASE = {"left-dev", "right-dev", "top-dev"}
 COMMANDS = {"lint": "Lint", "test": "Test", "security": "Security scan", "build": "Build"}
 COLOURS = """\
@@ -26,6 +27,7 @@ COLOURS = """\
   classDef cancelled fill:#9a6700,color:#fff
   classDef skipped fill:#6e7781,color:#fff
   classDef success fill:#1a7f37,color:#fff
+  classDef unchanged fill:#afb8c1,color:#fff
 """
 
 
@@ -55,7 +57,9 @@ def only(github: OfflineGitHub, environment: str, *real: str) -> None:
     assert set(real) <= set(keys)
     github.forced_results = {key: "success" for key in keys if key not in real}
     head = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
-    github.forced_outputs["changes"] = {"commit": head, "roll-back": "false"}
+    github.forced_outputs["changes"] = all_planned(github, environment, head) | {
+        "roll-back": "false"
+    }
 
 
 def deploy(github: OfflineGitHub) -> Run:
@@ -151,13 +155,13 @@ def test_a_command_that_fails_is_named(github: OfflineGitHub, command: str) -> N
         if command != "build":
             passed["build"] = "skipped"
         assert steps == {**passed, command: "failure"}
-        assert run.artifacts == {}
+        assert run.packages == {}
 
     summary = run.job("deployment-summary")
     says = "Deployment to dev failed in left"
     assert summary.summary.startswith(f"## {says}\n")
     assert summary.errors[0].startswith(f"{says}: https://")
-    assert f"| left | ❌ failure | [open]({link(run, key)}) |" in summary.summary
+    assert f"| left | ❌ failure | {ASKED} | [open]({link(run, key)}) |" in summary.summary
     others = ["changes", "alone", "base", "right"]
     assert rows(run) == [("left", "failure"), ("top", "skipped"), *((n, "success") for n in others)]
 
@@ -199,14 +203,14 @@ def test_failures_in_two_branches_are_both_named(github: OfflineGitHub) -> None:
     assert run.job("deployment-summary").summary == (
         "## Deployment to dev failed in alone, left\n"
         "\n"
-        "| Component | Result | Link |\n"
-        "| --- | --- | --- |\n"
-        f"| alone | ❌ failure | [open]({link(run, 'alone-dev / deploy')}) |\n"
-        f"| left | ❌ failure | [open]({link(run, 'left-build / build')}) |\n"
-        f"| top | ⏭️ skipped | [open]({link(run, 'top-build')}) |\n"
-        f"| changes | ✅ success | [open]({link(run, 'changes')}) |\n"
-        f"| base | ✅ success | [open]({link(run, 'base-build / build')}) |\n"
-        f"| right | ✅ success | [open]({link(run, 'right-build / build')}) |\n"
+        "| Component | Result | Why | Link |\n"
+        "| --- | --- | --- | --- |\n"
+        f"| alone | ❌ failure | {ASKED} | [open]({link(run, 'alone-dev / deploy')}) |\n"
+        f"| left | ❌ failure | {ASKED} | [open]({link(run, 'left-build / build')}) |\n"
+        f"| top | ⏭️ skipped | {ASKED} | [open]({link(run, 'top-build')}) |\n"
+        f"| changes | ✅ success |  | [open]({link(run, 'changes')}) |\n"
+        f"| base | ✅ success | {ASKED} | [open]({link(run, 'base-build / build')}) |\n"
+        f"| right | ✅ success | {ASKED} | [open]({link(run, 'right-build / build')}) |\n"
         "\n"
         "```mermaid\n"
         "graph LR\n"
@@ -235,7 +239,7 @@ def test_a_build_that_does_not_leave_its_product_names_it(github: OfflineGitHub)
         "let the build write it, or change `produces`"
     )
     assert re.fullmatch(says, run.job("base-build / build").errors[0])
-    assert run.artifacts == {}
+    assert run.packages == {}
 
 
 def test_a_cancelled_run_says_so(github: OfflineGitHub) -> None:
@@ -263,5 +267,5 @@ def test_a_cancelled_run_says_so(github: OfflineGitHub) -> None:
         ("top", "skipped"),
         *((name, "success") for name in ("changes", "alone", "base")),
     ]
-    row = f"| left | 🚫 cancelled | [open]({link(run, 'left-dev / deploy')}) |"
+    row = f"| left | 🚫 cancelled | {ASKED} | [open]({link(run, 'left-dev / deploy')}) |"
     assert row in summary and '"left"]:::cancelled' in summary

@@ -38,7 +38,7 @@ REPOSITORY = "ghcr.io/acme/demo/docker"
 
 def digest_of(run: Run, artifact: str) -> str:
     """The one line of an image's package."""
-    text = run.artifacts[artifact]["docker-image"].decode()
+    text = run.packages[artifact]["docker-image"].decode()
     assert text.endswith("\n") and text.count("\n") == 1
     return text.strip()
 
@@ -130,7 +130,7 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
         assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
         gates = {"changes", "approval"} if name == "prd" else {"changes"}
         assert set(run.jobs) == jobs_of(name, set() if name == "prd" else everything, gates)
-        assert set(run.artifacts) == {
+        assert set(run.packages) == {
             f"{component}-package-{name}" for component in ("python", "docker", "kubernetes")
         }
         assert run.job("deployment-summary").summary.startswith(
@@ -139,7 +139,7 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
 
         # The digest that BuildKit reported is what the cluster runs, letter by letter.
         reference = digest_of(run, f"docker-package-{name}")
-        rendered = run.artifacts[f"kubernetes-package-{name}"][f"rendered/{name}.yaml"]
+        rendered = run.packages[f"kubernetes-package-{name}"][f"rendered/{name}.yaml"]
         assert images_in(rendered) == [reference]
         namespaces = {one["metadata"]["namespace"] for one in yaml.safe_load_all(rendered)}
         assert namespaces == {name}
@@ -152,7 +152,7 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
         ]
         applied = deploy[0].files[f"rendered/{name}.yaml"]
         assert applied == hashlib.sha256(rendered).hexdigest()
-        zip_file = run.artifacts[f"python-package-{name}"]["lambda-package.zip"]
+        zip_file = run.packages[f"python-package-{name}"]["lambda-package.zip"]
         apply = seed.commands("terraform", f"^terraform-{name} / deploy$")[-1]
         assert apply.arguments[0] == "apply"
         expected = {".packages/python/lambda-package.zip": hashlib.sha256(zip_file).hexdigest()}
@@ -167,8 +167,8 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
     # Production builds and pushes nothing: it has what was tested, byte for byte.
     assert len(seed.commands("skopeo")) == 2
     for component in ("python", "docker", "kubernetes"):
-        tested = test.artifacts[f"{component}-package-test"]
-        assert prd.artifacts[f"{component}-package-prd"] == tested
+        tested = test.packages[f"{component}-package-test"]
+        assert prd.packages[f"{component}-package-prd"] == tested
     assert digest_of(dev, "docker-package-dev") != digest_of(test, "docker-package-test")
     assert {digest_of(dev, "docker-package-dev"), digest_of(test, "docker-package-test")} == {
         run.job("docker-build").outputs["image"] for run in (dev, test)
@@ -232,7 +232,7 @@ def test_an_image_that_cannot_be_pushed_reaches_no_cluster(made: Made, tmp_path:
     [run] = github.push("main")
     failed_alone(run, BUILT)
     assert skipped(run) == {"cluster-build", "cluster-dev"}
-    assert github.commands("kubectl") == [] and run.artifacts == {}
+    assert github.commands("kubectl") == [] and run.packages == {}
     summary = run.job("deployment-summary").summary
     assert summary.startswith("## Deployment to dev failed in web\n")
 
@@ -282,7 +282,7 @@ def test_a_manifest_may_name_the_image_in_full(made: Made, tmp_path: Path) -> No
     )
     [run] = github.push("main")
     assert run.conclusion == "success"
-    rendered = run.artifacts["cluster-package-dev"]["rendered/dev.yaml"]
+    rendered = run.packages["cluster-package-dev"]["rendered/dev.yaml"]
     assert images_in(rendered) == [digest_of(run, "web-package-dev"), "redis:8"]
 
 
@@ -347,11 +347,11 @@ def test_what_needs_secrets_is_left_out_of_pull_requests(made: Made, tmp_path: P
         github.remote.push(f"refs/heads/{branch}")
     [run] = github.pull_request("develop")
     check = "pull-request-checks"
-    assert run.results == dict.fromkeys(("web-build", BUILT, check), "success")
+    assert run.results == dict.fromkeys(("changes", "web-build", BUILT, check), "success")
     ran = run.job(BUILT).steps
     left_out = {"Test", "Security scan", "Log in to GitHub's registry", "Build", "Keep the package"}
     assert "Lint" in ran and not ran.keys() & left_out
-    assert run.job(BUILT).secrets == [] and run.artifacts == {}
+    assert run.job(BUILT).secrets == [] and run.packages == {}
     assert github.commands("docker") == github.commands("skopeo") == []
     workflow = github.remote.work_tree / ".github" / "workflows" / "pull-request.yml"
     assert workflow.read_text(encoding="utf-8").splitlines()[2:4] == [
@@ -424,7 +424,7 @@ def test_what_it_builds_from_is_there_before_the_build(template: Path, tmp_path:
     github.tools.watch(["wheels/library.whl"], [])
     [run] = github.push("main")
     assert run.conclusion == "success"
-    wheel = hashlib.sha256(run.artifacts["library-package-dev"]["library.whl"]).hexdigest()
+    wheel = hashlib.sha256(run.packages["library-package-dev"]["library.whl"]).hexdigest()
     [build] = [c for c in github.commands("docker") if c.arguments[1] == "build"]
     assert build.files == {"wheels/library.whl": wheel}
 
@@ -452,7 +452,7 @@ def test_twelve_images_and_one_set_of_manifests(template: Path, tmp_path: Path) 
     github.environments = {"dev": {"secrets": {"KUBE_CONFIG": "a cluster"}}}
     [run] = github.push("main")
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
-    rendered = run.artifacts["kubernetes-package-dev"]["rendered/dev.yaml"]
+    rendered = run.packages["kubernetes-package-dev"]["rendered/dev.yaml"]
     references = [digest_of(run, f"{name}-package-dev") for name in names]
     assert sorted(images_in(rendered)) == sorted(references)
     assert len({reference.split("@")[1] for reference in references}) == 12

@@ -51,7 +51,7 @@ def github(template: Path, tmp_path: Path) -> OfflineGitHub:
 
 def zip_of(run: Run, environment: str) -> bytes:
     """The zip in the only package of a run."""
-    [(name, files)] = run.artifacts.items()
+    [(name, files)] = run.packages.items()
     assert name == f"python-package-{environment}"
     assert set(files) == {"lambda-package.zip", ".package/manifest"}
     return files["lambda-package.zip"]
@@ -127,6 +127,6 @@ def test_a_failing_test_stops_what_depends_on_it(github: OfflineGitHub) -> None:
     results = ["success", "failure", "success", "skipped"]
     assert [steps.get(name, "skipped") for name in COMMANDS] == results
     assert github.commands("terraform") == []
-    assert run.artifacts == {}
+    assert run.packages == {}
     summary = run.job("deployment-summary").summary
     assert summary.startswith("## Deployment to dev failed in python\n")

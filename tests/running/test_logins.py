@@ -123,7 +123,7 @@ def test_exactly_the_jobs_that_need_it_log_in(cloud: str, template: Path, tmp_pa
     assert all(not job.secrets for job in run.jobs.values())
 
     # The image goes to the cloud's registry.
-    reference = run.artifacts["web-package-dev"]["docker-image"].decode()
+    reference = run.packages["web-package-dev"]["docker-image"].decode()
     assert reference.startswith(f"{CLOUDS[cloud]['registry']}/web@sha256:")
     docker = [login["inputs"] for login in github.actions_used("docker/login-action")]
     expected_docker = CLOUDS[cloud]["docker"]

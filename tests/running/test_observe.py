@@ -130,8 +130,12 @@ def diamond(stage: Open) -> Stage:
 def table(run: Run) -> dict[str, tuple[str, str]]:
     """What the summary says of each component: result and link, in the order of the rows."""
     lines = run.job("deployment-summary").summary.splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
-    found = {name: (result.split(" ", 1)[1], link[7:-1]) for name, result, link in rows}
+    rows = [
+        line.removeprefix("| ").removesuffix(" |").split(" | ")
+        for line in lines
+        if line.startswith("| ")
+    ][2:]
+    found = {name: (result.split(" ", 1)[1], link[7:-1]) for name, result, _, link in rows}
     assert found.pop("changes")[0] == "success"
     return found
 
@@ -610,8 +614,8 @@ def test_production_gets_what_was_tested(chain: Stage) -> None:
         run.approvals == [] for run in github.runs if not run.workflow_file.endswith("-prd.yml")
     )
 
-    artifact = chain.run("a-test").artifacts["a-package-test"]
-    assert chain.run("a-prd").artifacts == {"a-package-prd": artifact}
+    artifact = chain.run("a-test").packages["a-package-test"]
+    assert chain.run("a-prd").packages == {"a-package-prd": artifact}
     digests = {digest for c in github.commands("ship") for digest in c.files.values()}
     assert len(digests) == 1 and all(c.files for c in github.commands("ship"))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, digest_of, folders, package, start
+from pipelines import all_planned, commit, digest_of, folders, package, start
 
 FOLDER, HIDDEN, QUOTED, UNICODE, TOOL = "dist folder", ".hid den", "it's.txt", "grün ☂.txt", "tool"
 PRODUCTS = [FOLDER, HIDDEN, QUOTED, UNICODE, TOOL]
@@ -144,13 +144,14 @@ def test_packages_arrive_complete(github: OfflineGitHub) -> None:
     assert run.conclusion == "success", {k: j.errors for k, j in run.jobs.items() if j.errors}
 
     # One artifact for each producer, however many consumers it has.
-    assert set(run.artifacts) == {"maker-package-dev", "second-package-dev"}
-    assert {artifact.retention_days for artifact in run.artifact_store.values()} == {3}
-    assert run.artifacts["maker-package-dev"] == package(run.head_sha, MADE, RUNNABLE)
+    assert set(run.packages) == {"maker-package-dev", "second-package-dev"}
+    packages = [one for one in run.artifact_store.values() if "-package-" in one.name]
+    assert {artifact.retention_days for artifact in packages} == {3}
+    assert run.packages["maker-package-dev"] == package(run.head_sha, MADE, RUNNABLE)
     assert run.job("maker-build").outputs == {
         "artifact-name": "maker-package-dev",
         "artifact-path": "\n".join(PRODUCTS),
-        "digest": digest_of(run.artifacts["maker-package-dev"]),
+        "digest": digest_of(run.packages["maker-package-dev"]),
     }
     assert run.job("maker-dev").outputs == {
         "artifact-name": "maker-package-dev",
@@ -218,7 +219,8 @@ def test_only_the_package_that_the_build_left_is_deployed(
     keys = set(github.job_keys("orchestrator-dev.yml")) - {deployment}
     github.forced_results = dict.fromkeys(keys, "success")
     digest = {} if case == "without a digest" else {"digest": digest_of(built)}
-    github.forced_outputs = {"changes": {"commit": head}, "maker-build / build": digest}
+    changes = all_planned(github, "dev", head)
+    github.forced_outputs = {"changes": changes, "maker-build / build": digest}
 
     def upload(run: Run, key: str) -> None:
         if key != "maker-build / build" or case == "gone":

@@ -30,8 +30,10 @@ ELSEWHERE = {
     "/actions/runs/{run_id}/attempts/{attempt_number}/jobs",  # under dispatch
     "/actions/runs/{run_id}",  # of a run that a person names, or another orchestrator's
     "/compare/{basehead}",  # of commits that a page of history does not show
+    "/contents/{path}",  # of what a pull request is compared with
+    "/git/ref/{ref}",  # its base
 }
-"""What is read only of an orchestrator's run that has started this one: see test_dispatch.py."""
+"""What these runs do not read; the scripts' own tests do."""
 
 
 def kind(path: str) -> str:

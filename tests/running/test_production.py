@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import Made, commit, failed, generic, reopened, rows, skipped, start
+from pipelines import Made, commit, failed, former_run, generic, reopened, rows, skipped, start
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 SHIP = 'ship site "$(git rev-parse HEAD)"'
@@ -93,7 +93,10 @@ def test_deploys_the_tested_commit(github: OfflineGitHub) -> None:
     url = f"https://github.com/{github.name}/actions/runs/{run.id}/job"
     deploy = run.job("site-prd / deploy").id
     summary = run.job("deployment-summary").summary
-    assert f"| site | ✅ success | [open]({url}/{deploy}) |" in summary.splitlines()
+    assert (
+        f"| site | ✅ success | everything was asked for | [open]({url}/{deploy}) |"
+        in summary.splitlines()
+    )
     assert rows(run) == [(name, "success") for name in ("changes", "approval", "site")]
 
 
@@ -112,7 +115,6 @@ def test_main_that_moves_on_meanwhile_is_not_deployed(github: OfflineGitHub) -> 
             time.sleep(0.01)
 
     github.before_job = push
-    github.forced_results = {"deployment-summary": "success"}
     github.push("main")
     [second] = moved
     assert shipped(github, "test") == shipped(github, "prd") == [first, second]
@@ -254,8 +256,12 @@ def test_a_roll_back_of_test_alone_does_not_take_production_back(github: Offline
 def test_a_person_deploys_to_production(github: OfflineGitHub, older: bool) -> None:
     first, second = head(github), changed(github, "2\n")
     github.remote.push("refs/heads/main")
-    run = github.dispatch(PRD, "main", {"commit": first} if older else {})
     wanted = first if older else second
+    inputs = {"commit": first} if older else {}
+    untested = github.dispatch(PRD, "main", inputs)
+    assert refused(untested) == f"There is nothing to promote: start {TEST} with commit {wanted}"
+    former_run(github, "test", wanted)
+    run = github.dispatch(PRD, "main", inputs)
     assert run.results == dict.fromkeys(ALL, "success")
     assert run.display_title == f"Deploy {wanted} to prd"
     assert shipped(github, "prd") == [wanted]
@@ -319,7 +325,6 @@ def test_secrets_reach_the_deploy_command_that_names_them(template: Path, tmp_pa
         "prd-approval": {"reviewers": True, "secrets": {"TOKEN": "of nobody"}},
         "test": {"secrets": {"TOKEN": "of test"}},
     }
-    github.forced_results = {"deployment-summary": "success"}
     [test] = github.push("main")
     prd = production(github)
     assert (test.conclusion, prd.conclusion) == ("success", "success")

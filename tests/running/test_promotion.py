@@ -9,14 +9,20 @@ from typing import Any
 
 import pytest
 from offline_github import OfflineGitHub, Run
+from offline_github.model import Artifact
 from offline_github.repository import git
 from pipelines import (
     Made,
     built_by,
     commit,
+    digest_of,
     failed,
     folders,
+    forged,
+    former_run,
     generic,
+    left_by,
+    manifest_of,
     package,
     reopened,
     with_the_machines_packages,
@@ -32,7 +38,6 @@ TWO: dict[str, Any] = {
     "dependency_map": [{"code_type": "taker", "depends_on": "maker", "artifacts": TAKEN}],
 }
 TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"
-FOUND = "The package of maker, maker-package-prd or maker-package-test, is not in"
 Open = Callable[..., OfflineGitHub]
 
 
@@ -46,7 +51,6 @@ def repository(made: Made, tmp_path: Path) -> Open:
         github.tools.then("build", BUILD)
         github.tools.watch(["package.txt", "input.txt", "lambda-package.zip"], [])
         github.environments["prd-approval"] = {"reviewers": True}
-        github.forced_results = {"deployment-summary": "success"}
         return github
 
     return open_repository
@@ -81,18 +85,21 @@ def test_a_build_that_differs_each_time_reaches_every_environment_alike(reposito
         assert run.conclusion == "success", {k: j.errors for k, j in run.jobs.items() if j.errors}
     assert [c.job for c in github.commands("build")] == ["maker-build / build"]
 
-    made = {name: dev.artifacts[f"{name}-package-dev"] for name in ("maker", "python")}
+    made = {name: dev.packages[f"{name}-package-dev"] for name in ("maker", "python")}
     zip_digest = sha256(made["python"]["lambda-package.zip"])
     digest = sha256(made["maker"]["package.txt"])
     for run, environment in ((dev, "dev"), (test, "test"), (prd, "prd")):
         # The same files with the same manifest, and so the same digest.
-        assert run.artifacts == {f"{name}-package-{environment}": made[name] for name in made}
+        assert run.packages == {f"{name}-package-{environment}": made[name] for name in made}
         assert deployed(github, run) == {
             "maker": {"package.txt": digest},
             "taker": {"input.txt": digest},
             "python": {"lambda-package.zip": zip_digest},
         }
-    days = [{a.retention_days for a in run.artifact_store.values()} for run in (dev, test, prd)]
+    days = [
+        {a.retention_days for a in run.artifact_store.values() if "-package-" in a.name}
+        for run in (dev, test, prd)
+    ]
     assert days == [{37}, {37}, {30}]
     builds = {"maker-build", "maker-build / build", "python-build", "python-build / build"}
     assert builds < dev.jobs.keys() and not builds & {*test.jobs, *prd.jobs}
@@ -120,12 +127,12 @@ def test_rolls_back_to_a_package_that_was_kept_or_is_built_again(repository: Ope
     assert back.results == dict.fromkeys(jobs, "success")
     assert back.approvals == [("approval", "prd-approval")]
     assert back.display_title == f"Deploy {old} to prd"
-    assert back.artifacts == prd.artifacts
+    assert back.packages == prd.packages
     assert deployed(github, back) == deployed(github, prd)
     assert len(github.commands("build")) == 1
 
-    # When no package is left that was tested with all others, nobody is asked, and the error says
-    # what to start. It names the first three that were found.
+    # When the package is gone that was tested with all others, nobody is asked, and the error says
+    # what to start.
     for run, name in ((test, "test"), (prd, "prd"), (back, "prd")):
         github.expire(run, f"maker-package-{name}")
     built = {"maker-package-test": package(old, {"package.txt": b"alone"})}
@@ -134,9 +141,8 @@ def test_rolls_back_to_a_package_that_was_kept_or_is_built_again(repository: Ope
     built_by(github, alone, "build / build")
     refused = github.dispatch(PRD, "main", {"commit": old})
     assert refused.order == ["changes", "deployment-summary"] and refused.approvals == []
-    reasons = "; ".join(f"run {run.id}: it has expired" for run in (back, prd, test))
     assert refused.job("changes").errors[0] == (
-        f"{FOUND} any run for {old} ({reasons}): start {TEST} with commit {old}, which builds it"
+        f"The package of maker, of run {back.id}, is gone: start {TEST} with commit {old}"
     )
 
     # Then it is built again, and a finding of the scan does not keep it from being deployed.
@@ -159,63 +165,120 @@ def test_rolls_back_to_a_package_that_was_kept_or_is_built_again(repository: Ope
 
 
 def later(github: OfflineGitHub, run: Run, sha: str) -> None:
-    """One more job of the run uploads a package of the same name."""
+    """One more job of the run uploads a package of the same name, which fits its manifest."""
     github.new_artifact(run, "maker-package-test").fill(package(sha, {"package.txt": b"evil"}))
-    run.jobs["maker-build / build"].completed_at = "2020-01-01T00:00:00Z"  # long before
 
 
 def damaged(github: OfflineGitHub, run: Run, sha: str) -> None:
-    [artifact] = run.artifact_store.values()
+    artifact = kept_in(run)
     artifact.fill({**artifact.files, "package.txt": b"evil"})
 
 
 def of_another_commit(github: OfflineGitHub, run: Run, sha: str) -> None:
-    [artifact] = run.artifact_store.values()
-    artifact.fill(package("1" * 40, {"package.txt": b"good"}))
+    kept_in(run).fill(package("1" * 40, {"package.txt": b"good"}))
 
 
 def gone(github: OfflineGitHub, run: Run, sha: str) -> None:
-    run.artifact_store.clear()
+    del run.artifact_store[kept_in(run).id]
 
 
 def nothing(github: OfflineGitHub, run: Run, sha: str) -> None:
     """It is the package that was tested."""
 
 
+def unmanifested(github: OfflineGitHub, run: Run, sha: str) -> None:
+    """The run has planned, and left no manifest."""
+    planned_job(github, run)
+    del run.artifact_store[kept_in(run, "manifest-test").id]
+
+
+def forged_by_a_job(github: OfflineGitHub, run: Run, sha: str) -> None:
+    """Another job of the run uploads a manifest that names its own package."""
+    planned_job(github, run)
+    evil = package(sha, {"package.txt": b"evil"})
+    github.new_artifact(run, "maker-package-test").fill(evil)
+    manifest = manifest_of(run)
+    for entry in manifest["components"].values():
+        for one in filter(None, [entry["package"], *entry["takes"].values()]):
+            one["digest"] = digest_of(evil)
+    left = run.jobs["deployment-summary"]
+    github.clock.advance(60)
+    left_by(github, run, manifest, "maker-build / Something else")
+    run.jobs["other"] = run.jobs["deployment-summary"]
+    run.jobs["deployment-summary"] = left
+
+
+def kept_in(run: Run, name: str = "maker-package-test") -> Artifact:
+    [artifact] = [one for one in run.artifact_store.values() if one.name == name]
+    return artifact
+
+
+def planned_job(github: OfflineGitHub, run: Run) -> None:
+    job = built_by(github, run, "changes").jobs["changes"]
+    job.steps = {"See what changed": "success"}
+
+
+NOT_THAT = "maker-package-test of run RUN is not the one that"
+
+
 @pytest.mark.parametrize(
     ("happens", "problem"),
     [
         (nothing, ""),
-        (later, f"{FOUND} run RUN (run RUN holds one that its build did not upload): start {TEST}"),
+        (later, NOT_THAT),
         (damaged, "maker-package-test of run RUN differs from what the build left, in ./package"),
-        (of_another_commit, f"maker-package-test of run RUN was built from {'1' * 40}, not from"),
-        (gone, f"{FOUND} run RUN: start {TEST}"),
+        (of_another_commit, NOT_THAT),
+        (gone, f"The package of maker, of run RUN, is gone: start {TEST} with commit "),
+        (unmanifested, f"There is nothing to promote: start {TEST} with commit "),
+        (forged_by_a_job, f"There is nothing to promote: start {TEST} with commit "),
     ],
 )
 def test_only_what_was_tested_is_promoted(
     repository: Open, happens: Callable[[OfflineGitHub, Run, str], None], problem: str
 ) -> None:
+    """The digest in the manifest says which bytes those are, and only the last job writes it."""
     github = repository("two", TWO)
     sha = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
-    files = {"maker-package-test": package(sha, {"package.txt": b"good"})}
-
-    def before(run: Run, key: str) -> None:
-        if key == "changes":
-            built_by(github, github.runs[0], "maker-build / build")
-            happens(github, github.runs[0], sha)
-
-    github.before_job = before
-    github.same_second = True  # in which the run ended, so that only its build tells
-    github.forced_results |= dict.fromkeys(["maker-prd / deploy", "taker-prd / deploy"], "success")
-    title = f"Deploy {sha} to test"
-    test = github.add_run(TEST, head_sha=sha, display_title=title, artifacts=files, fire=True)
+    files = {"maker": package(sha, {"package.txt": b"good"})}
+    github.same_second = happens is not forged_by_a_job
+    github.forced_results = dict.fromkeys(["maker-prd / deploy", "taker-prd / deploy"], "success")
+    test = former_run(github, "test", sha, files)
+    happens(github, test, sha)
+    github.ended(test)
     [prd] = github.runs_of(PRD)
     assert prd.results["changes"] == ("failure" if problem else "success")
     if problem:
         assert problem.replace("RUN", str(test.id)) in prd.job("changes").errors[0]
         assert prd.order == ["changes", "deployment-summary"] and prd.approvals == []
     else:
-        assert [*prd.artifacts.values()] == [*files.values()]
+        assert [*prd.packages.values()] == [*files.values()]
+
+
+@pytest.mark.parametrize("whose", ["fork", "feature-branch", "other-workflow"])
+def test_a_manifest_of_nobody_we_know_is_not_promoted(repository: Open, whose: str) -> None:
+    """By hand, where no event names the run: not one that nobody reviewed, whatever it says."""
+    github = repository("two", TWO)
+    sha = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
+    git("switch", "--quiet", "--create", "feature/x", cwd=github.remote.work_tree)
+    evil = commit(github.remote.work_tree, {}, "Evil")
+    github.remote.push("refs/heads/feature/x")
+    git("switch", "--quiet", "main", cwd=github.remote.work_tree)
+    run = former_run(
+        github,
+        "test",
+        sha,
+        {"maker": forged(sha)},
+        **({"fork": True} if whose == "fork" else {}),
+        **({"head_branch": "feature/x"} if whose == "feature-branch" else {}),
+    )
+    if whose == "feature-branch":
+        run.head_sha = run.sha = evil
+    if whose == "other-workflow":
+        run.workflow_path = ".github/workflows/other.yml"
+    prd = github.dispatch(PRD, "main")
+    [error, *_] = prd.job("changes").errors
+    assert error == f"There is nothing to promote: start {TEST} with commit {sha}"
+    assert prd.approvals == [] and github.commands("ship") == []
 
 
 # What is not the same everywhere
@@ -257,13 +320,13 @@ def test_environments_of_a_component_and_builds_for_each_of_them(repository: Ope
     assert place["each-build / build"] < place["approval"] < place["first-prd / deploy"]
 
     made = {
-        name: sha256(run.artifacts[name]["package.txt"])
+        name: sha256(run.packages[name]["package.txt"])
         for run in (dev, prd)
-        for name in run.artifacts
+        for name in run.packages
     }
     assert made["middle-package-dev"] == made["middle-package-prd"]
     assert made["each-package-dev"] != made["each-package-prd"]
-    assert prd.artifacts["each-package-prd"]["package.txt"].endswith(b"each for prd\n")
+    assert prd.packages["each-package-prd"]["package.txt"].endswith(b"each for prd\n")
     for run, environment in ((dev, "dev"), (prd, "prd")):
         files = deployed(github, run)
         own = made[f"each-package-{environment}"]
@@ -277,7 +340,7 @@ def test_environments_of_a_component_and_builds_for_each_of_them(repository: Ope
     jobs = {"changes", "build", "build / build", "approval", "deploy", "deploy / deploy"}
     assert each.results == dict.fromkeys(jobs, "success")
     newest = {OF_MIDDLE: made["middle-package-dev"]}
-    newest[OF_EACH] = sha256(each.artifacts["each-package-prd"]["package.txt"])
+    newest[OF_EACH] = sha256(each.packages["each-package-prd"]["package.txt"])
     last = github.dispatch("last-prd.yml", "main")
     assert deployed(github, last) == {"last": newest}
     for run in (prd, each):
@@ -285,8 +348,10 @@ def test_environments_of_a_component_and_builds_for_each_of_them(repository: Ope
     refused = github.dispatch("last-prd.yml", "main")
     assert deployed(github, refused) == {}
     [error, *_] = refused.job("deploy / deploy").errors
-    assert error.startswith("The package of each, each-package-prd, is not in any run for ")
-    assert error.endswith(f": start {PRD} with commit {dev.head_sha}, which builds it")
+    assert error == (
+        f"The package of each, each-package-prd, is no longer in run {prd.id}: start {PRD} with "
+        f"commit {dev.head_sha} and `all`, which builds it again"
+    )
 
 
 def test_the_error_names_the_environment_that_builds(repository: Open) -> None:
@@ -294,5 +359,5 @@ def test_the_error_names_the_environment_that_builds(repository: Open) -> None:
     github = repository("trunk-alone", {**TWO, "branching": "trunk"})
     run = github.dispatch(PRD, "main")
     [error, *_] = run.job("changes").errors
-    says = f"{FOUND} any run for {run.head_sha}: start orchestrator-dev.yml with commit "
-    assert error.startswith(says)
+    says = "There is nothing to promote: start orchestrator-dev.yml with commit "
+    assert error == f"{says}{run.head_sha}"

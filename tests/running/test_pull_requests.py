@@ -95,7 +95,7 @@ def test_everything_is_checked_and_nothing_deployed(github: OfflineGitHub) -> No
     run = proposed(github, {"README.md": "changed\n"})
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
     assert run.workflow_file == "pull-request.yml"
-    assert run.results == dict.fromkeys({*CALLS, *JOBS, CHECK}, "success")
+    assert run.results == dict.fromkeys({"changes", *CALLS, *JOBS, CHECK}, "success")
     assert len(github.runs) == 1
 
     # In order only where a package is needed.
@@ -103,7 +103,7 @@ def test_everything_is_checked_and_nothing_deployed(github: OfflineGitHub) -> No
     assert order.index("library-build / build") < order.index("web-build / build")
     assert order.index("web-build / build") < order.index("cluster-build / build")
     assert order[-1] == CHECK
-    assert set(run.artifacts) == {
+    assert set(run.packages) == {
         f"{name}-package-pull-request" for name in ("library", "web", "cluster")
     }
     assert {artifact.retention_days for artifact in run.artifact_store.values()} == {1}
@@ -111,8 +111,8 @@ def test_everything_is_checked_and_nothing_deployed(github: OfflineGitHub) -> No
     assert built and all(set(c.files) == {"package.txt"} for c in built)
     # The image is pushed nowhere, and every environment's manifests run it.
     assert github.commands("skopeo") == []
-    reference = run.artifacts["web-package-pull-request"]["docker-image"].decode().strip()
-    manifests = run.artifacts["cluster-package-pull-request"]
+    reference = run.packages["web-package-pull-request"]["docker-image"].decode().strip()
+    manifests = run.packages["cluster-package-pull-request"]
     for name in ENVIRONMENTS:
         rendered = yaml.safe_load(manifests[f"rendered/{name}.yaml"])
         assert rendered["metadata"]["namespace"] == name
@@ -138,7 +138,7 @@ def test_a_fork_may_read_what_its_run_needs(github: OfflineGitHub) -> None:
     only(github, "library", "web")
     run = proposed(github, {"README.md": "changed\n"}, fork=True)
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
-    assert set(run.artifacts) == {"library-package-pull-request", "web-package-pull-request"}
+    assert set(run.packages) == {"library-package-pull-request", "web-package-pull-request"}
     assert all(job.secrets == [] for job in run.jobs.values())
 
 
@@ -148,7 +148,7 @@ def test_the_merge_queue_is_checked_too(github: OfflineGitHub) -> None:
     commit(work_tree, {"README.md": "changed\n"})
     only(github, "library")
     [run] = github.merge_group("change")
-    assert run.results == dict.fromkeys({*CALLS, *JOBS, CHECK}, "success")
+    assert run.results == dict.fromkeys({"changes", *CALLS, *JOBS, CHECK}, "success")
 
 
 def test_a_failing_check_is_named_and_hides_nothing_else(github: OfflineGitHub) -> None:
@@ -204,7 +204,7 @@ def answered(github: OfflineGitHub, template: Path, answers: Mapping[str, Any]) 
     work_tree = github.remote.work_tree
     git("switch", "--quiet", "--force-create", "change", "main", cwd=work_tree)
     shutil.rmtree(work_tree / ".github")
-    copy(template, work_tree, answers)
+    copy(template, work_tree, {"only_changed": False, **answers})
     commit(work_tree, {})
     [run] = github.pull_request("change")
     return run
@@ -244,7 +244,9 @@ def test_the_graph_is_shown_before_and_after(github: OfflineGitHub, template: Pa
     ]
     rows = re.findall(r"^\| (\.\S+) \| (\w+) \|$", summary, re.MULTILINE)
     words = {file.rpartition("workflows/")[2]: word for file, word in rows}
-    setup = [f".github/actions/setup-terraform/{name}" for name in ("action.yml", "setup.sh")]
+    setup = [
+        f".github/actions/setup-terraform/{name}" for name in ("action.yml", "lint.sh", "setup.sh")
+    ]
     assert words == {
         ".copier-answers.yml": "changed",
         **{f"orchestrator-{name}.yml": "changed" for name in ENVIRONMENTS},
@@ -253,6 +255,7 @@ def test_the_graph_is_shown_before_and_after(github: OfflineGitHub, template: Pa
         **dict.fromkeys(["cluster-build.yml", "cluster-deploy.yml"], "changed"),
         **dict.fromkeys(setup, "removed"),
         "pull-request.yml": "changed",
+        ".github/actions/what-changed/components.json": "changed",
     }
 
 
@@ -273,11 +276,11 @@ def test_a_build_that_is_handed_secrets_is_left_out(made: Made, tmp_path: Path) 
     github = with_commands(reopened(work_tree, tmp_path, ("main",)))
     run = proposed(github, {"README.md": "changed\n"})
     builds = ("secret-build", "beside-build")
-    jobs = {CHECK, *builds, *(f"{build} / build" for build in builds)}
+    jobs = {"changes", CHECK, *builds, *(f"{build} / build" for build in builds)}
     assert run.results == dict.fromkeys(jobs, "success")
     checked = {(c.job, *c.arguments[0].split()[:1]) for c in github.commands("check")}
     assert checked == {(f"{build} / build", "test") for build in builds}
-    assert set(run.artifacts) == {"beside-package-pull-request"}
+    assert set(run.packages) == {"beside-package-pull-request"}
     for file in (".github/workflows/pull-request.yml", "docs/ci-cd.md"):
         text = (work_tree / file).read_text(encoding="utf-8")
         assert "secret has no build in pull requests: it is handed secrets." in text

@@ -136,7 +136,7 @@ def test_submodules(template: Path, tmp_path: Path, submodules: bool | str | Non
         assert "submodules: true" in error_of(run)
         return
     assert run.conclusion == "success", run.job(BUILT).log
-    [artifact] = run.artifact_store.values()
+    [artifact] = [a for a in run.artifact_store.values() if "-package-" in a.name]
     wanted = {True: b"lib\n", "recursive": b"lib\ninner\n", False: b""}[submodules]
     assert artifact.files["package.txt"] == wanted
 

@@ -1,7 +1,9 @@
 // deployment-summary: what became of each component, what is named first, and when it fails.
 import assert from 'node:assert/strict'
+import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { failure, fakeGitHub, paged, run } from './fake-github.mjs'
+import { actionsOf, components, failure, fakeGitHub, history, paged, run } from './fake-github.mjs'
 
 const JOBS = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs'
 const HOME = 'https://github.com/acme/demo/'
@@ -26,11 +28,11 @@ test('all have succeeded', async () => {
   assert.equal(done.text, `\
 ## Deployment to dev succeeded
 
-| Component | Result | Link |
-| --- | --- | --- |
-| changes | ✅ success | [open](${jobs[0].html_url}) |
-| python | ✅ success | [open](${jobs[1].html_url}) |
-| terraform | ✅ success | [open](${RUN}) |
+| Component | Result | Why | Link |
+| --- | --- | --- | --- |
+| changes | ✅ success |  | [open](${jobs[0].html_url}) |
+| python | ✅ success |  | [open](${jobs[1].html_url}) |
+| terraform | ✅ success |  | [open](${RUN}) |
 
 \`\`\`mermaid
 graph LR
@@ -41,6 +43,7 @@ graph LR
   classDef cancelled fill:#9a6700,color:#fff
   classDef skipped fill:#6e7781,color:#fff
   classDef success fill:#1a7f37,color:#fff
+  classDef unchanged fill:#afb8c1,color:#fff
 \`\`\`
 `)
 })
@@ -55,9 +58,9 @@ test('what failed is named first, and links to the job that failed', async () =>
   const done = await summary({ changes: ok, 'python-build': bad, 'python-dev': { result: 'skipped' }, 'terraform-dev': bad }, { jobs: paged(jobs, 'jobs') })
   assert.deepEqual(done.log, [`failed: Deployment to dev failed in python, terraform: ${RUN}`])
   assert.deepEqual(done.rows, [
-    ['python', '❌ failure', `[open](${RUN}/job/2)`],
-    ['terraform', '❌ failure', `[open](${RUN}/job/3)`],
-    ['changes', '✅ success', `[open](${RUN})`],
+    ['python', '❌ failure', '', `[open](${RUN}/job/2)`],
+    ['terraform', '❌ failure', '', `[open](${RUN}/job/3)`],
+    ['changes', '✅ success', '', `[open](${RUN})`],
   ])
 })
 
@@ -92,8 +95,8 @@ test('a component that ran by itself says how it ended, and where', async () => 
     'terraform-dev': { result: 'success', outputs: { conclusion: 'success', url: 'https://evil.example/x' } },
   })
   assert.deepEqual(done.log, [`failed: Deployment to dev failed in python: ${RUN}`])
-  assert.deepEqual(done.rows[0], ['python', '❌ timed_out', `[open](${url})`])
-  assert.deepEqual(done.rows[2], ['terraform', '✅ success', `[open](${RUN})`])
+  assert.deepEqual(done.rows[0], ['python', '❌ timed_out', '', `[open](${url})`])
+  assert.deepEqual(done.rows[2], ['terraform', '✅ success', '', `[open](${RUN})`])
 })
 
 test('components that were watched', async () => {
@@ -102,7 +105,7 @@ test('components that were watched', async () => {
   const done = await summary({ changes: ok, watch: { result: 'failure' } }, { results })
   assert.deepEqual(done.log, [`failed: Deployment to dev failed in terraform: ${RUN}`])
   assert.deepEqual(done.rows, [
-    ['terraform', '❌ never started', `[open](${RUN})`], ['changes', '✅ success', `[open](${RUN})`], ['python', '✅ success', `[open](${url})`],
+    ['terraform', '❌ never started', '', `[open](${RUN})`], ['changes', '✅ success', '', `[open](${RUN})`], ['python', '✅ success', '', `[open](${url})`],
   ])
 })
 
@@ -130,4 +133,162 @@ test('a name and an address that would be Markdown stay text', async () => {
   assert.deepEqual(done.rows.map(row => row.at(-1)), Array(3).fill(`[open](${RUN})`))
   assert.equal(done.rows[1][0], 'a&#124;b&#93;&#40;x&#41;&#60;img src&#61;x&#62;&#96;')
   assert.match(done.text, /n1\["#95;#95;proto#95;#95;#34;#93;"\]/)
+})
+
+// Where the job `changes` has planned, the summary also leaves the manifest.
+const [A, B] = ['a', 'b'].map(digit => digit.repeat(40))
+const component = (takes, more) => ({ files: [], takes, deployed: ['dev'], checked: [], builds: true, package: true, each: false, ...more })
+components({ components: { python: component([]), terraform: component(['python']) }, environments: { dev: { after: '', days: 7 } } })
+
+const KEYS = { python: '111111111111', terraform: '222222222222' }
+const plan = more => ({
+  build: [], deploy: [], carry: [], check: [], packages: {}, taken: { python: {}, terraform: { python: null } }, reasons: {}, unchanged: {}, refused: [], removed: [],
+  keys: { python: 'p', terraform: 't' }, deployKeys: KEYS, nobody: [], commit: B, planned: '2026-11-01T11:00:00.500Z', ...more,
+})
+const everything = plan({ build: ['python', 'terraform'], deploy: ['python', 'terraform'], reasons: { python: 'new here', terraform: 'new here' } })
+const changes = (its, more) => ({ result: 'success', outputs: { plan: JSON.stringify(its), ...more } })
+const built = digest => ({ result: 'success', outputs: { digest } })
+const deploys = (name, started_at, more) => ({
+  name: `${name}-dev / Deploy ${KEYS[name]}`, status: 'completed', conclusion: 'success', started_at,
+  steps: [{ name: 'Check that it may be deployed', conclusion: 'success' }], html_url: RUN, ...more,
+})
+const runOf = (id, more) => ({
+  id, run_number: id, path: '.github/workflows/orchestrator-dev.yml', display_title: `Deploy ${A} to dev`, event: 'push', head_branch: 'main', head_sha: A,
+  head_repository: { id: 1 }, conclusion: null, created_at: '2026-11-01T10:00:00Z', updated_at: '2026-11-01T11:59:00Z', ...more,
+})
+const entry = (name, more) => ({
+  state: 'success', kind: 'deployed', commit: A, run: 5, key: name[0], deployKey: KEYS[name], package: { digest: name, run: 5 }, takes: {}, each: false, ...more,
+})
+/** What the run 5 left, if it was planned then. */
+const manifest = (planned, found = { python: entry('python'), terraform: entry('terraform') }) =>
+  ({ version: 1, environment: 'dev', run: 5, commit: A, planned, at: '2026-11-01T10:30:00.000Z', keys: {}, components: found, packages: {} })
+
+/** What a run leaves; `jobs` are those of this run, `others` those of the run 6, `formers` those of the run 5. */
+async function planned(needs, { jobs = [], others = [], formers = [], before } = {}) {
+  const given = {
+    runs: [runOf(7), runOf(6), runOf(5, { conclusion: 'success', updated_at: '2026-11-01T10:31:00Z' })],
+    jobs: { 7: jobs, 6: others, 5: [{ name: 'Deployment summary', started_at: '2026-11-01T10:29:00Z', completed_at: '2026-11-01T10:31:00Z' }, ...formers] },
+    artifacts: before ? [{ id: 50, name: 'manifest-dev', created_at: '2026-11-01T10:30:00Z', workflow_run: { id: 5, head_branch: 'main', head_repository_id: 1, repository_id: 1 } }] : [],
+    contents: { 50: before },
+  }
+  const github = fakeGitHub({ ...history({ parents: { [A]: [], [B]: [A] }, branches: { main: B } }), ...actionsOf(given) })
+  const env = { ENVIRONMENT: 'dev', RUNNER_TEMP: tmpdir(), GRAPH: JSON.stringify(GRAPH), NEEDS: JSON.stringify(needs), REFS: '^refs/heads/main$' }
+  const its = { ...context, payload: { repository: { id: 1, default_branch: 'main' } } }
+  const { log, outputs, summaries } = await run('deployment-summary/summary.cjs', { env, github, context: its })
+  const rows = summaries[0].split('\n').filter(line => line.startsWith('| ')).slice(2)
+  const memory = outputs.manifest && JSON.parse(readFileSync(outputs.manifest, 'utf8'))
+  return { log, text: summaries[0], rows: rows.map(row => row.slice(2, -2).split(' | ')), memory }
+}
+const first = { changes: changes(everything), 'python-build': built('P'), 'terraform-build': built('T') }
+
+test('what was deployed is written down, and the reason is shown', async () => {
+  const jobs = [deploys('python', '2026-11-01T11:01:00Z'), deploys('terraform', '2026-11-01T11:02:00Z')]
+  const done = await planned({ ...first, 'python-dev': ok, 'terraform-dev': ok }, { jobs })
+  assert.deepEqual(done.log, [])
+  assert.deepEqual(done.rows.map(row => row.slice(0, 3)), [['changes', '✅ success', ''], ['python', '✅ success', 'new here'], ['terraform', '✅ success', 'new here']])
+  const { environment, commit, components: found, packages, at } = done.memory
+  assert.deepEqual([environment, commit, found.terraform.takes.python.digest, packages.terraform[0].run, at], ['dev', B, 'P', 7, '2026-11-01T12:00:00.000Z'])
+  assert.equal(packages.python[0].expires, '2026-11-08T12:00:00.000Z')
+})
+
+test('what failed is written down; what was refused, or never began, is not', async () => {
+  const jobs = [
+    deploys('python', '2026-11-01T11:01:00Z', { conclusion: 'failure' }),
+    deploys('terraform', '2026-11-01T11:02:00Z', { conclusion: 'failure', steps: [{ name: 'Check that it may be deployed', conclusion: 'failure' }] }),
+  ]
+  const failed = { result: 'failure' }
+  const done = await planned({ ...first, 'python-dev': failed, 'terraform-dev': failed }, { jobs })
+  assert.deepEqual(Object.entries(done.memory.components).map(([name, { state }]) => [name, state]), [['python', 'failure']])
+  assert.equal(done.log.length, 1)
+})
+
+test('nothing has changed: no approval is missed', async () => {
+  const its = plan({ unchanged: { python: { run: 5 } } })
+  const skipped = { result: 'skipped' }
+  const needs = { changes: changes(its), approval: skipped, 'python-build': skipped, 'python-dev': skipped, 'terraform-dev': skipped }
+  const done = await planned(needs, { before: manifest('2026-11-01T10:00:00.000Z') })
+  assert.deepEqual(done.log, [])
+  assert.deepEqual(done.rows, [
+    ['changes', '✅ success', '', `[open](${RUN})`],
+    ['python', '➖ unchanged', 'as run 5 left it', `[open](${HOME}actions/runs/5)`],
+    ['terraform', '➖ unchanged', '', `[open](${RUN})`],
+  ])
+  assert.ok(done.text.startsWith('## Deployment to dev succeeded\n'))
+  const waits = await planned({ ...needs, changes: changes(everything), approval: { result: 'cancelled' } })
+  assert.ok(waits.rows.some(([name]) => name === 'approval'))
+})
+
+test('files of nobody, and what is no longer here, are named', async () => {
+  const { text } = await planned({ changes: changes(plan({ nobody: ['README.md', 'a|b'], removed: ['old'] })) })
+  assert.ok(text.includes('\nChanged files of no component: README.md, a&#124;b. `watches` names those that one is made of.\n'), text)
+  assert.ok(text.includes('\nNo longer here, and not undeployed: old.\n'))
+})
+
+// This run has left python out, because the run 5 had deployed it.
+const without = plan({ unchanged: { python: { run: 5 } }, deploy: ['terraform'], reasons: { terraform: 'changed since run 5' } })
+const later = '2026-11-01T11:30:00Z'
+for (const [name, others, stale] of [
+  ['with other contents', [deploys('python', later, { name: 'python-dev / Deploy 333333333333' })], true],
+  ['without success', [deploys('python', later, { conclusion: 'failure' })], true],
+  ['by hand', [deploys('python', later, { name: 'python-dev / Deploy by hand' })], true],
+  ['with the same contents', [deploys('python', later)], false],
+  ['before that', [deploys('python', '2026-11-01T09:30:00Z', { conclusion: 'failure' })], false],
+]) {
+  test(`what was left out, and another run has deployed since ${name}`, async () => {
+    const jobs = [deploys('terraform', '2026-11-01T11:01:00Z')]
+    const done = await planned({ changes: changes(without), 'terraform-dev': ok }, { jobs, others, before: manifest('2026-11-01T10:00:00.000Z') })
+    assert.deepEqual(done.log, stale ? [`failed: Deployment to dev left out python, which another run has changed since: start it again: ${RUN}`] : [])
+    assert.equal(done.memory.components.python.state, stale ? 'unknown' : 'success')
+  })
+}
+
+for (const [at, state] of [['2026-11-01T10:29:59Z', 'success'], ['2026-11-01T10:30:00Z', 'unknown']]) {
+  test(`the run of the newest manifest has deployed at ${at}: what it did before, it has written down`, async () => {
+    const formers = [deploys('python', at, { conclusion: 'failure' })]
+    const done = await planned({ changes: changes(without) }, { before: manifest('2026-11-01T10:00:00.000Z'), formers })
+    assert.equal(done.memory.components.python.state, state)
+  })
+}
+
+for (const [name, at, state] of [['before', '2026-11-01T11:00:59Z', 'success'], ['after', '2026-11-01T11:01:01Z', 'success']]) {
+  test(`what another run has deployed ${name} this one did`, async () => {
+    const jobs = [deploys('terraform', '2026-11-01T11:01:00Z'), deploys('python', '2026-11-01T11:01:00Z')]
+    const others = [deploys('terraform', at, { conclusion: 'failure' })]
+    const done = await planned({ ...first, 'python-dev': ok, 'terraform-dev': ok }, { jobs, others })
+    assert.deepEqual([done.memory.components.terraform.state, done.memory.components.python.state], [state, 'success'])
+  })
+}
+
+test('an old run that is run again leaves what a newer one has deployed and written down since', async () => {
+  const before = manifest('2026-11-01T11:10:00.000Z')
+  const jobs = [deploys('terraform', '2026-11-01T11:01:00Z'), deploys('python', '2026-11-01T11:01:00Z')]
+  const others = [deploys('terraform', '2026-11-01T11:05:00Z')]
+  const done = await planned({ ...first, 'python-dev': ok, 'terraform-dev': ok }, { before, jobs, others })
+  assert.deepEqual(done.memory.components.terraform, before.components.terraform)
+  assert.equal(done.memory.components.python.run, 7)
+})
+
+test('a manifest that a run is missing after says nothing', async () => {
+  const before = { ...manifest('2026-11-01T10:00:00.000Z'), number: 3 }
+  const done = await planned({ changes: changes(without) }, { before })
+  assert.deepEqual(done.memory.components, {})
+})
+
+test('a manifest that came after the plan knows what was deployed before it planned', async () => {
+  const before = manifest('2026-11-01T11:10:00.000Z')
+  const done = await planned({ changes: changes(without) }, { before, others: [deploys('python', '2026-11-01T11:05:00Z', { conclusion: 'failure' })] })
+  assert.equal(done.memory.components.python.state, 'success')
+})
+
+test('a package that was brought over is the run\'s own', async () => {
+  const found = { key: 'p', digest: 'P', run: 3, commit: A, environment: 'build', expires: '2026-12-01T00:00:00.000Z' }
+  const its = plan({ deploy: ['python'], packages: { python: found }, reasons: { python: 'new here' } })
+  const done = await planned({ changes: changes(its, { 'python-digest': 'P' }), 'python-dev': ok }, { jobs: [deploys('python', '2026-11-01T11:01:00Z')] })
+  assert.deepEqual(done.memory.components.python.package, { ...found, run: 7, environment: 'dev', expires: '2026-11-08T12:00:00.000Z' })
+})
+
+test('the first job has found something newer, so there is no plan', async () => {
+  const done = await planned({ changes: { result: 'success', outputs: {} }, 'python-dev': { result: 'skipped' }, 'terraform-dev': { result: 'skipped' } })
+  assert.deepEqual([done.log, done.memory], [[], undefined])
+  assert.ok(done.text.startsWith('## Nothing was deployed to dev'))
 })

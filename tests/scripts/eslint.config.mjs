@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 
 const js = createRequire(new URL('../node/package.json', import.meta.url))('@eslint/js')
-const names = ['module', 'process', 'require', 'exports', 'setImmediate', 'setTimeout', 'URL']
+const names = ['Buffer', 'module', 'process', 'require', 'exports', 'setImmediate', 'setTimeout', 'URL']
 
 export default [
   js.configs.recommended,

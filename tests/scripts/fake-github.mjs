@@ -1,7 +1,10 @@
 // What scripts of actions get from actions/github-script, without GitHub and without waiting.
-import { readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import Module, { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { deflateRawSync } from 'node:zlib'
 
 const actions = fileURLToPath(new URL('../../template/.github/actions/', import.meta.url))
 
@@ -62,6 +65,57 @@ export function history({ parents, branches = {}, tags = {} }) {
   }
 }
 
+/** An archive as actions/upload-artifact makes it: sizes stand behind the data, and in the directory. */
+export function zipped(text, stored = false) {
+  const name = Buffer.from('manifest.json')
+  const data = stored ? Buffer.from(text) : deflateRawSync(text)
+  const parts = [Buffer.alloc(30), name, Buffer.alloc(5), data, Buffer.alloc(46), name, Buffer.alloc(22)]
+  const [local, , extra, , entry, , end] = parts
+  const before = parts.slice(0, 4).reduce((sum, { length }) => sum + length, 0)
+  local.write('PK\x03\x04', 'latin1')
+  local.writeUInt16LE(name.length, 26)
+  local.writeUInt16LE(extra.length, 28)
+  entry.write('PK\x01\x02', 'latin1')
+  entry.writeUInt16LE(stored ? 0 : 8, 10)
+  entry.writeUInt32LE(data.length, 20)
+  entry.writeUInt16LE(name.length, 28)
+  end.write('PK\x05\x06', 'latin1')
+  end.writeUInt32LE(before, 16)
+  return Buffer.concat(parts)
+}
+
+/**
+ * The routes that tell of runs, their jobs and artifacts. `jobs` has those of each run by its id, and
+ * `contents` what is in each artifact by its id.
+ */
+export function actionsOf({ runs = [], jobs = {}, artifacts = [], contents = {} }) {
+  const all = `${API}/actions`
+  const inFile = file => runs.filter(run => run.path.split('@')[0].endsWith(`/${file}`))
+  return {
+    [`${all}/workflows/{workflow_id}/runs`]: parameters => {
+      const found = inFile(parameters.workflow_id).filter(({ conclusion }) => !parameters.status || conclusion === parameters.status)
+      return found.length ? paged(found, 'workflow_runs')(parameters) : failure(404)
+    },
+    [`${all}/runs`]: parameters => paged(runs.filter(({ event }) => event === parameters.event), 'workflow_runs')(parameters),
+    [`${all}/runs/{run_id}`]: ({ run_id }) => runs.find(({ id }) => id === run_id) ?? failure(404),
+    [`${all}/runs/{run_id}/jobs`]: parameters => paged(jobs[parameters.run_id] ?? [], 'jobs')(parameters),
+    [`${all}/runs/{run_id}/artifacts`]: parameters =>
+      paged(artifacts.filter(({ name, workflow_run }) => name === parameters.name && workflow_run.id === parameters.run_id), 'artifacts')(parameters),
+    [`${all}/artifacts`]: parameters => paged(artifacts.filter(({ name }) => name === parameters.name), 'artifacts')(parameters),
+    [`${all}/artifacts/{artifact_id}/zip`]: ({ artifact_id }) => zipped(JSON.stringify(contents[artifact_id])),
+  }
+}
+
+/** The generated components.json, which the template does not have, says this until the process ends. */
+export function components(config) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'components-'))
+  const file = path.join(folder, 'components.json')
+  writeFileSync(file, JSON.stringify(config))
+  const resolve = Module._resolveFilename
+  Module._resolveFilename = (name, ...more) => name.endsWith('/components.json') ? file : resolve(name, ...more)
+  process.on('exit', () => rmSync(folder, { recursive: true }))
+}
+
 /**
  * `routes` says what each route answers: data, an answer, a failure, a function of the parameters
  * that gives one of them, or a list of them, one for each call (the last one for all that follow).
@@ -100,10 +154,18 @@ export function fakeCore() {
  * Gives the seconds that passed.
  */
 export async function inFakeTime(act, start = '2026-11-01T12:00:00Z') {
-  const real = { setTimeout: globalThis.setTimeout, now: Date.now }
+  const real = { setTimeout: globalThis.setTimeout, Date }
   const began = Date.parse(start)
   let now = began
-  Date.now = () => now
+  globalThis.Date = class extends real.Date {
+    constructor(...given) {
+      super(...given.length ? given : [now])
+    }
+
+    static now() {
+      return now
+    }
+  }
   globalThis.setTimeout = (call, milliseconds) => {
     now += milliseconds
     setImmediate(call)
@@ -113,7 +175,7 @@ export async function inFakeTime(act, start = '2026-11-01T12:00:00Z') {
     return (now - began) / 1000
   } finally {
     globalThis.setTimeout = real.setTimeout
-    Date.now = real.now
+    globalThis.Date = real.Date
   }
 }
 

@@ -83,9 +83,24 @@ for (const [name, given, runs, jobs] of [
   })
 }
 
+const planned = build => ({ result: 'success', outputs: { build: JSON.stringify(build) } })
 for (const [name, needs, expected] of [
   ['all have succeeded', { a: { result: 'success' }, b: { result: 'success' } }, []],
   ['there are none', {}, []],
+  ['what has not changed is left out', { changes: planned(['a']), 'a-build': { result: 'success' }, 'b-build': { result: 'skipped' } }, []],
+  ['nothing has changed', { changes: planned([]), 'a-build': { result: 'skipped' } }, []],
+  ['what was to be checked was not', { changes: planned(['a', 'b']), 'a-build': { result: 'skipped' }, 'b-build': { result: 'cancelled' } }, [
+    'failed: Not all jobs have succeeded, see their logs: a-build (skipped), b-build (cancelled)',
+  ]],
+  ['what was left out is no success in another way', { changes: planned([]), 'a-build': { result: 'failure' }, b: { result: 'skipped' } }, [
+    'failed: Not all jobs have succeeded, see their logs: a-build (failure), b (skipped)',
+  ]],
+  ['nobody knows what has changed', { changes: { result: 'failure', outputs: { build: '' } }, 'a-build': { result: 'skipped' } }, [
+    'failed: Not all jobs have succeeded, see their logs: changes (failure), a-build (skipped)',
+  ]],
+  ['the first job has said nothing', { changes: { result: 'success', outputs: {} }, 'a-build': { result: 'skipped' } }, [
+    'failed: Not all jobs have succeeded, see their logs: a-build (skipped)',
+  ]],
   ['some have not', { a: { result: 'success' }, b: { result: 'skipped' }, c: { result: 'failure' } }, [
     'failed: Not all jobs have succeeded, see their logs: b (skipped), c (failure)',
   ]],

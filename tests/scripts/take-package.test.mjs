@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, beforeEach, test } from 'node:test'
-import { failure, fakeGitHub, history, paged, run } from './fake-github.mjs'
+import { actionsOf, failure, fakeGitHub, history, paged, run } from './fake-github.mjs'
 
 const here = process.cwd()
 const there = mkdtempSync(path.join(tmpdir(), 'take-package-'))
@@ -27,17 +27,10 @@ const artifact = (id, run, name, more) => ({ id, name, expired: false, digest: '
 const job = (name, more) => ({ name, conclusion: 'success', started_at: '2026-11-01T10:00:00Z', completed_at: '2026-11-01T10:05:00Z', ...more })
 
 /** Takes the package; `main` has A, then B. Gives outputs, log and the calls. */
-async function take({ runs = [], artifacts = [], jobs = {}, told }, more = {}) {
-  const byFile = parameters => {
-    const found = runs.filter(({ path }) => path.split('@')[0].endsWith(`/${parameters.workflow_id}`))
-    return found.length ? paged(found, 'workflow_runs')(parameters) : failure(404)
-  }
+async function take({ runs = [], artifacts = [], jobs = {}, contents = {}, told }, more = {}) {
   const github = fakeGitHub({
     ...history({ parents: { [A]: [], [OTHER]: [A], [B]: [A] }, branches: { main: B } }),
-    [`${API}/actions/workflows/{workflow_id}/runs`]: byFile,
-    [`${API}/actions/runs/{run_id}`]: ({ run_id }) => runs.find(({ id }) => id === run_id) ?? failure(404),
-    [`${API}/actions/runs/{run_id}/artifacts`]: parameters =>
-      paged(artifacts.filter(({ name, workflow_run }) => name === parameters.name && workflow_run.id === parameters.run_id), 'artifacts')(parameters),
+    ...actionsOf({ runs, artifacts, contents }),
     [`${API}/actions/runs/{run_id}/jobs`]: parameters => paged(jobs[parameters.run_id] ?? [job('python-build / Check and build')], 'jobs')(parameters),
   })
   const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' }, workflow_run: told }, runId: THIS }
@@ -167,6 +160,94 @@ test('promotes the latest that a successful orchestrator has started, of whateve
   const runs = [child({ display_title: `Deploy ${B} to test, python of run ${TEST}, attempt 1` }), ofTest(ofB)]
   const { outputs } = await take({ runs, artifacts: [artifact(4, ALONE, 'python-package-test')], jobs: { [TEST]: starts } }, { PACKAGES: 'latest' })
   assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
+})
+
+// What a plan, or a manifest, says of packages of former runs.
+const kept = more => ({ key: 'k', run: 10, digest: DIGEST, commit: B, environment: 'dev', ...more })
+const planOf = packages => JSON.stringify({ packages })
+const ofRun10 = [artifact(7, 10, 'python-package-dev')]
+const of10 = { artifact: 7, name: 'python-package-dev', run: 10, commit: B, digest: DIGEST }
+
+for (const PACKAGES of ['planned', inRun(THIS, ''), JSON.stringify({ python: { run: THIS } })]) {
+  test(`the package of a former run, as planned: ${PACKAGES}`, async () => {
+    const { log, outputs } = await take({ artifacts: ofRun10 }, { PACKAGES, PLAN: planOf({ python: kept() }) })
+    assert.deepEqual([log, outputs], [[], of10])
+  })
+}
+
+test('what this run has brought over says which commit it was built from', async () => {
+  const artifacts = [...ofRun10, artifact(8, THIS, 'python-package-prd')]
+  const { outputs } = await take({ artifacts }, { PACKAGES: inRun(THIS, DIGEST), PLAN: planOf({ python: kept() }) })
+  assert.deepEqual([outputs.run, outputs.commit], [THIS, B])
+})
+
+test('what this run has built goes before what was planned', async () => {
+  const artifacts = [...ofRun10, artifact(8, THIS, 'python-package-prd')]
+  const { outputs } = await take({ artifacts }, { PACKAGES: inRun(THIS, '2'.repeat(64)), PLAN: planOf({ python: kept() }) })
+  assert.deepEqual([outputs.run, outputs.commit], [THIS, A])
+})
+
+test('what this run has brought over says which commit it was built from', async () => {
+  const artifacts = [artifact(8, THIS, 'python-package-prd')]
+  const its = digest => take({ artifacts }, { PACKAGES: inRun(THIS, digest), PLAN: planOf({ python: kept() }) })
+  assert.equal((await its(DIGEST)).outputs.commit, B)
+  assert.equal((await its('f'.repeat(64))).outputs.commit, A)
+})
+
+test('a run that is named goes before what was planned', async () => {
+  const { outputs } = await take(test20, { PACKAGES: `${TEST}`, PLAN: planOf({ python: kept() }) })
+  assert.deepEqual(outputs, of20)
+})
+
+for (const [name, artifacts] of [['gone', []], ['expired', [artifact(7, 10, 'python-package-dev', { expired: true })]]]) {
+  test(`what was planned, and is ${name}, is not replaced by another`, async () => {
+    const { log, outputs } = await take({ ...test20, artifacts: [...test20.artifacts, ...artifacts] }, { PACKAGES: 'planned', PLAN: planOf({ python: kept() }) })
+    assert.deepEqual([log, outputs], [[
+      `failed: The package of python, python-package-dev, is no longer in run 10: start orchestrator-test.yml with commit ${A} and \`all\`, which builds it again`,
+    ], {}])
+  })
+}
+
+for (const [PRODUCER, packages] of [['python', {}], ['python', { go: kept() }], ['constructor', {}]]) {
+  test(`${PRODUCER}, which a plan of ${Object.keys(packages)} does not have`, async () => {
+    const { log } = await take({}, { PRODUCER, PACKAGES: 'planned', PLAN: planOf(packages) })
+    assert.deepEqual(log, [`failed: The build of ${PRODUCER} in this run left no digest, so its package cannot be verified: re-run all jobs`])
+  })
+}
+
+/** A run of this commit has built nothing, and its manifest says what it deployed. */
+const deployed = (found, more) => ({
+  runs: [oneRun(TEST, 'orchestrator-test.yml', more)], jobs: { [TEST]: [job('Deployment summary')] },
+  artifacts: [...ofRun10, artifact(9, TEST, 'manifest-test')], contents: { 9: { version: 1, environment: 'test', components: found } },
+})
+for (const [name, found] of [
+  ['its own', { python: { package: kept(), takes: {} }, go: { package: null, takes: {} } }],
+  ['one that another took', { go: { package: null, takes: {} }, terraform: { package: null, takes: { python: kept() } } }],
+]) {
+  test(`of the same commit: the package of a former run that was deployed with it, ${name}`, async () => {
+    const { log, outputs } = await take(deployed(found))
+    assert.deepEqual([log, outputs], [[], of10])
+  })
+}
+
+for (const [name, found, more, PRODUCER = 'python'] of [
+  ['another component', { go: { package: kept(), takes: {} } }],
+  ['a component without a package', { python: { package: null, takes: {} } }],
+  ['names that all objects have', { python: { package: kept(), takes: {} } }, {}, 'constructor'],
+  ['a run of another commit', { python: { package: kept(), takes: {} } }, { display_title: `Deploy ${B} to test` }],
+  ['a run that nobody reviewed', { python: { package: kept(), takes: {} } }, { head_sha: OTHER }],
+  ['a run that did not succeed', { python: { package: kept(), takes: {} } }, { conclusion: 'failure' }],
+]) {
+  test(`of the same commit: a manifest of ${name} names none`, async () => {
+    const { log, outputs } = await take(deployed(found, more), { PRODUCER })
+    assert.deepEqual(outputs, {})
+    assert.ok(log[0].includes(`is not in any run for ${A}`), log[0])
+  })
+}
+
+test('of the same commit: a manifest that the last job did not write names none', async () => {
+  const given = deployed({ python: { package: kept(), takes: {} } })
+  assert.deepEqual((await take({ ...given, jobs: { [TEST]: [job('attack')] } })).outputs, {})
 })
 
 test('a folder of that name that was checked out makes way', async () => {

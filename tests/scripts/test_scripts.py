@@ -158,4 +158,6 @@ def test_an_action_gives_its_scripts_what_they_read(action: Path) -> None:
         read |= set(re.findall(r"\bprocess\.env\.(\w+)", source))
         if script.suffix == ".sh":
             read = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", source)) - {"PWD"}
-        assert {name for name in read - given if not name.startswith("GITHUB_")} == set()
+        assert {
+            name for name in read - given if not name.startswith(("GITHUB_", "RUNNER_"))
+        } == set()

@@ -6,12 +6,12 @@ import { test } from 'node:test'
 
 const require = createRequire(import.meta.url)
 const folder = '../../template/.github/actions/what-changed'
-const { owns } = require(`${folder}/contents.cjs`)
+const { ownerIn, owns } = require(`${folder}/contents.cjs`)
 const { source, promoted, pullRequest } = require(`${folder}/plan.cjs`)
 const { remember, overtaken } = require(`${folder}/remember.cjs`)
 
 const component = (files, more) =>
-  ({ files, takes: [], after: [], deployed: ['test', 'prd'], builds: true, package: true, each: false, ...more })
+  ({ files, takes: [], after: [], deployed: ['test', 'prd'], checked: [], builds: true, package: true, each: false, ...more })
 const config = (components, environments = { test: { after: '', days: 30 }, prd: { after: 'test', days: 90 } }) => ({ components, environments })
 const two = config({ api: component(['api']), web: component(['web'], { takes: ['api', 'elsewhere'] }) })
 const files = { 'api/x': '1', 'web/x': '1', 'README.md': '1' }
@@ -77,7 +77,7 @@ test('a promotion takes what there was, and says what is gone', () => {
     `The package of ${name}, of run 1, is gone: start orchestrator-test.yml with commit c1`))
   // The same bytes lie here, too.
   assert.deepEqual(promoted(situation(two, {}, { ...there, memory, now: LATER, all: true })).packages.api.run, 2)
-  assert.deepEqual(promoted(situation(two, {}, { environment: 'prd' })).refused, ['There is nothing to promote: start orchestrator-test.yml'])
+  assert.deepEqual(promoted(situation(two, {}, { environment: 'prd', commit: 'c9' })).refused, ['There is nothing to promote: start orchestrator-test.yml with commit c9'])
 })
 
 test('a promotion of what does not fit', () => {
@@ -146,7 +146,7 @@ test('files of a later environment', () => {
 })
 
 test('a library is checked until that succeeds', () => {
-  const given = config({ lib: component(['api'], { deployed: [], package: false }) })
+  const given = config({ lib: component(['api'], { deployed: [], checked: ['test'], package: false }) })
   const plan = source(situation(given))
   assert.deepEqual([plan.check, plan.build, plan.deploy], [['lib'], ['lib'], []])
   const failed = run(1, plan, situation(given), undefined, { 'lib-build': 'failure' })
@@ -214,4 +214,16 @@ test('whose a file is', () => {
   assert.ok(!owns(component(['.', '!docs/**']), 'test', 'docs/a'))
   assert.ok(!owns(component(['.']), 'test', '.github/x'))
   assert.ok(owns(component(['a+b/*']), 'test', 'a+b/c'))
+  const around = ownerIn(component(['vendor/lib/src']), ['test'])
+  assert.deepEqual([around('vendor/lib', '160000 1'), around('vendor/lib', '100644 1'), around('vendor/other', '160000 1')], [true, false, false])
+})
+
+test('a submodule is made of what nobody sees', () => {
+  const reasons = (its, path, object = '160000 2') => Object.keys(pullRequest({
+    config: config({ api: component(its) }), tree: [[path, object]], pipeline: [],
+    base: { config: config({ api: component(its) }), tree: [[path, '160000 1']], pipeline: [] },
+  }).reasons).length
+  for (const its of [['vendor/lib/app'], ['vendor'], ['vendor/lib'], ['vendor/**/*.py'], ['vendor/lib/*/x'], ['**/*.py']]) assert.equal(reasons(its, 'vendor/lib'), 1, its[0])
+  for (const its of [['vendor/libs'], ['vendor/lib-x/**'], ['other'], ['vendor', '!vendor/lib']]) assert.equal(reasons(its, 'vendor/lib'), 0, its[0])
+  assert.equal(reasons(['vendor/lib/app'], 'vendor/lib', '100644 2'), 1) // it was one
 })

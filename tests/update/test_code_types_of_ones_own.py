@@ -42,7 +42,7 @@ def own(repository: Path, **files: str) -> None:
 def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = template_versions(
         tmp_path_factory.mktemp("template") / "versions",
-        replace("code_types/python.yml", "level medium", "level high"),
+        replace("code_types/python.yml", "E9,F63,F7,F82", "E9,F63,F7"),
     )
     with clone_once(tmp_path_factory.mktemp("clones") / "clones"):
         yield folder

@@ -71,8 +71,8 @@ module.exports = async ({ github, context, core }) => {
 
   /** Whether a newer run has overtaken the run before, which came after another one, too. */
   async function isIdle() {
-    const { skipped, worked } = await runs.fateOf(before)
-    return skipped && !worked
+    const { skipped, worked, planned } = await runs.fateOf(before)
+    return skipped && !worked && !planned
   }
 
   /** Whether this workflow has already built or deployed the commit that a person chose. */

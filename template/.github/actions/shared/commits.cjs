@@ -169,19 +169,29 @@ function of({ github, context, core, refs }) {
   }
 
   /**
+   * Whether a run of this branch or tag may be a reviewed one. The name proves nothing, but costs no call.
+   * @param {string} name
+   */
+  const isNear = name => name === default_branch || [`refs/heads/${name}`, `refs/tags/${name}`].some(isOwn)
+
+  /**
+   * Whether a run may have deployed, also if its commit is no longer on its branch.
+   * @typedef {{event: string, head_branch: string, head_sha: string, head_repository?: {id: number} | null}} Origin
+   * @param {Omit<Origin, 'head_sha'>} run
+   */
+  const mayDeploy = ({ event, head_branch, head_repository }) => head_repository?.id === id &&
+    (event === 'workflow_run' || (['push', 'workflow_dispatch'].includes(event) && isNear(head_branch)))
+
+  /**
    * Whether somebody has reviewed what a run ran. A run is as good as its workflow file, and that of
    * a feature branch says what it likes: any title, any package. After `workflow_run` the file is
    * always the default branch's.
-   * @param {{event: string, head_branch: string, head_sha: string, head_repository?: {id: number} | null}} run
+   * @param {Origin} run
    */
   async function reviewed({ event, head_branch, head_sha, head_repository }) {
-    if (head_repository?.id !== id) return false
+    if (!mayDeploy({ event, head_branch, head_repository })) return false
     if (event === 'workflow_run') return true
-    if (!['push', 'workflow_dispatch'].includes(event)) return false
-    // The name is a branch's or a tag's, so it proves nothing; but it costs no call.
-    const branch = `refs/heads/${head_branch}`
-    if (branch !== main && ![branch, `refs/tags/${head_branch}`].some(isOwn)) return false
-    const newest = isTag ? undefined : new Map(await own()).get(branch)
+    const newest = isTag ? undefined : new Map(await own()).get(`refs/heads/${head_branch}`)
     return Boolean(await lineTo(newest, head_sha) ?? await lineTo(await newestOfDefault(), head_sha))
   }
 
@@ -189,14 +199,14 @@ function of({ github, context, core, refs }) {
    * Whether what a run says of a commit, and holds of it, can be believed. Where any branch may be
    * deployed, anybody brings a workflow of their own: there only this run's branch and the default
    * branch speak for others' commits.
-   * @param {Parameters<typeof reviewed>[0] & {display_title: string}} run
+   * @param {Origin & {display_title: string}} run
    */
   async function believed(run) {
-    const isNear = [main, context.ref].includes(`refs/heads/${run.head_branch}`) || run.head_sha === titled(run.display_title)
-    return (isNear || refs !== ANY_BRANCH || run.event === 'workflow_run') && await reviewed(run)
+    const isOurs = [main, context.ref].includes(`refs/heads/${run.head_branch}`) || run.head_sha === titled(run.display_title)
+    return (isOurs || refs !== ANY_BRANCH || run.event === 'workflow_run') && await reviewed(run)
   }
 
-  return { isTag, belongs, foreign, ahead, reviewed, believed }
+  return { isTag, belongs, foreign, ahead, isNear, mayDeploy, reviewed, believed }
 }
 
 module.exports = { titled, started, of }

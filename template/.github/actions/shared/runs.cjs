@@ -13,6 +13,7 @@ const BOT = 'github-actions[bot]' // starts what a workflow starts
 const MAY_DEPLOY = 'Check that it may be deployed' // the first step of each deployment
 const STARTS = /^Start [\w.-]+ and wait for it$/ // an orchestrator's, where each component has a run of its own
 const WATCHES = 'Watch until all have ended' // where the components start by themselves
+const PLANS = 'See what changed' // a step of the first job
 const BUILD = /(^|-)build \/ /
 
 /**
@@ -63,12 +64,12 @@ function of({ pages, context, commits }) {
 
   /**
    * What became of a run, in all of its attempts: whether it was let deploy (a person has approved
-   * it, or it has begun to), whether it asked a person, whether a job was left out, and whether
-   * anything of ours has succeeded.
+   * it, it has begun to, or it has found that nothing has changed), whether it asked a person, whether
+   * a job was left out, whether anything of ours has succeeded, and whether it has planned.
    * @param {Run} run
    */
   async function fateOf(run) {
-    const fate = { letIn: false, asked: false, skipped: false, worked: false }
+    const fate = { letIn: false, asked: false, skipped: false, worked: false, planned: false }
     const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run.id, filter: 'all' }, 'jobs')
     for await (const job of jobs) {
       const isApproval = job.name === 'approval'
@@ -76,7 +77,9 @@ function of({ pages, context, commits }) {
       fate.asked ||= isApproval && job.conclusion !== 'skipped'
       fate.skipped ||= job.conclusion === 'skipped'
       fate.worked ||= works(job)
+      fate.planned ||= (job.steps ?? []).some((/** @type {any} */ step) => step.name === PLANS && step.conclusion === 'success')
     }
+    fate.letIn ||= fate.planned && run.conclusion === 'success'
     return fate
   }
 

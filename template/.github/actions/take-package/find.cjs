@@ -3,6 +3,9 @@ const { rmSync } = require('node:fs')
 const api = require('../shared/api.cjs')
 const commits = require('../shared/commits.cjs')
 const childrenOf = require('../shared/children.cjs')
+const allManifests = require('../shared/manifests.cjs')
+const allRuns = require('../shared/runs.cjs')
+const { at } = require('../what-changed/components.cjs')
 
 const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID, "digest": SHA256}}'
 
@@ -23,31 +26,42 @@ function named(packages, producer) {
   return { run, digest }
 }
 
+/**
+ * The package of a former run that was chosen, if one was. The digest of its files proves what it is.
+ * @param {string} plan
+ * @param {string} producer
+ * @returns {{run: number, digest: string, commit: string, environment: string} | undefined}
+ */
+const chosen = (plan, producer) => plan ? at(JSON.parse(plan).packages, producer) : undefined
+
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
-  const { COMMIT = '', ENVIRONMENTS = '', PACKAGES = '', PRODUCER = '', REFS = '' } = process.env
+  const { COMMIT = '', ENVIRONMENTS = '', PACKAGES = '', PLAN = '', PRODUCER = '', REFS = '' } = process.env
   if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is no component's name: give one`)
 
   const { read, pages } = api({ github, core })
-  const { belongs, believed } = commits.of({ github, context, core, refs: REFS })
+  const of = commits.of({ github, context, core, refs: REFS })
+  const { belongs, believed } = of
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
+  /** Why packages that were found do not count. @type {Set<string>} */
+  const reasons = new Set()
+  const kept = chosen(PLAN, PRODUCER)
   /** @type {{run?: number, digest?: string}} */
   let wanted
   try {
-    wanted = named(PACKAGES, PRODUCER)
+    wanted = PACKAGES === 'planned' ? { run: context.runId } : named(PACKAGES, PRODUCER)
   } catch {
     return core.setFailed(`The input packages, ${PACKAGES.replace(/\s+/g, ' ')}, does not say which package of ${PRODUCER} to take: give ${FORMS}`)
   }
   const isInThisRun = wanted.run === context.runId
+  if (kept && isInThisRun && !wanted.digest) return take(kept)
   // Every job of this run could have uploaded it. A digest that is missing does not mean "any".
   if (isInThisRun && !wanted.digest) {
     return core.setFailed(`The build of ${PRODUCER} in this run left no digest, so its package cannot be verified: re-run all jobs`)
   }
 
-  /** Why packages that were found do not count. @type {Set<string>} */
-  const reasons = new Set()
   // The run before has been looked at by the job's first step, and the event tells all of it, as it
   // ended then.
   const told = context.payload.workflow_run
@@ -55,17 +69,51 @@ module.exports = async ({ github, context, core }) => {
   for (const environment of environments) {
     const found = await packageFor(environment)
     if (!found) continue
-    const { artifact, commit } = found
-    rmSync(`.packages/${PRODUCER}`, { recursive: true, force: true }) // a folder that was checked out is no package
-    const outputs = { artifact: artifact.id, name: artifact.name, run: artifact.workflow_run.id, commit, digest: wanted.digest ?? '' }
-    for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
+    tell(found.artifact, found.commit, wanted.digest ?? '')
     return
   }
+  const former = PACKAGES === 'same-commit' && await deployedWith()
+  if (former) return take(former)
   const names = environments.map(nameOf).join(' or ')
   const where = wanted.run ? `run ${wanted.run}` : PACKAGES === 'latest' ? 'any run' : `any run for ${COMMIT}`
   const why = reasons.size ? ` (${[...reasons].slice(0, 3).join('; ')})` : ''
   const mend = isInThisRun ? 're-run all jobs' : `start orchestrator-${first}.yml with commit ${COMMIT}, which builds it`
   core.setFailed(`The package of ${PRODUCER}, ${names}, is not in ${where}${why}: ${mend}`)
+
+  /**
+   * @param {any} artifact
+   * @param {string} commit
+   * @param {string} digest
+   */
+  function tell(artifact, commit, digest) {
+    rmSync(`.packages/${PRODUCER}`, { recursive: true, force: true }) // a folder that was checked out is no package
+    const outputs = { artifact: artifact.id, name: artifact.name, run: artifact.workflow_run.id, commit, digest }
+    for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
+  }
+
+  /** The package of a former run that a successful run has deployed with this commit. */
+  async function deployedWith() {
+    const runs = allRuns.of({ pages, context, commits: of })
+    const manifests = allManifests.of({ read, pages, context, commits: of, runs })
+    for (const environment of environments) {
+      for await (const candidate of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
+        if (commits.titled(candidate.display_title) !== COMMIT || !await believed(candidate)) continue
+        const { components = {} } = await manifests.ofRun(candidate, environment) ?? {}
+        const taken = Object.values(components).map(({ takes }) => at(takes, PRODUCER))
+        const found = [at(components, PRODUCER)?.package, ...taken].find(Boolean)
+        if (found) return found
+      }
+    }
+  }
+
+  /** @param {{run: number, digest: string, commit: string, environment: string}} known */
+  async function take({ run: id, digest, commit, environment }) {
+    const artifact = await artifactOf(id, environment)
+    if (artifact) return tell(artifact, commit, digest)
+    // Until it expires, a plan takes it for kept.
+    core.setFailed(`The package of ${PRODUCER}, ${nameOf(environment)}, is no longer in run ${id}: ` +
+      `start orchestrator-${first}.yml with commit ${COMMIT} and \`all\`, which builds it again`)
+  }
 
   /** @param {string} environment */
   function packageFor(environment) {
@@ -98,7 +146,9 @@ module.exports = async ({ github, context, core }) => {
   /** @param {string} environment */
   async function inThisRun(environment) {
     const artifact = await artifactOf(context.runId, environment)
-    return artifact && { artifact, commit: COMMIT }
+    // What was brought over still says which commit it was built from.
+    const isBroughtOver = kept && kept.digest === wanted.digest
+    return artifact && { artifact, commit: isBroughtOver ? kept.commit : COMMIT }
   }
 
   /**

@@ -2,8 +2,9 @@
 // Tells which components an environment has, and which of them take packages of others.
 
 /**
- * @typedef {{files: string[], takes: string[], after?: string[], deployed: string[], builds: boolean, package: boolean,
- *   each: boolean}} Component what components.json says of it
+ * @typedef {{files: string[], takes: string[], after?: string[], deployed: string[], checked: string[], builds: boolean,
+ *   package: boolean, each: boolean}} Component what components.json says of it; `checked`: the environments that build it for its
+ *   checks alone
  * @typedef {{components: {[name: string]: Component}, environments: {[name: string]: {after: string, days: number}}}} Config
  */
 

@@ -17,6 +17,7 @@ const CONFIG = `${ACTIONS}what-changed/components.json`
 const GENERATED = ['.github/', 'docs/ci-cd.md', '.copier-answers']
 const BUILDER = 8 // digits of a build key that say what builds: the workflow and the actions
 const HOLDER = '{environment}'
+const SUBMODULE = '160000 ' // the mode of one
 /** @type {{[wildcard: string]: string}} */
 const WILDCARDS = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' }
 
@@ -29,6 +30,9 @@ const byPath = ([a], [b]) => Number(a > b) - Number(a < b)
 /** @param {unknown[]} parts */
 const digest = (...parts) => createHash('sha256').update(JSON.stringify([VERSION, ...parts])).digest('hex')
 
+/** @param {string} path */
+const isGenerated = path => GENERATED.some(start => path.startsWith(start))
+
 /**
  * Whether a path fits a name of a file or folder, or a pattern.
  * @param {string} text
@@ -36,30 +40,44 @@ const digest = (...parts) => createHash('sha256').update(JSON.stringify([VERSION
  */
 function fits(text) {
   const name = text.replace(/^\/+|\/+$/g, '')
-  if (['', '.'].includes(name)) return path => !GENERATED.some(start => path.startsWith(start))
+  if (['', '.'].includes(name)) return path => !isGenerated(path)
   if (!/[*?]/.test(name)) return path => path === name || path.startsWith(`${name}/`)
   const source = name.replace(/\*\*\/|\*\*|[*?]|[\\^$.|+()[\]{}]/g, part => WILDCARDS[part] ?? `\\${part}`)
   const expression = new RegExp(`^${source}$`, 'su')
   return path => expression.test(path)
 }
 
+/**
+ * Whether what a text names may lie in a submodule, or the submodule in it. Nobody sees what is in there.
+ * @param {string} text
+ * @returns {(path: string) => boolean}
+ */
+function reaches(text) {
+  const name = text.replace(/^\/+|\/+$/g, '')
+  const start = /[*?]/.test(name) ? name.replace(/[^/]*[*?].*/s, '') : `${name}/`
+  return path => start.startsWith(`${path}/`) || `${path}/`.startsWith(start)
+}
+
 /** @param {Component} component */
 const isLocal = ({ files }) => files.some(text => text.includes(HOLDER))
 
 /**
- * Says of a path whether it is a component's, in any of these environments.
+ * Says of a path whether it is a component's, in any of these environments. The object that lies
+ * there tells a submodule.
  * @param {Component} component
  * @param {string[]} environments
- * @returns {(path: string) => boolean}
+ * @returns {(path: string, object?: string) => boolean}
  */
 function ownerIn(component, environments) {
   const owners = (isLocal(component) ? environments : ['']).map(environment => {
     const files = component.files.map(text => text.replaceAll(HOLDER, environment))
     const takenOut = files.filter(text => text.startsWith('!')).map(text => fits(text.slice(1)))
-    const held = files.filter(text => !text.startsWith('!')).map(fits)
-    return (/** @type {string} */ path) => held.some(fit => fit(path)) && !takenOut.some(fit => fit(path))
+    const named = files.filter(text => !text.startsWith('!'))
+    const [held, around] = [named.map(fits), named.map(reaches)]
+    return (/** @type {string} */ path, /** @type {string} */ object) =>
+      (held.some(fit => fit(path)) || (object.startsWith(SUBMODULE) && around.some(fit => fit(path)))) && !takenOut.some(fit => fit(path))
   })
-  return path => owners.some(isOwner => isOwner(path))
+  return (path, object = '') => owners.some(isOwner => isOwner(path, object))
 }
 
 /**
@@ -76,7 +94,7 @@ const owns = (component, environment, path) => ownerIn(component, [environment])
  */
 function filesOf(component, environments, tree) {
   const isOwner = ownerIn(component, environments)
-  return tree.filter(([path]) => isOwner(path)).sort(byPath)
+  return tree.filter(([path, object]) => isOwner(path, object)).sort(byPath)
 }
 
 /**
@@ -166,4 +184,4 @@ function deployKey({ config, environment, name, key, taken, tree, pipeline }) {
   return digest('deploy', name, content, deploy, common(pipeline), Object.entries(taken).sort()).slice(0, 12)
 }
 
-module.exports = { owns, ownerIn, pipelineIn, workflow, keysOf, deployKey }
+module.exports = { isGenerated, owns, ownerIn, pipelineIn, workflow, keysOf, deployKey }

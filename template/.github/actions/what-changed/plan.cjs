@@ -2,7 +2,7 @@
 // Decides what a run builds and deploys. What is left out has proof: its newest attempt succeeded with
 // exactly what it would get now.
 const { at, followers, members, producers, takes, uses } = require('./components.cjs')
-const { deployKey, keysOf, ownerIn, pipelineIn, workflow } = require('./contents.cjs')
+const { deployKey, isGenerated, keysOf, ownerIn, pipelineIn, workflow } = require('./contents.cjs')
 
 /**
  * @typedef {import('./components.cjs').Config} Config
@@ -18,9 +18,10 @@ const { deployKey, keysOf, ownerIn, pipelineIn, workflow } = require('./contents
  * @typedef {{[component: string]: string}} Reasons
  * @typedef {{build: string[], deploy: string[], carry: string[], check: string[], packages: {[component: string]: Package},
  *   taken: {[consumer: string]: {[producer: string]: Package | null}}, reasons: Reasons, unchanged: {[component: string]: Entry},
- *   refused: string[], removed: string[], keys: Keys, deployKeys: Keys, nobody: string[]}} Plan
+ *   refused: string[], removed: string[], keys: Keys, deployKeys: Keys, nobody: string[], relies: [component: string, Package][]}} Plan
  *   `carry`: what goes on to later environments without being deployed here; `check`: what is built for
- *   its checks; `nobody`: files that changed and are no component's (pull requests)
+ *   its checks; `nobody`: files that changed and are no component's (pull requests); `relies`: the packages
+ *   that have to be there
  * @typedef {{config: Config, environment: string, tree: Tree, pipeline: Tree, memory: {[environment: string]: Memory},
  *   now: string, all?: boolean}} Situation
  */
@@ -32,7 +33,7 @@ const DAY = 24 * 60 * 60 * 1000
 /** @type {() => Plan} */
 const nothing = () => ({
   build: [], deploy: [], carry: [], check: [], packages: {}, taken: {}, reasons: {}, unchanged: {}, refused: [], removed: [],
-  keys: {}, deployKeys: {}, nobody: [],
+  keys: {}, deployKeys: {}, nobody: [], relies: [],
 })
 
 /**
@@ -44,6 +45,17 @@ const nothing = () => ({
 const isClean = (entry, kind, key) =>
   entry?.state === 'success' && entry.kind === kind && (kind === 'deployed' ? entry.deployKey : entry.key) === key
 
+/**
+ * The environment with which the chain of one begins: it builds.
+ * @param {Config} config
+ * @param {string} environment
+ * @returns {string}
+ */
+function first(config, environment) {
+  const { after } = config.environments[environment]
+  return after ? first(config, after) : environment
+}
+
 /** @param {Entry | undefined} entry */
 function why(entry) {
   if (!entry) return 'new here'
@@ -51,13 +63,6 @@ function why(entry) {
   if (entry.state === 'unknown') return `deployed since run ${entry.run}, with other contents or without success`
   return `changed since run ${entry.run}`
 }
-
-/**
- * A package that is still there at a time.
- * @param {Package | undefined | null} found
- * @param {number} until
- */
-const isKept = (found, until) => Boolean(found && Date.parse(found.expires) >= until)
 
 /**
  * What a source environment does: the first of its chain, which builds.
@@ -73,14 +78,14 @@ function source(situation) {
 
 /**
  * What an environment does that gets what another one had when a run of it succeeded.
- * @param {Situation & {manifest?: Memory}} situation
+ * @param {Situation & {manifest?: Memory, commit: string}} situation `commit`: the one that is asked for
  * @returns {Plan}
  */
-function promoted({ manifest, ...situation }) {
+function promoted({ manifest, commit, ...situation }) {
   const { config, environment, tree } = situation
   const pipeline = pipelineIn(situation.pipeline)
   if (manifest?.version !== FORMAT) {
-    return { ...nothing(), refused: [`There is nothing to promote: start orchestrator-${config.environments[environment].after}.yml`] }
+    return { ...nothing(), refused: [`There is nothing to promote: start orchestrator-${first(config, environment)}.yml with commit ${commit}`] }
   }
   const had = Object.fromEntries(Object.entries(manifest.components).filter(([name, { state, kind, key }]) =>
     Object.hasOwn(config.components, name) && state === 'success' && kind !== 'checked' && key === manifest.keys[name]))
@@ -127,6 +132,18 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
   if (plan.refused.length) return Object.assign(plan, { build: [], deploy: [], carry: [], check: [] })
   return Object.assign(plan, { deploy: Object.keys(todo.deploy), carry: Object.keys(todo.carry), check: Object.keys(todo.check) })
 
+  /**
+   * Whether a package is there until a time, as far as the memory tells.
+   * @param {string} name
+   * @param {Package | null} found
+   * @param {number} end
+   */
+  function isKept(name, found, end) {
+    if (!found || Date.parse(found.expires) < end) return false
+    plan.relies.push([name, found])
+    return true
+  }
+
   /** @param {string} name */
   function memoryOf(name) {
     const known = at(memory, name)
@@ -162,9 +179,10 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
       todo.carry[name] = all ? 'everything was asked for' : why(entry)
       return
     }
-    const isThere = [...components[name].package ? [entry.package] : [], ...Object.values(entry.takes)].every(one => isKept(one, until))
-    const lacking = isThere ? undefined : lacks.find(({ names: lacked }) => lacked.has(name))
-    if (lacking) todo[isHere ? 'deploy' : 'carry'][name] = `${lacking.where} lacks it, and its package is gone or will be soon`
+    const lacking = lacks.find(({ names: lacked }) => lacked.has(name))
+    const used = Object.entries({ ...components[name].package ? { [name]: entry.package } : {}, ...entry.takes })
+    if (!lacking || used.every(([one, found]) => isKept(one, found, until))) return
+    todo[isHere ? 'deploy' : 'carry'][name] = `${lacking.where} lacks it, and its package is gone or will be soon`
   }
 
   /**
@@ -181,8 +199,7 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
    * @param {string} name
    */
   function addCheck(name) {
-    const { deployed, builds } = components[name]
-    if (!builds || deployed.length || Object.keys(components).some(other => takes(config, other).includes(name))) return
+    if (!components[name].checked.includes(environment)) return
     const entry = at(own.components, name)
     if (all || !isClean(entry, 'checked', keys[name])) todo.check[name] = all ? 'everything was asked for' : why(entry)
   }
@@ -218,10 +235,10 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
    */
   function find(name, isOwn) {
     const stock = at(own.packages, name) ?? []
-    if (isOwn) return stock.find(one => one.key === keys[name] && isKept(one, manifest ? time : until))
+    if (isOwn) return stock.find(one => one.key === keys[name] && isKept(name, one, manifest ? time : until))
     const packages = handedOn(name)
     const copies = stock.filter(({ digest }) => packages.some(one => one.digest === digest))
-    return [...packages, ...copies].find(one => isKept(one, time))
+    return [...packages, ...copies].find(one => isKept(name, one, time))
   }
 
   /**
@@ -236,9 +253,8 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
 
   /** @param {string} name */
   function isGone(name) {
-    const [first] = Object.keys(environments).filter(one => followers(config, one).includes(environment) && !environments[one].after)
     const [{ run } = { run: undefined }] = handedOn(name)
-    return `The package of ${name}${run ? `, of run ${run},` : ''} is gone: start orchestrator-${first}.yml with commit ${manifest?.commit}`
+    return `The package of ${name}${run ? `, of run ${run},` : ''} is gone: start orchestrator-${first(config, environment)}.yml with commit ${manifest?.commit}`
   }
 }
 
@@ -261,7 +277,7 @@ function pullRequest({ config, tree, pipeline, base }) {
 }
 
 /**
- * The files that differ, and are no component's before or after.
+ * The files that differ, and are no component's before or after, and not the pipeline's.
  * @param {Config} config
  * @param {{config: Config, tree: Tree}} base
  * @param {Tree} tree
@@ -271,7 +287,7 @@ function ofNobody(config, base, tree) {
   const owners = [config, base.config].flatMap(({ components, environments }) =>
     Object.values(components).map(component => ownerIn(component, Object.keys(environments))))
   return [...new Set([...before.keys(), ...after.keys()])]
-    .filter(path => before.get(path) !== after.get(path) && !owners.some(isOwner => isOwner(path)))
+    .filter(path => before.get(path) !== after.get(path) && !isGenerated(path) && !owners.some(isOwner => isOwner(path, after.get(path) ?? before.get(path))))
 }
 
-module.exports = { FORMAT, DAY, source, promoted, pullRequest }
+module.exports = { FORMAT, DAY, source, promoted, pullRequest, ofNobody }

@@ -15,7 +15,7 @@ const MANY = 20 // packages of a component
 /**
  * @param {object} what
  * @param {import('./components.cjs').Config} what.config
- * @param {import('./plan.cjs').Plan} what.plan
+ * @param {Omit<import('./plan.cjs').Plan, 'unchanged'>} what.plan
  * @param {Memory} [what.memory] what this environment knew before
  * @param {{[job: string]: string}} what.results a job that was not let deploy is "skipped"
  * @param {{[component: string]: string | undefined}} what.digests of the packages that this run holds
@@ -73,7 +73,8 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
     const found = at(plan.packages, name)
     const digest = at(digests, name)
     if (!digest) return found ?? null
-    const made = { key: found?.key ?? plan.keys[name], digest, run, commit, environment, expires }
+    // What is brought over from another run still says which commit it was built from.
+    const made = { key: plan.keys[name], commit, ...found, digest, run, environment, expires }
     return at(memory?.packages, name)?.find(one => one.run === run && one.digest === digest) ?? made
   }
 

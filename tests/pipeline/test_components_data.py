@@ -90,13 +90,14 @@ def test_all_of_it() -> None:
         {"code_type": "site", "depends_on": ["app"]},
     ]
     made = plan(components=components, environments=environments, dependency_map=needs)
-    plain = {"takes": [], "after": [], "deployed": [], "builds": False, "package": False}
+    plain: dict[str, Any] = {"takes": [], "after": [], "deployed": [], "checked": []}
+    plain |= {"builds": False, "package": False}
     both = ["dev", "prd"]
     assert json.loads(made.components_data) == {
         "components": {
             "app": {
                 **{"files": ["app"], "takes": ["lib"], "after": ["net"], "deployed": both},
-                **{"builds": True, "package": True, "each": True},
+                **{"checked": [], "builds": True, "package": True, "each": True},
             },
             "lib": {**plain, "files": ["lib"], "builds": True, "package": True, "each": False},
             "net": {**plain, "files": ["net"], "deployed": ["prd"], "each": False},
@@ -111,6 +112,24 @@ def test_all_of_it() -> None:
     assert list(json.loads(made.components_data)["environments"]) == ["dev", "prd"]
     lines = made.components_data.splitlines()
     assert [line.split('"')[1] for line in lines[2:6]] == ["app", "lib", "net", "site"]
+
+
+def test_what_is_built_for_its_checks_alone() -> None:
+    """In the pipeline of a branch that is what a tag publishes, and what nobody takes there."""
+    components = {
+        "lib": generic(lint="l", build="make", produces=["x"]),
+        "package": generic(lint="l", build="make", produces=["package.tgz"], publish=True),
+        "taker": generic(deploy="ship", environments=["release"]),
+        "app": generic(build="make", deploy="ship"),
+    }
+    environments = [{"name": "ci", "branch": "main"}, {"name": "release", "tag": "v*"}]
+    components["package"]["code_type"] = "node"
+    needs = [{"code_type": "taker", "depends_on": "lib"}]
+    made = plan(components=components, environments=environments, dependency_map=needs)
+    found = json.loads(made.components_data)["components"]
+    assert {name: of["checked"] for name, of in found.items()} == {
+        **{"app": [], "lib": ["ci"], "package": ["ci"], "taker": []},
+    }
 
 
 UPWARDS = re.compile(r"\$(folder|root|PWD)\"?/|\$GITHUB_WORKSPACE|\bUP\b|\bPROJECTS\b|compgen")

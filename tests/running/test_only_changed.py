@@ -1,0 +1,264 @@
+"""Only what changed is built and deployed, with real steps: what each push comes to.
+
+What a plan decides is in tests/only_changed; here, what the pipelines make of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from copies import copy, example
+from offline_github import OfflineGitHub, Run
+from offline_github.repository import git
+from pipelines import (
+    DIAMOND,
+    Made,
+    commit,
+    diamond,
+    folders,
+    left_by,
+    manifest_of,
+    reopened,
+    skipped,
+    table,
+    with_commands,
+    with_the_machines_packages,
+)
+from test_lambda import FILES as LAMBDA_FILES
+
+TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"
+ENVIRONMENTS = [
+    {"name": "test", "branch": "main"},
+    {"name": "prd", "after": "test", "production": True},
+]
+NOTHING = ["changes", "deployment-summary"]
+CHECK = "pull-request-checks"
+
+
+@pytest.fixture
+def github(made: Made, tmp_path: Path) -> OfflineGitHub:
+    """A diamond of components that is deployed everywhere, by its first push."""
+    answers = diamond(environments=ENVIRONMENTS, only_changed=True)
+    github = with_commands(reopened(made("diamond", answers, folders(DIAMOND)), tmp_path, ()))
+    github.tools.then("build", 'printf "%s of %s\\n" "$1" "$GITHUB_SHA" > package.txt')
+    github.environments["prd-approval"] = {"reviewers": True}
+    github.tools.watch(["base.txt", "package.txt"], [])
+    pushed(github)
+    return github
+
+
+def pushed(github: OfflineGitHub, files: dict[str, str] | None = None) -> tuple[Run, Run]:
+    """The runs of test and production after a push of a change."""
+    commit(github.remote.work_tree, files or {})
+    [test] = github.push("main")
+    return test, github.runs_of(PRD)[-1]
+
+
+def shipped(github: OfflineGitHub, run: Run) -> set[str]:
+    return {c.arguments[0] for c in github.commands("ship") if c.run == run.id}
+
+
+def built(github: OfflineGitHub, run: Run) -> set[str]:
+    return {c.arguments[0] for c in github.commands("build") if c.run == run.id}
+
+
+def texts(run: Run) -> dict[str, str]:
+    return {name: files["package.txt"].decode() for name, files in run.packages.items()}
+
+
+def test_nothing_that_a_component_is_made_of(github: OfflineGitHub) -> None:
+    """Two jobs in each environment; nobody is asked, and the summary says what stayed as it was."""
+    first, _ = github.runs[:2]
+    before = len(github.commands())
+    for run in pushed(github, {"README.md": "changed\n"}):
+        assert run.conclusion == "success" and run.ran == NOTHING and run.approvals == []
+        assert set(run.results) - skipped(run) == set(NOTHING)
+        assert run.packages == {}
+        summary = run.job("deployment-summary").summary
+        assert "Changed files of no component: README.md." in summary
+        assert {(name, result) for name, result, _ in table(run)} == {
+            ("changes", "success"),
+            *((name, "unchanged") for name in DIAMOND),
+        }
+    assert len(github.commands()) == before
+    test = github.runs_of(TEST)[-1]
+    assert {why for name, _, why in table(test) if name in DIAMOND} == {
+        f"as run {first.id} left it"
+    }
+
+
+def test_a_change_moves_what_takes_its_package_and_nothing_else(github: OfflineGitHub) -> None:
+    first = github.runs[0]
+    test, prd = pushed(github, {"parts/right/README.md": "changed\n"})
+    assert built(github, test) == {"right", "top"} and built(github, prd) == set()
+    for run in (test, prd):
+        assert run.conclusion == "success", {k: j.errors for k, j in run.jobs.items() if j.errors}
+        assert shipped(github, run) == {"right", "top"}
+        whys = {name: (result, why) for name, result, why in table(run)}
+        assert whys["right"][0] == whys["top"][0] == "success"
+        assert whys["left"][0] == whys["base"][0] == whys["alone"][0] == "unchanged"
+    assert prd.approvals == [("approval", "prd-approval")]
+    assert dict((n, w) for n, _, w in table(test))["right"] == f"changed since run {first.id}"
+
+    # `right` takes the package of `base` that a former run has built, and production its bytes.
+    base = hashlib.sha256(texts(first)["base-package-test"].encode()).hexdigest()
+    rights = [c.files["base.txt"] for c in github.commands("ship") if c.arguments[0] == "right"]
+    assert rights == [base] * 4
+    assert "base-package-test" not in test.packages
+    assert texts(test)["right-package-test"] == texts(prd)["right-package-prd"]
+    assert texts(test)["right-package-test"] != texts(first)["right-package-test"]
+
+    # What only comes after another one is not deployed again with it.
+    test, prd = pushed(github, {"parts/base/README.md": "changed\n"})
+    assert shipped(github, test) == shipped(github, prd) == {"base", "right", "top"}
+
+
+def test_what_failed_is_deployed_again_though_its_change_was_taken_back(
+    github: OfflineGitHub,
+) -> None:
+    first = github.runs[0]
+    github.fail_tool("ship", "left")
+    failing, _ = pushed(github, {"parts/left/README.md": "broken\n"})
+    assert failing.conclusion == "failure" and shipped(github, failing) == {"left"}
+    github.tools.heal()
+    git("revert", "--no-edit", "HEAD", cwd=github.remote.work_tree)
+    test, prd = pushed(github)
+    assert test.conclusion == "success", {k: j.errors for k, j in test.jobs.items() if j.errors}
+    # What it goes back to is kept, so nothing is built; `top` was not reached, and is as it was.
+    assert built(github, test) == set() and shipped(github, test) == {"left"}
+    whys = {name: why for name, _, why in table(test)}
+    assert whys["left"] == f"run {failing.id} did not succeed"
+    assert prd.conclusion == "success" and shipped(github, prd) == set()
+    digest = hashlib.sha256(texts(first)["left-package-test"].encode()).hexdigest()
+    assert github.commands("ship")[-1].files == {"package.txt": digest}
+
+
+def test_production_takes_bytes_of_an_older_run(github: OfflineGitHub) -> None:
+    """What production did not get in one run comes with the next, though test left it as it was."""
+    github.fail_tool("ship", "alone", "^alone-prd")
+    older, failing = pushed(github, {"parts/alone/README.md": "changed\n"})
+    assert older.conclusion == "success" and failing.conclusion == "failure"
+    github.tools.heal()
+    test, prd = pushed(github, {"README.md": "changed\n"})
+    assert test.ran == NOTHING and prd.conclusion == "success"
+    assert shipped(github, prd) == {"alone"} and test.packages == {}
+    assert texts(prd) == {"alone-package-prd": texts(older)["alone-package-test"]}
+
+
+def test_all_by_hand(github: OfflineGitHub) -> None:
+    run = github.dispatch(TEST, "main", {"all": "true"})
+    assert run.conclusion == "success" and skipped(run) == set()
+    assert built(github, run) == shipped(github, run) == set(DIAMOND)
+    assert {why for name, _, why in table(run) if name in DIAMOND} == {"everything was asked for"}
+
+
+def test_a_removed_component_is_named(github: OfflineGitHub, template: Path) -> None:
+    work_tree = github.remote.work_tree
+    answers = diamond(environments=ENVIRONMENTS, only_changed=True)
+    del answers["components"]["alone"]
+    git("rm", "--quiet", "-r", ".github", "parts/alone", cwd=work_tree)
+    copy(template, work_tree, answers)
+    for run in pushed(github):
+        says = "No longer here, and not undeployed: alone."
+        assert says in run.job("deployment-summary").summary
+        assert "alone" not in shipped(github, run) and "alone" not in manifest_of(run)["components"]
+
+
+# Who may say what was deployed
+
+
+@pytest.mark.parametrize("whose", ["another job", "another workflow", "a feature branch", "a fork"])
+def test_a_forged_manifest_leaves_nothing_out(github: OfflineGitHub, whose: str) -> None:
+    """It says that a change was deployed, with the key that it has."""
+    change = {"parts/alone/README.md": "changed\n"}
+    git("switch", "--quiet", "--create", "evil", cwd=github.remote.work_tree)
+    sha = commit(github.remote.work_tree, change)
+    github.remote.push("refs/heads/evil")
+    git("switch", "--quiet", "main", cwd=github.remote.work_tree)
+    honest, _ = pushed(github, change)
+    claims = manifest_of(honest)
+    git("revert", "--no-edit", "HEAD", cwd=github.remote.work_tree)
+    test, _ = pushed(github)
+    assert shipped(github, test) == {"alone"}
+    forger = github.add_run(
+        "other.yml" if whose == "another workflow" else TEST,
+        head_sha=sha if whose == "a feature branch" else test.head_sha,
+        head_branch="evil" if whose == "a feature branch" else "main",
+        fork=whose == "a fork",
+        display_title=f"Deploy {test.head_sha} to test",
+    )
+    claims |= {"planned": forger.created_at, "at": forger.created_at, "run": forger.id}
+    job = "alone-build / Check and build" if whose == "another job" else "Deployment summary"
+    left_by(github, forger, claims, job)
+    again, _ = pushed(github, change)
+    assert shipped(github, again) == {"alone"}, table(again)
+
+
+# Pull requests
+
+
+def proposed(github: OfflineGitHub, files: dict[str, str]) -> Run:
+    git("switch", "--quiet", "--force-create", "change", "main", cwd=github.remote.work_tree)
+    commit(github.remote.work_tree, files)
+    [run] = github.pull_request("change", "main")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("file", "builds"),
+    [
+        ("parts/left/README.md", {"left", "top", "right", "base"}),
+        ("parts/alone/README.md", {"alone"}),
+        ("README.md", set()),
+    ],
+)
+@pytest.mark.parametrize("queue", [False, True], ids=["pull-request", "merge-group"])
+def test_a_pull_request_checks_what_it_affects(
+    github: OfflineGitHub, file: str, builds: set[str], queue: bool
+) -> None:
+    """And the packages that this takes; the required check is green, also where that is nothing."""
+    if queue:
+        git("switch", "--quiet", "--create", "change", "main", cwd=github.remote.work_tree)
+        commit(github.remote.work_tree, {file: "changed\n"})
+        [run] = github.merge_group("change")
+    else:
+        run = proposed(github, {file: "changed\n"})
+    assert run.conclusion == run.results[CHECK] == "success"
+    assert built(github, run) == builds
+    assert skipped(run) == {f"{name}-build" for name in DIAMOND} - {f"{n}-build" for n in builds}
+
+
+def test_a_plan_that_fails_is_no_green_check(github: OfflineGitHub) -> None:
+    github.answer("GET", r"/git/trees/", 403, {"message": "Oops"}, times=99)
+    run = proposed(github, {"README.md": "changed\n"})
+    assert run.results["changes"] == run.results[CHECK] == run.conclusion == "failure"
+    assert "changes (failure)" in run.job(CHECK).errors[0]
+    assert built(github, run) == set()
+
+
+# The example
+
+
+def test_the_lambda_example(made: Made, tmp_path: Path) -> None:
+    """Terraform alone takes the zip of a former run; a change of the function deploys both."""
+    answers = {**example("lambda"), "only_changed": True}
+    work_tree = made("lambda", answers, LAMBDA_FILES)
+    github = with_the_machines_packages(reopened(work_tree, tmp_path, ()))
+    github.secrets = {"TF_API_TOKEN": "of the repository"}
+    github.environments["prd-approval"] = {"reviewers": True}
+    github.tools.watch(["lambda_function.zip"], [])
+    first, first_prd = pushed(github)
+    assert first.conclusion == first_prd.conclusion == "success"
+    test, prd = pushed(github, {"iac/terraform/main.tf": "# changed\n"})
+    assert test.conclusion == prd.conclusion == "success", {
+        k: j.errors for k, j in test.jobs.items() if j.errors
+    }
+    assert "python-build" in skipped(test) and test.packages == {}
+    applied = [c for c in github.commands("terraform") if c.arguments[0] == "apply"]
+    zips = {json.dumps(c.files) for c in applied if c.files}
+    assert len(applied) == 4 and len(zips) == 1
+    for run in pushed(github, {"README.md": "changed\n"}):
+        assert run.ran == NOTHING and run.approvals == []

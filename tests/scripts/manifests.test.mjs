@@ -1,0 +1,196 @@
+// shared/manifests.cjs: which manifest is believed, and what was deployed since. shared/runs.cjs: planned.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { actionsOf, failure, fakeCore, fakeGitHub, history, script, zipped } from './fake-github.mjs'
+
+const connect = script('shared/api.cjs')
+const { of: commitsOf } = script('shared/commits.cjs')
+const { of: manifestsOf, nameOf, unzipped } = script('shared/manifests.cjs')
+const { of: runsOf } = script('shared/runs.cjs')
+
+const [A, B, OTHER] = ['a', 'b', 'd'].map(digit => digit.repeat(40))
+const KEY = '0123456789ab'
+const SINCE = '2026-11-01T10:00:30.500Z'
+
+/** A run of main's orchestrator, and the job that leaves its manifest. */
+const oneRun = (id, more) => ({
+  id, path: '.github/workflows/orchestrator-test.yml', display_title: `Deploy ${A} to test`, event: 'push', head_branch: 'main', head_sha: A,
+  head_repository: { id: 1 }, conclusion: 'success', created_at: '2026-11-01T10:00:00Z', updated_at: '2026-11-01T10:09:00Z', ...more,
+})
+const summary = more => ({ name: 'Deployment summary', started_at: '2026-11-01T10:04:00Z', completed_at: '2026-11-01T10:06:00Z', ...more })
+const artifact = (id, run, more) => {
+  const workflow_run = { id: run, head_branch: 'main', head_repository_id: 1, repository_id: 1, ...more?.workflow_run }
+  return { id, name: 'manifest-test', expired: false, created_at: '2026-11-01T10:05:00Z', ...more, workflow_run }
+}
+const content = (run, more) => ({ version: 1, environment: 'test', run, ...more })
+
+/** What manifests.cjs and runs.cjs can do. `main` has A, then B; OTHER was never on it. */
+function world(given, payload = {}, routes = {}) {
+  const github = fakeGitHub({ ...history({ parents: { [A]: [], [OTHER]: [A], [B]: [A] }, branches: { main: B } }), ...actionsOf(given), ...routes })
+  const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' }, ...payload }, runId: 100 }
+  const core = fakeCore()
+  const { read, pages } = connect({ github, core })
+  const commits = commitsOf({ github, context, core, refs: '^refs/heads/main$' })
+  const runs = runsOf({ pages, context, commits })
+  return { github, runs, ...manifestsOf({ read, pages, context, commits, runs }) }
+}
+
+for (const stored of [false, true]) {
+  test(`an archive that is ${stored ? 'stored' : 'deflated'}`, () => {
+    const text = JSON.stringify({ 'dätä': '🚀'.repeat(500) })
+    assert.equal(unzipped(zipped(text, stored)), text)
+    assert.equal(unzipped(zipped('', stored)), '')
+  })
+}
+
+test('what is no archive is no manifest', () => {
+  assert.throws(() => unzipped(Buffer.from('{"version": 1, "environment": "test", "components": {}}')))
+  assert.throws(() => unzipped(zipped('text').subarray(0, 60)))
+})
+
+test('the newest manifest of an environment', async () => {
+  const given = {
+    runs: [oneRun(2), oneRun(1)], jobs: { 1: [summary()], 2: [summary()] },
+    artifacts: [artifact(20, 2), artifact(10, 1)], contents: { 10: content(1), 20: content(2) },
+  }
+  const { newest, github } = world(given)
+  assert.deepEqual(await newest('test'), content(2))
+  assert.equal(github.calls[0].parameters.name, nameOf('test'))
+  assert.equal(await world({}).newest('test'), undefined)
+})
+
+// Of two, the newer one is passed over.
+for (const [name, { run = {}, its = {}, job = {}, inside = {} }] of [
+  ['has expired', { its: { expired: true } }],
+  ['is of a fork', { its: { workflow_run: { head_repository_id: 2 } } }],
+  ['is of a feature branch', { its: { workflow_run: { head_branch: 'feature' } } }],
+  ['is of a branch that only looks like main', { run: { head_sha: OTHER } }],
+  ['is of another workflow', { run: { path: '.github/workflows/attack.yml' } }],
+  ['is of another environment\'s orchestrator', { run: { path: '.github/workflows/orchestrator-dev.yml' } }],
+  ['is of a pull request', { run: { event: 'pull_request' } }],
+  ['another job has uploaded', { job: { name: 'build / Deployment summary' } }],
+  ['was uploaded before the last job began', { job: { started_at: '2026-11-01T10:05:01Z' } }],
+  ['was uploaded after the last job', { job: { completed_at: '2026-11-01T10:04:59Z' } }],
+  ['has another version', { inside: { version: 2 } }],
+  ['is about another environment', { inside: { environment: 'prd' } }],
+]) {
+  test(`a manifest that ${name} does not count`, async () => {
+    const { newest } = world({
+      runs: [oneRun(2, run), oneRun(1)], jobs: { 1: [summary({ completed_at: null })], 2: [summary(job)] },
+      artifacts: [artifact(20, 2, its), artifact(10, 1)], contents: { 10: content(1), 20: content(2, inside) },
+    })
+    assert.deepEqual(await newest('test'), content(1))
+  })
+}
+
+test('what a feature branch uploads costs nothing', async () => {
+  const planted = Array.from({ length: 250 }, (_, index) => artifact(1000 - index, 99, { workflow_run: { head_branch: 'feature' } }))
+  const { newest, github } = world({ runs: [oneRun(1)], jobs: { 1: [summary()] }, artifacts: [...planted, artifact(10, 1)], contents: { 10: content(1) } })
+  assert.deepEqual(await newest('test'), content(1))
+  assert.ok(github.calls.length < 10, `${github.calls.length}`)
+})
+
+test('the manifest of a run is its newest, or none', async () => {
+  const jobs = { 1: [summary()] }
+  const contents = { 10: content(1), 11: content(1, { at: 'later' }) }
+  assert.deepEqual(await world({ jobs, artifacts: [artifact(10, 1), artifact(11, 1)], contents }).ofRun({ id: 1 }, 'test'), contents[11])
+  assert.equal(await world({ jobs, artifacts: [artifact(10, 1), artifact(11, 1, { expired: true })], contents }).ofRun({ id: 1 }, 'test'), undefined)
+  assert.equal(await world({ jobs }).ofRun({ id: 1 }, 'test'), undefined)
+  const one = world({ jobs, artifacts: [artifact(10, 1)], contents })
+  const { created_at } = artifact(10, 1)
+  assert.deepEqual(await one.ofRun({ id: 1 }, 'test', created_at), contents[10])
+  assert.equal(await one.ofRun({ id: 1 }, 'test', '2026-01-01T00:00:00Z'), undefined)
+})
+
+test('a run that somebody has deleted has left nothing; what cannot be read is not taken for that', async () => {
+  const route = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts'
+  const answering = status => {
+    const one = world({}, {}, { [route]: () => failure(status) })
+    return one.ofRun({ id: 1 }, 'test')
+  }
+  assert.equal(await answering(404), undefined)
+  await assert.rejects(answering(403))
+})
+
+test('a run that is gone is missed by its number', async () => {
+  const after = (...numbers) => world({ runs: numbers.map(run_number => oneRun(run_number, { run_number })) }).isMissing({ environment: 'test', number: 3 })
+  for (const numbers of [[], [3], [2, 1], [4, 3, 1], [6, 5, 4, 3], [6, 5, 4]]) assert.equal(await after(...numbers), false, `${numbers}`)
+  for (const numbers of [[5, 3], [6, 4, 3], [7, 5]]) assert.equal(await after(...numbers), true, `${numbers}`)
+})
+
+const began = { steps: [{ name: 'Set up job', conclusion: 'success' }, { name: 'Check that it may be deployed', conclusion: 'success' }] }
+const refused = { steps: [{ name: 'Check that it may be deployed', conclusion: 'failure' }, { name: 'Deploy', conclusion: 'skipped' }] }
+const job = (name, more) => ({ name, status: 'completed', conclusion: 'success', started_at: '2026-11-01T10:02:00Z', ...began, ...more })
+const attempt = (component, more) => ({ component, run: 1, key: KEY, state: 'success', at: '2026-11-01T10:02:00Z', ...more })
+
+/** The attempts since then that these jobs of a run are. */
+const attemptsIn = (jobs, run = {}, counts = () => true) => world({ runs: [oneRun(1, run)], jobs: { 1: jobs } }).attempts('test', SINCE, counts)
+
+for (const [name, jobs, expected] of [
+  ['a deployment', [job(`api-test / Deploy ${KEY}`)], [attempt('api')]],
+  ['a name with hyphens', [job(`api-test-test / Deploy ${KEY}`)], [attempt('api-test')]],
+  ['one that failed', [job(`api-test / Deploy ${KEY}`, { conclusion: 'failure' })], [attempt('api', { state: 'unknown' })]],
+  ['one that goes on', [job(`api-test / Deploy ${KEY}`, { status: 'in_progress', conclusion: null })], [attempt('api', { state: 'unknown' })]],
+  ['one that has just begun', [job(`api-test / Deploy ${KEY}`, { status: 'in_progress', conclusion: null, steps: undefined })], []],
+  ['one of which GitHub no longer knows the steps', [job(`api-test / Deploy ${KEY}`, { steps: undefined })], [attempt('api')]],
+  ['one that is queued', [job(`api-test / Deploy ${KEY}`, { status: 'queued', conclusion: null, steps: [] })], []],
+  ['one that was refused', [job(`api-test / Deploy ${KEY}`, { conclusion: 'failure', ...refused })], []],
+  ['one that was skipped', [job(`api-test / Deploy ${KEY}`, { conclusion: 'skipped', steps: [] })], []],
+  ['one without a key', [job('api-test / Deploy')], []],
+  ['a build', [job('api-build / Check and build')], []],
+  ['a job of somebody\'s own with such a name', [job(`Deploy ${KEY}`)], []],
+  ['the oldest first', [job(`web-test / Deploy ${KEY}`, { started_at: '2026-11-01T10:03:00Z' }), job(`api-test / Deploy ${KEY}`), job(`go-test / Deploy ${KEY}`, { started_at: '2026-11-01T10:04:00Z' })],
+    [attempt('api'), attempt('web', { at: '2026-11-01T10:03:00Z' }), attempt('go', { at: '2026-11-01T10:04:00Z' })]],
+]) {
+  test(`attempts: ${name}`, async () => assert.deepEqual(await attemptsIn(jobs), expected))
+}
+
+test('attempts: a component alone, by hand', async () => {
+  const byHand = { path: '.github/workflows/api-test.yml', event: 'workflow_dispatch' }
+  assert.deepEqual(await attemptsIn([job('deploy / Deploy by hand')], byHand), [attempt('api', { key: 'by hand' })])
+  for (const other of [{ path: '.github/workflows/api-prd.yml' }, { path: '.github/workflows/orchestrator-pre-test.yml' }, { head_branch: 'feature' }]) {
+    assert.deepEqual(await attemptsIn([job('deploy / Deploy by hand')], { ...byHand, ...other }), [])
+  }
+})
+
+test('attempts: the caller says from when they count', async () => {
+  const seen = []
+  const found = await attemptsIn([job(`api-test / Deploy ${KEY}`)], {}, (...given) => void seen.push(given))
+  assert.deepEqual([found, seen], [[], [[1, '2026-11-01T10:02:00Z']]])
+})
+
+for (const [name, more, expected] of [
+  ['ended in that very second', { updated_at: '2026-11-01T10:00:30Z' }, 1],
+  ['ended before', { updated_at: '2026-11-01T10:00:29Z' }, 0],
+  ['was created a month before, and waited for an approval', { created_at: '2026-10-01T00:00:00Z' }, 1],
+  ['was created longer before than an approval waits', { created_at: '2026-09-26T00:00:00Z' }, 0],
+  ['was skipped as a whole', { conclusion: 'skipped' }, 0],
+  ['is of a feature branch', { head_branch: 'feature' }, 0],
+  ['is of a fork', { head_repository: { id: 2 } }, 0],
+  ['is of a pull request', { event: 'pull_request' }, 0],
+]) {
+  test(`attempts of a run that ${name}: ${expected}`, async () => {
+    assert.equal((await attemptsIn([job(`api-test / Deploy ${KEY}`)], more)).length, expected)
+  })
+}
+
+test('attempts of a run whose commit was pushed away prove nothing, but count', async () => {
+  assert.deepEqual(await attemptsIn([job(`api-test / Deploy ${KEY}`)], { head_sha: OTHER }), [attempt('api', { state: 'unknown' })])
+})
+
+test('attempts of all attempts of a run', async () => {
+  const { attempts, github } = world({ runs: [oneRun(1)], jobs: { 1: [job(`api-test / Deploy ${KEY}`)] } })
+  await attempts('test', SINCE, () => true)
+  const [byHand, jobs] = ['/actions/runs', '/jobs'].map(end => github.calls.find(({ route }) => route.endsWith(end)).parameters)
+  assert.deepEqual([byHand.event, byHand.created, jobs.filter], ['workflow_dispatch', '>=2026-09-27T10:00:30Z', 'all'])
+})
+
+for (const [conclusion, step, letIn, planned] of [
+  ['success', 'success', true, true], ['failure', 'success', false, true], ['success', 'skipped', false, false], ['success', undefined, false, false],
+]) {
+  test(`a run that ended with ${conclusion}, and whose plan ended with ${step}`, async () => {
+    const changes = { name: 'Changes', conclusion: 'success', ...step && { steps: [{ name: 'See what changed', conclusion: step }] } }
+    const fate = await world({ jobs: { 1: [changes] } }).runs.fateOf(oneRun(1, { conclusion }))
+    assert.deepEqual([fate.letIn, fate.planned], [letIn, planned])
+  })
+}
