@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from copies import copy
-from repositories import KINDS
+from kinds_of_pipelines import KINDS
 from worlds import Pipelines
 
 Get = Callable[[str], Pipelines]

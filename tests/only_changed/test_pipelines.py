@@ -21,10 +21,10 @@ import pytest
 import test_lambda
 from conftest import Get
 from copies import copy
+from kinds_of_pipelines import KINDS
 from lives import Life
 from oracle import cases
 from pipelines import commit, start, with_the_machines_packages
-from repositories import KINDS
 
 FIXED = range(2)
 FRESH = int(os.environ.get("CHANGES", "0"))
