@@ -268,6 +268,13 @@ test('an old run that is run again leaves what a newer one has deployed and writ
   assert.equal(done.memory.components.python.run, 7)
 })
 
+test('a plan that GitHub keeps back is no success', async () => {
+  const outputs = { deploy: '["terraform"]' }
+  const done = await planned({ ...first, changes: { result: 'success', outputs }, 'python-dev': ok, 'terraform-dev': ok })
+  assert.match(done.log[0], /^failed: Deployment to dev failed in changes: GitHub keeps its plan back, because .*: https:/)
+  assert.equal(done.memory, undefined)
+})
+
 test('a manifest that a run is missing after says nothing', async () => {
   const before = { ...manifest('2026-11-01T10:00:00.000Z'), number: 3 }
   const done = await planned({ changes: changes(without) }, { before })

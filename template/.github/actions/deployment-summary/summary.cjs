@@ -87,9 +87,12 @@ module.exports = async ({ github, context, core }) => {
 
   const rows = [...others, ...[...outcomes].map(([name, outcome]) => ({ name, ...outcome }))].sort((a, b) => urgency(a) - urgency(b))
   const failed = rows.filter(row => KINDS[urgency(row)] === 'failure').map(({ name }) => name)
+  // Without the plan nothing is remembered.
+  const isKeptBack = Boolean(REFS && needs.changes?.outputs?.deploy && !plan)
+  if (isKeptBack) failed.push('changes: GitHub keeps its plan back, because the value of a secret is in it. Make that secret longer')
   // The job `changes` has said what is newer.
   const tooOld = (REFS ? needs.changes?.result === 'success' && !plan : needs.changes?.outputs?.deploy === 'false') && !failed.length
-  const complete = tooOld || (!stale.length && rows.every(({ result }) => ['success', 'unchanged'].includes(result)))
+  const complete = tooOld || (!stale.length && !isKeptBack && rows.every(({ result }) => ['success', 'unchanged'].includes(result)))
   const done = complete ? 'succeeded' : 'was not completed'
   const left = stale.length ? `left out ${stale.join(', ')}, which another run has changed since: start it again` : done
   const what = failed.length ? `failed in ${failed.join(', ')}` : left
