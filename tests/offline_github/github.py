@@ -178,19 +178,23 @@ class OfflineGitHub:
         self.path = [str(self.tools.folder), str(shims), str(toolbox.SCRIPTS)]
         self.action_hosts = _hosts()
 
-    @functools.cached_property
+    @property
     def stand_ins(self) -> Path:
         """Where act finds the actions of others."""
-        actions.write_stand_ins(self.workdir / "actions")
-        return self.workdir / "actions"
+        folder = self.workdir / "actions"
+        with self.lock:  # several jobs may begin at once
+            if not folder.exists():
+                actions.write_stand_ins(folder)
+        return folder
 
     @property
     def path_of_act(self) -> list[str]:
         """The job's path, with what stands between act and the steps."""
         own, shims = self.workdir / "bin", self.workdir / "shims"
-        if not shims.exists():
-            shims.mkdir()
-            actions.write_shims(shims)
+        with self.lock:
+            if not shims.exists():
+                shims.mkdir()
+                actions.write_shims(shims)
         return [str(shims) if part == str(own) else part for part in self.path]
 
     # What tests do
