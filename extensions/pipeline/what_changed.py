@@ -101,7 +101,8 @@ def _checked_in(environment: Environment, answers: Answers) -> frozenset[str]:
     while more := {e.producer for e in edges if e.consumer in used} - used:
         used |= more
     here = scope(environment, answers.environments, answers.components, answers.dependencies)
-    return here.built - used
+    # What another build takes is built with that.
+    return here.built - used - {e.producer for e in edges if e.consumer in here.built}
 
 
 def _json(value: Any) -> str:
