@@ -87,7 +87,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "plan.cjs",
         "entry?.state === 'success' &&",
         "entry && entry.state !== 'failure' &&",
-        cases.c10_quiet_for_a_year_then_its_run_is_deleted,
+        cases.c10_a_roll_back_is_deleted,
     ),
     "compared with the last push, not with what is deployed": (
         "remember.cjs",
@@ -215,7 +215,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "remember.cjs",
         "...Object.keys(memory?.packages ?? {})",
         "",
-        cases.c10_quiet_for_a_year_then_its_run_is_deleted,
+        cases.c10_a_roll_back_is_deleted,
     ),
     "a package without its producers goes on": (
         "remember.cjs",
@@ -227,7 +227,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "remember.cjs",
         "of newest) {",
         "of []) {",
-        cases.c10_quiet_for_a_year_then_its_run_is_deleted,
+        cases.c10_a_roll_back_is_deleted,
     ),
 }
 

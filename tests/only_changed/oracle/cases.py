@@ -179,9 +179,8 @@ def c09_deployed_but_the_status_never_arrived(world):
 
 
 @case
-def c10_quiet_for_a_year_then_its_run_is_deleted(world):
-    """Packages gone, records there: nothing.  Run deleted (its record proves nothing): again, built
-    in test, not in prd."""
+def c10_quiet_for_a_year(world):
+    """Packages gone, records there: nothing."""
     w = start(world)
     both(w)
     w.state.now = 400
@@ -189,9 +188,23 @@ def c10_quiet_for_a_year_then_its_run_is_deleted(world):
     expect(w.plan("test"), "", build="")
     w.push("test")
     expect(w.promote_plan("prd", w.candidate("prd")), "")
+
+
+@case
+def c10_its_run_is_deleted(world):
+    """Its record proves nothing: again."""
+    w = start(world)
+    w.push("test")
+    w.commit({"README.md": 2})
+    w.push("test")
     w.delete_run(1)
     expect(w.plan("test"), "api web infra", build="api web infra")
-    w = start(world)  # the deleted run was a roll-back: the record before it must not count
+
+
+@case
+def c10_a_roll_back_is_deleted(world):
+    """The record before it must not count."""
+    w = start(world)
     w.push("dev")
     one = w.head
     w.commit({"api/x": 2})
