@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from copies import export_template
+from copies import Copied, copy, export_template
 from xdist.scheduler import LoadScopeScheduling
 
 # Containers often forbid bytecode files; the tests start hundreds of processes that want them.
@@ -48,7 +50,7 @@ SLOW_LAST = (
         "oracle",
         "detection",
     ),
-    *("real_commands", "running", "mutations"),
+    *("only_changed", "order", "real_commands", "running", "mutations"),
 )
 """Folders of proofs, the quick ones first: what is plainly wrong shows at once."""
 
@@ -94,3 +96,17 @@ def pytest_collection_finish() -> None:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as a user's Copier sees it."""
     return export_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def copied(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Copied:
+    """A copy with these answers, made once: not to be written to."""
+    made: dict[str, Path] = {}
+
+    def get(answers: Mapping[str, Any]) -> Path:
+        key = json.dumps(answers, sort_keys=True)
+        if key not in made:
+            made[key] = copy(template, tmp_path_factory.mktemp("copied"), answers)
+        return made[key]
+
+    return get

@@ -12,7 +12,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -27,6 +27,9 @@ from copier._jinja_ext import SandboxedEnvironment
 from copier_template_extensions import TemplateExtensionLoader
 from jinja2 import Environment
 from toolbox import EXAMPLES, ROOT, script
+
+Copied = Callable[[Mapping[str, Any]], Path]
+"""The fixture `copied`: answers to a copy that is made once."""
 
 TEMPLATE_PARTS = ("copier.yml", "clouds", "code_types", "extensions", "hooks", "macros", "template")
 """What a user's Copier reads of this repository."""

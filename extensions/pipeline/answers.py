@@ -139,6 +139,11 @@ class Answers:
     unmatched: tuple[str, ...] = ()
     """What the repository held that they did not fit when it was looked at."""
 
+    @property
+    def plans(self) -> bool:
+        """Whether the first job of an orchestrator decides what is built and deployed."""
+        return self.orchestration == "call"
+
 
 def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "") -> Answers:
     """All answers together; what is not given has its default.

@@ -237,7 +237,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if several:
         variables["ENVIRONMENTS"] = ALL_ENVIRONMENTS
-    planned = bool(packages) and answers.orchestration == "call"
+    planned = bool(packages) and answers.plans
     if planned:
         variables["PLAN"] = "${{ inputs.plan }}"
     table = _environment_variables(component, answers)

@@ -96,6 +96,16 @@ class Changes:
         return not (tells or self.promotions or self.dependencies)
 
     @property
+    def decides(self) -> tuple[str, ...]:
+        """The outputs that say what is built and deployed."""
+        return (*["build"] * self.tells_build, "deploy", "plan") if self.plans else ()
+
+    @property
+    def all(self) -> str | bool:
+        """Whether everything is built and deployed: always, or where who starts it says so."""
+        return self.everything or "${{ inputs.all || false }}"
+
+    @property
     def permissions(self) -> Mapping[str, str]:
         return {"actions": "read", "contents": "read"}
 

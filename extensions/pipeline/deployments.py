@@ -62,6 +62,8 @@ class DeployWorkflow:
     secrets: tuple[str, ...]
     runner: Any
     timeout_minutes: int
+    planned: bool
+    """Whether an orchestrator's plan says what is deployed."""
     leaves_out: LeftOut
     """Folders of other components inside its own."""
 
@@ -81,7 +83,7 @@ class DeployWorkflow:
     @property
     def job_name(self) -> str:
         """The name of its job. With a key of all that is deployed, it is the proof of that."""
-        if "PLAN" not in self.variables:
+        if not self.planned:
             return self.command.name
         key = f"fromJSON(inputs.plan).deployKeys['{self.component.name}']"
         return f"{self.command.name} ${{{{ inputs.plan && {key} || 'by hand' }}}}"
@@ -131,15 +133,14 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     set_up = tools(component, (defaults,), component.path_in(here))
     text = component.commands["deploy"]
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
-    planned = answers.orchestration == "call"
-    if planned:
+    if answers.plans:
         variables["PLAN"] = "${{ inputs.plan }}"
     set_up = tuple(_in_a_deployment(tool) for tool in set_up)
     if component.by_environment or ENVIRONMENTS.search(text):
         variables["ENVIRONMENTS"] = "${{ inputs.environment }}"
     return DeployWorkflow(
         component=component,
-        inputs=_inputs(bool(own), bool(packages), asks(answers), planned),
+        inputs=_inputs(bool(own), bool(packages), asks(answers), answers.plans),
         tools=set_up,
         own=own,
         packages=packages,
@@ -168,6 +169,7 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
         secrets=secrets,
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
+        planned=answers.plans,
         leaves_out=left_out(component, answers),
     )
 

@@ -204,7 +204,7 @@ def plan_orchestrator(
         tells_deploy=predecessor is not None,
         tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
         holds_up=queues and bool(scope.deployed) and asks_somebody(environment, answers),
-        plans=called,
+        plans=answers.plans,
         everything=not answers.only_changed,
         tells_build=bool(scope.built),
     )

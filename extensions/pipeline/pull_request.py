@@ -33,8 +33,15 @@ class PullRequest:
     notices: tuple[str, ...]
     """What is left out, and why."""
     runners: tuple[Any, ...]
+    everything: bool
+    """Whether everything is checked, whatever has changed."""
     check: str = CHECKS_JOB
     """The id of the job at the end."""
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The ids of all jobs before the one at the end."""
+        return (CHANGES, *(call.id for call in self.calls)) if self.calls else ()
 
     @property
     def installs_with(self) -> tuple[str, ...]:
@@ -108,6 +115,7 @@ def plan_pull_requests(
             calls=tuple(calls[name] for name in names),
             notices=tuple(notices.values()) if number == 1 else (),
             runners=tuple(builds[name].runner for name in names),
+            everything=not answers.only_changed,
         )
         for number, names in enumerate(_runs(takes), 1)
     )

@@ -49,6 +49,15 @@ def built_per_environment(
     return frozenset(found)
 
 
+def with_producers(names: Iterable[str], dependencies: Dependencies) -> frozenset[str]:
+    """Components, and all whose packages they take, directly or not."""
+    found = set(names)
+    edges = [e for e in dependencies.edges if e.placements]
+    while more := {e.producer for e in edges if e.consumer in found} - found:
+        found |= more
+    return frozenset(found)
+
+
 def chain(environment: Environment, environments: Iterable[Environment]) -> list[Environment]:
     """The environment and all that come after it, directly or not, in the order of the answers."""
     found = {environment.name}
@@ -69,10 +78,8 @@ def scope(
     """What an environment's pipeline has to do."""
     by_name = {component.name: component for component in components}
     here_and_after = chain(environment, environments)
-    needed = {c.name for c in components if any(c.belongs_to(e.name) for e in here_and_after)}
-    takers = [e for e in dependencies.edges if e.placements]
-    while more := {e.producer for e in takers if e.consumer in needed} - needed:
-        needed |= more
+    belonging = {c.name for c in components if any(c.belongs_to(e.name) for e in here_and_after)}
+    needed = with_producers(belonging, dependencies)
     order = waves(dependencies.graph(components))
     ordered = tuple(name for wave in order for name in wave if name in needed)
     built = {name for name in ordered if by_name[name].builds}

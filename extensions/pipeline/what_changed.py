@@ -15,7 +15,7 @@ from .answers import Answers
 from .components import Component
 from .environments import Environment
 from .repository_files import is_in
-from .scope import built_per_environment, chain, deploys_to, scope
+from .scope import built_per_environment, chain, deploys_to, scope, with_producers
 
 VALUE = "<value>"
 """What stands for a setting's value in the names of the files that it names."""
@@ -97,12 +97,12 @@ def _checked_in(environment: Environment, answers: Answers) -> frozenset[str]:
         return frozenset()
     later = chain(environment, answers.environments)
     used = {it.name for it in answers.components if any(deploys_to(it, e) for e in later)}
-    edges = [e for e in answers.dependencies.edges if e.placements]
-    while more := {e.producer for e in edges if e.consumer in used} - used:
-        used |= more
     here = scope(environment, answers.environments, answers.components, answers.dependencies)
     # What another build takes is built with that.
-    return here.built - used - {e.producer for e in edges if e.consumer in here.built}
+    taken = {
+        e.producer for e in answers.dependencies.edges if e.placements and e.consumer in here.built
+    }
+    return here.built - taken - with_producers(used, answers.dependencies)
 
 
 def _json(value: Any) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from copies import copy
+from copies import Copied
 from kinds_of_pipelines import KINDS
 from worlds import Pipelines
 
@@ -14,16 +13,12 @@ Get = Callable[[str], Pipelines]
 
 
 @pytest.fixture(scope="session")
-def of_kind(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Get:
+def of_kind(copied: Copied) -> Get:
     """Pipelines that leave out what has not changed."""
-    made: dict[str, Pipelines] = {}
 
     def get(kind: str) -> Pipelines:
-        if kind not in made:
-            answers, components, _ = KINDS[kind]
-            work_tree = copy(template, tmp_path_factory.mktemp(kind), answers)
-            deployed = tuple(c.name for c in components if c.environments != ())
-            made[kind] = Pipelines(work_tree, deployed)
-        return made[kind]
+        answers, components, _ = KINDS[kind]
+        deployed = tuple(c.name for c in components if c.environments != ())
+        return Pipelines(copied(answers), deployed)
 
     return get

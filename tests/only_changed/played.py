@@ -7,11 +7,11 @@ planned; each run of a case is a run of it. A person starts them, because the ca
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import worlds
+from copies import Copied
 from offline_github import Run
 from offline_github.clock import timestamp
 from offline_github.work import Step, Work
@@ -20,7 +20,6 @@ from oracle import world as w
 from pipelines import generic
 from worlds import LEAD, Pipelines
 
-Generate = Callable[[dict[str, Any]], Path]
 DAY = 86_400
 SETS = ("build", "deploy", "carry", "check")
 
@@ -65,7 +64,7 @@ def answers_of(config: o.Config, retention: dict[str, float]) -> dict[str, Any]:
 class Played(w.World):
     """`generate` copies the template with answers, `folder` is for the repository."""
 
-    generate: Generate
+    generate: Copied
     folder: Path
 
     def __init__(self, retention: dict[str, float] | None = None) -> None:
@@ -260,5 +259,5 @@ class Played(w.World):
         super().forge(env, n, plan)
 
 
-def played(generate: Generate, folder: Path) -> type[Played]:
+def played(generate: Copied, folder: Path) -> type[Played]:
     return type("PlayedHere", (Played,), {"generate": staticmethod(generate), "folder": folder})

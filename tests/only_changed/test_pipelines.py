@@ -8,19 +8,17 @@ lives through so many with fresh seeds; the suite through a few, always the same
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import machines
 import played
 import pytest
 import test_lambda
 from conftest import Get
-from copies import copy
+from copies import Copied
 from kinds_of_pipelines import KINDS
 from lives import Life
 from oracle import cases
@@ -47,19 +45,6 @@ def test_what_runs_is_what_has_to_run(kind: str, of_kind: Get, tmp_path: Path) -
         live(kind, of_kind, seed, tmp_path)
 
 
-@pytest.fixture(scope="module")
-def generate(template: Path, tmp_path_factory: pytest.TempPathFactory) -> played.Generate:
-    made: dict[str, Path] = {}
-
-    def get(answers: dict[str, Any]) -> Path:
-        key = json.dumps(answers, sort_keys=True)
-        if key not in made:
-            made[key] = copy(template, tmp_path_factory.mktemp("case"), answers)
-        return made[key]
-
-    return get
-
-
 #: The suite plays these, `CHANGES` all.
 PLAYED = [cases.c01_failed_then_reverted, cases.c05_production_rolled_back_in_between]
 #: A later manifest has carried on what that run has proved: decision 33.
@@ -68,8 +53,8 @@ ALL = [c for c in cases.CASES if c not in OTHERWISE and (FRESH or c in PLAYED)]
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.__name__)
-def test_a_case_is_played(case: cases.Case, generate: played.Generate, tmp_path: Path) -> None:
-    case(played.played(generate, tmp_path / "github"))
+def test_a_case_is_played(case: cases.Case, copied: Copied, tmp_path: Path) -> None:
+    case(played.played(copied, tmp_path / "github"))
 
 
 @pytest.mark.skipif(not FRESH, reason="CHANGES=300 lives through so many more")

@@ -236,6 +236,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
 def test_is_noticed(name: str, tmp_path: Path) -> None:
     file, old, new, noticing = BROKEN[name]
     shutil.copytree(planner.ACTION, tmp_path / "broken")
+    shutil.copytree(planner.ACTION.parent / "shared", tmp_path / "shared")
     module = tmp_path / "broken" / file
     text = module.read_text(encoding="utf-8")
     assert text.count(old) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from copies import copy
+from copies import Copied
 from kinds import ATTACKED, OWN
 from pipelines import Made, start
 from worlds import Pipelines, World
@@ -17,18 +17,13 @@ Start = Callable[..., World]
 
 
 @pytest.fixture(scope="session")
-def pipelines(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Get:
-    made: dict[str, Pipelines] = {}
-
+def pipelines(copied: Copied) -> Get:
     def get(kind: str) -> Pipelines:
-        if kind not in made:
-            answers, components, settings = ATTACKED[kind]
-            given = {k: v for k, v in settings.items() if k not in OWN}
-            # What is attacked is everything, changed or not, unless the kind says otherwise.
-            answers = {"only_changed": False, **answers, **given}
-            work_tree = copy(template, tmp_path_factory.mktemp(kind), answers)
-            made[kind] = Pipelines(work_tree, components, **settings)
-        return made[kind]
+        answers, components, settings = ATTACKED[kind]
+        given = {k: v for k, v in settings.items() if k not in OWN}
+        # What is attacked is everything, changed or not, unless the kind says otherwise.
+        work_tree = copied({"only_changed": False, **answers, **given})
+        return Pipelines(work_tree, components, **settings)
 
     return get
 

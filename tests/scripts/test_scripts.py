@@ -140,6 +140,15 @@ def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None
         "orchestrator"
     ]
     assert [kind for kind in names if watches in names[kind]] == ["orchestrator"]
+    [plans] = re.findall(r"^const PLANS = '(.*)' //", script, re.MULTILINE)
+    jobs = (toolbox.ROOT / "macros" / "jobs.jinja").read_text(encoding="utf-8")
+    assert f"- name: {plans}\n" in jobs
+    manifests = (ACTIONS / "shared" / "manifests.cjs").read_text(encoding="utf-8")
+    [summary] = re.findall(r"^const SUMMARY = '(.*)' //", manifests, re.MULTILINE)
+    [orchestrator] = [
+        f for f in (ACTIONS.parent / "workflows").iterdir() if "orchestrator" in f.name
+    ]
+    assert f"    name: {summary}\n" in orchestrator.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("action", YML, ids=lambda action: str(action.parent.name))

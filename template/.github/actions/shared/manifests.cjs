@@ -1,10 +1,10 @@
 // @ts-check
 // Reads what was deployed: from the manifests that orchestrators leave, and from the jobs since then.
 const { inflateRawSync } = require('node:zlib')
+const { MAY_DEPLOY } = require('./runs.cjs')
+const { DAY } = require('./time.cjs')
 
 const SUMMARY = 'Deployment summary' // the job that uploads the manifest
-const MAY_DEPLOY = 'Check that it may be deployed' // the first step of each deployment
-const DAY = 86_400_000
 
 /**
  * @typedef {import('../what-changed/remember.cjs').Memory & {environment: string, number: number, at: string}} Memory `at`: when it was written;
@@ -70,11 +70,11 @@ function of({ read, pages, context, commits, runs }) {
    */
   async function ofRun({ id }, environment, until = '9999') {
     const found = await artifactOf(id, nameOf(environment))
-    return found && found.created_at <= until ? contentOf(found, environment) : undefined
+    return found && !found.expired && found.created_at <= until ? contentOf(found, environment) : undefined
   }
 
   /**
-   * The newest artifact of this name in a run, if it is still there.
+   * The newest artifact of this name in a run, because a re-run replaces it. It may have expired.
    * @param {number} run_id
    * @param {string} name
    */
@@ -83,7 +83,7 @@ function of({ read, pages, context, commits, runs }) {
     try {
       const found = await Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', filter, 'artifacts'))
       const [last] = /** @type {any[]} */ (found).sort((a, b) => b.id - a.id)
-      return last?.expired ? undefined : last
+      return last
     } catch (/** @type {any} */ error) {
       if (error.status !== 404) throw error // 404: somebody has deleted the run
     }
@@ -98,7 +98,8 @@ function of({ read, pages, context, commits, runs }) {
     const key = `${run} ${name} ${environment}`
     const found = known.get(key) ?? artifactOf(run, `${name}-package-${environment}`)
     known.set(key, found)
-    return Date.parse((await found)?.expires_at) <= Date.parse(expires)
+    const artifact = await found
+    return Boolean(artifact) && !artifact.expired && Date.parse(artifact.expires_at) <= Date.parse(expires)
   }
 
   /**
@@ -182,7 +183,7 @@ function of({ read, pages, context, commits, runs }) {
     return found.size < Math.max(...found, number) - number
   }
 
-  return { ofRun, newest, attempts, holds, isMissing }
+  return { artifactOf, ofRun, newest, attempts, holds, isMissing }
 }
 
 module.exports = { of, nameOf, unzipped }

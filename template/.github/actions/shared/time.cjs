@@ -1,6 +1,8 @@
 // @ts-check
 // Waits, and counts minutes.
 
+exports.DAY = 86_400_000 // milliseconds
+
 /**
  * @param {number} seconds
  * @returns {Promise<void>}

@@ -42,6 +42,8 @@ module.exports = async ({ github, context, core }) => {
   const { read, pages } = api({ github, core })
   const of = commits.of({ github, context, core, refs: REFS })
   const { belongs, believed } = of
+  const runs = allRuns.of({ pages, context, commits: of })
+  const manifests = allManifests.of({ read, pages, context, commits: of, runs })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
@@ -93,8 +95,6 @@ module.exports = async ({ github, context, core }) => {
 
   /** The package of a former run that a successful run has deployed with this commit. */
   async function deployedWith() {
-    const runs = allRuns.of({ pages, context, commits: of })
-    const manifests = allManifests.of({ read, pages, context, commits: of, runs })
     for (const environment of environments) {
       for await (const candidate of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
         if (commits.titled(candidate.display_title) !== COMMIT || !await believed(candidate)) continue
@@ -128,18 +128,12 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /**
-   * The artifact in a run; the newest, because a re-run replaces what has the same name.
    * @param {number} id
    * @param {string} environment
    */
   async function artifactOf(id, environment) {
-    const filter = { run_id: id, name: nameOf(environment) }
-    const all = []
-    for await (const artifact of pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', { ...context.repo, ...filter }, 'artifacts')) {
-      all.push(artifact)
-    }
-    const [newest] = all.sort((a, b) => b.id - a.id)
-    if (!newest?.expired) return newest
+    const found = await manifests.artifactOf(id, nameOf(environment))
+    if (!found?.expired) return found
     reasons.add(`run ${id}: it has expired`)
   }
 
@@ -179,16 +173,11 @@ module.exports = async ({ github, context, core }) => {
    * @param {string} environment
    */
   async function inNewestRunOf(file, environment) {
-    const runs = pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file }, 'workflow_runs')
-    try {
-      for await (const candidate of runs) {
-        const { id, display_title } = candidate
-        const mayHoldIt = id !== context.runId && (PACKAGES === 'latest' || commits.titled(display_title) === COMMIT)
-        const found = mayHoldIt && await packageOf(candidate, environment)
-        if (found) return found
-      }
-    } catch (error) {
-      if (/** @type {import('../shared/api.cjs').ApiError} */ (error).status !== 404) throw error // 404: it has never run
+    for await (const candidate of runs.ofFile(file)) {
+      const { id, display_title } = candidate
+      const mayHoldIt = id !== context.runId && (PACKAGES === 'latest' || commits.titled(display_title) === COMMIT)
+      const found = mayHoldIt && await packageOf(candidate, environment)
+      if (found) return found
     }
   }
 

@@ -1,6 +1,7 @@
 // @ts-check
 // Decides what a run builds and deploys. What is left out has proof: its newest attempt succeeded with
 // exactly what it would get now.
+const { DAY } = require('../shared/time.cjs')
 const { at, followers, members, producers, takes, uses } = require('./components.cjs')
 const { deployKey, isGenerated, keysOf, ownerIn, pipelineIn, workflow } = require('./contents.cjs')
 
@@ -28,7 +29,6 @@ const { deployKey, isGenerated, keysOf, ownerIn, pipelineIn, workflow } = requir
 
 const FORMAT = 1 // of the memory
 const MARGIN = 7 // days that a package is kept, at least, when a later environment still has to take it
-const DAY = 24 * 60 * 60 * 1000
 
 /** @type {() => Plan} */
 const nothing = () => ({
@@ -290,4 +290,4 @@ function ofNobody(config, base, tree) {
     .filter(path => before.get(path) !== after.get(path) && !isGenerated(path) && !owners.some(isOwner => isOwner(path, after.get(path) ?? before.get(path))))
 }
 
-module.exports = { FORMAT, DAY, source, promoted, pullRequest, ofNobody }
+module.exports = { FORMAT, source, promoted, pullRequest, ofNobody }

@@ -1,7 +1,8 @@
 // @ts-check
 // Tells what an environment knows at the end of a run.
+const { DAY } = require('../shared/time.cjs')
 const { at } = require('./components.cjs')
-const { DAY, FORMAT } = require('./plan.cjs')
+const { FORMAT } = require('./plan.cjs')
 
 /**
  * @typedef {import('./plan.cjs').Entry} Entry
