@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from copies import Copied
-from kinds_of_pipelines import KINDS
+from kinds_of_pipelines import KINDS, Get
 from worlds import Pipelines
-
-Get = Callable[[str], Pipelines]
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from copies import example
 from oracle import oracle as o
 from pipelines import DIAMOND, diamond, generic
+from worlds import Pipelines
+
+Get = Callable[[str], Pipelines]
+"""The fixture `of_kind`."""
 
 LINE = ["api", "web", "infra"]
 EDGES = [

@@ -17,9 +17,8 @@ import machines
 import played
 import pytest
 import test_lambda
-from conftest import Get
 from copies import Copied
-from kinds_of_pipelines import KINDS
+from kinds_of_pipelines import KINDS, Get
 from lives import Life
 from oracle import cases
 from pipelines import commit, start, with_the_machines_packages
