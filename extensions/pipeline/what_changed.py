@@ -76,7 +76,7 @@ def components_data(answers: Answers) -> str:
             "checked": [name for name, them in checked.items() if it.name in them],
             "builds": it.builds,
             "package": bool(it.produces),
-            "each": it.name in each,
+            "perEnvironment": it.name in each,
         }
         for it in sorted(answers.components, key=lambda it: it.name)
     }

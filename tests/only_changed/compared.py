@@ -42,7 +42,7 @@ def config_of(config: o.Config, retention: dict[str, float]) -> Json:
             else [],
             "builds": c.builds,
             "package": c.package,
-            "each": o.per_environment(config, c.name),
+            "perEnvironment": o.per_environment(config, c.name),
         }
         for c in config.components
     }
@@ -113,7 +113,7 @@ class Compared(World):
             "package": self.package(record.package),
             "takes": {p: self.package(q) for p, q in record.takes.items()},
             "run": record.run,
-            "each": False,
+            "perEnvironment": False,
         }
 
     def folded(self) -> dict[str, Json]:
@@ -156,7 +156,7 @@ class Compared(World):
                 "key": memory["keys"][name],
                 "package": self.package(entry.package),
                 "takes": {p: self.package(q) for p, q in entry.takes.items()},
-                "each": entry.per_environment,
+                "perEnvironment": entry.per_environment,
             }
         return memory
 

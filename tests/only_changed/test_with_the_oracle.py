@@ -135,7 +135,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
     ),
     "what is built for each environment is not": (
         "contents.cjs",
-        "given && !component.each",
+        "given && !component.perEnvironment",
         "given",
         cases.c15_one_environment_only_and_per_environment,
     ),

@@ -405,7 +405,7 @@ class World:
             **{"run": run.id, "environment": environment, "expires": "2099-01-01T00:00:00.000Z"},
         }
         entry = {
-            **{"state": "success", "commit": commit, "run": run.id, "each": False},
+            **{"state": "success", "commit": commit, "run": run.id, "perEnvironment": False},
             **{"key": "f" * 24, "deployKey": "f" * 12},
         }
         return {

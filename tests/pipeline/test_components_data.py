@@ -97,12 +97,24 @@ def test_all_of_it() -> None:
         "components": {
             "app": {
                 **{"files": ["app"], "takes": ["lib"], "after": ["net"], "deployed": both},
-                **{"checked": [], "builds": True, "package": True, "each": True},
+                **{"checked": [], "builds": True, "package": True, "perEnvironment": True},
             },
-            "lib": {**plain, "files": ["lib"], "builds": True, "package": True, "each": False},
-            "net": {**plain, "files": ["net"], "deployed": ["prd"], "each": False},
+            "lib": {
+                **plain,
+                "files": ["lib"],
+                "builds": True,
+                "package": True,
+                "perEnvironment": False,
+            },
+            "net": {**plain, "files": ["net"], "deployed": ["prd"], "perEnvironment": False},
             # Whoever takes what is made for each environment is made for each, too.
-            "site": {**plain, "files": ["site"], "takes": ["app"], "deployed": both, "each": True},
+            "site": {
+                **plain,
+                "files": ["site"],
+                "takes": ["app"],
+                "deployed": both,
+                "perEnvironment": True,
+            },
         },
         "environments": {
             "dev": {"after": "", "days": 9},

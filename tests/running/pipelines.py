@@ -260,7 +260,7 @@ def former_run(
                 producer: made[producer] for producer in component["takes"] if producer in made
             },
             "run": run.id,
-            "each": component["each"],
+            "perEnvironment": component["perEnvironment"],
         }
         for name, component in components.items()
     }

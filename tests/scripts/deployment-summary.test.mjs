@@ -137,7 +137,7 @@ test('a name and an address that would be Markdown stay text', async () => {
 
 // Where the job `changes` has planned, the summary also leaves the manifest.
 const [A, B] = ['a', 'b'].map(digit => digit.repeat(40))
-const component = (takes, more) => ({ files: [], takes, deployed: ['dev'], checked: [], builds: true, package: true, each: false, ...more })
+const component = (takes, more) => ({ files: [], takes, deployed: ['dev'], checked: [], builds: true, package: true, perEnvironment: false, ...more })
 components({ components: { python: component([]), terraform: component(['python']) }, environments: { dev: { after: '', days: 7 } } })
 
 const KEYS = { python: '111111111111', terraform: '222222222222' }
@@ -157,7 +157,7 @@ const runOf = (id, more) => ({
   head_repository: { id: 1 }, conclusion: null, created_at: '2026-11-01T10:00:00Z', updated_at: '2026-11-01T11:59:00Z', ...more,
 })
 const entry = (name, more) => ({
-  state: 'success', kind: 'deployed', commit: A, run: 5, key: name[0], deployKey: KEYS[name], package: { digest: name, run: 5 }, takes: {}, each: false, ...more,
+  state: 'success', kind: 'deployed', commit: A, run: 5, key: name[0], deployKey: KEYS[name], package: { digest: name, run: 5 }, takes: {}, perEnvironment: false, ...more,
 })
 /** What the run 5 left, if it was planned then. */
 const manifest = (planned, found = { python: entry('python'), terraform: entry('terraform') }) =>

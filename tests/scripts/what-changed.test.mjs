@@ -11,7 +11,7 @@ const { source, promoted, pullRequest } = require(`${folder}/plan.cjs`)
 const { remember, overtaken } = require(`${folder}/remember.cjs`)
 
 const component = (files, more) =>
-  ({ files, takes: [], after: [], deployed: ['test', 'prd'], checked: [], builds: true, package: true, each: false, ...more })
+  ({ files, takes: [], after: [], deployed: ['test', 'prd'], checked: [], builds: true, package: true, perEnvironment: false, ...more })
 const config = (components, environments = { test: { after: '', days: 30 }, prd: { after: 'test', days: 90 } }) => ({ components, environments })
 const two = config({ api: component(['api']), web: component(['web'], { takes: ['api', 'elsewhere'] }) })
 const files = { 'api/x': '1', 'web/x': '1', 'README.md': '1' }
@@ -85,7 +85,7 @@ test('a promotion of what does not fit', () => {
   const web = { ...manifest.components.web, takes: {} }
   const without = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: { web } } }))
   assert.deepEqual(without.refused, ['web takes a package that test does not have'])
-  const each = Object.fromEntries(Object.entries(manifest.components).map(([name, entry]) => [name, { ...entry, each: true }]))
+  const each = Object.fromEntries(Object.entries(manifest.components).map(([name, entry]) => [name, { ...entry, perEnvironment: true }]))
   const { refused } = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: each } }))
   assert.equal(refused[0], 'api was built for another environment: the next run of test will do')
   // Nobody knows the run of a package that there never was.
@@ -95,7 +95,7 @@ test('a promotion of what does not fit', () => {
 })
 
 test('what is built for each environment is built in each', () => {
-  const given = config({ api: component(['api'], { each: true }), web: component(['web'], { each: true, takes: ['api'] }) })
+  const given = config({ api: component(['api'], { perEnvironment: true }), web: component(['web'], { perEnvironment: true, takes: ['api'] }) })
   const manifest = run(1, source(situation(given)), situation(given))
   const there = { environment: 'prd', manifest }
   const plan = promoted(situation(given, {}, there))

@@ -70,7 +70,7 @@ test('the text of a file, and of one that is not there', async () => {
 
 // what.cjs
 const component = (files, more) =>
-  ({ files, takes: [], after: [], deployed: ['test', 'prd'], checked: [], builds: true, package: true, each: false, ...more })
+  ({ files, takes: [], after: [], deployed: ['test', 'prd'], checked: [], builds: true, package: true, perEnvironment: false, ...more })
 const config = {
   components: { api: component(['api']), web: component(['web'], { takes: ['api'] }) },
   environments: { test: { after: '', days: 30 }, prd: { after: 'test', days: 90 } },
@@ -117,7 +117,7 @@ function known(plan, id, environment, commit) {
   const packageOf = name => ({ key: plan.keys[name], digest: `${name} ${id}`, run: id, commit, environment, expires: '2027-01-01T00:00:00.000Z' })
   const entry = name => ({
     state: 'success', kind: 'deployed', commit, run: id, key: plan.keys[name], deployKey: plan.deployKeys[name], package: packageOf(name),
-    takes: name === 'web' ? { api: packageOf('api') } : {}, each: false,
+    takes: name === 'web' ? { api: packageOf('api') } : {}, perEnvironment: false,
   })
   return {
     version: 1, commit, run: id, planned: '2026-11-01T10:01:00.000Z', keys: plan.keys,

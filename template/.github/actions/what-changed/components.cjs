@@ -3,7 +3,7 @@
 
 /**
  * @typedef {{files: string[], takes: string[], after?: string[], deployed: string[], checked: string[], builds: boolean,
- *   package: boolean, each: boolean}} Component what components.json says of it; `checked`: the environments that build it for its
+ *   package: boolean, perEnvironment: boolean}} Component what components.json says of it; `checked`: the environments that build it for its
  *   checks alone
  * @typedef {{components: {[name: string]: Component}, environments: {[name: string]: {after: string, days: number}}}} Config
  */
@@ -39,7 +39,7 @@ function producers(config, names) {
  * @param {(name: string) => unknown} [counts]
  */
 const uses = (config, environment, counts = () => true) => new Set(members(config, environment).filter(counts)
-  .flatMap(name => config.components[name].each ? [...producers(config, [name])] : [name]))
+  .flatMap(name => config.components[name].perEnvironment ? [...producers(config, [name])] : [name]))
 
 /**
  * The producers whose packages a component takes.

@@ -124,8 +124,8 @@ const workflow = (pipeline, component, kind) => pipeline.find(([path]) => path =
  */
 function builtFor(config, name, environment) {
   if (!environment) return Object.keys(config.environments)
-  const { each, deployed } = config.components[name]
-  return each ? [environment] : [environment, ...followers(config, environment)].filter(one => deployed.includes(one))
+  const { perEnvironment, deployed } = config.components[name]
+  return perEnvironment ? [environment] : [environment, ...followers(config, environment)].filter(one => deployed.includes(one))
 }
 
 /**
@@ -154,12 +154,12 @@ function keysOf({ config, environment, tree, pipeline, given, names = Object.key
   function keyOf(name) {
     const component = config.components[name]
     if (Object.hasOwn(keys, name)) return keys[name]
-    if (!names.includes(name) || (given && !component.each)) return
+    if (!names.includes(name) || (given && !component.perEnvironment)) return
     const taken = takes(config, name).map(producer => [producer, keyOf(producer)])
     if (taken.some(([, key]) => !key)) return
     const files = filesOf(component, builtFor(config, name, environment), tree)
     const builder = digest(workflow(pipeline, name, 'build'), shared).slice(0, BUILDER)
-    keys[name] = builder + digest('build', name, files, taken, component.each && environment).slice(0, 16)
+    keys[name] = builder + digest('build', name, files, taken, component.perEnvironment && environment).slice(0, 16)
     return keys[name]
   }
 }
@@ -178,7 +178,7 @@ function keysOf({ config, environment, tree, pipeline, given, names = Object.key
  */
 function deployKey({ config, environment, name, key, taken, tree, pipeline }) {
   const component = config.components[name]
-  const isPart = isLocal(component) && !component.each
+  const isPart = isLocal(component) && !component.perEnvironment
   const content = isPart ? [filesOf(component, [environment], tree), key.slice(0, BUILDER)] : key
   const deploy = workflow(pipeline, name, 'deploy')
   return digest('deploy', name, content, deploy, common(pipeline), Object.entries(taken).sort()).slice(0, 12)

@@ -12,7 +12,7 @@ const { deployKey, isGenerated, keysOf, ownerIn, pipelineIn, workflow } = requir
  * @typedef {{key: string, digest: string, run: number, commit: string, environment: string, expires: string}} Package
  *   the artifact of a run
  * @typedef {{state: 'success' | 'failure' | 'unknown', kind: 'deployed' | 'carried' | 'checked', commit: string, key: string,
- *   deployKey: string, package: Package | null, takes: {[producer: string]: Package}, run: number, each: boolean}} Entry
+ *   deployKey: string, package: Package | null, takes: {[producer: string]: Package}, run: number, perEnvironment: boolean}} Entry
  *   what became of a component's newest attempt
  * @typedef {{version: number, commit: string, run: number, planned: string, keys: Keys, components: {[name: string]: Entry},
  *   packages: {[name: string]: Package[]}}} Memory what an environment knows; `keys` are those of its commit
@@ -90,7 +90,7 @@ function promoted({ manifest, commit, ...situation }) {
   const had = Object.fromEntries(Object.entries(manifest.components).filter(([name, { state, kind, key }]) =>
     Object.hasOwn(config.components, name) && state === 'success' && kind !== 'checked' && key === manifest.keys[name]))
   const names = Object.keys(config.components).filter(name => Object.hasOwn(had, name))
-  const given = Object.fromEntries(names.filter(name => !config.components[name].each).map(name => [name, had[name].key]))
+  const given = Object.fromEntries(names.filter(name => !config.components[name].perEnvironment).map(name => [name, had[name].key]))
   const keys = keysOf({ config, environment, tree, pipeline, given, names })
   return decide({ ...situation, pipeline }, keys, names, { ...manifest, components: had })
 }
@@ -156,10 +156,10 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
    * @returns {Keys}
    */
   function deployKeysIn(where) {
-    const fixed = Object.fromEntries(Object.entries(keys).filter(([name]) => !components[name].each))
+    const fixed = Object.fromEntries(Object.entries(keys).filter(([name]) => !components[name].perEnvironment))
     const there = where === environment ? keys : keysOf({ config, environment: where, tree, pipeline, given: fixed, names })
     return Object.fromEntries(names.flatMap(name => {
-      const taken = Object.fromEntries(takes(config, name).map(producer => [producer, components[producer].each
+      const taken = Object.fromEntries(takes(config, name).map(producer => [producer, components[producer].perEnvironment
         ? there[producer]
         : at(handed, name)?.takes[producer]?.key ?? keys[producer]]))
       if (![there[name], ...Object.values(taken)].every(Boolean)) return []
@@ -211,8 +211,8 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
     const build = new Set()
     for (const name of needed) {
       const component = components[name]
-      const mayBuild = !manifest || component.each
-      if (!mayBuild && at(handed, name)?.each) {
+      const mayBuild = !manifest || component.perEnvironment
+      if (!mayBuild && at(handed, name)?.perEnvironment) {
         plan.refused.push(`${name} was built for another environment: the next run of ${environments[environment].after} will do`)
       }
       const isNew = mayBuild && (all || Object.hasOwn(todo.check, name))

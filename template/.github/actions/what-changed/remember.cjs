@@ -61,7 +61,7 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
     if (result === 'skipped') return
     components[name] = {
       state: result === 'success' ? 'success' : 'failure', kind, commit, run, key: plan.keys[name],
-      deployKey: plan.deployKeys[name], package: packageOf(name), takes: takenBy(name), each: config.components[name].each,
+      deployKey: plan.deployKeys[name], package: packageOf(name), takes: takenBy(name), perEnvironment: config.components[name].perEnvironment,
     }
   }
 
