@@ -296,14 +296,14 @@ GUARDS: dict[str, Guard] = {
     ),
     "the last job looks once more at what was left out": (
         f"{A}/deployment-summary/summary.cjs",
-        "(!stale.length && rows.every(",
-        "(rows.every(",
+        "(!stale.length && ",
+        "(",
         attacks.an_approval_that_comes_after_a_newer_component_alone,
     ),
     "also at what older runs have deployed since": (
         f"{A}/deployment-summary/summary.cjs",
-        "(!stale.length && rows.every(",
-        "(rows.every(",
+        "(!stale.length && ",
+        "(",
         attacks.an_approval_that_comes_after_an_older_component_alone,
     ),
     "an older plan is refused": (
@@ -537,8 +537,8 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
         (
             (
                 f"{A}/shared/manifests.cjs",
-                "Date.parse((await found)?.expires_at) <= Date.parse(expires)",
-                "Boolean(await found)",
+                "Date.parse(artifact.expires_at) <= Date.parse(expires)",
+                "true",
             ),
             KEPT,
         ),
