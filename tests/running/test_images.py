@@ -317,7 +317,7 @@ OTHER_FILES = {
 def test_an_image_of_another_name_a_namespace_and_a_deadline(made: Made, tmp_path: Path) -> None:
     """The variables that docs/ci-cd.md promises, and secrets of the build."""
     github = small(made, tmp_path, OTHER_FILES, WITH_SECRETS)
-    github.secrets = {"NPM_TOKEN": "n", "OTHER_TOKEN": "o"}
+    github.secrets = {"NPM_TOKEN": "npm-secret", "OTHER_TOKEN": "other-secret"}
     github.tools.watch([], [".*_TOKEN"])
     [run] = github.push("main")
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
@@ -331,7 +331,10 @@ def test_an_image_of_another_name_a_namespace_and_a_deadline(made: Made, tmp_pat
             *("--build-arg", "LEVEL=a b"),
             *("--secret", "id=NPM_TOKEN", "--secret", "id=OTHER_TOKEN"),
         ]
-        assert {"NPM_TOKEN": "n", "OTHER_TOKEN": "o"}.items() <= build.environment.items()
+        assert {
+            "NPM_TOKEN": "npm-secret",
+            "OTHER_TOKEN": "other-secret",
+        }.items() <= build.environment.items()
     others = [c for c in github.commands() if c.tool not in ("docker", "skopeo")]
     assert not any("NPM_TOKEN" in command.environment for command in others)
     rollout = github.commands("kubectl", "deploy")[-1]
@@ -342,7 +345,7 @@ def test_an_image_of_another_name_a_namespace_and_a_deadline(made: Made, tmp_pat
 
 def test_what_needs_secrets_is_left_out_of_pull_requests(made: Made, tmp_path: Path) -> None:
     github = small(made, tmp_path, OTHER_FILES, WITH_SECRETS)
-    github.secrets = {"NPM_TOKEN": "n", "OTHER_TOKEN": "o"}
+    github.secrets = {"NPM_TOKEN": "npm-secret", "OTHER_TOKEN": "other-secret"}
     for branch in ("main", "develop"):
         github.remote.push(f"refs/heads/{branch}")
     [run] = github.pull_request("develop")
