@@ -45,7 +45,11 @@ def test_what_runs_is_what_has_to_run(kind: str, of_kind: Get, tmp_path: Path) -
 
 
 #: The suite plays these, `CHANGES` all.
-PLAYED = [cases.c01_failed_then_reverted, cases.c05_production_rolled_back_in_between]
+PLAYED = [
+    cases.c01_failed_then_reverted,
+    cases.c05_production_rolled_back_in_between,
+    cases.c24_production_goes_back_to_before_a_component_was_there,
+]
 #: A later manifest has carried on what that run has proved: decision 33.
 OTHERWISE = [cases.c10_its_run_is_deleted]
 ALL = [c for c in cases.CASES if c not in OTHERWISE and (FRESH or c in PLAYED)]

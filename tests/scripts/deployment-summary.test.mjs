@@ -218,6 +218,12 @@ test('nothing has changed: no approval is missed', async () => {
   assert.ok(waits.rows.some(([name]) => name === 'approval'))
 })
 
+test('what the run before knew no success of is left out, and the reason is shown', async () => {
+  const its = plan({ unchanged: { terraform: { run: 5 } }, deployKeys: { terraform: KEYS.terraform }, reasons: { python: 'left out' } })
+  const done = await planned({ changes: changes(its), 'python-dev': { result: 'skipped' } }, { before: manifest('2026-11-01T10:00:00.000Z') })
+  assert.deepEqual([done.log, done.rows[1]], [[], ['python', '➖ unchanged', 'left out', `[open](${RUN})`]])
+})
+
 test('files of nobody, and what is no longer here, are named', async () => {
   const { text } = await planned({ changes: changes(plan({ nobody: ['README.md', 'a|b'], removed: ['old'] })) })
   assert.ok(text.includes('\nChanged files of no component: README.md, a&#124;b. `watches` names those that one is made of.\n'), text)

@@ -85,6 +85,7 @@ test('a promotion of what does not fit', () => {
   const web = { ...manifest.components.web, takes: {} }
   const without = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: { web } } }))
   assert.deepEqual(without.refused, ['web takes a package that test does not have'])
+  assert.equal(without.reasons.api, 'left out, because run 1 tells of no success of it')
   const each = Object.fromEntries(Object.entries(manifest.components).map(([name, entry]) => [name, { ...entry, perEnvironment: true }]))
   const { refused } = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: each } }))
   assert.equal(refused[0], 'api was built for another environment: the next run of test will do')

@@ -480,3 +480,15 @@ def c23_what_was_not_wanted_when_the_candidate_ran(world):
         w.commit({}, cfg)
         expect(w.promote_plan("prd", two), "api")
         expect(w.plan("test"), "", build=build, carry="conf")
+
+
+@case
+def c24_production_goes_back_to_before_a_component_was_there(world):
+    """infra came later: it stays as it is, and the run is green."""
+    w = start(world, API, WEB)
+    both(w)
+    one = w.head
+    w.commit({"web/x": 2}, replace(w.config(), components=(API, WEB, INFRA)))
+    both(w)
+    p = expect(w.promote_plan("prd", w.candidate("prd", one)), "web", build="")
+    assert w.run(p, candidate=w.candidate("prd", one)).green

@@ -68,9 +68,9 @@ module.exports = async ({ github, context, core }) => {
     if (needs.watch) return { result: needs.watch.result === 'success' ? 'unknown' : needs.watch.result }
     const ids = chosen(name)
     const why = plan?.reasons[name]
-    if (plan && !why && !ids.length) {
+    if (plan && !ids.length && (!why || !plan.deployKeys[name])) {
       const last = plan.unchanged[name]?.run
-      return { result: 'unchanged', why: last ? `as run ${last} left it` : '', url: last ? `${home}actions/runs/${last}` : run }
+      return { result: 'unchanged', why: last ? `as run ${last} left it` : why, url: last ? `${home}actions/runs/${last}` : run }
     }
     // What has no job of its own was brought over by the job `changes`.
     const outcomes = (ids.length ? ids : ['changes']).map(outcomeOf)

@@ -110,6 +110,7 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
   // A package that is kept for a week must not count as gone on its first day.
   const until = time + (later.length ? Math.min(MARGIN, environments[environment].days / 2) * DAY : 0)
   const here = members(config, environment)
+  const left = here.filter(name => !names.includes(name)) // it stays as it is
   const deployKeys = deployKeysIn(environment)
   const lacks = later.map(where => ({ where, names: lackedBy(where) }))
   const plan = { ...nothing(), keys, deployKeys }
@@ -126,9 +127,10 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
   findPackages()
 
   const logged = Object.entries(own.components)
-  plan.unchanged = Object.fromEntries(logged.filter(([name]) => here.includes(name) && !Object.hasOwn(todo.deploy, name)))
+  plan.unchanged = Object.fromEntries(logged.filter(([name]) => here.includes(name) && !left.includes(name) && !Object.hasOwn(todo.deploy, name)))
   plan.removed = logged.filter(([name, { kind }]) => kind === 'deployed' && !here.includes(name)).map(([name]) => name)
-  plan.reasons = { ...todo.check, ...todo.carry, ...todo.deploy }
+  const whyLeft = `left out, because run ${manifest?.run} tells of no success of it`
+  plan.reasons = { ...todo.check, ...todo.carry, ...todo.deploy, ...Object.fromEntries(left.map(name => [name, whyLeft])) }
   if (plan.refused.length) return Object.assign(plan, { build: [], deploy: [], carry: [], check: [] })
   return Object.assign(plan, { deploy: Object.keys(todo.deploy), carry: Object.keys(todo.carry), check: Object.keys(todo.check) })
 
