@@ -52,18 +52,21 @@ const listed = (id, more) => ({
   status: 'completed', conclusion: 'cancelled', display_title: `Deploy ${C} to test, then prd`, created_at: '2026-11-01T00:00:00Z', ...more,
 })
 const gate = conclusion => ({ name: 'approval', status: 'completed', conclusion })
+const nothingToDo = { name: 'changes', status: 'completed', conclusion: 'success', steps: [{ name: 'See what changed', conclusion: 'success' }] }
+const byHand = { event: 'workflow_dispatch', conclusion: 'success', display_title: `Deploy ${A} to prd` }
 
-for (const [name, given, runs, jobs] of [
+for (const [name, given, runs, jobs, advice = 'approve that one, after "Re-run all jobs" if it does not wait; '] of [
   ['a newer candidate whose place this one took', {}, [listed(51)], [gate('cancelled')]],
   ['one that was approved', {}, [listed(51)], [gate('success')]],
   ['a newer commit that an older run was let deploy', {}, [listed(49)], [gate('success')]],
   ['a newer candidate, where a push starts production', { event: 'push', sha: B }, [listed(51, { event: 'push' })], [gate('cancelled')]],
+  ['a person went back to what is there', {}, [listed(51, byHand)], [nothingToDo], ''],
 ]) {
   test(`an approval counts for nothing after ${name}`, async () => {
     const { log, outputs } = await approval(rules, { ...given, runs, jobs: { [runs[0].id]: jobs } })
     assert.deepEqual([log, outputs], [[
-      `failed: ${runs[0].html_url} is newer, so what was approved here is not deployed: approve that one, after "Re-run all jobs" ` +
-      `if it does not wait; to deploy ${B} all the same, start orchestrator-prd.yml by hand with it`,
+      `failed: ${runs[0].html_url} is newer, so what was approved here is not deployed: ${advice}` +
+      `to deploy ${B} all the same, start orchestrator-prd.yml by hand with it`,
     ], {}])
   })
 }

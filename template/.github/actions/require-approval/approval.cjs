@@ -34,9 +34,10 @@ module.exports = async ({ github, context, core }) => {
     const commits = allCommits.of({ github, context, core, refs: REFS })
     const newer = await allRuns.of({ pages, context, commits }).overtaking({ files: [file], commit, isRival: (_, asked) => asked })
     if (newer) {
+      const advice = newer.conclusion === 'success' ? '' : 'approve that one, after "Re-run all jobs" if it does not wait; '
       return core.setFailed(
-        `${newer.html_url} is newer, so what was approved here is not deployed: approve that one, after "Re-run all jobs" ` +
-        `if it does not wait; to deploy ${commit} all the same, start ${file} by hand with it`,
+        `${newer.html_url} is newer, so what was approved here is not deployed: ${advice}` +
+        `to deploy ${commit} all the same, start ${file} by hand with it`,
       )
     }
   }
