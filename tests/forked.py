@@ -47,14 +47,19 @@ class Command:
         return int(said) if said else -1
 
 
-def run(words: Sequence[str | Path], cwd: Path | str = ".") -> subprocess.CompletedProcess[str]:
+def run(
+    words: Sequence[str | Path],
+    cwd: Path | str = ".",
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
     """Without a terminal."""
     with (
         open(os.devnull, "rb") as nothing,  # noqa: PTH123
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as err,
     ):
-        code = Command(words, (nothing.fileno(), out.fileno(), err.fileno()), cwd).wait()
+        files = (nothing.fileno(), out.fileno(), err.fileno())
+        code = Command(words, files, cwd, environment).wait()
         said = []
         for file in (out, err):
             file.seek(0)
@@ -79,6 +84,7 @@ def _server() -> socket.socket:
 def _become(words: list[str], cwd: str, environment: dict[str, str], files: list[int]) -> None:
     """Be this command, at this terminal if it is one; then tell its exit code."""
     from copier._cli import CopierApp
+    from plumbum import local
 
     code: int | None = 1
     try:
@@ -92,6 +98,8 @@ def _become(words: list[str], cwd: str, environment: dict[str, str], files: list
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(environment)
+        local.env.clear()  # Copier's commands have what plumbum read when it was imported
+        local.env.update(environment)
         for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
             setattr(sys, name, open(number, mode, 1, "utf-8", closefd=False))  # noqa: SIM115
         _, code = CopierApp.run(words, exit=False)

@@ -34,6 +34,7 @@ from .concurrency import Claim, Groups
 from .driver import Driver, Execute, laid_out, unpacked
 from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, PullRequest, Run
+from .organisation import Organisation
 from .people import BOT as BOT  # tests have it from here
 from .people import ROLES, account, person_id
 from .repository import WORKFLOWS, Repository
@@ -91,6 +92,9 @@ class OfflineGitHub:
         self.server = _server()
         self.server.add(self)
         self.api_url = self.server.url
+        self.server_url = SERVER_URL
+        #: Repositories of the same owner that an app can reach: see `organisation.py`.
+        self.organisation: Organisation | None = None
         self.default_branch = "main"
         #: name -> {"reviewers": True or [names], "prevent_self_review": bool, "branches": [globs],
         #: "tags": [globs], "vars": {}, "secrets": {}}. With reviewers also "approve": "at once" or
@@ -1021,7 +1025,7 @@ class OfflineGitHub:
             "private": self.private,
             "fork": name != self.name,
             "default_branch": self.default_branch,
-            "html_url": f"{SERVER_URL}/{name}",
+            "html_url": f"{self.server_url}/{name}",
             "owner": {
                 "login": owner,
                 "id": self.owner_id if name == self.name else person_id(owner),
@@ -1040,7 +1044,7 @@ class OfflineGitHub:
             "state": "open",
             "draft": False,
             "title": self.remote.message(pull.commits[0]).splitlines()[0],
-            "html_url": f"{SERVER_URL}/{self.name}/pull/{pull.number}",
+            "html_url": f"{self.server_url}/{self.name}/pull/{pull.number}",
             "user": {"login": pull.author, "id": person_id(pull.author)},
             "head": side(self.fork if pull.fork else self.name, pull.head, pull.commits[-1]),
             "base": side(self.name, pull.base, base_commit),
@@ -1070,7 +1074,7 @@ class OfflineGitHub:
             "updated_at": run.updated_at,
             "url": url,
             "jobs_url": f"{url}/jobs",
-            "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}",
+            "html_url": f"{self.server_url}/{self.name}/actions/runs/{run.id}",
             "actor": account(run.actor),
             "triggering_actor": account(run.triggering_actor),
             "repository": self.repository_payload(),
@@ -1124,7 +1128,7 @@ class OfflineGitHub:
             "started_at": job.started_at or job.created_at,
             "completed_at": job.completed_at,
             "url": f"{url}/jobs/{number}",
-            "html_url": f"{SERVER_URL}/{self.name}/actions/runs/{run.id}/job/{number}",
+            "html_url": f"{self.server_url}/{self.name}/actions/runs/{run.id}/job/{number}",
             "steps": [
                 {
                     "name": step,
@@ -1168,7 +1172,7 @@ class OfflineGitHub:
             "run_attempt": str(run.attempt),
             "run_id": str(run.id),
             "run_number": str(run.number),
-            "server_url": SERVER_URL,
+            "server_url": self.server_url,
             "sha": run.sha,
             "triggering_actor": run.triggering_actor,
             "workflow": run.workflow_name,

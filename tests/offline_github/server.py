@@ -19,8 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import organisation
 from .clock import timestamp
 from .model import Artifact, Job, Run
+from .organisation import Organisation
 from .people import BOT
 from .workflows import LEVELS
 
@@ -733,6 +735,8 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         if url.path.startswith("/blobs/"):
             answer = self._blob(url.path, query, data)
+        elif repository := organisation.repository_of(url.path):
+            answer = self._git(repository, url, data)
         else:
             answer = self._api(url.path, data)
         self._send(answer)
@@ -772,6 +776,9 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
 
     def _api(self, path: str, data: bytes) -> Answer:
         token = self.headers.get("Authorization", "").rpartition(" ")[2]
+        if owner := self.server.owners.get(token):
+            body = json.loads(data) if data else None
+            return Answer(*owner.rest(owner.tokens[token], self.command, self.path, body))
         session = self.server.sessions.get(token)
         if session is None:
             return Answer(401, {"message": "Bad credentials"})
@@ -785,10 +792,30 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
         if path == "/_offline/fault":
             asked = body or {}
             return Answer(200, {"code": session.github.fault(asked["method"], asked["path"])})
+        if path == "/_offline/app-token":
+            owner = session.github.organisation
+            if owner is None:
+                return Answer(404, {"message": "Not Found"})
+            status, content = owner.issue(body or {}, session.job.key)
+            if status == 201:
+                self.server.owners[content["token"]] = owner
+            return Answer(status, content)
         if path.startswith("/_offline/"):
             return answer(session, Call(self.command, self.path, body))
         known = self.headers.get("If-None-Match")
         return respond(session, Call(self.command, self.path, body, known))
+
+    def _git(self, repository: str, url: urllib.parse.SplitResult, data: bytes) -> Answer:
+        """git over HTTP, for the tokens of an app."""
+        kind, _, login = self.headers.get("Authorization", "").partition(" ")
+        token = base64.b64decode(login).decode().rpartition(":")[2] if kind else ""
+        owner = self.server.owners.get(token)
+        if owner is None:
+            return Answer(401, b"", {"WWW-Authenticate": 'Basic realm="GitHub"'})
+        status, headers, body = owner.git(
+            owner.tokens[token], repository, self.command, url, dict(self.headers), data
+        )
+        return Answer(status, body, headers)
 
     def _blob(self, path: str, query: dict[str, str], data: bytes) -> Answer:
         github_id, _, name = path.removeprefix("/blobs/").partition("/")
@@ -826,6 +853,8 @@ class _HttpServer(http.server.ThreadingHTTPServer):
         self.sessions: dict[str, Session] = {}
         self.githubs: dict[int, OfflineGitHub] = {}
         self.blocks: dict[str, dict[str, bytes]] = {}
+        #: Tokens of apps.
+        self.owners: dict[str, Organisation] = {}
 
 
 class Server:

@@ -1,0 +1,150 @@
+"""What the engine's scripts share: git with a token, outputs and errors of a step.
+
+Standard library only, for Python 3.11 or newer: these scripts run beside an App's token.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.toml"
+ANSWERS_FILE = ".copier-answers.yml"
+BRANCH = "update-pipelines"
+
+
+class EngineError(Exception):
+    """One line: the place, the cause, the fix."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script; an EngineError becomes one red line and exit code 1."""
+    try:
+        main()
+    except EngineError as error:
+        command("error", str(error), title="The pipelines were not copied")
+        summary(f"❌ {plain(str(error))}")
+        sys.exit(1)
+
+
+def command(name: str, text: str, title: str = "") -> None:
+    """A workflow command. Its text may hold anything."""
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    print(f"::{name}{f' title={title}' if title else ''}::{text}", flush=True)
+
+
+def show(text: str) -> None:
+    """Print lines of others. The bar keeps the runner from reading one as a command."""
+    for line in text.splitlines():
+        print(f"  | {line}", flush=True)
+
+
+def plain(text: str) -> str:
+    """Text of others for Markdown: no mentions, no HTML, no links."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~!@&])", r"\\\1", text).replace("\\@", "@\u200b")
+
+
+def output(**values: str) -> None:
+    """Outputs of the step. Each is one line."""
+    with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as file:
+        for name, value in values.items():
+            if "\n" in value or "\r" in value:
+                raise EngineError(f"{name}: has more than one line")
+            file.write(f"{name}={value}\n")
+
+
+def summary(text: str) -> None:
+    with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+
+
+def template_address(catalogue: Path = CATALOGUE) -> str:
+    """The address of the one template that is run."""
+    try:
+        address = tomllib.loads(catalogue.read_text(encoding="utf-8"))["template"]
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise EngineError(f"{catalogue.name}: has no `template`: {error}") from None
+    if not isinstance(address, str) or "OWNER" in address or place_of(address) is None:
+        raise EngineError(
+            f"{catalogue.name}: `template` is no address of a template; write the one of yours, "
+            "as https://github.com/acme/copier-orchestrator.git"
+        )
+    return address
+
+
+def place_of(address: str) -> tuple[str, str] | None:
+    """The host and path of a template, however the address is written; None where it is none.
+
+    `https://github.com/acme/x.git`, `git@github.com:acme/x` and `gh:acme/x` are one place.
+    """
+    text = address.strip().removeprefix("git+")
+    for short, host in (("gh:", "github.com"), ("gl:", "gitlab.com")):
+        if text.startswith(short):
+            text = f"https://{host}/{text.removeprefix(short).lstrip('/')}"
+    url = re.fullmatch(r"(?:https?|ssh|file)://(?:[^/@]+@)?([^/]*)/(.+)", text)
+    scp = re.fullmatch(r"(?:[^/@:]+@)([^/:]+):(.+)", text)
+    found = url or scp
+    if not found:
+        return None
+    path = found[2].strip("/").removesuffix(".git")
+    host = found[1].lower()
+    return host, path.lower() if host == "github.com" else path
+
+
+def written_forms(address: str) -> list[str]:
+    """The ways in which git may be given the address of one place."""
+    place = place_of(address)
+    if place is None:
+        return [address]
+    host, path = place
+    starts = [f"https://{host}/", f"ssh://git@{host}/", f"git@{host}:"]
+    forms = [f"{start}{path}{end}" for start in starts for end in (".git", "")]
+    return list(dict.fromkeys([address.strip().removeprefix("git+"), *forms]))
+
+
+def git(*arguments: str, cwd: Path, token: str = "", data: bytes | None = None) -> str:
+    """What a git command prints. The token goes by the environment, for this one command.
+
+    Raises EngineError with the line in which git, or GitHub, says why.
+    """
+    done = subprocess.run(
+        ["git", *arguments],
+        cwd=cwd,
+        input=data,
+        capture_output=True,
+        env={**os.environ, **_environment(token)},
+    )
+    if done.returncode:
+        raise EngineError(f"git {arguments[0]}: {_reason(done.stderr.decode('utf-8', 'replace'))}")
+    return done.stdout.decode("utf-8", "replace").strip()
+
+
+def _environment(token: str) -> dict[str, str]:
+    settings = {"core.hooksPath": os.devnull, "core.quotePath": "false"}
+    if token:
+        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        server = os.environ["GITHUB_SERVER_URL"]
+        settings[f"http.{server}/.extraheader"] = f"AUTHORIZATION: basic {basic}"
+    count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    variables = {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
+    for key, value in settings.items():
+        variables |= {f"GIT_CONFIG_KEY_{count}": key, f"GIT_CONFIG_VALUE_{count}": value}
+        count += 1
+    return {**variables, "GIT_CONFIG_COUNT": str(count)}
+
+
+def _reason(printed: str) -> str:
+    """Of what git printed, what a person needs: what GitHub said, and git's last word."""
+    lines = [" ".join(line.split()) for line in printed.splitlines() if line.strip()]
+    said = [line.removeprefix("remote: ") for line in lines if line.startswith("remote: ")]
+    if re.search("stale info|cannot lock ref", printed):
+        return "somebody else has pushed at the same moment; start the run again"
+    refused = [line for line in lines if "rejected]" in line]
+    fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    return "; ".join([*said[-2:], *(refused[:1] or fatal[:1] or lines[:1])]) or "failed"

@@ -1,0 +1,213 @@
+"""Runs Copier, and with it the template's code, on what fetch.py cloned. Holds no token.
+
+Called with the folder of fetch.py and a folder for the result: `change.patch`, and `report.json`
+for the pull request. Needs Copier, and what Copier brings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from common import (
+    ANSWERS_FILE,
+    EngineError,
+    git,
+    output,
+    place_of,
+    plain,
+    run,
+    show,
+    summary,
+    template_address,
+    written_forms,
+)
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+ANSWERS_FILES = ".copier-answers*.yml"
+KEPT = ("PATH", "LANG", "TMPDIR", "UV_CACHE_DIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
+"""What the template's code sees of this job's environment."""
+
+
+def read_yaml(text: str, place: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise EngineError(f"{place}: is not YAML: {reason}") from None
+
+
+def read_answers(text: str) -> dict[str, Any]:
+    """The answers of the run's input. Raises EngineError."""
+    answers = read_yaml(text, "answers")
+    if answers is None:
+        return {}
+    if not isinstance(answers, dict):
+        raise EngineError("answers: is no mapping; write a line `name: value` for each answer")
+    for name in answers:
+        if not isinstance(name, str) or name.startswith("_"):
+            raise EngineError(f"answers: {name!r} is no answer; leave it out")
+    return answers
+
+
+def answers_files(repository: Path, address: str) -> dict[str, str]:
+    """Those of this template, with the version each records."""
+    found = {}
+    for file in sorted(repository.glob(ANSWERS_FILES)):
+        if file.is_symlink() or not file.is_file():
+            continue
+        text = file.read_text(encoding="utf-8", errors="replace")
+        stored = read_yaml(text, file.name)
+        source = stored.get("_src_path") if isinstance(stored, dict) else None
+        # Nobody else's template is run, whatever a repository names.
+        if isinstance(source, str) and place_of(source) == place_of(address):
+            found[file.name] = str(stored.get("_commit", ""))
+    return found
+
+
+def choose_answers_file(mode: str, wanted: str, found: dict[str, str], address: str) -> str:
+    """The answers file that this run writes. Raises EngineError."""
+    names = ", ".join(found)
+    if mode == "copy":
+        name = wanted or ANSWERS_FILE
+        if name in found or (not wanted and found):
+            raise EngineError(
+                f"mode: there are pipelines already ({names}); start it with mode update, or with "
+                "mode update-answers and the answers that change"
+            )
+        return name
+    if wanted and wanted not in found:
+        raise EngineError(
+            f"answers_file: {wanted} is not there, or of another template than {address}"
+        )
+    if not found:
+        raise EngineError(
+            f"mode: the repository has no answers file of {address}; start it with mode copy"
+        )
+    if not wanted and len(found) > 1:
+        raise EngineError(f"answers_file: there are several, {names}; say which one")
+    return wanted or names
+
+
+def check_version(version: str, template: Path) -> None:
+    """Raises EngineError where the template does not have it."""
+    commit = f"{version}^{{commit}}"
+    try:
+        git("rev-parse", "--verify", "--quiet", "--end-of-options", commit, cwd=template)
+    except EngineError:
+        tags = git("tag", "--sort=-version:refname", cwd=template).split()
+        has = f"; the newest are {', '.join(tags[:3])}" if tags else ""
+        raise EngineError(f"version: the template has no {version}{has}") from None
+
+
+def copier(
+    mode: str, answers_file: str, version: str, data: Path | None, address: str
+) -> list[str]:
+    """Copier's command."""
+    # -P: a file `yaml.py` of the repository is not what Copier imports.
+    command = [sys.executable, "-P", "-m", "copier", "copy" if mode == "copy" else "update"]
+    command += ["--trust", "--defaults", "--quiet", "--answers-file", answers_file]
+    if mode == "update":
+        command.append("--skip-answered")
+    if data:
+        command += ["--data-file", str(data)]
+    if version or mode == "update-answers":
+        command += ["--vcs-ref", version or ":current:"]
+    return [*command, address, "."] if mode == "copy" else command
+
+
+def environment(template: Path, address: str, home: Path) -> dict[str, str]:
+    """Little, and git settings by which each way to write the address means the clone.
+
+    So what is run is what was fetched, and a private template needs no token here.
+    """
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    settings = [(f"url.{template.as_uri()}.insteadOf", form) for form in written_forms(address)]
+    settings.append(("user.name", "copy-pipelines"))
+    settings.append(("user.email", "copy-pipelines@users.noreply.github.com"))
+    variables = {"GIT_CONFIG_COUNT": str(len(settings)), "GIT_TERMINAL_PROMPT": "0"}
+    for number, (key, value) in enumerate(settings):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return {**kept, **variables, "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def reason(printed: str) -> str:
+    """The line that says what is wrong: the template's own, or the last of a traceback."""
+    lines = [line.rstrip() for line in ANSI.sub("", printed).splitlines() if line.strip()]
+    if any(line.startswith("Traceback ") for line in lines):
+        # What git says stands below the error's name.
+        errors = [line for line in lines if re.match(r"[\w.]*(?:Error|Exception)\b", line)]
+        fatal = [line[line.index("fatal: ") :] for line in lines if "fatal: " in line]
+        return f"Copier failed: {[*fatal, *errors, lines[-1]][0]}"
+    return "; ".join(" ".join(line.split()) for line in lines) or "Copier failed without a word"
+
+
+def stored_version(repository: Path, answers_file: str) -> str:
+    text = (repository / answers_file).read_text(encoding="utf-8")
+    return str(read_yaml(text, answers_file).get("_commit", ""))
+
+
+def main() -> None:
+    source, result = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    inputs = json.loads(os.environ["INPUTS"])
+    mode, version = inputs["mode"], inputs.get("version", "")
+    name, address = os.environ["NAME"], template_address()
+    repository, template = source / name, source / "template.git"
+    answers = read_answers(inputs.get("answers", ""))
+    found = answers_files(repository, address)
+    answers_file = choose_answers_file(mode, inputs.get("answers_file", ""), found, address)
+    if version:
+        check_version(version, template)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "answers.yml"
+        if answers:
+            data.write_text(yaml.safe_dump(answers, sort_keys=False), encoding="utf-8")
+        done = subprocess.run(
+            copier(mode, answers_file, version, data if answers else None, address),
+            cwd=repository,
+            env=environment(template, address, Path(folder)),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    said, wrong = ANSI.sub("", done.stdout), ANSI.sub("", done.stderr)
+    conflicts = git("diff", "--name-only", "--diff-filter=U", cwd=repository).splitlines()
+    if done.returncode and not conflicts:
+        print("::group::What Copier said")
+        show(said + wrong)
+        print("::endgroup::")
+        raise EngineError(reason(wrong or said))
+    show(said + wrong)
+    # Everything in a fresh clone that git ignores is the template's.
+    git("add", "--all", "--force", cwd=repository)
+    changed = git("diff", "--cached", "--name-status", "--no-renames", cwd=repository).splitlines()
+    now = stored_version(repository, answers_file)
+    output(changed="true" if changed else "false")
+    if not changed:
+        summary(f"Nothing to do: {plain(name)} is what {plain(now)} makes of its answers.")
+        return
+    result.mkdir(parents=True)
+    patch = ("--binary", "--full-index", "--no-renames", f"--output={result / 'change.patch'}")
+    git("diff", "--cached", *patch, cwd=repository)
+    report = {
+        "mode": mode,
+        "answers_file": answers_file,
+        "before": found.get(answers_file, ""),
+        "now": now,
+        "conflicts": conflicts,
+        "changed": [line.split("\t", 1) for line in changed],
+        "said": said if not conflicts else said + wrong,
+    }
+    (result / "report.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

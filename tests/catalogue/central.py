@@ -1,0 +1,159 @@
+"""The central repository on the double of GitHub, and the organisation that it serves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socketserver
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import forked
+from offline_github import OfflineGitHub, Run
+from offline_github.organisation import Organisation
+from offline_github.repository import git
+from toolbox import ROOT
+from updates import commit, generate
+
+TREE = ROOT / "catalogue" / "pipelines-catalogue"
+ENVIRONMENT = "pipelines-catalogue"
+KEY = "-----BEGIN KEY-----\nof the app\n-----END KEY-----"
+TRANSFER_KEY = "0123456789abcdef" * 4
+BRANCH = "update-pipelines"
+
+UV = f"""\
+#!/usr/bin/env bash
+# Runs what the real one would, in a Python that has the packages already.
+env > "$RUNNER_TEMP/environment-of-uv"
+while [ "$1" != python ] && [ "$1" != fleet.py ]; do shift; done
+[ "$1" = python ] && shift
+exec {sys.executable} WARM "$@"
+"""
+
+
+class WarmCopier(socketserver.ThreadingTCPServer):
+    """Runs Copier for `warm_uv.py`: to import it takes longer than to run it."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def command(self) -> str:
+        return f"{Path(__file__).with_name('warm_uv.py')} {self.server_address[1]}"
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        words, cwd, environment = json.loads(self.rfile.readline())
+        done = forked.run(words, cwd, environment)
+        answer = json.dumps([done.returncode, done.stdout, done.stderr])
+        self.wfile.write(answer.encode() + b"\n")
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def repository(folder: Path, files: dict[str, str]) -> Path:
+    """A work tree with one commit on `main`."""
+    folder.mkdir(parents=True)
+    git("init", "--quiet", "--initial-branch=main", cwd=folder)
+    write(folder, files)
+    commit(folder)
+    return folder
+
+
+class Central:
+    """`acme/pipelines-catalogue`, as docs/catalogue.md sets it up."""
+
+    def __init__(self, folder: Path, template: Path, more: dict[str, str] | None = None) -> None:
+        self.folder, self._versions = folder, template
+        self._copier = WarmCopier()
+        work_tree = shutil.copytree(
+            TREE, folder / "central", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        self.github = github = OfflineGitHub(folder / "github", work_tree)
+        github.name = "acme/pipelines-catalogue"
+        # A host that git finds, and that the artifact library takes for no GitHub Enterprise.
+        github.server_url = github.api_url.replace("127.0.0.1", "github.localhost")
+        self.organisation = Organisation(folder / "organisation", "acme", "client", KEY)
+        github.organisation = self.organisation
+        self.template = f"{github.server_url}/acme/copier-orchestrator.git"
+        write(work_tree, {"catalogue.toml": f'template = "{self.template}"\n', **(more or {})})
+        git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
+        commit(work_tree)
+        github.remote.push("refs/heads/main")
+        for name, secrets in (
+            (ENVIRONMENT, {"PIPELINES_APP_KEY": KEY}),
+            ("pipelines-render", {}),
+        ):
+            github.environments[name] = {
+                "branches": ["main"],
+                "vars": {"PIPELINES_APP_CLIENT_ID": "client"},
+                "secrets": {"PIPELINES_TRANSFER_KEY": TRANSFER_KEY, **secrets},
+            }
+        self.cold(False)
+        self.organisation.add("copier-orchestrator", template)
+
+    def cold(self, cold: bool = True) -> None:
+        """Whether Copier is the very command that the engine starts."""
+        self.github.tool("uv", UV.replace("WARM ", "" if cold else f"{self._copier.command} "))
+
+    def generated(self, name: str, data: dict[str, Any], version: str = "v1.0.0") -> None:
+        """A repository that has pipelines of the template."""
+        work_tree = generate(self._versions, self.folder / name, data, version)
+        file = work_tree / ".copier-answers.yml"
+        recorded = f"git+{self._versions.as_uri()}"
+        text = file.read_text(encoding="utf-8")
+        assert recorded in text
+        file.write_text(text.replace(recorded, self.template), encoding="utf-8")
+        commit(work_tree)
+        self.organisation.add(name, work_tree)
+
+    def add(self, name: str, files: dict[str, str], **options: Any) -> Path:
+        """A repository of the organisation; returns the bare one."""
+        return self.organisation.add(name, repository(self.folder / name, files), **options)
+
+    def start(self, name: str, mode: str = "copy", **inputs: str) -> Run:
+        """A run of the engine, to its end."""
+        return self.github.dispatch(
+            "copy-pipelines.yml", "main", {"repository": name, "mode": mode, **inputs}
+        )
+
+    def knows(self, name: str) -> bool:
+        return f"acme/{name}" in self.organisation.pulls
+
+    def pulls(self, name: str) -> list[dict[str, Any]]:
+        return self.organisation.pulls[f"acme/{name}"]
+
+    def show(self, name: str, file: str, ref: str = BRANCH) -> str:
+        """A file of a repository."""
+        bare = self.folder / "organisation" / "acme" / f"{name}.git"
+        return git("show", f"{ref}:{file}", cwd=bare).decode()
+
+    def merge(self, name: str, branch: str = BRANCH) -> None:
+        """What a person does with the pull request."""
+        bare = self.folder / "organisation" / "acme" / f"{name}.git"
+        git("update-ref", "refs/heads/main", f"refs/heads/{branch}", cwd=bare)
+        git("update-ref", "-d", f"refs/heads/{branch}", cwd=bare)
+        self.pulls(name)[-1]["state"] = "closed"
+
+    def commit(
+        self, name: str, files: dict[str, str], branch: str = "main", start: bool = False
+    ) -> None:
+        """A person changes files of a repository."""
+        bare = self.folder / "organisation" / "acme" / f"{name}.git"
+        clone = self.folder / f"clone-{len(list(self.folder.iterdir()))}"
+        git("clone", "--quiet", bare, clone, cwd=self.folder)
+        git("checkout", "--quiet", *(("-b",) if start else ()), branch, cwd=clone)
+        write(clone, files)
+        commit(clone, "By a person")
+        git("push", "--quiet", "origin", f"HEAD:{branch}", cwd=clone)

@@ -1,0 +1,227 @@
+"""The engine on the double of GitHub: git over HTTP, an App's tokens, pull requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from central import BRANCH, KEY, TRANSFER_KEY, Central
+from offline_github import Run
+from updates import template_versions
+
+HANDLER = {
+    "src/handler/requirements.txt": "requests\n",
+    "infra/main.tf": 'resource "null_resource" "x" {}\n',
+}
+SMALL = {
+    "project_name": "Our shop",
+    "code_types": ["python"],
+    "components": {"python": {"path": "src/handler", "produces": ["dist"]}},
+    "environments": [{"name": "dev", "branch": "main"}],
+}
+ANSWERS = """\
+project_name: Our shop
+code_types: [python]
+components: {python: {path: src/handler, produces: [dist]}}
+environments: [{name: dev, branch: main}]
+"""
+BUILD = ".github/workflows/python-build.yml"
+GUIDE = "docs/ci-cd.md"
+
+
+def newer(folder: Path) -> None:
+    header = folder / "macros" / "header.jinja"
+    text = header.read_text(encoding="utf-8")
+    assert "change that with" in text
+    header.write_text(text.replace("change that with", "change it with"), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def central(tmp_path_factory: pytest.TempPathFactory) -> Central:
+    """Each test has repositories of its own."""
+    template = template_versions(tmp_path_factory.mktemp("template") / "template", newer)
+    return Central(tmp_path_factory.mktemp("central"), template)
+
+
+def log(run: Run) -> str:
+    return "\n".join(f"{job.log}\n{job.summary}" for job in run.jobs.values())
+
+
+def succeeded(run: Run) -> str:
+    """The log of a green run."""
+    assert run.conclusion == "success", log(run)
+    return log(run)
+
+
+def error(run: Run, job: str) -> str:
+    """The last error of a red run, which its summary says as well; no traceback."""
+    assert run.conclusion == "failure" and run.results[job] == "failure", log(run)
+    assert "Traceback" not in log(run)
+    assert run.job(job).summary.startswith("❌ ")
+    errors = [e for e in run.job(job).errors if not e.startswith("Process completed")]
+    return errors[-1]
+
+
+def test_a_first_copy_takes_what_is_found(central: Central) -> None:
+    central.add("shop", HANDLER)
+    central.cold()
+    run = central.start("shop", version="v1.0.0")
+    central.cold(False)
+    said = succeeded(run)
+    [pull] = central.pulls("shop")
+    assert pull["title"] == "Add pipelines (v1.0.0)"
+    assert (pull["head"]["ref"], pull["base"]["ref"]) == (BRANCH, "main")
+    assert "environments dev, test, prd-approval, prd" in pull["body"]
+    assert f"- `{BUILD}`: new" in pull["body"] and "Resolve" not in pull["body"]
+    answers = central.show("shop", ".copier-answers.yml")
+    assert "path: src/handler" in answers and f"_src_path: {central.template}" in answers
+
+    # Each job has what it needs, and the one that runs the template's code nothing of GitHub's.
+    tokens = [token for token in central.organisation.tokens.values()][-3:]
+    writes = {"contents": "write", "pull_requests": "write", "workflows": "write"}
+    assert [(token.job, token.repositories, token.permissions) for token in tokens] == [
+        ("fetch", ("acme/shop",), {"contents": "read"}),
+        ("fetch", ("acme/copier-orchestrator",), {"contents": "read"}),
+        ("propose", ("acme/shop",), writes),
+    ]
+    for job in run.jobs.values():
+        assert job.permissions == {"contents": "read"}
+    secrets = [*central.organisation.tokens, *KEY.splitlines(), TRANSFER_KEY]
+    for file in central.folder.rglob("environment-of-uv"):
+        assert not [secret for secret in secrets if secret in file.read_text(encoding="utf-8")]
+    assert not [secret for secret in secrets if secret in said]
+    for config in central.folder.rglob("jobs/*/**/.git/config"):
+        assert "extraheader" not in config.read_text(encoding="utf-8").lower()
+    assert {*run.artifacts} == {"fetched", "rendered"}
+    for files in run.artifacts.values():
+        assert all(content.startswith(b"Salted__") for content in files.values())
+
+    # The same again changes nothing on GitHub.
+    again = central.start("shop", version="v1.0.0")
+    assert "Nothing to do, for this is open already" in succeeded(again)
+    last = [*central.organisation.tokens.values()][-1]
+    assert not any("receive-pack" in use or "PATCH" in use for use in last.used)
+    assert len(central.pulls("shop")) == 1
+
+
+def test_an_update_and_then_nothing_to_do(central: Central) -> None:
+    central.generated("updated", SMALL)
+    succeeded(central.start("updated", "update"))
+    [pull] = central.pulls("updated")
+    assert pull["title"] == "Update the pipelines from v1.0.0 to v2.0.0"
+    assert "change it with" in central.show("updated", BUILD)
+    central.merge("updated")
+    run = central.start("acme/updated", "update")
+    assert "Nothing to do: updated is what v2.0.0 makes of its answers" in succeeded(run)
+    assert run.results["propose"] == "skipped" and len(central.pulls("updated")) == 1
+
+
+def test_answers_are_changed(central: Central) -> None:
+    central.generated("answers", SMALL)
+    run = central.start("answers", "update-answers", answers="approval: sometimes")
+    assert error(run, "render") == (
+        "approval: 'sometimes' is not a choice; known are: each, none, once"
+    )
+    assert central.pulls("answers") == []
+    succeeded(central.start("answers", "update-answers", answers="runner: [self-hosted, linux]"))
+    [pull] = central.pulls("answers")
+    assert pull["title"] == "Change the pipelines (v1.0.0)"
+    assert "[self-hosted, linux]" in central.show("answers", BUILD)
+    assert "Our shop" in central.show("answers", GUIDE)
+
+
+def test_conflicts_are_named(central: Central) -> None:
+    central.generated("edited", SMALL)
+    text = central.show("edited", BUILD, "main")
+    central.commit("edited", {BUILD: text.replace("change that with", "never change")})
+    succeeded(central.start("edited", "update"))
+    [pull] = central.pulls("edited")
+    assert pull["title"] == "Update the pipelines from v1.0.0 to v2.0.0: 1 conflict to resolve"
+    assert pull["body"].startswith("## Resolve these conflicts first")
+    assert f"\n- `{BUILD}`\n" in pull["body"]
+    assert "<<<<<<< before updating" in central.show("edited", BUILD)
+
+    # Somebody resolves it there: that is not replaced.
+    central.commit("edited", {BUILD: text}, BRANCH)
+    run = central.start("edited", "update")
+    assert error(run, "propose").startswith(f"{BRANCH}: somebody else has pushed to this branch")
+    assert central.show("edited", BUILD) == text
+
+
+def test_two_at_once(central: Central) -> None:
+    """The second one waits, and replaces what the first one proposed. It has answers."""
+    central.add("twice", HANDLER)
+    started: list[Run] = []
+
+    def start_another(run: Run, job: str) -> None:
+        if not started and job == "render":
+            inputs = {"repository": "twice", "mode": "copy", "answers": ANSWERS}
+            another = central.github.dispatch_at_once("copy-pipelines.yml", "main", inputs, "me")
+            started.extend([run, another])
+        elif started and run is started[1]:
+            assert started[0].status == "completed"
+
+    central.github.before_job = start_another
+    succeeded(central.start("twice"))
+    central.github.before_job = None
+    succeeded(started[1])
+    [pull] = central.pulls("twice")
+    assert pull["title"] == "Add pipelines (v2.0.0)"
+    assert "Our shop" in central.show("twice", GUIDE)
+
+
+def test_a_push_in_between_is_not_lost(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the branch and the push somebody else pushes: the lease is broken."""
+    central.generated("raced", SMALL)
+    git, pushed = central.organisation.git, []
+
+    def slow(token: Any, repository: str, method: str, url: Any, *rest: Any) -> Any:
+        if "receive-pack" in url.path and not pushed:
+            pushed.append(url)
+            central.commit("raced", {"theirs": "x"}, BRANCH, start=True)
+        return git(token, repository, method, url, *rest)
+
+    monkeypatch.setattr(central.organisation, "git", slow)
+    run = central.start("raced", "update")
+    assert error(run, "propose") == (
+        "git push: somebody else has pushed at the same moment; start the run again"
+    )
+    assert central.show("raced", "theirs") == "x" and central.pulls("raced") == []
+
+
+@pytest.mark.parametrize(
+    "name, inputs, job, line",
+    [
+        ("nowhere", {}, "fetch", "acme/nowhere: the App cannot reach it; mind its spelling, or"),
+        ("closed", {}, "fetch", "acme/closed: the App cannot reach it"),
+        ("other/shop", {}, "fetch", "repository: other/shop does not belong to acme"),
+        ("empty", {}, "fetch", "acme/empty: is empty; push a first commit"),
+        ("new", {"mode": "update"}, "render", "mode: the repository has no answers file of "),
+        ("new", {"version": "v9"}, "render", "version: the template has no v9; the newest are v2."),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    name: str, inputs: dict[str, str], job: str, line: str, central: Central
+) -> None:
+    if not central.knows("new"):
+        central.add("new", HANDLER)
+        central.add("closed", HANDLER, installed=False)
+        central.organisation.add("empty", None)
+    known = len(central.organisation.tokens)
+    run = central.start(name, **{"mode": "copy", **inputs})
+    assert error(run, job).startswith(line)
+    assert "success" not in {result for key, result in run.results.items() if key >= job}
+    # Nothing is asked of GitHub before the inputs have been checked.
+    assert name != "other/shop" or len(central.organisation.tokens) == known
+
+
+def test_an_app_needs_the_permission_for_workflows(central: Central) -> None:
+    """So does every token: GITHUB_TOKEN cannot have it."""
+    central.generated("refused", SMALL)
+    before = central.organisation.permissions
+    central.organisation.permissions = {**before, "workflows": "none"}
+    run = central.start("refused", "update")
+    central.organisation.permissions = before
+    assert run.results == {"fetch": "success", "render": "success", "propose": "failure"}
+    assert "permissions requested are not granted" in run.job("propose").errors[0]

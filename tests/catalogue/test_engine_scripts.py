@@ -1,0 +1,286 @@
+"""The engine's scripts one by one: what they refuse, and what they make of hostile text."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from offline_github.repository import git
+from toolbox import ROOT
+from updates import commit
+from validators import validate
+
+ENGINE = ROOT / "catalogue" / "pipelines-catalogue" / "engine"
+NAMES = ("common", "check", "transfer", "render", "propose", "start")
+ADDRESS = "https://github.com/acme/copier-orchestrator.git"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[dict[str, ModuleType]]:
+    sys.path.insert(0, str(ENGINE))
+    yield {name: importlib.import_module(name) for name in NAMES}
+    sys.path.remove(str(ENGINE))
+    for name in NAMES:
+        del sys.modules[name]
+
+
+def test_engine_is_clean() -> None:
+    """By mypy as well, which reads what imports itself as one program."""
+    files = sorted(map(str, ENGINE.glob("*.py")))
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"repository": "shop"}, ""),
+        ({"repository": "ACME/shop.js"}, ""),
+        ({"repository": ""}, "repository: '' is no name"),
+        ({"repository": "other/shop"}, "repository: other/shop does not belong to acme"),
+        ({"repository": "acme/.."}, "repository: 'acme/..' is no name"),
+        ({"repository": "shop,payroll"}, "repository: 'shop,payroll' is no name"),
+        ({"repository": "shop\npayroll"}, "repository: 'shop\\npayroll' is no name"),
+        (
+            {"repository": "https://github.com/acme/shop"},
+            "repository: https://github.com/acme/shop",
+        ),
+        ({"mode": "recopy"}, "mode: 'recopy' is not one of copy, update, update-answers"),
+        ({"version": "v1.2.0-3-gabc"}, ""),
+        ({"version": "--upload-pack=x"}, "version: '--upload-pack=x' is no tag"),
+        ({"answers_file": ".copier-answers.ci.yml"}, ""),
+        ({"answers_file": "../.copier-answers.yml"}, "answers_file: '../.copier-answers.yml' is"),
+        ({"mode": "update", "answers": "a: 1"}, "answers: an update keeps those there are"),
+        ({"mode": "update-answers"}, "answers: say which answers change"),
+    ],
+)
+def test_inputs(change: dict[str, str], said: str, engine: dict[str, ModuleType]) -> None:
+    inputs = {"repository": "shop", "mode": "copy", "answers": "", "version": "", **change}
+    try:
+        assert engine["check"].check_inputs(inputs, "acme") in ("shop", "shop.js")
+        assert not said
+    except engine["common"].EngineError as error:
+        assert said and str(error).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://github.com/acme/copier-orchestrator",
+        "git+https://github.com/Acme/Copier-Orchestrator.git",
+        "git@github.com:acme/copier-orchestrator.git",
+        "ssh://git@github.com/acme/copier-orchestrator",
+        "gh:acme/copier-orchestrator",
+    ],
+)
+def test_a_template_is_known_however_it_is_written(
+    written: str, engine: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    """And git reads it from the clone that was fetched, with no token and no network."""
+    template = tmp_path / "template"
+    git("init", "--quiet", str(template), cwd=tmp_path)
+    commit(template)
+    assert engine["common"].place_of(written) == engine["common"].place_of(ADDRESS)
+    environment = engine["render"].environment(template, ADDRESS, tmp_path)
+    if not written.startswith(("gh:", "git+")):  # which Copier expands
+        asked = ["git", "ls-remote", written, "HEAD"]
+        done = subprocess.run(asked, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "source", ["https://github.com/evil/copier-orchestrator.git", "/tmp/x", "."]
+)
+def test_no_other_template_is_run(
+    source: str, engine: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    """Whatever a repository's answers file names."""
+    text = f"_commit: v1\n_src_path: {source}\ncode_types: []\n"
+    (tmp_path / ".copier-answers.yml").write_text(text, encoding="utf-8")
+    render = engine["render"]
+    assert render.answers_files(tmp_path, ADDRESS) == {}
+    with pytest.raises(engine["common"].EngineError, match="has no answers file of https"):
+        render.choose_answers_file("update", "", {}, ADDRESS)
+
+
+def test_one_of_several_answers_files_is_chosen(engine: dict[str, ModuleType]) -> None:
+    choose, error = engine["render"].choose_answers_file, engine["common"].EngineError
+    usual, other = ".copier-answers.yml", ".copier-answers.ci.yml"
+    assert choose("update", "", {other: "v1"}, ADDRESS) == other
+    assert choose("copy", other, {}, ADDRESS) == other
+    for mode, wanted, found, said in (
+        ("update", "", {usual: "v1", other: "v1"}, "several"),
+        ("update", other, {usual: "v1"}, "is not there"),
+        ("copy", "", {other: "v1"}, "there are pipelines already"),
+    ):
+        with pytest.raises(error, match=said):
+            choose(mode, wanted, found, ADDRESS)
+
+
+def test_what_the_template_sees_is_little(
+    engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PIPELINES_TRANSFER_KEY", "ACTIONS_RUNTIME_TOKEN", "INPUTS", "GITHUB_OUTPUT"):
+        monkeypatch.setenv(name, "x")
+    seen = engine["render"].environment(tmp_path, ADDRESS, tmp_path)
+    rest = {name for name in seen if not name.startswith("GIT_")}
+    assert rest <= {*engine["render"].KEPT, "HOME"}
+
+
+HOSTILE = "@acme/everybody `~~~\n~~~\n## Approved\n<img src=x> [click](https://evil.example)"
+
+
+def test_a_report_is_only_text(
+    engine: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job that runs the template's code writes it; no word of it is Markdown or a mention."""
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+    report = engine["propose"].Report.read(
+        json.dumps(
+            {
+                "mode": HOSTILE,
+                "answers_file": HOSTILE,
+                "before": "v1",
+                "now": HOSTILE,
+                "conflicts": [HOSTILE],
+                "changed": [["A", HOSTILE]] * 5000,
+                "said": HOSTILE * 2000,
+            }
+        )
+    )
+    assert report.branch == "update-pipelines"
+    assert report.title == "Update the pipelines from v1 to unknown: 1 conflict to resolve"
+    text = engine["propose"].body(report, "acme/shop", "https://github.com/acme/c/actions/runs/1")
+    assert len(text) < 65_536
+    # Outside of code nothing is left of it.
+    fences, shown = 0, []
+    for line in text.splitlines():
+        if line.startswith("~~~"):
+            fences += 1
+        elif fences % 2 == 0:
+            shown.append("".join(line.split("`")[::2]))
+    assert fences % 2 == 0 and not [line for line in shown if "evil" in line or "@" in line]
+    for broken in ("{", "[]", '{"mode": 1}', '"x"'):
+        with pytest.raises(engine["common"].EngineError, match=r"^report\.json: cannot be read"):
+            engine["propose"].Report.read(broken)
+
+
+@pytest.mark.parametrize("kind", ["link", "missing", "large"])
+def test_only_plain_files_are_taken(
+    kind: str, engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINES_TRANSFER_KEY", "x" * 32)
+    monkeypatch.setattr(engine["transfer"], "LIMIT", 10)
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    match kind:
+        case "link":
+            (folder / "report.json").symlink_to("/etc/passwd")
+        case "large":
+            (folder / "report.json").write_text("x" * 11, encoding="utf-8")
+    transfer = engine["transfer"]
+    transfer.pack(tmp_path / "x.enc", folder)
+    with pytest.raises(engine["common"].EngineError, match="holds no plain file report"):
+        transfer.take(tmp_path / "x.enc", tmp_path / "taken", ["report.json"])
+    monkeypatch.setenv("PIPELINES_TRANSFER_KEY", "y" * 32)
+    with pytest.raises(engine["common"].EngineError, match="is PIPELINES_TRANSFER_KEY the same"):
+        transfer.unpack(tmp_path / "x.enc", tmp_path / "taken")
+
+
+def test_a_repository_arrives_as_it_was_cloned(
+    engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modes and links too: what git takes for a change would be in the pull request."""
+    monkeypatch.setenv("PIPELINES_TRANSFER_KEY", "x" * 32)
+    folder = tmp_path / "shop"
+    git("init", "--quiet", str(folder), cwd=tmp_path)
+    (folder / "run.sh").write_text("exit\n", encoding="utf-8")
+    (folder / "run.sh").chmod(0o755)
+    (folder / "link").symlink_to("/no/where")
+    commit(folder)
+    engine["transfer"].pack(tmp_path / "x.enc", folder)
+    engine["transfer"].unpack(tmp_path / "x.enc", tmp_path / "there")
+    assert git("status", "--porcelain", cwd=tmp_path / "there") == b""
+    assert [file.name for file in tmp_path.glob("x*")] == ["x.enc"]
+
+
+def test_errors_of_a_traceback_are_one_line(engine: dict[str, ModuleType]) -> None:
+    reason = engine["render"].reason
+    assert reason("\x1b[31mrunner: is wrong\x1b[0m\n") == "runner: is wrong"
+    printed = "Traceback (most recent call last):\n  File x\nValueError: no such thing\n"
+    assert reason(printed) == "Copier failed: ValueError: no such thing"
+    printed += "Stderr: | fatal: no network\n"
+    assert reason(printed) == "Copier failed: fatal: no network"
+
+
+def test_every_validator_is_silent_and_sees_what_is_bad(tmp_path: Path) -> None:
+    folder = ENGINE.parent / ".github" / "workflows"
+    assert [str(found) for found in validate(ENGINE.parent, persona="auditor")] == []
+    text = (folder / "copy-pipelines.yml").read_text(encoding="utf-8")
+    bad = text.replace("          permission-contents: read\n", "", 1)
+    bad = bad.replace("run: python3 engine/check.py", 'run: echo "${{ inputs.answers }}"')
+    target = tmp_path / ".github" / "workflows" / "copy-pipelines.yml"
+    target.parent.mkdir(parents=True)
+    target.write_text(bad, encoding="utf-8")
+    rules = {found.rule for found in validate(tmp_path)}
+    assert {"github-app", "template-injection", "expression-in-script"} <= rules
+
+
+def test_no_job_has_both_a_key_and_the_template() -> None:
+    """The rule on which the engine rests (docs/decisions)."""
+    file = ENGINE.parent / ".github" / "workflows" / "copy-pipelines.yml"
+    jobs: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
+    kinds = {}
+    for name, job in jobs.items():
+        text = json.dumps(job)
+        kinds[name] = ("PIPELINES_APP_KEY" in text, "render.py" in text or "uv run" in text)
+    assert kinds == {"fetch": (True, False), "render": (False, True), "propose": (True, False)}
+
+
+def test_a_rollout_starts_what_may_be_updated(engine: dict[str, ModuleType]) -> None:
+    row = {
+        "repository": "acme/shop",
+        "answers_file": ".copier-answers.yml",
+        "latest": "v2.0.0",
+        "may_update": True,
+        "ring": "first",
+        "reason": "",
+    }
+    due = engine["start"].due
+    assert due([row, {**row, "may_update": False}]) == [
+        {
+            "repository": "shop",
+            "mode": "update",
+            "answers": "",
+            "version": "v2.0.0",
+            "answers_file": ".copier-answers.yml",
+        }
+    ]
+    for wrong in ([{}], [1], None):
+        with pytest.raises(engine["common"].EngineError, match=r"^fleet\.json: is not what"):
+            due(wrong)
+
+
+def test_an_archive_that_is_none_is_said(
+    engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINES_TRANSFER_KEY", "x" * 32)
+    plain = tmp_path / "plain"
+    with tarfile.open(plain, "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("x"), io.BytesIO())
+    text = plain.read_bytes()
+    plain.write_bytes(text[: len(text) // 2])
+    engine["transfer"]._openssl("-e", "-salt", "-in", str(plain), "-out", str(tmp_path / "x.enc"))
+    with pytest.raises(engine["common"].EngineError, match=r"x\.enc: (?:cannot be read|holds no)"):
+        engine["transfer"].take(tmp_path / "x.enc", tmp_path, ["x"])
