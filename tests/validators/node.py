@@ -25,7 +25,7 @@ class _Script:
         # Open as long as the process.
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [str(toolbox.NODE), str(Path(__file__).with_name(name))],
+            [str(toolbox.NODE), str(Path(__file__).parent / name)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -136,7 +136,7 @@ class GitHub:
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)
+                return json.load(answer) if answer.status != 204 else None
         except urllib.error.HTTPError as error:
             said = error.read().decode("utf-8", "replace")
             try:

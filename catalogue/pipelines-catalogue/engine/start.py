@@ -28,7 +28,7 @@ def due(rows: Any) -> list[dict[str, str]]:
                 "repository": str(row["repository"]).rpartition("/")[2],
                 "mode": "update",
                 "answers": "",
-                "version": str(row["latest"]),
+                "version": str(row.get("update_to") or row["latest"]),
                 "answers_file": str(row["answers_file"]),
             }
             for row in rows

@@ -1,0 +1,127 @@
+"""What starts the engine: the roll-out on a schedule, and the starter workflow of a repository."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from central import KEY, TREE, Central, repository
+from offline_github import OfflineGitHub
+from offline_github.organisation import Organisation
+from toolbox import ROOT
+from validators import validate
+
+STARTER = ROOT / "catalogue" / "dot-github" / "workflow-templates"
+INPUTS = yaml.safe_load((TREE / ".github" / "workflows" / "copy-pipelines.yml").read_text("utf-8"))[
+    True
+]["workflow_dispatch"]["inputs"]
+
+FLEET = """\
+import json, os, sys
+open(os.environ["RUNNER_TEMP"] + "/asked", "w").write(" ".join(sys.argv[1:]))
+assert os.environ["GH_TOKEN"].startswith("ghs_app")
+print({rows!r})
+print({said!r}, file=sys.stderr)
+sys.exit({code})
+"""
+"""Stands for fleet.py, whose rows are these."""
+
+
+def row(name: str, may_update: bool) -> dict[str, Any]:
+    return {
+        "repository": f"acme/{name}",
+        "answers_file": ".copier-answers.yml",
+        "latest": "v2.0.0",
+        "update_to": "v2.0.0",
+        "ring": "first",
+        "may_update": may_update,
+        "reason": "",
+    }
+
+
+def roll_out(folder: Path, code: int, rows: str, said: str = "") -> Central:
+    template = repository(folder / "template", {"copier.yml": ""})
+    central = Central(folder, template, {"fleet.py": FLEET.format(rows=rows, said=said, code=code)})
+    central.organisation.permissions |= dict.fromkeys(
+        ("actions", "checks", "deployments", "environments", "statuses"), "read"
+    )
+    central.cold()
+    central.github.forced_conclusions = {"copy-pipelines.yml": "success"}
+    central.github.dispatch("rollout.yml", "main")
+    return central
+
+
+@pytest.mark.parametrize("failed", [False, True], ids=["open", "a ring has failed"])
+def test_a_rollout_starts_the_engine_for_what_may_be_updated(failed: bool, tmp_path: Path) -> None:
+    rows = [row("one", True), row("two", False), row("three", True)]
+    said = "first: acme/zero has failed"
+    central = roll_out(tmp_path, int(failed), json.dumps(rows), said)
+    [run] = central.github.runs_of("rollout.yml")
+    assert run.conclusion == ("failure" if failed else "success"), run.job("rollout").log
+    started = central.github.runs_of("copy-pipelines.yml")
+    assert [each.inputs["repository"] for each in started] == ["one", "three"]
+    assert {(each.inputs["mode"], each.inputs["version"]) for each in started} == {
+        ("update", "v2.0.0")
+    }
+    job = run.job("rollout")
+    assert said in job.log and "Started 2 updates." in job.summary
+    assert job.permissions == {"actions": "write", "contents": "read"}
+    # It reads every repository of the fleet, and writes to none.
+    [token] = central.organisation.tokens.values()
+    assert {*token.permissions.values()} == {"read"}
+    [asked] = central.folder.rglob("asked")
+    assert asked.read_text("utf-8") == (
+        f"--organisation acme --template {central.template} --rings rings.yml --json"
+    )
+
+
+def test_a_rollout_without_rows_says_so(tmp_path: Path) -> None:
+    central = roll_out(tmp_path, 2, "", "rings.yml: is not YAML")
+    [run] = central.github.runs_of("rollout.yml")
+    assert run.conclusion == "failure" and central.github.runs_of("copy-pipelines.yml") == []
+    assert "rings.yml: is not YAML" in run.job("rollout").log
+    assert run.job("rollout").errors[0].startswith("fleet.json: is not JSON")
+
+
+def test_the_starter_workflow_is_accepted(tmp_path: Path) -> None:
+    """By the validators, and by GitHub's rules for what lies beside it."""
+    file = tmp_path / ".github" / "workflows" / "pipelines.yml"
+    file.parent.mkdir(parents=True)
+    shutil.copy(STARTER / "pipelines.yml", file)
+    assert [str(found) for found in validate(tmp_path, persona="auditor")] == []
+    properties = json.loads((STARTER / "pipelines.properties.json").read_text("utf-8"))
+    assert {*properties} == {"name", "description", "iconName", "categories"}
+    assert properties["iconName"].startswith("octicon ")
+    assert {file.name.split(".")[0] for file in STARTER.iterdir()} == {"pipelines"}
+
+
+def test_the_starter_workflow_starts_the_engine(tmp_path: Path) -> None:
+    """For its own repository, with a token that can do nothing else."""
+    text = (STARTER / "pipelines.yml").read_text("utf-8")
+    work_tree = repository(tmp_path / "demo", {".github/workflows/pipelines.yml": text})
+    github = OfflineGitHub(tmp_path / "github", work_tree)
+    github.remote.push("refs/heads/main")
+    organisation = Organisation(tmp_path / "organisation", "acme", "start", KEY)
+    organisation.permissions = {"actions": "write"}
+    organisation.add("pipelines-catalogue", None)
+    github.organisation = organisation
+    github.variables = {"PIPELINES_START_CLIENT_ID": "start"}
+    github.secrets = {"PIPELINES_START_KEY": KEY}
+    github.tool("gh", '#!/bin/sh\nprintf "%s\\n" "$*" > asked\ncat > given\n')
+    answers = 'code_types: [python]\nproject_name: "it\'s $HOME"\n'
+    run = github.dispatch("pipelines.yml", "main", {"mode": "copy", "answers": answers})
+    assert run.conclusion == "success", run.job("start").log
+    [given] = tmp_path.rglob("given")
+    assert given.with_name("asked").read_text("utf-8") == (
+        "workflow run copy-pipelines.yml --repo acme/pipelines-catalogue --json\n"
+    )
+    inputs = json.loads(given.read_text("utf-8"))
+    assert inputs == {"repository": "demo", "mode": "copy", "answers": answers, "version": ""}
+    assert {*inputs} <= {*INPUTS}
+    [token] = organisation.tokens.values()
+    assert token.repositories == ("acme/pipelines-catalogue",)
+    assert token.permissions == {"actions": "write"} and run.job("start").permissions == {}
