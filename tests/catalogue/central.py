@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socketserver
 import sys
@@ -18,9 +19,9 @@ from toolbox import ROOT
 from updates import commit, generate
 
 TREE = ROOT / "catalogue" / "pipelines-catalogue"
-ENVIRONMENT = "pipelines-catalogue"
+PAGE = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
 KEY = "-----BEGIN KEY-----\nof the app\n-----END KEY-----"
-TRANSFER_KEY = "0123456789abcdef" * 4
+HANDED = "PIPELINES_TRANSFER_KEY"
 BRANCH = "update-pipelines"
 
 UV = f"""\
@@ -91,17 +92,23 @@ class Central:
         git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
         commit(work_tree)
         github.remote.push("refs/heads/main")
-        for name, secrets in (
-            (ENVIRONMENT, {"PIPELINES_APP_KEY": KEY}),
-            ("pipelines-render", {}),
-        ):
-            github.environments[name] = {
-                "branches": ["main"],
-                "vars": {"PIPELINES_APP_CLIENT_ID": "client"},
-                "secrets": {"PIPELINES_TRANSFER_KEY": TRANSFER_KEY, **secrets},
-            }
+        self._set_up()
         self.cold(False)
         self.organisation.add("copier-orchestrator", template)
+
+    def _set_up(self) -> None:
+        """By the commands of the page, which end with a key that nobody has seen."""
+        blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+        [commands] = [block for block in blocks if "environment pipelines-render" in block]
+        key = self.github.workdir / "shell" / "KEY.pem"
+        key.parent.mkdir()
+        key.write_text(KEY, encoding="utf-8")
+        done = self.github.shell(commands.replace('CLIENT_ID"', 'client"'))
+        assert done.returncode == 0, done.stderr
+        secrets = [each["secrets"] for each in self.github.environments.values()]
+        assert [{*each} for each in secrets] == [{"PIPELINES_APP_KEY", HANDED}, {HANDED}]
+        self.transfer_key = secrets[1][HANDED]
+        assert secrets[0][HANDED] == self.transfer_key
 
     def cold(self, cold: bool = True) -> None:
         """Whether Copier is the very command that the engine starts."""

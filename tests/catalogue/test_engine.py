@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from central import BRANCH, KEY, TRANSFER_KEY, Central
+from central import BRANCH, KEY, Central
 from offline_github import Run
+from offline_github.repository import git
 from updates import template_versions
 
 HANDLER = {
@@ -87,7 +88,7 @@ def test_a_first_copy_takes_what_is_found(central: Central) -> None:
     ]
     for job in run.jobs.values():
         assert job.permissions == {"contents": "read"}
-    secrets = [*central.organisation.tokens, *KEY.splitlines(), TRANSFER_KEY]
+    secrets = [*central.organisation.tokens, *KEY.splitlines(), central.transfer_key]
     for file in central.folder.rglob("environment-of-uv"):
         assert not [secret for secret in secrets if secret in file.read_text(encoding="utf-8")]
     assert not [secret for secret in secrets if secret in said]
@@ -142,12 +143,6 @@ def test_conflicts_are_named(central: Central) -> None:
     assert f"\n- `{BUILD}`\n" in pull["body"]
     assert "<<<<<<< before updating" in central.show("edited", BUILD)
 
-    # Somebody resolves it there: that is not replaced.
-    central.commit("edited", {BUILD: text}, BRANCH)
-    run = central.start("edited", "update")
-    assert error(run, "propose").startswith(f"{BRANCH}: somebody else has pushed to this branch")
-    assert central.show("edited", BUILD) == text
-
 
 def test_two_at_once(central: Central) -> None:
     """The second one waits, and replaces what the first one proposed. It has answers."""
@@ -170,20 +165,26 @@ def test_two_at_once(central: Central) -> None:
     assert pull["title"] == "Add pipelines (v2.0.0)"
     assert "Our shop" in central.show("twice", GUIDE)
 
+    # A person goes on with it there: that is not replaced.
+    central.commit("twice", {GUIDE: "Better"}, BRANCH)
+    run = central.start("twice", answers=ANSWERS)
+    assert error(run, "propose").startswith(f"{BRANCH}: somebody else has pushed to this branch")
+    assert central.show("twice", GUIDE) == "Better"
+
 
 def test_a_push_in_between_is_not_lost(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look at the branch and the push somebody else pushes: the lease is broken."""
-    central.generated("raced", SMALL)
-    git, pushed = central.organisation.git, []
+    central.add("raced", HANDLER)
+    answer, pushed = central.organisation.git, []
 
     def slow(token: Any, repository: str, method: str, url: Any, *rest: Any) -> Any:
         if "receive-pack" in url.path and not pushed:
             pushed.append(url)
             central.commit("raced", {"theirs": "x"}, BRANCH, start=True)
-        return git(token, repository, method, url, *rest)
+        return answer(token, repository, method, url, *rest)
 
     monkeypatch.setattr(central.organisation, "git", slow)
-    run = central.start("raced", "update")
+    run = central.start("raced", answers=ANSWERS)
     assert error(run, "propose") == (
         "git push: somebody else has pushed at the same moment; start the run again"
     )
@@ -218,10 +219,23 @@ def test_what_cannot_be_done_is_said_in_a_line(
 
 def test_an_app_needs_the_permission_for_workflows(central: Central) -> None:
     """So does every token: GITHUB_TOKEN cannot have it."""
-    central.generated("refused", SMALL)
+    central.add("refused", HANDLER)
     before = central.organisation.permissions
     central.organisation.permissions = {**before, "workflows": "none"}
-    run = central.start("refused", "update")
+    run = central.start("refused", answers=ANSWERS)
     central.organisation.permissions = before
     assert run.results == {"fetch": "success", "render": "success", "propose": "failure"}
     assert "permissions requested are not granted" in run.job("propose").errors[0]
+
+
+def test_another_branch_gets_no_key(central: Central) -> None:
+    """Whoever can push a branch to the central repository can change what runs on it."""
+    work_tree = central.github.remote.work_tree
+    git("branch", "--force", "mine", cwd=work_tree)
+    central.github.remote.push("refs/heads/mine")
+    known = len(central.organisation.tokens)
+    inputs = {"repository": "shop", "mode": "copy"}
+    run = central.github.dispatch("copy-pipelines.yml", "mine", inputs)
+    assert run.conclusion == "failure" and run.results["fetch"] == "failure"
+    assert "not allowed to deploy" in run.job("fetch").log
+    assert len(central.organisation.tokens) == known
