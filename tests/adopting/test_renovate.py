@@ -61,7 +61,9 @@ def versions(tmp_path: Path) -> Path:
     return folder
 
 
-def look_up(renovate: Path, versions: Path, folder: Path, ref: str, answers_file: str) -> Any:
+def look_up(
+    renovate: Path, versions: Path, folder: Path, ref: str, answers_file: str, config: str = "{}"
+) -> Any:
     """What Renovate says of the answers file of a repository that was generated at a ref."""
     repository = folder / "repository"
     copier.run_copy(
@@ -88,6 +90,7 @@ def look_up(renovate: Path, versions: Path, folder: Path, ref: str, answers_file
             "HOME": str(folder / "home"),
             "RENOVATE_BASE_DIR": str(folder / "base"),
             "RENOVATE_PLATFORM": "local",
+            "RENOVATE_CONFIG": config,
             "RENOVATE_DRY_RUN": "lookup",
             "RENOVATE_ENABLED_MANAGERS": '["copier"]',
             "LOG_LEVEL": "debug",
@@ -129,9 +132,19 @@ def test_renovate_skips_what_is_between_versions(
     assert (found["skipReason"], found["updates"]) == ("invalid-value", [])
 
 
-def test_the_configuration_on_the_page_is_valid(renovate: Path, tmp_path: Path) -> None:
+def snippets() -> list[str]:
     page = (ROOT / "docs" / "update.md").read_text(encoding="utf-8")
-    [snippet] = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(found) == 2
+    return found
+
+
+@pytest.mark.parametrize(
+    "number, word", [(0, "ignoreScripts"), (1, "allowedVersions")], ids=["trust", "rings"]
+)
+def test_the_configurations_on_the_page_are_valid(
+    number: int, word: str, renovate: Path, tmp_path: Path
+) -> None:
     validator = renovate.with_name("config-validator.js")
 
     def valid(text: str) -> bool:
@@ -139,5 +152,16 @@ def test_the_configuration_on_the_page_is_valid(renovate: Path, tmp_path: Path) 
         command = [NODE, validator, "--strict", "renovate.json"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
 
+    snippet = snippets()[number]
     assert valid(snippet)
-    assert not valid(snippet.replace("ignoreScripts", "ignoreScript"))
+    assert not valid(snippet.replace(word, f"{word}X"))
+
+
+@pytest.mark.parametrize("repositories", ["acme/platform-*", "loc*"])
+def test_rings(repositories: str, renovate: Path, versions: Path, tmp_path: Path) -> None:
+    """As on the page, one version down. Renovate calls the repository `local`."""
+    rings = snippets()[1].replace("0.2.0", "0.1.0").replace("0.3.0", "0.2.0")
+    rings = rings.replace("acme/platform-*", repositories)
+    found = look_up(renovate, versions, tmp_path, "v0.1.0", ".copier-answers.yml", rings)
+    expected = ["v0.2.0"] if repositories == "loc*" else []
+    assert [update["newValue"] for update in found["updates"]] == expected
