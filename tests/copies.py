@@ -21,6 +21,7 @@ from typing import Any
 import copier
 import copier._main
 import copier._template
+import copier._user_data
 import copier._vcs
 import yaml
 from copier._jinja_ext import SandboxedEnvironment
@@ -30,6 +31,9 @@ from toolbox import EXAMPLES, ROOT, script
 
 Copied = Callable[[Mapping[str, Any]], Path]
 """The fixture `copied`: answers to a copy that is made once."""
+
+Once = Callable[[object, Callable[[Path], object]], Path]
+"""The fixture `once`: what a folder is, and what makes it, to the folder."""
 
 TEMPLATE_PARTS = ("copier.yml", "clouds", "code_types", "extensions", "hooks", "macros", "template")
 """What a user's Copier reads of this repository."""
@@ -85,6 +89,8 @@ def work_once() -> None:
 
     SandboxedEnvironment.compile = compile_of  # type: ignore[method-assign,assignment]
 
+    render_once()
+
     load_anew = TemplateExtensionLoader._import_template_module
     loaded: dict[Path, tuple[bytes, ModuleType]] = {}
 
@@ -96,6 +102,59 @@ def work_once() -> None:
         return loaded[template][1]
 
     TemplateExtensionLoader._import_template_module = extension  # type: ignore[method-assign]
+
+
+def plain(environment: Environment, text: Any) -> bool:
+    """Whether Jinja would make of a text what it is: it has nothing to fill in."""
+    starts = ("block_start_string", "variable_start_string", "comment_start_string")
+    return (
+        isinstance(text, str)
+        and not text.endswith("\n")
+        and "\r" not in text
+        and not any(getattr(environment, start) in text for start in starts)
+    )
+
+
+def render_once() -> None:
+    """Copier puts all answers together anew for each part of each path, and renders the name of
+    the answers file for each of them too: half of what a copy cost."""
+    worker, question = copier._main.Worker, copier._user_data.Question
+    context_anew, render_anew = worker._render_context, worker._render_template
+    string_anew, value_anew = worker._render_string, question.render_value
+    answers_file_anew = worker.answers_relpath.fget  # type: ignore[attr-defined]
+    contexts: dict[int, dict[str, Any]] = {}
+
+    def render(self: copier._main.Worker) -> None:
+        """Nothing is asked any more, so what templates see is the same for all of them."""
+        contexts[id(self)] = dict(context_anew(self))
+        try:
+            render_anew(self)
+        finally:
+            del contexts[id(self)]
+
+    def context(self: copier._main.Worker) -> dict[str, Any]:
+        return {**(contexts.get(id(self)) or context_anew(self))}
+
+    def answers_file(self: copier._main.Worker) -> Path:
+        path = self.answers_file or self.template.answers_relpath
+        if not plain(self.jinja_env, str(path)):
+            return answers_file_anew(self)
+        self.jinja_env.preprocess(str(path))  # Copier's `yield` starts anew here
+        return Path(path)
+
+    def string(self: copier._main.Worker, text: str, *more: Any, **context: Any) -> str:
+        if not plain(self.jinja_env, text):
+            return string_anew(self, text, *more, **context)
+        self.jinja_env.preprocess(text)
+        return text
+
+    def value(self: copier._user_data.Question, text: Any, *more: Any, **context: Any) -> Any:
+        return text if plain(self.jinja_env, text) else value_anew(self, text, *more, **context)
+
+    worker._render_template, worker._render_context = render, context  # type: ignore[method-assign]
+    worker._render_string = string  # type: ignore[method-assign]
+    worker.answers_relpath = property(answers_file)  # type: ignore[method-assign,assignment]
+    question.render_value = value  # type: ignore[method-assign]
 
 
 def digest_of_code(template: Path) -> bytes:
