@@ -6,12 +6,14 @@ import functools
 import itertools
 import json
 import re
+import shutil
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
@@ -504,6 +506,17 @@ class OfflineGitHub:
         if fire:
             self.ended(run)
         return run
+
+    def go_on_from(self, other: OfflineGitHub) -> None:
+        """Have the runs of another one, at rest, whose work tree was copied and pushed here: many
+        tests go on from the same deployment."""
+        self.runs, self._pull_requests = deepcopy((other.runs, other._pull_requests))
+        self._ids, self._numbers = itertools.count(next(other._ids)), dict(other._numbers)
+        self.commit_dates, self.folders = dict(other.commit_dates), dict(other.folders)
+        self.clock.advance(max(0.0, other.clock.now() - self.clock.now()) + 1)
+        self.tools.go_on_from(other.tools)
+        if other._action_log.exists():
+            shutil.copy(other._action_log, self._action_log)
 
     def ended(self, run: Run) -> None:
         """Let `workflow_run` workflows see the end of a run of `add_run`."""
@@ -1002,6 +1015,7 @@ class OfflineGitHub:
         return None
 
     @staticmethod
+    @functools.cache
     def workflow_id(path: str) -> int:
         return 500_000 + sum(i * ord(letter) for i, letter in enumerate(path, 1))
 

@@ -7,6 +7,7 @@ commit; in it, and in the job's steps, every `$/` is rewritten.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import tarfile
@@ -130,8 +131,14 @@ def load(folder: Path, path: str, name: str, commit: str) -> dict[str, Any]:
             f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{path}' of "
             f"{name}@{commit}"
         )
+    return dict(_read(path, file.read_text(encoding="utf-8")))
+
+
+@functools.lru_cache(maxsize=1000)
+def _read(path: str, text: str) -> dict[str, Any]:
+    """The text of an action's file; the result is shared, as that of many commits is the same."""
     try:
-        action: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=workflows.Loader)
+        action: Any = yaml.load(text, Loader=workflows.Loader)
     except yaml.YAMLError as error:
         raise ActionError(f"{path}: not YAML: {error}") from error
     runs = action.get("runs") if isinstance(action, dict) else None
@@ -149,4 +156,4 @@ def load(folder: Path, path: str, name: str, commit: str) -> dict[str, Any]:
         expressions.check(texts, CONTEXTS, ["hashFiles"])
     except expressions.ExpressionError as error:
         raise ActionError(f"{path}: {error}") from error
-    return dict(action)
+    return action

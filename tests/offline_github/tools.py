@@ -138,6 +138,10 @@ class Tools:
     def fail(self, tool: str, arguments: str, job: str, code: int) -> None:
         self._failures.append(Failure(tool, arguments, job, code))
 
+    def go_on_from(self, other: Tools) -> None:
+        """Have been called as others were."""
+        self._commands = list(other._commands)
+
     def heal(self) -> None:
         self._failures.clear()
 

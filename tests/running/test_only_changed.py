@@ -38,15 +38,29 @@ NOTHING = ["changes", "deployment-summary"]
 CHECK = "pull-request-checks"
 
 
-@pytest.fixture
-def github(made: Made, tmp_path: Path) -> OfflineGitHub:
-    """A diamond of components that is deployed everywhere, by its first push."""
-    answers = diamond(environments=ENVIRONMENTS, only_changed=True)
-    github = with_commands(reopened(made("diamond", answers, folders(DIAMOND)), tmp_path, ()))
+def opened(work_tree: Path, folder: Path, branches: tuple[str, ...]) -> OfflineGitHub:
+    github = with_commands(reopened(work_tree, folder, branches))
     github.tools.then("build", 'printf "%s of %s\\n" "$1" "$GITHUB_SHA" > package.txt')
     github.environments["prd-approval"] = {"reviewers": True}
     github.tools.watch(["base.txt", "package.txt"], [])
-    pushed(github)
+    return github
+
+
+@pytest.fixture(scope="module")
+def deployed(made: Made, tmp_path_factory: pytest.TempPathFactory) -> OfflineGitHub:
+    """A diamond of components that is deployed everywhere, by its first push."""
+    answers = diamond(environments=ENVIRONMENTS, only_changed=True)
+    work_tree = made("diamond", answers, folders(DIAMOND))
+    github = opened(work_tree, tmp_path_factory.mktemp("deployed"), ())
+    assert [run.conclusion for run in pushed(github)] == ["success", "success"]
+    return github
+
+
+@pytest.fixture
+def github(deployed: OfflineGitHub, tmp_path: Path) -> OfflineGitHub:
+    """The same repository after that, for this test alone."""
+    github = opened(deployed.remote.work_tree, tmp_path, ("main",))
+    github.go_on_from(deployed)
     return github
 
 
