@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import hashlib
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from copies import Copied, copy, export_template
+from copies import Copied, Once, copy, export_template
 from xdist.scheduler import LoadScopeScheduling
 
 # Containers often forbid bytecode files; the tests start hundreds of processes that want them.
@@ -93,20 +95,36 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as a user's Copier sees it."""
-    return export_template(tmp_path_factory.mktemp("template"))
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """A folder that one worker makes, and all have: not to be written to.
+
+    Two that need it in the same moment both make it, and one of the two is taken.
+    """
+    base = tmp_path_factory.getbasetemp()
+    # The folders of all workers of a run lie in one.
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+
+    def get(what: object, make: Callable[[Path], object]) -> Path:
+        text = json.dumps(what, sort_keys=True)
+        folder = shared / hashlib.sha256(text.encode()).hexdigest()[:16]
+        if not folder.exists():
+            mine = tmp_path_factory.mktemp("once-mine")
+            make(mine / "repository")
+            shared.mkdir(exist_ok=True)
+            with contextlib.suppress(OSError):  # another one was quicker
+                mine.rename(folder)
+        return folder / "repository"
+
+    return get
 
 
 @pytest.fixture(scope="session")
-def copied(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Copied:
+def template(once: Once) -> Path:
+    """The template as a user's Copier sees it."""
+    return once("template", export_template)
+
+
+@pytest.fixture(scope="session")
+def copied(template: Path, once: Once) -> Copied:
     """A copy with these answers, made once: not to be written to."""
-    made: dict[str, Path] = {}
-
-    def get(answers: Mapping[str, Any]) -> Path:
-        key = json.dumps(answers, sort_keys=True)
-        if key not in made:
-            made[key] = copy(template, tmp_path_factory.mktemp("copied"), answers)
-        return made[key]
-
-    return get
+    return lambda answers: once(["copy", answers], lambda folder: copy(template, folder, answers))

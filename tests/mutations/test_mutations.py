@@ -19,9 +19,10 @@ import publish_scenarios
 import pytest
 import scenarios
 import yaml
+from copies import Once
 from offline_github import NotModelledError, OfflineGitHub
 from offline_github.repository import git
-from pipelines import commit, start
+from pipelines import commit, repository
 from scenarios import NoticedError
 from validators import validate
 
@@ -43,17 +44,15 @@ def module_of(scenario: str) -> Any:
 
 
 @pytest.fixture(scope="session")
-def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def generated(template: Path, once: Once) -> Callable[[str], Path]:
     """The pipelines as they are generated, for a scenario: made once, copied for each mutation."""
-    work_trees: dict[str, Path] = {}
 
     def of(scenario: str) -> Path:
         module = module_of(scenario)
-        if module.__name__ not in work_trees:
-            folder = tmp_path_factory.mktemp(module.__name__)
-            github = start(template, folder, module.ANSWERS, module.FILES)
-            work_trees[module.__name__] = github.remote.work_tree
-        return work_trees[module.__name__]
+        return once(
+            ["mutated", module.__name__],
+            lambda folder: repository(template, folder, module.ANSWERS, module.FILES),
+        )
 
     return of
 

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipelines import Made, start
+from copies import Once
+from pipelines import Made, repository
 
 
-@pytest.fixture(scope="module")
-def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+@pytest.fixture(scope="session")
+def made(template: Path, once: Once) -> Made:
     """The work tree of this name, with these answers and files: a copy of the template costs a
     second. Not to be written to; see `pipelines.reopened`."""
-    work_trees: dict[str, Path] = {}
 
     def make(name: str, answers: Mapping[str, Any], files: Mapping[str, str]) -> Path:
-        if name not in work_trees:
-            folder = tmp_path_factory.mktemp(name)
-            work_trees[name] = start(template, folder, answers, files).remote.work_tree
-        return work_trees[name]
+        return once(
+            ["made", name, answers, files],
+            lambda folder: repository(template, folder, answers, files),
+        )
 
     return make

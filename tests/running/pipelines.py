@@ -45,14 +45,13 @@ def commit(work_tree: Path, files: Mapping[str, str], message: str = "A change")
     return git("rev-parse", "HEAD", cwd=work_tree).decode().strip()
 
 
-def start(
-    template: Path, folder: Path, answers: Mapping[str, Any], files: Mapping[str, str]
-) -> OfflineGitHub:
+def repository(
+    template: Path, work_tree: Path, answers: Mapping[str, Any], files: Mapping[str, str]
+) -> None:
     """A repository with generated pipelines and these files, on `main` and `develop`.
 
     Each run deploys everything, changed or not, unless the answers say `only_changed`.
     """
-    work_tree = folder / "repository"
     work_tree.mkdir(parents=True)
     git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
     git("config", "user.name", "Test", cwd=work_tree)
@@ -60,7 +59,14 @@ def start(
     copy(template, work_tree, {"only_changed": False, **answers})
     commit(work_tree, files, "The first")
     git("branch", "develop", cwd=work_tree)
-    return OfflineGitHub(folder / "github", work_tree)
+
+
+def start(
+    template: Path, folder: Path, answers: Mapping[str, Any], files: Mapping[str, str]
+) -> OfflineGitHub:
+    """Such a repository, on a GitHub of its own."""
+    repository(template, folder / "repository", answers, files)
+    return OfflineGitHub(folder / "github", folder / "repository")
 
 
 def reopened(work_tree: Path, folder: Path, branches: tuple[str, ...]) -> OfflineGitHub:
