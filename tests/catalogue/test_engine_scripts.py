@@ -21,7 +21,7 @@ from updates import commit
 from validators import validate
 
 ENGINE = ROOT / "catalogue" / "pipelines-catalogue" / "engine"
-NAMES = ("common", "check", "transfer", "render", "propose", "start")
+NAMES = ("common", "check", "fetch", "transfer", "render", "propose", "start")
 ADDRESS = "https://github.com/acme/copier-orchestrator.git"
 
 
@@ -215,6 +215,23 @@ def test_a_repository_arrives_as_it_was_cloned(
     assert [file.name for file in tmp_path.glob("x*")] == ["x.enc"]
 
 
+def test_what_git_would_convert_is_no_change(engine: dict[str, ModuleType], tmp_path: Path) -> None:
+    """Line ends that a repository's attributes do not fit, and filters of the runner."""
+    work_tree = tmp_path / "work"
+    git("init", "--quiet", "--initial-branch=trunk", str(work_tree), cwd=tmp_path)
+    (work_tree / "old.txt").write_bytes(b"one\r\ntwo\r\n")
+    commit(work_tree)
+    (work_tree / ".gitattributes").write_text("* text eol=crlf\n*.txt filter=lfs\n", "utf-8")
+    git("add", ".gitattributes", cwd=work_tree)
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
+    git(*identity, "commit", "--quiet", "--message", "Attributes", cwd=work_tree)
+    folder = tmp_path / "shop"
+    made, branch = engine["fetch"].clone_to_render(work_tree.as_uri(), folder, "")
+    assert (made, branch) == (git("rev-parse", "HEAD", cwd=work_tree).decode().strip(), "trunk")
+    git("add", "--all", "--force", cwd=folder)
+    assert git("status", "--porcelain", cwd=folder) == b""
+
+
 def test_errors_of_a_traceback_are_one_line(engine: dict[str, ModuleType]) -> None:
     reason = engine["render"].reason
     assert reason("\x1b[31mrunner: is wrong\x1b[0m\n") == "runner: is wrong"
@@ -222,6 +239,12 @@ def test_errors_of_a_traceback_are_one_line(engine: dict[str, ModuleType]) -> No
     assert reason(printed) == "Copier failed: ValueError: no such thing"
     printed += "Stderr: | fatal: no network\n"
     assert reason(printed) == "Copier failed: fatal: no network"
+    said = engine["common"]._reason
+    assert said("remote: This repository was archived\nfatal: unable to access 'x'") == (
+        "This repository was archived; fatal: unable to access 'x'"
+    )
+    moment = "somebody else has pushed at the same moment; start the run again"
+    assert said("remote: error: cannot lock ref 'refs/heads/x'\n ! [rejected]") == moment
 
 
 def test_every_validator_is_silent_and_sees_what_is_bad(tmp_path: Path) -> None:

@@ -12,11 +12,30 @@ from pathlib import Path
 
 from common import EngineError, git, output, run, template_address
 
+ATTRIBUTES = "* -text -filter -ident -working-tree-encoding\n"
+"""Every file is what git holds, byte for byte: what git would convert on its way into a commit is
+no change of the pipelines."""
+
 
 def clone(address: str, folder: Path, token: str, *options: str) -> None:
     # All branches and the history: detection reads both.
     arguments = ("clone", "--quiet", *options, "--", address, str(folder))
     git(*arguments, cwd=folder.parent, token=token)
+
+
+def clone_to_render(address: str, folder: Path, token: str) -> tuple[str, str]:
+    """The commit and the default branch. Raises EngineError where there is no commit yet."""
+    clone(address, folder, token, "--no-checkout")
+    try:
+        commit = git("rev-parse", "--verify", "HEAD^{commit}", cwd=folder)
+    except EngineError:
+        raise EngineError(f"{folder.name}: is empty; push a first commit") from None
+    attributes = folder / ".git" / "info" / "attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text(ATTRIBUTES, encoding="utf-8")
+    branch = git("symbolic-ref", "--short", "HEAD", cwd=folder)
+    git("checkout", "--quiet", "--force", branch, cwd=folder)
+    return commit, branch
 
 
 def main() -> None:
@@ -25,12 +44,7 @@ def main() -> None:
     repository = os.environ["REPOSITORY"]
     folder = target / repository.rpartition("/")[2]
     address = f"{os.environ['GITHUB_SERVER_URL']}/{repository}.git"
-    clone(address, folder, os.environ["TOKEN"])
-    try:
-        commit = git("rev-parse", "--verify", "HEAD^{commit}", cwd=folder)
-    except EngineError:
-        raise EngineError(f"{repository}: is empty; push a first commit") from None
-    branch = git("symbolic-ref", "--short", "HEAD", cwd=folder)
+    commit, branch = clone_to_render(address, folder, os.environ["TOKEN"])
     clone(template_address(), target / "template.git", os.environ["TEMPLATE_TOKEN"], "--bare")
     output(commit=commit, branch=branch)
 

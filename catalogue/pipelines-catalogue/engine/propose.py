@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,8 +211,9 @@ def main() -> None:
     server, central = os.environ["GITHUB_SERVER_URL"], os.environ["GITHUB_REPOSITORY"]
     run_url = f"{server}/{central}/actions/runs/{os.environ['GITHUB_RUN_ID']}"
     github = GitHub(repository, token)
-    head = f"{repository.partition('/')[0]}:{report.branch}"
-    opened = github.call("GET", f"/pulls?state=open&head={head}&base={base}")
+    owner = repository.partition("/")[0]
+    query = {"state": "open", "head": f"{owner}:{report.branch}", "base": base}
+    opened = github.call("GET", f"/pulls?{urllib.parse.urlencode(query)}")
     author = (f"{slug}[bot]", f"{slug}[bot]@users.noreply.github.com")
     with tempfile.TemporaryDirectory() as bare:
         pushed = push(
