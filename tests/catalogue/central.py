@@ -28,6 +28,7 @@ UV = f"""\
 #!/usr/bin/env bash
 # Runs what the real one would, in a Python that has the packages already.
 env > "$RUNNER_TEMP/environment-of-uv"
+[ -z "$OFFLINE_GRAPHQL" ] || export GITHUB_GRAPHQL_URL="$OFFLINE_GRAPHQL"
 while [ "$1" != python ] && [ "$1" != fleet.py ]; do shift; done
 [ "$1" = python ] && shift
 exec {sys.executable} WARM "$@"

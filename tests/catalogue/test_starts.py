@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 import yaml
 from central import KEY, TREE, Central, repository
+from fleet_github import Organisation, Repository, answers, files, served
 from offline_github import OfflineGitHub
-from offline_github.organisation import Organisation
+from offline_github.organisation import Organisation as Owner
+from offline_github.repository import git
+from rings_world import NEW, OLD
 from toolbox import ROOT
+from updates import commit
 from validators import validate
 
 STARTER = ROOT / "catalogue" / "dot-github" / "workflow-templates"
@@ -21,9 +25,12 @@ INPUTS = yaml.safe_load((TREE / ".github" / "workflows" / "copy-pipelines.yml").
 ]["workflow_dispatch"]["inputs"]
 
 FLEET = """\
-import json, os, sys
+import json, os, subprocess, sys
 open(os.environ["RUNNER_TEMP"] + "/asked", "w").write(" ".join(sys.argv[1:]))
 assert os.environ["GH_TOKEN"].startswith("ghs_app")
+# It lists the versions of a private template.
+template = sys.argv[sys.argv.index("--template") + 1]
+subprocess.run(["git", "ls-remote", "--exit-code", template, "HEAD"], stdout=sys.stderr, check=True)
 print({rows!r})
 print({said!r}, file=sys.stderr)
 sys.exit({code})
@@ -43,14 +50,23 @@ def row(name: str, may_update: bool) -> dict[str, Any]:
     }
 
 
-def roll_out(folder: Path, code: int, rows: str, said: str = "") -> Central:
-    template = repository(folder / "template", {"copier.yml": ""})
-    central = Central(folder, template, {"fleet.py": FLEET.format(rows=rows, said=said, code=code)})
+def with_fleet(folder: Path, files: dict[str, str]) -> Central:
+    """A central repository that may read the fleet; what a roll-out starts there does nothing."""
+    versions = repository(folder / "template", {"copier.yml": ""})
+    for version in (OLD, NEW):
+        commit(versions)
+        git("tag", version, cwd=versions)
+    central = Central(folder, versions, files)
     central.organisation.permissions |= dict.fromkeys(
         ("actions", "checks", "deployments", "environments", "statuses"), "read"
     )
     central.cold()
     central.github.forced_conclusions = {"copy-pipelines.yml": "success"}
+    return central
+
+
+def roll_out(folder: Path, code: int, rows: str, said: str = "") -> Central:
+    central = with_fleet(folder, {"fleet.py": FLEET.format(rows=rows, said=said, code=code)})
     central.github.dispatch("rollout.yml", "main")
     return central
 
@@ -62,9 +78,9 @@ def test_a_rollout_starts_the_engine_for_what_may_be_updated(failed: bool, tmp_p
     central = roll_out(tmp_path, int(failed), json.dumps(rows), said)
     [run] = central.github.runs_of("rollout.yml")
     assert run.conclusion == ("failure" if failed else "success"), run.job("rollout").log
-    started = central.github.runs_of("copy-pipelines.yml")
-    assert [each.inputs["repository"] for each in started] == ["one", "three"]
-    assert {(each.inputs["mode"], each.inputs["version"]) for each in started} == {
+    runs = central.github.runs_of("copy-pipelines.yml")
+    assert [each.inputs["repository"] for each in runs] == ["one", "three"]
+    assert {(each.inputs["mode"], each.inputs["version"]) for each in runs} == {
         ("update", "v2.0.0")
     }
     job = run.job("rollout")
@@ -75,8 +91,31 @@ def test_a_rollout_starts_the_engine_for_what_may_be_updated(failed: bool, tmp_p
     assert {*token.permissions.values()} == {"read"}
     [asked] = central.folder.rglob("asked")
     assert asked.read_text("utf-8") == (
-        f"--organisation acme --template {central.template} --rings rings.yml --json"
+        f"--rings rings.yml --json --organisation acme --template {central.template}"
     )
+
+
+def test_the_first_ring_is_started_and_the_next_one_waits(tmp_path: Path) -> None:
+    """By fleet.py itself, and the rings of a file; it lists the versions of a private template."""
+    rings = [{"name": "canary", "repositories": ["f*", "third"]}, {"name": "rest", "others": True}]
+    program = (ROOT / "catalogue" / "fleet.py").read_text("utf-8")
+    central = with_fleet(
+        tmp_path, {"fleet.py": program, "rings.yml": yaml.safe_dump({"rings": rings})}
+    )
+    world = Organisation([])
+    for name in ("first", "second", "third"):
+        world.repositories.append(Repository(name))
+        text = answers(OLD, central.template)
+        world.commit(world.repositories[-1], files(text, "dev"))
+    with served(world, "ghs_app00000000") as graphql:
+        central.github.runner_environment = {"OFFLINE_GRAPHQL": graphql}
+        central.github.dispatch("rollout.yml", "main")
+    [run] = central.github.runs_of("rollout.yml")
+    assert run.conclusion == "success", run.job("rollout").log
+    assert [
+        (each.inputs["repository"], each.inputs["version"], each.inputs["answers_file"])
+        for each in central.github.runs_of("copy-pipelines.yml")
+    ] == [("first", NEW, ".copier-answers.yml"), ("third", NEW, ".copier-answers.yml")]
 
 
 def test_a_rollout_without_rows_says_so(tmp_path: Path) -> None:
@@ -105,7 +144,7 @@ def test_the_starter_workflow_starts_the_engine(tmp_path: Path) -> None:
     work_tree = repository(tmp_path / "demo", {".github/workflows/pipelines.yml": text})
     github = OfflineGitHub(tmp_path / "github", work_tree)
     github.remote.push("refs/heads/main")
-    organisation = Organisation(tmp_path / "organisation", "acme", "start", KEY)
+    organisation = Owner(tmp_path / "organisation", "acme", "start", KEY)
     organisation.permissions = {"actions": "write"}
     organisation.add("pipelines-catalogue", None)
     github.organisation = organisation

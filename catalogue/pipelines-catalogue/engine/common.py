@@ -118,14 +118,15 @@ def git(*arguments: str, cwd: Path, token: str = "", data: bytes | None = None) 
         cwd=cwd,
         input=data,
         capture_output=True,
-        env={**os.environ, **_environment(token)},
+        env={**os.environ, **git_environment(token)},
     )
     if done.returncode:
         raise EngineError(f"git {arguments[0]}: {_reason(done.stderr.decode('utf-8', 'replace'))}")
     return done.stdout.decode("utf-8", "replace").strip()
 
 
-def _environment(token: str) -> dict[str, str]:
+def git_environment(token: str) -> dict[str, str]:
+    """Settings of git for one command; the token in none of its words, and in no file."""
     settings = {"core.hooksPath": os.devnull, "core.quotePath": "false"}
     if token:
         basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()

@@ -1,0 +1,27 @@
+"""Asks fleet.py which repositories may be updated now; called with the file for its JSON.
+
+The token reads the fleet, and the template where that is private. Standard library, and uv.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from common import CATALOGUE, git_environment, output, run, template_address
+
+
+def main() -> None:
+    command = ["uv", "run", "--quiet", "fleet.py", "--rings", "rings.yml", "--json"]
+    command += ["--organisation", os.environ["GITHUB_REPOSITORY_OWNER"]]
+    command += ["--template", template_address()]
+    environment = {**os.environ, **git_environment(os.environ["GH_TOKEN"])}
+    with Path(sys.argv[1]).open("wb") as file:
+        done = subprocess.run(command, cwd=CATALOGUE.parent, stdout=file, env=environment)
+    output(code=str(done.returncode))
+
+
+if __name__ == "__main__":
+    run(main)
