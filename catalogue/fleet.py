@@ -509,6 +509,8 @@ def tell_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progre
                     f"{error}; name a template that has it"
                 ) from None
             environment = dict(os.environ, PYTHONUTF8="1", GIT_ALLOW_PROTOCOL="file")
+            # What Copier keeps of an address must not become what our copy holds.
+            environment["COPIER_CACHE_DIR"] = str(Path(temporary, f"cache-{number}"))
             environment |= redirections(bare, {row.source for row in mine})
             command = [sys.executable, str(program), "--trust", "--answers-file"]
             runs += [(row, [*command, row.answers_file], environment) for row in mine]

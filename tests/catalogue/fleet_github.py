@@ -20,6 +20,7 @@ from typing import Any
 
 import graphql
 from graphql.language import ast
+from graphql.validation import NoDeprecatedCustomRule
 from toolbox import NODE_PACKAGES
 
 ADDRESS = "https://github.com/acme/pipelines-template"
@@ -37,7 +38,9 @@ def schema() -> graphql.GraphQLSchema:
 @functools.lru_cache(64)
 def validated(query: str) -> graphql.DocumentNode:
     document = graphql.parse(query, no_location=True)
-    errors = graphql.validate(schema(), document)
+    # Nor may it rest on what GitHub is going to take away.
+    rules = [*graphql.specified_rules, NoDeprecatedCustomRule]
+    errors = graphql.validate(schema(), document, rules)
     assert not errors, errors
     return document
 

@@ -232,6 +232,7 @@ def test_drift_by_the_real_template(
     assert [(row["state"], row["behind"], row["drift"], row["reason"]) for row in rows] == [
         ("edited", 1, "1 edited", "1 edited; 1 newer: v0.2.0; see docs/drift.md"),
     ]
+    assert not (tmp_path / "cache").exists(), "it is Copier's own, for the real address"
 
 
 def test_as_a_program(clones: Path, template: Path, tmp_path: Path) -> None:

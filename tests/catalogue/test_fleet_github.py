@@ -184,6 +184,17 @@ def test_a_template_that_was_renamed_has_both_names(fleet: Call, capsys: Capture
     assert names == [("acme/new-name",), ("acme/old-name",)]
 
 
+def test_a_server_of_ones_own(
+    fleet: Call, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://git.acme.example")
+    address = "https://git.acme.example/acme/pipelines-template"
+    fleet.add("shop", files(answers("v0.2.0", "git@git.acme.example:acme/pipelines-template")))
+    fleet.add("elsewhere", files(answers("v0.2.0")))
+    assert FLEET.main(["--organisation", "acme", "--template", address, "--json"]) == 0
+    assert of(rows(capsys), "repository", "behind") == [("acme/shop", 2)]
+
+
 def test_more_tags_than_fit_a_page(fleet: Call, capsys: Capture) -> None:
     own = fleet.organisation.repositories[0]
     own.tags = {f"v1.0.{n}": f"{n:040x}" for n in range(230)}

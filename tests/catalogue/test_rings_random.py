@@ -118,7 +118,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(slow, max_examples=10, suppress_health_check=list(HealthCheck))
+@settings(slow, max_examples=20, suppress_health_check=list(HealthCheck))
 @given(made=fleets(), events=EVENTS)
 def test_no_ring_before_those_before_it(
     made: tuple[list[tuple[int, tuple[str, ...]]], list[int]],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fleet_github import Pull, Repository, answers, files
 from rings_world import NEW, OLD, Rings, connected, ring
+from toolbox import ROOT
 
 Step = Callable[[Rings, Repository], object]
 
@@ -161,6 +165,22 @@ def test_the_first_ring_is_open_and_says_what_it_is_updated_to(rings: Rings) -> 
     assert (rows["first"]["ring"], rows["second"]["ring"]) == ("canary", "rest")
     assert rows["first"]["reason"] == f"may be updated to {NEW}"
     assert rings.err == "" and rings.code == 0
+
+
+def test_the_engine_starts_what_is_printed(rings: Rings) -> None:
+    rings.add("first")
+    rings.add("second")
+    program = "import json, start, sys; print(json.dumps(start.due(json.load(sys.stdin))))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(list(rings.rows().values())),
+        cwd=ROOT / "catalogue" / "pipelines-catalogue" / "engine",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [inputs] = json.loads(done.stdout)
+    assert (inputs["repository"], inputs["mode"], inputs["version"]) == ("first", "update", NEW)
 
 
 def test_nothing_else_of_a_ring_that_has_failed(rings: Rings) -> None:
