@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from central import BRANCH, KEY, Central
+from central import BRANCH, KEY, Central, repository
 from offline_github import Run
 from offline_github.repository import git
-from updates import template_versions
+from updates import Edit, commit, template_versions
 
 HANDLER = {
     "src/handler/requirements.txt": "requests\n",
@@ -21,28 +21,44 @@ SMALL = {
     "components": {"python": {"path": "src/handler", "produces": ["dist"]}},
     "environments": [{"name": "dev", "branch": "main"}],
 }
-ANSWERS = """\
-project_name: Our shop
-code_types: [python]
-components: {python: {path: src/handler, produces: [dist]}}
-environments: [{name: dev, branch: main}]
-"""
 BUILD = ".github/workflows/python-build.yml"
 GUIDE = "docs/ci-cd.md"
 
+TINY = {
+    "copier.yml": "_subdirectory: template\nproject_name: {type: str, default: Found}\n",
+    "template/{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers | to_nice_yaml }}",
+    f"template/{BUILD}.jinja": "# To change that with, or not\nname: {{ project_name }}\n",
+}
+"""A template that renders in no time, for what the engine does with any."""
 
-def newer(folder: Path) -> None:
-    header = folder / "macros" / "header.jinja"
-    text = header.read_text(encoding="utf-8")
-    assert "change that with" in text
-    header.write_text(text.replace("change that with", "change it with"), encoding="utf-8")
+
+def newer(file: str) -> Edit:
+    def edit(folder: Path) -> None:
+        text = (folder / file).read_text(encoding="utf-8")
+        assert "change that with" in text
+        text = text.replace("change that with", "change it with")
+        (folder / file).write_text(text, encoding="utf-8")
+
+    return edit
 
 
 @pytest.fixture(scope="module")
 def central(tmp_path_factory: pytest.TempPathFactory) -> Central:
     """Each test has repositories of its own."""
-    template = template_versions(tmp_path_factory.mktemp("template") / "template", newer)
+    folder = tmp_path_factory.mktemp("template") / "template"
+    template = template_versions(folder, newer("macros/header.jinja"))
     return Central(tmp_path_factory.mktemp("central"), template)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Central:
+    """The same, with the small template."""
+    template = repository(tmp_path_factory.mktemp("tiny") / "template", TINY)
+    git("tag", "v1.0.0", cwd=template)
+    newer(f"template/{BUILD}.jinja")(template)
+    commit(template)
+    git("tag", "v2.0.0", cwd=template)
+    return Central(tmp_path_factory.mktemp("tiny-central"), template)
 
 
 def log(run: Run) -> str:
@@ -99,24 +115,26 @@ def test_a_first_copy_takes_what_is_found(central: Central) -> None:
     for files in run.artifacts.values():
         assert all(content.startswith(b"Salted__") for content in files.values())
 
-    # The same again changes nothing on GitHub.
-    again = central.start("shop", version="v1.0.0")
-    assert "Nothing to do, for this is open already" in succeeded(again)
-    last = [*central.organisation.tokens.values()][-1]
-    assert not any("receive-pack" in use or "PATCH" in use for use in last.used)
-    assert len(central.pulls("shop")) == 1
 
-
-def test_an_update_and_then_nothing_to_do(central: Central) -> None:
-    central.generated("updated", SMALL)
-    succeeded(central.start("updated", "update"))
-    [pull] = central.pulls("updated")
+def test_an_update_and_then_nothing_to_do(tiny: Central) -> None:
+    tiny.generated("updated", {"project_name": "Ours"})
+    succeeded(tiny.start("updated", "update"))
+    [pull] = tiny.pulls("updated")
     assert pull["title"] == "Update the pipelines from v1.0.0 to v2.0.0"
-    assert "change it with" in central.show("updated", BUILD)
-    central.merge("updated")
-    run = central.start("acme/updated", "update")
+    assert tiny.show("updated", BUILD) == "# To change it with, or not\nname: Ours\n"
+
+    # The same again changes nothing on GitHub.
+    again = tiny.start("updated", "update")
+    assert "Nothing to do, for this is open already" in succeeded(again)
+    last = [*tiny.organisation.tokens.values()][-1]
+    assert not any("receive-pack" in use or "PATCH" in use for use in last.used)
+    assert len(tiny.pulls("updated")) == 1
+
+    # Nor is there anything to do when it has been merged.
+    tiny.merge("updated")
+    run = tiny.start("acme/updated", "update")
     assert "Nothing to do: updated is what v2.0.0 makes of its answers" in succeeded(run)
-    assert run.results["propose"] == "skipped" and len(central.pulls("updated")) == 1
+    assert run.results["propose"] == "skipped" and len(tiny.pulls("updated")) == 1
 
 
 def test_answers_are_changed(central: Central) -> None:
@@ -145,51 +163,51 @@ def test_conflicts_are_named(central: Central) -> None:
     assert "<<<<<<< before updating" in central.show("edited", BUILD)
 
 
-def test_two_at_once(central: Central) -> None:
+def test_two_at_once(tiny: Central) -> None:
     """The second one waits, and replaces what the first one proposed. It has answers."""
-    central.add("twice", HANDLER)
+    tiny.add("twice", HANDLER)
     started: list[Run] = []
 
     def start_another(run: Run, job: str) -> None:
         if not started and job == "render":
-            inputs = {"repository": "twice", "mode": "copy", "answers": ANSWERS}
-            another = central.github.dispatch_at_once("copy-pipelines.yml", "main", inputs, "me")
+            inputs = {"repository": "twice", "mode": "copy", "answers": "project_name: Ours"}
+            another = tiny.github.dispatch_at_once("copy-pipelines.yml", "main", inputs, "me")
             started.extend([run, another])
         elif started and run is started[1]:
             assert started[0].status == "completed"
 
-    central.github.before_job = start_another
-    succeeded(central.start("twice"))
-    central.github.before_job = None
+    tiny.github.before_job = start_another
+    succeeded(tiny.start("twice"))
+    tiny.github.before_job = None
     succeeded(started[1])
-    [pull] = central.pulls("twice")
+    [pull] = tiny.pulls("twice")
     assert pull["title"] == "Add pipelines (v2.0.0)"
-    assert "Our shop" in central.show("twice", GUIDE)
+    assert "name: Ours" in tiny.show("twice", BUILD)
 
     # A person goes on with it there: that is not replaced.
-    central.commit("twice", {GUIDE: "Better"}, BRANCH)
-    run = central.start("twice", answers=ANSWERS)
+    tiny.commit("twice", {BUILD: "Better"}, BRANCH)
+    run = tiny.start("twice", answers="project_name: Ours")
     assert error(run, "propose").startswith(f"{BRANCH}: somebody else has pushed to this branch")
-    assert central.show("twice", GUIDE) == "Better"
+    assert tiny.show("twice", BUILD) == "Better"
 
 
-def test_a_push_in_between_is_not_lost(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_push_in_between_is_not_lost(tiny: Central, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look at the branch and the push somebody else pushes: the lease is broken."""
-    central.add("raced", HANDLER)
-    answer, pushed = central.organisation.git, []
+    tiny.add("raced", HANDLER)
+    answer, pushed = tiny.organisation.git, []
 
     def slow(token: Any, repository: str, method: str, url: Any, *rest: Any) -> Any:
         if "receive-pack" in url.query and not pushed:
             pushed.append(url)
-            central.commit("raced", {"theirs": "x"}, BRANCH, start=True)
+            tiny.commit("raced", {"theirs": "x"}, BRANCH, start=True)
         return answer(token, repository, method, url, *rest)
 
-    monkeypatch.setattr(central.organisation, "git", slow)
-    run = central.start("raced", answers=ANSWERS)
+    monkeypatch.setattr(tiny.organisation, "git", slow)
+    run = tiny.start("raced", answers="project_name: Ours")
     assert error(run, "propose") == (
         "git push: somebody else has pushed at the same moment; start the run again"
     )
-    assert central.show("raced", "theirs") == "x" and central.pulls("raced") == []
+    assert tiny.show("raced", "theirs") == "x" and tiny.pulls("raced") == []
 
 
 @pytest.mark.parametrize(
@@ -204,39 +222,39 @@ def test_a_push_in_between_is_not_lost(central: Central, monkeypatch: pytest.Mon
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(
-    name: str, inputs: dict[str, str], job: str, line: str, central: Central
+    name: str, inputs: dict[str, str], job: str, line: str, tiny: Central
 ) -> None:
-    if not central.knows("new"):
-        central.add("new", HANDLER)
-        central.add("closed", HANDLER, installed=False)
-        central.organisation.add("empty", None)
-    known = len(central.organisation.tokens)
-    run = central.start(name, **{"mode": "copy", **inputs})
+    if not tiny.knows("new"):
+        tiny.add("new", HANDLER)
+        tiny.add("closed", HANDLER, installed=False)
+        tiny.organisation.add("empty", None)
+    known = len(tiny.organisation.tokens)
+    run = tiny.start(name, **{"mode": "copy", **inputs})
     assert error(run, job).startswith(line)
     assert "success" not in {result for key, result in run.results.items() if key >= job}
     # Nothing is asked of GitHub before the inputs have been checked.
-    assert name != "other/shop" or len(central.organisation.tokens) == known
+    assert name != "other/shop" or len(tiny.organisation.tokens) == known
 
 
-def test_an_app_needs_the_permission_for_workflows(central: Central) -> None:
+def test_an_app_needs_the_permission_for_workflows(tiny: Central) -> None:
     """So does every token: GITHUB_TOKEN cannot have it."""
-    central.add("refused", HANDLER)
-    before = central.organisation.permissions
-    central.organisation.permissions = {**before, "workflows": "none"}
-    run = central.start("refused", answers=ANSWERS)
-    central.organisation.permissions = before
+    tiny.add("refused", HANDLER)
+    before = tiny.organisation.permissions
+    tiny.organisation.permissions = {**before, "workflows": "none"}
+    run = tiny.start("refused", answers="project_name: Ours")
+    tiny.organisation.permissions = before
     assert run.results == {"fetch": "success", "render": "success", "propose": "failure"}
     assert "permissions requested are not granted" in run.job("propose").errors[0]
 
 
-def test_another_branch_gets_no_key(central: Central) -> None:
+def test_another_branch_gets_no_key(tiny: Central) -> None:
     """Whoever can push a branch to the central repository can change what runs on it."""
-    work_tree = central.github.remote.work_tree
+    work_tree = tiny.github.remote.work_tree
     git("branch", "--force", "mine", cwd=work_tree)
-    central.github.remote.push("refs/heads/mine")
-    known = len(central.organisation.tokens)
+    tiny.github.remote.push("refs/heads/mine")
+    known = len(tiny.organisation.tokens)
     inputs = {"repository": "shop", "mode": "copy"}
-    run = central.github.dispatch("copy-pipelines.yml", "mine", inputs)
+    run = tiny.github.dispatch("copy-pipelines.yml", "mine", inputs)
     assert run.conclusion == "failure" and run.results["fetch"] == "failure"
     assert "not allowed to deploy" in run.job("fetch").log
-    assert len(central.organisation.tokens) == known
+    assert len(tiny.organisation.tokens) == known
