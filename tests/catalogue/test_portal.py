@@ -58,7 +58,7 @@ NO_GARBAGE = ("--min-semi-space-size=512", "--max-semi-space-size=512")
 @pytest.fixture(scope="module")
 def packages() -> Path:
     """The folder with Backstage's packages, installed once; git ignores it."""
-    wanted = json.dumps({"private": True, "dependencies": PACKAGES}, indent=2)
+    wanted = json.dumps({"name": "portal", "private": True, "dependencies": PACKAGES}, indent=2)
     stamp = FOLDER / "installed.json"
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
         FOLDER.mkdir(exist_ok=True)

@@ -35,10 +35,17 @@ def _openssl(*options: str) -> None:
         raise EngineError(f"{options[-1]}: openssl failed; is {KEY} the same in both environments?")
 
 
+def _anybodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Not owned by the user of this job: git refuses a repository of somebody else."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
 def pack(file: Path, folder: Path) -> None:
     plain = file.with_suffix(".tar.gz")
     with tarfile.open(plain, "w:gz", compresslevel=1) as archive:
-        archive.add(folder, arcname=".")
+        archive.add(folder, arcname=".", filter=_anybodys)
     _openssl("-e", "-salt", "-in", str(plain), "-out", str(file))
     plain.unlink()
 
