@@ -307,3 +307,15 @@ def test_an_archive_that_is_none_is_said(
     engine["transfer"]._openssl("-e", "-salt", "-in", str(plain), "-out", str(tmp_path / "x.enc"))
     with pytest.raises(engine["common"].EngineError, match=r"x\.enc: (?:cannot be read|holds no)"):
         engine["transfer"].take(tmp_path / "x.enc", tmp_path, ["x"])
+
+
+@pytest.mark.parametrize("text", ["", 'template = "copier-orchestrator"', "template = 7", None])
+def test_a_catalogue_without_a_template_is_said(
+    text: str | None, engine: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    """None: as it comes, before anybody has written an address."""
+    file = tmp_path / "catalogue.toml"
+    as_it_comes = ENGINE.parent / "catalogue.toml"
+    file.write_text(as_it_comes.read_text("utf-8") if text is None else text, encoding="utf-8")
+    with pytest.raises(engine["common"].EngineError, match=r"^catalogue\.toml: "):
+        engine["common"].template_address(file)

@@ -70,7 +70,7 @@ def template_address(catalogue: Path = CATALOGUE) -> str:
         address = tomllib.loads(catalogue.read_text(encoding="utf-8"))["template"]
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         raise EngineError(f"{catalogue.name}: has no `template`: {error}") from None
-    if not isinstance(address, str) or "OWNER" in address or place_of(address) is None:
+    if not isinstance(address, str) or "/OWNER/" in address or place_of(address) is None:
         raise EngineError(
             f"{catalogue.name}: `template` is no address of a template; write the one of yours, "
             "as https://github.com/acme/copier-orchestrator.git"
