@@ -76,13 +76,17 @@ def work_once() -> None:
 
     copier._template.load_template_config = load
 
+    loaded: dict[Path, tuple[bytes, ModuleType]] = {}
     compiled: dict[tuple[Any, ...], CodeType] = {}
     compile_anew = Environment.compile
 
     def compile_of(self: Environment, source: str, *names: Any, **more: Any) -> Any:
         source = self.preprocess(source, *names)  # Copier's `yield` starts anew here, every time
-        place = tuple(self.loader.searchpath), self.block_start_string, *sorted(self.filters)
-        key = (source, names, tuple(more.items()), place)
+        template = Path(self.loader.searchpath[0])  # type: ignore[union-attr]
+        # What lies in two places is compiled once: the place itself is for tracebacks only.
+        code = loaded[template][0] if template in loaded else template
+        settings = code, self.block_start_string, *sorted(self.filters)
+        key = (source, names[:1], tuple(more.items()), settings)
         if key not in compiled:
             compiled[key] = compile_anew(self, source, *names, **more)
         return compiled[key]
@@ -92,7 +96,6 @@ def work_once() -> None:
     render_once()
 
     load_anew = TemplateExtensionLoader._import_template_module
-    loaded: dict[Path, tuple[bytes, ModuleType]] = {}
 
     def extension(self: TemplateExtensionLoader, path: str | Path) -> ModuleType:
         template = Path(self.environment.loader.searchpath[0])  # type: ignore[union-attr]
@@ -163,7 +166,8 @@ def digest_of_code(template: Path) -> bytes:
     for folder in ("extensions", "code_types", "clouds"):
         for file in sorted((template / folder).rglob("*.[pyj]*")):
             if "__pycache__" not in file.parts and file.is_file():
-                digest.update(f"{file}\0".encode() + file.read_bytes() + b"\0")
+                name = file.relative_to(template)
+                digest.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
     return digest.digest()
 
 

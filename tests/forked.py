@@ -7,6 +7,7 @@ see `copies.copier_process`.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import json
@@ -116,6 +117,26 @@ def _become(words: list[str], cwd: str, environment: dict[str, str], files: list
             os._exit(0)
 
 
+def _is_template(word: str) -> bool:
+    """Whether it is a folder that Copier takes as it is; most words are no path at all."""
+    with contextlib.suppress(OSError, ValueError):
+        return Path(word, "copier.yml").is_file() and not Path(word, ".git").exists()
+    return False
+
+
+@functools.cache
+def _warm_up(template: str) -> None:
+    """Load and compile what a copy of this template takes; without one, of the work tree's."""
+    import copies
+
+    # It has to hear how the commands end that Copier starts.
+    ignored = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
+        source = Path(template) if template else copies.export_template(Path(folder, "template"))
+        copies.copy(source, Path(folder, "copy"), copies.example("monorepo"))
+    signal.signal(signal.SIGCHLD, ignored)
+
+
 def _serve(descriptor: int) -> None:
     sys.path.insert(0, str(Path(__file__).parent.parent / "extensions"))
     import copies  # noqa: F401
@@ -128,9 +149,11 @@ def _serve(descriptor: int) -> None:
                 message += tests.recv(65536)
             if not message:
                 return
+            words, *given = json.loads(message)
+            _warm_up(next(filter(_is_template, words), ""))
             if not os.fork():
                 tests.close()
-                _become(*json.loads(message), files)
+                _become(words, *given, files)
             for file in files:
                 os.close(file)
 
