@@ -907,7 +907,7 @@ class OfflineGitHub:
         if inside or self.driver:
             return
         while self._busy():
-            time.sleep(0.005)
+            time.sleep(0.02)
         with self.lock:
             self._threads = {t: run for t, run in self._threads.items() if t.is_alive()}
         self.raise_failures()
