@@ -65,6 +65,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+TOGETHER = ("/test_determinism.py", "/running/test_only_changed.py")
+"""Files whose tests share what takes seconds to make; and all of updates, for versions in git."""
+
+
 class Together(LoadScopeScheduling):
     """One worker makes what is dear, and has it for all proofs.
 
@@ -74,7 +78,7 @@ class Together(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         """The group of a test."""
         file, _, rest = nodeid.partition("::")
-        if file.endswith("/test_determinism.py"):
+        if file.endswith(TOGETHER) or ("tests/update/" in file and "equals_copy" not in file):
             return file
         if "tests/generated/" in file and rest.endswith("]"):
             # The answer set; those of everything share most of what is read.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from copies import copier_command, copier_process, copy, example
+from copies import Copied, copier_command, copier_process, example
 from toolbox import EXAMPLES
 
 ORCHESTRATOR = ".github/workflows/orchestrator-dev.yml"
@@ -21,8 +21,8 @@ Change = Callable[[Path], object]
 
 
 @pytest.fixture
-def repository(template: Path, tmp_path: Path) -> Path:
-    return copy(template, tmp_path / "copy", example("lambda"))
+def repository(copied: Copied, tmp_path: Path) -> Path:
+    return shutil.copytree(copied(example("lambda")), tmp_path / "copy")
 
 
 def check(template: Path, repository: Path) -> subprocess.CompletedProcess[str]:
