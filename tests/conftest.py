@@ -52,7 +52,7 @@ SLOW_LAST = (
         "oracle",
         "detection",
     ),
-    *("only_changed", "order", "real_commands", "running", "mutations"),
+    *("only_changed", "order", "catalogue", "real_commands", "running", "mutations"),
 )
 """Folders of proofs, the quick ones first: what is plainly wrong shows at once."""
 
