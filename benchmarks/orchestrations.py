@@ -42,6 +42,8 @@ NOT_YET = 0.7
 """A first job that finds that the time has not come looks three times."""
 CHECK_CALLS = 1
 """Calls with which a job finds that a commit is the head of a branch."""
+PLAN_CALLS = 4
+"""Calls with which the run of a component reads what its orchestrator has decided."""
 TAKE_CALLS = 3
 """Calls that finding and downloading a package takes."""
 PROMOTE_CALLS = 6
@@ -145,9 +147,12 @@ def component_run(plan: Plan, workflow: ComponentWorkflow, cost: Cost, approval:
     """Count the jobs of a component's own run; how long it takes, in minutes."""
     ends = {"": 0.0}
     if workflow.changes:
-        promotions = len(workflow.changes.promotions)
+        # What an orchestrator has started reads its plan; the packages are brought over there.
+        is_started = bool(workflow.changes.reads_plan)
+        promotions = 0 if is_started else len(workflow.changes.promotions)
         minutes = CHANGES + PROMOTION * promotions
-        cost.job(minutes, CHECK_CALLS + PROMOTE_CALLS * promotions)
+        calls = CHECK_CALLS + PROMOTE_CALLS * promotions + PLAN_CALLS * is_started
+        cost.job(minutes, calls)
         ends["changes"] = RUNNER + minutes
     if workflow.approval and approval:
         cost.job(GATE, calls=1)
@@ -168,7 +173,7 @@ def dispatch(plan: Plan, orchestrator: Orchestrator, approval: float) -> Cost:
         # Each change of the run's state counts, every other look does not.
         changes = 2 * (cost.jobs - jobs + 1)
         cost.job(seen[-1], calls=1 + min(len(seen), changes), waits=True)
-        ends[start.id] = max(ends[need] for need in start.all_needs) + RUNNER + seen[-1]
+        ends[start.id] = max(ends[need] for need in start.needs) + RUNNER + seen[-1]
     return summed_up(cost, ends)
 
 

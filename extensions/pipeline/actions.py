@@ -12,7 +12,7 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
     "deployment-summary": ("action.yml", "manifest.cjs", "summary.cjs"),
     "keep-package": ("action.yml", "collect.sh"),
     "shared": (
-        *("api.cjs", "children.cjs", "commits.cjs", "manifests.cjs", "markdown.cjs"),
+        *("api.cjs", "commits.cjs", "manifests.cjs", "markdown.cjs"),
         *("package.sh", "runs.cjs", "time.cjs"),
     ),
     "may-deploy": ("action.yml", "approved.cjs", "check.cjs"),
@@ -30,10 +30,11 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
 OF_ORCHESTRATION: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "call": {},
     "dispatch": {
+        "read-plan": ("action.yml", "read.cjs"),
         "run-component": (
             *("action.yml", "cancel.cjs", "children.cjs"),
             *("run.cjs", "start.cjs", "wait.cjs"),
-        )
+        ),
     },
     "observe": {
         "find-dependencies": ("action.yml", "find.cjs", "runs.cjs"),

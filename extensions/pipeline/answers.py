@@ -142,7 +142,7 @@ class Answers:
     @property
     def plans(self) -> bool:
         """Whether the first job of an orchestrator decides what is built and deployed."""
-        return self.orchestration == "call"
+        return self.orchestration != "observe"
 
 
 def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "") -> Answers:

@@ -39,11 +39,6 @@ NOTHING_WRONG = tuple(
     f"!contains(needs.*.result, '{result}')" for result in ("failure", "cancelled")
 )
 
-SOMETHING_DEPLOYED = " && ".join(
-    ("!cancelled()", f"contains(needs.{CHANGES}.outputs.deploy, '\"')", *NOTHING_WRONG)
-)
-"""The condition of the job that asks a person: nobody is asked for nothing."""
-
 Value = str | int | bool
 
 
@@ -89,16 +84,24 @@ class Changes:
     """Whether that is everything, whatever has changed."""
     tells_build: bool = False
     """Whether something may be built."""
+    keeps_plan: bool = False
+    """Whether runs that it starts read what it has decided."""
+    reads_plan: str = ""
+    """The component for which it reads what the orchestrator that started it has decided."""
 
     @property
     def tells_only_the_commit(self) -> bool:
-        tells = self.tells_deploy or self.tells_roll_back or self.plans
+        tells = self.tells_deploy or self.tells_roll_back or self.decides
         return not (tells or self.promotions or self.dependencies)
 
     @property
     def decides(self) -> tuple[str, ...]:
         """The outputs that say what is built and deployed."""
-        return (*["build"] * self.tells_build, "deploy", "plan") if self.plans else ()
+        return (*["build"] * self.tells_build, "deploy", "plan") if self._knows_plan else ()
+
+    @property
+    def _knows_plan(self) -> bool:
+        return self.plans or bool(self.reads_plan)
 
     @property
     def all(self) -> str | bool:
@@ -150,8 +153,21 @@ def affected(kind: str, component: str, *more: str) -> str:
     what it wants of everything in `needs`: a job that timed out, or whose group cancelled it, is
     `cancelled`. `kind` is `build` or `deploy`.
     """
-    named = f"contains(needs.{CHANGES}.outputs.{kind}, '\"{component}\"')"
-    return " && ".join(("!cancelled()", named, *more, *NOTHING_WRONG))
+    return condition(named(kind, component), *more)
+
+
+def named(kind: str, component: str) -> str:
+    """Whether the plan names a component among those that it builds, or deploys."""
+    return f"contains(needs.{CHANGES}.outputs.{kind}, '\"{component}\"')"
+
+
+def condition(*wanted: str) -> str:
+    """What is wanted, whatever was left out, if nothing before went wrong."""
+    return " && ".join(("!cancelled()", *wanted, *NOTHING_WRONG))
+
+
+SOMETHING_DEPLOYED = condition(f"contains(needs.{CHANGES}.outputs.deploy, '\"')")
+"""The condition of the job that asks a person: nobody is asked for nothing."""
 
 
 def all_before(needs: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -170,9 +186,16 @@ def all_before(needs: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...
 
 def handed(producers: list[str], digest: Callable[[str], str]) -> tuple[str, ...]:
     """Where the packages of this run are, for the input `packages`: JSON, in lines."""
-    members = [
-        f'"{producer}": {{"run": {RUN}, "digest": "{digest(producer)}"}}' for producer in producers
-    ]
+    return as_object([in_this_run(producer, digest(producer)) for producer in producers])
+
+
+def in_this_run(producer: str, digest: str) -> str:
+    """The package of a component in this run, as a member of the input `packages`."""
+    return f'"{producer}": {{"run": {RUN}, "digest": "{digest}"}}'
+
+
+def as_object(members: list[str]) -> tuple[str, ...]:
+    """Members as a JSON object, in lines."""
     if len(members) < 2:
         return ("{" + "".join(members) + "}",)
     return ("{", *(f"{member}," for member in members[:-1]), members[-1], "}")
@@ -244,7 +267,7 @@ def deploy_call(
     inputs: Mapping[str, Value | tuple[str, ...]],
     needs: tuple[str, ...],
     job_id: str,
-    condition: str = "",
+    when: str = "",
     commit: str = COMMIT,
 ) -> Call:
     """A job that calls a deployment.
@@ -266,7 +289,7 @@ def deploy_call(
         reasons=deploy.reasons,
         inputs=given,
         secrets=deploy.secrets,
-        condition=condition,
+        condition=when,
     )
 
 

@@ -12,10 +12,12 @@ from .calls import (
     CHANGES,
     COMMIT,
     DEPLOY,
+    PLAN,
     Approval,
     Changes,
     Promotion,
     Value,
+    affected,
     approval_group,
     asks_once,
     build_call,
@@ -29,6 +31,9 @@ from .environments import Environment
 from .scope import Scope, built_per_environment, root
 from .steps import Call
 from .triggers import Triggers, workflow_name
+
+ASKED_BEFORE = f"(inputs.orchestrator != '' || needs.{APPROVAL}.result == 'success')"
+"""What its orchestrator was approved for is not asked for again: the deployment looks that up."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def component_workflow(
         ready = f"needs.{CHANGES}.outputs.ready == 'true'"
     # A deployment checks the commit before anything else; whatever comes earlier needs that too.
     first: tuple[str, ...] = ()
-    if builds or promotions or triggers.guard or finds or not deploys:
+    started = answers.orchestration == "dispatch"
+    if builds or promotions or triggers.guard or finds or not deploys or started:
         first = (CHANGES,)
     # With `call` it is the orchestrator that is started to go back.
     scans = builds is not None and "roll-back" in builds.reads
@@ -142,6 +148,8 @@ def component_workflow(
         environment=environment.name,
         tells_deploy=ready == DEPLOY,
         tells_roll_back=scans and answers.orchestration != "call",
+        tells_build=builds is not None,
+        reads_plan=name if started and (builds or deploys) else "",
     )
     packages: dict[str, Value | tuple[str, ...]] = {
         "packages": (
@@ -153,13 +161,16 @@ def component_workflow(
         ),
         "refs": refs(environment, answers),
     }
+    if changes.reads_plan:
+        packages["plan"] = PLAN
     calls = []
     if builds:
         call = build_call(builds, environment, answers, packages, (CHANGES,), "build")
         if not changes.tells_roll_back:
             inputs = {k: v for k, v in call.inputs.items() if k != "roll-back"}
             call = dataclasses.replace(call, inputs=inputs)
-        calls.append(dataclasses.replace(call, condition=ready))
+        when = affected("build", name) if changes.reads_plan else ready
+        calls.append(dataclasses.replace(call, condition=when))
     approval = _approval(component, environment, answers, first, ready) if deploys else None
     if deploys:
         needs = (*first, *["build"] * bool(builds), *[APPROVAL] * bool(approval))
@@ -169,18 +180,20 @@ def component_workflow(
             else "${{ needs.build.outputs.digest }}"
         )
         inputs = {**packages, "digest": digest}
+        if started and promotions:
+            inputs["run"] = "${{ inputs.orchestrator }}"
         again = built_per_environment(answers.components, answers.dependencies)
         # What is built for each environment is of no use in another.
         if environments != environment.name and not again.intersection(producers):
             inputs["environments"] = environments
         if approval:
             inputs["approved"] = _approved(answers)
-        alone = ready if not builds else ""
-        by_orchestrator = approval is not None and answers.orchestration == "dispatch"
-        condition = _unless_asked_before(needs) if by_orchestrator else alone
+        when = ready if not builds else ""
+        if changes.reads_plan:
+            when = affected("deploy", name, *[ASKED_BEFORE] * bool(approval))
         commit = COMMIT if first else "${{ inputs.commit || github.sha }}"
         calls.append(
-            deploy_call(deploys, environment, answers, inputs, needs, "deploy", condition, commit)
+            deploy_call(deploys, environment, answers, inputs, needs, "deploy", when, commit)
         )
     return ComponentWorkflow(
         component=component,
@@ -227,13 +240,6 @@ def _approved(answers: Answers) -> str:
     # The deployment looks at that run, and believes nothing of it that it has not seen.
     of_orchestrator = "inputs.orchestrator && format('run {0}', inputs.orchestrator)"
     return f"${{{{ {own} || {of_orchestrator} || 'never' }}}}"
-
-
-def _unless_asked_before(needs: tuple[str, ...]) -> str:
-    """When the deployment runs where the approval may have been left out."""
-    succeeded = [f"needs.{need}.result == 'success'" for need in needs if need != APPROVAL]
-    asked = f"(inputs.orchestrator != '' || needs.{APPROVAL}.result == 'success')"
-    return " && ".join(["!cancelled()", *succeeded, asked])
 
 
 def _run_name(

@@ -64,6 +64,8 @@ class DeployWorkflow:
     timeout_minutes: int
     planned: bool
     """Whether an orchestrator's plan says what is deployed."""
+    started: bool
+    """Whether an orchestrator starts the run, and may hold the component's own package itself."""
     leaves_out: LeftOut
     """Folders of other components inside its own."""
 
@@ -96,7 +98,8 @@ class DeployWorkflow:
     @property
     def this_run(self) -> str:
         """JSON: its own package is one of this run, with the digest that its build reported."""
-        run, digest = "${{ github.run_id }}", "${{ inputs.digest }}"
+        run = f"${{{{ {'inputs.run || ' * self.started}github.run_id }}}}"
+        digest = "${{ inputs.digest }}"
         return f'{{"{self.component.name}": {{"run": {run}, "digest": "{digest}"}}}}'
 
     @property
@@ -140,7 +143,7 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
         variables["ENVIRONMENTS"] = "${{ inputs.environment }}"
     return DeployWorkflow(
         component=component,
-        inputs=_inputs(bool(own), bool(packages), asks(answers), answers.plans),
+        inputs=_inputs(bool(own), bool(packages), answers),
         tools=set_up,
         own=own,
         packages=packages,
@@ -170,6 +173,7 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
         planned=answers.plans,
+        started=answers.orchestration == "dispatch",
         leaves_out=left_out(component, answers),
     )
 
@@ -195,16 +199,18 @@ def asks(answers: Answers) -> bool:
     return answers.approval == "once" and any(e.production for e in answers.environments)
 
 
-def _inputs(own: bool, packages: bool, approval: bool, planned: bool) -> tuple[Input, ...]:
+def _inputs(own: bool, packages: bool, answers: Answers) -> tuple[Input, ...]:
     inputs = [
         Input("commit", "string", "Commit to deploy, as a full SHA"),
         Input("environment", "string", "Environment to deploy to"),
         Input("refs", "string", "Branches or tags to deploy from, as a regular expression"),
     ]
-    if planned:
+    if answers.plans:
         inputs.append(Input("plan", "string", "What the action what-changed has decided", ""))
     if own:
         inputs.append(Input("digest", "string", "The digest of its own package in this run"))
+        if answers.orchestration == "dispatch":
+            inputs.append(Input("run", "string", "The run that holds it; empty: this one", ""))
     if packages:
         inputs += [
             Input("packages", "string", "Which packages to take: see the action take-package"),
@@ -212,7 +218,7 @@ def _inputs(own: bool, packages: bool, approval: bool, planned: bool) -> tuple[I
                 "environments", "string", "Environments to take packages of; empty: environment", ""
             ),
         ]
-    if approval:
+    if asks(answers):
         inputs.append(
             Input("approved", "string", "What was approved: see the action may-deploy", "")
         )

@@ -12,7 +12,6 @@ from .builds import BuildWorkflow
 from .calls import (
     APPROVAL,
     CHANGES,
-    DEPLOY,
     PLAN,
     SOMETHING_DEPLOYED,
     Approval,
@@ -22,12 +21,16 @@ from .calls import (
     affected,
     all_before,
     approval_group,
+    as_object,
     asks_once,
     asks_somebody,
     build_call,
+    condition,
     deploy_call,
     digest_in,
     handed,
+    in_this_run,
+    named,
     package_environments,
     refs,
 )
@@ -54,17 +57,13 @@ class Start:
     needs: tuple[str, ...]
     packages: tuple[str, ...]
     """JSON in lines: the runs that hold the packages which it takes; empty for none."""
-    condition: str = ""
-    turn: str = ""
-    """A job that has to end, however, before this one may take a runner to wait; empty for none."""
+    condition: str
+    group: str = ""
+    """The concurrency group in which it waits for a runner to wait on; empty for none."""
 
     @property
     def id(self) -> str:
         return self.workflow.id
-
-    @property
-    def all_needs(self) -> tuple[str, ...]:
-        return (*self.needs, self.turn) if self.turn else self.needs
 
 
 @dataclass(frozen=True)
@@ -159,9 +158,9 @@ class Orchestrator:
             size += sum(26 + 2 * len(secret) for secret in call.secrets)
         size += sum(410 + 5 * len(name) for name in self.untaken)
         for start in self.starts:
-            size += 530 + 5 * len(start.id) + sum(2 + len(need) for need in start.all_needs)
+            size += 530 + 5 * len(start.id) + sum(2 + len(need) for need in start.needs)
             size += sum(9 + len(line) for line in start.packages) + len(start.condition)
-            size += (90 + len(start.turn)) * bool(start.turn)
+            size += (150 + len(start.group)) * bool(start.group)
         return size
 
 
@@ -195,11 +194,12 @@ def plan_orchestrator(
     )
     picture = waits_for(frozenset(scope.components), graph)
     called = answers.orchestration == "call"
+    observed = answers.orchestration == "observe"
     queues = first.trigger in ("tag", "manual")
     changes = Changes(
         refs=refs(environment, answers),
         guard=orchestrator_guard(predecessor, first) if predecessor else (),
-        promotions=_promotions(scope, answers) if called else (),
+        promotions=() if observed else _promotions(scope, answers),
         environment=environment.name,
         tells_deploy=predecessor is not None,
         tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
@@ -207,8 +207,9 @@ def plan_orchestrator(
         plans=answers.plans,
         everything=not answers.only_changed,
         tells_build=bool(scope.built),
+        keeps_plan=answers.orchestration == "dispatch",
     )
-    asks = asks_once(environment, answers) and answers.orchestration != "observe"
+    asks = asks_once(environment, answers) and not observed
     builds_here = _builds(scope, builds, answers) if called else ()
     approval = None
     if asks and scope.deployed:
@@ -217,7 +218,7 @@ def plan_orchestrator(
             group="" if queues else approval_group(environment.name),
             # Nobody is asked for what may still turn red.
             needs=(CHANGES, *(call.id for call in builds_here)),
-            condition=(SOMETHING_DEPLOYED if called else DEPLOY if predecessor else ""),
+            condition=SOMETHING_DEPLOYED,
             refs="" if environment.trigger == "manual" else changes.refs,
         )
     gates = (CHANGES, APPROVAL) if approval else (CHANGES,)
@@ -225,7 +226,7 @@ def plan_orchestrator(
         environment=environment,
         orchestration=answers.orchestration,
         waves=waves,
-        explained=_explained(waves, picture, scope, called),
+        explained=_explained(waves, picture, scope, observed),
         predecessor=predecessor,
         queues=queues,
         changes=changes,
@@ -242,7 +243,7 @@ def plan_orchestrator(
             else ()
         ),
         untaken=_untaken(scope, builds, deploys, answers) if called else (),
-        watched=_watched(scope, graph, answers) if answers.orchestration == "observe" else "",
+        watched=_watched(scope, graph, answers) if observed else "",
         graph=json.dumps({name: scope.of_jobs(picture[name]) for name in scope.components}),
     )
     _check_size(orchestrator)
@@ -261,11 +262,11 @@ def _promotions(scope: Scope, answers: Answers) -> tuple[Promotion, ...]:
 
 
 def _explained(
-    waves: tuple[tuple[str, ...], ...], picture: Graph, scope: Scope, called: bool
+    waves: tuple[tuple[str, ...], ...], picture: Graph, scope: Scope, observed: bool
 ) -> tuple[str, ...]:
     def told(name: str) -> str:
         notes = [f"after {', '.join(sorted(picture[name]))}"] * bool(picture[name])
-        if called and name not in scope.deployed:
+        if not observed and name not in scope.deployed:
             notes.append("package only")
         return f"{name} ({'; '.join(notes)})" if notes else name
 
@@ -351,16 +352,11 @@ def _deployments(
             inputs["packages"] = handed(producers, digest_in(scope))
         if approved:
             inputs["approved"] = f"${{{{ needs.{APPROVAL}.outputs.attempt || 'never' }}}}"
-        condition = affected("deploy", name, *approved)
+        when = affected("deploy", name, *approved)
         calls.append(
-            deploy_call(deploys[name], environment, answers, inputs, needs[job], job, condition)
+            deploy_call(deploys[name], environment, answers, inputs, needs[job], job, when)
         )
     return tuple(calls)
-
-
-def _unless_too_old(needs: tuple[str, ...], environment: Environment) -> str:
-    """The condition of a job that comes first in an environment after another one."""
-    return DEPLOY if environment.trigger == "after" and needs == (CHANGES,) else ""
 
 
 def _before(
@@ -399,52 +395,67 @@ def _starts(
     gates: tuple[str, ...],
     answers: Answers,
 ) -> tuple[Start, ...]:
-    """Under `dispatch`, build and deployment of a component are one run."""
+    """Under `dispatch`, build and deployment of a component are one run.
+
+    What is only brought over has none: the first job does that.
+    """
     environment = scope.environment
-    names = [name for name in scope.components if name in workflows]
-    started = frozenset(names)
+    started = scope.built | scope.deployed
+    names = scope.of_jobs(started)
     everything = Scope(environment, scope.components, scope.built, scope.promoted, started)
     before = _before(everything, graph, waves)
-    at_once = max(WAITING_JOBS // len(answers.environments), 1)
-    # Where one failure stops all, that of a job which only had its turn before does so too.
-    told = len(names) > at_once and not environment.stops
-    starts: list[Start] = []
-    for index, name in enumerate(names):
-        producers = [
-            e.producer
-            for e in answers.dependencies.edges
-            if e.consumer == name and e.placements and e.producer in started
+    producers = {
+        name: [
+            e.producer for e in answers.dependencies.edges if e.consumer == name and e.placements
         ]
-        ids = [f"{n}-{environment.name}" for n in everything.of_jobs({*before[name], *producers})]
-        needs = (*gates, *ids)
-        turn = starts[index - at_once].id if index >= at_once else ""
-        turn = "" if turn in needs else turn
-        conditions = [_condition(needs)] * told + [_unless_too_old(needs, environment)]
-        starts.append(
-            Start(
-                workflow=workflows[name],
-                needs=needs,
-                packages=_runs(name, producers, environment),
-                turn=turn,
-                condition=" && ".join(filter(None, conditions)),
+        for name in names
+    }
+    needs = all_before(
+        {
+            f"{name}-{environment.name}": (
+                *gates,
+                *(
+                    f"{n}-{environment.name}"
+                    for n in scope.of_jobs(started.intersection((*before[name], *producers[name])))
+                ),
             )
+            for name in names
+        }
+    )
+    at_once = max(WAITING_JOBS // len(answers.environments), 1)
+    starts = []
+    for index, name in enumerate(names):
+        job = f"{name}-{environment.name}"
+        kinds = {"build": scope.built, "deploy": scope.deployed}
+        planned = [named(kind, name) for kind, those in kinds.items() if name in those]
+        wanted = [f"({' || '.join(planned)})" if len(planned) > 1 else planned[0]]
+        if APPROVAL in gates:
+            approved = f"needs.{APPROVAL}.result == 'success'"
+            # Nobody is asked where nothing is deployed, and what is built is built all the same.
+            unasked = f"needs.{CHANGES}.outputs.deploy == '[]'"
+            wanted.append(f"({approved} || {unasked})" if name in scope.built else approved)
+        start = Start(
+            workflow=workflows[name],
+            needs=needs[job],
+            packages=_runs(name, producers[name], scope),
+            condition=condition(*wanted),
+            group=f"start-{environment.name}-{index % at_once}" if len(names) > at_once else "",
         )
+        starts.append(start)
     return tuple(starts)
 
 
-def _condition(needs: tuple[str, ...]) -> str:
-    """That all it depends on has succeeded, whatever became of what only had its turn before.
+def _runs(consumer: str, producers: list[str], scope: Scope) -> tuple[str, ...]:
+    """JSON that says in which run each package lies; Actions fills in the ids.
 
-    GitHub's own condition looks at all ancestors.
+    0 stands for a run that was not started: the plan names another one.
     """
-    succeeded = [f"needs.{need}.result == 'success'" for need in needs]
-    return " && ".join(["!cancelled()", *succeeded])
-
-
-def _runs(consumer: str, producers: list[str], environment: Environment) -> tuple[str, ...]:
-    """JSON that says in which run each package lies; Actions fills in the ids."""
+    environment = scope.environment.name
+    digest = digest_in(scope)
     members = [
-        f'"{p}": {{"run": ${{{{ needs.{p}-{environment.name}.outputs.run-id }}}}}}'
+        in_this_run(p, digest(p))
+        if p in scope.promoted
+        else f'"{p}": {{"run": ${{{{ needs.{p}-{environment}.outputs.run-id || 0 }}}}}}'
         for p in producers
     ]
     length = sum(len(member) + 2 for member in members)
@@ -454,9 +465,7 @@ def _runs(consumer: str, producers: list[str], environment: Environment) -> tupl
             f"the runs of {len(members)} packages are named in {length} characters, and GitHub "
             f"reads at most {EXPRESSION_CHARACTERS}; take fewer (`artifacts: []`), or choose call",
         )
-    if len(members) < 2:
-        return ("{" + members[0] + "}",) if members else ()
-    return ("{", *(f"{member}," for member in members[:-1]), members[-1], "}")
+    return as_object(members) if members else ()
 
 
 def _watched(scope: Scope, graph: Graph, answers: Answers) -> str:
@@ -481,14 +490,6 @@ def _check_size(orchestrator: Orchestrator) -> None:
             "dependency_map",
             f"the graph of {orchestrator.file} has {longest // 1024} KB, and a variable at most "
             f"{VARIABLE_BYTES // 1024} KB; drop edges that others imply, or shorten names",
-        )
-    long = [start.condition for start in orchestrator.starts]
-    condition = max(map(len, long), default=0)
-    if condition > EXPRESSION_CHARACTERS:
-        raise AnswerError(
-            "dependency_map",
-            f"a condition in {orchestrator.file} has {condition} characters, and GitHub reads at "
-            f"most {EXPRESSION_CHARACTERS}; say `on_failure: stop`, or shorten names",
         )
     if orchestrator.size > WORKFLOW_FILE_BYTES:
         size, limit = orchestrator.size // 1024, WORKFLOW_FILE_BYTES // 1024

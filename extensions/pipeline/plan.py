@@ -247,7 +247,9 @@ def make_plan(answers: Answers) -> Plan:
                 answers,
             )
             for name in where.components
-            if by_name[name].belongs_to(environment.name) or answers.orchestration != "call"
+            if by_name[name].belongs_to(environment.name)
+            or answers.orchestration == "observe"
+            or (answers.orchestration == "dispatch" and name in where.built | where.deployed)
         }
         workflows += its_workflows.values()
         orchestrator = plan_orchestrator(where, builds, deploys, its_workflows, answers)

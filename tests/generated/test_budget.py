@@ -33,10 +33,10 @@ ACTIONS = 1_850
 DESIGN says 1,500, with all that decides what has changed: docs/decisions/0033 says why it is more.
 """
 
-WHAT_CHANGED = 900
+WHAT_CHANGED = 920
 """The most lines of what decides what has changed, without the data of the components."""
 
-OF_ORCHESTRATION = 400
+OF_ORCHESTRATION = 450
 """The most lines of those that one orchestration has besides.
 
 They have a limit of their own. What starts runs, or watches them, serves only who has asked for
@@ -119,7 +119,11 @@ def test_each_file(name: str, generated: Generated) -> None:
         most = FILE
         if file.startswith("orchestrator-"):
             summary = workflows(repository)[file]["jobs"]["deployment-summary"]
+            jobs = workflows(repository)[file]["jobs"]
             most = 100 + 20 * len(json.loads(summary["steps"][0]["with"]["graph"]))
+            # Under `dispatch` what is brought over may have a run, too: docs/decisions/0036.
+            starts = any("run-component" in str(job.get("steps")) for job in jobs.values())
+            most += 12 * starts * str(jobs["changes"]).count("promote-package")
         assert len(text) <= most, file
 
 

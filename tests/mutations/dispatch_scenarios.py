@@ -8,7 +8,7 @@ from typing import Any
 
 from offline_github import OfflineGitHub, Run
 from offline_github.github import BOT
-from pipelines import built_by, generic, package
+from pipelines import former_run, generic, package, planned
 from scenarios import expect, head, pushed
 
 PARTS = dict.fromkeys(["lint", "test", "security"], "")
@@ -44,7 +44,8 @@ def prepare(github: OfflineGitHub) -> None:
 
 def spare(github: OfflineGitHub, *more: str) -> None:
     """Let all jobs but those that start and wait succeed without running."""
-    github.forced_outputs["changes"] = {"commit": head(github)}
+    told = planned(["base"], ["base", "top"])
+    github.forced_outputs["changes"] = {"commit": head(github), **told}
     ran = ("changes", "build / build", DEPLOY, *more)
     github.forced_results |= dict.fromkeys(ran, "success")
 
@@ -150,21 +151,10 @@ def lost_sight(github: OfflineGitHub) -> None:
 
 
 def approved_once(github: OfflineGitHub) -> None:
-    """Production; meanwhile a person types the id of the run that was approved."""
+    """Production; meanwhile a workflow starts a component with the id of the approved run."""
     commit = head(github)
     tested = package(commit, {"package.txt": b"tested\n"})
-    title = f"Deploy {commit} to test"
-    test = github.add_run("orchestrator-test.yml", head_sha=commit, display_title=title)
-    run = github.add_run(
-        "base-test.yml",
-        head_sha=commit,
-        event="workflow_dispatch",
-        display_title=f"{title}, base of run {test.id}, attempt 1",
-        artifacts={"base-package-test": tested},
-    )
-    run.actor = BOT
-    built_by(github, run, "build / build")
-    built_by(github, test, "base-test").jobs["base-test"].completed_at = run.updated_at
+    former_run(github, "test", commit, {"base": tested})
     github.forced_results |= {"top-prd": "success"}
     typed: list[Run] = []
 
@@ -172,7 +162,7 @@ def approved_once(github: OfflineGitHub) -> None:
         if (run.workflow_file, key) == ("base-prd.yml", DEPLOY):
             [going] = github.runs_of("orchestrator-prd.yml")
             inputs = {"orchestrator": str(going.id)}
-            typed.append(github.dispatch("top-prd.yml", "main", inputs))
+            typed.append(github.dispatch_at_once("top-prd.yml", "main", inputs, BOT))
 
     github.before_job = types
     run = github.dispatch("orchestrator-prd.yml", "main")
@@ -182,7 +172,7 @@ def approved_once(github: OfflineGitHub) -> None:
     expect("one approval is enough", run.approvals == ASKED and base.approvals == [])
     expect("what was approved is deployed", "base" in ships(github))
     expect("a typed id is no approval", len(typed) == 1 and ships(github) == ["base"])
-    expect("production takes the tested bytes", base.packages == {"base-package-prd": tested})
+    expect("production takes the tested bytes", run.packages == {"base-package-prd": tested})
 
 
 SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {

@@ -15,6 +15,6 @@ def of_kind(copied: Copied) -> Get:
     def get(kind: str) -> Pipelines:
         answers, components, _ = KINDS[kind]
         deployed = tuple(c.name for c in components if c.environments != ())
-        return Pipelines(copied(answers), deployed)
+        return Pipelines(copied(answers), deployed, answers.get("orchestration", "call"))
 
     return get

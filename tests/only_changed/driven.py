@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from offline_github.model import Artifact, Job
 from offline_github.work import Going, Step, Work
 from oracle import oracle as o
 from oracle import world as contents
-from worlds import Notes, Pipelines, World, digest
+from worlds import Notes, Pipelines, World, age, digest
 
 DAYS = {"dev": 7, "test": 37, "prd": 30}
 DAY = 86_400
@@ -50,6 +51,9 @@ class Attempt:
 
     order: int
     run: int
+    """The run that decides: the orchestrator's, where one has started it."""
+    holder: int
+    """The run that has its job."""
     alone: bool
     record: o.Record
     job: Job
@@ -144,6 +148,8 @@ class Driven(World):
         """By attempt: what is not in the environment as it should be, when it ended."""
         self.counts: Counter[str] = Counter()
         self.differences: Counter[str] = Counter()
+        self.archives: dict[str, str] = {}
+        """GitHub's digest of an archive -> that of the package in it."""
         self.without: set[str] = set()
         """Environments of which a manifest is gone."""
         self.seen: set[tuple[int, int]] = set()
@@ -169,6 +175,19 @@ class Driven(World):
     @staticmethod
     def is_orchestrator(run: Run) -> bool:
         return run.workflow_file.startswith("orchestrator-")
+
+    @property
+    def dispatches(self) -> bool:
+        """Whether each component has runs of its own."""
+        return self.pipelines.orchestration == "dispatch"
+
+    def children(self, run: Run) -> dict[str, Run]:
+        """The runs that an orchestrator's run has started, the newest of each component."""
+        return {
+            child.workflow_file.removesuffix(f"-{self.place(run)}.yml"): child
+            for child in self.github.runs
+            if child.id != run.id and age(child) == run.id
+        }
 
     def component(self, name: str) -> o.Component:
         return next(c for c in self.parts if c.name == name)
@@ -205,7 +224,7 @@ class Driven(World):
     def as_job(self, log: list[o.Record], one: Attempt) -> o.Record:
         """What the job of a deployment proves: that the same was deployed again, or nothing."""
         was = o.current(log, one.record.environment, one.record.component)
-        same = was and (was.state, was.trust) == ("success", "ok") and self.is_reviewed(one.run)
+        same = was and (was.state, was.trust) == ("success", "ok") and self.is_reviewed(one.holder)
         if (
             same
             and not one.alone
@@ -321,20 +340,21 @@ class Driven(World):
         return super().execute(work)
 
     def _begin(self, run: Run, job: Job) -> None:
-        environment, alone = self.place(run), not self.is_orchestrator(run)
-        name = run.workflow_file if alone else job.key.partition(" / ")[0]
+        environment, is_child = self.place(run), not self.is_orchestrator(run)
+        alone = is_child and age(run) == run.id
+        name = run.workflow_file if is_child else job.key.partition(" / ")[0]
         name = name.removesuffix(".yml").removesuffix(f"-{environment}")
         commit = self.commit_of(run)
         record = o.Record(len(self.log), environment, name, commit, "", "", None, {}, run.id)
         self.moment += 1
-        one = Attempt(self.moment, run.id, alone, record, job)
+        one = Attempt(self.moment, age(run), run.id, alone, record, job)
         self._begun[run.id, run.attempt, job.key] = one
         self._attempts.append(one)
         self.log.append(record)
 
     def _cancelled_at_once(self) -> None:
         """Jobs that have had a runner, and were cancelled before their first step."""
-        for run in self.github.runs[-8:]:
+        for run in self.github.runs[-40:]:
             for key, job in run.jobs.items():
                 is_new = (run.id, run.attempt, key) not in self._begun
                 if (
@@ -365,6 +385,7 @@ class Driven(World):
                 self.deleted.add((digest(self.contents[artifact.id]), run.id))
         number = super().upload(run, name, content)
         package = o.Package(component, self.made[content[1]].key, digest(content), run.id)
+        self.archives[run.artifact_store[number].digest] = digest(content)
         self.deleted.discard((package.digest, run.id))
         self.ends.setdefault((package.digest, run.id), self.day + DAYS[environment])
         self.log.append(self._record(run, environment, package, "held"))
@@ -450,6 +471,8 @@ class Driven(World):
         add = [self._record(run, environment, package, "held") for package in held.values()]
 
         def result(job: str) -> str:
+            if self.dispatches:  # build and deployment are one run
+                job = re.sub("-build$", f"-{environment}", job)
             return (run.jobs[job].result or "skipped") if job in run.jobs else "skipped"
 
         for name in plan.check:
@@ -514,14 +537,31 @@ class Driven(World):
 
     def _held(self, run: Run, environment: str) -> dict[str, o.Package]:
         found = {}
-        for artifact in run.artifact_store.values():
-            name, _, place = artifact.name.rpartition("-package-")
-            job = "changes" if environment == "prd" else f"{name}-build"
-            if not name or place != environment or run.jobs[job].result != "success":
-                continue
-            content = self.contents[artifact.id]
-            found[name] = o.Package(name, self.made[content[1]].key, digest(content), run.id)
+        for holder in self._holders(run, environment):
+            for artifact in holder.artifact_store.values():
+                name, _, place = artifact.name.rpartition("-package-")
+                job = f"{name}-build" if holder is run else "build"
+                job = "changes" if environment == "prd" else job
+                if not name or place != environment or holder.jobs[job].result != "success":
+                    continue
+                waiting = run.jobs.get(f"{name}-{environment}")
+                if holder is not run and not (
+                    waiting and waiting.started_at <= artifact.created_at <= waiting.completed_at
+                ):
+                    continue  # it was re-run by itself
+                content = self.contents[artifact.id]
+                package = o.Package(name, self.made[content[1]].key, digest(content), holder.id)
+                found[name] = package
         return found
+
+    def _holders(self, run: Run, environment: str) -> list[Run]:
+        """The runs that hold what a run has built or brought over."""
+        if not self.dispatches or environment == "prd":
+            return [run]
+        plan = self.plans[run.id, self._planned(run)].known
+        jobs = [run.jobs.get(f"{name}-{environment}") for name in plan.build]
+        ids = {int(job.outputs["run-id"]) for job in jobs if job and job.outputs.get("run-id")}
+        return [child for child in self.github.latest_attempts() if child.id in ids]
 
     # Comparisons
 
@@ -561,7 +601,10 @@ class Driven(World):
         got: dict[str, Any] = {what: sorted(plan[what]) for what in SETS}
         expected["refused"], got["refused"] = bool(known.refused), bool(plan["refused"])
         expected["packages"] = {n: (p.digest, p.run) for n, p in known.reuse.items()}
-        got["packages"] = {n: (p["digest"], p["run"]) for n, p in plan["packages"].items()}
+        got["packages"] = {
+            n: (self.archives.get(p["digest"], p["digest"]), p["run"])
+            for n, p in plan["packages"].items()
+        }
         different = {k: (v, got[k]) for k, v in expected.items() if v != got[k]}
         if different:
             raise DifferentError(
@@ -576,7 +619,7 @@ class Driven(World):
         environment = self.place(run)
         planned = self.plans.get((run.id, run.attempt)) or self.plans[run.id, self._planned(run)]
         known, really = planned.known, planned.really
-        ran = {key.partition(" / ")[0] for key in run.order if " / " in key}
+        ran = self._working(run, lambda one: one.order)
         mine = {*(f"{n}-build" for n in known.build), *(f"{n}-{environment}" for n in known.deploy)}
         had = {
             *(f"{n}-build" for n in really.build),
@@ -584,7 +627,11 @@ class Driven(World):
         }
         if ran - mine:
             raise DifferentError(f"{run.workflow_file}: {ran - mine} ran, and was not planned")
-        ended = {key for key, job in run.jobs.items() if job.result not in (None, "skipped")}
+        ended = self._working(
+            run,
+            lambda one: [k for k, job in one.jobs.items() if job.result not in (None, "skipped")],
+            all_attempts=True,
+        )
         if run.conclusion == "success" and (left := mine - ended):
             raise DifferentError(f"{run.workflow_file} is green: {left} did not run")
         if planned.asked:
@@ -594,6 +641,19 @@ class Driven(World):
         self.counts["jobs that had to run"] += len(ran & had)
         for job in ran - had:
             self.differences[self._why(job, environment)] += 1
+
+    def _working(
+        self, run: Run, keys: Callable[[Run], Iterable[str]], all_attempts: bool = False
+    ) -> set[str]:
+        """The jobs of an orchestrator's run that build and deploy, or of those it has started."""
+        if not self.dispatches:
+            return {key.partition(" / ")[0] for key in keys(run) if " / " in key}
+        found = set()
+        for name, child in self.children(run).items():
+            if all_attempts or (child.inputs["attempt"] == str(run.attempt) and child.attempt == 1):
+                jobs = {key.partition(" / ")[0] for key in keys(child) if " / " in key}
+                found |= {f"{name}-{self.place(run) if job == 'deploy' else job}" for job in jobs}
+        return found
 
     def _why(self, job: str, environment: str) -> str:
         """Why a job ran that need not have: how the last deployment there was made."""

@@ -47,6 +47,17 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[o.Component, ...], tuple[str, ...]]
         ),
         files_of(DIAMOND),
     ),
+    "dispatch": (
+        {**diamond(), "orchestration": "dispatch"},
+        (
+            part("alone"),
+            part("base"),
+            part("left", after=("base",)),
+            part("right", takes=("base",)),
+            part("top", takes=("left", "right")),
+        ),
+        files_of(DIAMOND),
+    ),
     "mixed": (
         {
             "components": {

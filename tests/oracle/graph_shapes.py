@@ -134,19 +134,16 @@ def mixed() -> dict[str, dict[str, Any]]:
 
 
 def dispatched() -> dict[str, dict[str, Any]]:
-    """Graphs whose components are runs of their own: the more environments, the fewer at once."""
-    by_hand = [{"name": f"by-hand-{n}", "manual": True} for n in range(3)]
-    environments = {2: [*ENVIRONMENTS, *by_hand], 4: ENVIRONMENTS}
-    graphs = [(graph_of(edges, 3), 2) for edges in every_shape(3)]
-    graphs += [(graph_of(edges, 5), 2 + 2 * (n % 2)) for n, edges in enumerate(sampled_shapes())]
-    return {
-        f"{shown(graph)} dispatched, {at_once} at once": {
-            **answers_for(graph),
-            "orchestration": "dispatch",
-            "environments": environments[at_once],
-        }
-        for graph, at_once in graphs
-    }
+    """Graphs whose components are runs of their own; some only build, or only deploy."""
+    graphs = [graph_of(edges, 3) for edges in every_shape(3)]
+    graphs += [graph_of(edges, 5) for edges in sampled_shapes()]
+    source = random.Random(4)
+    found = {}
+    for place, graph in enumerate(graphs):
+        kinds = [source.randrange(len(KINDS)) if place % 2 else 0 for _ in graph]
+        answers = answers_for(graph, kinds)
+        found[f"{shown(graph)} {kinds} dispatched"] = {**answers, "orchestration": "dispatch"}
+    return found
 
 
 def examples() -> dict[str, dict[str, Any]]:

@@ -19,7 +19,6 @@ from pipeline.answers import read_answers
 from pipeline.catalogue import load_catalogue
 from pipeline.components import Component
 from pipeline.environments import Environment
-from pipeline.limits import WAITING_JOBS
 from pipeline.plan import Plan, make_plan
 from pipelines import planned
 
@@ -142,15 +141,11 @@ class Pipeline:
 
     def _starts(self, gates: set[str]) -> dict[str, set[str]]:
         """Under `dispatch`, build and deployment of a component are one run."""
-        names = list(self.components)
-        at_once = max(WAITING_JOBS // len(self.plan.environments), 1)
+        names = [name for name in self.components if name in {*self.built, *self.deployed}]
         jobs = {}
-        for place, name in enumerate(names):
-            before = self._through(name, {*names})
-            if self.environment.stops:
-                # One that has to wait for its turn does not start when the one before has failed.
-                before = self._earlier(name, names)
-                before |= {names[place - at_once]} if place >= at_once else set()
+        for name in names:
+            stops = self.environment.stops
+            before = self._earlier(name, names) if stops else self._through(name, {*names})
             jobs[self.deployment(name)] = gates | {self.deployment(n) for n in before}
         return jobs
 
@@ -178,7 +173,12 @@ class Pipeline:
     @cached_property
     def plans(self) -> bool:
         """Whether the job `changes` decides what is built and deployed."""
-        return self.plan.answers.orchestration == "call"
+        return self.plan.answers.orchestration != "observe"
+
+    @cached_property
+    def starts(self) -> bool:
+        """Whether build and deployment of a component are one job, which starts its run."""
+        return self.plan.answers.orchestration == "dispatch"
 
     def runs(self) -> list[Results]:
         """Every run that differs from others: each job that starts ends in each way, or the plan
@@ -233,10 +233,16 @@ class Pipeline:
     def named(self, kind: str, results: Results) -> list[str]:
         """The components that the plan names, to be built or deployed."""
         names, job = {
-            "build": (self.built, self.build),
+            "build": (self.built, self.deployment if self.starts else self.build),
             "deploy": (self.deployed, self.deployment),
         }[kind]
-        return [name for name in names if results[job(name)] != "skipped"]
+        named = [name for name in names if results[job(name)] != "skipped"]
+        if not self.starts:
+            return named
+        # One of both is enough: of those that are built and deployed, each other one is only built.
+        both = [name for name in self.components if name in {*self.built} & {*self.deployed}]
+        left_out = {*(both[::2] if kind == "build" else both[1::2])}
+        return [name for name in named if name not in left_out]
 
     def outputs(self, results: Results) -> dict[str, str]:
         """What the job `changes` says."""

@@ -31,8 +31,6 @@ from plan_prediction import (
 
 SEED = int(os.environ.get("ORACLE_SEED", "2026"))
 CHAIN = {"e": [], "d": ["e"], "c": ["d"]}
-TURNS = [*graph_shapes.ENVIRONMENTS, *({"name": f"x{n}", "manual": True} for n in range(3))]
-"""So many environments that an orchestrator starts two components at once."""
 
 PIPELINES: dict[str, dict[str, Any]] = {
     "a diamond, and one after it": graph_shapes.answers_for(
@@ -42,10 +40,9 @@ PIPELINES: dict[str, dict[str, Any]] = {
         {"e": [], "d": [], "c": ["e"], "b": ["d", "e"], "a": ["d"]}, [0, 1, 3, 2]
     ),
     "mostly alone": graph_shapes.answers_for({"e": [], "d": [], "c": [], "b": ["e"]}, [0, 0, 3, 4]),
-    "dispatched in turns": {
+    "dispatched": {
         **graph_shapes.answers_for({"e": [], "d": [], "c": ["e"], "b": ["d"], "a": []}),
         "orchestration": "dispatch",
-        "environments": TURNS,
     },
 }
 PUSHES = 8

@@ -10,6 +10,7 @@ which they were found; `test_attacks.py` says of each what closes it.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -509,6 +510,24 @@ def a_component_that_was_built_again(world: World) -> None:
     _untested(world)
 
 
+@on("dispatch")
+def a_component_that_was_built_again_before_production_plans(world: World) -> None:
+    """5. The same while production's run has yet to begin: what test has deployed is gone."""
+    held = [True]
+    world.hold = lambda work: work.run.workflow_file == PRD and bool(held)
+    world.commit()
+    world.push()
+    while not world.github.runs_of(PRD):
+        assert world.github.step()
+    again = world.github.rerun(world.github.runs_of("python-test.yml")[-1], actor="mallory")
+    while again.status != "completed":
+        assert world.github.step()
+    held.clear()
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
+
+
 def _started_by_a_workflow(world: World, file: str, **inputs: str) -> Run:
     """What a workflow of a feature branch starts, with the token of its own job."""
     return world.github.dispatch(file, "main", inputs, by=BOT)
@@ -552,12 +571,9 @@ def a_component_that_a_person_builds_meanwhile(world: World) -> None:
 
 @on("dispatch")
 def a_component_that_a_workflow_builds_meanwhile(world: World) -> None:
-    """5. A workflow does: nobody knows then which one is tested, so neither is taken."""
+    """5. A workflow does: the package of the run that GitHub has named counts."""
     main = _built_meanwhile(world, BOT)
-    # Who starts the test again gets over it.
-    world.started(TEST)
-    approve_all(world)
-    through("nothing can be deployed any more", world.at("prd") != {"terraform": main})
+    through("what was tested is not deployed", world.at("prd") != {"terraform": main})
 
 
 def _deployed_in_its_name(world: World, start: Callable[..., Run]) -> None:
@@ -567,11 +583,9 @@ def _deployed_in_its_name(world: World, start: Callable[..., Run]) -> None:
     world.github.settle()
     assert world.github.runs_of(TEST)[-1].conclusion == "failure"
     world.instead = lambda step: None
-    newer = world.commit()
-    world.repository.push("refs/heads/main")
-    world.started("python-test.yml", by="mallory", commit=newer)
-    own = {"commit": main, "orchestrator": str(test.id), "attempt": "1", "packages": "latest"}
-    start("terraform-test.yml", **own)
+    other = world.started("python-test.yml", by="mallory", commit=main)
+    own = {"commit": main, "orchestrator": str(test.id), "packages": str(other.id)}
+    start("terraform-test.yml", attempt="1", **own)
     world.github.settle()
     world.github.rerun(test, failed_only=True)
     world.github.settle()
@@ -608,41 +622,27 @@ def what_a_workflow_deploys_in_an_orchestrators_name(world: World) -> None:
 @on("dispatch")
 def what_a_workflow_deploys_in_an_orchestrators_name_meanwhile(world: World) -> None:
     """5. The same while the orchestrator's own run deploys, which fails then."""
-    main, newer = world.commit(), world.commit()
-    world.push()
-    world.github.settle()
-    test = world.github.dispatch(TEST, "main", {"commit": main})
-    while len(world.github.runs_of("terraform-test.yml")) < 2:
+    main = world.commit()
+    [test] = world.push()
+    while not world.github.runs_of("terraform-test.yml"):
         assert world.github.step()
     world.instead = lambda step: (
         "failure" if step.work.run.id == real.id and step.name == "Deploy" else None
     )
     real = world.github.runs_of("terraform-test.yml")[-1]
-    other = world.github.dispatch("python-test.yml", "main", {"commit": newer}, by="mallory")
+    other = world.github.dispatch("python-test.yml", "main", {"commit": main}, by="mallory")
     world.hold = lambda work: (
         work.run.workflow_file == "terraform-test.yml" and other.status != "completed"
     )
-    own = {"commit": main, "orchestrator": str(test.id), "attempt": "1", "packages": "latest"}
-    _started_by_a_workflow(world, "terraform-test.yml", **own)
+    own = {"commit": main, "orchestrator": str(test.id), "packages": str(other.id)}
+    _started_by_a_workflow(world, "terraform-test.yml", attempt="1", **own)
     world.github.settle()
     assert world.github.runs_of(TEST)[-1].conclusion == "failure"
     world.instead = lambda step: None
     world.github.rerun(test, failed_only=True)
     world.github.settle()
-    world.started(PRD, commit=main)
     approve_all(world)
-    through("it was not tested with its own packages", _mixed(world, main, newer))
-
-
-def _mixed(world: World, main: str, newer: str) -> bool:
-    """Whether production has a commit that test only had with packages of another one."""
-    taken = [
-        dict(d.packages.values())
-        for d in world.of_environment("test")
-        if (d.commit, d.result) == (main, "success")
-    ]
-    deployed = main in [d.commit for d in world.of_environment("prd")]
-    return deployed and not any(main in one for one in taken)
+    _untested(world)
 
 
 def _tested_again(world: World, *, once_planned: bool) -> None:
@@ -726,7 +726,8 @@ name: Orchestrator Prd
 run-name: Deploy {main} to test, then prd
 on: {{push: }}
 jobs:
-  approval: {{runs-on: x, steps: [{{run: x}}]}}
+  changes: {{name: Changes, runs-on: x, steps: [{{name: Lie, run: x}}]}}
+  approval: {{needs: [changes], runs-on: x, steps: [{{run: x}}]}}
   terraform-prd:
     needs: [approval]
     runs-on: x
@@ -736,6 +737,10 @@ jobs:
     }
 
     def start(step: Step) -> Any:
+        if step.name == "Lie":
+            plan = {"commit": main, "sha": main, "build": [], "deploy": ["terraform"]}
+            plan |= {"deployKeys": {"terraform": "f" * 12}, "taken": {}, "packages": {}}
+            world.keep(step.work.run, "plan-prd", {"plan.json": json.dumps(plan).encode()})
         if step.name != "Start the child":
             return None
 
@@ -997,7 +1002,7 @@ def an_old_push_over_a_component_that_went_ahead(world: World) -> None:
 def a_test_that_succeeds_at_last(world: World) -> None:
     """Its first attempt left a component out, so it was taken for one that deployed nothing."""
     world.instead = lambda step: (
-        "failure" if step.work.run.workflow_file == "python-test.yml" else None
+        "failure" if step.work.run.workflow_file == "terraform-test.yml" else None
     )
     main = world.merged()
     world.instead = lambda step: None
@@ -1254,7 +1259,7 @@ def a_run_of_test_that_deployed_nothing(world: World) -> None:
     through("it was deployed", old in [d.commit for d in world.of_environment("prd")])
 
 
-def _approved_and_deploying(world: World, job: str = "python-prd") -> tuple[str, str, Run]:
+def _approved_and_deploying(world: World, job: str) -> tuple[str, str, Run]:
     """Two commits of main, and the run that deploys the first; this job of it is under way."""
     first = world.merged()
     second = world.commit()
@@ -1282,12 +1287,12 @@ def what_a_person_types_while_an_orchestrator_deploys(world: World) -> None:
     through("it was deployed unasked", bool(world.of_environment("prd")))
 
 
-@on("dispatch")
+@on("changed-dispatch")
 def a_component_out_of_turn_under_an_orchestrator_that_was_approved(world: World) -> None:
     """7. A workflow of a feature branch starts a component before those that it depends on."""
-    first, _, run = _approved_and_deploying(world)
+    first, _, run = _approved_and_deploying(world, "first-prd")
     inputs = {"commit": first, "orchestrator": str(run.id), "attempt": "1"}
-    _started_by_a_workflow(world, "terraform-prd.yml", **inputs)
+    _started_by_a_workflow(world, "second-prd.yml", **inputs)
     world.github.step(800)
     through("it was deployed out of turn", bool(world.of_environment("prd")))
 
@@ -1302,8 +1307,9 @@ def another_commit_under_an_orchestrator_that_was_approved(world: World) -> None
     world.github.dispatch("terraform-prd.yml", "main", {**inputs, **own}, by=BOT)
     child = world.github.runs_of("terraform-prd.yml")[-1]
     world.github.step(800)
-    steps = child.jobs["deploy / deploy"].steps
-    through("it was let in unasked", steps["Check that it may be deployed"] == "success")
+    job = child.jobs.get("deploy / deploy")
+    is_in = job and job.steps.get("Check that it may be deployed") == "success"
+    through("it was let in unasked", bool(is_in))
 
 
 @on("call")
@@ -1463,6 +1469,88 @@ def a_manifest_of_a_feature_branch(world: World) -> None:
     world.github.settle()
     assert len(world.memories("test")) == 2
     _believed(world)
+
+
+@on("changed-dispatch")
+def a_plan_of_a_feature_branch(world: World) -> None:
+    """17. Its orchestrator says which package of first there is, and its workflow starts second."""
+    main = changed(world, "first", "second")
+
+    def instead(step: Step) -> Any:
+        if step.name != "Lie":
+            return None
+        run = step.work.run
+        for name in ("first", "second"):
+            world.upload(run, f"{name}-package-test", (main, EVIL))
+        package = {"run": run.id, "digest": digest((main, EVIL)), "commit": main}
+        package["environment"] = "test"
+        plan = {
+            **{"commit": main, "sha": main, "build": [], "deploy": ["second"]},
+            **{"deployKeys": {"second": "f" * 12}, "taken": {"second": {"first": None}}},
+            "packages": dict.fromkeys(("first", "second"), package),
+        }
+        world.keep(run, "plan-test", {"plan.json": json.dumps(plan).encode()})
+        return None
+
+    world.instead = instead
+    liar = _liar("push: ", "Changes").replace("\non:", f"\nrun-name: Deploy {main} to test\non:")
+    world.commit("side", {f".github/workflows/{TEST}": liar}, start=main)
+    [run] = world.github.push("side", by="mallory")
+    world.github.settle()
+    assert run.display_title == f"Deploy {main} to test", run.display_title
+    inputs = {"commit": main, "orchestrator": str(run.id), "packages": '{"first": {"run": 0}}'}
+    _started_by_a_workflow(world, "second-test.yml", **inputs)
+    world.github.settle()
+    through("a package that nobody has built was taken", evil_in(world, "test"))
+
+
+@on("changed-dispatch")
+def what_a_workflow_deploys_with_the_latest_packages(world: World) -> None:
+    """17. It starts second as if it was planned so; later runs would take it for what main has."""
+    main = changed(world, "first", "second")
+    test = world.github.runs_of(TEST)[-1]
+    newer = world.commit("main", {FIRST: "newer\n"})
+    world.repository.push("refs/heads/main")
+    world.started("first-test.yml", by="mallory", commit=newer)
+    inputs = {"commit": main, "orchestrator": str(test.id), "packages": "latest"}
+    _started_by_a_workflow(world, "second-test.yml", **inputs)
+    world.github.settle()
+    before = world.of_environment("test")[-1]
+    # What main has is as it was: first is deployed once more, and second is left out.
+    text = world.repository.text(main, FIRST)
+    assert text
+    world.merged("main", {FIRST: text.decode()})
+    last = [d for d in world.of_environment("test") if d.component == "second"][-1]
+    taken = last.packages["first"][0]
+    through("second has a package of another commit", last is before and taken == newer)
+
+
+FIRST = "parts/first/file.txt"
+
+
+@on("changed-dispatch")
+def pipelines_that_change_while_a_component_is_started(world: World) -> None:
+    """17. GitHub starts the head of a branch; a change is taken back before its own run begins."""
+    workflow = ".github/workflows/second-deploy.yml"
+    main = changed(world, "first", "second")
+    text = world.repository.text(main, workflow)
+    assert text
+    world.commit("main", {"parts/second/file.txt": "changed\n"})
+    world.push()
+    while not world.github.runs_of(TEST)[-1].results.get("changes"):
+        assert world.github.step()
+    world.commit("main", {workflow: f"{text.decode()}# changed\n"})
+    world.push()
+    while len(world.github.runs_of("second-test.yml")) < 2:
+        assert world.github.step()
+    world.commit("main", {workflow: text.decode()})
+    world.push()
+    world.github.settle()
+    last = [d for d in world.of_environment("test") if d.component == "second"][-1]
+    newest = world.repository.resolve("refs/heads/main")
+    assert newest
+    texts = [world.repository.text(commit, workflow) for commit in (last.run.head_sha, newest)]
+    through("what is there was deployed by other workflows", texts[0] != texts[1])
 
 
 @on("changed")

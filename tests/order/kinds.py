@@ -63,6 +63,11 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
         ALONE,
         {"touched": ("iac/terraform",)},
     ),
+    "only changed, dispatch": (
+        {**LAMBDA, "only_changed": True},
+        ALONE,
+        {"orchestration": "dispatch", "touched": ("iac/terraform",)},
+    ),
     "only changed, none": (
         {**PAIR, "only_changed": True},
         BOTH,
@@ -80,5 +85,10 @@ ATTACKED = {
     "by-hand": (BY_HAND, ALONE, {}),
     "after-hand": (AFTER_HAND, ALONE, {}),
     "changed": ({**PAIR, "only_changed": True}, BOTH, {}),
+    "changed-dispatch": (
+        {**PAIR, "only_changed": True},
+        BOTH,
+        {"orchestration": "dispatch"},
+    ),
     "changed-each": ({**PAIR, "only_changed": True}, BOTH, {"approval": "each"}),
 }

@@ -91,8 +91,8 @@ GUARDS: dict[str, Guard] = {
     # The package
     "a package is verified by the digest that its build left": (
         f"{A}/take-package/find.cjs",
-        "tell(found.artifact, found.commit, wanted.digest ?? '')",
-        "tell(found.artifact, found.commit, '')",
+        "tell(found.artifact, kept?.commit ?? found.commit, wanted.digest ?? '')",
+        "tell(found.artifact, kept?.commit ?? found.commit, '')",
         attacks.a_package_swapped_before_it_is_deployed,
     ),
     "a build names no other component's package": (
@@ -102,58 +102,34 @@ GUARDS: dict[str, Guard] = {
         attacks.a_build_that_says_which_package_another_one_has,
     ),
     "a build that failed has left no package": (
-        f"{A}/take-package/find.cjs",
-        "makesIt && conclusion === 'success' && ",
-        "makesIt && ",
+        f"{A}/shared/manifests.cjs",
+        "conclusion === 'success' && started_at <= created_at",
+        "started_at <= created_at",
         attacks.a_package_uploaded_while_its_build_fails,
     ),
     "production's own package, too": (
         f"{A}/take-package/find.cjs",
-        "tell(found.artifact, found.commit, wanted.digest ?? '')",
-        "tell(found.artifact, found.commit, '')",
+        "tell(found.artifact, kept?.commit ?? found.commit, wanted.digest ?? '')",
+        "tell(found.artifact, kept?.commit ?? found.commit, '')",
         attacks.a_package_swapped_before_production_takes_it,
     ),
     "a package is no newer than the job that built it": (
         f"{A}/take-package/find.cjs",
-        "!await isOfItsBuild(artifact, other.id)",
+        "!await manifests.isOfItsBuild(artifact, PRODUCER)",
         "false",
         attacks.a_package_swapped_after_it_was_deployed,
     ),
     "a package is no newer than the end of its run": (
         f"{A}/take-package/find.cjs",
-        "return tell(artifact, commit, digest)",
+        "return tell(artifact, commit, isOfArchive ? '' : digest)",
         "return tell(artifact, commit, '')",
         attacks.a_test_that_runs_again_while_production_takes_its_package,
     ),
     "what is promoted was not built alone": (
         f"{A}/take-package/find.cjs",
-        "environment !== own && !await isOfPipeline(other, environment, commit)",
+        "environment !== own && !OF_PIPELINE.test(other.display_title)",
         "false",
         attacks.a_component_that_was_built_alone,
-    ),
-    "an orchestrator has started what is promoted": (
-        f"{A}/take-package/find.cjs",
-        "return newest?.id === id && newest.alone",
-        "return true",
-        attacks.a_component_that_was_built_alone_for_an_orchestrator,
-    ),
-    "it has started nothing else meanwhile": (
-        f"{A}/take-package/find.cjs",
-        " && newest.alone",
-        "",
-        attacks.a_component_that_a_workflow_builds_meanwhile,
-    ),
-    "what a person starts is no orchestrator's": (
-        f"{A}/shared/children.cjs",
-        "run.actor?.login === BOT && ",
-        "",
-        attacks.a_component_that_a_person_builds_meanwhile,
-    ),
-    "an orchestrator starts a run while its job goes on": (
-        f"{A}/shared/children.cjs",
-        "started_at <= run.created_at && !(completed_at && completed_at < run.created_at)",
-        "started_at",
-        attacks.a_component_that_a_workflow_builds_again,
     ),
     "a re-run takes no run with older packages": (
         f"{A}/run-component/run.cjs",
@@ -172,18 +148,6 @@ GUARDS: dict[str, Guard] = {
         "if (!child?.alone) return",
         "if (!child) return",
         attacks.what_a_workflow_deploys_in_an_orchestrators_name_meanwhile,
-    ),
-    "what has succeeded at last has deployed something": (
-        f"{A}/shared/runs.cjs",
-        "steps.some(step => STARTS.test(step.name) || ",
-        "steps.some(step => ",
-        attacks.a_test_that_succeeds_at_last,
-    ),
-    "what is promoted was not re-run alone": (
-        f"{A}/take-package/find.cjs",
-        "if (run_attempt !== 1) return false",
-        "",
-        attacks.a_component_that_was_built_again,
     ),
     "a test that was overtaken holds no package": (
         "workflows/orchestrator-test.yml",
@@ -218,7 +182,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "only the summary leaves a manifest": (
         f"{A}/shared/manifests.cjs",
-        "if (!isOfSummary) return",
+        "if (!isOfJob) return",
         "",
         attacks.a_manifest_that_a_build_uploads,
     ),
@@ -288,9 +252,27 @@ GUARDS: dict[str, Guard] = {
         "status !== 'queued'",
         attacks.a_deployment_that_only_waits,
     ),
+    "only a reviewed orchestrator has planned": (
+        f"{A}/shared/manifests.cjs",
+        " || !await commits.believed(run.data)) return",
+        ") return",
+        attacks.a_plan_of_a_feature_branch,
+    ),
+    "nothing is planned with the latest packages": (
+        f"{A}/read-plan/read.cjs",
+        "context.payload.inputs?.packages === 'latest'",
+        "false",
+        attacks.what_a_workflow_deploys_with_the_latest_packages,
+    ),
+    "a plan holds for the workflows that it was made with": (
+        f"{A}/read-plan/read.cjs",
+        "plan.sha !== context.sha",
+        "false",
+        attacks.pipelines_that_change_while_a_component_is_started,
+    ),
     "what was brought over says its commit": (
         f"{A}/take-package/find.cjs",
-        "isBroughtOver ? kept.commit : COMMIT",
+        "kept?.commit ?? found.commit",
         "COMMIT",
         attacks.a_package_that_is_older_than_what_takes_it,
     ),
@@ -325,35 +307,17 @@ GUARDS: dict[str, Guard] = {
         "if (false && !(await rules()).some(",
         attacks.an_approval_without_reviewers,
     ),
-    "what a person types is no approval": (
-        f"{A}/may-deploy/approved.cjs",
-        "if (context.actor !== BOT)",
-        "if (false)",
-        attacks.what_a_person_types_while_an_orchestrator_deploys,
-    ),
     "an orchestrator deploys each component in its turn": (
         f"{A}/may-deploy/approved.cjs",
         "if (!isItsTurn)",
         "if (false)",
         attacks.a_component_out_of_turn_under_an_orchestrator_that_was_approved,
     ),
-    "an orchestrator's run was reviewed": (
-        f"{A}/may-deploy/approved.cjs",
-        "if (!await believed(run))",
-        "if (false)",
-        attacks.what_a_workflow_of_a_feature_branch_starts_is_not_approved,
-    ),
     "an orchestrator's run was approved": (
         f"{A}/may-deploy/approved.cjs",
         "if (!isApproved)",
         "if (false)",
         attacks.a_rerun_of_what_failed_by_an_orchestrator_is_not_approved,
-    ),
-    "an orchestrator's run is for this commit": (
-        f"{A}/may-deploy/approved.cjs",
-        "if (titled(run.display_title) !== COMMIT)",
-        "if (false)",
-        attacks.another_commit_under_an_orchestrator_that_was_approved,
     ),
     # The order
     "once a newer run may deploy, older ones do not": (
@@ -522,7 +486,7 @@ def test_a_text_that_holds_a_commit_is_no_commit(
 
 KEPT = (
     f"{A}/take-package/find.cjs",
-    "return tell(artifact, commit, digest)",
+    "return tell(artifact, commit, isOfArchive ? '' : digest)",
     "return tell(artifact, commit, '')",
 )
 TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]]] = {
@@ -543,6 +507,57 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
             KEPT,
         ),
         attacks.a_test_that_runs_again_before_production_plans,
+    ),
+    "a package of a run of its own is what was tested, also where it has no digest of its own": (
+        (
+            (
+                f"{A}/shared/manifests.cjs",
+                "Date.parse(artifact.expires_at) <= Date.parse(expires)",
+                "true",
+            ),
+            (f"{A}/take-package/find.cjs", "artifact.digest !== digest", "false"),
+        ),
+        attacks.a_component_that_was_built_again_before_production_plans,
+    ),
+    "what a person types is no approval, and no plan": (
+        (
+            (f"{A}/may-deploy/approved.cjs", "if (context.actor !== BOT)", "if (false)"),
+            (f"{A}/read-plan/read.cjs", "if (context.actor !== allRuns.BOT)", "if (false)"),
+        ),
+        attacks.what_a_person_types_while_an_orchestrator_deploys,
+    ),
+    "a re-run takes only what was started while its job went on, and nothing else beside it": (
+        (
+            (
+                f"{A}/run-component/children.cjs",
+                "started_at <= run.created_at && !(completed_at && completed_at < run.created_at)",
+                "started_at",
+            ),
+            (f"{A}/run-component/run.cjs", "if (!child?.alone) return", "if (!child) return"),
+        ),
+        attacks.what_a_workflow_deploys_in_an_orchestrators_name,
+    ),
+    "an orchestrator's run was reviewed, when it plans, and when it deploys": (
+        (
+            (f"{A}/may-deploy/approved.cjs", "if (!await believed(run))", "if (false)"),
+            (
+                f"{A}/shared/manifests.cjs",
+                " || !await commits.believed(run.data)) return",
+                ") return",
+            ),
+        ),
+        attacks.what_a_workflow_of_a_feature_branch_starts_is_not_approved,
+    ),
+    "an orchestrator's run is for this commit, when it plans, and when it deploys": (
+        (
+            (
+                f"{A}/may-deploy/approved.cjs",
+                "if (titled(run.display_title) !== COMMIT)",
+                "if (false)",
+            ),
+            (f"{A}/read-plan/read.cjs", "if (plan.commit !== COMMIT)", "if (false)"),
+        ),
+        attacks.another_commit_under_an_orchestrator_that_was_approved,
     ),
     "a manifest is of a branch of the environment, and reviewed": (
         (

@@ -338,7 +338,7 @@ class World:
         match step.uses:
             case "actions/checkout":
                 self.checked_out.append((run, step.inputs.get("ref", "")))
-            case "actions/upload-artifact" if name == "Keep the manifest":
+            case "actions/upload-artifact" if name in ("Keep the manifest", "Keep the plan"):
                 kept = Path(step.inputs["path"])
                 self.keep(run, step.inputs["name"], {kept.name: kept.read_bytes()})
             case "actions/upload-artifact":
@@ -360,7 +360,9 @@ class World:
 
     def upload(self, run: Run, name: str, content: tuple[str, str]) -> int:
         """A package, gone before the one that a plan knows by that name; the id of its artifact."""
-        artifact = self.keep(run, name, {})
+        # No two archives are the same, for they say when their files were made.
+        made = "\n".join([*content, str(self.moment)])
+        artifact = self.keep(run, name, {"package": made.encode()})
         artifact.retention_days = 1
         self.contents[artifact.id] = content
         return artifact.id

@@ -259,7 +259,7 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
     "orchestration, only",
     [
         ("call", set()),
-        ("dispatch", {"run-component"}),
+        ("dispatch", {"read-plan", "run-component"}),
         ("observe", {"find-dependencies", "watch-components"}),
     ],
 )
@@ -522,7 +522,9 @@ def test_what_its_orchestrator_was_approved_for_is_not_asked_for_again() -> None
     (deploy,) = workflow.calls
     assert workflow.approval and workflow.approval.condition == "inputs.orchestrator == ''"
     assert deploy.condition == (
-        "!cancelled() && (inputs.orchestrator != '' || needs.approval.result == 'success')"
+        "!cancelled() && contains(needs.changes.outputs.deploy, '\"x\"')"
+        " && (inputs.orchestrator != '' || needs.approval.result == 'success')"
+        " && !contains(needs.*.result, 'failure') && !contains(needs.*.result, 'cancelled')"
     )
     assert deploy.inputs["approved"] == (
         "${{ needs.approval.outputs.attempt || inputs.orchestrator "
@@ -890,9 +892,15 @@ def test_what_jobs_hand_on_under_dispatch() -> None:
     ]
     made = plan(components=components, dependency_map=entries, orchestration="dispatch")
     dev, _, prd = made.orchestrators
-    for orchestrator, gates in ((dev, ("changes",)), (prd, ("changes", "approval"))):
+    started = {n: f'"{n}": {{"run": ${{{{ needs.{n}-dev.outputs.run-id || 0 }}}}}}' for n in "ab"}
+    # What is promoted lies in the orchestrator's own run.
+    digest = "${{{{ needs.changes.outputs.{}-digest }}}}".format
+    over = {n: f'"{n}": {{"run": ${{{{ github.run_id }}}}, "digest": "{digest(n)}"}}' for n in "ab"}
+    for orchestrator, gates, runs in (
+        (dev, ("changes",), started),
+        (prd, ("changes", "approval"), over),
+    ):
         name = orchestrator.environment.name
-        runs = {n: f'"{n}": {{"run": ${{{{ needs.{n}-{name}.outputs.run-id }}}}}}' for n in "ab"}
         both = ("{", f"{runs['a']},", runs["b"], "}")
         assert [start.workflow.file for start in orchestrator.starts] == [
             f"{n}-{name}.yml" for n in "abc"
@@ -901,32 +909,47 @@ def test_what_jobs_hand_on_under_dispatch() -> None:
         assert [start.needs for start in orchestrator.starts] == [
             gates,
             (*gates, f"a-{name}"),
-            # Where one failure stops all, c waits for the wave before; its package is a's, too.
+            # All before it, also where b is left out because it has not changed.
             (*gates, f"a-{name}", f"b-{name}"),
         ]
         assert not orchestrator.builds and not orchestrator.deployments
-        # Each brings its own package over.
-        assert not orchestrator.changes.promotions
+    assert not dev.changes.promotions
+    assert [promotion.producer for promotion in prd.changes.promotions] == ["a", "b", "c"]
+
+
+def test_what_is_only_brought_over_has_no_run_under_dispatch() -> None:
+    """And what is only built there asks nobody, where nothing is deployed."""
+    settings = {"build_per_environment": True, "build": "b", "produces": ["x"]}
+    made = plan(
+        components={
+            "each": generic(**settings),
+            "once": generic(build="b", produces=["x"]),
+            "site": generic(deploy="d"),
+        },
+        dependency_map={"site": ["each", "once"]},
+        orchestration="dispatch",
+    )
+    prd = made.orchestrators[-1]
+    conditions = {start.id: start.condition for start in prd.starts}
+    approved = "needs.approval.result == 'success'"
+    assert list(conditions) == ["each-prd", "site-prd"]
+    assert f" && {approved} && " in conditions["site-prd"]
+    assert f"({approved} || needs.changes.outputs.deploy == '[]')" in conditions["each-prd"]
 
 
 def test_jobs_that_wait_take_turns() -> None:
     """GitHub Free runs 20 jobs at once, and those that are waited for need runners too."""
     components = {f"c{number:02}": generic(deploy="d") for number in range(12)}
     environments = [{"name": "dev", "branch": "a"}, {"name": "b", "branch": "b"}]
-    stop = {"on_failure": "stop"}
-    made = plan(
-        components=components,
-        orchestration="dispatch",
-        environments=[environments[0], {**environments[1], **stop}],
-    )
+    made = plan(components=components, orchestration="dispatch", environments=environments)
     for orchestrator in made.orchestrators:
         name = orchestrator.environment.name
-        turns = [start.turn for start in orchestrator.starts]
+        groups = [start.group for start in orchestrator.starts]
         # 18 jobs for two environments.
-        assert turns == [""] * 9 + [f"c{number:02}-{name}" for number in range(3)]
-        conditions = {start.condition for start in orchestrator.starts}
-        told = "!cancelled() && needs.changes.result == 'success'"
-        assert conditions == ({told} if name == "dev" else {""})
+        assert groups == [f"start-{name}-{number % 9}" for number in range(12)]
+    few = {name: components[name] for name in list(components)[:9]}
+    made = plan(components=few, orchestration="dispatch", environments=environments)
+    assert {start.group for o in made.orchestrators for start in o.starts} == {""}
 
 
 # How much fits ---------------------------------------------------------------------------------
@@ -969,9 +992,9 @@ def binary_tree(number: int, **settings: Any) -> dict[str, Any]:
 
 
 MANY: dict[str, dict[str, Any]] = {
-    "dispatch": {**binary_tree(200), "orchestration": "dispatch"},
+    "dispatch": {**binary_tree(180), "orchestration": "dispatch"},
     "dispatch, packages": {
-        **binary_tree(200, produces=["x"]),
+        **binary_tree(150, produces=["x"]),
         **{"orchestration": "dispatch", "pull_requests": False},
     },
     "observe": {
@@ -989,7 +1012,7 @@ MANY: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", MANY)
 def test_sizes_are_known_before_anything_is_written(case: str) -> None:
-    """Within a tenth; and 200 components of a binary tree fit, also where one failure stops all."""
+    """Within a tenth; and 150 components of a binary tree fit, also where one failure stops all."""
     made = plan(**MANY[case])
     for orchestrator in made.orchestrators:
         size = len(printed.orchestrator(made, orchestrator).encode())
@@ -1029,15 +1052,8 @@ TOO_MUCH: dict[str, tuple[dict[str, list[str]], dict[str, Any], str, str]] = {
         {ALL[-1]: ALL[:-1]},
         {"build": "b", "produces": ["x"]},
         "live",
-        f"dependency_map.{ALL[-1]}: the runs of 239 packages are named in 30114 characters, and "
+        f"dependency_map.{ALL[-1]}: the runs of 239 packages are named in 31309 characters, and "
         "GitHub reads at most 21000; ",
-    ),
-    "a condition": (
-        {ALL[-1]: ALL[:-1]},
-        {},
-        LONG,
-        "dependency_map: a condition in orchestrator-x+.yml has 25\\d\\d\\d characters, and GitHub "
-        "reads at most 21000; say `on_failure: stop`",
     ),
     "two wide waves": (
         {name: ALL[:1] for name in ALL[120:]},
@@ -1052,12 +1068,11 @@ TOO_MUCH: dict[str, tuple[dict[str, list[str]], dict[str, Any], str, str]] = {
 @pytest.mark.parametrize("case", TOO_MUCH)
 def test_what_github_could_not_read_is_refused(case: str) -> None:
     edges, settings, environment, says = TOO_MUCH[case]
-    stops = "downstream" if case == "a condition" else "stop"
     message = refusal(
         components={name: generic(deploy="d", **settings) for name in ALL},
         dependency_map=edges,
         orchestration="dispatch",
-        environments=[{"name": environment, "branch": "main", "on_failure": stops}],
+        environments=[{"name": environment, "branch": "main", "on_failure": "stop"}],
         pull_requests=False,
     )
     assert re.match(says, message), message

@@ -418,7 +418,9 @@ def check_orchestrator(data: Any, orchestrator: Orchestrator) -> None:
         assert step["with"]["refs"] == orchestrator.changes.refs
     for start in orchestrator.starts:
         job = jobs.pop(start.id)
-        assert job["needs"] == list(start.all_needs)
+        assert job["needs"] == list(start.needs)
+        assert job["if"] == expression(start.condition)
+        assert job.get("concurrency", {"group": ""})["group"] == start.group
         (step,) = job["steps"]
         packages = {"packages": " ".join(start.packages)} if start.packages else {}
         commit = {"commit": "${{ needs.changes.outputs.commit }}"}
@@ -431,9 +433,9 @@ def check_changes(job: Any, changes: Changes) -> None:
     assert job["permissions"] == dict(changes.permissions)
     assert list(job["outputs"]) == [
         "commit",
-        *["build"] * (changes.plans and changes.tells_build),
-        *["deploy"] * (changes.plans or changes.tells_deploy),
-        *["plan"] * changes.plans,
+        *["build"] * ((changes.plans or bool(changes.reads_plan)) and changes.tells_build),
+        *["deploy"] * (changes.plans or bool(changes.reads_plan) or changes.tells_deploy),
+        *["plan"] * (changes.plans or bool(changes.reads_plan)),
         *["roll-back"] * changes.tells_roll_back,
         *(promotion.id for promotion in changes.promotions),
         *["ready", "packages"] * bool(changes.dependencies),
@@ -448,6 +450,12 @@ def check_changes(job: Any, changes: Changes) -> None:
             changes.refs,
         )
         assert plan["with"]["all"] == (True if changes.everything else "${{ inputs.all || false }}")
+        assert plan["with"].get("keep", False) == changes.keeps_plan
+    if changes.reads_plan:
+        plan = others.pop(0)
+        told = {"environment": changes.environment, "component": changes.reads_plan}
+        assert plan["with"].items() >= {**told, "refs": changes.refs}.items()
+        assert plan["with"]["orchestrator"] == "${{ inputs.orchestrator }}"
     if changes.dependencies:
         found = others.pop(0)["with"]
         told = (changes.environment, changes.refs, changes.dependencies)

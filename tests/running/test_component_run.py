@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from offline_github import OfflineGitHub, Run
 from offline_github.github import BOT
 from offline_github.repository import git
 from offline_github.server import ApiCall
-from pipelines import Made, generic, reopened
+from pipelines import Made, generic, planned, reopened
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 PLAIN = {**DEPLOY_ONLY, "produces": [], "path": "."}
@@ -65,13 +65,13 @@ class Calls(list[ApiCall]):
 class Scene:
     """A repository whose orchestrators really run nothing but the jobs that start and wait."""
 
-    def __init__(self, github: OfflineGitHub) -> None:
+    def __init__(self, github: OfflineGitHub, deploys: Collection[str] = ("site",)) -> None:
         self.github = github
         self.calls = github.api_calls = Calls()
         github.job_limit = 15
         self.commit = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
         github.forced_results = dict.fromkeys([CHANGES, DEPLOY, SUMMARY], "success")
-        github.forced_outputs = {CHANGES: {"commit": self.commit}}
+        github.forced_outputs = {CHANGES: {"commit": self.commit, **planned(deploy=deploys)}}
         github.speed = 1000
 
     def deploy(self) -> Run:
@@ -209,7 +209,8 @@ def test_every_other_end_fails_and_what_depends_on_it_does_not_start(
     made: Made, tmp_path: Path
 ) -> None:
     work_tree = made("ends", ANSWERS["ends"], {})
-    scene = Scene(reopened(work_tree, tmp_path, ("main", "develop")))
+    deploys = [name for end in ENDS for name in (end, f"after-{end}")]
+    scene = Scene(reopened(work_tree, tmp_path, ("main", "develop")), deploys)
     github = scene.github
     del github.forced_results[SUMMARY]
     github.forced_conclusions = {f"{name}-dev.yml": end for name, end in ENDS.items()}

@@ -13,12 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from offline_github import OfflineGitHub, Run
 from offline_github.github import BOT
 from offline_github.model import Job
 from offline_github.repository import git
-from pipelines import Made, commit, deployments, failed, folders, generic, reopened, skipped
+from pipelines import (
+    Made,
+    commit,
+    deployments,
+    failed,
+    folders,
+    former_run,
+    generic,
+    package,
+    planned,
+    reopened,
+    skipped,
+)
 
 NAMES = ["base", "left", "right", "top"]
 UNCHECKED = dict.fromkeys(["lint", "test", "security"], "")
@@ -48,6 +59,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
         ],
     },
     "diamond": {"components": generic(NAMES, **UNCHECKED), "dependency_map": MAP},
+    "changes": {
+        "components": generic(NAMES, **UNCHECKED),
+        "dependency_map": MAP,
+        "only_changed": True,
+    },
     "pair": {"components": PAIR, "dependency_map": {"second": "first"}},
     "bare": {"components": BARE, "dependency_map": {"second": "first"}},
 }
@@ -189,8 +205,91 @@ def test_deploys_in_order_and_hands_packages_on(repository: Open) -> None:
     # Nothing has more rights than it needs, and the summary leads to each run.
     for name in NAMES:
         assert run.job(f"{name}-dev").permissions == {"actions": "write"}
-    assert run.job("deployment-summary").permissions == {"actions": "read"}
+    reads = {"actions": "read", "contents": "read"}
+    assert run.job("deployment-summary").permissions == reads
     assert list(rows(run).items()) == [(name, ("success", url(runs[name]))) for name in NAMES]
+
+
+def pushed(github: OfflineGitHub, file: str) -> tuple[Run, Run]:
+    """The orchestrators' runs after a change of a file, and what they start, are green."""
+    git("switch", "--quiet", "main", cwd=github.remote.work_tree)
+    commit(github.remote.work_tree, {file: f"{len(github.runs)}\n"})
+    [test] = github.push("main")
+    prd = github.runs_of(PRD)[-1]
+    for run in (test, prd):
+        assert run.conclusion == "success", {k: j.errors for k, j in run.jobs.items() if j.errors}
+    return test, prd
+
+
+def started_by(github: OfflineGitHub, run: Run) -> dict[str, Run]:
+    """Component -> the run that this orchestrator's run has started."""
+    return {
+        child.workflow_file.rpartition("-")[0]: child
+        for child in github.runs
+        if child.inputs.get("orchestrator") == str(run.id)
+    }
+
+
+def test_only_what_changed_is_started(repository: Open) -> None:
+    """What it takes comes from former runs: of a component in test, of the orchestrator in prd."""
+    github = repository("changes")
+    first, first_prd = pushed(github, "README.md")
+    bases = started_by(github, first)["base"]
+    assert set(started_by(github, first_prd)) == set(NAMES)
+    test, prd = pushed(github, "parts/right/README.md")
+    for run in (test, prd):
+        assert set(started_by(github, run)) == {"right", "top"}
+        assert skipped(run) == {f"{n}-{run.workflow_file[13:-4]}" for n in ("base", "left")}
+        assert {name: row[0] for name, row in rows(run).items()} == {
+            **dict.fromkeys(["right", "top"], "success"),
+            **dict.fromkeys(["base", "left"], "unchanged"),
+        }
+    assert prd.approvals == ASKED
+    rights = started_by(github, test)["right"]
+    assert json.loads(rights.inputs["packages"]) == {"base": {"run": 0}}
+    digest = hashlib.sha256(bases.packages["base-package-test"]["package.txt"]).hexdigest()
+    ships = [c for c in github.commands("ship") if c.arguments[0] == "right"]
+    assert [ship.files["base.txt"] for ship in ships] == [digest] * 4
+    # Each promoted package is byte for byte what test has deployed.
+    package_of_test = rights.packages["right-package-test"]
+    assert prd.packages["right-package-prd"] == package_of_test
+    assert package_of_test != started_by(github, first)["right"].packages["right-package-test"]
+
+    # Nobody is asked for nothing; a person gets everything, and one component alone.
+    for run in pushed(github, "README.md"):
+        assert started_by(github, run) == {} and run.approvals == []
+    everything = github.dispatch(TEST, "main", {"all": "true"})
+    assert everything.conclusion == "success"
+    assert set(started_by(github, everything)) == set(NAMES)
+    alone = github.dispatch("left-test.yml", "main")
+    assert alone.conclusion == "success" and alone.job(DEPLOY).name == "Deploy by hand"
+    test, _ = pushed(github, "README.md")
+    assert set(started_by(github, test)) == {"left"}, "nobody knows what was deployed by hand"
+
+
+def test_pipelines_that_have_changed_since_the_plan(repository: Open) -> None:
+    """GitHub starts the head of a branch: what was planned does not hold for that."""
+    github = repository("changes")
+    workflow = ".github/workflows/left-deploy.yml"
+    text = (github.remote.work_tree / workflow).read_text(encoding="utf-8")
+    planned_with = changed(github, "develop")
+
+    def change(run: Run, key: str) -> None:
+        if key == "left-dev":
+            commit(github.remote.work_tree, {workflow: f"{text}# changed\n"})
+            github.remote.push("refs/heads/develop")
+
+    github.before_job = change
+    [run] = github.push("develop")
+    assert failed(run) == {"left-dev", "deployment-summary"} and skipped(run) == {"top-dev"}
+    left = children(github, "dev")["left"]
+    [error, *_] = left.job("changes").errors
+    assert f"it has planned with the pipelines of {planned_with}, which have changed since" in error
+    assert set(deployments(github, "ship")) == {"base", "right"}
+    # The run for that change deploys what was left out.
+    github.before_job = lambda run, key: None
+    [run] = github.push("develop")
+    assert run.conclusion == "success" and set(started_by(github, run)) == {"left", "top"}
 
 
 def test_a_commit_that_was_taken_back_is_refused(repository: Open) -> None:
@@ -248,10 +347,11 @@ def test_what_failed_holds_back_what_depends_on_it_and_a_rerun_goes_on(repositor
 
 @pytest.mark.parametrize("fails", ["part-0", "part-4"])
 def test_only_so_many_wait_at_once(repository: Open, fails: str) -> None:
-    """And who had its turn before does not matter: only what is needed must have succeeded."""
+    """And how those end that had their turn before does not matter to others."""
     github = repository("wide")
     github.forced_conclusions = {f"{fails}-dev.yml": "failure"}
     github.forced_results = {"changes": "success", "build / build": "success", DEPLOY: "success"}
+    github.forced_outputs = {"changes": planned(deploy=[*WIDE, "after"])}
     going: set[str] = set()
     most = []
 
@@ -264,17 +364,11 @@ def test_only_so_many_wait_at_once(repository: Open, fails: str) -> None:
     github.before_job = count
     [run] = github.push("develop")
     assert max(most) == 2
-    expected = dict.fromkeys([f"{name}-dev" for name in [*WIDE, "after"]], "success")
+    expected: dict[str, str] = dict.fromkeys([f"{n}-dev" for n in [*WIDE, "after"]], "success")
     expected[f"{fails}-dev"] = "failure"
     if fails == "part-4":
         expected["after-dev"] = "skipped"
     assert {key: job.result for key, job in run.jobs.items() if key in expected} == expected
-    text = (github.remote.work_tree / ".github/workflows/orchestrator-dev.yml").read_text()
-    needs = {key: job.get("needs") for key, job in yaml.safe_load(text)["jobs"].items()}
-    turns = {"part-2-dev": "part-0-dev", "part-3-dev": "part-1-dev", "part-4-dev": "part-2-dev"}
-    assert {later: needs[later] for later in turns} == {
-        later: ["changes", earlier] for later, earlier in turns.items()
-    }
 
 
 def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
@@ -332,30 +426,28 @@ def test_what_was_tested_goes_to_production_and_is_asked_for_once(repository: Op
         "first": [],
         "second": [],
     }
-    assert {name: child.ran for name, child in runs["prd"].items()} == {
-        "first": ["changes", DEPLOY],
-        "second": [DEPLOY],
-    }
+    assert {tuple(child.ran) for child in runs["prd"].values()} == {("changes", DEPLOY)}
     # A run of its own has its environment's secrets, with nothing handed to it.
     ships = github.commands("ship")
     assert [c.environment["TOKEN"] for c in ships] == ["of test"] * 2 + ["of prd"] * 2
 
     package = runs["test"]["first"].packages["first-package-test"]
-    assert runs["prd"]["first"].packages == {"first-package-prd": package}
+    assert run.packages["first-package-prd"] == package and not runs["prd"]["first"].packages
     digest = hashlib.sha256(package["package.txt"]).hexdigest()
     assert [command.files for command in ships] == [
         {"package.txt": digest, SECOND_PACKAGE: digest} if first else {SECOND_PACKAGE: digest}
         for first in (True, False, True, False)
     ]
-    # From the run that the orchestrator names.
-    assert json.loads(runs["prd"]["second"].inputs["packages"]) == {
-        "first": {"run": runs["prd"]["first"].id}
-    }
+    # From the orchestrator's own run.
+    named = json.loads(runs["prd"]["second"].inputs["packages"])["first"]
+    assert named["run"] == run.id and len(named["digest"]) == 64
 
 
 def test_under_stop_no_wave_starts_after_a_failure(repository: Open) -> None:
     """In production: `right` succeeded, and `top` needs both; `left` alone would not hold it."""
     github = repository("diamond")
+    sha = head(github)
+    former_run(github, "test", sha, dict.fromkeys(NAMES, package(sha, {"package.txt": b"p"})))
     github.forced_conclusions = {"base-prd.yml": "success", "left-prd.yml": "timed_out"}
     github.forced_conclusions["right-prd.yml"] = "success"
     run = github.dispatch(PRD, "main")
@@ -394,8 +486,20 @@ def no_approval(id: object, why: str) -> str:
     )
 
 
+NO_RUN = "it is no reviewed run of orchestrator-prd.yml that has left a plan"
+
+
+def no_plan(id: object, why: str) -> str:
+    return (
+        f'The plan of the orchestrator\'s run "{id}" does not hold here: {why}. Start '
+        "orchestrator-prd.yml, or this workflow without the input orchestrator, which builds and "
+        "deploys the component as it is"
+    )
+
+
 def test_a_rerun_of_production_is_approved_anew(repository: Open) -> None:
     github = repository("bare")
+    former_run(github, "test", head(github))
     github.fail_tool("ship", "^second ")
     run = github.dispatch(PRD, "main")
     assert run.conclusion == "failure" and run.approvals == ASKED
@@ -418,6 +522,7 @@ def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) ->
     """Nor one of another commit, one that has ended, or one that nobody reviewed."""
     github = repository("bare")
     older, tested = head(github), moved_on(github, "main")
+    former_run(github, "test", tested)
     evil = unreviewed(github)
     github.forced_conclusions = dict.fromkeys(["first-prd.yml", "second-prd.yml"], "success")
     ended = github.dispatch(PRD, "main")
@@ -428,7 +533,8 @@ def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) ->
     def name(actor: str, orchestrator: int, why: str, commit_sha: str = tested) -> None:
         inputs = {"commit": commit_sha, "orchestrator": str(orchestrator)}
         run = github.dispatch_at_once("second-prd.yml", "main", inputs, actor)
-        given[why] = run, no_approval(orchestrator, why)
+        says = no_approval if orchestrator == ended.id else no_plan
+        given[why] = run, says(orchestrator, why)
 
     def others(run: Run, key: str) -> None:
         if (run.workflow_file, key) != ("first-prd.yml", DEPLOY):
@@ -436,17 +542,18 @@ def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) ->
         going = github.runs_of(PRD)[-1]
         forged = approved_by_itself(github, evil, tested)
         name("octocat", going.id, "octocat has typed it")
-        name(BOT, run.id, "it is no run of orchestrator-prd.yml")
+        name(BOT, run.id, NO_RUN)
         name(BOT, ended.id, "it has ended")
-        name(BOT, going.id, f"its title does not say that it deploys {older}", older)
-        name(BOT, forged.id, f"it ran the workflows of {evil}, which nobody has reviewed")
+        name(BOT, going.id, f"it deploys {tested}", older)
+        name(BOT, forged.id, f"{NO_RUN}, forged")
 
     github.before_job = others
-    run = github.dispatch(PRD, "main")
+    run = github.dispatch(PRD, "main", {"all": "true"})
     assert run.conclusion == "success" and len(given) == 5
     for child, error in given.values():
-        assert child.approvals == [] and failed(child) == {"deploy", DEPLOY}
-        assert child.job(DEPLOY).errors[0] == error
+        [job] = failed(child) - {"deploy"}
+        assert child.approvals == [] and job == (DEPLOY if "approval of" in error else "changes")
+        assert child.job(job).errors[0] == error.replace(", forged", "")
     assert shipped(github) == [("first", tested), ("second", tested)]
 
 
@@ -469,6 +576,8 @@ def approved_by_itself(github: OfflineGitHub, evil: str, commit_sha: str) -> Run
 def test_after_a_newer_approval_an_older_run_deploys_nothing_more(repository: Open) -> None:
     github = repository("bare")
     older, newer = head(github), moved_on(github, "main")
+    for sha in (older, newer):
+        former_run(github, "test", sha)
     late: list[Run] = []
 
     def overtake(run: Run, key: str) -> None:

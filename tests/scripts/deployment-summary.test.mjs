@@ -164,11 +164,11 @@ const manifest = (planned, found = { python: entry('python'), terraform: entry('
   ({ version: 1, environment: 'dev', run: 5, commit: A, planned, at: '2026-11-01T10:30:00.000Z', keys: {}, components: found, packages: {} })
 
 /** What a run leaves; `jobs` are those of this run, `others` those of the run 6, `formers` those of the run 5. */
-async function planned(needs, { jobs = [], others = [], formers = [], before } = {}) {
+async function planned(needs, { jobs = [], others = [], formers = [], before, children = { runs: [], jobs: {}, artifacts: [] } } = {}) {
   const given = {
-    runs: [runOf(7), runOf(6), runOf(5, { conclusion: 'success', updated_at: '2026-11-01T10:31:00Z' })],
-    jobs: { 7: jobs, 6: others, 5: [{ name: 'Deployment summary', started_at: '2026-11-01T10:29:00Z', completed_at: '2026-11-01T10:31:00Z' }, ...formers] },
-    artifacts: before ? [{ id: 50, name: 'manifest-dev', created_at: '2026-11-01T10:30:00Z', workflow_run: { id: 5, head_branch: 'main', head_repository_id: 1, repository_id: 1 } }] : [],
+    runs: [runOf(7), runOf(6), runOf(5, { conclusion: 'success', updated_at: '2026-11-01T10:31:00Z' }), ...children.runs],
+    jobs: { ...children.jobs, 7: jobs, 6: others, 5: [{ name: 'Deployment summary', started_at: '2026-11-01T10:29:00Z', completed_at: '2026-11-01T10:31:00Z' }, ...formers] },
+    artifacts: before ? [...children.artifacts, { id: 50, name: 'manifest-dev', created_at: '2026-11-01T10:30:00Z', workflow_run: { id: 5, head_branch: 'main', head_repository_id: 1, repository_id: 1 } }] : children.artifacts,
     contents: { 50: before },
   }
   const github = fakeGitHub({ ...history({ parents: { [A]: [], [B]: [A] }, branches: { main: B } }), ...actionsOf(given) })
@@ -298,6 +298,53 @@ test('a package that was brought over is the run\'s own', async () => {
   const its = plan({ deploy: ['python'], packages: { python: found }, reasons: { python: 'new here' } })
   const done = await planned({ changes: changes(its, { 'python-digest': 'P' }), 'python-dev': ok }, { jobs: [deploys('python', '2026-11-01T11:01:00Z')] })
   assert.deepEqual(done.memory.components.python.package, { ...found, run: 7, environment: 'dev', expires: '2026-11-08T12:00:00.000Z' })
+})
+
+// Where each component has a run of its own, that builds and deploys it.
+const started = more => ({ result: 'success', outputs: { 'run-id': '70', url: `${HOME}actions/runs/70`, conclusion: 'success', ...more } })
+const child = runOf(70, {
+  path: '.github/workflows/python-dev.yml', event: 'workflow_dispatch', actor: { login: 'github-actions[bot]' },
+  display_title: `Deploy ${B} to dev, python of run 7, attempt 1`,
+})
+const ofChild = [
+  { name: 'build / Check and build', conclusion: 'success', started_at: '2026-11-01T11:01:00Z', completed_at: '2026-11-01T11:03:00Z' },
+  deploys('python', '2026-11-01T11:03:10Z', { name: 'deploy / Deploy 111111111111' }),
+]
+const waits = { name: 'python-dev', started_at: '2026-11-01T11:00:50Z', completed_at: '2026-11-01T11:04:00Z', html_url: RUN }
+const archive = { id: 71, name: 'python-package-dev', digest: 'sha256:1', created_at: '2026-11-01T11:02:59Z', workflow_run: { id: 70 } }
+
+for (const [name, its, needs, expected] of [
+  ['built and deployed', { build: ['python'], deploy: ['python'] }, started(), ['success', 70, 'sha256:1']],
+  ['built, and its deployment failed', { build: ['python'], deploy: ['python'] }, started({ conclusion: 'failure' }), ['failure', 70, 'sha256:1']],
+  ['deployed as it was', { deploy: ['python'] }, started(), ['success', undefined, undefined]],
+  ['not started', { build: ['python'], deploy: ['python'] }, { result: 'failure', outputs: {} }, [undefined, undefined, undefined]],
+]) {
+  test(`a component that has a run of its own was ${name}`, async () => {
+    const isFailed = name.endsWith('failed')
+    const end = isFailed ? { result: 'failure' } : {}
+    const jobs = needs.outputs['run-id'] ? { 70: isFailed ? [ofChild[0], { ...ofChild[1], conclusion: 'failure' }] : ofChild } : {}
+    const done = await planned({ changes: changes(plan({ ...its, reasons: { python: 'new here' } })), 'python-dev': { ...needs, ...end } },
+      { jobs: [waits], children: { runs: [child], jobs, artifacts: [archive] } })
+    const found = done.memory.components.python
+    assert.deepEqual([found?.state, found?.package?.run, found?.package?.digest], expected)
+    assert.deepEqual(done.rows.find(([one]) => one === 'python').slice(1, 3), [isFailed || !needs.outputs['run-id'] ? '❌ failure' : '✅ success', 'new here'])
+  })
+}
+
+test('a component that is only checked, in a run of its own', async () => {
+  const its = plan({ build: ['python'], check: ['python'], reasons: { python: 'new here' } })
+  for (const [result, state] of [['success', 'success'], ['failure', 'failure']]) {
+    const done = await planned({ changes: changes(its), 'python-dev': { ...started({ conclusion: result }), result } }, { jobs: [waits], children: { runs: [child], jobs: { 70: [ofChild[0]] }, artifacts: [] } })
+    assert.deepEqual([done.memory.components.python.state, done.memory.components.python.package], [state, null])
+    assert.equal(done.rows.find(([one]) => one === 'python')[1], result === 'success' ? '✅ success' : '❌ failure')
+  }
+})
+
+test('a package that was brought over, and is known by its archive, says what it is a copy of', async () => {
+  const found = { key: 'p', digest: 'sha256:1', run: 3, commit: A, environment: 'build', expires: '2026-12-01T00:00:00.000Z' }
+  const its = plan({ deploy: ['python'], packages: { python: found }, reasons: { python: 'new here' } })
+  const done = await planned({ changes: changes(its, { 'python-digest': 'P' }), 'python-dev': ok }, { jobs: [deploys('python', '2026-11-01T11:01:00Z')] })
+  assert.deepEqual(done.memory.components.python.package, { ...found, digest: 'P', of: 'sha256:1', run: 7, environment: 'dev', expires: '2026-11-08T12:00:00.000Z' })
 })
 
 test('the first job has found something newer, so there is no plan', async () => {

@@ -96,7 +96,7 @@ export function actionsOf({ runs = [], jobs = {}, artifacts = [], contents = {} 
       const found = inFile(parameters.workflow_id).filter(({ conclusion }) => !parameters.status || conclusion === parameters.status)
       return found.length ? paged(found, 'workflow_runs')(parameters) : failure(404)
     },
-    [`${all}/runs`]: parameters => paged(runs.filter(({ event }) => event === parameters.event), 'workflow_runs')(parameters),
+    [`${all}/runs`]: parameters => paged(runs.filter(({ event }) => !parameters.event || event === parameters.event), 'workflow_runs')(parameters),
     [`${all}/runs/{run_id}`]: ({ run_id }) => runs.find(({ id }) => id === run_id) ?? failure(404),
     [`${all}/runs/{run_id}/jobs`]: parameters => paged(jobs[parameters.run_id] ?? [], 'jobs')(parameters),
     [`${all}/runs/{run_id}/artifacts`]: parameters =>

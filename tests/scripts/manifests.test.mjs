@@ -1,7 +1,7 @@
 // shared/manifests.cjs: which manifest is believed, and what was deployed since. shared/runs.cjs: planned.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { actionsOf, failure, fakeCore, fakeGitHub, history, script, zipped } from './fake-github.mjs'
+import { actionsOf, failure, fakeCore, fakeGitHub, history, paged, script, zipped } from './fake-github.mjs'
 
 const connect = script('shared/api.cjs')
 const { of: commitsOf } = script('shared/commits.cjs')
@@ -90,6 +90,51 @@ test('what a feature branch uploads costs nothing', async () => {
   assert.ok(github.calls.length < 10, `${github.calls.length}`)
 })
 
+// What an orchestrator's run has decided, for the runs that it starts.
+const plan = { commit: A, build: ['api'] }
+const planned = more => artifact(10, 1, { name: 'plan-test', ...more })
+const byChanges = more => summary({ name: 'Changes', ...more })
+test('the plan of a run that still goes on', async () => {
+  const { planOf } = world({ runs: [oneRun(1, { conclusion: null })], jobs: { 1: [byChanges()] }, artifacts: [planned()], contents: { 10: plan } })
+  assert.deepEqual(await planOf(1, 'test'), plan)
+})
+for (const [name, { run = {}, its = {}, job = {}, id = 1 }] of [
+  ['of a run that is gone', { id: 2 }],
+  ['that has expired', { its: { expired: true } }],
+  ['of another name', { its: { name: 'manifest-test' } }],
+  ['of a branch that only looks like main', { run: { head_sha: OTHER } }],
+  ['of another workflow', { run: { path: '.github/workflows/attack.yml' } }],
+  ['of another environment', { run: { path: '.github/workflows/orchestrator-dev.yml' } }],
+  ['that another job has uploaded', { job: { name: 'app-build / Changes' } }],
+  ['that was uploaded later', { job: { completed_at: '2026-11-01T10:04:59Z' } }],
+]) {
+  test(`a plan ${name} does not count`, async () => {
+    const { planOf } = world({ runs: [oneRun(1, run)], jobs: { 1: [byChanges(job)] }, artifacts: [planned(its)], contents: { 10: plan } })
+    assert.equal(await planOf(id, 'test'), undefined)
+  })
+}
+
+// What a run of a component has built, while the job api-test of the run 100 has waited for it.
+const built = more => artifact(30, 3, { name: 'api-package-test', digest: 'sha256:1', ...more })
+for (const [name, { its = {}, build = {}, waits = {} }, expected] of [
+  ['its build has uploaded', {}, 'sha256:1'],
+  ['GitHub knows no digest of', { its: { digest: null } }, undefined],
+  ['has another name', { its: { name: 'web-package-test' } }, undefined],
+  ['another job has uploaded', { build: { name: 'deploy / Deploy' } }, undefined],
+  ['a build that failed has uploaded', { build: { conclusion: 'failure' } }, undefined],
+  ['its build has uploaded in a re-run', { waits: { completed_at: '2026-11-01T10:04:59Z' } }, undefined],
+  ['was there before', { waits: { started_at: '2026-11-01T10:05:01Z' } }, undefined],
+  ['another job has waited for', { waits: { name: 'web-test' } }, undefined],
+]) {
+  test(`a package that ${name}`, async () => {
+    const { builtBy } = world({
+      jobs: { 3: [summary({ name: 'build / Check and build', conclusion: 'success', ...build })], 100: [summary({ name: 'api-test', ...waits })] },
+      artifacts: [built(its)],
+    })
+    assert.equal(await builtBy('api', 'test', 3), expected)
+  })
+}
+
 test('the manifest of a run is its newest, or none', async () => {
   const jobs = { 1: [summary()] }
   const contents = { 10: content(1), 11: content(1, { at: 'later' }) }
@@ -150,6 +195,27 @@ test('attempts: a component alone, by hand', async () => {
   assert.deepEqual(await attemptsIn([job('deploy / Deploy by hand')], byHand), [attempt('api', { key: 'by hand' })])
   for (const other of [{ path: '.github/workflows/api-prd.yml' }, { path: '.github/workflows/orchestrator-pre-test.yml' }, { head_branch: 'feature' }]) {
     assert.deepEqual(await attemptsIn([job('deploy / Deploy by hand')], { ...byHand, ...other }), [])
+  }
+})
+
+test('attempts: what a filtered list does not have yet', async () => {
+  const now = new Date().toISOString()
+  const recent = oneRun(9, { path: '.github/workflows/api-test.yml', event: 'workflow_dispatch', created_at: now, updated_at: now })
+  const old = { ...recent, id: 8, created_at: new Date(Date.now() - 16 * 60_000).toISOString() }
+  const given = { runs: [], jobs: { 8: [job('deploy / Deploy by hand')], 9: [job('deploy / Deploy by hand')] } }
+  const all = paged([oneRun(10, { created_at: now }), recent, old], 'workflow_runs')
+  const route = 'GET /repos/{owner}/{repo}/actions/runs'
+  const { attempts } = world(given, {}, { [route]: parameters => parameters.event ? { workflow_runs: [] } : all(parameters) })
+  assert.deepEqual(await attempts('test', SINCE, () => true), [attempt('api', { run: 9, key: 'by hand' })])
+})
+
+test('attempts: a component that an orchestrator has started is one of its run', async () => {
+  const started = {
+    path: '.github/workflows/api-test.yml', event: 'workflow_dispatch', display_title: `Deploy ${A} to test, api of run 7, attempt 1`,
+  }
+  for (const [login, id] of [['github-actions[bot]', 7], ['mallory', 9]]) {
+    const { attempts } = world({ runs: [oneRun(9, { ...started, actor: { login } })], jobs: { 9: [job(`deploy / Deploy ${KEY}`)] } })
+    assert.deepEqual(await attempts('test', SINCE, () => true), [attempt('api', { run: id })])
   }
 })
 

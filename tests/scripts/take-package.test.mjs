@@ -119,48 +119,20 @@ test('the latest, of whatever commit of the environment', async () => {
 })
 
 // What is promoted was tested together with all that was deployed with it.
-const BOT = { login: 'github-actions[bot]' }
-const child = more => oneRun(ALONE, 'python-test.yml', { event: 'workflow_dispatch', created_at: '2026-11-01T10:02:00Z', display_title: `Deploy ${A} to test, python of run ${TEST}, attempt 1`, actor: BOT, ...more })
-const ofTest = more => oneRun(TEST, 'orchestrator-test.yml@main', { display_title: `Deploy ${A} to dev, then test`, ...more })
-const starts = [job('python-test', { started_at: '2026-11-01T10:01:00Z', completed_at: '2026-11-01T10:03:00Z' }), job('terraform-test')]
-const later = id => child({ id, created_at: '2026-11-01T10:03:00Z' })
-for (const [name, promoted, one, orchestrator, more] of [
-  ['a run that a successful orchestrator has started', true, child(), ofTest()],
-  ['one of an orchestrator that failed', false, child(), ofTest({ conclusion: 'failure' })],
-  ['one of an orchestrator that goes on', false, child(), ofTest({ conclusion: null })],
-  ['one of an orchestrator for another commit', false, child(), ofTest({ display_title: `Deploy ${B} to test` })],
-  ['one of an orchestrator that nobody reviewed', false, child(), ofTest({ head_sha: OTHER })],
-  ['one of another workflow', false, child(), ofTest({ path: '.github/workflows/attack.yml' })],
-  ['one of an orchestrator that is gone', false, child(), oneRun(99, 'orchestrator-test.yml', { display_title: 'x' })],
-  ['one for which a person has typed an orchestrator', false, child({ actor: { login: 'octocat' } }), ofTest()],
-  ['one whose starter is gone', false, child({ actor: null }), ofTest()],
-  ['one for which a person has typed nonsense', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1` }), ofTest()],
-  ['one for which a person has typed an end like that of observe', false, child({ display_title: `Deploy ${A} to test, python of run x, attempt 1 - python` }), ofTest()],
-  ['a run that a workflow has started before the job', false, child({ created_at: '2026-11-01T10:00:59Z' }), ofTest()],
-  ['a run that a workflow has started after the job', false, child({ created_at: '2026-11-01T10:03:01Z' }), ofTest()],
-  ['one of two that were started in that time', false, child(), ofTest(), [later(50)]],
-  ['a run beside which a person has typed the same', true, child(), ofTest(), [child({ id: 50, actor: { login: 'octocat' } })]],
-  ['one that a person has re-run', false, child({ run_attempt: 2 }), ofTest()],
-  ['one that was started alone', false, child({ display_title: `Deploy ${A} to test, python alone` }), ofTest()],
-  ['one that observes, after a push', true, child({ display_title: `Deploy ${A} to test - python` })],
-  ['one that observes, after others', true, child({ display_title: `Deploy ${A} to dev, then test - terraform, then python` })],
+const child = title => oneRun(ALONE, 'python-test.yml', { event: 'workflow_dispatch', display_title: `Deploy ${A} to ${title}` })
+for (const [name, promoted, title] of [
+  ['one that an orchestrator has started', false, `test, python of run ${TEST}, attempt 1`],
+  ['one for which a person has typed an end like that of observe', false, 'test, python of run x, attempt 1 - python'],
+  ['one that was started alone', false, 'test, python alone'],
+  ['one that observes, after a push', true, 'test - python'],
+  ['one that observes, after others', true, 'dev, then test - terraform, then python'],
 ]) {
   test(`${promoted ? 'promotes' : 'does not promote'} the package of ${name}`, async () => {
-    const { log, outputs } = await take({
-      runs: [...more ?? [], one, ...orchestrator ? [orchestrator] : []], artifacts: [artifact(4, ALONE, 'python-package-test')],
-      jobs: { [TEST]: starts },
-    })
+    const { log, outputs } = await take({ runs: [child(title)], artifacts: [artifact(4, ALONE, 'python-package-test')] })
     if (promoted) assert.deepEqual([log, outputs.run], [[], ALONE])
-    else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} was started or re-run alone, so nothing was tested with it`), log[0])
+    else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} is one of a component alone, so nothing was tested with it`), log[0])
   })
 }
-
-test('promotes the latest that a successful orchestrator has started, of whatever commit', async () => {
-  const ofB = { display_title: `Deploy ${B} to test` }
-  const runs = [child({ display_title: `Deploy ${B} to test, python of run ${TEST}, attempt 1` }), ofTest(ofB)]
-  const { outputs } = await take({ runs, artifacts: [artifact(4, ALONE, 'python-package-test')], jobs: { [TEST]: starts } }, { PACKAGES: 'latest' })
-  assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
-})
 
 // What a plan, or a manifest, says of packages of former runs.
 const kept = more => ({ key: 'k', run: 10, digest: DIGEST, commit: B, environment: 'dev', ...more })
@@ -175,28 +147,36 @@ for (const PACKAGES of ['planned', inRun(THIS, ''), JSON.stringify({ python: { r
   })
 }
 
+for (const [PACKAGES, digest, artifact] of [
+  ['planned', 'sha256:0', 7], ['planned', 'sha256:1', undefined],
+  [inRun(0), DIGEST, 7], [inRun(50), DIGEST, 7], [inRun(50), 'sha256:0', 7],
+]) {
+  test(`the package of a former run, with ${digest.slice(0, 8)}, of ${PACKAGES}, as planned`, async () => {
+    const { log, outputs } = await take({ artifacts: ofRun10 }, { PACKAGES, PLAN: planOf({ python: kept({ digest }) }) })
+    const proof = digest === DIGEST ? digest : ''
+    assert.deepEqual([log.length, outputs], artifact ? [0, { ...of10, digest: proof }] : [1, {}])
+  })
+}
+
+test('what was planned goes before what somebody else has built of the same commit', async () => {
+  const { outputs } = await take({ ...test20, artifacts: [...test20.artifacts, ...ofRun10] }, { PACKAGES: inRun(0), PLAN: planOf({ python: kept() }) })
+  assert.deepEqual(outputs, of10)
+})
+
+test('no run, and no plan', async () => {
+  const { log } = await take({ artifacts: ofRun10 }, { PACKAGES: inRun(0), PLAN: planOf({ other: kept() }) })
+  assert.match(log[0], /^failed: The input packages, .* does not say which package of python to take/)
+})
+
 test('what this run has brought over says which commit it was built from', async () => {
   const artifacts = [...ofRun10, artifact(8, THIS, 'python-package-prd')]
   const { outputs } = await take({ artifacts }, { PACKAGES: inRun(THIS, DIGEST), PLAN: planOf({ python: kept() }) })
   assert.deepEqual([outputs.run, outputs.commit], [THIS, B])
 })
 
-test('what this run has built goes before what was planned', async () => {
-  const artifacts = [...ofRun10, artifact(8, THIS, 'python-package-prd')]
-  const { outputs } = await take({ artifacts }, { PACKAGES: inRun(THIS, '2'.repeat(64)), PLAN: planOf({ python: kept() }) })
-  assert.deepEqual([outputs.run, outputs.commit], [THIS, A])
-})
-
-test('what this run has brought over says which commit it was built from', async () => {
-  const artifacts = [artifact(8, THIS, 'python-package-prd')]
-  const its = digest => take({ artifacts }, { PACKAGES: inRun(THIS, digest), PLAN: planOf({ python: kept() }) })
-  assert.equal((await its(DIGEST)).outputs.commit, B)
-  assert.equal((await its('f'.repeat(64))).outputs.commit, A)
-})
-
 test('a run that is named goes before what was planned', async () => {
   const { outputs } = await take(test20, { PACKAGES: `${TEST}`, PLAN: planOf({ python: kept() }) })
-  assert.deepEqual(outputs, of20)
+  assert.deepEqual(outputs, { ...of20, commit: B })
 })
 
 for (const [name, artifacts] of [['gone', []], ['expired', [artifact(7, 10, 'python-package-dev', { expired: true })]]]) {
@@ -227,6 +207,17 @@ for (const [name, found] of [
   test(`of the same commit: the package of a former run that was deployed with it, ${name}`, async () => {
     const { log, outputs } = await take(deployed(found))
     assert.deepEqual([log, outputs], [[], of10])
+  })
+}
+
+for (const [name, more, expected] of [
+  ['of the newest commit', { display_title: `Deploy ${B} to test` }, of10],
+  ['of a commit that is nobody\'s', { display_title: `Deploy ${OTHER} to test` }, {}],
+  ['of a run that names none', { display_title: 'Test' }, {}],
+]) {
+  test(`the latest: the package of a former run, ${name}`, async () => {
+    const found = { python: { package: kept(), takes: {} } }
+    assert.deepEqual((await take(deployed(found, more), { PACKAGES: 'latest' })).outputs, expected)
   })
 }
 

@@ -80,6 +80,25 @@ test('a promotion takes what there was, and says what is gone', () => {
   assert.deepEqual(promoted(situation(two, {}, { environment: 'prd', commit: 'c9' })).refused, ['There is nothing to promote: start orchestrator-test.yml with commit c9'])
 })
 
+test('a copy of an archive is known by what it is a copy of', () => {
+  const prd = { ...situation(two), environment: 'prd' }
+  const first = source(situation(two))
+  const digests = names => Object.fromEntries(names.map(([name, digest]) => [name, digest]))
+  const manifest = remember({
+    config: two, plan: first, environment: 'test', run: 1, commit: 'c1', at: NOW, planned: NOW,
+    results: { 'api-build': 'success', 'web-build': 'success', 'api-test': 'success', 'web-test': 'success' },
+    digests: digests([['api', 'sha256:1'], ['web', 'sha256:2']]), runs: { api: 11, web: 12 },
+  })
+  assert.deepEqual([manifest.packages.api[0].run, manifest.components.web.takes.api.run, manifest.components.web.run], [11, 11, 1])
+  const plan = promoted(situation(two, {}, { environment: 'prd', manifest }))
+  const memory = { prd: remember({
+    config: two, plan, environment: 'prd', run: 2, commit: 'c1', at: prd.now, planned: NOW, results: { 'api-prd': 'success', 'web-prd': 'success' },
+    digests: digests([['api', 'A'], ['web', 'W']]),
+  }) }
+  const again = promoted(situation(two, {}, { environment: 'prd', manifest, memory, now: LATER, all: true }))
+  assert.deepEqual([again.packages.api.run, again.packages.api.digest, again.packages.api.of], [2, 'A', 'sha256:1'])
+})
+
 test('a promotion of what does not fit', () => {
   const manifest = run(1, source(situation(two)), situation(two))
   const web = { ...manifest.components.web, takes: {} }

@@ -1,6 +1,8 @@
 // what-changed/what.cjs and trees.cjs: what is read of GitHub, and what is said. tests/only_changed
 // runs the same on real repositories.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { test } from 'node:test'
 import { actionsOf, answer, components, fakeCore, fakeGitHub, failure, history, run, script } from './fake-github.mjs'
 
@@ -106,8 +108,11 @@ async function what({ files = { [A]: before, [B]: same }, given = {}, routes = {
     [TREES]: ({ tree_sha }) => tree_sha in files ? { tree: files[tree_sha], truncated: false } : failure(404), ...routes,
   })
   const context = { repo, sha, ref: 'refs/heads/main', runId: 100, payload: { repository: { id: 1, default_branch: 'main' }, ...payload } }
-  const { log, outputs } = await run('what-changed/what.cjs', { env: { COMMIT: B, ENVIRONMENT: 'test', REFS: '^refs/heads/main$', ...env }, github, context })
-  const parsed = Object.fromEntries(Object.entries(outputs).map(([name, text]) => [name, JSON.parse(text)]))
+  const { log, outputs } = await run('what-changed/what.cjs', { env: { COMMIT: B, ENVIRONMENT: 'test', REFS: '^refs/heads/main$', RUNNER_TEMP: tmpdir(), ...env }, github, context })
+  const { file: place, ...said } = outputs
+  // Runs that this one starts read the same.
+  assert.equal(place && readFileSync(place, 'utf8'), said.plan)
+  const parsed = Object.fromEntries(Object.entries(said).map(([name, text]) => [name, JSON.parse(text)]))
   return { log: log.filter(line => !line.startsWith('info: ')), github, ...parsed }
 }
 

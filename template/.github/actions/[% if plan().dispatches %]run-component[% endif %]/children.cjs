@@ -1,15 +1,38 @@
 // @ts-check
 // Finds the runs of a workflow that this job has started, in any of its attempts.
-const childrenOf = require('../shared/children.cjs')
-
-/** @typedef {import('../shared/children.cjs').Child} Child */
+const { BOT } = require('../shared/runs.cjs')
 
 /**
- * The newest comes first.
+ * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string, run_attempt: number}} Run
+ * @typedef {Run & {attempt: number, since: string, alone: boolean}} Child a run, the attempt that started it, and when that
+ *   attempt's job began; `alone` if it was the only one in that time
+ */
+
+/**
+ * The newest comes first. A person can type such a title, and a workflow of a feature branch can
+ * start a run as well. So only a run that a workflow has started while the job ran is taken, and of
+ * two in that time nobody knows which one is the job's.
  * @param {{api: any, context: any, workflow: string, commit: string, branch?: string, job?: string}} what
  * @returns {Promise<Child[]>}
  */
-module.exports = async ({ api, context, workflow, commit, branch, job = '' }) => {
-  const { data: orchestrator } = await api.read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: context.runId })
-  return childrenOf({ pages: api.pages, context, orchestrator, job, file: workflow, commit, branch })
+module.exports = async ({ api: { read, pages }, context, workflow, commit, branch, job }) => {
+  const run_id = context.runId
+  const { data: { created_at } } = await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })
+  /** @type {{started_at: string, completed_at: string | null}[]} */
+  const times = []
+  for await (const one of pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id, filter: 'all' }, 'jobs')) {
+    if (one.name === job && one.started_at) times.push(one)
+  }
+  // A filtered list lags behind, so all runs of the workflow are read, back to the orchestrator's start.
+  const runs = pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: workflow }, 'workflow_runs')
+  /** @type {any[]} */
+  const found = []
+  for await (const run of runs) {
+    if (run.created_at < created_at) break
+    const [, starter, attempt] = run.display_title.match(/ of run (\d+), attempt (\d+)$/) ?? []
+    const time = times.find(({ started_at, completed_at }) => started_at <= run.created_at && !(completed_at && completed_at < run.created_at))
+    const fits = run.event === 'workflow_dispatch' && run.head_branch === branch && run.display_title.startsWith(`Deploy ${commit} to `)
+    if (fits && time && run.actor?.login === BOT && starter === String(run_id)) found.push({ ...run, attempt: Number(attempt), since: time.started_at })
+  }
+  return found.map(child => ({ ...child, alone: found.filter(({ since }) => since === child.since).length === 1 }))
 }

@@ -9,7 +9,7 @@ const allRuns = require('../shared/runs.cjs')
 const { overtaken, remember } = require('../what-changed/remember.cjs')
 
 /**
- * @typedef {Omit<import('../what-changed/plan.cjs').Plan, 'unchanged'> & {commit: string, planned: string,
+ * @typedef {Omit<import('../what-changed/plan.cjs').Plan, 'unchanged'> & {commit: string, sha: string, planned: string,
  *   unchanged: {[component: string]: {run: number}}}} Planned
  * @typedef {import('../what-changed/remember.cjs').Attempt} Attempt
  */
@@ -50,14 +50,27 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
     return (needs[id].result === 'success' || ownOf(name).length > 0) && isLast(name)
   }
 
+  const results = Object.fromEntries(Object.entries(needs).map(([id, { result }]) => [id, counts(id) ? result : 'skipped']))
+  /** @type {Record<string, number>} */
+  const builders = {}
+  /** @type {Record<string, string | undefined>} */
+  const digests = {}
+  for (const name of Object.keys(config.components)) {
+    digests[name] = needs[`${name}-build`]?.outputs?.digest || needs.changes.outputs?.[`${name}-digest`]
+    // Where a component has a run of its own, that builds and deploys it.
+    const start = needs[`${name}-${environment}`]
+    if (!plan.build.includes(name) || !start || needs[`${name}-build`]) continue
+    results[`${name}-build`] = start.result
+    builders[name] = Number(start.outputs?.['run-id'])
+    if (builders[name] && config.components[name].package) digests[name] = await manifests.builtBy(name, environment, builders[name])
+  }
+
   // What this run has deployed goes on to the next environment, whoever deploys here after it: the
   // next look at this environment sees that.
   const memory = remember({
     config, plan, environment,
     memory: before && overtaken(before, others.filter(isNew)),
-    results: Object.fromEntries(Object.entries(needs).map(([id, { result }]) => [id, counts(id) ? result : 'skipped'])),
-    digests: Object.fromEntries(Object.keys(config.components).map(name =>
-      [name, needs[`${name}-build`]?.outputs?.digest || needs.changes.outputs?.[`${name}-digest`] || ''])),
+    results, digests, runs: builders,
     run: context.runId, commit: plan.commit, planned: plan.planned,
     at: new Date().toISOString(),
   })

@@ -53,10 +53,16 @@ module.exports = async ({ github, context, core }) => {
   const idsOf = name => [`${name}-build`, `${name}-${ENVIRONMENT}`].filter(id => id in needs)
 
   /**
-   * The jobs of a component that were to run.
+   * The jobs of a component that were to run. One alone may do both: start the run that builds and deploys.
    * @param {string} name
    */
-  const chosen = name => idsOf(name).filter(id => !plan || plan[id.endsWith('-build') ? 'build' : 'deploy'].includes(name))
+  function chosen(name) {
+    const ids = idsOf(name)
+    if (!plan) return ids
+    const { build, deploy } = plan
+    const lists = ids.length === 1 ? [[...build, ...deploy]] : [build, deploy]
+    return ids.filter((_, index) => lists[index].includes(name))
+  }
 
   /**
    * @param {string} name

@@ -1,10 +1,12 @@
 // @ts-check
 // Reads what was deployed: from the manifests that orchestrators leave, and from the jobs since then.
 const { inflateRawSync } = require('node:zlib')
-const { MAY_DEPLOY } = require('./runs.cjs')
+const { MAY_DEPLOY, ageOfRun } = require('./runs.cjs')
 const { DAY } = require('./time.cjs')
 
 const SUMMARY = 'Deployment summary' // the job that uploads the manifest
+const CHANGES = 'Changes' // the job that uploads the plan
+const LAG = 15 // minutes
 
 /**
  * @typedef {import('../what-changed/remember.cjs').Memory & {environment: string, number: number, at: string}} Memory `at`: when it was written;
@@ -12,6 +14,16 @@ const SUMMARY = 'Deployment summary' // the job that uploads the manifest
  * @typedef {import('../what-changed/remember.cjs').Attempt} Attempt
  * @typedef {import('./runs.cjs').Run & {updated_at: string, run_number: number}} Run
  */
+
+/**
+ * @template T
+ * @param {Promise<T>} asked
+ * @returns {Promise<T | undefined>} undefined if it is gone
+ */
+const unlessGone = asked => asked.catch((/** @type {any} */ error) => {
+  if (error.status !== 404) throw error
+  return undefined
+})
 
 /** @param {string} environment */
 const nameOf = environment => `manifest-${environment}`
@@ -36,29 +48,84 @@ function unzipped(archive) {
 function of({ read, pages, context, commits, runs }) {
   /** Artifacts by run and name. @type {Map<string, Promise<any>>} */
   const known = new Map()
+  /** Jobs by run, in all its attempts. @type {Map<number, Promise<any[]>>} */
+  const jobs = new Map()
 
   /** @param {number} run_id */
-  const jobsOf = run_id =>
-    Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id, filter: 'all' }, 'jobs'))
+  function jobsOf(run_id) {
+    const found = jobs.get(run_id) ??
+      Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id, filter: 'all' }, 'jobs'))
+    jobs.set(run_id, found)
+    return found
+  }
 
   /** @param {Run} run */
   const fileOf = run => run.path.replace(/@.*/, '').replace('.github/workflows/', '')
 
   /**
-   * The manifest in an artifact; undefined unless the job that writes it has uploaded it. Any other
-   * job of the run could have uploaded one of that name.
+   * The JSON in an artifact; undefined unless the job that writes it has uploaded it. Any other job
+   * of the run could have uploaded one of that name.
+   * @param {any} artifact
+   * @param {string} job
+   */
+  async function contentOf(artifact, job) {
+    const { id: artifact_id, created_at, workflow_run } = artifact
+    const isOfJob = (await jobsOf(workflow_run.id)).some(({ name, started_at, completed_at }) =>
+      name === job && started_at <= created_at && (!completed_at || created_at <= completed_at))
+    if (!isOfJob) return
+    // A re-run may have replaced it since it was listed.
+    const answer = await unlessGone(read('GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip', { ...context.repo, artifact_id }))
+    return answer && JSON.parse(unzipped(Buffer.from(answer.data)))
+  }
+
+  /**
    * @param {any} artifact
    * @param {string} environment
    * @returns {Promise<Memory | undefined>}
    */
-  async function contentOf(artifact, environment) {
-    const { id: artifact_id, created_at, workflow_run } = artifact
-    const isOfSummary = (await jobsOf(workflow_run.id)).some((/** @type {any} */ { name, started_at, completed_at }) =>
-      name === SUMMARY && started_at <= created_at && (!completed_at || created_at <= completed_at))
-    if (!isOfSummary) return
-    const { data } = await read('GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip', { ...context.repo, artifact_id })
-    const memory = JSON.parse(unzipped(Buffer.from(data)))
-    return memory.version === 1 && memory.environment === environment ? memory : undefined
+  async function manifestIn(artifact, environment) {
+    const memory = await contentOf(artifact, SUMMARY)
+    return memory?.version === 1 && memory.environment === environment ? memory : undefined
+  }
+
+  /**
+   * What a reviewed run of the orchestrator has decided; undefined if it is none, or has decided nothing.
+   * @param {number} run_id
+   * @param {string} environment
+   * @returns {Promise<import('../deployment-summary/manifest.cjs').Planned | undefined>}
+   */
+  async function planOf(run_id, environment) {
+    const run = await unlessGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id }))
+    if (!run || fileOf(run.data) !== `orchestrator-${environment}.yml` || !await commits.believed(run.data)) return
+    const found = await artifactOf(run_id, `plan-${environment}`)
+    return found && !found.expired ? contentOf(found, CHANGES) : undefined
+  }
+
+  /**
+   * Whether the job that builds a package, or brings it from another environment, uploaded it, and
+   * succeeded. Any job could have uploaded one of that name while it failed, or later.
+   * @param {{created_at: string, workflow_run: {id: number}}} artifact
+   * @param {string} producer
+   */
+  async function isOfItsBuild({ created_at, workflow_run: { id } }, producer) {
+    return (await jobsOf(id)).some(({ name, conclusion, started_at, completed_at }) =>
+      (name === CHANGES || name.startsWith('build / ') || name.startsWith(`${producer}-build / `)) &&
+      conclusion === 'success' && started_at <= created_at && created_at <= completed_at)
+  }
+
+  /**
+   * The package that a component's run has built while a job of this run waited for it. GitHub's digest
+   * says what it was then: somebody may re-run that run by itself.
+   * @param {string} producer
+   * @param {string} environment
+   * @param {number} run the component's
+   */
+  async function builtBy(producer, environment, run) {
+    const artifact = await artifactOf(run, `${producer}-package-${environment}`)
+    if (!artifact?.digest || !await isOfItsBuild(artifact, producer)) return
+    const isOfThisRun = (await jobsOf(context.runId)).some(({ name, started_at, completed_at }) =>
+      name === `${producer}-${environment}` && started_at <= artifact.created_at && artifact.created_at <= completed_at)
+    return isOfThisRun ? artifact.digest : undefined
   }
 
   /**
@@ -70,7 +137,7 @@ function of({ read, pages, context, commits, runs }) {
    */
   async function ofRun({ id }, environment, until = '9999') {
     const found = await artifactOf(id, nameOf(environment))
-    return found && !found.expired && found.created_at <= until ? contentOf(found, environment) : undefined
+    return found && !found.expired && found.created_at <= until ? manifestIn(found, environment) : undefined
   }
 
   /**
@@ -80,13 +147,8 @@ function of({ read, pages, context, commits, runs }) {
    */
   async function artifactOf(run_id, name) {
     const filter = { ...context.repo, run_id, name }
-    try {
-      const found = await Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', filter, 'artifacts'))
-      const [last] = /** @type {any[]} */ (found).sort((a, b) => b.id - a.id)
-      return last
-    } catch (/** @type {any} */ error) {
-      if (error.status !== 404) throw error // 404: somebody has deleted the run
-    }
+    const found = await unlessGone(Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', filter, 'artifacts')))
+    return /** @type {any[] | undefined} */ (found)?.sort((a, b) => b.id - a.id)[0]
   }
 
   /**
@@ -113,7 +175,7 @@ function of({ read, pages, context, commits, runs }) {
       if (artifact.expired || head_repository_id !== repository_id || !commits.isNear(head_branch)) continue
       const { data: run } = await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })
       if (fileOf(run) !== `orchestrator-${environment}.yml` || !await commits.reviewed(run)) continue
-      const memory = await contentOf(artifact, environment)
+      const memory = await manifestIn(artifact, environment)
       if (memory) return memory
     }
   }
@@ -134,10 +196,12 @@ function of({ read, pages, context, commits, runs }) {
       for (const { name, status, conclusion, started_at, steps = [] } of await jobsOf(run.id)) {
         const [, job, key] = name.match(/^(.+) \/ .*? ([0-9a-f]{12}|by hand)$/) ?? []
         const isBegun = steps.length ? steps.some((/** @type {any} */ step) => step.name === MAY_DEPLOY && step.conclusion === 'success') : status === 'completed'
-        if (!job || !isBegun || conclusion === 'skipped' || !counts(run.id, started_at)) continue
+        // What an orchestrator has started is a deployment of its run.
+        const id = ageOfRun(run)
+        if (!job || !isBegun || conclusion === 'skipped' || !counts(id, started_at)) continue
         found.push({
           component: job === 'deploy' ? component : job.replace(new RegExp(`-${environment}$`), ''),
-          run: run.id, key, state: isReviewed && conclusion === 'success' ? 'success' : 'unknown', at: started_at,
+          run: id, key, state: isReviewed && conclusion === 'success' ? 'success' : 'unknown', at: started_at,
         })
       }
     }
@@ -158,13 +222,24 @@ function of({ read, pages, context, commits, runs }) {
       if (run.created_at < first) break
       found.push(/** @type {Run} */ (run))
     }
-    const byHand = { ...context.repo, event: 'workflow_dispatch', created: `>=${first.slice(0, 19)}Z` }
-    for await (const run of pages('GET /repos/{owner}/{repo}/actions/runs', byHand, 'workflow_runs')) {
-      const file = fileOf(run)
-      if (file.endsWith(`-${environment}.yml`) && !file.startsWith('orchestrator-')) found.push(run)
+    const route = 'GET /repos/{owner}/{repo}/actions/runs'
+    const byHand = { event: 'workflow_dispatch', created: `>=${first.slice(0, 19)}Z` }
+    for await (const run of pages(route, { ...context.repo, ...byHand }, 'workflow_runs')) add(run)
+    // A list that GitHub filters lags behind.
+    const lately = new Date(Date.now() - LAG * 60_000).toISOString()
+    for await (const run of pages(route, context.repo, 'workflow_runs')) {
+      if (run.created_at < lately) break
+      if (run.event === 'workflow_dispatch') add(run)
     }
     const later = found.filter(run => run.updated_at >= since && run.conclusion !== 'skipped' && commits.mayDeploy(run))
     return Promise.all(later.map(async run => ({ run, isReviewed: await commits.reviewed(run) })))
+
+    /** @param {Run} run of a component that a person or an orchestrator has started */
+    function add(run) {
+      const file = fileOf(run)
+      const isNew = found.every(({ id }) => id !== run.id)
+      if (isNew && file.endsWith(`-${environment}.yml`) && !file.startsWith('orchestrator-')) found.push(run)
+    }
   }
 
   /**
@@ -183,7 +258,7 @@ function of({ read, pages, context, commits, runs }) {
     return found.size < Math.max(...found, number) - number
   }
 
-  return { artifactOf, ofRun, newest, attempts, holds, isMissing }
+  return { artifactOf, builtBy, isOfItsBuild, ofRun, planOf, newest, attempts, holds, isMissing }
 }
 
 module.exports = { of, nameOf, unzipped }

@@ -109,4 +109,4 @@ function of({ pages, context, commits }) {
   return { ofFile, fateOf, overtaking }
 }
 
-module.exports = { BOT, MAY_DEPLOY, ageOf, of }
+module.exports = { BOT, MAY_DEPLOY, ageOf, ageOfRun, of }

@@ -2,27 +2,30 @@
 const { rmSync } = require('node:fs')
 const api = require('../shared/api.cjs')
 const commits = require('../shared/commits.cjs')
-const childrenOf = require('../shared/children.cjs')
 const allManifests = require('../shared/manifests.cjs')
 const allRuns = require('../shared/runs.cjs')
 const { at } = require('../what-changed/components.cjs')
 
+// An orchestrator's run. Under `observe` there are only runs of components, with titles like that.
+const OF_PIPELINE = /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/
 const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID, "digest": SHA256}}'
 
 /**
- * The run that is named, if one is, and the digest that the build left.
+ * The run that is named, if one is, and the digest that the build left. 0 is a run that was not
+ * started, because the plan names the package.
  * @param {string} packages
  * @param {string} producer
+ * @param {boolean} isKept
  * @returns {{run?: number, digest?: string}}
  */
-function named(packages, producer) {
+function named(packages, producer, isKept) {
   if (['same-commit', 'latest'].includes(packages)) return {}
   const given = JSON.parse(packages)
   // A build says its own digest. One with quotes in it would name the package of another component.
   if (JSON.stringify(given) !== packages.replace(/\s/g, '')) throw new Error(FORMS)
   if (given[producer] === 'same-commit') return {} // a producer whose run nobody waits for
   const { run, digest } = typeof given === 'number' ? { run: given, digest: '' } : given[producer]
-  if (!Number.isSafeInteger(run) || run < 1 || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
+  if (!Number.isSafeInteger(run) || run < (isKept ? 0 : 1) || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
   return { run, digest }
 }
 
@@ -53,12 +56,12 @@ module.exports = async ({ github, context, core }) => {
   /** @type {{run?: number, digest?: string}} */
   let wanted
   try {
-    wanted = PACKAGES === 'planned' ? { run: context.runId } : named(PACKAGES, PRODUCER)
+    wanted = PACKAGES === 'planned' ? { run: context.runId } : named(PACKAGES, PRODUCER, Boolean(kept))
   } catch {
     return core.setFailed(`The input packages, ${PACKAGES.replace(/\s+/g, ' ')}, does not say which package of ${PRODUCER} to take: give ${FORMS}`)
   }
   const isInThisRun = wanted.run === context.runId
-  if (kept && isInThisRun && !wanted.digest) return take(kept)
+  if (kept && (isInThisRun || wanted.run === 0) && !wanted.digest) return take(kept)
   // Every job of this run could have uploaded it. A digest that is missing does not mean "any".
   if (isInThisRun && !wanted.digest) {
     return core.setFailed(`The build of ${PRODUCER} in this run left no digest, so its package cannot be verified: re-run all jobs`)
@@ -71,10 +74,12 @@ module.exports = async ({ github, context, core }) => {
   for (const environment of environments) {
     const found = await packageFor(environment)
     if (!found) continue
-    tell(found.artifact, found.commit, wanted.digest ?? '')
+    // What was brought over still says which commit it was built from.
+    tell(found.artifact, kept?.commit ?? found.commit, wanted.digest ?? '')
     return
   }
-  const former = PACKAGES === 'same-commit' && await deployedWith()
+  // A run may deploy what it has not built.
+  const former = wanted.digest ? undefined : kept ?? (wanted.run === undefined && await deployedWith())
   if (former) return take(former)
   const names = environments.map(nameOf).join(' or ')
   const where = wanted.run ? `run ${wanted.run}` : PACKAGES === 'latest' ? 'any run' : `any run for ${COMMIT}`
@@ -93,11 +98,13 @@ module.exports = async ({ github, context, core }) => {
     for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
   }
 
-  /** The package of a former run that a successful run has deployed with this commit. */
+  /** The package that a successful run has deployed with this commit, or with the newest one. */
   async function deployedWith() {
     for (const environment of environments) {
       for await (const candidate of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
-        if (commits.titled(candidate.display_title) !== COMMIT || !await believed(candidate)) continue
+        const commit = commits.titled(candidate.display_title)
+        const fits = PACKAGES === 'latest' ? commit && await belongs(commit) : commit === COMMIT
+        if (!fits || !await believed(candidate)) continue
         const { components = {} } = await manifests.ofRun(candidate, environment) ?? {}
         const taken = Object.values(components).map(({ takes }) => at(takes, PRODUCER))
         const found = [at(components, PRODUCER)?.package, ...taken].find(Boolean)
@@ -109,7 +116,9 @@ module.exports = async ({ github, context, core }) => {
   /** @param {{run: number, digest: string, commit: string, environment: string}} known */
   async function take({ run: id, digest, commit, environment }) {
     const artifact = await artifactOf(id, environment)
-    if (artifact) return tell(artifact, commit, digest)
+    // GitHub's own digest says the same of the archive, where a run of its own has built the package.
+    const isOfArchive = digest.startsWith('sha256:')
+    if (artifact && !(isOfArchive && artifact.digest !== digest)) return tell(artifact, commit, isOfArchive ? '' : digest)
     // Until it expires, a plan takes it for kept.
     core.setFailed(`The package of ${PRODUCER}, ${nameOf(environment)}, is no longer in run ${id}: ` +
       `start orchestrator-${first}.yml with commit ${COMMIT} and \`all\`, which builds it again`)
@@ -140,9 +149,7 @@ module.exports = async ({ github, context, core }) => {
   /** @param {string} environment */
   async function inThisRun(environment) {
     const artifact = await artifactOf(context.runId, environment)
-    // What was brought over still says which commit it was built from.
-    const isBroughtOver = kept && kept.digest === wanted.digest
-    return artifact && { artifact, commit: isBroughtOver ? kept.commit : COMMIT }
+    return artifact && { artifact, commit: COMMIT }
   }
 
   /**
@@ -201,49 +208,13 @@ module.exports = async ({ github, context, core }) => {
     if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
     // What is promoted has been tested, together with all that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
-    if (environment !== own && !await isOfPipeline(other, environment, commit)) return refuse('was started or re-run alone, so nothing was tested with it')
+    if (environment !== own && !OF_PIPELINE.test(other.display_title)) return refuse('is one of a component alone, so nothing was tested with it')
     if (other !== told && !await believed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
     if (!artifact.digest) return refuse('holds one of which GitHub knows no digest, so it could have been changed')
     if (other === told && artifact.created_at > told.updated_at) return refuse('was re-run since, and is promoted by a run of its own')
-    if (!await isOfItsBuild(artifact, other.id)) return refuse('holds one that its build did not upload')
+    if (!await manifests.isOfItsBuild(artifact, PRODUCER)) return refuse('holds one that its build did not upload')
     return { artifact, commit }
-  }
-
-  /**
-   * Whether a run is an orchestrator's, or the one that a successful orchestrator has started last.
-   * Under `observe` there are only runs of components, which the next environment's orchestrator waits
-   * for; their titles are like an orchestrator's.
-   * @param {any} other
-   * @param {string} environment
-   * @param {string} commit
-   */
-  async function isOfPipeline({ id, display_title, run_attempt, head_branch }, environment, commit) {
-    const [, starter] = display_title.match(/ of run (\d+), attempt \d+$/) ?? []
-    if (!starter) return /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/.test(display_title)
-    if (run_attempt !== 1) return false // nothing was deployed with what a person has built again
-    const orchestrator = await runOf(Number(starter))
-    const fits = orchestrator?.path.split('@')[0] === `.github/workflows/orchestrator-${environment}.yml` &&
-      orchestrator.conclusion === 'success' && commits.titled(orchestrator.display_title) === commit && await believed(orchestrator)
-    if (!fits) return false
-    const job = `${PRODUCER}-${environment}`
-    const [newest] = await childrenOf({ pages, context, orchestrator, job, file: `${job}.yml`, commit, branch: head_branch })
-    return newest?.id === id && newest.alone
-  }
-
-  /**
-   * Whether the job that builds the package, or brings it from another environment, uploaded it, and
-   * succeeded. Any job could have uploaded one of that name while it failed, or later.
-   * @param {{created_at: string}} artifact
-   * @param {number} id
-   */
-  async function isOfItsBuild({ created_at }, id) {
-    const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: id, filter: 'all' }, 'jobs')
-    for await (const { name, conclusion, started_at, completed_at } of jobs) {
-      const makesIt = name === 'Changes' || name.startsWith('build / ') || name.startsWith(`${PRODUCER}-build / `)
-      if (makesIt && conclusion === 'success' && started_at <= created_at && created_at <= completed_at) return true
-    }
-    return false
   }
 }

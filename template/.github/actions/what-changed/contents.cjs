@@ -184,4 +184,4 @@ function deployKey({ config, environment, name, key, taken, tree, pipeline }) {
   return digest('deploy', name, content, deploy, common(pipeline), Object.entries(taken).sort()).slice(0, 12)
 }
 
-module.exports = { isGenerated, owns, ownerIn, pipelineIn, workflow, keysOf, deployKey }
+module.exports = { isGenerated, owns, ownerIn, pipelineIn, common, workflow, keysOf, deployKey }

@@ -9,8 +9,9 @@ const { deployKey, isGenerated, keysOf, ownerIn, pipelineIn, workflow } = requir
  * @typedef {import('./components.cjs').Config} Config
  * @typedef {import('./contents.cjs').Keys} Keys
  * @typedef {import('./contents.cjs').Tree} Tree
- * @typedef {{key: string, digest: string, run: number, commit: string, environment: string, expires: string}} Package
- *   the artifact of a run
+ * @typedef {{key: string, digest: string, run: number, commit: string, environment: string, expires: string, of?: string}} Package
+ *   the artifact of a run; `digest` is that of its manifest, or, where a run of its own has built it, GitHub's of the
+ *   archive; `of`: the digest of what it is a copy of, if that is another
  * @typedef {{state: 'success' | 'failure' | 'unknown', kind: 'deployed' | 'carried' | 'checked', commit: string, key: string,
  *   deployKey: string, package: Package | null, takes: {[producer: string]: Package}, run: number, perEnvironment: boolean}} Entry
  *   what became of a component's newest attempt
@@ -239,7 +240,7 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
     const stock = at(own.packages, name) ?? []
     if (isOwn) return stock.find(one => one.key === keys[name] && isKept(name, one, manifest ? time : until))
     const packages = handedOn(name)
-    const copies = stock.filter(({ digest }) => packages.some(one => one.digest === digest))
+    const copies = stock.filter(({ digest, of }) => packages.some(one => one.digest === digest || one.digest === of))
     return [...packages, ...copies].find(one => isKept(name, one, time))
   }
 

@@ -20,6 +20,7 @@ const MANY = 20 // packages of a component
  * @param {Memory} [what.memory] what this environment knew before
  * @param {{[job: string]: string}} what.results a job that was not let deploy is "skipped"
  * @param {{[component: string]: string | undefined}} what.digests of the packages that this run holds
+ * @param {{[component: string]: number}} [what.runs] of the packages that it does not hold itself, because it has started runs
  * @param {number} what.run
  * @param {string} what.commit
  * @param {string} what.environment
@@ -27,7 +28,7 @@ const MANY = 20 // packages of a component
  * @param {string} what.planned when the plan was made
  * @returns {Memory}
  */
-function remember({ config, plan, memory, results, digests, run, commit, environment, at: now, planned }) {
+function remember({ config, plan, memory, results, digests, runs = {}, run, commit, environment, at: now, planned }) {
   const expires = new Date(Date.parse(now) + config.environments[environment].days * DAY).toISOString()
   const components = { ...memory?.components }
   for (const name of plan.removed) delete components[name]
@@ -48,7 +49,7 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
   const packages = Object.fromEntries([...new Set([...held, ...Object.keys(memory?.packages ?? {})])].map(name => {
     const old = (at(memory?.packages, name) ?? []).filter(one => Date.parse(one.expires) >= Date.parse(now))
     const fresh = held.includes(name) && packageOf(name)
-    return [name, !fresh || old.includes(fresh) ? old : [fresh, ...old.filter(one => one.run !== run)].slice(0, MANY)]
+    return [name, !fresh || old.includes(fresh) ? old : [fresh, ...old.filter(one => one.run !== fresh.run)].slice(0, MANY)]
   }))
   return { version: FORMAT, commit, run, planned, keys: plan.keys, components, packages }
 
@@ -75,8 +76,10 @@ function remember({ config, plan, memory, results, digests, run, commit, environ
     const digest = at(digests, name)
     if (!digest) return found ?? null
     // What is brought over from another run still says which commit it was built from.
-    const made = { key: plan.keys[name], commit, ...found, digest, run, environment, expires }
-    return at(memory?.packages, name)?.find(one => one.run === run && one.digest === digest) ?? made
+    const holder = at(runs, name) ?? run
+    const copy = found && found.digest !== digest ? { of: found.digest } : {}
+    const made = { key: plan.keys[name], commit, ...found, ...copy, digest, run: holder, environment, expires }
+    return at(memory?.packages, name)?.find(one => one.run === holder && one.digest === digest) ?? made
   }
 
   /** @param {string} name */

@@ -1,5 +1,6 @@
 // @ts-check
-const { readFileSync } = require('node:fs')
+const { readFileSync, writeFileSync } = require('node:fs')
+const { join } = require('node:path')
 const connect = require('../shared/api.cjs')
 const allCommits = require('../shared/commits.cjs')
 const allManifests = require('../shared/manifests.cjs')
@@ -19,7 +20,7 @@ const NAMED = 10 // files of nobody
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
-  const { ALL, COMMIT = '', ENVIRONMENT = '', REFS = '' } = process.env
+  const { ALL, COMMIT = '', ENVIRONMENT = '', REFS = '', RUNNER_TEMP = '' } = process.env
   const { read, pages } = connect({ github, core })
   const config = JSON.parse(readFileSync(require.resolve('./components.json'), 'utf8'))
   const { treeOf, textOf } = trees({ read, context })
@@ -107,7 +108,13 @@ module.exports = async ({ github, context, core }) => {
     core.setOutput('deploy', JSON.stringify(deploy))
     core.setOutput('promote', JSON.stringify(Object.keys(packages)))
     const nobody = named(ENVIRONMENT ? await ofNobody() : plan.nobody)
-    if (ENVIRONMENT) core.setOutput('plan', JSON.stringify({ ...brief(plan), commit: COMMIT, planned: now, nobody }))
+    if (ENVIRONMENT) {
+      const said = JSON.stringify({ ...brief(plan), commit: COMMIT, sha: context.sha, planned: now, nobody })
+      const file = join(RUNNER_TEMP, `plan-${ENVIRONMENT}.json`)
+      writeFileSync(file, said)
+      core.setOutput('plan', said)
+      core.setOutput('file', file)
+    }
     else if (nobody.length) core.notice(`Changed files of no component: ${nobody.join(', ')}. \`watches\` names those that one is made of`)
     core.info(JSON.stringify(plan.reasons, null, 2))
     if (![...build, ...deploy].length) core.notice('Nothing that a component is made of has changed')

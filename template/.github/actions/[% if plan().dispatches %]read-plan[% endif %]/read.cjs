@@ -1,0 +1,71 @@
+// @ts-check
+const connect = require('../shared/api.cjs')
+const allCommits = require('../shared/commits.cjs')
+const allManifests = require('../shared/manifests.cjs')
+const allRuns = require('../shared/runs.cjs')
+const { common, workflow } = require('../what-changed/contents.cjs')
+const trees = require('../what-changed/trees.cjs')
+
+/** @typedef {import('../what-changed/contents.cjs').Tree} Tree */
+
+/** @param {{github: any, context: any, core: any}} tools */
+module.exports = async ({ github, context, core }) => {
+  const { COMMIT, COMPONENT = '', ENVIRONMENT = '', ORCHESTRATOR = '', REFS = '' } = process.env
+  if (!ORCHESTRATOR) {
+    for (const kind of ['build', 'deploy']) core.setOutput(kind, JSON.stringify([COMPONENT]))
+    return
+  }
+  const { read, pages } = connect({ github, core })
+  const commits = allCommits.of({ github, context, core, refs: REFS })
+  const runs = allRuns.of({ pages, context, commits })
+  const manifests = allManifests.of({ read, pages, context, commits, runs })
+  try {
+    tell(await planned())
+  } catch (/** @type {any} */ error) {
+    if (error.status) throw error
+    core.setFailed(`The plan of the orchestrator's run ${JSON.stringify(ORCHESTRATOR)} does not hold here: ${error.message}. ` +
+      `Start orchestrator-${ENVIRONMENT}.yml, or this workflow without the input orchestrator, which builds and deploys the component as it is`)
+  }
+
+  /** The plan of the orchestrator's run. Whoever may start workflows can name any run. */
+  async function planned() {
+    if (context.actor !== allRuns.BOT) throw new Error(`${context.actor} has typed it`)
+    if (context.payload.inputs?.packages === 'latest') throw new Error('it is for no packages of another commit, as with latest')
+    const plan = /^\d+$/.test(ORCHESTRATOR) && await manifests.planOf(Number(ORCHESTRATOR), ENVIRONMENT)
+    if (!plan) throw new Error(`it is no reviewed run of orchestrator-${ENVIRONMENT}.yml that has left a plan`)
+    if (plan.commit !== COMMIT) throw new Error(`it deploys ${plan.commit}`)
+    if (plan.sha !== context.sha && !await isSame(plan.sha)) throw new Error(`it has planned with the pipelines of ${plan.sha}, which have changed since`)
+    return plan
+  }
+
+  /**
+   * Whether this run builds and deploys as that commit's would: GitHub starts the head of a branch,
+   * and what the orchestrator writes down holds for what it has planned with.
+   * @param {string} sha
+   */
+  async function isSame(sha) {
+    const { treeOf } = trees({ read, context })
+    const [before, now] = [await treeOf(sha), await treeOf(context.sha)]
+    return before && now && pipelineIn(before) === pipelineIn(now)
+  }
+
+  /** @param {Tree} tree */
+  function pipelineIn(tree) {
+    return JSON.stringify([common(tree), workflow(tree, COMPONENT, 'build'), workflow(tree, COMPONENT, 'deploy')])
+  }
+
+  /**
+   * Only what concerns the component.
+   * @param {import('../deployment-summary/manifest.cjs').Planned} plan
+   */
+  function tell({ build, deploy, deployKeys, packages, taken }) {
+    const used = [COMPONENT, ...Object.keys(taken[COMPONENT] ?? {})].filter(name => Object.hasOwn(packages, name))
+    for (const [kind, names] of Object.entries({ build, deploy })) {
+      core.setOutput(kind, JSON.stringify(names.filter(name => name === COMPONENT)))
+    }
+    core.setOutput('plan', JSON.stringify({
+      deployKeys: { [COMPONENT]: deployKeys[COMPONENT] },
+      packages: Object.fromEntries(used.map(name => [name, packages[name]])),
+    }))
+  }
+}
