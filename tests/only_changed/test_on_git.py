@@ -145,6 +145,7 @@ class Scene:
             "COMMIT": commit,
             "ENVIRONMENT": environment,
             "REFS": REFS if environment else "",
+            "RUNNER_TEMP": str(self.folder),
             "ALL": "false",
         }
         place = self.folder / "what-changed/what.cjs"
