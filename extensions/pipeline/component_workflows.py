@@ -75,6 +75,11 @@ class ComponentWorkflow:
         return (*first, *approval, *(call.id for call in self.calls))
 
     @property
+    def is_started(self) -> bool:
+        """Whether an orchestrator starts it: what is only brought over needs no run."""
+        return self.orchestration == "dispatch" and bool(self.calls)
+
+    @property
     def deploys(self) -> bool:
         return any(call.id == "deploy" for call in self.calls)
 
@@ -103,7 +108,7 @@ class ComponentWorkflow:
             return f"It starts when {len(triggers.after)} workflows have succeeded, {by_hand}."
         if triggers.after:
             return f"It starts when {triggers.after[0]} has succeeded, {by_hand}."
-        if self.orchestration == "dispatch":
+        if self.is_started:
             return f"It starts from orchestrator-{self.environment.name}.yml, {by_hand}."
         return "A person starts it."
 
@@ -203,7 +208,7 @@ def component_workflow(
         approval=approval,
         calls=tuple(calls),
         takes_packages=bool(producers),
-        run_name=_run_name(name, environment, triggers, answers.orchestration),
+        run_name=_run_name(name, environment, triggers, answers.orchestration, bool(calls)),
         triggers=triggers,
     )
 
@@ -243,7 +248,11 @@ def _approved(answers: Answers) -> str:
 
 
 def _run_name(
-    component: str, environment: Environment, triggers: Triggers, orchestration: str
+    component: str,
+    environment: Environment,
+    triggers: Triggers,
+    orchestration: str,
+    works: bool,
 ) -> tuple[str, ...]:
     """The title of a workflow's runs, in lines.
 
@@ -252,7 +261,7 @@ def _run_name(
     """
     commit, where = "inputs.commit || github.sha", environment.name
     deploys = f"Deploy ${{{{ {commit} }}}} to {where}"
-    if orchestration == "call":
+    if orchestration == "call" or (orchestration == "dispatch" and not works):
         return (f"{deploys}, {component} alone",)
     if orchestration == "dispatch":
         # By this an orchestrator finds a run when GitHub's answer did not say which it started.

@@ -19,23 +19,19 @@ module.exports = async ({ github, context, core }) => {
   const commits = allCommits.of({ github, context, core, refs: REFS })
   const runs = allRuns.of({ pages, context, commits })
   const manifests = allManifests.of({ read, pages, context, commits, runs })
-  try {
-    tell(await planned())
-  } catch (/** @type {any} */ error) {
-    if (error.status) throw error
-    core.setFailed(`The plan of the orchestrator's run ${JSON.stringify(ORCHESTRATOR)} does not hold here: ${error.message}. ` +
-      `Start orchestrator-${ENVIRONMENT}.yml, or this workflow without the input orchestrator, which builds and deploys the component as it is`)
-  }
+  const plan = /^\d+$/.test(ORCHESTRATOR) ? await manifests.planOf(Number(ORCHESTRATOR), ENVIRONMENT) : undefined
+  const why = await whyNot()
+  if (plan && !why) return tell(plan)
+  core.setFailed(`The plan of the orchestrator's run ${JSON.stringify(ORCHESTRATOR)} does not hold here: ${why}. ` +
+    `Start orchestrator-${ENVIRONMENT}.yml, or this workflow without the input orchestrator, which builds and deploys the component as it is`)
 
-  /** The plan of the orchestrator's run. Whoever may start workflows can name any run. */
-  async function planned() {
-    if (context.actor !== allRuns.BOT) throw new Error(`${context.actor} has typed it`)
-    if (context.payload.inputs?.packages === 'latest') throw new Error('it is for no packages of another commit, as with latest')
-    const plan = /^\d+$/.test(ORCHESTRATOR) && await manifests.planOf(Number(ORCHESTRATOR), ENVIRONMENT)
-    if (!plan) throw new Error(`it is no reviewed run of orchestrator-${ENVIRONMENT}.yml that has left a plan`)
-    if (plan.commit !== COMMIT) throw new Error(`it deploys ${plan.commit}`)
-    if (plan.sha !== context.sha && !await isSame(plan.sha)) throw new Error(`it has planned with the pipelines of ${plan.sha}, which have changed since`)
-    return plan
+  /** Whoever may start workflows can name any run. */
+  async function whyNot() {
+    if (context.actor !== allRuns.BOT) return `${context.actor} has typed it`
+    if (context.payload.inputs?.packages === 'latest') return 'it is for no packages of another commit, as with latest'
+    if (!plan) return `it is no reviewed run of orchestrator-${ENVIRONMENT}.yml that has left a plan`
+    if (plan.commit !== COMMIT) return `it deploys ${plan.commit}`
+    if (plan.sha !== context.sha && !await isSame(plan.sha)) return `it has planned with the pipelines of ${plan.sha}, which have changed since`
   }
 
   /**
@@ -56,7 +52,7 @@ module.exports = async ({ github, context, core }) => {
 
   /**
    * Only what concerns the component.
-   * @param {import('../deployment-summary/manifest.cjs').Planned} plan
+   * @param {import('../deployment-summary/manifest.cjs').Planned} planned
    */
   function tell({ build, deploy, deployKeys, packages, taken }) {
     const used = [COMPONENT, ...Object.keys(taken[COMPONENT] ?? {})].filter(name => Object.hasOwn(packages, name))
