@@ -54,8 +54,12 @@ ANSWERS = {"code_types", "components"}
 STATES = ("broken", "unknown", "edited", "behind", "current")
 """Of a row the first that holds."""
 
-LARGEST = 1_000_000
-"""Bytes of an answers file; GitHub sends no more than half of that."""
+LARGEST = 100_000
+"""Letters of an answers file. Those of 50 components have 20,000; numbers of a million digits take
+minutes to read."""
+
+DEEPEST = 50
+"""Levels of an answers file."""
 
 
 class CannotTellError(Exception):
@@ -64,6 +68,26 @@ class CannotTellError(Exception):
 
 class BrokenError(Exception):
     """Why an answers file cannot be read."""
+
+
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads what Copier writes, and refuses `<<`: some lines of that can fill any memory."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        pass
+
+
+def read_yaml(text: str) -> Any:
+    """A file of others. Raises YAMLError or ValueError, whatever it holds."""
+    if len(text) > LARGEST:
+        raise yaml.YAMLError(f"has more than {LARGEST} letters")
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):  # which needs no stack, unlike a document
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.YAMLError(f"has more than {DEEPEST} levels")
+    return yaml.load(text, Loader=Loader)
 
 
 def shown(value: object, most: int = 300) -> str:
@@ -162,8 +186,8 @@ class Template:
         self.has_tags = bool(found)
         if not found:
             try:
-                listed = yaml.safe_load(releases_file)
-            except (yaml.YAMLError, ValueError, RecursionError):
+                listed = read_yaml(releases_file)
+            except (yaml.YAMLError, ValueError):
                 listed = None
             for name, sha in listed.items() if isinstance(listed, dict) else ():
                 if NUMBERS.fullmatch(str(name)) and SHA.fullmatch(str(sha)):
@@ -316,12 +340,11 @@ def read_answers(text: str) -> dict[str, Any]:
                 "--vcs-ref=:current:`"
             )
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        answers = yaml.load(text, Loader=loader)
+        answers = read_yaml(text)
     except yaml.MarkedYAMLError as error:
         at = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise BrokenError(f"is not YAML: {at}{error.problem}; take it back from git") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         cause = str(error).splitlines()[0]
         raise BrokenError(f"is not YAML: {cause}; take it back from git") from None
     if not isinstance(answers, dict):
@@ -333,9 +356,9 @@ def read_answers(text: str) -> dict[str, Any]:
 
 def recorded_version(text: str | None) -> str | None:
     """The version that an answers file records, without a look at the rest of it."""
-    match = re.search(r"^_commit: *(.+?) *$", text or "", re.MULTILINE)
+    match = re.search(r"^_commit:(.*)$", text or "", re.MULTILINE)
     try:
-        version = yaml.safe_load(match[1]) if match else None
+        version = read_yaml(match[1]) if match else None
     except (yaml.YAMLError, ValueError):
         return None
     return version if isinstance(version, str) else None
@@ -632,6 +655,9 @@ LAST_FRAGMENT = re.compile(r"fragment ((?:Last|All)\d+) ")
 """Where no repository has an environment."""
 
 
+TOO_MUCH = ("RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED")
+
+
 class TooMuchError(Exception):
     """GitHub did not manage this call; a smaller one may do."""
 
@@ -672,7 +698,7 @@ class GitHub:
             kind, says = str(error.get("type") or ""), shown(error.get("message") or error)
             if kind == "RATE_LIMITED":
                 raise self._spent(None)
-            if kind == "RESOURCE_LIMITS_EXCEEDED" or re.search(
+            if kind in TOO_MUCH or re.search(
                 "something went wrong while executing|timeout|timed out", says, re.IGNORECASE
             ):
                 raise TooMuchError(says)
@@ -758,6 +784,7 @@ class GitHub:
     ) -> Iterator[tuple[Sequence[Any], dict[str, Any] | None]]:
         """Ask about many, in parts that GitHub manages. None: not even about this one alone."""
         start = failed = 0
+        most = size
         while start < len(items):
             part = items[start : start + size]
             try:
@@ -772,7 +799,8 @@ class GitHub:
                     continue
                 answer = None
             yield part, answer
-            start, failed = start + len(part), 0
+            # One repository that is too much makes no small calls of all that follow.
+            start, failed, size = start + len(part), 0, min(2 * size, most)
 
 
 def pause(seconds: float) -> None:

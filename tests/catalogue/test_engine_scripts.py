@@ -79,7 +79,10 @@ def test_inputs(change: dict[str, str], said: str, engine: dict[str, ModuleType]
     [
         "https://github.com/acme/copier-orchestrator",
         "git+https://github.com/Acme/Copier-Orchestrator.git",
+        "http://x:y@www.github.com/ACME/copier-orchestrator/",
         "git@github.com:acme/copier-orchestrator.git",
+        "github.com:Acme/copier-orchestrator",
+        "ssh://git@ssh.github.com:443/acme/copier-orchestrator.git",
         "ssh://git@github.com/acme/copier-orchestrator",
         "gh:acme/copier-orchestrator",
     ],
@@ -92,11 +95,15 @@ def test_a_template_is_known_however_it_is_written(
     git("init", "--quiet", str(template), cwd=tmp_path)
     commit(template)
     assert engine["common"].place_of(written) == engine["common"].place_of(ADDRESS)
-    environment = engine["render"].environment(template, ADDRESS, tmp_path)
-    if not written.startswith(("gh:", "git+")):  # which Copier expands
-        asked = ["git", "ls-remote", written, "HEAD"]
-        done = subprocess.run(asked, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    environment = engine["render"].environment(template, {ADDRESS, written}, tmp_path)
+    # What Copier makes of it.
+    given = written.removeprefix("git+").replace("gh:", "https://github.com/")
+    asked = ["git", "ls-remote", given, "HEAD"]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    asked[2] = "https://github.com/evil/other"
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True)
+    assert "transport 'https' not allowed" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -133,7 +140,7 @@ def test_what_the_template_sees_is_little(
 ) -> None:
     for name in ("PIPELINES_TRANSFER_KEY", "ACTIONS_RUNTIME_TOKEN", "INPUTS", "GITHUB_OUTPUT"):
         monkeypatch.setenv(name, "x")
-    seen = engine["render"].environment(tmp_path, ADDRESS, tmp_path)
+    seen = engine["render"].environment(tmp_path, {ADDRESS}, tmp_path)
     rest = {name for name in seen if not name.startswith("GIT_")}
     assert rest <= {*engine["render"].KEPT, "HOME"}
 

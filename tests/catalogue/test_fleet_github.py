@@ -341,6 +341,37 @@ def test_what_is_too_much_is_asked_in_smaller_calls(
     assert told["acme/zzz"]["state"] == "behind"
 
 
+def test_one_repository_with_too_much_does_not_slow_the_others(
+    fleet: Call, capsys: Capture
+) -> None:
+    first = fleet.add("aaa", files(answers("v0.9.0"), "dev"))
+    fleet.organisation.repositories += five_hundred(130).repositories[1:]
+    error = {"type": "MAX_NODE_LIMIT_EXCEEDED", "message": "This query requests up to"}
+    too_much = (200, {}, {"errors": [error]})
+    fleet.organisation.refuses = lambda query: too_much if first.id in query else None
+    fleet("--json")
+    told = {row["repository"]: row for row in rows(capsys)}
+    assert len(told) == 130
+    assert "did not send its details" in told["acme/aaa"]["reason"]
+    assert sum(row["deployments"] is None for row in told.values()) == 1
+    assert len(fleet.organisation.calls) < 30
+
+
+HOSTILE = {
+    "levels": "[" * 60_000,
+    "merges": "".join(f"a{n}: &a{n} {{<<: [{'*a%d,' % (n - 1) * 9}]}}\n" for n in range(1, 20)),
+    "digits": "x: 1" + ":1" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_answers_file_is_a_row(name: str, fleet: Call, capsys: Capture) -> None:
+    """It ends nothing, and takes neither all memory nor minutes."""
+    fleet.add("shop", files("a0: &a0 {x: 1}\n" + HOSTILE[name]))
+    fleet("--json")
+    assert of(rows(capsys), "repository", "state") == [("acme/shop", "broken")]
+
+
 def test_a_listing_that_is_too_much_is_asked_in_smaller_pages(fleet: Call, capsys: Capture) -> None:
     fleet.organisation.repositories = five_hundred(40).repositories
     asked: list[str] = []

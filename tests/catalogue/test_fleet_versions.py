@@ -120,6 +120,8 @@ def test_a_file_of_releases_that_says_nothing(text: str) -> None:
         ("_commit: 1234567\n", None),
         ("_commit: [\n", None),
         ("x_commit: v1\n", None),
+        ("_commit: " + "[" * 60_000, None),
+        ("_commit: a" + " " * 400_000 + "b", None),
         (None, None),
     ],
 )

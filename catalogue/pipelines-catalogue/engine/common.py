@@ -78,34 +78,28 @@ def template_address(catalogue: Path = CATALOGUE) -> str:
     return address
 
 
+def for_git(address: str) -> str:
+    """An address as git takes it, without the short forms of Copier."""
+    text = address.strip().removeprefix("git+")
+    for short, host in (("gh:", "github.com"), ("gl:", "gitlab.com")):
+        if text.startswith(short):
+            return f"https://{host}/{text.removeprefix(short).lstrip('/')}"
+    return text
+
+
 def place_of(address: str) -> tuple[str, str] | None:
     """The host and path of a template, however the address is written; None where it is none.
 
     `https://github.com/acme/x.git`, `git@github.com:acme/x` and `gh:acme/x` are one place.
     """
-    text = address.strip().removeprefix("git+")
-    for short, host in (("gh:", "github.com"), ("gl:", "gitlab.com")):
-        if text.startswith(short):
-            text = f"https://{host}/{text.removeprefix(short).lstrip('/')}"
-    url = re.fullmatch(r"(?:https?|ssh|file)://(?:[^/@]+@)?([^/]*)/(.+)", text)
-    scp = re.fullmatch(r"(?:[^/@:]+@)([^/:]+):(.+)", text)
+    text = for_git(address)
+    url = re.fullmatch(r"(?:https?|ssh|git|file)://(?:[^/@]+@)?([^/]*)/(.+)", text)
+    scp = re.fullmatch(r"(?:[^/@:\s]+@)?([^/:\s]{2,}):(?!//)(.+)", text)
     found = url or scp
     if not found:
         return None
-    path = found[2].strip("/").removesuffix(".git")
-    host = found[1].lower()
-    return host, path.lower() if host == "github.com" else path
-
-
-def written_forms(address: str) -> list[str]:
-    """The ways in which git may be given the address of one place."""
-    place = place_of(address)
-    if place is None:
-        return [address]
-    host, path = place
-    starts = [f"https://{host}/", f"ssh://git@{host}/", f"git@{host}:"]
-    forms = [f"{start}{path}{end}" for start in starts for end in (".git", "")]
-    return list(dict.fromkeys([address.strip().removeprefix("git+"), *forms]))
+    host = re.sub(r":\d+$", "", found[1].lower()).removeprefix("www.").removeprefix("ssh.")
+    return host, found[2].strip("/").removesuffix(".git").lower()
 
 
 def git(*arguments: str, cwd: Path, token: str = "", data: bytes | None = None) -> str:

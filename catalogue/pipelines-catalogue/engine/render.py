@@ -19,6 +19,7 @@ import yaml
 from common import (
     ANSWERS_FILE,
     EngineError,
+    for_git,
     git,
     output,
     place_of,
@@ -27,7 +28,6 @@ from common import (
     show,
     summary,
     template_address,
-    written_forms,
 )
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -57,8 +57,8 @@ def read_answers(text: str) -> dict[str, Any]:
     return answers
 
 
-def answers_files(repository: Path, address: str) -> dict[str, str]:
-    """Those of this template, with the version each records."""
+def answers_files(repository: Path, address: str) -> dict[str, dict[str, Any]]:
+    """Those of this template, with what they hold."""
     found = {}
     for file in sorted(repository.glob(ANSWERS_FILES)):
         if file.is_symlink() or not file.is_file():
@@ -68,11 +68,11 @@ def answers_files(repository: Path, address: str) -> dict[str, str]:
         source = stored.get("_src_path") if isinstance(stored, dict) else None
         # Nobody else's template is run, whatever a repository names.
         if isinstance(source, str) and place_of(source) == place_of(address):
-            found[file.name] = str(stored.get("_commit", ""))
+            found[file.name] = stored
     return found
 
 
-def choose_answers_file(mode: str, wanted: str, found: dict[str, str], address: str) -> str:
+def choose_answers_file(mode: str, wanted: str, found: dict[str, Any], address: str) -> str:
     """The answers file that this run writes. Raises EngineError."""
     names = ", ".join(found)
     if mode == "copy":
@@ -123,16 +123,18 @@ def copier(
     return [*command, address, "."] if mode == "copy" else command
 
 
-def environment(template: Path, address: str, home: Path) -> dict[str, str]:
-    """Little, and git settings by which each way to write the address means the clone.
+def environment(template: Path, addresses: set[str], home: Path) -> dict[str, str]:
+    """Little, and git settings by which these addresses mean the clone, and no other is asked.
 
     So what is run is what was fetched, and a private template needs no token here.
     """
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    settings = [(f"url.{template.as_uri()}.insteadOf", form) for form in written_forms(address)]
+    bare = {for_git(address).removesuffix(".git") for address in addresses}
+    forms = [f"{form}{end}" for form in sorted(bare) for end in (".git", "")]
+    settings = [(f"url.{template.as_uri()}.insteadOf", form) for form in forms]
     settings.append(("user.name", "copy-pipelines"))
     settings.append(("user.email", "copy-pipelines@users.noreply.github.com"))
-    variables = {"GIT_CONFIG_COUNT": str(len(settings)), "GIT_TERMINAL_PROMPT": "0"}
+    variables = {"GIT_CONFIG_COUNT": str(len(settings)), "GIT_ALLOW_PROTOCOL": "file"}
     for number, (key, value) in enumerate(settings):
         variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return {**kept, **variables, "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
@@ -163,6 +165,7 @@ def main() -> None:
     answers = read_answers(inputs.get("answers", ""))
     found = answers_files(repository, address)
     answers_file = choose_answers_file(mode, inputs.get("answers_file", ""), found, address)
+    stored = found.get(answers_file, {})
     if version:
         check_version(version, template)
     with tempfile.TemporaryDirectory() as folder:
@@ -172,7 +175,7 @@ def main() -> None:
         done = subprocess.run(
             copier(mode, answers_file, version, data if answers else None, address),
             cwd=repository,
-            env=environment(template, address, Path(folder)),
+            env=environment(template, {address, stored.get("_src_path", address)}, Path(folder)),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -200,7 +203,7 @@ def main() -> None:
     report = {
         "mode": mode,
         "answers_file": answers_file,
-        "before": found.get(answers_file, ""),
+        "before": str(stored.get("_commit", "")),
         "now": now,
         "conflicts": conflicts,
         "changed": [line.split("\t", 1) for line in changed],
