@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -300,6 +302,54 @@ def test_a_rollout_starts_what_may_be_updated(engine: dict[str, ModuleType]) -> 
     for wrong in ([{}], [1], None):
         with pytest.raises(engine["common"].EngineError, match=r"^fleet\.json: is not what"):
             due(wrong)
+
+
+@pytest.mark.parametrize("status, asked", [(403, 2), (422, 4)])
+def test_a_rollout_stops_where_github_answers_nobody(
+    status: int,
+    asked: int,
+    engine: dict[str, ModuleType],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At its rate limit. One repository that is refused stops no other one."""
+    calls: list[Any] = []
+
+    def call(_: Any, method: str, path: str, content: Any = None) -> None:
+        calls.append(content)
+        if len(calls) == 2:
+            raise engine["propose"].RefusedError(status, f"GitHub answers {status}")
+
+    start = engine["start"]
+    monkeypatch.setattr(start.GitHub, "call", call)
+    monkeypatch.setattr(start, "WAIT", 0)
+    row = {"answers_file": ".copier-answers.yml", "latest": "v2", "may_update": True}
+    rows = [{**row, "repository": f"acme/r{number}"} for number in range(4)]
+    file = tmp_path / "fleet.json"
+    file.write_text(json.dumps(rows), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["start.py", str(file)])
+    for name in ("GITHUB_API_URL", "GITHUB_REPOSITORY", "TOKEN", "REF"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    missing = 4 - (asked - 1)
+    with pytest.raises(
+        engine["common"].EngineError,
+        match=rf"^{missing} of 4 updates were not started: r1: GitHub answers {status}",
+    ):
+        start.main()
+    assert len(calls) == asked
+
+
+def test_what_runs_beside_the_key_has_one_version(tmp_path: Path) -> None:
+    """fleet.py with the packages that the roll-out gives it, and no others."""
+    ask = (ENGINE / "ask.py").read_text(encoding="utf-8")
+    packages = dict(re.findall(r'"--with", "([a-z]+)==([0-9.]+)"', ask))
+    for name, version in packages.items():
+        assert importlib.metadata.version(name) == version
+    blocked = "import sys; sys.modules |= dict.fromkeys(('copier', 'jinja2')); "
+    run = "import runpy; runpy.run_path(sys.argv[1], run_name='fleet')"
+    program = str(ROOT / "catalogue" / "fleet.py")
+    subprocess.run([sys.executable, "-c", blocked + run, program], check=True)
 
 
 def test_an_archive_that_is_none_is_said(

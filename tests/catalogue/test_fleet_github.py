@@ -359,7 +359,7 @@ def test_one_repository_with_too_much_does_not_slow_the_others(
 
 HOSTILE = {
     "levels": "[" * 60_000,
-    "merges": "".join(f"a{n}: &a{n} {{<<: [{'*a%d,' % (n - 1) * 9}]}}\n" for n in range(1, 20)),
+    "merges": "".join(f"a{n}: &a{n} {{<<: [{f'*a{n - 1},' * 9}]}}\n" for n in range(1, 20)),
     "digits": "x: 1" + ":1" * 200_000,
 }
 

@@ -1,6 +1,7 @@
 """Asks fleet.py which repositories may be updated now; called with the file for its JSON.
 
-The token reads the fleet, and the template where that is private. Standard library, and uv.
+The token reads the fleet, and the template where that is private. Standard library, and uv. This
+runs beside the App's key: so fleet.py gets two packages, of one version each, and builds nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from pathlib import Path
 
 from common import CATALOGUE, git_environment, output, run, template_address
 
+UV = ("uv", "run", "--quiet", "--no-project", "--no-build", "--python", ">=3.11")
+PACKAGES = ("--with", "pyyaml==6.0.3", "--with", "packaging==26.4")
+
 
 def main() -> None:
-    command = ["uv", "run", "--quiet", "fleet.py", "--rings", "rings.yml", "--json"]
+    command = [*UV, *PACKAGES, "python", "fleet.py", "--rings", "rings.yml", "--json"]
     command += ["--organisation", os.environ["GITHUB_REPOSITORY_OWNER"]]
     command += ["--template", template_address()]
     environment = {**os.environ, **git_environment(os.environ["GH_TOKEN"])}

@@ -116,6 +116,14 @@ def body(report: Report, repository: str, run_url: str) -> str:
     return text if len(text) <= BODY else f"{text[:BODY]}\n~~~\n\n(cut off)"
 
 
+class RefusedError(EngineError):
+    """GitHub has answered with an error."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 class GitHub:
     """REST calls for one repository."""
 
@@ -144,9 +152,10 @@ class GitHub:
                 message = json.loads(said)["message"]
             except (ValueError, KeyError, TypeError):
                 message = error.reason
-            raise EngineError(
+            raise RefusedError(
+                error.code,
                 f"GitHub answers {error.code} to {method} {path.partition('?')[0]}: {message}; "
-                "start the run again, or look at the App's permissions"
+                "start the run again, or look at the App's permissions",
             ) from None
         except OSError as error:
             raise EngineError(f"GitHub cannot be reached: {error}; start the run again") from None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from common import EngineError, plain, run, summary
-from propose import GitHub
+from propose import GitHub, RefusedError
 
 WAIT = 1
 """Seconds between two starts: GitHub allows 80 a minute."""
@@ -47,17 +47,23 @@ def main() -> None:
         raise EngineError(f"fleet.json: is not JSON: {error}; fleet.py says why above") from None
     github = GitHub(os.environ["GITHUB_REPOSITORY"], os.environ["TOKEN"])
     started, failed = [], []
-    for number, inputs in enumerate(due(rows)):
+    wanted = due(rows)
+    for number, inputs in enumerate(wanted):
         time.sleep(WAIT if number else 0)
         content = {"ref": os.environ["REF"], "inputs": inputs}
         try:
             github.call("POST", "/actions/workflows/copy-pipelines.yml/dispatches", content)
             started.append(f"{inputs['repository']} to {inputs['version']}")
+        except RefusedError as error:
+            failed.append(f"{inputs['repository']}: {error}")
+            if error.status in (401, 403, 429):  # so it would answer to all that follow
+                break
         except EngineError as error:
             failed.append(f"{inputs['repository']}: {error}")
     summary("\n".join([f"Started {len(started)} updates.", *(f"- {plain(s)}" for s in started)]))
     if failed:
-        raise EngineError(f"{len(failed)} updates were not started: {failed[0]}")
+        missing = len(wanted) - len(started)
+        raise EngineError(f"{missing} of {len(wanted)} updates were not started: {failed[0]}")
 
 
 if __name__ == "__main__":
