@@ -90,6 +90,14 @@ def read_yaml(text: str) -> Any:
     return yaml.load(text, Loader=Loader)
 
 
+def problem_of(error: Exception) -> str:
+    """What is wrong with a file, in one line."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark
+        return f"{f'line {mark.line + 1}: ' if mark else ''}{error.problem}"
+    return str(error).splitlines()[0]
+
+
 def shown(value: object, most: int = 300) -> str:
     """A value as one line of text that does nothing to a terminal or to a reader's eyes."""
     text = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(value).split()))
@@ -341,12 +349,8 @@ def read_answers(text: str) -> dict[str, Any]:
             )
     try:
         answers = read_yaml(text)
-    except yaml.MarkedYAMLError as error:
-        at = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise BrokenError(f"is not YAML: {at}{error.problem}; take it back from git") from None
     except (yaml.YAMLError, ValueError) as error:
-        cause = str(error).splitlines()[0]
-        raise BrokenError(f"is not YAML: {cause}; take it back from git") from None
+        raise BrokenError(f"is not YAML: {problem_of(error)}; take it back from git") from None
     if not isinstance(answers, dict):
         raise BrokenError("holds no answers; take it back from git")
     if ANSWERS & set(answers) and not isinstance(answers.get("_src_path"), str):
@@ -418,7 +422,7 @@ def clones_in(folder: Path) -> list[Path]:
     found, looked_at = [], [(folder, 0)]
     while looked_at:
         place, depth = looked_at.pop()
-        if (place / ".git").exists():
+        if os.path.exists(place / ".git"):
             found.append(place)
         elif depth < 3:
             try:
@@ -466,7 +470,12 @@ def read_clones(
             spelled = re.split(r"[/:]", address(origin).rstrip("/").removesuffix(".git"))
             name = "/".join(spelled[-path.count("/") - 1 :])
             url = f"https://{host}/{name}"
-        for answers_file in answers_files_of(clone, answers_files):
+        try:
+            names = answers_files_of(clone, answers_files)
+        except OSError as error:
+            say(f"{name}: cannot be looked at: {error.strerror}")
+            continue
+        for answers_file in names:
             row = Row(name, answers_file, url)
             if judge(row, text_of(clone, answers_file), templates, clone):
                 rows.append(row)
@@ -489,7 +498,11 @@ def answers_files_of(clone: Path, more: Sequence[str]) -> list[str]:
 def text_of(clone: Path, name: str) -> str | BrokenError:
     file = clone / name
     # What a link leads to may be any file of this machine, and reasons are published.
-    if file.resolve() != clone.resolve() / name:
+    try:
+        is_link = file.resolve() != clone.resolve() / name
+    except (OSError, RuntimeError):  # a loop of links
+        is_link = True
+    if is_link:
         return BrokenError("is a link; replace it by the file")
     if not file.is_file():
         return BrokenError("is no file; take it back from git")
@@ -1173,11 +1186,13 @@ def read_rings(file: Path) -> Rings:
         return tuple(values)
 
     try:
-        read = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise wrong("", f"cannot be read: {shown(error)}", "name a file with rings") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise wrong("", f"is not YAML: {shown(error)}", "mend it") from None
+        read = read_yaml(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise wrong("", f"cannot be read: {error.strerror}", "name a file with rings") from None
+    except UnicodeDecodeError:
+        raise wrong("", "is not UTF-8", "name a file with rings") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise wrong("", f"is not YAML: {shown(problem_of(error))}", "mend it") from None
     if not isinstance(read, dict) or not isinstance(read.get("rings"), list) or not read["rings"]:
         raise wrong("rings", "there is no list of rings", "see docs/catalogue.md")
     for key in read:
@@ -1189,7 +1204,8 @@ def read_rings(file: Path) -> Rings:
     rings: list[Ring] = []
     for number, given in enumerate(read["rings"]):
         place = f"rings[{number}]"
-        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+        name = given.get("name") if isinstance(given, dict) else None
+        if not isinstance(name, str) or not name.strip():
             raise wrong(place, "has no name", "write `name:` and `repositories:`")
         place = f"rings.{shown(given['name'])}"
         for key in given:
@@ -1923,6 +1939,7 @@ def check(options: argparse.Namespace, rings: Rings | None) -> None:
     """Raises CannotTellError if these options do not go together."""
     if rings and not options.clones:
         options.organisation = options.organisation or rings.organisation
+    options.template = [text for text in options.template if text.strip()]
     if rings and not options.template:
         options.template = list(rings.templates)
     if not (options.organisation or options.clones):
@@ -1956,7 +1973,7 @@ def fleet(options: argparse.Namespace) -> tuple[list[Row], list[str], Rings | No
         return in_order(rows), [], None
     token = os.environ.get("GH_TOKEN", "").strip()
     if not token or not token.isascii() or not token.isprintable():
-        raise CannotTellError("GH_TOKEN: holds no token; say GH_TOKEN=$(gh auth token)")
+        raise CannotTellError("GH_TOKEN: holds no token; say export GH_TOKEN=\"$(gh auth token)\"")
     url = os.environ.get("GITHUB_GRAPHQL_URL") or "https://api.github.com/graphql"
     github = GitHub(url, token, PROGRESS)
     rows, pairs = read_organisation(

@@ -77,6 +77,7 @@ def test_clones(clones: Path, template: Path, capsys: Capture) -> None:
     outside.write_text("secret: [\n", encoding="utf-8")
     linked = clone(clones / "linked", None, {"README.md": "x"})
     (linked / ".copier-answers.yml").symlink_to(outside)
+    (clone(clones / "loop", None, {}) / ".copier-answers.yml").symlink_to(".copier-answers.yml")
     large = clone(clones / "large", None, {".copier-answers.yml": "# " + "x" * 1_000_000})
     (large / ".copier-answers.x.yml").write_bytes(b"\xff\xfe")
     (clones / "no-clone").mkdir()
@@ -86,6 +87,7 @@ def test_clones(clones: Path, template: Path, capsys: Capture) -> None:
         ("large", None, "broken", "is not UTF-8; "),
         ("large", None, "broken", "is too large; "),
         ("linked", None, "broken", "is a link; rep"),
+        ("loop", None, "broken", "is a link; rep"),
         ("a/b/moved", "https://git.acme.example/a/b/moved", "behind", "1 newer: v0.2."),
         ("Acme/shop", "https://github.com/Acme/shop", "behind", "1 newer: v0.2."),
         ("local", None, "current", ""),
