@@ -7,9 +7,10 @@
     uv run https://raw.githubusercontent.com/OWNER/copier-orchestrator/main/catalogue/fleet.py \\
         --organisation acme --template https://github.com/acme/copier-orchestrator
 
-It reads GitHub, or a folder of clones, and changes nothing. It keeps no state: whatever it says
-of a ring it reads anew. One file that imports nothing of ours, so that the address alone is
-enough; PyYAML and packaging come with Copier (docs/catalogue.md).
+It reads GitHub, or a folder of clones, and changes nothing. It keeps no state: each call reads all
+that it says of a ring. It is one file that imports nothing of ours, so that the address alone is
+enough. Without --drift it needs PyYAML and packaging alone, which come with Copier. See
+docs/catalogue.md.
 """
 
 from __future__ import annotations
@@ -422,7 +423,7 @@ def clones_in(folder: Path) -> list[Path]:
     found, looked_at = [], [(folder, 0)]
     while looked_at:
         place, depth = looked_at.pop()
-        if os.path.exists(place / ".git"):
+        if os.path.lexists(place / ".git"):
             found.append(place)
         elif depth < 3:
             try:
@@ -1048,7 +1049,7 @@ def details_query(part: Sequence[Found], rings: bool, actions_only: bool) -> str
         node = f"node(id: {quoted(repository.node['id'])})"
         blocks.append(f"r{number}: {node} {{ ... on Repository {{ nameWithOwner {inner} }} }}")
     text = " ".join(blocks)
-    # One that nothing uses is an error.
+    # GraphQL refuses a fragment that nothing uses.
     used = [x for x in fragments if not (m := LAST_FRAGMENT.match(x)) or f"...{m[1]} " in text]
     lines = ["query Details {", "rateLimit { cost remaining resetAt }", *blocks, "}", *used]
     if any(repository.unread for repository in part):
@@ -1973,7 +1974,7 @@ def fleet(options: argparse.Namespace) -> tuple[list[Row], list[str], Rings | No
         return in_order(rows), [], None
     token = os.environ.get("GH_TOKEN", "").strip()
     if not token or not token.isascii() or not token.isprintable():
-        raise CannotTellError("GH_TOKEN: holds no token; say export GH_TOKEN=\"$(gh auth token)\"")
+        raise CannotTellError('GH_TOKEN: holds no token; say export GH_TOKEN="$(gh auth token)"')
     url = os.environ.get("GITHUB_GRAPHQL_URL") or "https://api.github.com/graphql"
     github = GitHub(url, token, PROGRESS)
     rows, pairs = read_organisation(

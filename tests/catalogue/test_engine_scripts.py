@@ -62,6 +62,8 @@ def test_engine_is_clean() -> None:
         ({"version": "v1.2.0-3-gabc"}, ""),
         ({"version": "--upload-pack=x"}, "version: '--upload-pack=x' is no tag"),
         ({"answers_file": ".copier-answers.ci.yml"}, ""),
+        ({"answers_file": ".copier-answers-shop.api.yaml"}, ""),
+        ({"answers_file": ".copier-answers.a..b.yml"}, "answers_file: '.copier-answers.a..b.yml'"),
         ({"answers_file": "../.copier-answers.yml"}, "answers_file: '../.copier-answers.yml' is"),
         ({"mode": "update", "answers": "a: 1"}, "answers: an update keeps those there are"),
         ({"mode": "update-answers"}, "answers: say which answers change"),
@@ -147,7 +149,7 @@ def test_what_the_template_sees_is_little(
     assert rest <= {*engine["render"].KEPT, "HOME"}
 
 
-HOSTILE = "@acme/everybody `~~~\n~~~\n## Approved\n<img src=x> [click](https://evil.example)"
+HOSTILE = "@acme/everybody `~~~\n~~~\n## Approved\n<img src=x> [click](https://evil.example)\u202e"
 
 
 def test_a_report_is_only_text(
@@ -162,14 +164,15 @@ def test_a_report_is_only_text(
                 "answers_file": HOSTILE,
                 "before": "v1",
                 "now": HOSTILE,
-                "conflicts": [HOSTILE],
+                "conflicts": ["@acme/everybody https://evil.example " + "x" * 80_000, HOSTILE]
+                * 200,
                 "changed": [["A", HOSTILE]] * 5000,
                 "said": HOSTILE * 2000,
             }
         )
     )
     assert report.branch == "update-pipelines"
-    assert report.title == "Update the pipelines from v1 to unknown: 1 conflict to resolve"
+    assert report.title == "Update the pipelines from v1 to unknown: 400 conflicts to resolve"
     text = engine["propose"].body(report, "acme/shop", "https://github.com/acme/c/actions/runs/1")
     assert len(text) < 65_536
     # Outside of code nothing is left of it.
@@ -180,6 +183,9 @@ def test_a_report_is_only_text(
         elif fences % 2 == 0:
             shown.append("".join(line.split("`")[::2]))
     assert fences % 2 == 0 and not [line for line in shown if "evil" in line or "@" in line]
+    assert "\u202e" not in text
+    summed = engine["common"].plain(f"{HOSTILE} https://evil.example www.evil.example")
+    assert "\n" not in summed and not re.search(r"https://|www\.|@acme|(?<!\\)[<\[]", summed)
     for broken in ("{", "[]", '{"mode": 1}', '"x"'):
         with pytest.raises(engine["common"].EngineError, match=r"^report\.json: cannot be read"):
             engine["propose"].Report.read(broken)

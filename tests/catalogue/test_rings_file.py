@@ -24,6 +24,7 @@ WRONG = {
     "organisation": (RING + "organisation: [a]", "organisation: ['a'] is no text; write it..."),
     "template": (RING + "template: 3", "template: is no list of texts; write one, for example..."),
     "no-name": ("rings: [{repositories: [a]}]", "rings[0]: has no name; write `name:` and..."),
+    "empty-name": ('rings: [{name: "", repositories: [a]}]', "rings[0]: has no name; write..."),
     "a-text": ("rings: [canary]", "rings[0]: has no name; write `name:` and `repositories:`"),
     "twice": (
         "rings: [{name: a, repositories: [a]}, {name: a, repositories: [b]}]",

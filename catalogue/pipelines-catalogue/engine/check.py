@@ -7,11 +7,10 @@ import os
 import re
 from collections.abc import Mapping
 
-from common import EngineError, output, place_of, run, template_address
+from common import ANSWERS_FILES, EngineError, output, place_of, run, template_address
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,99}")
-FILE = re.compile(r"\.copier-answers(?:\.[A-Za-z0-9_-]{1,40})?\.yml")
 MODES = ("copy", "update", "update-answers")
 
 
@@ -37,9 +36,9 @@ def check_inputs(inputs: Mapping[str, str], owner: str) -> str:
             f"version: {version!r} is no tag of the template; leave it empty for the newest"
         )
     answers_file = inputs.get("answers_file", "")
-    if answers_file and not FILE.fullmatch(answers_file):
+    if answers_file and not re.fullmatch(ANSWERS_FILES, answers_file):
         raise EngineError(
-            f"answers_file: {answers_file!r} is none; write .copier-answers.yml or "
+            f"answers_file: {answers_file!r} is no name of one; write .copier-answers.yml or "
             ".copier-answers.NAME.yml"
         )
     answers = inputs.get("answers", "").strip()

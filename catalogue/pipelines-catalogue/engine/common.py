@@ -16,6 +16,9 @@ from pathlib import Path
 
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.toml"
 ANSWERS_FILE = ".copier-answers.yml"
+ANSWERS_FILES = r"\.copier-answers(?!.*\.\.)([.-][A-Za-z0-9._-]{1,40})?\.ya?ml"
+"""What one may be called, and what is its own in that."""
+
 BRANCH = "update-pipelines"
 
 
@@ -23,12 +26,12 @@ class EngineError(Exception):
     """One line: the place, the cause, the fix."""
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], title: str = "The pipelines were not copied") -> None:
     """Run a script; an EngineError becomes one red line and exit code 1."""
     try:
         main()
     except EngineError as error:
-        command("error", str(error), title="The pipelines were not copied")
+        command("error", str(error), title=title)
         summary(f"❌ {plain(str(error))}")
         sys.exit(1)
 
@@ -46,8 +49,9 @@ def show(text: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Text of others for Markdown: no mentions, no HTML, no links."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~!@&])", r"\\\1", text).replace("\\@", "@\u200b")
+    """Text of others for Markdown, in one line: no mentions, no HTML, no links."""
+    text = re.sub(r"([\\`*_{}\[\]<>#|~!@&])", r"\\\1", " ".join(text.split()))
+    return text.replace("\\@", "@\u200b").replace("://", "\\://").replace("www.", "www\\.")
 
 
 def output(**values: str) -> None:

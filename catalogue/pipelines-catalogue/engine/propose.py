@@ -19,13 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import BRANCH, EngineError, git, plain, run, summary
+from common import ANSWERS_FILES, BRANCH, EngineError, git, plain, run, summary
 
-SHOWN = 100
-"""So many changed files are listed."""
-
-BODY = 60_000
-"""Letters; GitHub takes 65,536."""
+LISTED, NAME, SAID = 100, 200, 15_000
+"""Files of a list, letters of each, and letters of what Copier said: fewer together than the 65,536
+that GitHub takes. A text that is cut as a whole may be cut within its code."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,9 @@ class Report:
     @property
     def branch(self) -> str:
         """One for each answers file."""
-        match = re.fullmatch(r"\.copier-answers\.([A-Za-z0-9_-]+)\.yml", self.answers_file)
-        return f"{BRANCH}-{match[1]}" if match else BRANCH
+        match = re.fullmatch(ANSWERS_FILES, self.answers_file)
+        name = match[1].strip(".-") if match and match[1] else ""
+        return f"{BRANCH}-{name}" if name else BRANCH
 
     @property
     def title(self) -> str:
@@ -77,43 +76,52 @@ def _version(text: object) -> str:
     return str(text) if re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,59}", str(text)) else "unknown"
 
 
+def _line(text: str) -> str:
+    """Nothing in it turns the direction of writing, or hides."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
 def _code(text: str) -> str:
-    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+    text = _line(text).replace("`", "'")
+    return f"`{text if len(text) <= NAME else text[: NAME - 1] + '…'}`"
+
+
+def _listed(files: list[str]) -> str:
+    more = [f"- and {len(files) - LISTED} more"] * (len(files) > LISTED)
+    return "\n".join([*(f"- {file}" for file in files[:LISTED]), *more])
 
 
 def _quoted(text: str) -> str:
     """Lines of others: nothing in them is Markdown, or a mention."""
-    return "\n".join(["~~~text", text.strip().replace("~~~", "~ ~ ~"), "~~~"])
+    lines = "\n".join(map(_line, text.strip().splitlines())).replace("~~~", "~ ~ ~")
+    return "\n".join(["~~~text", lines if len(lines) <= SAID else f"{lines[:SAID]}…", "~~~"])
 
 
 def body(report: Report, repository: str, run_url: str) -> str:
     """The pull request's text."""
     parts = []
     if report.conflicts:
-        files = [f"- {_code(file)}" for file in report.conflicts]
         parts += [
             "## Resolve these conflicts first",
             "Here the repository and the template changed the same lines. Between `<<<<<<<` and "
             "`=======` is what the repository has, below it what the template has. Resolve them "
             "on this branch.",
-            "\n".join(files),
+            _listed([_code(file) for file in report.conflicts]),
         ]
     words = {"A": "new", "D": "deleted"}
-    files = [f"- {_code(file)}: {words.get(state, 'changed')}" for state, file in report.changed]
-    more = [f"- and {len(files) - SHOWN} more"] * (len(files) > SHOWN)
+    files = [f"{_code(file)}: {words.get(state, 'changed')}" for state, file in report.changed]
     guide = f"{os.environ['GITHUB_SERVER_URL']}/{repository}/blob/{report.branch}/docs/ci-cd.md"
     parts += [
         "## What to set up on GitHub",
         f"[docs/ci-cd.md]({guide}) has the commands to paste.",
         *([_quoted(report.said)] if report.said.strip() else []),
         f"<details><summary>{len(files)} changed files</summary>",
-        "\n".join([*files[:SHOWN], *more]),
+        _listed(files),
         "</details>",
         f"Made by [this run]({run_url}) from {_code(report.answers_file)}. Edits and jobs of your "
         "own are kept. Until somebody else pushes to this branch, the next run replaces it.",
     ]
-    text = "\n\n".join(parts)
-    return text if len(text) <= BODY else f"{text[:BODY]}\n~~~\n\n(cut off)"
+    return "\n\n".join(parts)
 
 
 class RefusedError(EngineError):

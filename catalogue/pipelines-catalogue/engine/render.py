@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from common import (
     ANSWERS_FILE,
+    ANSWERS_FILES,
     EngineError,
     for_git,
     git,
@@ -31,7 +32,6 @@ from common import (
 )
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-ANSWERS_FILES = ".copier-answers*.yml"
 KEPT = ("PATH", "LANG", "TMPDIR", "UV_CACHE_DIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
 """What the template's code sees of this job's environment."""
 
@@ -60,8 +60,8 @@ def read_answers(text: str) -> dict[str, Any]:
 def answers_files(repository: Path, address: str) -> dict[str, dict[str, Any]]:
     """Those of this template, with what they hold."""
     found = {}
-    for file in sorted(repository.glob(ANSWERS_FILES)):
-        if file.is_symlink() or not file.is_file():
+    for file in sorted(repository.iterdir()):
+        if not re.fullmatch(ANSWERS_FILES, file.name) or file.is_symlink() or not file.is_file():
             continue
         text = file.read_text(encoding="utf-8", errors="replace")
         stored = read_yaml(text, file.name)
