@@ -41,6 +41,8 @@ def read_yaml(text: str, place: str) -> Any:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            reason = f"line {error.problem_mark.line + 1}: {error.problem}"
         raise EngineError(f"{place}: is not YAML: {reason}") from None
 
 
