@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from copies import Copied, Once, copy, export_template
+from seeds import SEED
 from xdist.scheduler import LoadScopeScheduling
 
 # Containers often forbid bytecode files; the tests start hundreds of processes that want them.
@@ -55,6 +56,17 @@ SLOW_LAST = (
     *("only_changed", "order", "catalogue", "real_commands", "running", "mutations"),
 )
 """Folders of proofs, the quick ones first: what is plainly wrong shows at once."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis looks at it
+def pytest_configure(config: pytest.Config) -> None:
+    # It decides only for tests that do not make the same examples every time.
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(SEED)
+
+
+def pytest_report_header() -> str:
+    return f"fresh random examples: RANDOM_SEED={SEED} makes them again"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,7 +25,7 @@ CODE_TYPES = CATALOGUE.code_types
 
 # No database: the tests leave nothing behind in the work tree. The same examples every time: a
 # test that fails for one run in a hundred stops work that has nothing to do with it. Other ones
-# are looked for by hand, with RANDOM_EXAMPLES=1 in the environment.
+# are looked for with RANDOM_EXAMPLES=1 in the environment, and a few in each run (test_fresh.py).
 quick = settings(
     deadline=None,
     derandomize=not os.environ.get("RANDOM_EXAMPLES"),
@@ -153,7 +153,8 @@ DRAWN_TYPES = [
     *("cdk", "docker", "dotnet", "generic", "go", "helm", "java", "kubernetes", "node", "opentofu"),
     *("python", "terraform"),
 ]
-"""Not all that there are: with each new one, every random example would be another one."""
+"""Not all that there are: with each new one, every random example would be another one. Random
+tests draw from these."""
 
 REGISTRIES: dict[str, list[str]] = {
     "none": [],
@@ -272,10 +273,15 @@ def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
             given["build_per_environment"] = True
         if draw(st.sampled_from([False, False, False, True])):
             given["watches"] = draw(st.sampled_from([["libs", "!**/*.md"], ["*.json"]]))
-    tagged = any("tag" in environment for environment in environments)
-    for given in components.values() if tagged else ():
+    tagged = {environment["name"] for environment in environments if "tag" in environment}
+    for given in components.values():
         publish = CODE_TYPES[given["code_type"]].publish
-        if publish and draw(st.booleans()):
+        # Only in an environment that starts from a tag.
+        if (
+            publish
+            and not tagged.isdisjoint(given.get("environments", names))
+            and draw(st.booleans())
+        ):
             for key in ("deploy", "build", "produces", *([] if publish.secrets else ["secrets"])):
                 given.pop(key, None)
             given["publish"] = True

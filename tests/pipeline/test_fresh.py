@@ -1,0 +1,63 @@
+"""What holds for the usual random plans holds for a few that no run has seen before.
+
+The seed is in the test's name: RANDOM_SEED=n makes its examples again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import test_components
+import test_plan
+import test_pull_request
+import test_setup
+from hypothesis import given, seed, settings
+from made_answers import answers, costly, plans
+from pipeline.plan import Plan
+from seeds import fresh_seeds
+
+fresh = settings(costly, derandomize=False, max_examples=6)
+
+
+def checks_of_plans() -> list[Callable[[Plan], None]]:
+    """What the random tests of a plan do with it."""
+    modules = (test_plan, test_pull_request, test_setup)
+    tests = [test for module in modules for test in vars(module).values()]
+    bodies = [test.hypothesis.inner_test for test in tests if hasattr(test, "hypothesis")]
+    return [
+        body
+        for body in bodies
+        if [p.annotation for p in inspect.signature(body, eval_str=True).parameters.values()]
+        == [Plan]
+    ]
+
+
+@pytest.mark.parametrize("number", fresh_seeds(3))
+def test_plans(number: int) -> None:
+    checks = checks_of_plans()
+    assert len(checks) > 10
+
+    @seed(number)
+    @fresh
+    @given(plans())
+    def check(made: Plan) -> None:
+        for each in checks:
+            each(made)
+
+    check()
+
+
+@pytest.mark.parametrize("number", fresh_seeds(3))
+def test_right_answers_are_taken(number: int) -> None:
+    right = test_components.test_right_answers_are_hardly_ever_refused
+
+    @seed(number)
+    @fresh
+    @given(answers())
+    def check(made: dict[str, Any]) -> None:
+        right.hypothesis.inner_test(made)
+
+    check()
