@@ -545,7 +545,8 @@ def tell_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progre
                     f"--template {shown(template.given)}: its hooks/drift.py cannot be read: "
                     f"{error}; name a template that has it"
                 ) from None
-            environment = dict(os.environ, PYTHONUTF8="1", GIT_ALLOW_PROTOCOL="file")
+            environment = {k: v for k, v in os.environ.items() if not k.endswith("_TOKEN")}
+            environment |= {"PYTHONUTF8": "1", "GIT_ALLOW_PROTOCOL": "file"}
             # What Copier keeps of an address must not become what our copy holds.
             environment["COPIER_CACHE_DIR"] = str(Path(temporary, f"cache-{number}"))
             environment |= redirections(bare, {row.source for row in mine})
@@ -630,7 +631,7 @@ LISTING = """query Listing($owner: String!, $first: Int!, $after: String) {
       nodes {
         id nameWithOwner url isArchived isPrivate
         defaultBranchRef { name }
-        root: object(expression: "HEAD:") { ... on Tree { entries { name type } } }
+        root: object(expression: "HEAD:") { ... on Tree { entries { name } } }
         workflows: object(expression: "HEAD:.github/workflows") {
           ... on Tree { entries { name } }
         }

@@ -159,7 +159,8 @@ def test_drift_runs_the_named_template_only(
 ) -> None:
     """Whatever address an answers file has; and all by a template that says who it is."""
     program = (
-        "import pathlib, subprocess, sys, yaml\n"
+        "import os, pathlib, subprocess, sys, yaml\n"
+        "assert 'GH_TOKEN' not in os.environ\n"
         "name = sys.argv[-1]\n"
         "answers = yaml.safe_load(pathlib.Path(name).read_text())\n"
         "address = answers['_src_path'].removeprefix('git+')\n"
@@ -191,6 +192,7 @@ def test_drift_runs_the_named_template_only(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(FLEET.tempfile, "tempdir", str(temporary))
+    monkeypatch.setenv("GH_TOKEN", "a-token")
     rows = told(clones, capsys, "--template", str(template), "--drift")
     assert [(row["repository"], row["state"], row["drift"]) for row in rows] == [
         ("broken", "broken", None),
