@@ -120,20 +120,31 @@ def test_no_other_template_is_run(
     text = f"_commit: v1\n_src_path: {source}\ncode_types: []\n"
     (tmp_path / ".copier-answers.yml").write_text(text, encoding="utf-8")
     render = engine["render"]
-    assert render.answers_files(tmp_path, ADDRESS) == {}
-    with pytest.raises(engine["common"].EngineError, match="has no answers file of https"):
-        render.choose_answers_file("update", "", {}, ADDRESS)
+    found = render.answers_files(tmp_path)
+    # Nor are its answers lost in a copy: it may be this template's former address.
+    for mode in ("update", "copy"):
+        with pytest.raises(
+            engine["common"].EngineError,
+            match=rf"^answers_file: \.copier-answers\.yml is of {source}; if {ADDRESS} is where",
+        ):
+            render.choose_answers_file(mode, "", found, ADDRESS)
+    assert render.choose_answers_file("copy", ".copier-answers.ci.yml", found, ADDRESS)
 
 
 def test_one_of_several_answers_files_is_chosen(engine: dict[str, ModuleType]) -> None:
     choose, error = engine["render"].choose_answers_file, engine["common"].EngineError
     usual, other = ".copier-answers.yml", ".copier-answers.ci.yml"
-    assert choose("update", "", {other: "v1"}, ADDRESS) == other
+    ours, theirs = {"_src_path": ADDRESS}, {"_src_path": "gh:acme/other"}
+    assert choose("update", "", {other: ours}, ADDRESS) == other
+    assert choose("update", "", {usual: theirs, other: ours}, ADDRESS) == other
     assert choose("copy", other, {}, ADDRESS) == other
     for mode, wanted, found, said in (
-        ("update", "", {usual: "v1", other: "v1"}, "several"),
-        ("update", other, {usual: "v1"}, "is not there"),
-        ("copy", "", {other: "v1"}, "there are pipelines already"),
+        ("update", "", {usual: ours, other: ours}, "several"),
+        ("update", "", {}, "has no answers file of https"),
+        ("update", other, {usual: ours}, "is not there"),
+        ("update", other, {usual: ours, other: theirs}, "is of gh:acme/other"),
+        ("copy", "", {other: ours}, "there are pipelines already"),
+        ("copy", "", {usual: theirs, other: ours}, "there are pipelines already"),
     ):
         with pytest.raises(error, match=said):
             choose(mode, wanted, found, ADDRESS)

@@ -59,41 +59,56 @@ def read_answers(text: str) -> dict[str, Any]:
     return answers
 
 
-def answers_files(repository: Path, address: str) -> dict[str, dict[str, Any]]:
-    """Those of this template, with what they hold."""
+def answers_files(repository: Path) -> dict[str, dict[str, Any]]:
+    """Those that name a template, with what they hold."""
     found = {}
     for file in sorted(repository.iterdir()):
         if not re.fullmatch(ANSWERS_FILES, file.name) or file.is_symlink() or not file.is_file():
             continue
         text = file.read_text(encoding="utf-8", errors="replace")
         stored = read_yaml(text, file.name)
-        source = stored.get("_src_path") if isinstance(stored, dict) else None
-        # Nobody else's template is run, whatever a repository names.
-        if isinstance(source, str) and place_of(source) == place_of(address):
+        if isinstance(stored, dict) and isinstance(stored.get("_src_path"), str):
             found[file.name] = stored
     return found
 
 
-def choose_answers_file(mode: str, wanted: str, found: dict[str, Any], address: str) -> str:
+def choose_answers_file(
+    mode: str, wanted: str, found: dict[str, dict[str, Any]], address: str
+) -> str:
     """The answers file that this run writes. Raises EngineError."""
-    names = ", ".join(found)
+    # Nobody else's template is run, whatever a repository names.
+    mine = [name for name in found if place_of(found[name]["_src_path"]) == place_of(address)]
+    names = ", ".join(mine)
+    # Its answers would be lost in a copy.
+    other = next((name for name in found if name not in mine and name == (wanted or name)), "")
+    moved = ""
+    if other:
+        source = re.sub(r"//[^/@\s]+@", "//", found[other]["_src_path"])
+        moved = (
+            f"{other} is of {source}; if {address} is where that template is now, write this in "
+            "its line `_src_path`, commit, and start mode update"
+        )
     if mode == "copy":
         name = wanted or ANSWERS_FILE
-        if name in found or (not wanted and found):
+        if name in mine or (not wanted and mine):
             raise EngineError(
                 f"mode: there are pipelines already ({names}); start it with mode update, or with "
                 "mode update-answers and the answers that change"
             )
+        if name == other:
+            raise EngineError(f"answers_file: {moved}; otherwise name another file")
         return name
-    if wanted and wanted not in found:
+    if moved and not (mine and not wanted):
+        raise EngineError(f"answers_file: {moved}")
+    if wanted and wanted not in mine:
         raise EngineError(
-            f"answers_file: {wanted} is not there, or of another template than {address}"
+            f"answers_file: {wanted} is not there; the repository has {names or 'none'}"
         )
-    if not found:
+    if not mine:
         raise EngineError(
             f"mode: the repository has no answers file of {address}; start it with mode copy"
         )
-    if not wanted and len(found) > 1:
+    if not wanted and len(mine) > 1:
         raise EngineError(f"answers_file: there are several, {names}; say which one")
     return wanted or names
 
@@ -165,7 +180,7 @@ def main() -> None:
     name, address = os.environ["NAME"], template_address()
     repository, template = source / name, source / "template.git"
     answers = read_answers(inputs.get("answers", ""))
-    found = answers_files(repository, address)
+    found = answers_files(repository)
     answers_file = choose_answers_file(mode, inputs.get("answers_file", ""), found, address)
     stored = found.get(answers_file, {})
     if version:
