@@ -144,6 +144,8 @@ def test_one_of_several_answers_files_is_chosen(engine: dict[str, ModuleType]) -
         ("update", other, {usual: ours}, "is not there"),
         ("update", other, {usual: ours, other: theirs}, "is of gh:acme/other"),
         ("copy", "", {other: ours}, "there are pipelines already"),
+        ("copy", "", {other: theirs, usual: theirs}, "yml is of gh:acme/other"),
+        ("update", "", {other: theirs, usual: theirs}, rf"{usual} is of gh:acme/other"),
         ("copy", "", {usual: theirs, other: ours}, "there are pipelines already"),
     ):
         with pytest.raises(error, match=said):

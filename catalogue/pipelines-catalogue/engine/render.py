@@ -79,15 +79,14 @@ def choose_answers_file(
     # Nobody else's template is run, whatever a repository names.
     mine = [name for name in found if place_of(found[name]["_src_path"]) == place_of(address)]
     names = ", ".join(mine)
-    # Its answers would be lost in a copy.
-    other = next((name for name in found if name not in mine and name == (wanted or name)), "")
-    moved = ""
-    if other:
-        source = re.sub(r"//[^/@\s]+@", "//", found[other]["_src_path"])
-        moved = (
-            f"{other} is of {source}; if {address} is where that template is now, write this in "
-            "its line `_src_path`, commit, and start mode update"
+
+    def of_another(name: str) -> EngineError:
+        source = re.sub(r"//[^/@\s]+@", "//", found[name]["_src_path"])
+        return EngineError(
+            f"answers_file: {name} is of {source}; if {address} is where that template is now, "
+            "write this in its line `_src_path`, commit, and start mode update"
         )
+
     if mode == "copy":
         name = wanted or ANSWERS_FILE
         if name in mine or (not wanted and mine):
@@ -95,15 +94,17 @@ def choose_answers_file(
                 f"mode: there are pipelines already ({names}); start it with mode update, or with "
                 "mode update-answers and the answers that change"
             )
-        if name == other:
-            raise EngineError(f"answers_file: {moved}; otherwise name another file")
+        if name in found:  # a copy would lose its answers
+            raise of_another(name)
         return name
-    if moved and not (mine and not wanted):
-        raise EngineError(f"answers_file: {moved}")
-    if wanted and wanted not in mine:
+    if wanted and wanted not in found:
         raise EngineError(
             f"answers_file: {wanted} is not there; the repository has {names or 'none'}"
         )
+    if wanted and wanted not in mine:
+        raise of_another(wanted)
+    if found and not mine:
+        raise of_another(ANSWERS_FILE if ANSWERS_FILE in found else next(iter(found)))
     if not mine:
         raise EngineError(
             f"mode: the repository has no answers file of {address}; start it with mode copy"
