@@ -72,7 +72,7 @@ def nearest(word: Any, known: Iterable[str]) -> str:
         return f"; did you mean {near[0]!r}?"
     if not words:
         return ""
-    listed = ", ".join(words[:12]) + (", ..." if len(words) > 12 else "")
+    listed = ", ".join(words[:24]) + (", ..." if len(words) > 24 else "")
     return f"; known are: {listed}"
 
 

@@ -168,7 +168,7 @@ def test_what_a_set_up_looks_for_above_its_folder_is_said(name: str) -> None:
     said = [pattern.rstrip("/") for pattern in code_type.reads_above]
     missing = {file for file in sought if not any(fnmatch(file, s) or file == s for s in said)}
     assert missing == set()
-    assert sought
+    assert bool(sought) == bool(said)
 
 
 # Names that are none -> what is said of them.
