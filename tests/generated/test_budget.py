@@ -27,7 +27,7 @@ SETS = [*EXAMPLE_NAMES, "all-types", "twelve", "dispatch", "observe"]
 TOGETHER = {"lambda": 900, "all-types": 5_000}
 """The most lines that all workflows have together."""
 
-ACTIONS = 1_850
+ACTIONS = 1_880
 """The most lines of the actions that every repository has, with their scripts.
 
 DESIGN says 1,500, with all that decides what has changed: docs/decisions/0033 says why it is more.

@@ -65,7 +65,7 @@ def deployed_meanwhile(github: OfflineGitHub) -> None:
 
     github.before_job = meanwhile
     run = change(github, "second")
-    says = "left out first, which another run has changed since"
+    says = "was overtaken in first, which another run has deployed since"
     errors = run.job("deployment-summary").errors
     expect("the last look sees it", any(says in error for error in errors))
     commit(github.remote.work_tree, {"README.md": "other\n"})

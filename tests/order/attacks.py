@@ -1801,3 +1801,154 @@ def a_component_alone_while_test_still_deploys(world: World) -> None:
     assert alone.conclusion == run.conclusion == "success"
     approve_all(world)
     through("production has a part of B", bool(stale(world, "prd")))
+
+
+# Where each component has a run of its own
+
+
+def _until_started(world: World, file: str, count: int) -> Run:
+    """The newest run of a workflow, when there are so many."""
+    while len(world.github.runs_of(file)) < count:
+        assert world.github.step()
+    return world.github.runs_of(file)[-1]
+
+
+def _first_is_done(world: World) -> tuple[Run, Run, list[bool]]:
+    """Test deploys B: first is there, and second has yet to begin until the list is empty."""
+    changed(world, "first", "second", text="A\n")
+    held = [True]
+    world.hold = lambda work: work.run.workflow_file == "second-test.yml" and bool(held)
+    world.commit("main", {f"parts/{name}/file.txt": "B\n" for name in ("first", "second")})
+    [test] = world.push()
+    child = _until_started(world, "first-test.yml", 2)
+    while child.status != "completed":
+        assert world.github.step()
+    _until_started(world, "second-test.yml", 2)
+    return test, child, held
+
+
+@on("changed-dispatch")
+def a_component_that_fails_when_it_is_run_again(world: World) -> None:
+    """15. Somebody re-runs it alone while its orchestrator still waits for others."""
+    test, child, held = _first_is_done(world)
+    world.failing = lambda step: step.name == "Deploy" and step.work.run.id == child.id
+    again = world.github.rerun(child)
+    while again.status != "completed":
+        assert world.github.step()
+    world.failing = lambda step: False
+    held.clear()
+    world.github.settle()
+    assert stale(world) == ["first"]
+    through("it says that all is well", test.conclusion == "success")
+    world.merged()
+    through("what failed is left as it is", bool(stale(world)))
+
+
+@on("changed-dispatch")
+def a_component_whose_run_is_deleted_when_it_has_failed(world: World) -> None:
+    """15. So whoever may write can hide that it was deployed in part."""
+    changed(world, "first", "second", text="A\n")
+    held = [True]
+    world.hold = lambda work: work.run.workflow_file == "second-test.yml" and bool(held)
+    world.failing = lambda step: (
+        step.name == "Deploy" and step.work.run.workflow_file == "first-test.yml"
+    )
+    world.commit("main", {"parts/first/file.txt": "B\n"})
+    world.push()
+    child = _until_started(world, "first-test.yml", 2)
+    while child.status != "completed":
+        assert world.github.step()
+    test = world.github.runs_of(TEST)[-1]
+    while not test.results.get("first-test"):
+        assert world.github.step()
+    world.github.runs.remove(child)
+    world.github.settle()
+    world.failing = lambda step: False
+    changed(world, "first", text="A\n")
+    through("half of B is still there", bool(stale(world)))
+
+
+@on("changed")
+def an_attempt_that_deploys_and_dies(world: World) -> None:
+    """15. It leaves no manifest; the next attempt fails earlier, and knew nothing of it."""
+    changed(world, "first", "second", text="A\n")
+    world.instead = lambda step: (
+        "failure"
+        if step.work.key == "deployment-summary" and step.name == "Write the summary"
+        else None
+    )
+    world.commit("main", {f"parts/{name}/file.txt": "B\n" for name in ("first", "second")})
+    [test] = world.push()
+    world.github.settle()
+    world.instead = lambda step: None
+    world.failing = lambda step: step.name == "Build"
+    world.github.rerun(test)
+    world.github.settle()
+    world.failing = lambda step: False
+    changed(world, "first", "second", text="A\n")
+    through("B is still there", bool(stale(world)))
+
+
+@on("changed-dispatch")
+def a_run_whose_title_names_another_orchestrator(world: World) -> None:
+    """17. It reads the plan of one that has nothing to do, and is taken for another one's."""
+    old = changed(world, "second", text="A\n")
+    main = changed(world, "first", "second", text="B\n")
+    idle = world.started(TEST)
+    world.started("second-test.yml", by="octocat", commit=old)
+    world.failing = lambda step: (
+        step.name == "Deploy" and step.work.run.workflow_file == "second-test.yml"
+    )
+    test = world.started(TEST)
+    world.failing = lambda step: False
+    again = world.github.rerun(test, failed_only=True)
+    while "second-test" not in again.jobs or again.jobs["second-test"].status == "queued":
+        assert world.github.step()
+    typed = f"1 of run {test.id}, attempt 2"
+    inputs = {"commit": main, "orchestrator": str(idle.id), "attempt": typed, "packages": "{}"}
+    _started_by_a_workflow(world, "second-test.yml", **inputs)
+    world.github.settle()
+    world.merged()
+    through("second is left as it is", bool(stale(world)))
+
+
+@on("changed-dispatch")
+def a_run_that_comes_while_a_job_is_run_again(world: World) -> None:
+    """5. A workflow starts second with another package of first, before the job looks for its own.
+
+    The job took that run for the one that it had started.
+    """
+    world.failing = lambda step: (
+        step.name == "Deploy" and step.work.run.workflow_file == "second-test.yml"
+    )
+    main = changed(world, "first", "second")
+    world.failing = lambda step: False
+    other = world.started("first-test.yml", by="mallory", commit=main)
+    test = world.github.runs_of(TEST)[-1]
+    again = world.github.rerun(test, failed_only=True)
+    while "second-test" not in again.jobs or again.jobs["second-test"].status == "queued":
+        assert world.github.step()
+    packages = json.dumps({"first": {"run": other.id}})
+    own = {"commit": main, "orchestrator": str(test.id), "attempt": "2", "packages": packages}
+    _started_by_a_workflow(world, "second-test.yml", **own)
+    world.github.settle()
+    approve_all(world)
+    _untested(world)
+    last = [d for d in world.of_environment("test") if d.component == "second"][-1]
+    for production in world.of_environment("prd"):
+        through("test has another package", production.packages["first"] != last.packages["first"])
+
+
+@on("changed-dispatch")
+def a_package_that_a_run_alone_replaces_and_ends_sooner(world: World) -> None:
+    """What is run again has another package; the repository keeps it for less long."""
+    changed(world, "first", "second")
+    approve_all(world)
+    again = world.github.rerun(world.github.runs_of("first-test.yml")[-1], actor="mallory")
+    world.github.settle()
+    for artifact in again.artifact_store.values():
+        artifact.retention_days = 1
+    changed(world, "second")
+    approve_all(world)
+    through("test is blocked", bool(stale(world)))
+    through("production is blocked", bool(stale(world, "prd")))

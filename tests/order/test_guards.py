@@ -156,23 +156,11 @@ GUARDS: dict[str, Guard] = {
         attacks.a_run_of_test_that_deployed_nothing,
     ),
     # What is remembered
-    "what did not succeed is remembered": (
-        f"{A}/what-changed/remember.cjs",
-        "if (result === 'skipped') return",
-        "if (result !== 'success') return",
-        attacks.a_half_that_failed_and_was_reverted,
-    ),
     "what did not succeed is deployed again": (
         f"{A}/what-changed/plan.cjs",
         "entry?.state === 'success' && entry.kind === kind",
         "entry?.kind === kind",
         attacks.a_deployment_that_failed_and_was_not_touched_again,
-    ),
-    "what was cancelled did not succeed": (
-        f"{A}/what-changed/remember.cjs",
-        "if (result === 'skipped') return",
-        "if (['skipped', 'cancelled'].includes(result)) return",
-        attacks.a_deployment_that_was_cancelled,
     ),
     "names count": (
         f"{A}/what-changed/contents.cjs",
@@ -412,6 +400,37 @@ GUARDS: dict[str, Guard] = {
         "byHand",
         attacks.a_scan_that_only_warns,
     ),
+    # Where each component has a run of its own
+    "a run that is run again by itself may break what its orchestrator has seen succeed": (
+        f"{A}/deployment-summary/manifest.cjs",
+        "ownOf(name).at(-1)?.state !== 'success')",
+        "false)",
+        attacks.a_component_that_fails_when_it_is_run_again,
+    ),
+    "what was started, and is gone, may have deployed": (
+        f"{A}/shared/manifests.cjs",
+        "isStart && counts(",
+        "false && counts(",
+        attacks.a_component_whose_run_is_deleted_when_it_has_failed,
+    ),
+    "what an earlier attempt has deployed, and not written down, is not known": (
+        f"{A}/deployment-summary/manifest.cjs",
+        "(others.includes(one) || isLast(one.component))",
+        "others.includes(one)",
+        attacks.an_attempt_that_deploys_and_dies,
+    ),
+    "a job has not started what has come since it began": (
+        f"{A}/run-component/run.cjs",
+        "({ isNew }) => !isNew",
+        "() => true",
+        attacks.a_run_that_comes_while_a_job_is_run_again,
+    ),
+    "a package that is kept is the one that was built": (
+        f"{A}/shared/manifests.cjs",
+        "!isOther && ",
+        "",
+        attacks.a_package_that_a_run_alone_replaces_and_ends_sooner,
+    ),
 }
 
 
@@ -489,7 +508,45 @@ KEPT = (
     "return tell(artifact, commit, isOfArchive ? '' : digest)",
     "return tell(artifact, commit, '')",
 )
+FORGOTTEN = (
+    f"{A}/deployment-summary/manifest.cjs",
+    "(others.includes(one) || isLast(one.component))",
+    "others.includes(one)",
+)
 TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]]] = {
+    "what did not succeed is remembered, or not known": (
+        (
+            (
+                f"{A}/what-changed/remember.cjs",
+                "if (result === 'skipped') return",
+                "if (result !== 'success') return",
+            ),
+            FORGOTTEN,
+        ),
+        attacks.a_half_that_failed_and_was_reverted,
+    ),
+    "what was cancelled did not succeed, or not known": (
+        (
+            (
+                f"{A}/what-changed/remember.cjs",
+                "if (result === 'skipped') return",
+                "if (['skipped', 'cancelled'].includes(result)) return",
+            ),
+            FORGOTTEN,
+        ),
+        attacks.a_deployment_that_was_cancelled,
+    ),
+    "a title names one orchestrator, and a job has not started what has come since it began": (
+        (
+            (
+                f"{A}/shared/runs.cjs",
+                "/^Deploy [0-9a-f]{40} to [\\w-]+, [\\w-]+ of run",
+                "/ of run",
+            ),
+            (f"{A}/run-component/run.cjs", "({ isNew }) => !isNew", "() => true"),
+        ),
+        attacks.a_run_whose_title_names_another_orchestrator,
+    ),
     "what an environment only builds is compared there, and where it is promoted": (
         (
             ("workflows/orchestrator-test.yml", "needs.first-build.result == 'success'", "false"),
@@ -515,6 +572,7 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
                 "Date.parse(artifact.expires_at) <= Date.parse(expires)",
                 "true",
             ),
+            (f"{A}/shared/manifests.cjs", "!isOther && ", ""),
             (f"{A}/take-package/find.cjs", "artifact.digest !== digest", "false"),
         ),
         attacks.a_component_that_was_built_again_before_production_plans,

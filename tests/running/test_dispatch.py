@@ -541,7 +541,11 @@ def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) ->
             return
         going = github.runs_of(PRD)[-1]
         forged = approved_by_itself(github, evil, tested)
-        name("octocat", going.id, "octocat has typed it")
+        name(
+            "octocat",
+            going.id,
+            "octocat has started this run, and only an orchestrator hands on its plan",
+        )
         name(BOT, run.id, NO_RUN)
         name(BOT, ended.id, "it has ended")
         name(BOT, going.id, f"it deploys {tested}", older)

@@ -243,7 +243,7 @@ for (const [name, others, stale] of [
   test(`what was left out, and another run has deployed since ${name}`, async () => {
     const jobs = [deploys('terraform', '2026-11-01T11:01:00Z')]
     const done = await planned({ changes: changes(without), 'terraform-dev': ok }, { jobs, others, before: manifest('2026-11-01T10:00:00.000Z') })
-    assert.deepEqual(done.log, stale ? [`failed: Deployment to dev left out python, which another run has changed since: start it again: ${RUN}`] : [])
+    assert.deepEqual(done.log, stale ? [`failed: Deployment to dev was overtaken in python, which another run has deployed since: start it again: ${RUN}`] : [])
     assert.equal(done.memory.components.python.state, stale ? 'unknown' : 'success')
   })
 }
@@ -330,6 +330,22 @@ for (const [name, its, needs, expected] of [
     assert.deepEqual(done.rows.find(([one]) => one === 'python').slice(1, 3), [isFailed || !needs.outputs['run-id'] ? '❌ failure' : '✅ success', 'new here'])
   })
 }
+
+test('a component whose own run was run again meanwhile, without success', async () => {
+  const again = deploys('python', '2026-11-01T11:05:00Z', { name: 'deploy / Deploy 111111111111', conclusion: 'failure' })
+  for (const [more, state] of [[[], 'success'], [[again], 'failure'], [[{ ...again, conclusion: 'success' }], 'success']]) {
+    const done = await planned({ changes: changes(plan({ deploy: ['python'], reasons: { python: 'new here' } })), 'python-dev': started() },
+      { jobs: [waits], children: { runs: [child], jobs: { 70: [...ofChild, ...more] }, artifacts: [archive] } })
+    assert.equal(done.memory.components.python.state, state)
+    assert.deepEqual(done.log, state === 'success' ? [] : [`failed: Deployment to dev was overtaken in python, which another run has deployed since: start it again: ${RUN}`])
+  }
+})
+
+test('what an earlier attempt has deployed, and this one has not come to, is not known', async () => {
+  const jobs = [deploys('python', '2026-11-01T10:30:00Z', { name: 'python-dev / Deploy 333333333333' })]
+  const done = await planned({ ...first, 'python-dev': { result: 'skipped' } }, { jobs, before: manifest('2026-11-01T10:00:00.000Z') })
+  assert.equal(done.memory.components.python.state, 'unknown')
+})
 
 test('a component that is only checked, in a run of its own', async () => {
   const its = plan({ build: ['python'], check: ['python'], reasons: { python: 'new here' } })

@@ -213,11 +213,37 @@ test('attempts: a component that an orchestrator has started is one of its run',
   const started = {
     path: '.github/workflows/api-test.yml', event: 'workflow_dispatch', display_title: `Deploy ${A} to test, api of run 7, attempt 1`,
   }
-  for (const [login, id] of [['github-actions[bot]', 7], ['mallory', 9]]) {
-    const { attempts } = world({ runs: [oneRun(9, { ...started, actor: { login } })], jobs: { 9: [job(`deploy / Deploy ${KEY}`)] } })
+  const two = `Deploy ${A} to test, api of run 5, attempt 1 of run 7, attempt 1`
+  for (const [login, id, more] of [['github-actions[bot]', 7], ['mallory', 9], ['github-actions[bot]', 9, { display_title: two }]]) {
+    const { attempts } = world({ runs: [oneRun(9, { ...started, actor: { login }, ...more })], jobs: { 9: [job(`deploy / Deploy ${KEY}`)] } })
     assert.deepEqual(await attempts('test', SINCE, () => true), [attempt('api', { run: id })])
   }
 })
+
+// The job of the orchestrator's run 1 that has started api, and the run 9, which it may have started.
+const start = more => job('api-test', { steps: [{ name: 'Start api-test.yml and wait for it' }], completed_at: '2026-11-01T10:05:00Z', ...more })
+const startedRun = more => oneRun(9, {
+  path: '.github/workflows/api-test.yml', event: 'workflow_dispatch', actor: { login: 'github-actions[bot]' },
+  display_title: `Deploy ${A} to test, api of run 1, attempt 1`, created_at: '2026-11-01T10:02:10Z', updated_at: '2026-11-01T10:04:50Z', ...more,
+})
+const wasGone = { conclusion: 'failure' }
+for (const [name, its, child, isUnknown] of [
+  ['is there', wasGone, {}, false],
+  ['is gone', wasGone, { display_title: `Deploy ${A} to test, api of run 2, attempt 1` }, true],
+  ['is gone since it has succeeded', {}, { display_title: `Deploy ${A} to test, api alone` }, true],
+  ['is one of another component', wasGone, { path: '.github/workflows/web-test.yml' }, true],
+  ['had ended before', { ...wasGone, started_at: '2026-11-01T10:04:51Z' }, {}, true],
+  ['had succeeded before, and was taken', { started_at: '2026-11-01T10:04:51Z' }, {}, false],
+  ['came later', { ...wasGone, completed_at: '2026-11-01T10:02:09Z' }, {}, true],
+  ['may still come', { status: 'in_progress', conclusion: null }, { path: '.github/workflows/web-test.yml' }, false],
+]) {
+  test(`attempts: what a job has started ${name}`, async () => {
+    const { attempts } = world({ runs: [startedRun(child), oneRun(1)], jobs: { 1: [start(its)], 9: [] } })
+    const at = its.started_at ?? '2026-11-01T10:02:00Z'
+    assert.deepEqual(await attempts('test', SINCE, () => true), isUnknown ? [attempt('api', { key: '', state: 'unknown', at })] : [])
+    assert.deepEqual(await attempts('test', SINCE, () => false), [])
+  })
+}
 
 test('attempts: the caller says from when they count', async () => {
   const seen = []

@@ -49,8 +49,8 @@ test('a component of which nothing was planned does nothing', async () => {
 })
 
 for (const [name, env, more, why] of [
-  ['that a person has typed', {}, { actor: 'mallory' }, 'mallory has typed it'],
-  ['with packages of another commit', {}, { packages: 'latest' }, 'it is for no packages of another commit, as with latest'],
+  ['that a person has typed', {}, { actor: 'mallory' }, 'mallory has started this run, and only an orchestrator hands on its plan'],
+  ['with packages of another commit', {}, { packages: 'latest' }, 'with `packages: latest` nothing of it counts'],
   ['that is no id', { ORCHESTRATOR: '7 of mine' }, {}, 'it is no reviewed run of orchestrator-test.yml that has left a plan'],
   ['that is gone', { ORCHESTRATOR: '8' }, {}, 'it is no reviewed run of orchestrator-test.yml that has left a plan'],
   ['of another commit', {}, { plan: { ...PLAN, commit: A } }, `it deploys ${A}`],

@@ -163,6 +163,15 @@ test('a package of a former run that is gone before its time is built again', as
   }
 })
 
+test('a package that is known by its archive, and was replaced, is built again', async () => {
+  const files = { [A]: before, [B]: [file('web/x', '2'), ...same.slice(0, 1)] }
+  const contents = JSON.parse(JSON.stringify(ofTest.contents).replaceAll('api 5', 'sha256:1'))
+  for (const [digest, expected] of [['sha256:1', ['web']], ['sha256:2', ['api', 'web']]]) {
+    const artifacts = ofTest.artifacts.map(one => one.name === 'api-package-test' ? { ...one, digest } : one)
+    assert.deepEqual((await what({ given: both({ ...ofTest, artifacts, contents }, ofPrd), files })).build, expected)
+  }
+})
+
 test('a run that is gone may have deployed anything', async () => {
   const more = { runs: [oneRun(9, 'test', { run_number: 9 })], jobs: { 9: [] } }
   const numbered = { ...ofTest, contents: { 5: { ...ofTest.contents[5], number: 7 } } }

@@ -27,8 +27,8 @@ module.exports = async ({ github, context, core }) => {
 
   /** Whoever may start workflows can name any run. */
   async function whyNot() {
-    if (context.actor !== allRuns.BOT) return `${context.actor} has typed it`
-    if (context.payload.inputs?.packages === 'latest') return 'it is for no packages of another commit, as with latest'
+    if (context.actor !== allRuns.BOT) return `${context.actor} has started this run, and only an orchestrator hands on its plan`
+    if (context.payload.inputs?.packages === 'latest') return 'with `packages: latest` nothing of it counts'
     if (!plan) return `it is no reviewed run of orchestrator-${ENVIRONMENT}.yml that has left a plan`
     if (plan.commit !== COMMIT) return `it deploys ${plan.commit}`
     if (plan.sha !== context.sha && !await isSame(plan.sha)) return `it has planned with the pipelines of ${plan.sha}, which have changed since`

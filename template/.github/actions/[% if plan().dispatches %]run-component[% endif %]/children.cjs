@@ -1,11 +1,11 @@
 // @ts-check
 // Finds the runs of a workflow that this job has started, in any of its attempts.
-const { BOT } = require('../shared/runs.cjs')
+const { BOT, starterIn } = require('../shared/runs.cjs')
 
 /**
  * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string, run_attempt: number}} Run
- * @typedef {Run & {attempt: number, since: string, alone: boolean}} Child a run, the attempt that started it, and when that
- *   attempt's job began; `alone` if it was the only one in that time
+ * @typedef {Run & {attempt: number, since: string, isNew: boolean, alone: boolean}} Child a run, the attempt that started it,
+ *   and when that attempt's job began; `isNew` if that job still goes on; `alone` if it was the only one in that time
  */
 
 /**
@@ -29,10 +29,10 @@ module.exports = async ({ api: { read, pages }, context, workflow, commit, branc
   const found = []
   for await (const run of runs) {
     if (run.created_at < created_at) break
-    const [, starter, attempt] = run.display_title.match(/ of run (\d+), attempt (\d+)$/) ?? []
+    const [starter, attempt] = starterIn(run.display_title)
     const time = times.find(({ started_at, completed_at }) => started_at <= run.created_at && !(completed_at && completed_at < run.created_at))
     const fits = run.event === 'workflow_dispatch' && run.head_branch === branch && run.display_title.startsWith(`Deploy ${commit} to `)
-    if (fits && time && run.actor?.login === BOT && starter === String(run_id)) found.push({ ...run, attempt: Number(attempt), since: time.started_at })
+    if (fits && time && run.actor?.login === BOT && starter === run_id) found.push({ ...run, attempt, since: time.started_at, isNew: !time.completed_at })
   }
   return found.map(child => ({ ...child, alone: found.filter(({ since }) => since === child.since).length === 1 }))
 }

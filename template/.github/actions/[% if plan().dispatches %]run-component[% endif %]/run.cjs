@@ -15,7 +15,8 @@ const MINUTES = 350 // GitHub ends a job after 360, and does not say why
  */
 async function startedBefore({ api, context, attempt, job, children }) {
   if (attempt === 1) return
-  const [child] = await children()
+  // This job has started nothing yet, so what has come since it began is somebody else's.
+  const child = (await children()).find(({ isNew }) => !isNew)
   if (!child?.alone) return
   if (child.status !== 'completed') return child
   if (child.conclusion !== 'success') return

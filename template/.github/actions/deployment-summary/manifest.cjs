@@ -17,11 +17,12 @@ const { overtaken, remember } = require('../what-changed/remember.cjs')
 /**
  * @param {{github: any, context: any, core: any, plan: Planned, environment: string, refs: string,
  *   needs: Record<string, {result: string, outputs?: Record<string, string | undefined>}>}} run
- * @returns {Promise<{file: string, stale: string[]}>} the manifest, and the components that were left
- *   out and are no longer as they were
+ * @returns {Promise<{file: string, stale: string[]}>} the manifest, and the components that another run
+ *   has deployed since: those that were left out, and those that were not
  */
 module.exports = async ({ github, context, core, plan, needs, environment, refs }) => {
   const { RUNNER_TEMP = '' } = process.env
+  const now = new Date().toISOString() // what begins from now on, the next run looks at
   const { read, pages } = connect({ github, core })
   const commits = allCommits.of({ github, context, core, refs })
   const runs = allRuns.of({ pages, context, commits })
@@ -50,7 +51,11 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
     return (needs[id].result === 'success' || ownOf(name).length > 0) && isLast(name)
   }
 
+  // Who re-runs the run of a component by itself may break what this run has seen succeed.
+  const broken = plan.deploy.filter(name => needs[`${name}-${environment}`]?.result === 'success' &&
+    ownOf(name).length > 1 && ownOf(name).at(-1)?.state !== 'success')
   const results = Object.fromEntries(Object.entries(needs).map(([id, { result }]) => [id, counts(id) ? result : 'skipped']))
+  for (const name of broken) results[`${name}-${environment}`] = 'failure'
   /** @type {Record<string, number>} */
   const builders = {}
   /** @type {Record<string, string | undefined>} */
@@ -65,19 +70,20 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
     if (builders[name] && config.components[name].package) digests[name] = await manifests.builtBy(name, environment, builders[name])
   }
 
-  // What this run has deployed goes on to the next environment, whoever deploys here after it: the
-  // next look at this environment sees that.
+  // The next environment gets what this run deployed, even if somebody has deployed here since; the
+  // next run here sees that.
   const memory = remember({
     config, plan, environment,
-    memory: before && overtaken(before, others.filter(isNew)),
+    // What an earlier attempt of this run has deployed is not known, if this one did not come to it.
+    memory: before && overtaken(before, attempts.filter(one => isNew(one) && (others.includes(one) || isLast(one.component)))),
     results, digests, runs: builders,
     run: context.runId, commit: plan.commit, planned: plan.planned,
-    at: new Date().toISOString(),
+    at: now,
   })
 
   const file = join(RUNNER_TEMP, `manifest-${environment}.json`)
-  writeFileSync(file, JSON.stringify({ ...memory, environment, number: context.runNumber, at: new Date().toISOString() }))
+  writeFileSync(file, JSON.stringify({ ...memory, environment, number: context.runNumber, at: now }))
   const isClean = (/** @type {string} */ name) =>
     memory.components[name]?.state === 'success' && memory.components[name].deployKey === plan.deployKeys[name]
-  return { file, stale: Object.keys(plan.unchanged).filter(name => !isClean(name)) }
+  return { file, stale: [...Object.keys(plan.unchanged).filter(name => !isClean(name)), ...broken] }
 }

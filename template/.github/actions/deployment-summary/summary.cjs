@@ -100,7 +100,7 @@ module.exports = async ({ github, context, core }) => {
   const tooOld = (REFS ? needs.changes?.result === 'success' && !plan : needs.changes?.outputs?.deploy === 'false') && !failed.length
   const complete = tooOld || (!stale.length && !isKeptBack && rows.every(({ result }) => ['success', 'unchanged'].includes(result)))
   const done = complete ? 'succeeded' : 'was not completed'
-  const left = stale.length ? `left out ${stale.join(', ')}, which another run has changed since: start it again` : done
+  const left = stale.length ? `was overtaken in ${stale.join(', ')}, which another run has deployed since: start it again` : done
   const what = failed.length ? `failed in ${failed.join(', ')}` : left
   const headline = tooOld ? `Nothing was deployed to ${ENVIRONMENT}: something newer was, or waits for its approval` : `Deployment to ${ENVIRONMENT} ${what}`
 
@@ -119,7 +119,7 @@ module.exports = async ({ github, context, core }) => {
   if (!complete) core.setFailed(`${headline}: ${run}`)
 
   /**
-   * The components that were left out and are no longer as they were.
+   * The components that are not as this run has left them.
    * @param {import('./manifest.cjs').Planned} planned
    * @returns {Promise<string[]>}
    */

@@ -1,7 +1,7 @@
 // @ts-check
 // Reads what was deployed: from the manifests that orchestrators leave, and from the jobs since then.
 const { inflateRawSync } = require('node:zlib')
-const { MAY_DEPLOY, ageOfRun } = require('./runs.cjs')
+const { MAY_DEPLOY, STARTS, ageOfRun } = require('./runs.cjs')
 const { DAY } = require('./time.cjs')
 
 const SUMMARY = 'Deployment summary' // the job that uploads the manifest
@@ -114,8 +114,8 @@ function of({ read, pages, context, commits, runs }) {
   }
 
   /**
-   * The package that a component's run has built while a job of this run waited for it. GitHub's digest
-   * says what it was then: somebody may re-run that run by itself.
+   * The package that a component's run has built while a job of this run waited for it. Its digest is
+   * taken now, because somebody may re-run that run by itself and replace it.
    * @param {string} producer
    * @param {string} environment
    * @param {number} run the component's
@@ -154,14 +154,15 @@ function of({ read, pages, context, commits, runs }) {
   /**
    * Whether a run still holds a package. What a re-run has put in its place ends later than it.
    * @param {string} name
-   * @param {{run: number, environment: string, expires: string}} kept
+   * @param {{run: number, environment: string, expires: string, digest: string}} kept
    */
-  async function holds(name, { run, environment, expires }) {
+  async function holds(name, { run, environment, expires, digest }) {
     const key = `${run} ${name} ${environment}`
     const found = known.get(key) ?? artifactOf(run, `${name}-package-${environment}`)
     known.set(key, found)
     const artifact = await found
-    return Boolean(artifact) && !artifact.expired && Date.parse(artifact.expires_at) <= Date.parse(expires)
+    const isOther = digest.startsWith('sha256:') && artifact?.digest !== digest
+    return Boolean(artifact) && !artifact.expired && !isOther && Date.parse(artifact.expires_at) <= Date.parse(expires)
   }
 
   /**
@@ -191,9 +192,17 @@ function of({ read, pages, context, commits, runs }) {
   async function attempts(environment, since, counts) {
     /** @type {Attempt[]} */
     const found = []
-    for (const { run, isReviewed } of await runsSince(environment, since)) {
+    const { later, started } = await runsSince(environment, since)
+    for (const { run, isReviewed } of later) {
       const component = fileOf(run).replace(`-${environment}.yml`, '')
-      for (const { name, status, conclusion, started_at, steps = [] } of await jobsOf(run.id)) {
+      for (const { name, status, conclusion, started_at, completed_at, steps = [] } of await jobsOf(run.id)) {
+        // Nobody knows what a run that was started has deployed, when somebody has deleted it since.
+        const isStart = status === 'completed' && steps.some((/** @type {any} */ step) => STARTS.test(step.name))
+        const isThere = (/** @type {Run} */ child) => ageOfRun(child) === run.id && fileOf(child) === `${name}.yml` &&
+          (conclusion === 'success' || (child.created_at <= completed_at && child.updated_at >= started_at))
+        if (isStart && counts(run.id, started_at) && !started.some(isThere)) {
+          found.push({ component: name.replace(new RegExp(`-${environment}$`), ''), run: run.id, key: '', state: 'unknown', at: started_at })
+        }
         const [, job, key] = name.match(/^(.+) \/ .*? ([0-9a-f]{12}|by hand)$/) ?? []
         const isBegun = steps.length ? steps.some((/** @type {any} */ step) => step.name === MAY_DEPLOY && step.conclusion === 'success') : status === 'completed'
         // What an orchestrator has started is a deployment of its run.
@@ -232,7 +241,7 @@ function of({ read, pages, context, commits, runs }) {
       if (run.event === 'workflow_dispatch') add(run)
     }
     const later = found.filter(run => run.updated_at >= since && run.conclusion !== 'skipped' && commits.mayDeploy(run))
-    return Promise.all(later.map(async run => ({ run, isReviewed: await commits.reviewed(run) })))
+    return { later: await Promise.all(later.map(async run => ({ run, isReviewed: await commits.reviewed(run) }))), started: found }
 
     /** @param {Run} run of a component that a person or an orchestrator has started */
     function add(run) {

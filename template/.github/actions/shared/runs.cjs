@@ -20,12 +20,19 @@ const BUILD = /(^|-)build \/ /
  * The id of the run that decides how old a deployment is: that of its orchestrator, if one started it.
  * @param {number} id
  * @param {string | undefined} actor who started it: what a person types says nothing
- * @param {string | undefined} orchestrator
+ * @param {string | number | undefined} orchestrator
  */
 const ageOf = (id, actor, orchestrator) => actor === BOT ? Math.min(id, Number(orchestrator) || id) : id
 
+/**
+ * The run, and its attempt, that a title names as what has started it. The attempt is typed as text, so
+ * nothing else may stand before what it says.
+ * @param {string} title
+ */
+const starterIn = title => title.match(/^Deploy [0-9a-f]{40} to [\w-]+, [\w-]+ of run (\d+), attempt (\d+)$/)?.slice(1).map(Number) ?? []
+
 /** @param {Run} run */
-const ageOfRun = ({ id, actor, display_title }) => ageOf(id, actor?.login, display_title.match(/ of run (\d+), attempt \d+$/)?.[1])
+const ageOfRun = ({ id, actor, display_title }) => ageOf(id, actor?.login, starterIn(display_title)[0])
 
 /**
  * Whether a job deploys. One that waits, or was refused, does not. Without steps, it may just have begun.
@@ -109,4 +116,4 @@ function of({ pages, context, commits }) {
   return { ofFile, fateOf, overtaking }
 }
 
-module.exports = { BOT, MAY_DEPLOY, ageOf, ageOfRun, of }
+module.exports = { BOT, MAY_DEPLOY, STARTS, ageOf, ageOfRun, starterIn, of }
