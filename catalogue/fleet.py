@@ -500,8 +500,8 @@ def text_of(clone: Path, name: str) -> str | BrokenError:
     file = clone / name
     # What a link leads to may be any file of this machine, and reasons are published.
     try:
-        is_link = file.resolve() != clone.resolve() / name
-    except (OSError, RuntimeError):  # a loop of links
+        is_link = file.is_symlink() or file.resolve() != clone.resolve() / name
+    except (OSError, RuntimeError):  # a loop of links, before Python 3.13
         is_link = True
     if is_link:
         return BrokenError("is a link; replace it by the file")

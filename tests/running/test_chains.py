@@ -357,7 +357,7 @@ def test_what_a_person_starts_runs_beside_what_events_have_started(repository: O
             github.cancel(run)
         elif key == "site-dev / deploy" and not by_hand:
             by_hand.append(github.dispatch("orchestrator-dev.yml", "main", {"commit": first}))
-        elif key == "changes" and by_hand:
+        elif key == "changes" and run.event == "workflow_dispatch":
             seen.append(github.runs[0].status)
 
     github.before_job = dispatch
