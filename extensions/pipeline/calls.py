@@ -103,6 +103,16 @@ class Changes:
     def _knows_plan(self) -> bool:
         return self.plans or bool(self.reads_plan)
 
+    def promotes_if(self, promotion: Promotion) -> str:
+        """The condition under which a package is brought over; empty for always."""
+        if self.dependencies:
+            return "steps.dependencies.outputs.ready == 'true'"
+        if self.plans:
+            return f"contains(steps.plan.outputs.promote, '\"{promotion.producer}\"')"
+        if self.reads_plan:  # an orchestrator has brought it over
+            return "inputs.orchestrator == ''"
+        return "steps.commit.outputs.deploy == 'true'" if self.tells_deploy else ""
+
     @property
     def all(self) -> str | bool:
         """Whether everything is built and deployed: always, or where who starts it says so."""

@@ -208,7 +208,9 @@ def component_workflow(
         approval=approval,
         calls=tuple(calls),
         takes_packages=bool(producers),
-        run_name=_run_name(name, environment, triggers, answers.orchestration, bool(calls)),
+        run_name=_run_name(
+            name, environment, triggers, answers.orchestration, started and bool(calls)
+        ),
         triggers=triggers,
     )
 
@@ -252,7 +254,7 @@ def _run_name(
     environment: Environment,
     triggers: Triggers,
     orchestration: str,
-    works: bool,
+    is_started: bool,
 ) -> tuple[str, ...]:
     """The title of a workflow's runs, in lines.
 
@@ -261,14 +263,14 @@ def _run_name(
     """
     commit, where = "inputs.commit || github.sha", environment.name
     deploys = f"Deploy ${{{{ {commit} }}}} to {where}"
-    if orchestration == "call" or (orchestration == "dispatch" and not works):
-        return (f"{deploys}, {component} alone",)
-    if orchestration == "dispatch":
+    if is_started:
         # By this an orchestrator finds a run when GitHub's answer did not say which it started.
         return (
             f"{deploys}, {component} ${{{{ inputs.orchestrator == '' && 'alone'",
             "|| format('of run {0}, attempt {1}', inputs.orchestrator, inputs.attempt) }}",
         )
+    if orchestration != "observe":
+        return (f"{deploys}, {component} alone",)
     if not triggers.after:
         return (f"{deploys} - {component}",)
     then = f"then {component}" if triggers.waits else f"then {where} - {component}"

@@ -29,6 +29,14 @@ def files_of(names: list[str]) -> tuple[str, ...]:
     return tuple(f"parts/{name}/{file}" for name in names for file in ("a.txt", "b.txt"))
 
 
+IN_A_DIAMOND = (
+    part("alone"),
+    part("base"),
+    part("left", after=("base",)),
+    part("right", takes=("base",)),
+    part("top", takes=("left", "right")),
+)
+
 #: Name -> answers, components, and files that change.
 KINDS: dict[str, tuple[dict[str, Any], tuple[o.Component, ...], tuple[str, ...]]] = {
     "line": (
@@ -38,24 +46,12 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[o.Component, ...], tuple[str, ...]]
     ),
     "diamond": (
         diamond(),
-        (
-            part("alone"),
-            part("base"),
-            part("left", after=("base",)),
-            part("right", takes=("base",)),
-            part("top", takes=("left", "right")),
-        ),
+        IN_A_DIAMOND,
         files_of(DIAMOND),
     ),
     "dispatch": (
         {**diamond(), "orchestration": "dispatch"},
-        (
-            part("alone"),
-            part("base"),
-            part("left", after=("base",)),
-            part("right", takes=("base",)),
-            part("top", takes=("left", "right")),
-        ),
+        IN_A_DIAMOND,
         files_of(DIAMOND),
     ),
     "mixed": (
