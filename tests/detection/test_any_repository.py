@@ -77,5 +77,5 @@ def test_what_is_proposed_are_answers(names: dict[str, None]) -> None:
 def test_more_than_any_orchestration_takes() -> None:
     """Nothing is proposed: it would be an error that nobody has made."""
     for number, expected in ((250, 250), (251, 0)):
-        files = repository({f"a{index}/setup.py": "" for index in range(number)})
+        files = repository({f"a{index}/setup.py": "setup()" for index in range(number)})
         assert len(propose(files, CATALOGUE.code_types).names) == expected

@@ -26,11 +26,11 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"python": "python .", "worker": "python worker"},
     ),
     "two folders of one name": (
-        {"billing/api/setup.py": "", "sales/api/setup.py": ""},
+        {"billing/api/setup.py": "setup()", "sales/api/setup.py": "setup()"},
         {"billing-api": "python billing/api", "sales-api": "python sales/api"},
     ),
     "folders whose names say nothing": (
-        {"billing/src/setup.py": "", "sales/src/setup.py": ""},
+        {"billing/src/setup.py": "setup()", "sales/src/setup.py": "setup()"},
         {"billing": "python billing/src", "sales": "python sales/src"},
     ),
     "images beside code, several of each": (
@@ -47,18 +47,25 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         },
     ),
     "names that are no safe ones": (
-        {"1. first/setup.py": "", "Größe (neu)/setup.py": ""},
+        {"1. first/setup.py": "setup()", "Größe (neu)/setup.py": "setup()"},
         {"first": "python 1. first", "gr-e-neu": "python Größe (neu)"},
     ),
     "a name that is reserved": (
-        {"orchestrator/setup.py": "", "other/setup.py": ""},
+        {"orchestrator/setup.py": "setup()", "other/setup.py": "setup()"},
         {"orchestrator-python": "python orchestrator", "other": "python other"},
     ),
     "names that are code types'": (
-        {"docker/setup.py": "", "other/setup.py": "", "Dockerfile": ""},
+        {"docker/setup.py": "setup()", "other/setup.py": "setup()", "Dockerfile": ""},
         {"docker": "docker .", "docker-python": "python docker", "other": "python other"},
     ),
     "tools' configuration alone": ({"pyproject.toml": "[tool.ruff]\n"}, {}),
+    "modules called setup.py": (
+        {
+            "code/setup.py": '"""The set-up."""\n\n\ndef setup(job: str) -> None:\n    _setup()\n',
+            "old/setup.py": "# setup(a)\nimport setuptools\n\nsetuptools.setup (name='old')\n",
+        },
+        {"python": "python old"},
+    ),
     "a workspace's root that has nothing of its own": (
         {
             "pyproject.toml": "[project]\nname = 'shop'\n[tool.uv.workspace]\nmembers = ['*']\n",
@@ -182,7 +189,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"docker": "docker docker"},
     ),
     "a folder that no path may be": (
-        {"a:b/setup.py": "", "c/setup.py": ""},
+        {"a:b/setup.py": "setup()", "c/setup.py": "setup()"},
         {"python": "python c"},
     ),
 }
@@ -202,9 +209,9 @@ def test_found(name: str) -> None:
     "folder", ["node_modules/x", ".venv/lib", "vendor", "tests/data", "docs", "examples/a", "Build"]
 )
 def test_others_folders_are_left_out(folder: str) -> None:
-    assert not proposed({f"{folder}/setup.py": "", f"a/{folder}/Dockerfile": ""}).names
+    assert not proposed({f"{folder}/setup.py": "setup()", f"a/{folder}/Dockerfile": ""}).names
     other = f"x{folder.replace('/', '-')}"
-    assert components(proposed({f"{other}/setup.py": ""})) == {"python": f"python {other}"}
+    assert components(proposed({f"{other}/setup.py": "setup()"})) == {"python": f"python {other}"}
 
 
 def test_left_out_folders_are_lower_case() -> None:
@@ -213,9 +220,9 @@ def test_left_out_folders_are_lower_case() -> None:
 
 def test_names_do_not_hang_on_others() -> None:
     """A third service leaves the names of two as they were, whatever it is called."""
-    two = {"services/api/setup.py": "", "services/worker/setup.py": ""}
+    two = {"services/api/setup.py": "setup()", "services/worker/setup.py": "setup()"}
     names = {it.path: it.name for it in find_components(repository(two), CATALOGUE.code_types)}
-    for more in ("aaa/setup.py", "zzz/setup.py", "Dockerfile", "api/main.tf"):
+    for more in ("aaa/requirements.txt", "zzz/requirements.txt", "Dockerfile", "api/main.tf"):
         found = find_components(repository({**two, more: ""}), CATALOGUE.code_types)
         assert names.items() <= {it.path: it.name for it in found}.items()
 
@@ -223,13 +230,16 @@ def test_names_do_not_hang_on_others() -> None:
 # Files of a Python project -> what it is proposed to produce.
 PRODUCES: dict[str, tuple[dict[str, str], list[str] | None]] = {
     "a handler": (LAMBDA, None),
-    "an asynchronous handler": ({"f/main.py": "async def go(event):\n", "f/setup.py": ""}, None),
+    "an asynchronous handler": (
+        {"f/main.py": "async def go(event):\n", "f/setup.py": "setup()"},
+        None,
+    ),
     "a package": ({"p/pyproject.toml": f"{PROJECT}[build-system]\n"}, ["dist"]),
     "an application of Poetry's": (
         {"p/pyproject.toml": "[tool.poetry]\npackage-mode = false\n[build-system]\n"},
         [],
     ),
-    "an old package": ({"p/setup.py": ""}, ["dist"]),
+    "an old package": ({"p/setup.py": "setup()"}, ["dist"]),
     "an application": ({"p/requirements.txt": "", "p/app.py": "def index():\n"}, []),
     "one beside another's handler": (
         {"requirements.txt": "", "f/requirements.txt": "", "f/main.py": "def go(event):\n"},

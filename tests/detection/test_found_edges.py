@@ -183,7 +183,7 @@ MAPS: dict[str, tuple[dict[str, str], Any]] = {
     "usual": (SERVICE, []),
     "order alone": ({**IMAGES, "api/requirements.txt": ""}, {"web": []}),
     "a package that is taken by nobody": (
-        {**IMAGES, "api/setup.py": ""},
+        {**IMAGES, "api/setup.py": "setup()"},
         [
             {"code_type": "api", "depends_on": ["python"], "artifacts": []},
             {"code_type": "web", "depends_on": []},

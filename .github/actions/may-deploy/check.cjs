@@ -1,0 +1,33 @@
+// @ts-check
+const connect = require('../shared/api.cjs')
+const allCommits = require('../shared/commits.cjs')
+const allRuns = require('../shared/runs.cjs')
+const approved = require('./approved.cjs')
+
+/** @param {{github: any, context: any, core: any}} tools */
+module.exports = async ({ github, context, core }) => {
+  const { COMMIT = '', COMPONENT, ENVIRONMENT, GITHUB_WORKFLOW_REF = '', REFS = '' } = process.env
+  const file = GITHUB_WORKFLOW_REF.replace(/@.*/, '').replace(/.*\//, '')
+  if (!/^[0-9a-f]{40}$/.test(COMMIT)) {
+    return core.setFailed(`The input commit, ${JSON.stringify(COMMIT)}, is not 40 hexadecimal digits: give the full SHA, or nothing`)
+  }
+  const commits = allCommits.of({ github, context, core, refs: REFS })
+  if (!await commits.belongs(COMMIT)) return core.setFailed(commits.foreign(COMMIT))
+
+  const { read, pages } = connect({ github, core })
+  const { why, run } = await approved({ read, pages, context, file, believed: commits.believed })
+  if (why) return core.setFailed(why)
+
+  // What an orchestrator starts is by hand if that was.
+  const run_id = context.actor === allRuns.BOT ? Number(context.payload.inputs?.orchestrator) : 0
+  const starter = run ?? (run_id ? (await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })).data : context)
+  const newer = await allRuns.of({ pages, context, commits }).overtaking({
+    files: [`orchestrator-${ENVIRONMENT}.yml`, `${COMPONENT}-${ENVIRONMENT}.yml`],
+    commit: COMMIT,
+    age: allRuns.ageOf(context.runId, context.actor, context.payload.inputs?.orchestrator),
+    byHand: (starter.event ?? starter.eventName) === 'workflow_dispatch',
+  })
+  if (newer) {
+    core.setFailed(`${newer.html_url} is newer and was let deploy, so this run deploys nothing more: to go back, start ${file} by hand with ${COMMIT}`)
+  }
+}

@@ -1,0 +1,18 @@
+// @ts-check
+
+/** @param {{core: any}} tools */
+module.exports = ({ core }) => {
+  const { NEEDS = '' } = process.env
+  /** @type {Record<string, {result: string, outputs?: {build?: string}}>} */
+  const needs = JSON.parse(NEEDS)
+  /** @type {string[] | undefined} */
+  const planned = needs.changes?.outputs?.build ? JSON.parse(needs.changes.outputs.build) : undefined
+  /** @param {string} id */
+  const isLeftOut = id => planned && id.endsWith('-build') && !planned.includes(id.slice(0, -'-build'.length))
+  // A job that was skipped or cancelled has checked nothing, unless it had nothing to check.
+  const others = Object.entries(needs).filter(([id, { result }]) => result !== 'success' && !(result === 'skipped' && isLeftOut(id)))
+  if (others.length) {
+    const named = others.map(([id, { result }]) => `${id} (${result})`).join(', ')
+    core.setFailed(`Not all jobs have succeeded, see their logs: ${named}`)
+  }
+}

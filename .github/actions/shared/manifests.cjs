@@ -1,0 +1,273 @@
+// @ts-check
+// Reads what was deployed: from the manifests that orchestrators leave, and from the jobs since then.
+const { inflateRawSync } = require('node:zlib')
+const { MAY_DEPLOY, STARTS, ageOfRun } = require('./runs.cjs')
+const { DAY } = require('./time.cjs')
+
+const SUMMARY = 'Deployment summary' // the job that uploads the manifest
+const CHANGES = 'Changes' // the job that uploads the plan
+const LAG = 15 // minutes
+
+/**
+ * @typedef {import('../what-changed/remember.cjs').Memory & {environment: string, number: number, at: string}} Memory `at`: when it was written;
+ *   `number`: that of its run among those of its workflow
+ * @typedef {import('../what-changed/remember.cjs').Attempt} Attempt
+ * @typedef {import('./runs.cjs').Run & {updated_at: string, run_number: number}} Run
+ */
+
+/**
+ * @template T
+ * @param {Promise<T>} asked
+ * @returns {Promise<T | undefined>} undefined if it is gone
+ */
+const unlessGone = asked => asked.catch((/** @type {any} */ error) => {
+  if (error.status !== 404) throw error
+  return undefined
+})
+
+/** @param {string} environment */
+const nameOf = environment => `manifest-${environment}`
+
+/**
+ * The text of the only file in a ZIP archive. PKWARE: APPNOTE.TXT 4.3.12 and 4.3.16.
+ * @param {Buffer} archive
+ */
+function unzipped(archive) {
+  const end = archive.lastIndexOf('PK\x05\x06', undefined, 'latin1')
+  const entry = archive.readUInt32LE(end + 16)
+  const [method, size, header] = [archive.readUInt16LE(entry + 10), archive.readUInt32LE(entry + 20), archive.readUInt32LE(entry + 42)]
+  const start = header + 30 + archive.readUInt16LE(header + 26) + archive.readUInt16LE(header + 28)
+  const data = archive.subarray(start, start + size)
+  return (method === 0 ? data : inflateRawSync(data)).toString('utf8')
+}
+
+/**
+ * @param {{read: any, pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').of>,
+ *   runs: ReturnType<typeof import('./runs.cjs').of>}} tools
+ */
+function of({ read, pages, context, commits, runs }) {
+  /** Artifacts by run and name. @type {Map<string, Promise<any>>} */
+  const known = new Map()
+  /** Jobs by run, in all its attempts. @type {Map<number, Promise<any[]>>} */
+  const jobs = new Map()
+
+  /** @param {number} run_id */
+  function jobsOf(run_id) {
+    const found = jobs.get(run_id) ??
+      Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id, filter: 'all' }, 'jobs'))
+    jobs.set(run_id, found)
+    return found
+  }
+
+  /** @param {Run} run */
+  const fileOf = run => run.path.replace(/@.*/, '').replace('.github/workflows/', '')
+
+  /**
+   * The JSON in an artifact; undefined unless the job that writes it has uploaded it. Any other job
+   * of the run could have uploaded one of that name.
+   * @param {any} artifact
+   * @param {string} job
+   */
+  async function contentOf(artifact, job) {
+    const { id: artifact_id, created_at, workflow_run } = artifact
+    const isOfJob = (await jobsOf(workflow_run.id)).some(({ name, started_at, completed_at }) =>
+      name === job && started_at <= created_at && (!completed_at || created_at <= completed_at))
+    if (!isOfJob) return
+    // A re-run may have replaced it since it was listed.
+    const answer = await unlessGone(read('GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip', { ...context.repo, artifact_id }))
+    return answer && JSON.parse(unzipped(Buffer.from(answer.data)))
+  }
+
+  /**
+   * @param {any} artifact
+   * @param {string} environment
+   * @returns {Promise<Memory | undefined>}
+   */
+  async function manifestIn(artifact, environment) {
+    const memory = await contentOf(artifact, SUMMARY)
+    return memory?.version === 1 && memory.environment === environment ? memory : undefined
+  }
+
+  /**
+   * What a reviewed run of the orchestrator has decided; undefined if it is none, or has decided nothing.
+   * @param {number} run_id
+   * @param {string} environment
+   * @returns {Promise<import('../deployment-summary/manifest.cjs').Planned | undefined>}
+   */
+  async function planOf(run_id, environment) {
+    const run = await unlessGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id }))
+    if (!run || fileOf(run.data) !== `orchestrator-${environment}.yml` || !await commits.believed(run.data)) return
+    const found = await artifactOf(run_id, `plan-${environment}`)
+    return found && !found.expired ? contentOf(found, CHANGES) : undefined
+  }
+
+  /**
+   * Whether the job that builds a package, or brings it from another environment, uploaded it, and
+   * succeeded. Any job could have uploaded one of that name while it failed, or later.
+   * @param {{created_at: string, workflow_run: {id: number}}} artifact
+   * @param {string} producer
+   */
+  async function isOfItsBuild({ created_at, workflow_run: { id } }, producer) {
+    return (await jobsOf(id)).some(({ name, conclusion, started_at, completed_at }) =>
+      (name === CHANGES || name.startsWith('build / ') || name.startsWith(`${producer}-build / `)) &&
+      conclusion === 'success' && started_at <= created_at && created_at <= completed_at)
+  }
+
+  /**
+   * The package that a component's run has built while a job of this run waited for it. Its digest is
+   * taken now, because somebody may re-run that run by itself and replace it.
+   * @param {string} producer
+   * @param {string} environment
+   * @param {number} run the component's
+   */
+  async function builtBy(producer, environment, run) {
+    const artifact = await artifactOf(run, `${producer}-package-${environment}`)
+    if (!artifact?.digest || !await isOfItsBuild(artifact, producer)) return
+    const isOfThisRun = (await jobsOf(context.runId)).some(({ name, started_at, completed_at }) =>
+      name === `${producer}-${environment}` && started_at <= artifact.created_at && artifact.created_at <= completed_at)
+    return isOfThisRun ? artifact.digest : undefined
+  }
+
+  /**
+   * The manifest that a reviewed run has left; undefined if it has left none. What a re-run has left
+   * since is promoted by a run of its own.
+   * @param {{id: number}} run
+   * @param {string} environment
+   * @param {string} [until] when the run had ended
+   */
+  async function ofRun({ id }, environment, until = '9999') {
+    const found = await artifactOf(id, nameOf(environment))
+    return found && !found.expired && found.created_at <= until ? manifestIn(found, environment) : undefined
+  }
+
+  /**
+   * The newest artifact of this name in a run, because a re-run replaces it. It may have expired.
+   * @param {number} run_id
+   * @param {string} name
+   */
+  async function artifactOf(run_id, name) {
+    const filter = { ...context.repo, run_id, name }
+    const found = await unlessGone(Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', filter, 'artifacts')))
+    return /** @type {any[] | undefined} */ (found)?.sort((a, b) => b.id - a.id)[0]
+  }
+
+  /**
+   * Whether a run still holds a package. What a re-run has put in its place ends later than it.
+   * @param {string} name
+   * @param {{run: number, environment: string, expires: string, digest: string}} kept
+   */
+  async function holds(name, { run, environment, expires, digest }) {
+    const key = `${run} ${name} ${environment}`
+    const found = known.get(key) ?? artifactOf(run, `${name}-package-${environment}`)
+    known.set(key, found)
+    const artifact = await found
+    const isOther = digest.startsWith('sha256:') && artifact?.digest !== digest
+    return Boolean(artifact) && !artifact.expired && !isOther && Date.parse(artifact.expires_at) <= Date.parse(expires)
+  }
+
+  /**
+   * The newest manifest of an environment; undefined if there is none.
+   * @param {string} environment
+   */
+  async function newest(environment) {
+    const filter = { ...context.repo, name: nameOf(environment) }
+    for await (const artifact of pages('GET /repos/{owner}/{repo}/actions/artifacts', filter, 'artifacts')) {
+      const { id: run_id, head_branch, head_repository_id, repository_id } = artifact.workflow_run
+      if (artifact.expired || head_repository_id !== repository_id || !commits.isNear(head_branch)) continue
+      const { data: run } = await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })
+      if (fileOf(run) !== `orchestrator-${environment}.yml` || !await commits.reviewed(run)) continue
+      const memory = await manifestIn(artifact, environment)
+      if (memory) return memory
+    }
+  }
+
+  /**
+   * The deployments that have begun after a moment, the oldest first. One that waits, or has no steps
+   * yet, has changed nothing so far; the next look sees it.
+   * @param {string} environment
+   * @param {string} since
+   * @param {(run: number, started: string) => boolean} counts
+   * @returns {Promise<Attempt[]>}
+   */
+  async function attempts(environment, since, counts) {
+    /** @type {Attempt[]} */
+    const found = []
+    const { later, started } = await runsSince(environment, since)
+    for (const { run, isReviewed } of later) {
+      const component = fileOf(run).replace(`-${environment}.yml`, '')
+      for (const { name, status, conclusion, started_at, completed_at, steps = [] } of await jobsOf(run.id)) {
+        // Nobody knows what a run that was started has deployed, when somebody has deleted it since.
+        const isStart = status === 'completed' && steps.some((/** @type {any} */ step) => STARTS.test(step.name))
+        const isThere = (/** @type {Run} */ child) => ageOfRun(child) === run.id && fileOf(child) === `${name}.yml` &&
+          (conclusion === 'success' || (child.created_at <= completed_at && child.updated_at >= started_at))
+        if (isStart && counts(run.id, started_at) && !started.some(isThere)) {
+          found.push({ component: name.replace(new RegExp(`-${environment}$`), ''), run: run.id, key: '', state: 'unknown', at: started_at })
+        }
+        const [, job, key] = name.match(/^(.+) \/ .*? ([0-9a-f]{12}|by hand)$/) ?? []
+        const isBegun = steps.length ? steps.some((/** @type {any} */ step) => step.name === MAY_DEPLOY && step.conclusion === 'success') : status === 'completed'
+        // What an orchestrator has started is a deployment of its run.
+        const id = ageOfRun(run)
+        if (!job || !isBegun || conclusion === 'skipped' || !counts(id, started_at)) continue
+        found.push({
+          component: job === 'deploy' ? component : job.replace(new RegExp(`-${environment}$`), ''),
+          run: id, key, state: isReviewed && conclusion === 'success' ? 'success' : 'unknown', at: started_at,
+        })
+      }
+    }
+    return found.sort((a, b) => a.at < b.at ? -1 : 1)
+  }
+
+  /**
+   * The runs that may have deployed after a moment. GitHub ends an approval that waits for 30 days.
+   * One whose commit has been pushed away proves nothing any more, but it has deployed all the same.
+   * @param {string} environment
+   * @param {string} since
+   */
+  async function runsSince(environment, since) {
+    const first = new Date(Date.parse(since) - 35 * DAY).toISOString()
+    /** @type {Run[]} */
+    const found = []
+    for await (const run of runs.ofFile(`orchestrator-${environment}.yml`)) {
+      if (run.created_at < first) break
+      found.push(/** @type {Run} */ (run))
+    }
+    const route = 'GET /repos/{owner}/{repo}/actions/runs'
+    const byHand = { event: 'workflow_dispatch', created: `>=${first.slice(0, 19)}Z` }
+    for await (const run of pages(route, { ...context.repo, ...byHand }, 'workflow_runs')) add(run)
+    // A list that GitHub filters lags behind.
+    const lately = new Date(Date.now() - LAG * 60_000).toISOString()
+    for await (const run of pages(route, context.repo, 'workflow_runs')) {
+      if (run.created_at < lately) break
+      if (run.event === 'workflow_dispatch') add(run)
+    }
+    const later = found.filter(run => run.updated_at >= since && run.conclusion !== 'skipped' && commits.mayDeploy(run))
+    return { later: await Promise.all(later.map(async run => ({ run, isReviewed: await commits.reviewed(run) }))), started: found }
+
+    /** @param {Run} run of a component that a person or an orchestrator has started */
+    function add(run) {
+      const file = fileOf(run)
+      const isNew = found.every(({ id }) => id !== run.id)
+      if (isNew && file.endsWith(`-${environment}.yml`) && !file.startsWith('orchestrator-')) found.push(run)
+    }
+  }
+
+  /**
+   * Whether a run that came after a manifest is gone: GitHub numbers the runs of a workflow one after
+   * the other. Whoever may write can delete one, with all that it has left.
+   * @param {Memory} manifest
+   */
+  async function isMissing({ environment, number }) {
+    /** @type {Set<number>} */
+    const found = new Set()
+    for await (const run of runs.ofFile(`orchestrator-${environment}.yml`)) {
+      const { run_number } = /** @type {Run} */ (run)
+      if (run_number <= number) break
+      found.add(run_number)
+    }
+    return found.size < Math.max(...found, number) - number
+  }
+
+  return { artifactOf, builtBy, isOfItsBuild, ofRun, planOf, newest, attempts, holds, isMissing }
+}
+
+module.exports = { of, nameOf, unzipped }

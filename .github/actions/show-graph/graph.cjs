@@ -1,0 +1,78 @@
+// @ts-check
+const { execFileSync } = require('node:child_process')
+const { plain, table, picture } = require('../shared/markdown.cjs')
+
+// The commit that was checked out merges the change into its base, which is its first parent. Both
+// are only read: a fork can write anything into them.
+const BASE = 'HEAD^1'
+const CHANGE = 'HEAD'
+/** @type {Record<string, string>} */
+const WORDS = { A: 'added', D: 'removed', M: 'changed', T: 'changed' }
+
+/** @param {string[]} parameters */
+const git = (...parameters) => execFileSync('git', parameters, { encoding: 'utf8', maxBuffer: 2 ** 24, stdio: ['ignore', 'pipe', 'pipe'] })
+
+/** @param {{core: any}} tools */
+module.exports = async ({ core }) => {
+  const { ANSWERS_FILE = '' } = process.env
+  try {
+    await show()
+  } catch (error) {
+    // It is a picture, not a check.
+    core.warning(`The graph is not drawn: ${/** @type {Error} */ (error).message.trim().replace(/\s+/g, ' ')}`)
+  }
+
+  async function show() {
+    const changes = git('diff', '-z', '--name-status', '--no-renames', BASE, CHANGE, '--', '.github/workflows', '.github/actions', ANSWERS_FILE)
+    const files = [...changes.matchAll(/(\w)\0([^\0]*)\0/g)].map(([, status, file]) => [plain(file), WORDS[status]])
+    if (!files.length) return
+    const [before, after] = [graphOf(BASE), graphOf(CHANGE)]
+    await core.summary.addRaw([
+      '## This pull request changes the pipelines',
+      '',
+      '### Graph before',
+      '',
+      ...drawing(before, after, { removed: '#cf222e' }),
+      '',
+      '### Graph after',
+      '',
+      ...drawing(after, before, { added: '#1a7f37' }),
+      '',
+      ...table(['File', 'Change'], files),
+      '',
+    ].join('\n')).write()
+  }
+
+  /**
+   * Every orchestrator holds the graph of the components that its environment has, for its summary.
+   * @param {string} commit
+   * @returns {Record<string, string[]>}
+   */
+  function graphOf(commit) {
+    /** @type {Map<string, string[]>} */
+    const graph = new Map()
+    const names = git('ls-tree', '-z', '--name-only', commit, '.github/workflows/').split('\0')
+    for (const name of names.filter(file => /\/orchestrator-[\w-]+\.yml$/.test(file))) {
+      const line = git('show', `${commit}:${name}`).match(/^ +graph: '(\{.*\})'\r?$/m)
+      if (!line) continue
+      try {
+        for (const [component, others] of Object.entries(JSON.parse(line[1]))) {
+          if (!graph.has(component)) graph.set(component, others.map(String))
+        }
+      } catch {
+        core.warning(`The graph in ${name} is no JSON of components: run \`copier update\``)
+      }
+    }
+    return Object.fromEntries(graph)
+  }
+
+  /**
+   * @param {Record<string, string[]>} graph
+   * @param {Record<string, string[]>} other
+   * @param {Record<string, string>} colours the one colour of what the other graph does not have, by its name
+   */
+  function drawing(graph, other, colours) {
+    const [word] = Object.keys(colours)
+    return Object.keys(graph).length ? picture(graph, name => Object.hasOwn(other, name) ? '' : word, colours) : ['There is none.']
+  }
+}

@@ -1,0 +1,63 @@
+// @ts-check
+// Tells which components an environment has, and which of them take packages of others.
+
+/**
+ * @typedef {{files: string[], takes: string[], after?: string[], deployed: string[], checked: string[], builds: boolean,
+ *   package: boolean, perEnvironment: boolean}} Component what components.json says of it; `checked`: the environments that build it for its
+ *   checks alone
+ * @typedef {{components: {[name: string]: Component}, environments: {[name: string]: {after: string, days: number}}}} Config
+ */
+
+/**
+ * @template T
+ * @param {{[name: string]: T} | undefined} map
+ * @param {string} name
+ */
+const at = (map, name) => map && Object.hasOwn(map, name) ? map[name] : undefined
+
+/**
+ * @param {Config} config
+ * @param {string} environment
+ */
+const members = ({ components }, environment) => Object.keys(components).filter(name => components[name].deployed.includes(environment))
+
+/**
+ * Components, and all whose packages they take, directly or not.
+ * @param {Config} config
+ * @param {string[]} names
+ */
+function producers(config, names) {
+  const found = new Set(names)
+  for (const name of found) for (const producer of takes(config, name)) found.add(producer)
+  return found
+}
+
+/**
+ * The components of an environment (those that count), and what it builds some of them from.
+ * @param {Config} config
+ * @param {string} environment
+ * @param {(name: string) => unknown} [counts]
+ */
+const uses = (config, environment, counts = () => true) => new Set(members(config, environment).filter(counts)
+  .flatMap(name => config.components[name].perEnvironment ? [...producers(config, [name])] : [name]))
+
+/**
+ * The producers whose packages a component takes.
+ * @param {Config} config
+ * @param {string} name
+ */
+const takes = ({ components }, name) => components[name].takes.filter(producer => Object.hasOwn(components, producer)).sort()
+
+/**
+ * The environments later in the chain, all of them.
+ * @param {Config} config
+ * @param {string} environment
+ * @returns {string[]}
+ */
+function followers({ environments }, environment) {
+  const found = [environment]
+  for (const before of found) found.push(...Object.keys(environments).filter(name => environments[name].after === before))
+  return found.slice(1)
+}
+
+module.exports = { at, followers, members, producers, takes, uses }

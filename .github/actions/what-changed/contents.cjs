@@ -1,0 +1,187 @@
+// @ts-check
+// Tells whose a file is, and makes a key of all that goes into a package or a deployment.
+const { createHash } = require('node:crypto')
+const { followers, takes } = require('./components.cjs')
+
+/**
+ * @typedef {import('./components.cjs').Component} Component
+ * @typedef {import('./components.cjs').Config} Config
+ * @typedef {[path: string, object: string][]} Tree the files of a commit, each with its mode and object id
+ * @typedef {{[component: string]: string}} Keys
+ */
+
+const VERSION = 1 // of the keys: with another one, everything is deployed once
+const ACTIONS = '.github/actions/'
+const CONFIG = `${ACTIONS}what-changed/components.json`
+// A component at the root does not change with the pipeline of another one.
+const GENERATED = ['.github/', 'docs/ci-cd.md', '.copier-answers']
+const BUILDER = 8 // digits of a build key that say what builds: the workflow and the actions
+const HOLDER = '{environment}'
+const SUBMODULE = '160000 ' // the mode of one
+/** @type {{[wildcard: string]: string}} */
+const WILDCARDS = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' }
+
+/**
+ * @param {Tree[number]} a
+ * @param {Tree[number]} b
+ */
+const byPath = ([a], [b]) => Number(a > b) - Number(a < b)
+
+/** @param {unknown[]} parts */
+const digest = (...parts) => createHash('sha256').update(JSON.stringify([VERSION, ...parts])).digest('hex')
+
+/** @param {string} path */
+const isGenerated = path => GENERATED.some(start => path.startsWith(start))
+
+/**
+ * Whether a path fits a name of a file or folder, or a pattern.
+ * @param {string} text
+ * @returns {(path: string) => boolean}
+ */
+function fits(text) {
+  const name = text.replace(/^\/+|\/+$/g, '')
+  if (['', '.'].includes(name)) return path => !isGenerated(path)
+  if (!/[*?]/.test(name)) return path => path === name || path.startsWith(`${name}/`)
+  const source = name.replace(/\*\*\/|\*\*|[*?]|[\\^$.|+()[\]{}]/g, part => WILDCARDS[part] ?? `\\${part}`)
+  const expression = new RegExp(`^${source}$`, 'su')
+  return path => expression.test(path)
+}
+
+/**
+ * Whether what a text names may lie in a submodule, or the submodule in it. Nobody sees what is in there.
+ * @param {string} text
+ * @returns {(path: string) => boolean}
+ */
+function reaches(text) {
+  const name = text.replace(/^\/+|\/+$/g, '')
+  const start = /[*?]/.test(name) ? name.replace(/[^/]*[*?].*/s, '') : `${name}/`
+  return path => start.startsWith(`${path}/`) || `${path}/`.startsWith(start)
+}
+
+/** @param {Component} component */
+const isLocal = ({ files }) => files.some(text => text.includes(HOLDER))
+
+/**
+ * Says of a path whether it is a component's, in any of these environments. The object that lies
+ * there tells a submodule.
+ * @param {Component} component
+ * @param {string[]} environments
+ * @returns {(path: string, object?: string) => boolean}
+ */
+function ownerIn(component, environments) {
+  const owners = (isLocal(component) ? environments : ['']).map(environment => {
+    const files = component.files.map(text => text.replaceAll(HOLDER, environment))
+    const takenOut = files.filter(text => text.startsWith('!')).map(text => fits(text.slice(1)))
+    const named = files.filter(text => !text.startsWith('!'))
+    const [held, around] = [named.map(fits), named.map(reaches)]
+    return (/** @type {string} */ path, /** @type {string} */ object) =>
+      (held.some(fit => fit(path)) || (object.startsWith(SUBMODULE) && around.some(fit => fit(path)))) && !takenOut.some(fit => fit(path))
+  })
+  return (path, object = '') => owners.some(isOwner => isOwner(path, object))
+}
+
+/**
+ * @param {Component} component
+ * @param {string} environment
+ * @param {string} path
+ */
+const owns = (component, environment, path) => ownerIn(component, [environment])(path)
+
+/**
+ * @param {Component} component
+ * @param {string[]} environments
+ * @param {Tree} tree
+ */
+function filesOf(component, environments, tree) {
+  const isOwner = ownerIn(component, environments)
+  return tree.filter(([path, object]) => isOwner(path, object)).sort(byPath)
+}
+
+/**
+ * Of all files those of the pipeline, which are looked at many times.
+ * @param {Tree} tree
+ */
+const pipelineIn = tree => tree.filter(([path]) => path.startsWith('.github/'))
+
+/**
+ * What all components have in common: the actions.
+ * @param {Tree} pipeline
+ */
+const common = pipeline => pipeline.filter(([path]) => path.startsWith(ACTIONS) && path !== CONFIG).sort(byPath)
+
+/**
+ * @param {Tree} pipeline
+ * @param {string} component
+ * @param {'build' | 'deploy'} kind
+ */
+const workflow = (pipeline, component, kind) => pipeline.find(([path]) => path === `.github/workflows/${component}-${kind}.yml`)
+
+/**
+ * The environments for which a package is built: this one, and all that it goes on to. None: all.
+ * @param {Config} config
+ * @param {string} name
+ * @param {string | undefined} environment
+ */
+function builtFor(config, name, environment) {
+  if (!environment) return Object.keys(config.environments)
+  const { perEnvironment, deployed } = config.components[name]
+  return perEnvironment ? [environment] : [environment, ...followers(config, environment)].filter(one => deployed.includes(one))
+}
+
+/**
+ * The build key of each component: of its files, its build workflow, the actions, and the packages
+ * that it takes.
+ * @param {object} what
+ * @param {Config} what.config
+ * @param {string} [what.environment] none for a pull request
+ * @param {Tree} what.tree the files of the commit that is built
+ * @param {Tree} what.pipeline the files of the commit whose workflows run
+ * @param {Keys} [what.given] keys that are known: only what is built for each environment is added
+ * @param {string[]} [what.names] the components that are asked for
+ * @returns {Keys}
+ */
+function keysOf({ config, environment, tree, pipeline, given, names = Object.keys(config.components) }) {
+  /** @type {Keys} */
+  const keys = { ...given }
+  const shared = digest(common(pipeline))
+  for (const name of names) keyOf(name)
+  return keys
+
+  /**
+   * @param {string} name
+   * @returns {string | undefined}
+   */
+  function keyOf(name) {
+    const component = config.components[name]
+    if (Object.hasOwn(keys, name)) return keys[name]
+    if (!names.includes(name) || (given && !component.perEnvironment)) return
+    const taken = takes(config, name).map(producer => [producer, keyOf(producer)])
+    if (taken.some(([, key]) => !key)) return
+    const files = filesOf(component, builtFor(config, name, environment), tree)
+    const builder = digest(workflow(pipeline, name, 'build'), shared).slice(0, BUILDER)
+    keys[name] = builder + digest('build', name, files, taken, component.perEnvironment && environment).slice(0, 16)
+    return keys[name]
+  }
+}
+
+/**
+ * The key of a deployment: of the package, the deploy workflow, the actions, and the packages that it
+ * takes. A package that is built for several environments holds more files than one of them is about.
+ * @param {object} what
+ * @param {Config} what.config
+ * @param {string} what.environment
+ * @param {string} what.name the component
+ * @param {string} what.key its build key
+ * @param {Keys} what.taken the build keys of the packages that it takes
+ * @param {Tree} what.tree
+ * @param {Tree} what.pipeline
+ */
+function deployKey({ config, environment, name, key, taken, tree, pipeline }) {
+  const component = config.components[name]
+  const isPart = isLocal(component) && !component.perEnvironment
+  const content = isPart ? [filesOf(component, [environment], tree), key.slice(0, BUILDER)] : key
+  const deploy = workflow(pipeline, name, 'deploy')
+  return digest('deploy', name, content, deploy, common(pipeline), Object.entries(taken).sort()).slice(0, 12)
+}
+
+module.exports = { isGenerated, owns, ownerIn, pipelineIn, common, workflow, keysOf, deployKey }

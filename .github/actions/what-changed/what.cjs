@@ -1,0 +1,148 @@
+// @ts-check
+const { readFileSync, writeFileSync } = require('node:fs')
+const { join } = require('node:path')
+const connect = require('../shared/api.cjs')
+const allCommits = require('../shared/commits.cjs')
+const allManifests = require('../shared/manifests.cjs')
+const allRuns = require('../shared/runs.cjs')
+const { followers } = require('./components.cjs')
+const plans = require('./plan.cjs')
+const { overtaken } = require('./remember.cjs')
+const trees = require('./trees.cjs')
+
+const CONFIG = '.github/actions/what-changed/components.json'
+const NAMED = 10 // files of nobody
+
+/**
+ * @typedef {import('../shared/manifests.cjs').Memory} Memory
+ * @typedef {import('./plan.cjs').Plan} Plan
+ */
+
+/** @param {{github: any, context: any, core: any}} tools */
+module.exports = async ({ github, context, core }) => {
+  const { ALL, COMMIT = '', ENVIRONMENT = '', REFS = '', RUNNER_TEMP = '' } = process.env
+  const { read, pages } = connect({ github, core })
+  const config = JSON.parse(readFileSync(require.resolve('./components.json'), 'utf8'))
+  const { treeOf, textOf } = trees({ read, context })
+  const all = ALL === 'true'
+  const now = new Date().toISOString()
+  const [tree, pipeline] = [await treeOf(COMMIT), await treeOf(context.sha)]
+  if (!tree || !pipeline) return core.setFailed(`GitHub no longer has the files of ${tree ? context.sha : COMMIT}: push it again`)
+
+  if (!ENVIRONMENT) return tell(plans.pullRequest({ config, tree, pipeline, base: all ? undefined : await base() }))
+
+  const commits = allCommits.of({ github, context, core, refs: REFS })
+  const runs = allRuns.of({ pages, context, commits })
+  const manifests = allManifests.of({ read, pages, context, commits, runs })
+  /** @type {Record<string, Memory>} */
+  const memory = {}
+  for (const environment of [ENVIRONMENT, ...followers(config, ENVIRONMENT)]) {
+    const found = await manifests.newest(environment)
+    // Nobody knows what a run that is gone has deployed.
+    if (found && !await manifests.isMissing(found)) memory[environment] = { ...found, ...overtaken(found, await attemptsSince(found, environment)) }
+  }
+  const before = config.environments[ENVIRONMENT].after
+  if (!before) return tell(await withPackages(() => plans.source({ config, environment: ENVIRONMENT, tree, pipeline, memory, now, all })))
+
+  const manifest = await candidate()
+  return tell(await withPackages(() => plans.promoted({ config, environment: ENVIRONMENT, commit: COMMIT, tree, pipeline, manifest, memory, now, all })))
+
+  /**
+   * @param {Memory} found
+   * @param {string} environment
+   */
+  function attemptsSince({ run, planned, at }, environment) {
+    return manifests.attempts(environment, planned, (id, started) => started > (id === run ? at : planned))
+  }
+
+  /**
+   * Plans again without the packages that are gone before their time: deleted, or replaced by a re-run.
+   * @param {() => Plan} decide
+   */
+  async function withPackages(decide) {
+    for (;;) {
+      const plan = decide()
+      const gone = []
+      for (const [name, found] of plan.relies) if (!await manifests.holds(name, found)) gone.push(found)
+      if (!gone.length) return plan
+      for (const found of gone) found.expires = new Date(0).toISOString()
+    }
+  }
+
+  /** What the environment before had deployed when the run before ended; by hand, when it had this commit. */
+  async function candidate() {
+    const told = context.payload.workflow_run
+    if (told) return manifests.ofRun(told, before, told.updated_at)
+    for (const environment of [ENVIRONMENT, before]) {
+      for await (const run of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
+        if (run.id === context.runId || allCommits.titled(run.display_title) !== COMMIT || !await commits.believed(run)) continue
+        const found = await manifests.ofRun(run, environment)
+        if (found) return found
+      }
+    }
+  }
+
+  /** What a pull request or a merge group is compared with: where it left its branch. */
+  async function base() {
+    const { pull_request, merge_group } = context.payload
+    const ref = pull_request ? `heads/${pull_request.base.ref}` : merge_group.base_ref.replace('refs/', '')
+    let sha
+    try {
+      // A tag may have the branch's name, so the branch is asked for its commit.
+      const { data: { object } } = await read('GET /repos/{owner}/{repo}/git/ref/{ref}', { ...context.repo, ref })
+      const { data } = await read('GET /repos/{owner}/{repo}/compare/{basehead}', { ...context.repo, basehead: `${object.sha}...${COMMIT}`, per_page: 1 })
+      sha = data.merge_base_commit.sha
+    } catch (/** @type {any} */ error) {
+      if (error.status !== 404) throw error // 404: nothing in common, so everything is checked
+      return
+    }
+    const [files, text] = [await treeOf(sha), await textOf(CONFIG, sha)]
+    return files && text ? { config: JSON.parse(text), tree: files, pipeline: files } : undefined
+  }
+
+  /** @param {Plan} plan */
+  async function tell(plan) {
+    if (plan.refused.length) return core.setFailed(plan.refused.join('; '))
+    const { build, deploy, packages } = plan
+    core.setOutput('build', JSON.stringify(build))
+    core.setOutput('deploy', JSON.stringify(deploy))
+    core.setOutput('promote', JSON.stringify(Object.keys(packages)))
+    const nobody = named(ENVIRONMENT ? await ofNobody() : plan.nobody)
+    if (ENVIRONMENT) {
+      const said = JSON.stringify({ ...brief(plan), commit: COMMIT, sha: context.sha, planned: now, nobody })
+      const file = join(RUNNER_TEMP, `plan-${ENVIRONMENT}.json`)
+      writeFileSync(file, said)
+      core.setOutput('plan', said)
+      core.setOutput('file', file)
+    }
+    else if (nobody.length) core.notice(`Changed files of no component: ${nobody.join(', ')}. \`watches\` names those that one is made of`)
+    core.info(JSON.stringify(plan.reasons, null, 2))
+    if (![...build, ...deploy].length) core.notice('Nothing that a component is made of has changed')
+  }
+
+  /**
+   * Steps get the plan as a variable, and Linux starts none with one of more than 128 KB. `packages`
+   * says what is taken, and of what is unchanged only its run is shown.
+   * @param {Plan} plan
+   */
+  function brief({ relies: _, ...plan }) {
+    /** @type {<T, U>(map: {[name: string]: T}, change: (value: T) => U) => {[name: string]: U}} */
+    const each = (map, change) => Object.fromEntries(Object.entries(map).map(([name, value]) => [name, change(value)]))
+    return { ...plan, taken: each(plan.taken, packages => each(packages, () => null)), unchanged: each(plan.unchanged, ({ run }) => ({ run })) }
+  }
+
+  /** The changed files that are no component's, since what was deployed last. */
+  async function ofNobody() {
+    const last = memory[ENVIRONMENT]?.commit
+    const old = last && await treeOf(last)
+    return old ? plans.ofNobody(config, { config, tree: old }, /** @type {import('./contents.cjs').Tree} */ (tree)) : []
+  }
+
+  /**
+   * The first of many names.
+   * @param {string[]} names
+   */
+  function named(names) {
+    return [...names.slice(0, NAMED), ...names.length > NAMED ? [`${names.length - NAMED} more`] : []]
+  }
+}
