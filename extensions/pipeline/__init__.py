@@ -1,5 +1,7 @@
 """From answers to a plan: pure Python that knows nothing of Copier, YAML files or Jinja.
 
+Only the package `for_copier` knows Copier: the functions that copier.yml and the templates call.
+
 answers.py       reads the answers, with everything that may be wrong in them
 catalogue.py     what the template knows: code types and clouds
 code_types.py    reads `code_types/*.yml`

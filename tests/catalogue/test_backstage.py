@@ -102,9 +102,8 @@ def test_the_form_asks_every_question_that_a_person_is_asked() -> None:
             lines = [line.strip() for line in example.splitlines()]
             assert form[name]["ui:placeholder"].splitlines() == lines
     types = form["code_types"]
-    assert f'return "{types["title"]}"' in (ROOT / "extensions" / "orchestrator.py").read_text(
-        "utf-8"
-    )
+    prompts = ROOT / "extensions" / "pipeline" / "for_copier" / "component_choices.py"
+    assert f'return "{types["title"]}"' in prompts.read_text("utf-8")
     labels = dict(zip(types["items"]["enum"], types["items"]["enumNames"], strict=True))
     assert labels == {name: code_type.label for name, code_type in CODE_TYPES.items()}
 

@@ -1,0 +1,182 @@
+"""Why a copy or an update stops before anything is written, each time with one line."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from copier.errors import UserMessageError
+
+from .. import destination
+from ..answers import DEFAULTS, GONE, OWN_TYPES, check_alone, check_removed
+from ..errors import AnswerError, shown
+from ..recorded import edited, undecided
+from ..repository_history import is_committed, merged_versions, root_above
+from .given import Given
+from .own_code_types import tell_missing_folder, with_own_code_types
+from .proposals import proposed_answers
+from .rendering import overwritten_files, plan
+
+
+def check_answers(given: Given, when: str) -> str:
+    """Stop where an answer is wrong. Raises AnswerError or UserMessageError.
+
+    `first`: before the first question, what `--data`, `--data-file` and the answers file say.
+    Copier would end with a traceback for a wrong one, or forget a stored one without a word.
+    `last`: all answers together, and the files of the destination.
+    """
+    if when == "last":
+        plan(given)
+        check_removed(given.stored, given.answers)
+        _check_kept(given)
+        _check_destination(given)
+        return ""
+    _check_root(given)
+    _check_answers_file(given)
+    _check_unedited(given)
+    _tell_former_answers(given)
+    try:
+        _check_given(given)
+    except AnswerError as error:
+        raise UserMessageError(f"{error}{_way_out(given, error.answer)}") from None
+    return ""
+
+
+def _check_given(given: Given) -> None:
+    """Refuse what `--data`, `--data-file` and the answers file say. Raises AnswerError."""
+    answers, memory = _known_answers(given), given.memory
+    tell_missing_folder(given, answers)
+    if answers and given.takes_defaults:
+        memory.read_answers({**proposed_answers(given), **answers})
+        return
+    # The other questions are still open, so these answers may name what is not known yet.
+    own = {name: answers[name] for name in OWN_TYPES if name in answers}
+    check_alone({**given.data, **own}, memory.catalogue)
+    # Copier would leave a wrong stored answer out of its prompts without a word.
+    if given.is_update and given.stored and memory.problem_of(given.stored):
+        memory.read_answers(answers)
+
+
+def _check_root(given: Given) -> None:
+    """Refuse a subfolder of a repository: GitHub reads no workflow there.
+
+    A folder that has pipelines from an earlier copy is only told so: something else may use them.
+    """
+    root = root_above(given.repository)
+    # The temporary folders of an update may lie in the repository as well.
+    if not root or Path(tempfile.gettempdir()).resolve().is_relative_to(root):
+        return
+    line = destination.in_repository(given.repository, root)
+    if not given.stored:
+        raise UserMessageError(line)
+    given.memory.tell(line)
+
+
+def _check_answers_file(given: Given) -> None:
+    """Refuse an answers file of another template: Copier overwrites it without asking."""
+    source = given.context["_copier_answers"].get("_src_path")
+    destination.check_answers_file(given.answers_file, given.stored_content, source)
+
+
+def _check_unedited(given: Given) -> None:
+    """Refuse an update when recorded answers were edited: it would change nothing."""
+    if not given.is_update:
+        return
+    file, text = given.answers_file, given.stored_text
+    names = edited(text, DEFAULTS)
+    if names and is_committed(given.repository, file, text):
+        names = undecided(text, DEFAULTS, merged_versions(given.repository, file), "HEAD")
+    if names:
+        raise UserMessageError(
+            f"{', '.join(names)}: edited by hand in {file}, which an update would not notice; "
+            f"put back what was there, and update with --data {names[0].split('.')[0]}=... "
+            "instead (or take the file as it is with `copier recopy`)"
+        )
+
+
+def _tell_former_answers(given: Given) -> None:
+    """Say which answers of former versions do not count any more."""
+    # An update hands the stored answers to a second render, as data.
+    answers = given.stored if given.is_update else given.merged
+    for name, why in GONE.items():
+        if name in answers:
+            given.memory.tell(f"{name}: is no answer any more; {why}")
+
+
+def _check_kept(given: Given) -> None:
+    """Refuse when Copier has taken the default instead of a stored or given answer.
+
+    Copier does so when its own reading finds a stored answer wrong, and says nothing.
+    """
+    if not given.takes_defaults:
+        return
+    final, before, memory = given.answers, _known_answers(given), given.memory
+    for name in before.keys() & final.keys() - {"unmatched"}:
+        kept = {**final, name: before[name]}
+        if before[name] == final[name] or memory.problem_of(kept):
+            continue
+        if memory.read_answers(kept) != memory.read_answers(final):
+            value = shown(before[name])
+            way_out = _way_out(given, name)
+            raise UserMessageError(f"{name}: {value} is no answer that Copier takes{way_out}")
+
+
+def _check_destination(given: Given) -> None:
+    """Refuse files that would stop Copier after it has written others.
+
+    Copier asks for each file that differs at a terminal, and does not ask with `--overwrite` (as
+    in every update).
+    """
+    planned, settings, repository = plan(given), given.settings, given.repository
+    destination.check_places([*planned.files, given.answers_file], repository)
+    if settings["overwrite"] or (sys.stdin and not sys.stdin.closed and sys.stdin.isatty()):
+        return
+    patterns = [*settings["skip_if_exists"], *settings["exclude"]]
+    differing = [
+        path
+        for path, content in overwritten_files(given)
+        if destination.differs(repository / path, content)
+        and not destination.skipped(path, patterns)
+    ]
+    components = {one.name: one.code_type.name for one in planned.answers.components}
+    free = destination.free_names(differing, repository, planned.files, components)
+    recorded = bool(given.stored)
+    message = destination.unasked(differing, repository, given.answers_file, recorded, free)
+    if message:
+        raise UserMessageError(message)
+
+
+def _known_answers(given: Given) -> dict[str, Any]:
+    """The stored and given answers, with the code types that the folder holds now.
+
+    Raises AnswerError.
+    """
+    return with_own_code_types(given, given.merged)
+
+
+def _way_out(given: Given, answer: str) -> str:
+    """What to do about a recorded answer that is wrong."""
+    file = given.settings["answers_file"]
+    if given.is_update and "_commit" in given.data:
+        # The old tree is rendered from the recorded answers, which were right at that time.
+        return f"; it was edited by hand in {file}: put back what was there"
+    if answer not in given.stored or answer in given.data:
+        return ""
+    if answer not in DEFAULTS:
+        return f"; it is recorded in {file}: delete it there"
+    first = _restore_first(given, str(file))
+    return f"; it is recorded in {file}: {first}give another with --data {answer}=..."
+
+
+def _restore_first(given: Given, file: str) -> str:
+    """What to do before the next attempt: Copier does not update where a change is left.
+
+    A migration leaves one in the answers file.
+    """
+    place = given.repository / file
+    if not given.is_update or not place.is_file():
+        return ""
+    text = place.read_text(encoding="utf-8")
+    return "" if is_committed(place.parent, place.name, text) else f"`git restore {file}`, and "

@@ -1,0 +1,158 @@
+"""Copier itself, unchanged and as a process of its own: one copy, one update, one wrong answer.
+
+The other tests change parts of Copier, to be quick (tests/copies.py, tests/updates.py and
+tests/forked.py). NEWEST_COPIER=1 does the same with the newest Copier that the index has.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import copier
+import pytest
+from copies import Copied, example, tree
+from offline_github.repository import git
+from toolbox import EXAMPLES, ROOT, script
+from updates import commit, replace, template_versions
+
+ANSWERS = EXAMPLES / "lambda.yml"
+ANSWERS_FILE = ".copier-answers.yml"
+WARNING = "copier: this version does not say whether it updates"
+
+
+def run(
+    program: str, *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Copier's command, without a terminal."""
+    return subprocess.run(
+        [program, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
+        timeout=120,
+    )
+
+
+def install_newest(folder: Path) -> str:
+    """The newest Copier of the index, in an environment of its own; its command."""
+    uv = script("uv")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    packages = ["copier", "copier-template-extensions"]
+    install = [uv, "pip", "install", "--quiet", "--upgrade", "--python", python, *packages]
+    subprocess.run(install, check=True)
+    return str(python.with_name("copier.exe" if os.name == "nt" else "copier"))
+
+
+@pytest.fixture(scope="module", params=["pinned", "newest"])
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Copier's command: the version that all tests use, and the newest."""
+    if request.param == "pinned":
+        return script("copier")
+    if "NEWEST_COPIER" not in os.environ:
+        pytest.skip("NEWEST_COPIER=1 installs the newest Copier and runs it")
+    newest = install_newest(tmp_path_factory.mktemp("newest") / "environment")
+    print(f"\nThe newest Copier: {run(newest, '--version').stdout.strip()}")
+    return newest
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as a git repository with two versions."""
+    page = replace("template/docs/ci-cd.md.jinja", "# CI/CD", "# Pipelines")
+    return template_versions(tmp_path_factory.mktemp("versions") / "template", page)
+
+
+def check_success(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stderr
+    assert "Pipelines for 2 components, deployed in this order:" in done.stdout
+    assert WARNING not in done.stderr
+
+
+def test_a_copy_an_update_and_a_wrong_answer(
+    program: str, versions: Path, copied: Copied, tmp_path: Path
+) -> None:
+    url, folder = f"git+{versions.as_uri()}", tmp_path / "repository"
+    options = ("--trust", "--defaults")
+    done = run(program, "copy", *options, "-r", "v1.0.0", f"--data-file={ANSWERS}", url, folder)
+    check_success(done)
+    # The quick copies of the other tests are the same, byte for byte.
+    here, quick = tree(folder), tree(copied(example("lambda")))
+    texts = here.pop(ANSWERS_FILE).decode(), quick.pop(ANSWERS_FILE).decode()
+    own = re.compile(r"^_(commit|src_path): .*\n", re.MULTILINE)
+    assert own.sub("", texts[0]) == own.sub("", texts[1])
+    assert here == quick
+
+    git("init", "--quiet", "--initial-branch=main", cwd=folder)
+    commit(folder, "Generated")
+    done = run(program, "update", *options, folder)
+    check_success(done)
+    changed = git("status", "--porcelain", cwd=folder).decode().split()
+    assert changed == ["M", ANSWERS_FILE, "M", "docs/ci-cd.md"]
+
+    # Only an update refuses this, so Copier has said that it updates.
+    commit(folder, "Updated")
+    replace(ANSWERS_FILE, "approval: once", "approval: none")(folder)
+    commit(folder, "An answer edited by hand")
+    done = run(program, "update", *options, folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith(
+        "approval: edited by hand in .copier-answers.yml"
+    )
+    assert git("status", "--porcelain", cwd=folder) == b""
+
+
+def load_internals() -> ModuleType:
+    """The module anew, as each render loads it."""
+    file = ROOT / "extensions" / "pipeline" / "for_copier" / "copier_internals.py"
+    spec = importlib.util.spec_from_file_location("copier_internals_anew", file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("left", [{}, {"_operation": "update"}], ids=["none", "another kind"])
+def test_a_missing_internal_part_is_told_once(
+    left: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = ModuleType("copier._main")
+    newer.__dict__.update(left)
+    monkeypatch.setitem(sys.modules, "copier._main", newer)
+    monkeypatch.delitem(sys.modules, load_internals().WARNED, raising=False)
+    for _ in range(2):
+        assert load_internals().is_update() is False
+        assert load_internals().is_update() is False
+    told = capsys.readouterr().err
+    assert told.startswith(WARNING) and told.count("\n") == 1
+    monkeypatch.delitem(sys.modules, load_internals().WARNED)
+
+
+def test_a_copy_without_the_internal_part(template: Path, tmp_path: Path) -> None:
+    """A Copier like the pinned one, in which the part has another name."""
+    newer = tmp_path / "newer"
+    shutil.copytree(
+        Path(copier.__file__).parent,
+        newer / "copier",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    main = newer / "copier" / "_main.py"
+    text = main.read_text(encoding="utf-8")
+    assert "_operation.get" in text
+    main.write_text(re.sub(r"\b_operation\b", "_present_operation", text), encoding="utf-8")
+    folder = tmp_path / "repository"
+    arguments = ("copy", "--trust", "--defaults", f"--data-file={ANSWERS}", template, folder)
+    done = run(script("copier"), *arguments, environment={"PYTHONPATH": str(newer)})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(WARNING) == 1
+    assert "Pipelines for 2 components" in done.stdout
