@@ -22,45 +22,45 @@ GUARDS: dict[str, Guard] = {
     # The commit
     "the first job takes only a commit of the branch": (
         f"{A}/check-commit/check.cjs",
-        "!await commits.belongs(commit)",
+        "!await commits.isDeployable(commit)",
         "false",
         attacks.a_branch_called_like_a_commit,
     ),
     "the deployment takes only a commit of the branch": (
         f"{A}/may-deploy/check.cjs",
-        "!await commits.belongs(COMMIT)",
+        "!await commits.isDeployable(COMMIT)",
         "false",
         attacks.a_branch_called_like_a_commit,
     ),
     "a tagged commit lies on the default branch": (
         f"{A}/shared/commits.cjs",
-        "return (!isTag || await isTagged(sha)) && Boolean(await after(sha))",
-        "return isTag ? await isTagged(sha) : Boolean(await after(sha))",
+        "return (!isTag || await isTagged(sha)) && Boolean(await newerOnBranch(sha))",
+        "return isTag ? await isTagged(sha) : Boolean(await newerOnBranch(sha))",
         attacks.a_tag_on_what_nobody_merged,
     ),
     # Whose runs are believed
     "only what a branch was at was reviewed": (
         f"{A}/shared/commits.cjs",
-        "await lineTo(await newestOfDefault(), head_sha))",
-        "await lineTo(await newestOfDefault(), head_sha) ?? "
-        "await isBefore(`${head_sha}...${await newestOfDefault()}`))",
+        "await commitsSince(await newestOnDefaultBranch(), head_sha))",
+        "await commitsSince(await newestOnDefaultBranch(), head_sha) ?? "
+        "await isAncestor(`${head_sha}...${await newestOnDefaultBranch()}`))",
         attacks.a_tag_called_main_on_what_was_merged_with_a_pull_request,
     ),
     "the run before was reviewed": (
         f"{A}/check-commit/check.cjs",
-        "before && !await commits.believed(before)",
+        "trigger && !await commits.isTrusted(trigger)",
         "false",
         attacks.a_tag_called_main_on_what_nobody_merged,
     ),
     "a run whose package is taken was reviewed": (
         f"{A}/take-package/find.cjs",
-        "other !== told && !await believed(other)",
+        "other !== told && !await isTrusted(other)",
         "false",
         attacks.a_feature_branch_that_pretends_to_be_the_test,
     ),
     "only a reviewed run makes another one too old": (
         f"{A}/shared/runs.cjs",
-        "|| !await commits.reviewed(run)) continue",
+        "|| !await commits.isReviewed(run)) continue",
         ") continue",
         attacks.a_feature_branch_with_a_green_approval,
     ),
@@ -72,8 +72,8 @@ GUARDS: dict[str, Guard] = {
     ),
     "and goes on to what comes after it": (
         f"{A}/check-commit/check.cjs",
-        "before && !await commits.believed(before)",
-        "before && !await commits.reviewed(before)",
+        "trigger && !await commits.isTrusted(trigger)",
+        "trigger && !await commits.isReviewed(trigger)",
         attacks.a_feature_branch_that_pretends_to_be_a_test_by_hand,
     ),
     "a commit is no newer than those before it": (
@@ -84,7 +84,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "a fork's run is never reviewed": (
         f"{A}/shared/commits.cjs",
-        "if (!mayDeploy({ event, head_branch, head_repository })) return false",
+        "if (!mayHaveDeployed({ event, head_branch, head_repository })) return false",
         "if (event === 'pull_request') return true",
         attacks.a_fork_that_brings_its_own_orchestrators_and_main,
     ),
@@ -115,7 +115,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "a package is no newer than the job that built it": (
         f"{A}/take-package/find.cjs",
-        "!await manifests.isOfItsBuild(artifact, PRODUCER)",
+        "!await manifests.isFromBuild(artifact, PRODUCER)",
         "false",
         attacks.a_package_swapped_after_it_was_deployed,
     ),
@@ -170,13 +170,13 @@ GUARDS: dict[str, Guard] = {
     ),
     "only the summary leaves a manifest": (
         f"{A}/shared/manifests.cjs",
-        "if (!isOfJob) return",
+        "if (!isFromJob) return",
         "",
         attacks.a_manifest_that_a_build_uploads,
     ),
     "only a reviewed run leaves a manifest": (
         f"{A}/shared/manifests.cjs",
-        " || !await commits.reviewed(run)) continue",
+        " || !await commits.isReviewed(run)) continue",
         ") continue",
         attacks.a_manifest_of_a_tag_called_main,
     ),
@@ -200,7 +200,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "a run that is gone is missed": (
         f"{A}/what-changed/what.cjs",
-        "found && !await manifests.isMissing(found)",
+        "found && !await manifests.hasMissingRuns(found)",
         "found",
         attacks.a_run_that_is_deleted,
     ),
@@ -242,7 +242,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "only a reviewed orchestrator has planned": (
         f"{A}/shared/manifests.cjs",
-        " || !await commits.believed(run.data)) return",
+        " || !await commits.isTrusted(run.data)) return",
         ") return",
         attacks.a_plan_of_a_feature_branch,
     ),
@@ -297,7 +297,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "an orchestrator deploys each component in its turn": (
         f"{A}/may-deploy/approved.cjs",
-        "if (!isItsTurn)",
+        "if (!isWaiting)",
         "if (false)",
         attacks.a_component_out_of_turn_under_an_orchestrator_that_was_approved,
     ),
@@ -340,7 +340,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "an older candidate asks nobody": (
         f"{A}/check-commit/check.cjs",
-        "String(!newer && !idle)",
+        "String(!newer && !isIdle)",
         "String(!idle)",
         attacks.a_roll_back_in_test_makes_no_newer_candidate,
     ),
@@ -409,7 +409,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "what was started, and is gone, may have deployed": (
         f"{A}/shared/manifests.cjs",
-        "isStart && counts(",
+        "startsRun && counts(",
         "false && counts(",
         attacks.a_component_whose_run_is_deleted_when_it_has_failed,
     ),
@@ -427,7 +427,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "a package that is kept is the one that was built": (
         f"{A}/shared/manifests.cjs",
-        "!isOther && ",
+        "!isReplaced && ",
         "",
         attacks.a_package_that_a_run_alone_replaces_and_ends_sooner,
     ),
@@ -496,7 +496,7 @@ def test_a_text_that_holds_a_commit_is_no_commit(
     file, found = f"{A}/check-commit/check.cjs", "commit.match(/[0-9a-f]{40}/)?.[0] ?? ''"
     first = (
         (file, "!/^[0-9a-f]{40}$/.test(commit)", "!/[0-9a-f]{40}/.test(commit)"),
-        (file, "!await commits.belongs(commit)", f"!await commits.belongs({found})"),
+        (file, "!await commits.isDeployable(commit)", f"!await commits.isDeployable({found})"),
     )
     with pytest.raises(ThroughError):
         pipelines_then = dataclasses.replace(pipelines("call"), broken=first)
@@ -572,7 +572,7 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
                 "Date.parse(artifact.expires_at) <= Date.parse(expires)",
                 "true",
             ),
-            (f"{A}/shared/manifests.cjs", "!isOther && ", ""),
+            (f"{A}/shared/manifests.cjs", "!isReplaced && ", ""),
             (f"{A}/take-package/find.cjs", "artifact.digest !== digest", "false"),
         ),
         attacks.a_component_that_was_built_again_before_production_plans,
@@ -597,10 +597,10 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
     ),
     "an orchestrator's run was reviewed, when it plans, and when it deploys": (
         (
-            (f"{A}/may-deploy/approved.cjs", "if (!await believed(run))", "if (false)"),
+            (f"{A}/may-deploy/approved.cjs", "if (!await isTrusted(run))", "if (false)"),
             (
                 f"{A}/shared/manifests.cjs",
-                " || !await commits.believed(run.data)) return",
+                " || !await commits.isTrusted(run.data)) return",
                 ") return",
             ),
         ),
@@ -610,7 +610,7 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
         (
             (
                 f"{A}/may-deploy/approved.cjs",
-                "if (titled(run.display_title) !== COMMIT)",
+                "if (commitInTitle(run.display_title) !== COMMIT)",
                 "if (false)",
             ),
             (f"{A}/read-plan/read.cjs", "if (plan.commit !== COMMIT)", "if (false)"),
@@ -619,10 +619,10 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
     ),
     "a manifest is of a branch of the environment, and reviewed": (
         (
-            (f"{A}/shared/manifests.cjs", " || !commits.isNear(head_branch)", ""),
+            (f"{A}/shared/manifests.cjs", " || !commits.mayBeReviewed(head_branch)", ""),
             (
                 f"{A}/shared/manifests.cjs",
-                " || !await commits.reviewed(run)) continue",
+                " || !await commits.isReviewed(run)) continue",
                 ") continue",
             ),
         ),
@@ -630,7 +630,7 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
     ),
     "what a feature branch runs is no deployment, and has proved nothing": (
         (
-            (f"{A}/shared/manifests.cjs", " && commits.mayDeploy(run)", ""),
+            (f"{A}/shared/manifests.cjs", " && commits.mayHaveDeployed(run)", ""),
             (f"{A}/shared/manifests.cjs", "isReviewed && conclusion === 'success'", "true"),
         ),
         attacks.a_job_of_a_feature_branch_that_has_the_name_of_a_deployment,

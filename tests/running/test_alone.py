@@ -330,10 +330,10 @@ def on_branch(github: OfflineGitHub, name: str, *, moves_on: bool = True) -> str
 
 def foreign(sha: str, refs: str) -> str:
     """What is said of a commit that an environment does not deploy."""
-    where = f"No branch like {refs} was ever at {sha}"
+    where = f"No branch like {refs} has ever pointed to {sha}"
     if refs.startswith("^refs/tags/"):
-        where = f"No tag like {refs} is at {sha}, or it is not on main"
-    return f"{where}, so it is not deployed: merge it first"
+        where = f"No tag like {refs} points to {sha}, or the commit is not on main"
+    return f"{where}, so it is not deployed: merge the commit first"
 
 
 def solo(github: OfflineGitHub, environment: str, ref: str, sha: str = "") -> Run:

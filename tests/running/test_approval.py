@@ -184,12 +184,12 @@ def test_only_a_newer_candidate_takes_the_place_of_one_that_waits(repository: Op
     github.approve(by_hand[1], by="lead")
     assert failed(by_hand[1]) == {"first-prd", DEPLOYS[0]}
     assert by_hand[1].job(DEPLOYS[0]).errors[0] == (
-        f"{url} is newer and was let deploy, so this run deploys nothing more: "
+        f"{url} is newer and was allowed to deploy, so this run deploys nothing more: "
         f"to go back, start {PRD} by hand with {old}"
     )
     again = github.rerun(first)
     assert again.conclusion == "failure" and again.approvals == []
     assert again.ran == ["changes", "deployment-summary"]
     error = again.job("changes").errors[0]
-    assert error.startswith(f"{url} makes this run too old, so it deploys nothing")
+    assert error.startswith(f"{url} is newer, so this run deploys nothing")
     assert [c.run for c in github.commands("ship")] == [by_hand[0].id] * 2 + [newer.id] * 2

@@ -262,8 +262,8 @@ def test_a_forged_title_cannot_smuggle_a_commit_past_the_branch(repository: Open
     assert failed(prd) == {"changes", "deployment-summary"}
     assert prd.order == ["changes", "deployment-summary"]
     assert prd.job("changes").errors[0] == (
-        f"No branch like ^refs/heads/main$ was ever at {evil}, so it is not deployed: "
-        "merge it first"
+        f"No branch like ^refs/heads/main$ has ever pointed to {evil}, so it is not deployed: "
+        "merge the commit first"
     )
     assert shipped(github) == []
 

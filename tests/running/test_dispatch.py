@@ -306,8 +306,8 @@ def test_a_commit_that_was_taken_back_is_refused(repository: Open) -> None:
     first = children(github, "dev")["first"]
     [error, *_] = first.job("changes").errors
     assert error == (
-        f"No branch like ^refs/heads/develop$ was ever at {taken_back}, so it is not deployed: "
-        "merge it first"
+        f"No branch like ^refs/heads/develop$ has ever pointed to {taken_back}, so it is "
+        "not deployed: merge the commit first"
     )
     assert skipped(first) == {"build", "deploy"} and github.commands() == []
     assert failed(run) == {"first-dev", "deployment-summary"}
@@ -470,7 +470,7 @@ def test_a_run_before_that_nobody_reviewed_starts_nothing(repository: Open) -> N
     [error, *_] = run.job("changes").errors
     assert error == (
         f"{url(before)} ran the workflows of {evil}, which is neither on the default branch nor on "
-        "one like ^refs/heads/main$: start orchestrator-prd.yml by hand with a commit that is"
+        "a branch like ^refs/heads/main$: start orchestrator-prd.yml by hand with a commit that is"
     )
     assert skipped(run) == {"approval", "first-prd", "second-prd"} and run.approvals == []
     assert children(github, "prd") == {} and posts(github) == []
@@ -480,9 +480,10 @@ def test_a_run_before_that_nobody_reviewed_starts_nothing(repository: Open) -> N
 
 def no_approval(id: object, why: str) -> str:
     return (
-        f'The input orchestrator, "{id}", is no approval of this deployment: {why}. Re-run all '
+        f'The input orchestrator, "{id}", names no run that approves this deployment: '
+        f"{why}. Re-run all "
         "jobs of a run of orchestrator-prd.yml, or start second-prd.yml by hand without that "
-        "input, which asks for one"
+        "input: both ask for an approval"
     )
 
 
@@ -547,7 +548,7 @@ def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) ->
             "octocat has started this run, and only an orchestrator hands on its plan",
         )
         name(BOT, run.id, NO_RUN)
-        name(BOT, ended.id, "it has ended")
+        name(BOT, ended.id, "it has already ended")
         name(BOT, going.id, f"it deploys {tested}", older)
         name(BOT, forged.id, f"{NO_RUN}, forged")
 
@@ -556,7 +557,7 @@ def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) ->
     assert run.conclusion == "success" and len(given) == 5
     for child, error in given.values():
         [job] = failed(child) - {"deploy"}
-        assert child.approvals == [] and job == (DEPLOY if "approval of" in error else "changes")
+        assert child.approvals == [] and job == (DEPLOY if "approves this" in error else "changes")
         assert child.job(job).errors[0] == error.replace(", forged", "")
     assert shipped(github) == [("first", tested), ("second", tested)]
 
@@ -597,7 +598,7 @@ def test_after_a_newer_approval_an_older_run_deploys_nothing_more(repository: Op
     refused = [r for r in github.runs_of("second-prd.yml") if r.conclusion == "failure"]
     assert [r.inputs["orchestrator"] for r in refused] == [str(run.id)]
     assert refused[0].job(DEPLOY).errors[0] == (
-        f"{url(late[0])} is newer and was let deploy, so this run deploys nothing more: to go "
-        f"back, start second-prd.yml by hand with {older}"
+        f"{url(late[0])} is newer and was allowed to deploy, so this run deploys nothing "
+        f"more: to go back, start second-prd.yml by hand with {older}"
     )
     assert shipped(github) == [("first", older), ("first", newer), ("second", newer)]

@@ -391,16 +391,16 @@ def test_a_run_of_an_unreviewed_file_starts_nothing(pair: Stage) -> None:
     """It says of itself that it ran on `main`, as that of a tag of this name does."""
     head, evil = pair.head, foreign(pair)
     by_hand = {"event": "workflow_dispatch"}
-    nowhere = f"No branch like ^refs/heads/main$ was ever at {evil}, so it is not deployed"
+    nowhere = f"No branch like ^refs/heads/main$ has ever pointed to {evil}, so it is not deployed"
     unreviewed = (
-        f"ran the workflows of {evil}, which is neither on the default branch nor on one like "
+        f"ran the workflows of {evil}, which is neither on the default branch nor on a branch like "
         "^refs/heads/main$: start b-dev.yml by hand with a commit that is"
     )
     cases: list[tuple[dict[str, str], str, str]] = [
         ({}, f"Deploy {head} to dev - a", unreviewed),
         (by_hand, f"Deploy {head} to dev - a", unreviewed),
         (by_hand, f"Deploy {evil} to dev - a", nowhere),
-        (by_hand, "a", "names no commit: start b-dev.yml by hand with one"),
+        (by_hand, "a", "has no commit: start b-dev.yml by hand, and give a commit"),
     ]
     for what, title, message in cases:
         forge(pair, "a-dev.yml", head_sha=evil, display_title=title, fire=True, **what)
@@ -557,8 +557,8 @@ def test_an_older_commit_goes_back_by_hand_alone(diamond: Stage) -> None:
     assert diamond.deployed == ["a-dev"] and follower.conclusion == "success"
     assert follower.results == NOT_YET
     why = (
-        f"##[notice]{url(newest)} makes this run too old, so it deploys nothing: to deploy "
-        f"{older} all the same, start b-dev.yml by hand with it"
+        f"##[notice]{url(newest)} is newer, so this run deploys nothing: to deploy "
+        f"{older} all the same, start b-dev.yml by hand with that commit"
     )
     assert why in follower.job("changes").log.splitlines()
     github.dispatch("b-dev.yml", "main", hand)

@@ -137,8 +137,8 @@ def test_a_tested_commit_that_was_taken_back_is_refused(github: OfflineGitHub) -
     github.before_job = take_back
     github.push("main")
     assert refused(production(github)) == (
-        f"No branch like ^refs/heads/main$ was ever at {tested}, so it is not deployed: "
-        "merge it first"
+        f"No branch like ^refs/heads/main$ has ever pointed to {tested}, so it is not deployed: "
+        "merge the commit first"
     )
     assert (shipped(github, "test"), shipped(github, "prd")) == ([tested], [])
 
@@ -208,7 +208,7 @@ def test_a_title_without_a_commit_is_an_error(github: OfflineGitHub) -> None:
         fire=True,
     )
     error = refused(production(github))
-    assert f'"Deploy {head(github)[:39]} to test", names no commit: start {PRD} by hand' in error
+    assert f'"Deploy {head(github)[:39]} to test", has no commit: start {PRD} by hand' in error
 
 
 # By hand
@@ -244,8 +244,8 @@ def test_a_roll_back_of_test_alone_does_not_take_production_back(github: Offline
     assert says.startswith("## Nothing was deployed to prd: something newer was, or waits for ")
     url = f"https://github.com/{github.name}/actions/runs/{first.id}"
     assert (
-        f"##[notice]{url} makes this run too old, so it deploys nothing: "
-        f"to deploy {older} all the same, start {PRD} by hand with it"
+        f"##[notice]{url} is newer, so this run deploys nothing: "
+        f"to deploy {older} all the same, start {PRD} by hand with that commit"
     ) in chained.job("changes").log
     # As it says.
     assert github.dispatch(PRD, "main", {"commit": older}).conclusion == "success"
@@ -271,9 +271,9 @@ def test_a_person_deploys_to_production(github: OfflineGitHub, older: bool) -> N
 @pytest.mark.parametrize(
     ("ref", "inputs", "words"),
     [
-        pytest.param("develop", {}, "main$ was ever at {develop}", id="head-of-another"),
+        pytest.param("develop", {}, "main$ has ever pointed to {develop}", id="head-of-another"),
         pytest.param(
-            "main", {"commit": "{develop}"}, "main$ was ever at {develop}", id="of-another"
+            "main", {"commit": "{develop}"}, "main$ has ever pointed to {develop}", id="of-another"
         ),
         pytest.param("main", {"commit": "attack-{head}"}, "is not 40 hexadecimal", id="a-branch"),
         pytest.param(
@@ -305,7 +305,7 @@ def test_where_another_branch_is_the_default_nobody_is_asked_in_vain(github: Off
     run = production(github)
     assert run.ref == "refs/heads/develop"
     assert refused(run) == (
-        f"The default branch is develop, and {PRD} deploys what is on a branch like "
+        f"The default branch is develop, but {PRD} deploys from a branch like "
         "^refs/heads/main$: make that the default branch with gh repo edit --default-branch"
     )
     assert (shipped(github, "test"), shipped(github, "prd")) == ([tested], [])

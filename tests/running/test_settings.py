@@ -68,17 +68,24 @@ def test_secrets_that_install(template: Path, tmp_path: Path) -> None:
 
     [run] = github.pull_request("change", "develop", fork=True)
     assert run.results[CHECK] == "failure"
-    assert "GitHub gives pull requests of forks no secrets" in error_of(run)
+    assert "GitHub gives no secrets to pull requests from forks" in error_of(run)
     assert "Lint" not in run.job(BUILT).steps
 
 
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({}, "title=Secret A B::Installing needs it, and it is not set. Set it for the repository"),
+        (
+            {},
+            "title=Secret A B::The installation needs it, and it is not set. Set it for "
+            "the repository",
+        ),
         ({"MISSING": "B "}, "gh secret set B"),
         ({"ACTOR": "dependabot[bot]"}, "gh secret set A --app dependabot"),
-        ({"ACTOR": "dependabot[bot]", "OF_A_FORK": "true"}, "pull requests of forks no secrets"),
+        (
+            {"ACTOR": "dependabot[bot]", "OF_A_FORK": "true"},
+            "no secrets to pull requests from forks",
+        ),
     ],
 )
 def test_what_is_missing_is_said(variables: dict[str, str], said: str) -> None:

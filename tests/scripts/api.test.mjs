@@ -42,12 +42,12 @@ const PASSING = [
   ['403 of the secondary limit', failure(403, 'You have exceeded a secondary rate limit.'), 60],
 ]
 for (const [name, error, seconds] of PASSING) {
-  test(`${name}: waits ${seconds} s and asks again`, async () => {
+  test(`${name}: waits ${seconds} s and tries again`, async () => {
     const done = await reading([error, { id: 1 }])
     assert.deepEqual(done.data, { id: 1 })
     assert.equal(done.seconds, seconds)
     assert.equal(done.log.length, 1)
-    assert.match(done.log[0], new RegExp(`^info: [^\n]*; asking again in ${seconds} s$`))
+    assert.match(done.log[0], new RegExp(`^info: [^\n]*; trying again in ${seconds} s$`))
   })
 }
 
@@ -124,6 +124,6 @@ test('a page that cannot be read is read again', async () => {
 })
 
 test('what is said of an error is one line', () => {
-  assert.equal(api.said(failure(502, `<html>\n${'x'.repeat(300)}`)), `GitHub answers 502: <html> ${'x'.repeat(193)}`)
-  assert.equal(api.said(broken('fetch failed')), 'fetch failed')
+  assert.equal(api.messageOf(failure(502, `<html>\n${'x'.repeat(300)}`)), `GitHub answers 502: <html> ${'x'.repeat(193)}`)
+  assert.equal(api.messageOf(broken('fetch failed')), 'fetch failed')
 })

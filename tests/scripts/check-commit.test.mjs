@@ -52,13 +52,13 @@ for (const [name, given, more, expected] of [
   ['a short SHA', {}, { COMMIT: B.slice(0, 7) }, /The input commit, "bbbbbbb", is not 40 hexadecimal digits/],
   ['a branch that has a SHA in its name', {}, { COMMIT: `attack-${B}` }, /is not 40 hexadecimal digits/],
   ['a SHA and a line more', {}, { COMMIT: `${B}\n` }, /is not 40 hexadecimal digits/],
-  ['a commit of another branch', {}, { COMMIT: OTHER }, /No branch like \^refs\/heads\/main\$ was ever at ddd.*, so it is not deployed: merge it first/],
-  ['a commit without a tag', {}, { COMMIT: B, REFS: TAGS }, /No tag like \^refs\/tags\/v.* is at bbb.*, or it is not on main, so it is not deployed/],
-  ['a tag beside the default branch', { tags: { v1: OTHER } }, { COMMIT: OTHER, REFS: TAGS }, /No tag like .* is at ddd.*, or it is not on main/],
-  ['a run before without a commit in its title', { after: before({ display_title: 'Fix' }) }, {}, /title of .*runs\/9, "Fix", names no commit: start orchestrator-prd.yml/],
+  ['a commit of another branch', {}, { COMMIT: OTHER }, /No branch like \^refs\/heads\/main\$ has ever pointed to ddd.*, so it is not deployed: merge the commit first/],
+  ['a commit without a tag', {}, { COMMIT: B, REFS: TAGS }, /No tag like \^refs\/tags\/v.* points to bbb.*, or the commit is not on main, so it is not deployed/],
+  ['a tag beside the default branch', { tags: { v1: OTHER } }, { COMMIT: OTHER, REFS: TAGS }, /No tag like .* points to ddd.*, or the commit is not on main/],
+  ['a run before without a commit in its title', { after: before({ display_title: 'Fix' }) }, {}, /title of .*runs\/9, "Fix", has no commit: start orchestrator-prd.yml/],
   ['a run before that nobody reviewed', { after: before({ head_sha: OTHER }) }, {}, /runs\/9 ran the workflows of ddd.*: start orchestrator-prd.yml by hand/],
   ['another default branch, as which no policy lets it deploy', { after: before(), default_branch: 'develop' }, {},
-    /The default branch is develop, and orchestrator-prd.yml deploys what is on a branch like \^refs\/heads\/main\$: .*gh repo edit --default-branch/],
+    /The default branch is develop, but orchestrator-prd.yml deploys from a branch like \^refs\/heads\/main\$: .*gh repo edit --default-branch/],
 ]) {
   test(`refuses ${name}`, async () => {
     const { log, outputs } = await check(given, more)
@@ -92,7 +92,7 @@ const candidate = [
   ['one that a person has refused', [listed(49)], { 49: asked('failure') }],
 ]
 const coming = [['one that has not asked yet', [listed(51, { status: 'in_progress', conclusion: null })], {}]]
-const said = id => `${url(id)} makes this run too old, so it deploys nothing: to deploy ${B} all the same, start orchestrator-prd.yml by hand with it`
+const said = id => `${url(id)} is newer, so this run deploys nothing: to deploy ${B} all the same, start orchestrator-prd.yml by hand with that commit`
 
 for (const [name, runs, jobs] of [...tooOld, ...candidate, ...coming]) {
   test(`after another environment, too old: ${name}`, async () => {

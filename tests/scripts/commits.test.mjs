@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure, fakeCore, fakeGitHub, HISTORY, history, script } from './fake-github.mjs'
 
-const { titled, started, of } = script('shared/commits.cjs')
+const { commitInTitle, commitOfEvent, of } = script('shared/commits.cjs')
 const [A, B, C, M, OTHER, GONE] = ['a', 'b', 'c', 'e', 'd', 'f'].map(digit => digit.repeat(40))
 const MAIN = '^refs/heads/main$'
 // main was at A, then B, C and M, which merges OTHER: a commit of a pull request.
@@ -16,16 +16,16 @@ const asked = (github, refs = MAIN, event = {}) => of({
 })
 
 test('a title names its commit', () => {
-  assert.equal(titled(`Deploy ${A} to dev`), A)
-  assert.equal(titled(`Deploy ${A} to test, then prd`), A)
+  assert.equal(commitInTitle(`Deploy ${A} to dev`), A)
+  assert.equal(commitInTitle(`Deploy ${A} to test, then prd`), A)
   for (const title of [undefined, '', `deploy ${A} to dev`, `Merge: Deploy ${A} to dev`, `Deploy ${A}b to dev`, `Deploy ${A.slice(1)} to dev`]) {
-    assert.equal(titled(title), undefined)
+    assert.equal(commitInTitle(title), undefined)
   }
 })
 
 test('the commit of a run that an event has started', () => {
-  const after = display_title => started({ sha: A, payload: { workflow_run: { display_title } } })
-  assert.deepEqual([started({ sha: A, payload: {} }), after(`Deploy ${B} to test`), after('Fix')], [A, B, undefined])
+  const after = display_title => commitOfEvent({ sha: A, payload: { workflow_run: { display_title } } })
+  assert.deepEqual([commitOfEvent({ sha: A, payload: {} }), after(`Deploy ${B} to test`), after('Fix')], [A, B, undefined])
 })
 
 for (const [name, refs, sha, expected, given] of [
@@ -49,7 +49,7 @@ for (const [name, refs, sha, expected, given] of [
   ['a tag with the name of the branch', MAIN, OTHER, false, { tags: { main: OTHER } }],
 ]) {
   test(`${expected ? 'belongs' : 'does not belong'}: ${name}`, async () => {
-    assert.equal(await asked(gitHub(given), refs).belongs(sha), expected)
+    assert.equal(await asked(gitHub(given), refs).isDeployable(sha), expected)
   })
 }
 
@@ -57,8 +57,8 @@ test('a long history is read in pages, and only as far as it is asked for', asyn
   const line = Array.from({ length: 250 }, (_, index) => String(index).padStart(40, '0'))
   const long = Object.fromEntries(line.map((sha, index) => [sha, line.slice(index - 1, index)]))
   const github = gitHub({ parents: { ...long, [OTHER]: [line[0]] }, branches: { main: line[249] } })
-  const { belongs, ahead } = asked(github)
-  const reads = async sha => [await belongs(sha), github.count(HISTORY.commits), github.count(HISTORY.compare)]
+  const { isDeployable, newerThan } = asked(github)
+  const reads = async sha => [await isDeployable(sha), github.count(HISTORY.commits), github.count(HISTORY.compare)]
   assert.deepEqual(await reads(line[249]), [true, 0, 0])
   assert.deepEqual(await reads(line[248]), [true, 1, 0])
   assert.deepEqual(await reads(OTHER), [false, 1, 1])
@@ -67,21 +67,21 @@ test('a long history is read in pages, and only as far as it is asked for', asyn
   assert.deepEqual(await reads(line[0]), [true, 3, 4])
   assert.deepEqual(await reads(line[60]), [true, 3, 4])
   assert.deepEqual(await reads(OTHER), [false, 3, 4])
-  assert.equal((await ahead(line[60])).commits.size, 189)
+  assert.equal((await newerThan(line[60])).commits.size, 189)
 })
 
 test('a history that never ends is not read to its end', async () => {
   let number = 0
   const endless = { [HISTORY.compare]: { status: 'ahead' }, [HISTORY.commits]: ({ sha }) => [{ sha, parents: [{ sha: `${++number}` }], commit: {} }] }
   const github = fakeGitHub({ ...history({ parents, branches: { main: M } }), ...endless })
-  const { belongs } = asked(github)
-  assert.deepEqual([await belongs(A), await belongs(B), github.count(HISTORY.commits)], [false, false, 50])
+  const { isDeployable } = asked(github)
+  assert.deepEqual([await isDeployable(A), await isDeployable(B), github.count(HISTORY.commits)], [false, false, 50])
 })
 
 test('asks only for branches that begin as the pattern, and for each commit once', async () => {
   const github = gitHub({ branches: { 'release/1': C } })
-  const { belongs } = asked(github, '^refs/heads/release/v?[^/]*$')
-  assert.deepEqual([await belongs(A), await belongs(A), await belongs(B), await belongs(GONE)], [true, true, true, false])
+  const { isDeployable } = asked(github, '^refs/heads/release/v?[^/]*$')
+  assert.deepEqual([await isDeployable(A), await isDeployable(A), await isDeployable(B), await isDeployable(GONE)], [true, true, true, false])
   assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/release/'])
   assert.deepEqual([github.count(HISTORY.compare), github.count(HISTORY.commits)], [0, 1])
 })
@@ -94,42 +94,42 @@ for (const [name, event, sha] of [
 ]) {
   test(`of many branches, the likeliest is looked at first: ${name}`, async () => {
     const github = gitHub({ branches: { 'release/0': A, 'release/1': OTHER, 'release/2': C } })
-    assert.equal(await asked(github, '^refs/heads/release/[^/]*$', event).belongs(sha), true)
+    assert.equal(await asked(github, '^refs/heads/release/[^/]*$', event).isDeployable(sha), true)
     assert.equal(github.count(HISTORY.commits), sha === C ? 0 : 1)
   })
 }
 
 test('where tags start the environment, only the default branch is asked for', async () => {
   const github = gitHub({ tags: { v1: C } })
-  const { belongs, reviewed } = asked(github, '^refs/tags/v[^/]*$')
-  assert.deepEqual([await belongs(C), await reviewed(run({ head_branch: 'v1', head_sha: C }))], [true, true])
+  const { isDeployable, isReviewed } = asked(github, '^refs/tags/v[^/]*$')
+  assert.deepEqual([await isDeployable(C), await isReviewed(run({ head_branch: 'v1', head_sha: C }))], [true, true])
   assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/main'])
 })
 
 test('what is ahead of a commit on its branch, and since when', async () => {
-  const ahead = async (sha, given, refs) => {
-    const { commits, since } = await asked(gitHub(given), refs).ahead(sha)
+  const newerThan = async (sha, given, refs) => {
+    const { commits, since } = await asked(gitHub(given), refs).newerThan(sha)
     return [[...commits], since]
   }
-  assert.deepEqual(await ahead(A), [[M, C, B], '2026-10-01T00:00:00Z'])
-  assert.deepEqual(await ahead(M), [[], ''])
-  assert.deepEqual(await ahead(OTHER), [[], ''])
-  assert.deepEqual(await ahead(B, {}, '^refs/tags/v.*$'), [[M, C], '2026-10-01T00:01:00Z'])
+  assert.deepEqual(await newerThan(A), [[M, C, B], '2026-10-01T00:00:00Z'])
+  assert.deepEqual(await newerThan(M), [[], ''])
+  assert.deepEqual(await newerThan(OTHER), [[], ''])
+  assert.deepEqual(await newerThan(B, {}, '^refs/tags/v.*$'), [[M, C], '2026-10-01T00:01:00Z'])
 })
 
 test('a commit without a date says nothing of time', async () => {
   const routes = history({ parents, branches: { main: M } })
   const dateless = parameters => routes[HISTORY.commits](parameters).map(shown => ({ ...shown, commit: {} }))
-  assert.equal((await asked(fakeGitHub({ ...routes, [HISTORY.commits]: dateless })).ahead(A)).since, '')
+  assert.equal((await asked(fakeGitHub({ ...routes, [HISTORY.commits]: dateless })).newerThan(A)).since, '')
 })
 
 for (const [status, given] of [[403, { [HISTORY.compare]: failure(403) }], [401, { [HISTORY.commits]: failure(401) }]]) {
   test(`an error that is no answer is thrown, and is no answer the next time: ${status}`, async () => {
     const endless = ({ sha }) => [{ sha, parents: [{ sha: `${sha}0` }], commit: {} }]
     const github = fakeGitHub({ ...history({ parents, branches: { main: M } }), [HISTORY.commits]: endless, ...given })
-    const { belongs } = asked(github)
-    await assert.rejects(belongs(A), { status })
-    await assert.rejects(belongs(A), { status })
+    const { isDeployable } = asked(github)
+    await assert.rejects(isDeployable(A), { status })
+    await assert.rejects(isDeployable(A), { status })
   })
 }
 
@@ -156,7 +156,7 @@ for (const [name, given, expected, refs = MAIN, repository = { tags: { v1: M } }
   ['of a fork that is gone', { head_repository: null }, false],
 ]) {
   test(`a run ${name} is ${expected ? '' : 'not '}reviewed`, async () => {
-    assert.equal(await asked(gitHub(repository), refs).reviewed(run(given)), expected)
+    assert.equal(await asked(gitHub(repository), refs).isReviewed(run(given)), expected)
   })
 }
 
@@ -171,15 +171,15 @@ for (const [name, given, expected, refs = '^refs/heads/.*$'] of [
 ]) {
   test(`a run ${name} is ${expected ? '' : 'not '}believed where any branch may be deployed`, async () => {
     const github = gitHub({ branches: { main: M, own: OTHER, feature: OTHER } })
-    assert.equal(await asked(github, refs, { ref: 'refs/heads/own' }).believed(run(given)), expected)
+    assert.equal(await asked(github, refs, { ref: 'refs/heads/own' }).isTrusted(run(given)), expected)
   })
 }
 
 test('a hundred planted runs of feature branches cost no call', async () => {
   const github = gitHub()
-  const { reviewed } = asked(github)
+  const { isReviewed } = asked(github)
   for (let index = 0; index < 100; index++) {
-    assert.equal(await reviewed(run({ head_branch: `feature-${index}`, head_sha: String(index).padStart(40, '0') })), false)
+    assert.equal(await isReviewed(run({ head_branch: `feature-${index}`, head_sha: String(index).padStart(40, '0') })), false)
   }
   assert.equal(github.calls.length, 0)
 })

@@ -5,7 +5,7 @@ import { actionsOf, failure, fakeCore, fakeGitHub, history, paged, script, zippe
 
 const connect = script('shared/api.cjs')
 const { of: commitsOf } = script('shared/commits.cjs')
-const { of: manifestsOf, nameOf, unzipped } = script('shared/manifests.cjs')
+const { of: manifestsOf, artifactName, unzipped } = script('shared/manifests.cjs')
 const { of: runsOf } = script('shared/runs.cjs')
 
 const [A, B, OTHER] = ['a', 'b', 'd'].map(digit => digit.repeat(40))
@@ -53,10 +53,10 @@ test('the newest manifest of an environment', async () => {
     runs: [oneRun(2), oneRun(1)], jobs: { 1: [summary()], 2: [summary()] },
     artifacts: [artifact(20, 2), artifact(10, 1)], contents: { 10: content(1), 20: content(2) },
   }
-  const { newest, github } = world(given)
-  assert.deepEqual(await newest('test'), content(2))
-  assert.equal(github.calls[0].parameters.name, nameOf('test'))
-  assert.equal(await world({}).newest('test'), undefined)
+  const { newestManifest, github } = world(given)
+  assert.deepEqual(await newestManifest('test'), content(2))
+  assert.equal(github.calls[0].parameters.name, artifactName('test'))
+  assert.equal(await world({}).newestManifest('test'), undefined)
 })
 
 // Of two, the newer one is passed over.
@@ -75,18 +75,18 @@ for (const [name, { run = {}, its = {}, job = {}, inside = {} }] of [
   ['is about another environment', { inside: { environment: 'prd' } }],
 ]) {
   test(`a manifest that ${name} does not count`, async () => {
-    const { newest } = world({
+    const { newestManifest } = world({
       runs: [oneRun(2, run), oneRun(1)], jobs: { 1: [summary({ completed_at: null })], 2: [summary(job)] },
       artifacts: [artifact(20, 2, its), artifact(10, 1)], contents: { 10: content(1), 20: content(2, inside) },
     })
-    assert.deepEqual(await newest('test'), content(1))
+    assert.deepEqual(await newestManifest('test'), content(1))
   })
 }
 
 test('what a feature branch uploads costs nothing', async () => {
   const planted = Array.from({ length: 250 }, (_, index) => artifact(1000 - index, 99, { workflow_run: { head_branch: 'feature' } }))
-  const { newest, github } = world({ runs: [oneRun(1)], jobs: { 1: [summary()] }, artifacts: [...planted, artifact(10, 1)], contents: { 10: content(1) } })
-  assert.deepEqual(await newest('test'), content(1))
+  const { newestManifest, github } = world({ runs: [oneRun(1)], jobs: { 1: [summary()] }, artifacts: [...planted, artifact(10, 1)], contents: { 10: content(1) } })
+  assert.deepEqual(await newestManifest('test'), content(1))
   assert.ok(github.calls.length < 10, `${github.calls.length}`)
 })
 
@@ -127,38 +127,38 @@ for (const [name, { its = {}, build = {}, waits = {} }, expected] of [
   ['another job has waited for', { waits: { name: 'web-test' } }, undefined],
 ]) {
   test(`a package that ${name}`, async () => {
-    const { builtBy } = world({
+    const { digestBuiltBy } = world({
       jobs: { 3: [summary({ name: 'build / Check and build', conclusion: 'success', ...build })], 100: [summary({ name: 'api-test', ...waits })] },
       artifacts: [built(its)],
     })
-    assert.equal(await builtBy('api', 'test', 3), expected)
+    assert.equal(await digestBuiltBy('api', 'test', 3), expected)
   })
 }
 
 test('the manifest of a run is its newest, or none', async () => {
   const jobs = { 1: [summary()] }
   const contents = { 10: content(1), 11: content(1, { at: 'later' }) }
-  assert.deepEqual(await world({ jobs, artifacts: [artifact(10, 1), artifact(11, 1)], contents }).ofRun({ id: 1 }, 'test'), contents[11])
-  assert.equal(await world({ jobs, artifacts: [artifact(10, 1), artifact(11, 1, { expired: true })], contents }).ofRun({ id: 1 }, 'test'), undefined)
-  assert.equal(await world({ jobs }).ofRun({ id: 1 }, 'test'), undefined)
+  assert.deepEqual(await world({ jobs, artifacts: [artifact(10, 1), artifact(11, 1)], contents }).manifestOfRun({ id: 1 }, 'test'), contents[11])
+  assert.equal(await world({ jobs, artifacts: [artifact(10, 1), artifact(11, 1, { expired: true })], contents }).manifestOfRun({ id: 1 }, 'test'), undefined)
+  assert.equal(await world({ jobs }).manifestOfRun({ id: 1 }, 'test'), undefined)
   const one = world({ jobs, artifacts: [artifact(10, 1)], contents })
   const { created_at } = artifact(10, 1)
-  assert.deepEqual(await one.ofRun({ id: 1 }, 'test', created_at), contents[10])
-  assert.equal(await one.ofRun({ id: 1 }, 'test', '2026-01-01T00:00:00Z'), undefined)
+  assert.deepEqual(await one.manifestOfRun({ id: 1 }, 'test', created_at), contents[10])
+  assert.equal(await one.manifestOfRun({ id: 1 }, 'test', '2026-01-01T00:00:00Z'), undefined)
 })
 
 test('a run that somebody has deleted has left nothing; what cannot be read is not taken for that', async () => {
   const route = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts'
   const answering = status => {
     const one = world({}, {}, { [route]: () => failure(status) })
-    return one.ofRun({ id: 1 }, 'test')
+    return one.manifestOfRun({ id: 1 }, 'test')
   }
   assert.equal(await answering(404), undefined)
   await assert.rejects(answering(403))
 })
 
 test('a run that is gone is missed by its number', async () => {
-  const after = (...numbers) => world({ runs: numbers.map(run_number => oneRun(run_number, { run_number })) }).isMissing({ environment: 'test', number: 3 })
+  const after = (...numbers) => world({ runs: numbers.map(run_number => oneRun(run_number, { run_number })) }).hasMissingRuns({ environment: 'test', number: 3 })
   for (const numbers of [[], [3], [2, 1], [4, 3, 1], [6, 5, 4, 3], [6, 5, 4]]) assert.equal(await after(...numbers), false, `${numbers}`)
   for (const numbers of [[5, 3], [6, 4, 3], [7, 5]]) assert.equal(await after(...numbers), true, `${numbers}`)
 })
@@ -169,7 +169,7 @@ const job = (name, more) => ({ name, status: 'completed', conclusion: 'success',
 const attempt = (component, more) => ({ component, run: 1, key: KEY, state: 'success', at: '2026-11-01T10:02:00Z', ...more })
 
 /** The attempts since then that these jobs of a run are. */
-const attemptsIn = (jobs, run = {}, counts = () => true) => world({ runs: [oneRun(1, run)], jobs: { 1: jobs } }).attempts('test', SINCE, counts)
+const attemptsIn = (jobs, run = {}, counts = () => true) => world({ runs: [oneRun(1, run)], jobs: { 1: jobs } }).attemptsSince('test', SINCE, counts)
 
 for (const [name, jobs, expected] of [
   ['a deployment', [job(`api-test / Deploy ${KEY}`)], [attempt('api')]],
@@ -205,8 +205,8 @@ test('attempts: what a filtered list does not have yet', async () => {
   const given = { runs: [], jobs: { 8: [job('deploy / Deploy by hand')], 9: [job('deploy / Deploy by hand')] } }
   const all = paged([oneRun(10, { created_at: now }), recent, old], 'workflow_runs')
   const route = 'GET /repos/{owner}/{repo}/actions/runs'
-  const { attempts } = world(given, {}, { [route]: parameters => parameters.event ? { workflow_runs: [] } : all(parameters) })
-  assert.deepEqual(await attempts('test', SINCE, () => true), [attempt('api', { run: 9, key: 'by hand' })])
+  const { attemptsSince } = world(given, {}, { [route]: parameters => parameters.event ? { workflow_runs: [] } : all(parameters) })
+  assert.deepEqual(await attemptsSince('test', SINCE, () => true), [attempt('api', { run: 9, key: 'by hand' })])
 })
 
 test('attempts: a component that an orchestrator has started is one of its run', async () => {
@@ -215,8 +215,8 @@ test('attempts: a component that an orchestrator has started is one of its run',
   }
   const two = `Deploy ${A} to test, api of run 5, attempt 1 of run 7, attempt 1`
   for (const [login, id, more] of [['github-actions[bot]', 7], ['mallory', 9], ['github-actions[bot]', 9, { display_title: two }]]) {
-    const { attempts } = world({ runs: [oneRun(9, { ...started, actor: { login }, ...more })], jobs: { 9: [job(`deploy / Deploy ${KEY}`)] } })
-    assert.deepEqual(await attempts('test', SINCE, () => true), [attempt('api', { run: id })])
+    const { attemptsSince } = world({ runs: [oneRun(9, { ...started, actor: { login }, ...more })], jobs: { 9: [job(`deploy / Deploy ${KEY}`)] } })
+    assert.deepEqual(await attemptsSince('test', SINCE, () => true), [attempt('api', { run: id })])
   }
 })
 
@@ -238,10 +238,10 @@ for (const [name, its, child, isUnknown] of [
   ['may still come', { status: 'in_progress', conclusion: null }, { path: '.github/workflows/web-test.yml' }, false],
 ]) {
   test(`attempts: what a job has started ${name}`, async () => {
-    const { attempts } = world({ runs: [startedRun(child), oneRun(1)], jobs: { 1: [start(its)], 9: [] } })
+    const { attemptsSince } = world({ runs: [startedRun(child), oneRun(1)], jobs: { 1: [start(its)], 9: [] } })
     const at = its.started_at ?? '2026-11-01T10:02:00Z'
-    assert.deepEqual(await attempts('test', SINCE, () => true), isUnknown ? [attempt('api', { key: '', state: 'unknown', at })] : [])
-    assert.deepEqual(await attempts('test', SINCE, () => false), [])
+    assert.deepEqual(await attemptsSince('test', SINCE, () => true), isUnknown ? [attempt('api', { key: '', state: 'unknown', at })] : [])
+    assert.deepEqual(await attemptsSince('test', SINCE, () => false), [])
   })
 }
 
@@ -271,8 +271,8 @@ test('attempts of a run whose commit was pushed away prove nothing, but count', 
 })
 
 test('attempts of all attempts of a run', async () => {
-  const { attempts, github } = world({ runs: [oneRun(1)], jobs: { 1: [job(`api-test / Deploy ${KEY}`)] } })
-  await attempts('test', SINCE, () => true)
+  const { attemptsSince, github } = world({ runs: [oneRun(1)], jobs: { 1: [job(`api-test / Deploy ${KEY}`)] } })
+  await attemptsSince('test', SINCE, () => true)
   const [byHand, jobs] = ['/actions/runs', '/jobs'].map(end => github.calls.find(({ route }) => route.endsWith(end)).parameters)
   assert.deepEqual([byHand.event, byHand.created, jobs.filter], ['workflow_dispatch', '>=2026-09-27T10:00:30Z', 'all'])
 })
@@ -282,7 +282,7 @@ for (const [conclusion, step, letIn, planned] of [
 ]) {
   test(`a run that ended with ${conclusion}, and whose plan ended with ${step}`, async () => {
     const changes = { name: 'Changes', conclusion: 'success', ...step && { steps: [{ name: 'See what changed', conclusion: step }] } }
-    const fate = await world({ jobs: { 1: [changes] } }).runs.fateOf(oneRun(1, { conclusion }))
-    assert.deepEqual([fate.letIn, fate.planned], [letIn, planned])
+    const progress = await world({ jobs: { 1: [changes] } }).runs.progressOf(oneRun(1, { conclusion }))
+    assert.deepEqual([progress.allowed, progress.planned], [letIn, planned])
   })
 }

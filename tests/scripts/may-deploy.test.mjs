@@ -41,15 +41,15 @@ const step = (name, conclusion = 'success') => ({ name, status: conclusion ? 'co
 const check = conclusion => [step('Set up job'), step('Check that it may be deployed', conclusion)]
 const job = (name, conclusion, steps, more) => ({ name, status: 'completed', conclusion, steps, ...more })
 const approved = [job('Changes', 'success', [step('Set up job')]), job('approval', 'success', [step('Set up job')])]
-const refused = id => new RegExp(`^failed: https://github.com/acme/demo/actions/runs/${id} is newer and was let deploy, so this run deploys nothing more: to go back, start \\S+ by hand with ${B}$`)
+const refused = id => new RegExp(`^failed: https://github.com/acme/demo/actions/runs/${id} is newer and was allowed to deploy, so this run deploys nothing more: to go back, start \\S+ by hand with ${B}$`)
 
 for (const [name, more, expected] of [
   ['a short SHA', { COMMIT: B.slice(0, 7) }, /The input commit, "bbbbbbb", is not 40 hexadecimal digits/],
   ['a branch that has a SHA in its name', { COMMIT: `attack-${B}` }, /is not 40 hexadecimal digits/],
   ['a SHA and a line more', { COMMIT: `${B}\n` }, /is not 40 hexadecimal digits/],
   ['no commit', { COMMIT: '' }, /is not 40 hexadecimal digits/],
-  ['a commit of another branch', { COMMIT: OTHER }, /No branch like \^refs\/heads\/main\$ was ever at ddd.* merge it first/],
-  ['a commit without a tag', { REFS: '^refs/tags/v.*$' }, /No tag like \^refs\/tags\/v\.\*\$ is at bbb.*, or it is not on main, .* merge it first/],
+  ['a commit of another branch', { COMMIT: OTHER }, /No branch like \^refs\/heads\/main\$ has ever pointed to ddd.* merge the commit first/],
+  ['a commit without a tag', { REFS: '^refs/tags/v.*$' }, /No tag like \^refs\/tags\/v\.\*\$ points to bbb.*, or the commit is not on main, .* merge the commit first/],
   ['no approval', { APPROVED: 'never' }, /Attempt 1 of this run has no approval: choose "Re-run all jobs"/],
   ['the approval of another attempt', { APPROVED: '1', GITHUB_RUN_ATTEMPT: '2' }, /Attempt 2 of this run has no approval/],
 ]) {
@@ -199,16 +199,16 @@ test('the approval of the orchestrator that has started it', async () => {
 })
 
 for (const [name, given, more, why] of [
-  ['that a person has typed', { actor: 'octocat' }, {}, 'octocat has typed it'],
-  ['in another attempt', {}, { GITHUB_RUN_ATTEMPT: '2' }, 'it has approved attempt 1 of this run, and this is attempt 2'],
-  ['with the newest packages', { inputs: { packages: 'latest' } }, {}, 'packages of another commit, as with latest, were not approved'],
-  ['that is not there', { orchestrator: failure(404) }, {}, 'it is no run of orchestrator-prd.yml'],
-  ['that is no number', {}, { APPROVED: 'run 47\n8' }, 'it is no run of orchestrator-prd.yml'],
-  ['of another environment', { orchestrator: orchestrator({ path: '.github/workflows/orchestrator-dev.yml' }) }, {}, 'it is no run of orchestrator-prd.yml'],
+  ['that a person has typed', { actor: 'octocat' }, {}, 'octocat has typed it, and only an orchestrator can hand on its approval'],
+  ['in another attempt', {}, { GITHUB_RUN_ATTEMPT: '2' }, 'it approves only attempt 1 of this run, and this is attempt 2'],
+  ['with the newest packages', { inputs: { packages: 'latest' } }, {}, '`packages: latest` takes packages of other commits, which nobody has approved'],
+  ['that is not there', { orchestrator: failure(404) }, {}, 'it is not a run of orchestrator-prd.yml'],
+  ['that is no number', {}, { APPROVED: 'run 47\n8' }, 'it is not a run of orchestrator-prd.yml'],
+  ['of another environment', { orchestrator: orchestrator({ path: '.github/workflows/orchestrator-dev.yml' }) }, {}, 'it is not a run of orchestrator-prd.yml'],
   ['for another commit', { orchestrator: orchestrator({ display_title: `Deploy ${A} to test, then prd` }) }, {}, `its title does not say that it deploys ${B}`],
   ['of a feature branch', { orchestrator: orchestrator({ event: 'workflow_dispatch', head_sha: OTHER }) }, {}, `it ran the workflows of ${OTHER}, which nobody has reviewed`],
-  ['that has ended', { orchestrator: orchestrator({ status: 'completed', conclusion: 'success' }) }, {}, 'it has ended'],
-  ['before its turn', { attempt: [gate(), { ...waits, status: 'queued' }, { ...waits, name: 'other-prd' }] }, {}, 'its job site-prd does not wait for it'],
+  ['that has ended', { orchestrator: orchestrator({ status: 'completed', conclusion: 'success' }) }, {}, 'it has already ended'],
+  ['before its turn', { attempt: [gate(), { ...waits, status: 'queued' }, { ...waits, name: 'other-prd' }] }, {}, 'its job site-prd does not wait for this run'],
   ['that has no approval', { attempt: [{ ...gate(), name: 'Changes' }] }, {}, 'nobody has approved its attempt 2'],
   ['that waits for its approval', { attempt: [gate({ conclusion: null })] }, {}, 'nobody has approved its attempt 2'],
   ['with the approval of an earlier attempt', { attempt: [gate({ run_attempt: 1 })] }, {}, 'nobody has approved its attempt 2'],
@@ -217,8 +217,8 @@ for (const [name, given, more, why] of [
   test(`refuses an orchestrator ${name}`, async () => {
     const { log } = await deploy({ ...started, ...given }, { ...child, ...more })
     const id = JSON.stringify({ ...child, ...more }.APPROVED.slice(4))
-    const mend = 'Re-run all jobs of a run of orchestrator-prd.yml, or start site-prd.yml by hand without that input, which asks for one'
-    assert.deepEqual(log, [`failed: The input orchestrator, ${id}, is no approval of this deployment: ${why}. ${mend}`])
+    const mend = 'Re-run all jobs of a run of orchestrator-prd.yml, or start site-prd.yml by hand without that input: both ask for an approval'
+    assert.deepEqual(log, [`failed: The input orchestrator, ${id}, names no run that approves this deployment: ${why}. ${mend}`])
   })
 }
 

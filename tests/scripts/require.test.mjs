@@ -55,7 +55,7 @@ const gate = conclusion => ({ name: 'approval', status: 'completed', conclusion 
 const nothingToDo = { name: 'changes', status: 'completed', conclusion: 'success', steps: [{ name: 'See what changed', conclusion: 'success' }] }
 const byHand = { event: 'workflow_dispatch', conclusion: 'success', display_title: `Deploy ${A} to prd` }
 
-for (const [name, given, runs, jobs, advice = 'approve that one, after "Re-run all jobs" if it does not wait; '] of [
+for (const [name, given, runs, jobs, advice = 'approve that run (after "Re-run all jobs" if it no longer waits); '] of [
   ['a newer candidate whose place this one took', {}, [listed(51)], [gate('cancelled')]],
   ['one that was approved', {}, [listed(51)], [gate('success')]],
   ['a newer commit that an older run was let deploy', {}, [listed(49)], [gate('success')]],
@@ -65,8 +65,8 @@ for (const [name, given, runs, jobs, advice = 'approve that one, after "Re-run a
   test(`an approval counts for nothing after ${name}`, async () => {
     const { log, outputs } = await approval(rules, { ...given, runs, jobs: { [runs[0].id]: jobs } })
     assert.deepEqual([log, outputs], [[
-      `failed: ${runs[0].html_url} is newer, so what was approved here is not deployed: ${advice}` +
-      `to deploy ${B} all the same, start orchestrator-prd.yml by hand with it`,
+      `failed: ${runs[0].html_url} is newer, so this run deploys nothing although it was approved: ${advice}` +
+      `to deploy ${B} all the same, start orchestrator-prd.yml by hand with that commit`,
     ], {}])
   })
 }

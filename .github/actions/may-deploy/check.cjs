@@ -9,25 +9,25 @@ module.exports = async ({ github, context, core }) => {
   const { COMMIT = '', COMPONENT, ENVIRONMENT, GITHUB_WORKFLOW_REF = '', REFS = '' } = process.env
   const file = GITHUB_WORKFLOW_REF.replace(/@.*/, '').replace(/.*\//, '')
   if (!/^[0-9a-f]{40}$/.test(COMMIT)) {
-    return core.setFailed(`The input commit, ${JSON.stringify(COMMIT)}, is not 40 hexadecimal digits: give the full SHA, or nothing`)
+    return core.setFailed(`The input commit, ${JSON.stringify(COMMIT)}, is not 40 hexadecimal digits: give the full SHA, or leave it empty`)
   }
   const commits = allCommits.of({ github, context, core, refs: REFS })
-  if (!await commits.belongs(COMMIT)) return core.setFailed(commits.foreign(COMMIT))
+  if (!await commits.isDeployable(COMMIT)) return core.setFailed(commits.whyNotDeployable(COMMIT))
 
   const { read, pages } = connect({ github, core })
-  const { why, run } = await approved({ read, pages, context, file, believed: commits.believed })
+  const { why, run } = await approved({ read, pages, context, file, isTrusted: commits.isTrusted })
   if (why) return core.setFailed(why)
 
-  // What an orchestrator starts is by hand if that was.
+  // A run that an orchestrator has started counts as started by hand if the orchestrator was.
   const run_id = context.actor === allRuns.BOT ? Number(context.payload.inputs?.orchestrator) : 0
   const starter = run ?? (run_id ? (await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })).data : context)
-  const newer = await allRuns.of({ pages, context, commits }).overtaking({
+  const newer = await allRuns.of({ pages, context, commits }).findNewer({
     files: [`orchestrator-${ENVIRONMENT}.yml`, `${COMPONENT}-${ENVIRONMENT}.yml`],
     commit: COMMIT,
-    age: allRuns.ageOf(context.runId, context.actor, context.payload.inputs?.orchestrator),
+    root: allRuns.rootOf(context.runId, context.actor, context.payload.inputs?.orchestrator),
     byHand: (starter.event ?? starter.eventName) === 'workflow_dispatch',
   })
   if (newer) {
-    core.setFailed(`${newer.html_url} is newer and was let deploy, so this run deploys nothing more: to go back, start ${file} by hand with ${COMMIT}`)
+    core.setFailed(`${newer.html_url} is newer and was allowed to deploy, so this run deploys nothing more: to go back, start ${file} by hand with ${COMMIT}`)
   }
 }

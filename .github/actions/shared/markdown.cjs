@@ -1,11 +1,11 @@
 // @ts-check
-// Writes Markdown for summaries of runs. Names may come from anybody, those in a pull request too.
+// Writes Markdown for summaries of runs. A name can contain anything, if a pull request brings it.
 
-// An underscore between letters means nothing.
+// An underscore between letters needs no escape.
 const SPECIAL = /[^\p{L}\p{N}_ ,/.-]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu
 
 /**
- * Text that stays text, and stays in its cell of a table.
+ * Escapes text, so that Markdown shows it as it is, in one cell of a table.
  * @param {string} text
  */
 const plain = text => text.replace(/\s+/g, ' ').replace(SPECIAL, character => `&#${character.codePointAt(0)};`)
@@ -18,9 +18,9 @@ const plain = text => text.replace(/\s+/g, ' ').replace(SPECIAL, character => `&
 const table = (head, rows) => [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`)
 
 /**
- * The components as a picture, each with arrows from those it depends on.
+ * The graph of components in Mermaid's language. Arrows lead from a component to those that depend on it.
  * @param {Record<string, string[]>} graph
- * @param {(name: string) => string} kind one of `colours`, or '' for none
+ * @param {(name: string) => string} kind a key of `colours`, or '' for a component without a colour
  * @param {Record<string, string>} colours
  */
 function picture(graph, kind, colours) {
@@ -29,7 +29,7 @@ function picture(graph, kind, colours) {
   return [
     '```mermaid',
     'graph LR',
-    // Mermaid writes #43; for &#43; in its texts.
+    // In Mermaid's language, &#43; is written #43;
     ...names.map(name => `  ${node.get(name)}["${plain(name).replaceAll('&#', '#')}"]${kind(name) && `:::${kind(name)}`}`),
     ...names.flatMap(name => graph[name].filter(other => node.has(other)).map(other => `  ${node.get(other)} --> ${node.get(name)}`)),
     ...Object.entries(colours).map(([name, colour]) => `  classDef ${name} fill:${colour},color:#fff`),

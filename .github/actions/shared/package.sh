@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What the scripts that keep and take packages have in common.
+# Functions that the scripts for keeping and taking packages share.
 export LC_ALL=C
 
-# fail WHAT: ends the script with one line, whatever characters it has.
+# fail MESSAGE: escapes the message, prints it as an error in one line, and ends the script.
 fail() {
   local text=${1//'%'/'%25'}
   text=${text//$'\r'/'%0D'}
@@ -10,7 +10,7 @@ fail() {
   exit 1
 }
 
-# leads_out NAME: whether it leads out of the folder that it is relative to.
+# leads_out NAME: whether a relative name leads out of its folder.
 leads_out() {
   case "/$1/" in
     //* | */../*) true ;;
@@ -18,15 +18,15 @@ leads_out() {
   esac
 }
 
-# manifest COMMIT: what a package says of the files in this folder. Sorted, so that the same files
-# give the same text anywhere; each line has its kind, 64 digits and a name without line breaks.
+# manifest COMMIT: prints the manifest of the files in this folder. Each line has the kind, the digest
+# (64 digits) and the name of a file. Lines are sorted, so the same files always give the same text.
 manifest() {
   echo "commit $1"
   find . -type f ! -path './.package/*' -perm -u+x -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/executable /'
   find . -type f ! -path './.package/*' ! -perm -u+x -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/file /'
 }
 
-# digest: that of the manifest in this folder, as an output.
+# digest: sets the output digest to that of the manifest in this folder.
 digest() {
   echo "digest=$(sha256sum .package/manifest | cut -c 1-64)" >> "$GITHUB_OUTPUT"
 }

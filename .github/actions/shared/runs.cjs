@@ -1,6 +1,6 @@
 // @ts-check
-// Tells which runs were let deploy to an environment, and which one has overtaken another.
-const { titled } = require('./commits.cjs')
+// Finds out which runs were allowed to deploy to an environment, and which one is newer than another.
+const { commitInTitle } = require('./commits.cjs')
 
 /**
  * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string, event: string,
@@ -9,33 +9,35 @@ const { titled } = require('./commits.cjs')
  * @typedef {{name: string, status: string, conclusion: string | null, steps?: {name: string, conclusion: string | null}[]}} Job
  */
 
-const BOT = 'github-actions[bot]' // starts what a workflow starts
+const BOT = 'github-actions[bot]' // the actor of a run that a workflow has started
 const MAY_DEPLOY = 'Check that it may be deployed' // the first step of each deployment
-const STARTS = /^Start [\w.-]+ and wait for it$/ // an orchestrator's, where each component has a run of its own
-const WATCHES = 'Watch until all have ended' // where the components start by themselves
+const STARTS = /^Start [\w.-]+ and wait for it$/ // a step of an orchestrator that starts a run for each component
+const WATCHES = 'Watch until all have ended' // a step of an orchestrator whose components start by themselves
 const PLANS = 'See what changed' // a step of the first job
 const BUILD = /(^|-)build \/ /
 
 /**
- * The id of the run that decides how old a deployment is: that of its orchestrator, if one started it.
+ * The id of the run that a deployment began with: the orchestrator's, if one has started this run. The
+ * order of these ids is the order of deployments.
  * @param {number} id
- * @param {string | undefined} actor who started it: what a person types says nothing
+ * @param {string | undefined} actor who started the run: an id that a person has typed is ignored
  * @param {string | number | undefined} orchestrator
  */
-const ageOf = (id, actor, orchestrator) => actor === BOT ? Math.min(id, Number(orchestrator) || id) : id
+const rootOf = (id, actor, orchestrator) => actor === BOT ? Math.min(id, Number(orchestrator) || id) : id
 
 /**
- * The run, and its attempt, that a title names as what has started it. The attempt is typed as text, so
- * nothing else may stand before what it says.
+ * The run that has started this one, and the attempt of that run, as the title says. A person can type
+ * any text as the attempt, so the whole title has to match.
  * @param {string} title
  */
-const starterIn = title => title.match(/^Deploy [0-9a-f]{40} to [\w-]+, [\w-]+ of run (\d+), attempt (\d+)$/)?.slice(1).map(Number) ?? []
+const starterInTitle = title => title.match(/^Deploy [0-9a-f]{40} to [\w-]+, [\w-]+ of run (\d+), attempt (\d+)$/)?.slice(1).map(Number) ?? []
 
 /** @param {Run} run */
-const ageOfRun = ({ id, actor, display_title }) => ageOf(id, actor?.login, starterIn(display_title)[0])
+const rootOfRun = ({ id, actor, display_title }) => rootOf(id, actor?.login, starterInTitle(display_title)[0])
 
 /**
- * Whether a job deploys. One that waits, or was refused, does not. Without steps, it may just have begun.
+ * Whether a job deploys or has deployed. A job that waits or was refused does not. A job without steps
+ * may have just begun.
  * @param {Job} job
  */
 function deploys({ name, status, conclusion, steps = [] }) {
@@ -44,11 +46,11 @@ function deploys({ name, status, conclusion, steps = [] }) {
 }
 
 /**
- * Whether a job of ours has built or deployed something, in its own run or in one that it has waited
- * for. A person may have added jobs, also such that call a workflow.
+ * Whether a generated job has built or deployed something, in its own run or in a run that it has
+ * waited for. People may have added other jobs, and these may call workflows, too.
  * @param {Job} job
  */
-const works = job => job.conclusion === 'success' &&
+const hasWorked = job => job.conclusion === 'success' &&
   (BUILD.test(job.name) || deploys(job) || (job.steps ?? []).some(step => step.name === WATCHES))
 
 /**
@@ -56,7 +58,7 @@ const works = job => job.conclusion === 'success' &&
  */
 function of({ pages, context, commits }) {
   /**
-   * The runs of a workflow, the newest first. Lists that GitHub filters lag behind others.
+   * The runs of a workflow, the newest first. GitHub updates a filtered list later than a full one.
    * @param {string} file
    * @param {Record<string, string>} [filter]
    * @returns {AsyncGenerator<Run>}
@@ -70,50 +72,50 @@ function of({ pages, context, commits }) {
   }
 
   /**
-   * What became of a run, in all of its attempts: whether it was let deploy (a person has approved
-   * it, it has begun to, or it has found that nothing has changed), whether it asked a person, whether
-   * a job was left out, whether anything of ours has succeeded, and whether it has planned.
+   * What a run has done, in all of its attempts. `allowed`: it was allowed to deploy (a person has approved
+   * it, it has begun to deploy, or it has found nothing to deploy); `skipped`: one of its jobs was skipped;
+   * `worked`: it has built or deployed something; `planned`: it has decided what to deploy.
    * @param {Run} run
    */
-  async function fateOf(run) {
-    const fate = { letIn: false, asked: false, skipped: false, worked: false, planned: false }
+  async function progressOf(run) {
+    const progress = { allowed: false, askedForApproval: false, skipped: false, worked: false, planned: false }
     const jobs = pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run.id, filter: 'all' }, 'jobs')
     for await (const job of jobs) {
       const isApproval = job.name === 'approval'
-      fate.letIn ||= isApproval ? job.conclusion === 'success' : deploys(job)
-      fate.asked ||= isApproval && job.conclusion !== 'skipped'
-      fate.skipped ||= job.conclusion === 'skipped'
-      fate.worked ||= works(job)
-      fate.planned ||= (job.steps ?? []).some((/** @type {any} */ step) => step.name === PLANS && step.conclusion === 'success')
+      progress.allowed ||= isApproval ? job.conclusion === 'success' : deploys(job)
+      progress.askedForApproval ||= isApproval && job.conclusion !== 'skipped'
+      progress.skipped ||= job.conclusion === 'skipped'
+      progress.worked ||= hasWorked(job)
+      progress.planned ||= (job.steps ?? []).some((/** @type {any} */ step) => step.name === PLANS && step.conclusion === 'success')
     }
-    fate.letIn ||= fate.planned && run.conclusion === 'success'
-    return fate
+    progress.allowed ||= progress.planned && run.conclusion === 'success'
+    return progress
   }
 
   /**
-   * The run that makes a deployment too old. Once a newer run was let deploy, older ones deploy
-   * nothing more; and no event brings an older commit over a newer one. Tags follow one another, so
-   * there only the order of commits counts.
-   * @param {{files: string[], commit: string, age?: number, byHand?: boolean, isRival?: (run: Run, asked: boolean) => boolean}} deployment
-   *   `isRival` says which run of a newer commit that an event has started counts before it is let in
+   * The newer run because of which a deployment is refused. Once a newer run was allowed to deploy, older
+   * runs deploy nothing more. No event deploys an older commit over a newer one. If tags start the
+   * environment, only the order of commits counts, and not the order of runs.
+   * @param {{files: string[], commit: string, root?: number, byHand?: boolean, alsoCounts?: (run: Run, asked: boolean) => boolean}} deployment
+   *   `alsoCounts`: whether a run with a newer commit counts that an event has started and that was not yet allowed to deploy
    */
-  async function overtaking({ files, commit, age = context.runId, byHand = false, isRival = () => false }) {
-    const ahead = await commits.ahead(commit)
+  async function findNewer({ files, commit, root = context.runId, byHand = false, alsoCounts = () => false }) {
+    const newer = await commits.newerThan(commit)
     for (const file of files) {
       for await (const run of ofFile(file)) {
-        if (run.id <= age && (byHand || !ahead.commits.size || run.created_at < ahead.since)) break
-        const isLater = ageOfRun(run) > age
-        const isAhead = ahead.commits.has(titled(run.display_title) ?? '') && (isLater || !byHand)
+        if (run.id <= root && (byHand || !newer.commits.size || run.created_at < newer.since)) break
+        const isLater = rootOfRun(run) > root
+        const isAhead = newer.commits.has(commitInTitle(run.display_title) ?? '') && (isLater || !byHand)
         if (run.id === context.runId || !(isAhead || (isLater && !commits.isTag))) continue
-        if (run.conclusion === 'skipped' || !await commits.reviewed(run)) continue
-        const { letIn, asked } = await fateOf(run)
+        if (run.conclusion === 'skipped' || !await commits.isReviewed(run)) continue
+        const { allowed, askedForApproval } = await progressOf(run)
         const counts = isAhead && !commits.isTag && run.event !== 'workflow_dispatch'
-        if (letIn || (counts && isRival(run, asked))) return run
+        if (allowed || (counts && alsoCounts(run, askedForApproval))) return run
       }
     }
   }
 
-  return { ofFile, fateOf, overtaking }
+  return { ofFile, progressOf, findNewer }
 }
 
-module.exports = { BOT, MAY_DEPLOY, STARTS, ageOf, ageOfRun, starterIn, of }
+module.exports = { BOT, MAY_DEPLOY, STARTS, rootOf, rootOfRun, starterInTitle, of }

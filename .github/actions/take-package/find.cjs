@@ -44,7 +44,7 @@ module.exports = async ({ github, context, core }) => {
 
   const { read, pages } = api({ github, core })
   const of = commits.of({ github, context, core, refs: REFS })
-  const { belongs, believed } = of
+  const { isDeployable, isTrusted } = of
   const runs = allRuns.of({ pages, context, commits: of })
   const manifests = allManifests.of({ read, pages, context, commits: of, runs })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
@@ -81,7 +81,7 @@ module.exports = async ({ github, context, core }) => {
   // A run may deploy what it has not built.
   const former = wanted.digest ? undefined : kept ?? (wanted.run === undefined && await deployedWith())
   if (former) return take(former)
-  const names = environments.map(nameOf).join(' or ')
+  const names = environments.map(packageName).join(' or ')
   const where = wanted.run ? `run ${wanted.run}` : PACKAGES === 'latest' ? 'any run' : `any run for ${COMMIT}`
   const why = reasons.size ? ` (${[...reasons].slice(0, 3).join('; ')})` : ''
   const mend = isInThisRun ? 're-run all jobs' : `start orchestrator-${first}.yml with commit ${COMMIT}, which builds it`
@@ -102,10 +102,10 @@ module.exports = async ({ github, context, core }) => {
   async function deployedWith() {
     for (const environment of environments) {
       for await (const candidate of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
-        const commit = commits.titled(candidate.display_title)
-        const fits = PACKAGES === 'latest' ? commit && await belongs(commit) : commit === COMMIT
-        if (!fits || !await believed(candidate)) continue
-        const { components = {} } = await manifests.ofRun(candidate, environment) ?? {}
+        const commit = commits.commitInTitle(candidate.display_title)
+        const fits = PACKAGES === 'latest' ? commit && await isDeployable(commit) : commit === COMMIT
+        if (!fits || !await isTrusted(candidate)) continue
+        const { components = {} } = await manifests.manifestOfRun(candidate, environment) ?? {}
         const taken = Object.values(components).map(({ takes }) => at(takes, PRODUCER))
         const found = [at(components, PRODUCER)?.package, ...taken].find(Boolean)
         if (found) return found
@@ -120,7 +120,7 @@ module.exports = async ({ github, context, core }) => {
     const isOfArchive = digest.startsWith('sha256:')
     if (artifact && !(isOfArchive && artifact.digest !== digest)) return tell(artifact, commit, isOfArchive ? '' : digest)
     // Until it expires, a plan takes it for kept.
-    core.setFailed(`The package of ${PRODUCER}, ${nameOf(environment)}, is no longer in run ${id}: ` +
+    core.setFailed(`The package of ${PRODUCER}, ${packageName(environment)}, is no longer in run ${id}: ` +
       `start orchestrator-${first}.yml with commit ${COMMIT} and \`all\`, which builds it again`)
   }
 
@@ -132,7 +132,7 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /** @param {string} environment */
-  function nameOf(environment) {
+  function packageName(environment) {
     return `${PRODUCER}-package-${environment}`
   }
 
@@ -141,7 +141,7 @@ module.exports = async ({ github, context, core }) => {
    * @param {string} environment
    */
   async function artifactOf(id, environment) {
-    const found = await manifests.artifactOf(id, nameOf(environment))
+    const found = await manifests.artifactOf(id, packageName(environment))
     if (!found?.expired) return found
     reasons.add(`run ${id}: it has expired`)
   }
@@ -182,7 +182,7 @@ module.exports = async ({ github, context, core }) => {
   async function inNewestRunOf(file, environment) {
     for await (const candidate of runs.ofFile(file)) {
       const { id, display_title } = candidate
-      const mayHoldIt = id !== context.runId && (PACKAGES === 'latest' || commits.titled(display_title) === COMMIT)
+      const mayHoldIt = id !== context.runId && (PACKAGES === 'latest' || commits.commitInTitle(display_title) === COMMIT)
       const found = mayHoldIt && await packageOf(candidate, environment)
       if (found) return found
     }
@@ -200,21 +200,21 @@ module.exports = async ({ github, context, core }) => {
    */
   async function packageOf(other, environment) {
     const file = other.path.replace(/@.*/, '').replace('.github/workflows/', '')
-    const commit = commits.titled(other.display_title)
+    const commit = commits.commitInTitle(other.display_title)
     /** @param {string} reason */
     const refuse = reason => void reasons.add(`run ${other.id} ${reason}`)
     if (!environments.flatMap(workflowsOf).includes(file)) return refuse(`is one of ${file}`)
     if (!workflowsOf(environment).includes(file)) return
-    if (!commit || (PACKAGES === 'latest' ? !await belongs(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
+    if (!commit || (PACKAGES === 'latest' ? !await isDeployable(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
     // What is promoted has been tested, together with all that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
     if (environment !== own && !OF_PIPELINE.test(other.display_title)) return refuse('is one of a component alone, so nothing was tested with it')
-    if (other !== told && !await believed(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
+    if (other !== told && !await isTrusted(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
     if (!artifact.digest) return refuse('holds one of which GitHub knows no digest, so it could have been changed')
     if (other === told && artifact.created_at > told.updated_at) return refuse('was re-run since, and is promoted by a run of its own')
-    if (!await manifests.isOfItsBuild(artifact, PRODUCER)) return refuse('holds one that its build did not upload')
+    if (!await manifests.isFromBuild(artifact, PRODUCER)) return refuse('holds one that its build did not upload')
     return { artifact, commit }
   }
 }

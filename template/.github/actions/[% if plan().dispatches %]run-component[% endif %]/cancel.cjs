@@ -24,10 +24,10 @@ module.exports = async ({ github, context, core }) => {
     try {
       const id = Number(RUN_ID) || await find()
       if (!id) continue
-      return await api.again(() => github.request('POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel', { ...context.repo, run_id: id }))
+      return await api.retry(() => github.request('POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel', { ...context.repo, run_id: id }))
     } catch (/** @type {any} */ error) {
       if (error.status === 409) return // it has ended already
-      core.info(connect.said(error))
+      core.info(connect.messageOf(error))
     }
   }
   core.warning(RUN_ID ? `Run ${RUN_ID} of ${WORKFLOW} could not be cancelled, and may go on` : `No run of ${WORKFLOW} was found to cancel`)

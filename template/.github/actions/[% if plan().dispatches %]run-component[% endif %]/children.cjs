@@ -1,6 +1,6 @@
 // @ts-check
 // Finds the runs of a workflow that this job has started, in any of its attempts.
-const { BOT, starterIn } = require('../shared/runs.cjs')
+const { BOT, starterInTitle } = require('../shared/runs.cjs')
 
 /**
  * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string, run_attempt: number}} Run
@@ -29,7 +29,7 @@ module.exports = async ({ api: { read, pages }, context, workflow, commit, branc
   const found = []
   for await (const run of runs) {
     if (run.created_at < created_at) break
-    const [starter, attempt] = starterIn(run.display_title)
+    const [starter, attempt] = starterInTitle(run.display_title)
     const time = times.find(({ started_at, completed_at }) => started_at <= run.created_at && !(completed_at && completed_at < run.created_at))
     const fits = run.event === 'workflow_dispatch' && run.head_branch === branch && run.display_title.startsWith(`Deploy ${commit} to `)
     if (fits && time && run.actor?.login === BOT && starter === run_id) found.push({ ...run, attempt, since: time.started_at, isNew: !time.completed_at })

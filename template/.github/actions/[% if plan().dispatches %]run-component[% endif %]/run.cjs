@@ -50,7 +50,7 @@ module.exports = async ({ github, context, core }) => {
   }
   try {
     let before = await startedBefore(task).catch(error => {
-      throw new Error(`${WORKFLOW} was not started: what earlier attempts started cannot be listed (${connect.said(error)})`)
+      throw new Error(`${WORKFLOW} was not started: what earlier attempts started cannot be listed (${connect.messageOf(error)})`)
     })
     if (before && isOutdated(before, task.packages)) {
       core.notice(`Started again: ${before.html_url}, of attempt ${before.attempt}, has older packages or was re-run by itself`)

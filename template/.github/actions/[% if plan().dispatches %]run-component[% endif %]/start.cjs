@@ -1,6 +1,6 @@
 // @ts-check
 // Starts the run of a component, once.
-const { said, refusedFor } = require('../shared/api.cjs')
+const { messageOf, rateLimitPause } = require('../shared/api.cjs')
 const { sleep, minutesSince } = require('../shared/time.cjs')
 
 const START_MINUTES = 60 // as long as GitHub's limits may hold up a start
@@ -37,7 +37,7 @@ async function find({ workflow, attempt, children }, unclear) {
       if (run) return run
     }
   } catch (/** @type {any} */ error) {
-    why = `its runs cannot be listed (${said(error)})`
+    why = `its runs cannot be listed (${messageOf(error)})`
   }
   throw new Error(`${workflow} may or may not have been started (${unclear}), and ${why}; re-run the failed jobs: they take a run that has come by then`)
 }
@@ -62,17 +62,17 @@ module.exports = async task => {
       unclear = `GitHub answers ${status} and names no run`
     } catch (/** @type {any} */ error) {
       const neverSent = !error.response && /ENOTFOUND|EAI_AGAIN|ECONNREFUSED/.test(error.message)
-      const wait = refusedFor(error) || (neverSent ? 10 : 0)
+      const wait = rateLimitPause(error) || (neverSent ? 10 : 0)
       if (wait && minutesSince(since) + wait / 60 < START_MINUTES) {
-        core.info(`${workflow} was not started (${said(error)}); starting it again in ${Math.round(wait)} s`)
+        core.info(`${workflow} was not started (${messageOf(error)}); starting it again in ${Math.round(wait)} s`)
         await sleep(wait)
         continue
       }
       if (wait || (error.response && error.status < 500)) {
         const hint = error.status === 404 ? '; GitHub starts only what is on the default branch too' : ''
-        throw new Error(`${workflow} was not started: ${said(error)}${hint}`, { cause: error })
+        throw new Error(`${workflow} was not started: ${messageOf(error)}${hint}`, { cause: error })
       }
-      unclear = said(error)
+      unclear = messageOf(error)
     }
     core.info(`Nobody knows whether ${workflow} was started (${unclear}): looking for a run of this title`)
     return await find(task, unclear)

@@ -1,6 +1,6 @@
 // @ts-check
 // Waits until a run has ended.
-const { said } = require('../shared/api.cjs')
+const { messageOf } = require('../shared/api.cjs')
 const { sleep, minutesSince } = require('../shared/time.cjs')
 
 const BEGIN_MINUTES = 60 // for a runner to take the run's first job
@@ -56,7 +56,7 @@ module.exports = async ({ github, context, core, api, deadline, minutes }, id) =
    * @returns {never}
    */
   function lost(error) {
-    throw new Error(`can no longer be watched, and may go on (${said(error)}); ${AGAIN}`)
+    throw new Error(`can no longer be watched, and may go on (${messageOf(error)}); ${AGAIN}`)
   }
 
   /** @type {any} */
@@ -78,7 +78,7 @@ module.exports = async ({ github, context, core, api, deadline, minutes }, id) =
       begun = await hasBegun().catch(lost)
       if (!begun) {
         await github.request('POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel', run_id)
-          .catch((/** @type {any} */ error) => core.warning(`${id} could not be cancelled: ${said(error)}`))
+          .catch((/** @type {any} */ error) => core.warning(`${id} could not be cancelled: ${messageOf(error)}`))
         throw new Error(`has not begun in ${BEGIN_MINUTES} minutes, so it was cancelled; is there a runner for its labels?`)
       }
     }

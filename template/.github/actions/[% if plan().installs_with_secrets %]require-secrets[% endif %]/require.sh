@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Fails because the secrets $MISSING are not there: nothing can be installed, and a check that leaves
-# that out would be green without having checked anything.
+# Fails because the secrets $MISSING are not set. Without them, nothing can be installed. A check that
+# leaves the installation out would be green without checking anything.
 set -euo pipefail
 
 read -ra names <<< "$MISSING"
 if [ "$OF_A_FORK" = true ]; then
-  why='GitHub gives pull requests of forks no secrets. Somebody who may push has to read the change and push it to a branch of this repository'
+  why='GitHub gives no secrets to pull requests from forks. Somebody with write access has to review the change and push it to a branch of this repository'
 elif [ "$ACTOR" = 'dependabot[bot]' ]; then
-  why="Dependabot has secrets of its own: gh secret set ${names[0]} --app dependabot"
+  why="Dependabot has its own secrets, set it there: gh secret set ${names[0]} --app dependabot"
 else
   why="Set it for the repository: gh secret set ${names[0]}"
 fi
-echo "::error title=Secret ${names[*]}::Installing needs it, and it is not set. $why"
+echo "::error title=Secret ${names[*]}::The installation needs it, and it is not set. $why"
 exit 1

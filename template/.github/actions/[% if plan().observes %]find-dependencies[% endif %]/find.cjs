@@ -31,8 +31,8 @@ module.exports = async ({ github, context, core }) => {
   if (!before || !dependencies.length) return answer(true)
 
   const api = connect({ github, core })
-  const { reviewed } = commits.of({ github, context, core, refs: REFS })
-  const runsOf = list({ api, context, environment: ENVIRONMENT, commit: COMMIT, reviewed })
+  const { isReviewed } = commits.of({ github, context, core, refs: REFS })
+  const runsOf = list({ api, context, environment: ENVIRONMENT, commit: COMMIT, isReviewed })
 
   /**
    * The newest run that has deployed a component. None if a newer one has failed, or still deploys.

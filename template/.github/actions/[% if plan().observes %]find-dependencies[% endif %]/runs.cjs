@@ -3,9 +3,9 @@
 const commits = require('../shared/commits.cjs')
 
 /**
- * @param {{api: any, context: any, environment: string, commit: string, reviewed: (run: any) => Promise<boolean>}} tools
+ * @param {{api: any, context: any, environment: string, commit: string, isReviewed: (run: any) => Promise<boolean>}} tools
  */
-module.exports = ({ api, context, environment, commit, reviewed }) => {
+module.exports = ({ api, context, environment, commit, isReviewed }) => {
   const told = context.payload.workflow_run
 
   /**
@@ -13,7 +13,7 @@ module.exports = ({ api, context, environment, commit, reviewed }) => {
    * @param {string} file
    */
   const isOf = (run, file) =>
-    run.path.split('@')[0] === `.github/workflows/${file}` && commits.titled(run.display_title) === commit
+    run.path.split('@')[0] === `.github/workflows/${file}` && commits.commitInTitle(run.display_title) === commit
 
   /**
    * The newest run comes first. A run can be re-run for 30 days, so older ones do not matter.
@@ -50,7 +50,7 @@ module.exports = ({ api, context, environment, commit, reviewed }) => {
    */
   async function* runsOf(component) {
     for await (const run of withEvent(`${component}-${environment}.yml`)) {
-      if (run.conclusion !== 'skipped' && await reviewed(run)) yield run
+      if (run.conclusion !== 'skipped' && await isReviewed(run)) yield run
     }
   }
 

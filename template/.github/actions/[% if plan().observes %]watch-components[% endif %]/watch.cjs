@@ -23,8 +23,8 @@ module.exports = async ({ github, context, core }) => {
   /** @param {any} run */
   async function trusted(run) {
     // Branches move on while this looks, so they are read anew for each run.
-    const ask = () => commits.of({ github, context, core, refs: REFS }).reviewed(run)
-    return opinions[run.id] ??= await api.again(ask)
+    const ask = () => commits.of({ github, context, core, refs: REFS }).isReviewed(run)
+    return opinions[run.id] ??= await api.retry(ask)
   }
   const outcome = judge({ api, context, trusted })
 
@@ -38,7 +38,7 @@ module.exports = async ({ github, context, core }) => {
     const found = Object.fromEntries(components.map(([component]) => [fileOf(component), /** @type {any[]} */ ([])]))
     const runs = api.pages('GET /repos/{owner}/{repo}/actions/runs', { ...context.repo, created: `>=${earliest}` }, 'workflow_runs')
     for await (const run of runs) {
-      if (commits.titled(run.display_title) === COMMIT) found[run.path.split('@')[0].split('/').pop()]?.push(run)
+      if (commits.commitInTitle(run.display_title) === COMMIT) found[run.path.split('@')[0].split('/').pop()]?.push(run)
     }
     return found
   }

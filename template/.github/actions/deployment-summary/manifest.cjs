@@ -29,10 +29,10 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
   const manifests = allManifests.of({ read, pages, context, commits, runs })
   const config = JSON.parse(readFileSync(require.resolve('../what-changed/components.json'), 'utf8'))
 
-  const last = await manifests.newest(environment)
-  const before = last && await manifests.isMissing(last) ? undefined : last
+  const last = await manifests.newestManifest(environment)
+  const before = last && await manifests.hasMissingRuns(last) ? undefined : last
   const since = before && before.planned < plan.planned ? before.planned : plan.planned
-  const attempts = await manifests.attempts(environment, since, (_, started) => started > since)
+  const attempts = await manifests.attemptsSince(environment, since, (_, started) => started > since)
   const own = attempts.filter(({ run }) => run === context.runId)
   const others = attempts.filter(({ run }) => run !== context.runId)
   // Where an old run is re-run, newer ones have deployed and written of it since.
@@ -67,7 +67,7 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
     if (!plan.build.includes(name) || !start || needs[`${name}-build`]) continue
     results[`${name}-build`] = start.result
     builders[name] = Number(start.outputs?.['run-id'])
-    if (builders[name] && config.components[name].package) digests[name] = await manifests.builtBy(name, environment, builders[name])
+    if (builders[name] && config.components[name].package) digests[name] = await manifests.digestBuiltBy(name, environment, builders[name])
   }
 
   // The next environment gets what this run deployed, even if somebody has deployed here since; the

@@ -136,7 +136,7 @@ module.exports = async ({ github, context, core }) => {
     try {
       return await Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', own, 'jobs'))
     } catch (error) {
-      core.warning(`The summary links to the run, not to its jobs: ${api.said(/** @type {any} */ (error))}`)
+      core.warning(`The summary links to the run, not to its jobs: ${api.messageOf(/** @type {any} */ (error))}`)
       return []
     }
   }

@@ -17,27 +17,27 @@ module.exports = async ({ github, context, core }) => {
       })
       return data.protection_rules
     } catch (error) {
-      if (/** @type {import('../shared/api.cjs').ApiError} */ (error).status === 404) return [] // the plan has no environments
+      if (/** @type {import('../shared/api.cjs').ApiError} */ (error).status === 404) return [] // the GitHub plan has no environments
       throw error
     }
   }
 
   if (!(await rules()).some(({ type, reviewers }) => type === 'required_reviewers' && reviewers?.length)) {
     return core.setFailed(
-      `The environment ${ENVIRONMENT} has no required reviewers, so nobody has approved this: add some in the repository's settings ` +
-      'and re-run all jobs; where its plan has none, answer `approval: none`',
+      `The environment ${ENVIRONMENT} has no required reviewers, so nobody has approved this run: add some in the repository's settings ` +
+      'and re-run all jobs; if your GitHub plan does not offer them, answer `approval: none`',
     )
   }
-  // Of two runs that came at the same time, the older one may have asked last, in the other's place.
-  const commit = allCommits.started(context)
+  // If two runs start at the same time, the older one may ask last and cancel the approval of the newer one.
+  const commit = allCommits.commitOfEvent(context)
   if (context.eventName !== 'workflow_dispatch' && commit) {
     const commits = allCommits.of({ github, context, core, refs: REFS })
-    const newer = await allRuns.of({ pages, context, commits }).overtaking({ files: [file], commit, isRival: (_, asked) => asked })
+    const newer = await allRuns.of({ pages, context, commits }).findNewer({ files: [file], commit, alsoCounts: (_, asked) => asked })
     if (newer) {
-      const advice = newer.conclusion === 'success' ? '' : 'approve that one, after "Re-run all jobs" if it does not wait; '
+      const advice = newer.conclusion === 'success' ? '' : 'approve that run (after "Re-run all jobs" if it no longer waits); '
       return core.setFailed(
-        `${newer.html_url} is newer, so what was approved here is not deployed: ${advice}` +
-        `to deploy ${commit} all the same, start ${file} by hand with it`,
+        `${newer.html_url} is newer, so this run deploys nothing although it was approved: ${advice}` +
+        `to deploy ${commit} all the same, start ${file} by hand with that commit`,
       )
     }
   }

@@ -9,7 +9,7 @@ module.exports = ({ core }) => {
   const planned = needs.changes?.outputs?.build ? JSON.parse(needs.changes.outputs.build) : undefined
   /** @param {string} id */
   const isLeftOut = id => planned && id.endsWith('-build') && !planned.includes(id.slice(0, -'-build'.length))
-  // A job that was skipped or cancelled has checked nothing, unless it had nothing to check.
+  // A skipped or cancelled job has checked nothing. Only a build that the plan leaves out may be skipped.
   const others = Object.entries(needs).filter(([id, { result }]) => result !== 'success' && !(result === 'skipped' && isLeftOut(id)))
   if (others.length) {
     const named = others.map(([id, { result }]) => `${id} (${result})`).join(', ')

@@ -1,31 +1,31 @@
 // @ts-check
-// Tells which commits belong to an environment, and whose runs can be believed.
+// Decides which commits an environment may deploy, and which runs can be trusted.
 const api = require('./api.cjs')
 
 const PAGES_OF_HISTORY = 50 // of 100 commits each
-const ANY_BRANCH = '^refs/heads/.*$' // where persons start the environment
+const ANY_BRANCH = '^refs/heads/.*$' // of an environment that only people start
 
 /**
- * The commit that the title of one of our runs names, if it names one.
+ * The commit in the title of a run; undefined if the title has none.
  * @param {string | undefined} title
  */
-const titled = title => title?.match(/^Deploy ([0-9a-f]{40}) to /)?.[1]
+const commitInTitle = title => title?.match(/^Deploy ([0-9a-f]{40}) to /)?.[1]
 
 /**
- * The commit of a run that an event has started. After `workflow_run`, the run before says it in its
- * title, and context.sha is the default branch's newest.
+ * The commit that an event asks to deploy. After `workflow_run`, it is in the title of the run that
+ * triggered this one; context.sha is then only the newest commit of the default branch.
  * @param {any} context
  * @returns {string | undefined}
  */
-const started = ({ payload, sha }) => payload.workflow_run ? titled(payload.workflow_run.display_title) : sha
+const commitOfEvent = ({ payload, sha }) => payload.workflow_run ? commitInTitle(payload.workflow_run.display_title) : sha
 
 /**
- * Answers the same question once.
+ * Asks each question only once, and keeps the answer.
  * @template Answer
  * @param {(question: string) => Promise<Answer>} ask
  * @returns {(question: string) => Promise<Answer>}
  */
-function once(ask) {
+function cached(ask) {
   /** @type {Map<string, Promise<Answer>>} */
   const answers = new Map()
   return question => {
@@ -36,7 +36,7 @@ function once(ask) {
 }
 
 /**
- * `refs` says which branches or tags are the environment's, as a regular expression over full names.
+ * `refs` is a regular expression over full names: it matches the environment's branches or tags.
  * @param {{github: any, context: any, core: any, refs: string}} options
  */
 function of({ github, context, core, refs }) {
@@ -45,10 +45,10 @@ function of({ github, context, core, refs }) {
   const main = `refs/heads/${default_branch}`
   const isTag = refs.startsWith('^refs/tags/')
   /** @param {string} ref */
-  const isOwn = ref => new RegExp(refs).test(ref)
+  const isRefOfEnvironment = ref => new RegExp(refs).test(ref)
 
-  /** The branches whose full names begin so, each with its newest commit. */
-  const branches = once(async prefix => {
+  /** The branches whose full names start with a prefix, each with its newest commit. */
+  const branchesWithPrefix = cached(async prefix => {
     /** @type {Map<string, string>} */
     const found = new Map()
     for await (const { ref, object } of pages('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ...context.repo, ref: prefix })) {
@@ -58,155 +58,155 @@ function of({ github, context, core, refs }) {
   })
 
   /** The branches of the environment. */
-  async function own() {
-    // The text in front of the first special character, and of one that `?`, `+` or `*` repeats.
+  async function environmentBranches() {
+    // The plain text before the first special character, without a character that is repeated.
     const prefix = refs.replace('^refs/', '').replace(/(.[*+?{]|[^\w/-]).*$/, '')
-    return [...await branches(prefix)].filter(([ref]) => isOwn(ref))
+    return [...await branchesWithPrefix(prefix)].filter(([ref]) => isRefOfEnvironment(ref))
   }
 
-  /** Whether a tag of the environment is at a commit. The newest tags come first. */
-  const isTagged = once(async sha => {
+  /** Whether a tag of the environment points to a commit. The newest tags come first. */
+  const isTagged = cached(async sha => {
     for await (const { name, commit } of pages('GET /repos/{owner}/{repo}/tags', context.repo)) {
-      if (commit.sha === sha && isOwn(`refs/tags/${name}`)) return true
+      if (commit.sha === sha && isRefOfEnvironment(`refs/tags/${name}`)) return true
     }
     return false
   })
 
-  /** Whether a commit lies in the history of another one: "older...newer". */
-  const isBefore = once(async basehead => {
+  /** Whether a commit is in the history of another one. Both are given as "older...newer". */
+  const isAncestor = cached(async basehead => {
     try {
       const { data } = await read('GET /repos/{owner}/{repo}/compare/{basehead}', { ...context.repo, basehead, per_page: 1 })
       return data.status === 'ahead'
     } catch (error) {
-      if (/** @type {import('./api.cjs').ApiError} */ (error).status === 404) return false // one of them is gone
+      if (/** @type {import('./api.cjs').ApiError} */ (error).status === 404) return false // one of the two no longer exists
       throw error
     }
   })
 
-  /** When each commit was made. @type {Map<string, string | undefined>} */
-  const dates = new Map()
+  /** The date of each commit. @type {Map<string, string | undefined>} */
+  const commitDates = new Map()
 
   /**
-   * What a branch was at, the newest first, as far as it was read. Only that was reviewed: what a pull
-   * request was made of lies behind a second parent.
-   * @typedef {{commits: Set<string>, last: string | undefined, pages: number}} Line
+   * The commits that a branch has pointed to, the newest first, as far as they were read. Only these
+   * were reviewed: the single commits of a pull request are behind a second parent.
+   * @typedef {{commits: Set<string>, next: string | undefined, pages: number}} History `next`: not yet read
    */
-  /** The lines of branches by their newest commits, because a tag may have a branch's name. @type {Map<string, Line>} */
-  const lines = new Map()
+  /** By newest commit, and not by name: a tag may have the name of a branch. @type {Map<string, History>} */
+  const histories = new Map()
 
-  /** @param {Line} line */
-  async function readOn(line) {
-    const { data } = await read('GET /repos/{owner}/{repo}/commits', { ...context.repo, sha: line.last, per_page: 100 })
+  /** @param {History} history */
+  async function readNextPage(history) {
+    const { data } = await read('GET /repos/{owner}/{repo}/commits', { ...context.repo, sha: history.next, per_page: 100 })
     const listed = new Map(data.map((/** @type {any} */ commit) => [commit.sha, commit]))
-    for (let shown; (shown = listed.get(line.last)); line.last = shown.parents[0]?.sha) {
-      dates.set(shown.sha, shown.commit.committer?.date)
-      line.commits.add(shown.sha)
+    for (let shown; (shown = listed.get(history.next)); history.next = shown.parents[0]?.sha) {
+      commitDates.set(shown.sha, shown.commit.committer?.date)
+      history.commits.add(shown.sha)
     }
-    line.pages++
+    history.pages++
   }
 
   /**
-   * What a branch was at after a commit; undefined if it never was at that.
+   * The commits that a branch has pointed to since a commit; undefined if it never pointed to that one.
    * @param {string | undefined} newest
    * @param {string} sha
    */
-  async function lineTo(newest, sha) {
+  async function commitsSince(newest, sha) {
     if (!newest) return
-    const line = lines.get(newest) ?? { commits: new Set([newest]), last: newest, pages: 0 }
-    lines.set(newest, line)
-    while (!line.commits.has(sha)) {
-      if (!line.last || line.pages === PAGES_OF_HISTORY) return
-      // What is not near may not be there at all.
-      if (line.pages && !await isBefore(`${sha}...${newest}`)) return
-      await readOn(line)
+    const history = histories.get(newest) ?? { commits: new Set([newest]), next: newest, pages: 0 }
+    histories.set(newest, history)
+    while (!history.commits.has(sha)) {
+      if (!history.next || history.pages === PAGES_OF_HISTORY) return
+      // The first page did not have the commit: ask whether the history has it at all.
+      if (history.pages && !await isAncestor(`${sha}...${newest}`)) return
+      await readNextPage(history)
     }
-    const commits = [...line.commits]
+    const commits = [...history.commits]
     return commits.slice(0, commits.indexOf(sha))
   }
 
-  /** The default branch's newest commit. */
-  const newestOfDefault = async () => (await branches(`heads/${default_branch}`)).get(main)
+  /** The newest commit of the default branch. */
+  const newestOnDefaultBranch = async () => (await branchesWithPrefix(`heads/${default_branch}`)).get(main)
 
   /**
-   * What came after a commit on its branch; undefined if no branch of the environment was ever at it.
-   * Where tags start the environment, that branch is the default branch.
+   * The newer commits on the branch of a commit; undefined if no branch of the environment has ever
+   * pointed to it. If tags start the environment, the branch is the default branch.
    */
-  const after = once(async sha => {
-    if (isTag) return lineTo(await newestOfDefault(), sha)
-    const likely = [context.ref, `refs/heads/${workflow_run?.head_branch}`, main]
+  const newerOnBranch = cached(async sha => {
+    if (isTag) return commitsSince(await newestOnDefaultBranch(), sha)
+    const likelyRefs = [context.ref, `refs/heads/${workflow_run?.head_branch}`, main]
     /** @param {[string, string]} branch */
-    const rank = ([ref, newest]) => likely.includes(ref) ? 0 : newest === sha ? 1 : 2
-    for (const [, newest] of (await own()).sort((a, b) => rank(a) - rank(b))) {
-      const found = await lineTo(newest, sha)
+    const rank = ([ref, newest]) => likelyRefs.includes(ref) ? 0 : newest === sha ? 1 : 2
+    for (const [, newest] of (await environmentBranches()).sort((a, b) => rank(a) - rank(b))) {
+      const found = await commitsSince(newest, sha)
       if (found) return found
     }
   })
 
   /**
-   * Whether a branch of the environment was at a commit, or a tag of it is, on the default branch.
+   * Whether the environment may deploy a commit: one of its branches has pointed to it, or one of its
+   * tags points to it and it is on the default branch.
    * @param {string} sha
    */
-  async function belongs(sha) {
-    return (!isTag || await isTagged(sha)) && Boolean(await after(sha))
+  async function isDeployable(sha) {
+    return (!isTag || await isTagged(sha)) && Boolean(await newerOnBranch(sha))
   }
 
   /**
-   * Why a commit that does not belong is not deployed.
+   * Why the environment may not deploy a commit.
    * @param {string} sha
    */
-  const foreign = sha => (isTag ? `No tag like ${refs} is at ${sha}, or it is not on ${default_branch}` : `No branch like ${refs} was ever at ${sha}`) +
-    ', so it is not deployed: merge it first'
+  const whyNotDeployable = sha => (isTag ? `No tag like ${refs} points to ${sha}, or the commit is not on ${default_branch}`
+    : `No branch like ${refs} has ever pointed to ${sha}`) + ', so it is not deployed: merge the commit first'
 
   /**
-   * The commits that are newer than one that belongs, and when the first of all was made: no run can
-   * have deployed them before. One whose clock went ahead is outdone by its neighbours.
+   * The commits that are newer than a deployable one, and `since`: no run can have deployed any of them
+   * before that time. It is the earliest of all their dates, because the clock of one may have been fast.
    * @param {string} sha
    */
-  async function ahead(sha) {
-    const newer = await after(sha) ?? []
-    const made = newer.length ? [sha, ...newer].flatMap(each => dates.get(each) ?? []).sort() : []
-    return { commits: new Set(newer), since: made[0] ?? '' }
+  async function newerThan(sha) {
+    const newer = await newerOnBranch(sha) ?? []
+    const dates = newer.length ? [sha, ...newer].flatMap(each => commitDates.get(each) ?? []).sort() : []
+    return { commits: new Set(newer), since: dates[0] ?? '' }
   }
 
   /**
-   * Whether a run of this branch or tag may be a reviewed one. The name proves nothing, but costs no call.
+   * Whether a run on this branch or tag may be reviewed. The name proves nothing, but checking it costs no call.
    * @param {string} name
    */
-  const isNear = name => name === default_branch || [`refs/heads/${name}`, `refs/tags/${name}`].some(isOwn)
+  const mayBeReviewed = name => name === default_branch || [`refs/heads/${name}`, `refs/tags/${name}`].some(isRefOfEnvironment)
 
   /**
-   * Whether a run may have deployed, also if its commit is no longer on its branch.
+   * Whether a run may have deployed something, even if its commit is no longer on its branch.
    * @typedef {{event: string, head_branch: string, head_sha: string, head_repository?: {id: number} | null}} Origin
    * @param {Omit<Origin, 'head_sha'>} run
    */
-  const mayDeploy = ({ event, head_branch, head_repository }) => head_repository?.id === id &&
-    (event === 'workflow_run' || (['push', 'workflow_dispatch'].includes(event) && isNear(head_branch)))
+  const mayHaveDeployed = ({ event, head_branch, head_repository }) => head_repository?.id === id &&
+    (event === 'workflow_run' || (['push', 'workflow_dispatch'].includes(event) && mayBeReviewed(head_branch)))
 
   /**
-   * Whether somebody has reviewed what a run ran. A run is as good as its workflow file, and that of
-   * a feature branch says what it likes: any title, any package. After `workflow_run` the file is
-   * always the default branch's.
+   * Whether the workflow file of a run was reviewed. A workflow on a feature branch can write any title
+   * and upload any package. After `workflow_run`, the file always comes from the default branch.
    * @param {Origin} run
    */
-  async function reviewed({ event, head_branch, head_sha, head_repository }) {
-    if (!mayDeploy({ event, head_branch, head_repository })) return false
+  async function isReviewed({ event, head_branch, head_sha, head_repository }) {
+    if (!mayHaveDeployed({ event, head_branch, head_repository })) return false
     if (event === 'workflow_run') return true
-    const newest = isTag ? undefined : new Map(await own()).get(`refs/heads/${head_branch}`)
-    return Boolean(await lineTo(newest, head_sha) ?? await lineTo(await newestOfDefault(), head_sha))
+    const newest = isTag ? undefined : new Map(await environmentBranches()).get(`refs/heads/${head_branch}`)
+    return Boolean(await commitsSince(newest, head_sha) ?? await commitsSince(await newestOnDefaultBranch(), head_sha))
   }
 
   /**
-   * Whether what a run says of a commit, and holds of it, can be believed. Where any branch may be
-   * deployed, anybody brings a workflow of their own: there only this run's branch and the default
-   * branch speak for others' commits.
+   * Whether the title and the packages of a run can be trusted. If the environment deploys any branch,
+   * anybody can push a workflow of their own. There, only a run on this run's branch or on the default
+   * branch is trusted for a commit that is not its own.
    * @param {Origin & {display_title: string}} run
    */
-  async function believed(run) {
-    const isOurs = [main, context.ref].includes(`refs/heads/${run.head_branch}`) || run.head_sha === titled(run.display_title)
-    return (isOurs || refs !== ANY_BRANCH || run.event === 'workflow_run') && await reviewed(run)
+  async function isTrusted(run) {
+    const isOurs = [main, context.ref].includes(`refs/heads/${run.head_branch}`) || run.head_sha === commitInTitle(run.display_title)
+    return (isOurs || refs !== ANY_BRANCH || run.event === 'workflow_run') && await isReviewed(run)
   }
 
-  return { isTag, belongs, foreign, ahead, isNear, mayDeploy, reviewed, believed }
+  return { isTag, isDeployable, whyNotDeployable, newerThan, mayBeReviewed, mayHaveDeployed, isReviewed, isTrusted }
 }
 
-module.exports = { titled, started, of }
+module.exports = { commitInTitle, commitOfEvent, of }

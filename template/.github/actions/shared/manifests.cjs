@@ -1,16 +1,16 @@
 // @ts-check
-// Reads what was deployed: from the manifests that orchestrators leave, and from the jobs since then.
+// Finds out what was deployed: from the manifests of orchestrators, and from the jobs that ran since.
 const { inflateRawSync } = require('node:zlib')
-const { MAY_DEPLOY, STARTS, ageOfRun } = require('./runs.cjs')
+const { MAY_DEPLOY, STARTS, rootOfRun } = require('./runs.cjs')
 const { DAY } = require('./time.cjs')
 
 const SUMMARY = 'Deployment summary' // the job that uploads the manifest
 const CHANGES = 'Changes' // the job that uploads the plan
-const LAG = 15 // minutes
+const LAG = 15 // minutes by which a filtered list may be late
 
 /**
  * @typedef {import('../what-changed/remember.cjs').Memory & {environment: string, number: number, at: string}} Memory `at`: when it was written;
- *   `number`: that of its run among those of its workflow
+ *   `number`: the number of its run in its workflow
  * @typedef {import('../what-changed/remember.cjs').Attempt} Attempt
  * @typedef {import('./runs.cjs').Run & {updated_at: string, run_number: number}} Run
  */
@@ -20,16 +20,16 @@ const LAG = 15 // minutes
  * @param {Promise<T>} asked
  * @returns {Promise<T | undefined>} undefined if it is gone
  */
-const unlessGone = asked => asked.catch((/** @type {any} */ error) => {
+const undefinedIfGone = asked => asked.catch((/** @type {any} */ error) => {
   if (error.status !== 404) throw error
   return undefined
 })
 
 /** @param {string} environment */
-const nameOf = environment => `manifest-${environment}`
+const artifactName = environment => `manifest-${environment}`
 
 /**
- * The text of the only file in a ZIP archive. PKWARE: APPNOTE.TXT 4.3.12 and 4.3.16.
+ * The text of the only file in a ZIP archive. See PKWARE's APPNOTE.TXT, 4.3.12 and 4.3.16.
  * @param {Buffer} archive
  */
 function unzipped(archive) {
@@ -47,15 +47,15 @@ function unzipped(archive) {
  */
 function of({ read, pages, context, commits, runs }) {
   /** Artifacts by run and name. @type {Map<string, Promise<any>>} */
-  const known = new Map()
-  /** Jobs by run, in all its attempts. @type {Map<number, Promise<any[]>>} */
-  const jobs = new Map()
+  const knownArtifacts = new Map()
+  /** Jobs of all attempts, by run. @type {Map<number, Promise<any[]>>} */
+  const knownJobs = new Map()
 
   /** @param {number} run_id */
   function jobsOf(run_id) {
-    const found = jobs.get(run_id) ??
+    const found = knownJobs.get(run_id) ??
       Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id, filter: 'all' }, 'jobs'))
-    jobs.set(run_id, found)
+    knownJobs.set(run_id, found)
     return found
   }
 
@@ -63,18 +63,18 @@ function of({ read, pages, context, commits, runs }) {
   const fileOf = run => run.path.replace(/@.*/, '').replace('.github/workflows/', '')
 
   /**
-   * The JSON in an artifact; undefined unless the job that writes it has uploaded it. Any other job
-   * of the run could have uploaded one of that name.
+   * The JSON in an artifact; undefined if this job has not uploaded it. Any job of a run can upload an
+   * artifact of this name.
    * @param {any} artifact
    * @param {string} job
    */
   async function contentOf(artifact, job) {
     const { id: artifact_id, created_at, workflow_run } = artifact
-    const isOfJob = (await jobsOf(workflow_run.id)).some(({ name, started_at, completed_at }) =>
+    const isFromJob = (await jobsOf(workflow_run.id)).some(({ name, started_at, completed_at }) =>
       name === job && started_at <= created_at && (!completed_at || created_at <= completed_at))
-    if (!isOfJob) return
-    // A re-run may have replaced it since it was listed.
-    const answer = await unlessGone(read('GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip', { ...context.repo, artifact_id }))
+    if (!isFromJob) return
+    // A re-run may have replaced the artifact since it was listed.
+    const answer = await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip', { ...context.repo, artifact_id }))
     return answer && JSON.parse(unzipped(Buffer.from(answer.data)))
   }
 
@@ -89,124 +89,124 @@ function of({ read, pages, context, commits, runs }) {
   }
 
   /**
-   * What a reviewed run of the orchestrator has decided; undefined if it is none, or has decided nothing.
+   * The plan of an orchestrator's run; undefined if the run is not trusted, is no orchestrator's, or has none.
    * @param {number} run_id
    * @param {string} environment
    * @returns {Promise<import('../deployment-summary/manifest.cjs').Planned | undefined>}
    */
   async function planOf(run_id, environment) {
-    const run = await unlessGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id }))
-    if (!run || fileOf(run.data) !== `orchestrator-${environment}.yml` || !await commits.believed(run.data)) return
+    const run = await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id }))
+    if (!run || fileOf(run.data) !== `orchestrator-${environment}.yml` || !await commits.isTrusted(run.data)) return
     const found = await artifactOf(run_id, `plan-${environment}`)
     return found && !found.expired ? contentOf(found, CHANGES) : undefined
   }
 
   /**
-   * Whether the job that builds a package, or brings it from another environment, uploaded it, and
-   * succeeded. Any job could have uploaded one of that name while it failed, or later.
+   * Whether a package was uploaded by the job that builds or promotes it, and that job has succeeded. Any
+   * other job can upload an artifact of this name.
    * @param {{created_at: string, workflow_run: {id: number}}} artifact
    * @param {string} producer
    */
-  async function isOfItsBuild({ created_at, workflow_run: { id } }, producer) {
+  async function isFromBuild({ created_at, workflow_run: { id } }, producer) {
     return (await jobsOf(id)).some(({ name, conclusion, started_at, completed_at }) =>
       (name === CHANGES || name.startsWith('build / ') || name.startsWith(`${producer}-build / `)) &&
       conclusion === 'success' && started_at <= created_at && created_at <= completed_at)
   }
 
   /**
-   * The package that a component's run has built while a job of this run waited for it. Its digest is
-   * taken now, because somebody may re-run that run by itself and replace it.
+   * GitHub's digest of the package that a component's run has built while a job of this run waited for
+   * that run. It is read now, because a re-run of that run may replace the package.
    * @param {string} producer
    * @param {string} environment
-   * @param {number} run the component's
+   * @param {number} run the id of the component's run
    */
-  async function builtBy(producer, environment, run) {
+  async function digestBuiltBy(producer, environment, run) {
     const artifact = await artifactOf(run, `${producer}-package-${environment}`)
-    if (!artifact?.digest || !await isOfItsBuild(artifact, producer)) return
+    if (!artifact?.digest || !await isFromBuild(artifact, producer)) return
     const isOfThisRun = (await jobsOf(context.runId)).some(({ name, started_at, completed_at }) =>
       name === `${producer}-${environment}` && started_at <= artifact.created_at && artifact.created_at <= completed_at)
     return isOfThisRun ? artifact.digest : undefined
   }
 
   /**
-   * The manifest that a reviewed run has left; undefined if it has left none. What a re-run has left
-   * since is promoted by a run of its own.
+   * The manifest of a reviewed run; undefined if it has none. A manifest that a re-run has written after
+   * `until` is left to the run that follows the re-run.
    * @param {{id: number}} run
    * @param {string} environment
-   * @param {string} [until] when the run had ended
+   * @param {string} [until] when the run ended
    */
-  async function ofRun({ id }, environment, until = '9999') {
-    const found = await artifactOf(id, nameOf(environment))
+  async function manifestOfRun({ id }, environment, until = '9999') {
+    const found = await artifactOf(id, artifactName(environment))
     return found && !found.expired && found.created_at <= until ? manifestIn(found, environment) : undefined
   }
 
   /**
-   * The newest artifact of this name in a run, because a re-run replaces it. It may have expired.
+   * The newest artifact of a name in a run: a re-run replaces older ones. It may have expired.
    * @param {number} run_id
    * @param {string} name
    */
   async function artifactOf(run_id, name) {
     const filter = { ...context.repo, run_id, name }
-    const found = await unlessGone(Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', filter, 'artifacts')))
+    const found = await undefinedIfGone(Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', filter, 'artifacts')))
     return /** @type {any[] | undefined} */ (found)?.sort((a, b) => b.id - a.id)[0]
   }
 
   /**
-   * Whether a run still holds a package. What a re-run has put in its place ends later than it.
+   * Whether a run still holds this very package. A package that a re-run has put in its place expires later.
    * @param {string} name
    * @param {{run: number, environment: string, expires: string, digest: string}} kept
    */
-  async function holds(name, { run, environment, expires, digest }) {
+  async function hasPackage(name, { run, environment, expires, digest }) {
     const key = `${run} ${name} ${environment}`
-    const found = known.get(key) ?? artifactOf(run, `${name}-package-${environment}`)
-    known.set(key, found)
+    const found = knownArtifacts.get(key) ?? artifactOf(run, `${name}-package-${environment}`)
+    knownArtifacts.set(key, found)
     const artifact = await found
-    const isOther = digest.startsWith('sha256:') && artifact?.digest !== digest
-    return Boolean(artifact) && !artifact.expired && !isOther && Date.parse(artifact.expires_at) <= Date.parse(expires)
+    const isReplaced = digest.startsWith('sha256:') && artifact?.digest !== digest
+    return Boolean(artifact) && !artifact.expired && !isReplaced && Date.parse(artifact.expires_at) <= Date.parse(expires)
   }
 
   /**
    * The newest manifest of an environment; undefined if there is none.
    * @param {string} environment
    */
-  async function newest(environment) {
-    const filter = { ...context.repo, name: nameOf(environment) }
+  async function newestManifest(environment) {
+    const filter = { ...context.repo, name: artifactName(environment) }
     for await (const artifact of pages('GET /repos/{owner}/{repo}/actions/artifacts', filter, 'artifacts')) {
       const { id: run_id, head_branch, head_repository_id, repository_id } = artifact.workflow_run
-      if (artifact.expired || head_repository_id !== repository_id || !commits.isNear(head_branch)) continue
+      if (artifact.expired || head_repository_id !== repository_id || !commits.mayBeReviewed(head_branch)) continue
       const { data: run } = await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })
-      if (fileOf(run) !== `orchestrator-${environment}.yml` || !await commits.reviewed(run)) continue
+      if (fileOf(run) !== `orchestrator-${environment}.yml` || !await commits.isReviewed(run)) continue
       const memory = await manifestIn(artifact, environment)
       if (memory) return memory
     }
   }
 
   /**
-   * The deployments that have begun after a moment, the oldest first. One that waits, or has no steps
-   * yet, has changed nothing so far; the next look sees it.
+   * The deployments that have begun after a given time, the oldest first. A deployment that waits or has
+   * no steps yet has changed nothing; the next run will see it.
    * @param {string} environment
    * @param {string} since
    * @param {(run: number, started: string) => boolean} counts
    * @returns {Promise<Attempt[]>}
    */
-  async function attempts(environment, since, counts) {
+  async function attemptsSince(environment, since, counts) {
     /** @type {Attempt[]} */
     const found = []
-    const { later, started } = await runsSince(environment, since)
+    const { later, all } = await runsSince(environment, since)
     for (const { run, isReviewed } of later) {
       const component = fileOf(run).replace(`-${environment}.yml`, '')
       for (const { name, status, conclusion, started_at, completed_at, steps = [] } of await jobsOf(run.id)) {
-        // Nobody knows what a run that was started has deployed, when somebody has deleted it since.
-        const isStart = status === 'completed' && steps.some((/** @type {any} */ step) => STARTS.test(step.name))
-        const isThere = (/** @type {Run} */ child) => ageOfRun(child) === run.id && fileOf(child) === `${name}.yml` &&
+        // The job has started a run that was deleted since: nobody knows what that run has deployed.
+        const startsRun = status === 'completed' && steps.some((/** @type {any} */ step) => STARTS.test(step.name))
+        const isChild = (/** @type {Run} */ child) => rootOfRun(child) === run.id && fileOf(child) === `${name}.yml` &&
           (conclusion === 'success' || (child.created_at <= completed_at && child.updated_at >= started_at))
-        if (isStart && counts(run.id, started_at) && !started.some(isThere)) {
+        if (startsRun && counts(run.id, started_at) && !all.some(isChild)) {
           found.push({ component: name.replace(new RegExp(`-${environment}$`), ''), run: run.id, key: '', state: 'unknown', at: started_at })
         }
         const [, job, key] = name.match(/^(.+) \/ .*? ([0-9a-f]{12}|by hand)$/) ?? []
         const isBegun = steps.length ? steps.some((/** @type {any} */ step) => step.name === MAY_DEPLOY && step.conclusion === 'success') : status === 'completed'
-        // What an orchestrator has started is a deployment of its run.
-        const id = ageOfRun(run)
+        // A run that an orchestrator has started counts as part of the orchestrator's run.
+        const id = rootOfRun(run)
         if (!job || !isBegun || conclusion === 'skipped' || !counts(id, started_at)) continue
         found.push({
           component: job === 'deploy' ? component : job.replace(new RegExp(`-${environment}$`), ''),
@@ -218,8 +218,8 @@ function of({ read, pages, context, commits, runs }) {
   }
 
   /**
-   * The runs that may have deployed after a moment. GitHub ends an approval that waits for 30 days.
-   * One whose commit has been pushed away proves nothing any more, but it has deployed all the same.
+   * The runs that may have deployed after a given time. A run can wait 30 days for its approval. A run whose
+   * commit a force push has removed from its branch proves nothing any more, but it may have deployed.
    * @param {string} environment
    * @param {string} since
    */
@@ -234,14 +234,14 @@ function of({ read, pages, context, commits, runs }) {
     const route = 'GET /repos/{owner}/{repo}/actions/runs'
     const byHand = { event: 'workflow_dispatch', created: `>=${first.slice(0, 19)}Z` }
     for await (const run of pages(route, { ...context.repo, ...byHand }, 'workflow_runs')) add(run)
-    // A list that GitHub filters lags behind.
+    // GitHub updates a filtered list late, so the newest runs are read without a filter.
     const lately = new Date(Date.now() - LAG * 60_000).toISOString()
     for await (const run of pages(route, context.repo, 'workflow_runs')) {
       if (run.created_at < lately) break
       if (run.event === 'workflow_dispatch') add(run)
     }
-    const later = found.filter(run => run.updated_at >= since && run.conclusion !== 'skipped' && commits.mayDeploy(run))
-    return { later: await Promise.all(later.map(async run => ({ run, isReviewed: await commits.reviewed(run) }))), started: found }
+    const later = found.filter(run => run.updated_at >= since && run.conclusion !== 'skipped' && commits.mayHaveDeployed(run))
+    return { later: await Promise.all(later.map(async run => ({ run, isReviewed: await commits.isReviewed(run) }))), all: found }
 
     /** @param {Run} run of a component that a person or an orchestrator has started */
     function add(run) {
@@ -252,11 +252,11 @@ function of({ read, pages, context, commits, runs }) {
   }
 
   /**
-   * Whether a run that came after a manifest is gone: GitHub numbers the runs of a workflow one after
-   * the other. Whoever may write can delete one, with all that it has left.
+   * Whether a run that came after a manifest was deleted. GitHub numbers the runs of a workflow without
+   * gaps. Anybody with write access can delete a run, with its jobs and artifacts.
    * @param {Memory} manifest
    */
-  async function isMissing({ environment, number }) {
+  async function hasMissingRuns({ environment, number }) {
     /** @type {Set<number>} */
     const found = new Set()
     for await (const run of runs.ofFile(`orchestrator-${environment}.yml`)) {
@@ -267,7 +267,7 @@ function of({ read, pages, context, commits, runs }) {
     return found.size < Math.max(...found, number) - number
   }
 
-  return { artifactOf, builtBy, isOfItsBuild, ofRun, planOf, newest, attempts, holds, isMissing }
+  return { artifactOf, digestBuiltBy, isFromBuild, manifestOfRun, planOf, newestManifest, attemptsSince, hasPackage, hasMissingRuns }
 }
 
-module.exports = { of, nameOf, unzipped }
+module.exports = { of, artifactName, unzipped }

@@ -37,9 +37,9 @@ module.exports = async ({ github, context, core }) => {
   /** @type {Record<string, Memory>} */
   const memory = {}
   for (const environment of [ENVIRONMENT, ...followers(config, ENVIRONMENT)]) {
-    const found = await manifests.newest(environment)
+    const found = await manifests.newestManifest(environment)
     // Nobody knows what a run that is gone has deployed.
-    if (found && !await manifests.isMissing(found)) memory[environment] = { ...found, ...overtaken(found, await attemptsSince(found, environment)) }
+    if (found && !await manifests.hasMissingRuns(found)) memory[environment] = { ...found, ...overtaken(found, await attemptsSince(found, environment)) }
   }
   const before = config.environments[ENVIRONMENT].after
   if (!before) return tell(await withPackages(() => plans.source({ config, environment: ENVIRONMENT, tree, pipeline, memory, now, all })))
@@ -52,7 +52,7 @@ module.exports = async ({ github, context, core }) => {
    * @param {string} environment
    */
   function attemptsSince({ run, planned, at }, environment) {
-    return manifests.attempts(environment, planned, (id, started) => started > (id === run ? at : planned))
+    return manifests.attemptsSince(environment, planned, (id, started) => started > (id === run ? at : planned))
   }
 
   /**
@@ -63,7 +63,7 @@ module.exports = async ({ github, context, core }) => {
     for (;;) {
       const plan = decide()
       const gone = []
-      for (const [name, found] of plan.relies) if (!await manifests.holds(name, found)) gone.push(found)
+      for (const [name, found] of plan.relies) if (!await manifests.hasPackage(name, found)) gone.push(found)
       if (!gone.length) return plan
       for (const found of gone) found.expires = new Date(0).toISOString()
     }
@@ -72,11 +72,11 @@ module.exports = async ({ github, context, core }) => {
   /** What the environment before had deployed when the run before ended; by hand, when it had this commit. */
   async function candidate() {
     const told = context.payload.workflow_run
-    if (told) return manifests.ofRun(told, before, told.updated_at)
+    if (told) return manifests.manifestOfRun(told, before, told.updated_at)
     for (const environment of [ENVIRONMENT, before]) {
       for await (const run of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
-        if (run.id === context.runId || allCommits.titled(run.display_title) !== COMMIT || !await commits.believed(run)) continue
-        const found = await manifests.ofRun(run, environment)
+        if (run.id === context.runId || allCommits.commitInTitle(run.display_title) !== COMMIT || !await commits.isTrusted(run)) continue
+        const found = await manifests.manifestOfRun(run, environment)
         if (found) return found
       }
     }
