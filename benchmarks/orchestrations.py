@@ -25,7 +25,7 @@ from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.component_workflows import ComponentWorkflow  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
-from pipeline.orchestrators import Orchestrator  # noqa: E402
+from pipeline.orchestrators import OrchestratorWorkflow  # noqa: E402
 from pipeline.plan import Plan, make_plan  # noqa: E402
 from pipeline.steps import Call  # noqa: E402
 
@@ -122,7 +122,7 @@ def polls(minutes: float, first: float = 10, most: float = 60, growth: float = 1
     return moments
 
 
-def first_jobs(orchestrator: Orchestrator, approval: float, cost: Cost) -> dict[str, float]:
+def first_jobs(orchestrator: OrchestratorWorkflow, approval: float, cost: Cost) -> dict[str, float]:
     """When the jobs before those of components end, in minutes."""
     promotions = len(orchestrator.changes.promotions)
     minutes = CHANGES + PROMOTION * promotions
@@ -134,7 +134,7 @@ def first_jobs(orchestrator: Orchestrator, approval: float, cost: Cost) -> dict[
     return ends
 
 
-def call(plan: Plan, orchestrator: Orchestrator, approval: float) -> Cost:
+def call(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
     cost = Cost()
     ends = first_jobs(orchestrator, approval, cost)
     for each in (*orchestrator.builds, *orchestrator.deployments):
@@ -163,7 +163,7 @@ def component_run(plan: Plan, workflow: ComponentWorkflow, cost: Cost, approval:
     return max(ends.values())
 
 
-def dispatch(plan: Plan, orchestrator: Orchestrator, approval: float) -> Cost:
+def dispatch(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
     cost = Cost()
     ends = first_jobs(orchestrator, approval, cost)
     for start in orchestrator.starts:
@@ -177,7 +177,7 @@ def dispatch(plan: Plan, orchestrator: Orchestrator, approval: float) -> Cost:
     return summed_up(cost, ends)
 
 
-def observe(plan: Plan, orchestrator: Orchestrator, approval: float) -> Cost:
+def observe(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
     cost = Cost()
     ends = dict[str, float]()
     workflows = [w for w in plan.workflows if w.environment == orchestrator.environment]
@@ -197,7 +197,7 @@ def observe(plan: Plan, orchestrator: Orchestrator, approval: float) -> Cost:
     return summed_up(cost, ends)
 
 
-def as_required(plan: Plan, orchestrator: Orchestrator, approval: float) -> Cost:
+def as_required(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
     """One job per component, one after the other: list, start, list, ask every ten seconds.
 
     Each environment checks and builds again, and each deployment asks by itself.
@@ -225,7 +225,7 @@ def summed_up(cost: Cost, ends: Mapping[str, float]) -> Cost:
     return cost
 
 
-WAYS: dict[str, tuple[str, Callable[[Plan, Orchestrator, float], Cost]]] = {
+WAYS: dict[str, tuple[str, Callable[[Plan, OrchestratorWorkflow, float], Cost]]] = {
     "call": ("call", call),
     "dispatch": ("dispatch", dispatch),
     "observe": ("observe", observe),

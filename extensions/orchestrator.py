@@ -25,7 +25,10 @@ from jinja2.runtime import Context
 
 HERE = Path(__file__).resolve().parent
 
-MODULES = ("answers", "catalogue", "errors", "printing", "recorded", "setup")
+MODULES = (
+    *("answers", "catalogue", "ci_cd_page", "errors", "github_settings", "printing"),
+    "recorded",
+)
 """The modules of `pipeline` that are used here, beside those of `pipeline.for_copier`."""
 
 FOR_COPIER = (
@@ -62,7 +65,8 @@ class Orchestrator(Extension):
             {name: self.with_given(function) for name, function in self.functions().items()},
             default_name=self.pipeline.answers.default_name,
             recorded=self.pipeline.for_copier.recording.recorded,
-            set_up=self.pipeline.setup.set_up,
+            ci_cd_page=self.pipeline.ci_cd_page.ci_cd_page,
+            github_settings=self.pipeline.github_settings.github_settings,
             written=self.pipeline.recorded.written,
         )
         environment.filters.update(

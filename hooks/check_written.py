@@ -23,13 +23,14 @@ sys.path.insert(0, str(TEMPLATE / "extensions"))
 from pipeline.actions import ACTIONS  # noqa: E402
 from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
+from pipeline.ci_cd_page import ci_cd_page  # noqa: E402
 from pipeline.destination import nearest_folder  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
+from pipeline.github_settings import github_settings  # noqa: E402
 from pipeline.limits import WORKFLOW_FILE_BYTES  # noqa: E402
 from pipeline.orchestrators import SUMMARY  # noqa: E402
 from pipeline.own_workflows import deploying_twice  # noqa: E402
 from pipeline.plan import DRIFT_FILE, WORKFLOWS, Plan, make_plan  # noqa: E402
-from pipeline.setup import set_up  # noqa: E402
 
 # PyYAML's own parser takes a second for fifty workflows; libyaml, where it is there, a tenth.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -136,28 +137,28 @@ def _needs(job: object) -> list[object]:
 
 def report(plan: Plan) -> str:
     """What a person sees on success: the order, and what to set up next."""
-    setup = set_up(plan)
+    settings = github_settings(plan)
     number = len(plan.answers.components)
     lines = [
         f"Pipelines for {number} component{'s' * (number > 1)}, deployed in this order:",
-        *(f"  {index}. {wave}" for index, wave in enumerate(plan.explained, 1)),
+        *(f"  {index}. {wave}" for index, wave in enumerate(ci_cd_page(plan).waves, 1)),
     ]
     lines += [f"Note: {notice}" for notice in plan.notices + plan.answers.unmatched]
     todo = []
-    if setup.default_branch:
-        todo.append(f"the default branch {setup.default_branch}")
-    if setup.environments:
-        todo.append("environments " + ", ".join(e.name for e in setup.environments))
-    secrets = {*setup.build_secrets, *(s for e in setup.environments for s in e.secrets)}
+    if settings.default_branch:
+        todo.append(f"the default branch {settings.default_branch}")
+    if settings.environments:
+        todo.append("environments " + ", ".join(e.name for e in settings.environments))
+    secrets = {*settings.build_secrets, *(s for e in settings.environments for s in e.secrets)}
     if secrets:
         todo.append("secrets " + ", ".join(sorted(secrets)))
-    variables = {*setup.variables, *(v for e in setup.environments for v in e.variables)}
+    variables = {*settings.variables, *(v for e in settings.environments for v in e.variables)}
     if variables:
         todo.append("variables " + ", ".join(sorted(variables)))
-    if setup.clouds:
-        todo.append(f"trust in {', '.join(plan.answers.clouds[c].title for c in setup.clouds)}")
-    if setup.publishers:
-        names = ", ".join(dict.fromkeys(p.component for p in setup.publishers))
+    if settings.clouds:
+        todo.append(f"trust in {', '.join(plan.answers.clouds[c].title for c in settings.clouds)}")
+    if settings.publishers:
+        names = ", ".join(dict.fromkeys(p.component for p in settings.publishers))
         todo.append(f"at the package index a trusted publisher for {names}")
     if plan.pull_requests:
         checks = [repr(pull_request.check_name) for pull_request in plan.pull_requests]

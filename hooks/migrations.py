@@ -126,9 +126,9 @@ def tell_what_protects_production(answers_file: Path) -> None:
     A run can be re-run for 30 days. GitHub: "Re-running workflows and jobs".
     """
     from check_written import read_plan
-    from pipeline.setup import set_up
+    from pipeline.github_settings import github_settings
 
-    environments = {e.name: e for e in set_up(read_plan(answers_file)).environments}
+    environments = {e.name: e for e in github_settings(read_plan(answers_file)).environments}
     approvals = {e.approves: e.name for e in environments.values() if e.approves}
     for name, environment in environments.items():
         if name in approvals:

@@ -35,15 +35,16 @@ import toolbox
 import yaml
 from check_stubs import FAILED, BareMachine, Leaves
 from copies import copy, export_template
+from generated_repositories import start, with_the_machines_packages
 from offline_github import Job, NotModelledError, OfflineGitHub, Run, actions
 from pipeline.answers import ORCHESTRATIONS
 from pipeline.catalogue import Catalogue, load_catalogue
-from pipeline.code_types import JOBS, CodeType, Consumed, in_full
+from pipeline.code_type_model import JOBS, CodeType, Consumed
 from pipeline.errors import AnswerError
+from pipeline.like import in_full
 from pipeline.names import check_name
 from pipeline.own_types import read_file, with_own
 from pipeline.settings import CLOUDS
-from pipelines import start, with_the_machines_packages
 from validators import VALIDATORS, Finding, Repository, action_inputs
 from validators.repository import FOLDER as WORKFLOWS
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
+from generated_repositories import folders, generic, reopened, start, with_commands
 from offline_github import OfflineGitHub, Run
-from pipelines import folders, generic, reopened, start, with_commands
 from test_offline_actions import steps, written
 from test_offline_github import CHECKOUT, DOWNLOAD, SCRIPT, SETUP_UV, UPLOAD, built
 

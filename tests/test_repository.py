@@ -9,9 +9,6 @@ import tomllib
 from pathlib import PurePosixPath
 
 import pytest
-from pipeline.answers import DEFAULTS
-from pipeline.code_types import load_code_types
-from pipeline.components import SETTINGS
 from toolbox import ROOT, script
 
 
@@ -53,24 +50,6 @@ def test_mypy_is_silent() -> None:
     assert (done.returncode, done.stdout.decode()) == (0, "")
 
 
-def test_the_readme_lists_every_answer() -> None:
-    """In the order of the questions, with the code types that there are."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = text.split("## The answers")[1].split("## What is generated")[0]
-    rows = re.findall(r"^\| `(\w+)` \| (.*)", table, re.MULTILINE)
-    assert [name for name, _ in rows] == list(DEFAULTS)
-    for code_type in load_code_types(ROOT / "code_types"):
-        assert f"`{code_type}`" in dict(rows)["code_types"]
-    for setting in SETTINGS["properties"]:
-        assert f"`{setting}" in dict(rows)["components"]
-
-
-def test_every_code_type_is_documented() -> None:
-    text = (ROOT / "docs" / "code-types.md").read_text(encoding="utf-8")
-    sections = set(re.findall(r"^## ([a-z].*)$", text, re.MULTILINE))
-    assert sections == set(load_code_types(ROOT / "code_types"))
-
-
 def test_what_a_user_runs_needs_only_what_copier_brings() -> None:
     """The standard library, jinja2, PyYAML, copier: nothing else is imported."""
     allowed = {*sys.stdlib_module_names, "yaml", "jinja2", "copier", "pipeline"}
@@ -103,3 +82,10 @@ def test_the_costs_in_the_docs_are_those_of_the_plans() -> None:
     text = (ROOT / "docs" / "orchestrations.md").read_text(encoding="utf-8")
     assert printed.stdout.count("| as required |") == 10
     assert all(line in text.splitlines() for line in printed.stdout.splitlines())
+
+
+def test_the_package_lists_its_modules() -> None:
+    folder = ROOT / "extensions" / "pipeline"
+    text = (folder / "__init__.py").read_text(encoding="utf-8")
+    listed = re.findall(r"^    (\w+\.py) ", text, re.MULTILINE)
+    assert sorted(listed) == sorted(f.name for f in folder.glob("*.py") if f.stem != "__init__")

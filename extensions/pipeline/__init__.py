@@ -1,39 +1,68 @@
-"""From answers to a plan: pure Python that knows nothing of Copier, YAML files or Jinja.
+"""From answers to a plan: pure Python that knows nothing of Copier and Jinja.
 
 Only the package `for_copier` knows Copier: the functions that copier.yml and the templates call.
 
-answers.py       reads the answers, with everything that may be wrong in them
-catalogue.py     what the template knows: code types and clouds
-code_types.py    reads `code_types/*.yml`
-clouds.py        reads `clouds/*.yml`: logins and registries
-own_types.py     reads code types that a repository has of its own
-components.py    which components there are, with their settings
-dependencies.py  who waits for whom, and which files go where
-graph.py         order, waves, cycles
-environments.py  what starts a deployment, and what may be deployed
-limits.py        what GitHub can run
-scope.py         what an environment builds, brings over and deploys
-triggers.py      what starts a workflow, and what else must hold
-steps.py         what jobs are made of: tools, packages, commands, variables
-builds.py        the workflows that check and build a component
-deployments.py   the workflows that deploy a component
-calls.py         the jobs that call them
-component_workflows.py  the workflows of one component for one environment
-orchestrators.py the pipelines of environments
-pull_request.py  the workflows that check pull requests
-what_changed.py  whose a file is, and who takes whose package
-actions.py       the shared composite actions
-plan.py          all of these: what the templates print
-recorded.py      the checksums over recorded answers
-setup.py         what a person has to set up on GitHub and in the clouds
-repository_history.py  its root, and what its merges were made of
-destination.py   what already lies where the pipelines are to be written
-repository_files.py  the files of an existing repository
-detection.py     its components
-task_runners.py  what a project calls its own checks and builds
-found_edges.py   who of them needs whom
-found_needs.py   what they read beside their folders
-proposal.py      both as answers, and the files that speak for them
-choosing.py      what a person makes of them by choices
-own_workflows.py a repository's own workflows that would deploy the same push
+What the template knows
+    catalogue.py           all code types and clouds
+    code_type_model.py     what a code type is
+    code_types.py          reads `code_types/*.yml`
+    like.py                reads code types that are another one in other words
+    own_types.py           reads the code types of a repository's own
+    clouds.py              reads `clouds/*.yml`: logins and registries
+    limits.py              what GitHub can run
+
+The answers
+    answers.py             reads all of them, and refuses what is wrong
+    questions.py           each question: default, prompt, check, documentation
+    components.py          the components with their settings
+    settings.py            which settings a component can have
+    dependencies.py        which component waits for which, and takes which files
+    graph.py               order, waves, cycles
+    environments.py        what starts a deployment, and what may be deployed
+    recorded.py            the checksums over recorded answers
+
+The plan
+    plan.py                everything that is generated: the templates print it
+    scope.py               which components an environment builds, promotes and deploys
+    triggers.py            what starts a workflow, and what else must hold
+    steps.py               what jobs are made of: tools, packages, commands, variables
+    builds.py              `{component}-build.yml`
+    deployments.py         `{component}-deploy.yml`
+    component_workflows.py `{component}-{env}.yml`
+    orchestrators.py       `orchestrator-{env}.yml`
+    calls.py               the jobs in which these call builds and deployments
+    dispatch.py            the jobs in which an orchestrator starts runs
+    pull_request.py        `pull-request.yml`
+    actions.py             the composite actions that workflows share
+    what_changed.py        which files belong to which component
+    sizes.py               how large workflow files become
+    headers.py             the English lines at the top of workflows
+    ci_cd_page.py          what docs/ci-cd.md shows of a plan
+    github_settings.py     what a person has to set up on GitHub and in the clouds
+    printing.py            values as YAML
+
+An existing repository
+    repository_files.py    its files
+    repository_history.py  its root, and what its merges were made of
+    git_branches.py        its branches
+    destination.py         what already lies where files are to be written
+    detection.py           finds its components
+    environment_names.py   which names are those of environments
+    found_environments.py  finds its environments
+    found_edges.py         finds which component needs which
+    found_reads.py         finds them by what one component reads of another
+    found_needs.py         finds what a component reads outside its folder
+    image_names.py         finds images that no component is known to build
+    checkout.py            finds submodules and Git LFS
+    task_runners.py        finds the project's own checks and builds
+    proposal.py            all that was found, as answers
+    choosing.py            what a person makes of a proposal at the prompts
+    own_workflows.py       finds workflows that would deploy the same push
+    unmatched.py           what the repository holds that the answers do not fit
+
+For all of them
+    errors.py              errors of one line
+    names.py               checks of names and paths
+    schema.py              checks of values by a schema
+    yaml_text.py           reads YAML
 """

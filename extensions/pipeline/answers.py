@@ -9,8 +9,7 @@ from typing import Any
 import yaml
 
 from .catalogue import Catalogue
-from .clouds import DEFAULT_REGISTRY, REGISTRY_ENVIRONMENT, Cloud, Registry, read_registry
-from .code_types import NOT_YAML
+from .clouds import REGISTRY_ENVIRONMENT, Cloud, Registry, read_registry
 from .components import (
     Component,
     check_services,
@@ -19,9 +18,8 @@ from .components import (
     read_components,
     read_runner,
 )
-from .dependencies import MAP, Dependencies, place_of, read_dependencies
+from .dependencies import MAP, Dependencies, package_path, read_dependencies
 from .environments import (
-    DEFAULT_BRANCH,
     PULL_REQUEST,
     Environment,
     check_branch,
@@ -33,39 +31,15 @@ from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS, REUSABLE_WORKFLOWS
 from .names import EXPRESSION, check_no_collision, unknown
 from .own_types import check_folder, replacing, with_own
+from .questions import BY_NAME, DEFAULTS, PlainAnswers, read_plain_answers
 from .schema import check
 from .scope import check_calls
 from .settings import CLOUDS
 from .triggers import check_chains, check_publishing, check_tags
+from .yaml_text import NOT_YAML
 
-DEFAULTS: Mapping[str, Any] = {
-    "project_name": "project",
-    "code_types_folder": "",
-    "own_code_types": {},
-    "found": {},
-    "code_types": [],
-    "components": {},
-    "dependency_map": [],
-    "orchestration": "call",
-    "default_branch": DEFAULT_BRANCH,
-    "branching": "develop-main",
-    "environments": [],
-    "cloud": "none",
-    "registry": DEFAULT_REGISTRY,
-    "runner": "ubuntu-latest",
-    "approval": "once",
-    "pull_requests": True,
-    "drift_check": False,
-    "only_changed": True,
-    "unmatched": [],
-}
-"""The answers to every question, and what they are when nobody says otherwise."""
-
-ORCHESTRATIONS = ("call", "dispatch", "observe")
-"""How orchestrators run components. More are added, never renamed: people's answers hold them."""
-
-APPROVALS = ("once", "each", "none")
-"""How production asks: one job for all, each deployment, or nobody. Never renamed."""
+ORCHESTRATIONS = tuple(BY_NAME["orchestration"].choices)
+"""How orchestrators run components."""
 
 GONE: Mapping[str, str] = {
     "retry_approval": "a retry asks as the first attempt does; `approval` says how",
@@ -101,20 +75,9 @@ BEFORE_COMPONENTS = ("project_name", *OWN_TYPES, "found", "code_types")
 BEFORE_ORCHESTRATION = (*BEFORE_COMPONENTS, "components", "dependency_map")
 """Those that are asked while it is still open how many components there may be."""
 
-_TEXT_ANSWERS = (
-    "project_name",
-    "code_types_folder",
-    "orchestration",
-    "default_branch",
-    "branching",
-    "cloud",
-    "registry",
-    "approval",
-)
 
-
-@dataclass(frozen=True)
-class Answers:
+@dataclass(frozen=True, kw_only=True)
+class Answers(PlainAnswers):
     """The answers, complete and free of contradictions."""
 
     project_name: str
@@ -129,11 +92,6 @@ class Answers:
     clouds: Mapping[str, Cloud]
     registry: Registry
     runner: Any
-    approval: str
-    pull_requests: bool
-    drift_check: bool
-    only_changed: bool
-    """Whether only what a change affects is checked, built and deployed."""
     notices: tuple[str, ...] = ()
     """What a person should know about them."""
     unmatched: tuple[str, ...] = ()
@@ -188,9 +146,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     check(raw["unmatched"], UNMATCHED, "unmatched")
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
-    _check_choice(raw["approval"], APPROVALS, "approval")
-    for switch in ("pull_requests", "drift_check", "only_changed"):
-        check(raw[switch], {"type": "boolean"}, switch)
+    plain = read_plain_answers(raw)
     _check_environments(components, environments, registry)
     if not asking or given.get("environments") or given.get("branching", "custom") != "custom":
         _check_belonging(components, environments)  # while they are to come, any may be meant
@@ -205,7 +161,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
             for key, one in value.items() if not isinstance(value, str) else ():
                 place = f"components.{component.name}.{name}.{key}"
                 if not isinstance(one, str):
-                    place_of(one, component.name, dependencies, place)
+                    package_path(one, component.name, dependencies, place)
     if asking not in BEFORE_ORCHESTRATION:
         check_publishing(components, dependencies, environments, raw["orchestration"])
         check_tags(components, dependencies, environments, raw["orchestration"])
@@ -224,10 +180,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         clouds=catalogue.clouds,
         registry=registry,
         runner=runner,
-        approval=raw["approval"],
-        pull_requests=raw["pull_requests"],
-        drift_check=raw["drift_check"],
-        only_changed=raw["only_changed"],
+        **plain,
         unmatched=tuple(raw["unmatched"]),
         notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
         + rival_chains(environments),
@@ -291,7 +244,7 @@ def check_removed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
 def parsed(name: str, value: Any) -> Any:
     """The value, parsed from YAML when it is the text of an answer that is none."""
-    if name in _TEXT_ANSWERS or not isinstance(value, str):
+    if not isinstance(value, str) or (name in BY_NAME and BY_NAME[name].is_text):
         return value
     try:
         return yaml.safe_load(value)

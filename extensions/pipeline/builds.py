@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answers import Answers
-from .code_types import CACHE, CHECKS, JOBS, SETUP
+from .code_type_model import CACHE, CHECKS, JOBS, SETUP
 from .components import Component, pushes
 from .environments import PULL_REQUEST, Environment, title
 from .scope import chain, users_of
@@ -217,7 +217,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     )
     # Tools are those that the first of the environments asks for.
     folder = "${{ steps.folders.outputs.first }}" if component.by_environment else component.path
-    set_up = tuple(
+    job_tools = tuple(
         dataclasses.replace(_with_cache(tool, answers), variables=installs if tool.action else {})
         for tool in tools(component, tuple(defaults), folder)
     )
@@ -226,13 +226,15 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     secrets = tuple(dict.fromkeys((*component.install_secrets, *own_secrets)))
     from_packages = _reading_packages(component, answers)
     login = registry_login(answers) if pushing else Login()
-    texts = [tool.text for tool in set_up] + [v for tool in set_up for v in tool.inputs.values()]
+    texts = [tool.text for tool in job_tools] + [
+        v for tool in job_tools for v in tool.inputs.values()
+    ]
     texts += [text for c in commands for text in (c.text, *c.variables.values())]
     texts += component.shell
     several = (
         component.by_environment
         or any(ENVIRONMENTS.search(text) for text in texts)
-        or any("environments" in tool.inputs for tool in set_up)
+        or any("environments" in tool.inputs for tool in job_tools)
     )
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if several:
@@ -253,7 +255,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             pushes=pushing or bool(own_secrets or from_packages),
             scans="security" in ids,
         ),
-        tools=set_up,
+        tools=job_tools,
         packages=packages,
         commands=commands,
         login=tuple(_when_pushing(steps) for steps in login.steps),

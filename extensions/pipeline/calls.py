@@ -19,7 +19,7 @@ from .steps import Call
 CHANGES = "changes"
 """The id of the first job of every pipeline."""
 
-DEPLOY = f"needs.{CHANGES}.outputs.deploy == 'true'"
+DEPLOY = "needs.changes.outputs.deploy == 'true'"
 """The condition under which nothing newer has made a run too old to deploy."""
 
 APPROVAL = "approval"
@@ -30,13 +30,14 @@ COMMIT = "${{ needs.changes.outputs.commit }}"
 
 ROLL_BACK = "${{ needs.changes.outputs.roll-back }}"
 
-PLAN = f"${{{{ needs.{CHANGES}.outputs.plan }}}}"
+PLAN = "${{ needs.changes.outputs.plan }}"
 """What the first job has decided, as JSON: see the action what-changed."""
 
 RUN = "${{ github.run_id }}"
 
-NOTHING_WRONG = tuple(
-    f"!contains(needs.*.result, '{result}')" for result in ("failure", "cancelled")
+NOTHING_WRONG = (
+    "!contains(needs.*.result, 'failure')",
+    "!contains(needs.*.result, 'cancelled')",
 )
 
 Value = str | int | bool
@@ -168,7 +169,7 @@ def affected(kind: str, component: str, *more: str) -> str:
 
 def named(kind: str, component: str) -> str:
     """Whether the plan names a component among those that it builds, or deploys."""
-    return f"contains(needs.{CHANGES}.outputs.{kind}, '\"{component}\"')"
+    return f"contains(needs.changes.outputs.{kind}, '\"{component}\"')"
 
 
 def condition(*wanted: str) -> str:
@@ -176,7 +177,7 @@ def condition(*wanted: str) -> str:
     return " && ".join(("!cancelled()", *wanted, *NOTHING_WRONG))
 
 
-SOMETHING_DEPLOYED = condition(f"contains(needs.{CHANGES}.outputs.deploy, '\"')")
+SOMETHING_DEPLOYED = condition("contains(needs.changes.outputs.deploy, '\"')")
 """The condition of the job that asks a person: nobody is asked for nothing."""
 
 
@@ -216,7 +217,7 @@ def digest_in(scope: Scope) -> Callable[[str], str]:
 
     def digest(producer: str) -> str:
         if producer in scope.promoted:
-            return f"${{{{ needs.{CHANGES}.outputs.{producer}-digest }}}}"
+            return f"${{{{ needs.changes.outputs.{producer}-digest }}}}"
         return f"${{{{ needs.{producer}-build.outputs.digest }}}}"
 
     return digest

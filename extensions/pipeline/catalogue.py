@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .clouds import Cloud, load_clouds
-from .code_types import CodeType, load_code_types, load_schema
+from .code_type_model import CodeType
+from .code_types import load_code_types, load_schema
 
 
 @dataclass(frozen=True)

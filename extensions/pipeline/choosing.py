@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .code_types import CodeType
+from .code_type_model import CodeType
 from .components import packages_variable
 from .environments import TRIGGERS
 from .errors import AnswerError, nearest, shown
@@ -53,8 +53,8 @@ def chosen(proposal: Proposal, names: Iterable[str], code_types: Iterable[str]) 
 
 def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[str, str]:
     """Component by image, from `component=image, component=image`. Raises AnswerError."""
-    makers, images = sorted(makers), sorted({it.image for it in proposal.strangers})
-    whose: dict[str, str] = {}
+    makers, images = sorted(makers), sorted({unknown.image for unknown in proposal.unknown_images})
+    builders: dict[str, str] = {}
     for pair in re.split(r"[,\s]+", re.sub(r"\s*=\s*", "=", text.strip())):
         maker, _, image = pair.partition("=")
         if pair and maker not in makers:
@@ -62,36 +62,36 @@ def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[st
             raise AnswerError("images", why)
         if pair and not image:
             raise AnswerError("images", f"{shown(pair)} says no image; write {maker}=IMAGE")
-        if image in whose:
+        if image in builders:
             why = f"{shown(image)} stands there twice; name the one component that builds it"
             raise AnswerError("images", why)
         if pair and image not in images:
             why = f"{shown(image)} is none of these images{nearest(image, images)}"
             raise AnswerError("images", why)
         if pair:
-            whose[image] = maker
-    return whose
+            builders[image] = maker
+    return builders
 
 
-def with_images(proposal: Proposal, whose: Mapping[str, str]) -> Proposal:
+def with_images(proposal: Proposal, builders: Mapping[str, str]) -> Proposal:
     """Whoever runs one of these images waits for the component that builds it, and takes it."""
     components = {name: dict(settings) for name, settings in proposal.components.items()}
     given = proposal.dependency_map
     needs: Any = dict(given) if isinstance(given, dict) else [dict(entry) for entry in given]
-    for it in proposal.strangers:
-        maker = whose.get(it.image)
-        if not maker or it.consumer not in proposal.names:
+    for unknown in proposal.unknown_images:
+        maker = builders.get(unknown.image)
+        if not maker or unknown.consumer not in proposal.names:
             continue
-        if it.known_as:
-            settings = components.setdefault(it.consumer, {})
-            settings["env"] = {**settings.get("env", {}), image_variable(maker): it.known_as}
+        if unknown.known_as:
+            settings = components.setdefault(unknown.consumer, {})
+            settings["env"] = {**settings.get("env", {}), image_variable(maker): unknown.known_as}
         if isinstance(needs, dict):
-            if it.consumer in needs and maker not in needs[it.consumer]:
-                needs[it.consumer] = [*needs[it.consumer], maker]
+            if unknown.consumer in needs and maker not in needs[unknown.consumer]:
+                needs[unknown.consumer] = [*needs[unknown.consumer], maker]
             continue
-        own = [entry for entry in needs if entry["code_type"] == it.consumer]
+        own = [entry for entry in needs if entry["code_type"] == unknown.consumer]
         if own and not any(maker in entry["depends_on"] for entry in own):
-            needs.append({"code_type": it.consumer, "depends_on": [maker]})
+            needs.append({"code_type": unknown.consumer, "depends_on": [maker]})
     return dataclasses.replace(proposal, components=components, dependency_map=needs)
 
 
@@ -153,7 +153,7 @@ def renamed(proposal: Proposal, new: Mapping[str, str]) -> Proposal:
         proposal,
         code_types=[one for one in proposal.code_types if one not in new],
         components=components,
-        dependency_map={name(who): name(whom) for who, whom in given.items()}
+        dependency_map={name(consumer): name(producers) for consumer, producers in given.items()}
         if isinstance(given, dict)
         else entries,
         found={NEEDS.join(map(name, key.split(NEEDS))): by for key, by in proposal.found.items()},

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .code_types import check_steps, read_yaml
+from .code_types import check_steps
 from .errors import AnswerError, shown
 from .schema import check
+from .yaml_text import read_yaml
 
 NONE = "none"
 DEFAULT_REGISTRY = "ghcr.io"

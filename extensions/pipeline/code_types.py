@@ -1,17 +1,31 @@
-"""The kinds of code that the template knows: one file each in `code_types/`."""
+"""Reads `code_types/*.yml`, one file for each kind of code, with everything that may be wrong."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from .code_type_model import (
+    CACHE,
+    JOBS,
+    SETUP,
+    SETUP_FILES,
+    CloudAddition,
+    CodeType,
+    Consumed,
+    Detect,
+    JobDefaults,
+    Needed,
+    OwnCommands,
+    Setup,
+    Suggestion,
+)
 from .errors import AnswerError, shown
+from .like import in_full
 from .names import (
     ENVIRONMENT_FOLDER,
     EXPRESSION,
@@ -25,36 +39,12 @@ from .names import (
 )
 from .schema import check
 from .settings import COMMON, Setting
-
-JOBS = ("lint", "test", "security", "build", "deploy")
-"""The jobs that run commands, in their order. A contract: docs/answers.md."""
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml where it is there: code types are read at the start of every copy."""
-
-NOT_YAML = (
-    *(yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError),
-    RecursionError,
-)
-"""What PyYAML raises. It lets other errors than its own through: 2024-13-45 looks like a date and
-is none, `!!int ''` has no digits, a thousand brackets are too deep."""
-
-CHECKS = ("lint", "test", "security")
-"""The jobs that check. All run, also when one fails; then nothing is built or deployed."""
-
-SETUP = "setup"
-"""How a job's `tools` name what the key `setup` says. A contract: docs/code-types.md."""
+from .yaml_text import read_yaml
 
 SETUP_OUTPUT = re.compile(r"\bsteps\.setup\.outputs\.([\w-]+)")
 """How steps and variables name an output of `setup`."""
 
-SETUP_FILES = ("action.yml", "setup.sh")
-"""The files of the action that `setup` becomes; it may have more."""
-
 FILE = re.compile(r"[A-Za-z0-9][\w-]*(\.[\w-]+)*")
-
-CACHE = "inputs.cache"
-"""By what steps and variables read whether a cache may be used. Only builds have that input."""
 
 REPORT = re.compile(r"[\w.*?{},@-][\w./*?{},@-]*")
 """A pattern of reports: relative, without a space."""
@@ -62,190 +52,12 @@ REPORT = re.compile(r"[\w.*?{},@-][\w./*?{},@-]*")
 TAKEN_OUTPUTS = ("artifact-name", "artifact-path", "deployment-status", "digest")
 """Outputs that every workflow of a component may have."""
 
-LIKE: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "like": {"type": "string"},
-        "words": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-}
-"""What a code type says that is another one in other words. A contract: docs/code-types.md."""
-
 GONE = {
     "packages": "take this line out; packages are placed before the first command, always",
     "timeout_minutes": "take this line out; a component's own `timeout_minutes` says "
     "how long its build and its deployment may take, else 60 minutes",
 }
 """Keys of a job in the form of version 0.1, and what to do about each."""
-
-
-@dataclass(frozen=True)
-class JobDefaults:
-    """What a code type says of one of the jobs."""
-
-    name: str
-    command: str = ""
-    tools: tuple[str, ...] = ()
-    secrets: bool = False
-    cloud: bool = False
-    """Whether it logs in to the cloud that the answers name."""
-    registry: bool = False
-    """Whether it logs in to the registry that the answers name."""
-    identity: bool = False
-    """Whether it may ask for an OIDC token of its own, by which package indexes trust it."""
-    product: str = ""
-    """What it publishes: a product that the build has to leave; empty where it needs none."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The composite action of a code type: what several of its workflows set up alike."""
-
-    description: str
-    script: str
-    """Becomes setup.sh, the action's first step, whose id is `find`."""
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    """What each output of the script says, by name."""
-    steps: str = ""
-    """Steps after the script, as YAML text."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Further files of the action, by name, for its steps."""
-
-
-@dataclass(frozen=True)
-class CloudAddition:
-    """What a cloud adds to the jobs that log in to it."""
-
-    steps: str = ""
-    """Steps between the login and the command, as YAML text."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    prerequisites: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Consumed:
-    """What a code type takes of packages, and how its files name that."""
-
-    product: str
-    """The name of a product, or a pattern of names."""
-    named_in: tuple[str, ...] = ()
-    """Patterns of file names."""
-    pattern: str = ""
-    """A regular expression, whose first groups are paths, or names of images."""
-    by_key: bool = False
-    """Whether its commands find an image by the key in YAML files, not by its name."""
-    variables: str = ""
-    """A regular expression, whose groups are a name that a file gives to a value, and the value."""
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """What is proposed beside a path: where one of the files is there and holds the text."""
-
-    files: tuple[str, ...]
-    holds: str
-    produces: tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
-class Needed:
-    """How files name folders beside a component's that its commands read."""
-
-    named_in: tuple[str, ...]
-    """Patterns of file names."""
-    pattern: str
-    """A regular expression, whose first groups are relative paths; with `called`, names."""
-    called: str = ""
-    """A regular expression, whose first group is the name of a folder in a file of it."""
-
-
-@dataclass(frozen=True)
-class OwnCommands:
-    """Which of a project's own tasks its jobs can run."""
-
-    calls: tuple[str, ...]
-    """The programs that the jobs of the code type have."""
-    before: str = ""
-    """What comes before a task, so that those programs find what they need."""
-    script: str = ""
-    """How a script of package.json is run; those called like our commands are run anyway."""
-
-
-@dataclass(frozen=True)
-class Detect:
-    """By what components of a code type are found. The keys are those of `schema.json`."""
-
-    files: tuple[str, ...]
-    holds: Mapping[str, str] = field(default_factory=dict)
-    beside: Mapping[str, str] = field(default_factory=dict)
-    nested: str = "component"
-    parts: str = ""
-    parts_in: tuple[str, ...] = ()
-    environments: bool = False
-    replaces: tuple[str, ...] = ()
-    variable: str = ""
-    setting: str = ""
-    settings: tuple[Suggestion, ...] = ()
-    leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    commands: OwnCommands | None = None
-    """None: its commands are its own business, whatever tasks the project has."""
-    known_as: str = ""
-    reads: str = ""
-    constants: str = ""
-    needs: tuple[Needed, ...] = ()
-    """How its files name folders beside its own that its commands read."""
-    not_read: Mapping[str, str] = field(default_factory=dict)
-    """The tools whose files lie beside its own, and which its commands do not run, by pattern."""
-
-    @property
-    def by_file(self) -> bool:
-        """Whether the commands are told the file, so that several in a folder are several."""
-        return bool(self.variable or self.setting)
-
-
-@dataclass(frozen=True)
-class CodeType:
-    """One file of `code_types/`, read and checked."""
-
-    name: str
-    label: str
-    description: str
-    jobs: Mapping[str, JobDefaults]
-    depends_on: tuple[str, ...] = ()
-    produces: tuple[str, ...] = ()
-    products: Mapping[str, str] = field(default_factory=dict)
-    """The command that builds each product, by its name."""
-    reports: tuple[str, ...] = ()
-    """Patterns of the reports that its tests leave, relative to a component's path."""
-    outputs: tuple[str, ...] = ()
-    """What the build command writes to $GITHUB_OUTPUT, besides the package."""
-    setup: Setup | None = None
-    clouds: Mapping[str, CloudAddition] = field(default_factory=dict)
-    secret_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    tools: Mapping[str, str] = field(default_factory=dict)
-    """Set-up steps, as YAML text, by name."""
-    prerequisites: tuple[str, ...] = ()
-    pull_requests: str = ""
-    """What docs/ci-cd.md says of it in its section on pull requests, as Markdown."""
-    leaves_out_others: bool = False
-    """Whether folders of other components inside a component's own are not its business."""
-    keeps_others: str = ""
-    """A command that succeeds where such a $folder is part of the component all the same."""
-    publish: JobDefaults | None = None
-    """What the deploy job is for a component that is published."""
-    consumes: tuple[Consumed, ...] = ()
-    detect: Detect | None = None
-    environment_files: tuple[str, ...] = ()
-    """What its commands read for one environment: paths with {environment}; folders end with /."""
-    reads_above: tuple[str, ...] = ()
-    """Names of files and folders that are read in the folders above a component's, too."""
-    settings: Mapping[str, Setting] = field(default_factory=dict)
-    """Settings that its components have besides those of every component, by name."""
-    file: str = ""
-    """Where a repository has it, for one of its own."""
-    written: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """What its file holds."""
 
 
 def load_code_types(folder: Path) -> dict[str, CodeType]:
@@ -295,51 +107,6 @@ def read_code_type(
         return replace(_read(name, in_full(data, others), schema), written=data)
     except AnswerError as error:
         raise AnswerError(": ".join(filter(None, (file, error.place))), error.cause) from error
-
-
-def in_full(data: Any, others: Mapping[str, Any]) -> Any:
-    """What a file holds; where it is like another one, with that one's text in its own words."""
-    if not isinstance(data, dict) or not {"like", "words"} & data.keys():
-        return data
-    check(data, LIKE, "")
-    if "like" not in data:
-        raise AnswerError(
-            "words", "they replace words of another code type; name that one in `like`"
-        )
-    like = data["like"]
-    if like not in others:
-        raise unknown(like, list(others), "like", "code type of the template")
-    if not isinstance(others[like], dict) or "like" in others[like]:
-        raise AnswerError("like", f"{like!r} is itself like another one; name one that is not")
-    own = {key: value for key, value in data.items() if key not in ("like", "words")}
-    words = data.get("words", {})
-    found: set[str] = set()
-    meant = _in_words(others[like], words, found)
-    if unused := [word for word in words if word not in found]:
-        cause = f"{shown(unused[0])} is not in the text of {like}"
-        raise AnswerError("words", f"{cause}; drop it, or mend it")
-    return _merged(meant, own)
-
-
-def _in_words(value: Any, words: Mapping[str, str], found: set[str]) -> Any:
-    """A copy in which words stand for others; where two fit, the longer one counts. Those that are
-    somewhere are `found`."""
-    if isinstance(value, dict):
-        return {key: _in_words(item, words, found) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_in_words(item, words, found) for item in value]
-    if not isinstance(value, str) or not words:
-        return value
-    found |= {word for word in words if word and word in value}
-    longest_first = sorted(words, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, longest_first)), lambda m: words[m[0]], value)
-
-
-def _merged(value: Any, own: Any) -> Any:
-    """Mappings together, key by key; of anything else what is one's own."""
-    if not isinstance(value, dict) or not isinstance(own, dict):
-        return own
-    return {**value, **{key: _merged(value.get(key), item) for key, item in own.items()}}
 
 
 def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
@@ -462,29 +229,29 @@ ONLY_FOR: Mapping[str, tuple[str, ...]] = {
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
     settings = {}
-    for name, said in given.items():
+    for name, setting in given.items():
         place = f"settings.{name}"
         if name in COMMON or name in JOBS:
             raise AnswerError(place, "every component has a setting of that name; rename it")
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
             raise AnswerError(place, "use small letters, digits and _, a letter first")
         for key, types in ONLY_FOR.items():
-            if key in said and said["type"] not in types:
-                cause = f"it means nothing for the type {said['type']}; drop it"
+            if key in setting and setting["type"] not in types:
+                cause = f"it means nothing for the type {setting['type']}; drop it"
                 raise AnswerError(f"{place}.{key}", cause)
-        _check_line(said["description"], f"{place}.description")
-        check_variable(said["variable"], f"{place}.variable")
-        _check_expression(said.get("pattern", ""), f"{place}.pattern")
+        _check_line(setting["description"], f"{place}.description")
+        check_variable(setting["variable"], f"{place}.variable")
+        _check_expression(setting.get("pattern", ""), f"{place}.pattern")
         settings[name] = Setting(
             name=name,
-            type=said["type"],
-            description=said["description"],
-            variable=said["variable"],
-            pattern=said.get("pattern", ""),
-            choices=tuple(said.get("enum", ())),
-            packages=said.get("packages", False),
-            on_tags=said.get("on_tags", False),
-            files=tuple(said.get("files", ())),
+            type=setting["type"],
+            description=setting["description"],
+            variable=setting["variable"],
+            pattern=setting.get("pattern", ""),
+            choices=tuple(setting.get("enum", ())),
+            packages=setting.get("packages", False),
+            on_tags=setting.get("on_tags", False),
+            files=tuple(setting.get("files", ())),
         )
     variables = [(s.variable, f"settings.{s.name}.variable") for s in settings.values()]
     check_no_collision(variables, "variable")
@@ -760,14 +527,6 @@ def check_steps(text: str, place: str) -> list[dict[str, Any]]:
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise AnswerError(place, "expected a list of steps")
     return steps
-
-
-def read_yaml(text: str | bytes, place: str) -> Any:
-    """The text, parsed. Raises AnswerError."""
-    try:
-        return yaml.load(text, Loader=LOADER)
-    except NOT_YAML as error:
-        raise AnswerError(place, f"not YAML: {error}") from error
 
 
 def check_command(command: str, place: str) -> None:

@@ -28,11 +28,12 @@ from .calls import (
 from .components import Component
 from .deployments import DeployWorkflow
 from .environments import Environment
+from .headers import what_it_does, what_starts_it
 from .scope import Scope, built_per_environment, root
 from .steps import Call
 from .triggers import Triggers, workflow_name
 
-ASKED_BEFORE = f"(inputs.orchestrator != '' || needs.{APPROVAL}.result == 'success')"
+ASKED_BEFORE = "(inputs.orchestrator != '' || needs.approval.result == 'success')"
 """What its orchestrator was approved for is not asked for again: the deployment looks that up."""
 
 
@@ -86,31 +87,15 @@ class ComponentWorkflow:
     @property
     def what(self) -> str:
         """What it does, as its header says."""
-        verb = "Publishes" if self.component.publishes else "Deploys"
-        if self.deploys:
-            return f"{verb} {self.component.name} to {self.environment.name}"
-        name, where = self.component.name, self.environment.name
-        if self.changes and self.changes.promotions:
-            return f"Promotes {name} for {where}"
-        if self.calls:
-            return f"Checks and builds {name} for {where}"
-        return f"Checks the commit alone: {name} has nothing to do in {where}"
+        promotes = bool(self.changes and self.changes.promotions)
+        return what_it_does(
+            self.component, self.environment, self.deploys, promotes, builds=bool(self.calls)
+        )
 
     @property
     def started(self) -> str:
         """What starts it, as its header says."""
-        triggers, by_hand = self.triggers, "or by hand"
-        if triggers.branch:
-            return f"It starts on a push to {triggers.branch}, {by_hand}."
-        if triggers.tag:
-            return f"It starts on a tag {triggers.tag}, {by_hand}."
-        if len(triggers.after) > 1:
-            return f"It starts when {len(triggers.after)} workflows have succeeded, {by_hand}."
-        if triggers.after:
-            return f"It starts when {triggers.after[0]} has succeeded, {by_hand}."
-        if self.is_started:
-            return f"It starts from orchestrator-{self.environment.name}.yml, {by_hand}."
-        return "A person starts it."
+        return what_starts_it(self.triggers, self.environment, self.is_started)
 
 
 def component_workflow(
@@ -136,7 +121,7 @@ def component_workflow(
     finds = answers.orchestration == "observe" and triggers.waits
     ready = DEPLOY if triggers.guard else ""
     if finds:
-        ready = f"needs.{CHANGES}.outputs.ready == 'true'"
+        ready = "needs.changes.outputs.ready == 'true'"
     # A deployment checks the commit before anything else; whatever comes earlier needs that too.
     first: tuple[str, ...] = ()
     started = answers.orchestration == "dispatch"
@@ -158,7 +143,7 @@ def component_workflow(
     )
     packages: dict[str, Value | tuple[str, ...]] = {
         "packages": (
-            f"${{{{ needs.{CHANGES}.outputs.packages }}}}"
+            "${{ needs.changes.outputs.packages }}"
             if finds
             else "${{ inputs.packages || 'same-commit' }}"
             if answers.orchestration == "observe"
@@ -180,7 +165,7 @@ def component_workflow(
     if deploys:
         needs = (*first, *["build"] * bool(builds), *[APPROVAL] * bool(approval))
         digest = (
-            f"${{{{ needs.{CHANGES}.outputs.{name}-digest }}}}"
+            f"${{{{ needs.changes.outputs.{name}-digest }}}}"
             if promotions
             else "${{ needs.build.outputs.digest }}"
         )
@@ -241,7 +226,7 @@ def _approval(
 
 def _approved(answers: Answers) -> str:
     """What says that a person has approved the deployment: never what a person can type."""
-    own = f"needs.{APPROVAL}.outputs.attempt"
+    own = "needs.approval.outputs.attempt"
     if answers.orchestration != "dispatch":
         return f"${{{{ {own} || 'never' }}}}"
     # The deployment looks at that run, and believes nothing of it that it has not seen.

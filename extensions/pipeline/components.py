@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .code_types import JOBS, SETUP, CodeType, JobDefaults, check_command
+from .code_type_model import JOBS, SETUP, CodeType, JobDefaults
+from .code_types import check_command
 from .errors import AnswerError, as_text, listed, shown
 from .names import (
     ENVIRONMENT_FOLDER,
@@ -391,13 +392,13 @@ def _line(value: str | int, place: str) -> str:
 def _per_environment(given: Mapping[str, Any], place: str) -> bool:
     """Whether what is built differs from environment to environment. Raises AnswerError."""
     named = ENVIRONMENT.search(given.get("build", "")) is not None
-    said: bool = given.get("build_per_environment", named)
-    if named and not said:
+    per_environment: bool = given.get("build_per_environment", named)
+    if named and not per_environment:
         raise AnswerError(
             f"{place}.build_per_environment",
             "its build names ENVIRONMENT, so what it builds differs; drop one of the two",
         )
-    return said
+    return per_environment
 
 
 def _publish(

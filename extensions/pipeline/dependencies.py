@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from .code_types import CodeType
+from .code_type_model import CodeType
 from .components import Component
 from .errors import AnswerError, nearest, shown
 from .graph import Graph, edge_to_drop, find_cycle, reaches
@@ -84,7 +84,7 @@ class Dependencies:
         }
 
 
-def place_of(value: FromPackage, consumer: str, dependencies: Dependencies, place: str) -> str:
+def package_path(value: FromPackage, consumer: str, dependencies: Dependencies, place: str) -> str:
     """Where the file of a package lies that a setting reads, relative to the repository's root.
 
     Raises AnswerError where the component does not take it.
@@ -124,14 +124,14 @@ def read_dependencies(
     """
     by_name = {component.name: component for component in components}
     wishes, notices = _written(_entries(given), by_name, code_types)
-    written = {who: frozenset(wishes[who]) for who in wishes}
+    written = {consumer: frozenset(wishes[consumer]) for consumer in wishes}
     # An edge to a name that is not there is an error before, so cycles are all that is left.
     graph = {name: written.get(name, frozenset()) for name in by_name}
     _check_no_cycle(graph)
     edges = [
-        Dependency(who, whom, _placements(by_name[whom], wish))
-        for who in wishes
-        for whom, wish in wishes[who].items()
+        Dependency(consumer, producer, _placements(by_name[producer], wish))
+        for consumer in wishes
+        for producer, wish in wishes[consumer].items()
     ]
     conventional, yielded = _conventional(graph, set(wishes), by_name)
     edges += conventional
@@ -146,8 +146,8 @@ def _entries(given: Any) -> list[tuple[str, dict[str, Any]]]:
     check(given, MAP, "dependency_map")
     if isinstance(given, dict):
         return [
-            (f"dependency_map.{who}", {"code_type": who, "depends_on": whom})
-            for who, whom in given.items()
+            (f"dependency_map.{consumer}", {"code_type": consumer, "depends_on": producer})
+            for consumer, producer in given.items()
         ]
     entries = []
     for index, entry in enumerate(given):
@@ -314,11 +314,11 @@ def _conventional(
 def _check_no_cycle(graph: Graph) -> None:
     cycle = find_cycle(graph)
     if cycle:
-        who, whom = edge_to_drop(graph, cycle)
+        consumer, producer = edge_to_drop(graph, cycle)
         raise AnswerError(
             "dependency_map",
             f"the dependencies run in a circle: {' -> '.join(cycle)}; drop one of them, for "
-            f"example that {who} depends on {whom}",
+            f"example that {consumer} depends on {producer}",
         )
 
 

@@ -98,7 +98,7 @@ class DeployWorkflow:
     @property
     def this_run(self) -> str:
         """JSON: its own package is one of this run, with the digest that its build reported."""
-        run = f"${{{{ {'inputs.run || ' * self.started}github.run_id }}}}"
+        run = "${{ inputs.run || github.run_id }}" if self.started else "${{ github.run_id }}"
         digest = "${{ inputs.digest }}"
         return f'{{"{self.component.name}": {{"run": {run}, "digest": "{digest}"}}}}'
 
@@ -133,18 +133,18 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     permissions = {**READ_PACKAGES, **login.permissions}
     if defaults.identity:
         permissions["id-token"] = "write"
-    set_up = tools(component, (defaults,), component.path_in(here))
+    job_tools = tools(component, (defaults,), component.path_in(here))
     text = component.commands["deploy"]
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if answers.plans:
         variables["PLAN"] = "${{ inputs.plan }}"
-    set_up = tuple(_in_a_deployment(tool) for tool in set_up)
+    job_tools = tuple(_in_a_deployment(tool) for tool in job_tools)
     if component.by_environment or ENVIRONMENTS.search(text):
         variables["ENVIRONMENTS"] = "${{ inputs.environment }}"
     return DeployWorkflow(
         component=component,
         inputs=_inputs(bool(own), bool(packages), answers),
-        tools=set_up,
+        tools=job_tools,
         own=own,
         packages=packages,
         command=Command(

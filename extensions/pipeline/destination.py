@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .actions import ACTIONS
-from .answers import DEFAULTS
 from .errors import AnswerError, one_line
 from .plan import WORKFLOWS
+from .questions import DEFAULTS
 
 ONLY_OURS = {"code_types", "dependency_map"}
 """Answers that no other template is likely to have: a template that moved is still this one."""
@@ -71,7 +71,7 @@ def nearest_folder(path: str, repository: Path) -> str | None:
     return None if found == path else found
 
 
-def check_places(paths: Iterable[str], repository: Path) -> None:
+def check_folders(paths: Iterable[str], repository: Path) -> None:
     """Refuse what Copier only fails at in the middle of its work. Raises AnswerError."""
     root = repository.resolve()
     looked_at: set[Path] = set()
@@ -80,12 +80,12 @@ def check_places(paths: Iterable[str], repository: Path) -> None:
             if parent in looked_at:
                 continue
             looked_at.add(parent)
-            place = repository / parent
-            if (place.exists() or place.is_symlink()) and not place.is_dir():
+            outer = repository / parent
+            if (outer.exists() or outer.is_symlink()) and not outer.is_dir():
                 raise AnswerError(
                     parent.as_posix(), f"is no folder, and {path} is to be written into it; move it"
                 )
-            if not place.resolve().is_relative_to(root):
+            if not outer.resolve().is_relative_to(root):
                 raise AnswerError(
                     parent.as_posix(), f"leads out of the repository, where {path} cannot be "
                     "written; make it a folder",

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .code_types import CodeType, Consumed, Detect
+from .code_type_model import CodeType, Consumed, Detect
 from .components import RESERVED
 from .environment_names import kind
 from .errors import AnswerError
@@ -55,7 +55,7 @@ NO_IMAGES = words("dev devel development local debug test tests ci base")
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundComponent:
     """A component that was found."""
 
     code_type: CodeType
@@ -79,7 +79,7 @@ class Found:
     """Whether it runs an image that may be of a component, and it is not known of which."""
 
     @property
-    def places(self) -> tuple[str, ...]:
+    def paths(self) -> tuple[str, ...]:
         """The folders of its path."""
         names = self.environments
         return tuple(self.path.replace(ENVIRONMENT_FOLDER, name) for name in names) or (self.path,)
@@ -97,19 +97,26 @@ class Found:
 
 def find_components(
     files: RepositoryFiles, code_types: Mapping[str, CodeType]
-) -> tuple[Found, ...]:
+) -> tuple[FoundComponent, ...]:
     """What lies where, sorted by code type and path; each with a name of its own."""
     detects = {name: t.detect for name, t in sorted(code_types.items()) if t.detect}
     found = {name: _of_type(files, code_types[name], detect) for name, detect in detects.items()}
     for name, detect in detects.items():
         for replaced in found.keys() & set(detect.replaces):
-            places = {it.path for it in found[name]}
+            paths = {component.path for component in found[name]}
             found[replaced] = [
                 other
                 for other in found[replaced]
-                if not any(is_in(other.path, place) for place in places)
+                if not any(is_in(other.path, path) for path in paths)
             ]
-    return _named([it for name in sorted(found) for it in found[name] if is_safe(it.path)])
+    return _with_names(
+        [
+            component
+            for name in sorted(found)
+            for component in found[name]
+            if is_safe(component.path)
+        ]
+    )
 
 
 def is_safe(path: str) -> bool:
@@ -120,7 +127,7 @@ def is_safe(path: str) -> bool:
         return False
 
 
-def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> list[Found]:
+def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> list[FoundComponent]:
     """The components of one code type, without names."""
     markers = _markers(files, detect)
     parts = _parts(files, detect, markers)
@@ -142,7 +149,9 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
             or ("." not in folders and not is_in_any(posixpath.dirname(folder), folders))
         }
     found = [
-        it for folder in folders for it in _components(files, code_type, detect, folder, folders)
+        component
+        for folder in folders
+        for component in _components(files, code_type, detect, folder, folders)
     ]
     return _by_environment(found) if by_environment else found
 
@@ -169,15 +178,15 @@ def _beside(paths: Iterable[str]) -> dict[str, set[str]]:
     return beside
 
 
-def _by_environment(found: list[Found]) -> list[Found]:
+def _by_environment(found: list[FoundComponent]) -> list[FoundComponent]:
     """Components of one name in the folders of several environments are one: live/dev/app and
     live/prod/app are live/{environment}/app."""
-    paths = {it.path for it in found}
+    paths = {component.path for component in found}
     beside = _beside(paths)
-    result: dict[str, Found] = {}
-    for it in found:
-        path, name = _with_environment(it.path, beside, paths)
-        known = result.setdefault(path, dataclasses.replace(it, path=path))
+    result: dict[str, FoundComponent] = {}
+    for component in found:
+        path, name = _with_environment(component.path, beside, paths)
+        known = result.setdefault(path, dataclasses.replace(component, path=path))
         if name:
             names = tuple(sorted({*known.environments, name}))
             result[path] = dataclasses.replace(known, environments=names)
@@ -275,11 +284,11 @@ def _components(
     detect: Detect,
     folder: str,
     folders: Mapping[str, list[str]],
-) -> list[Found]:
+) -> list[FoundComponent]:
     markers = folders[folder]
     if not detect.by_file:
         produces = _produces(files, detect, folder, folders)
-        return [Found(code_type, folder, markers[0], produces)]
+        return [FoundComponent(code_type, folder, markers[0], produces)]
     found = []
     for marker in markers:
         base = posixpath.basename(marker)
@@ -289,7 +298,7 @@ def _components(
         named = posixpath.relpath(marker, path)
         other = "" if named == detect.files[0] else named
         produces = _produces(files, detect, folder, folders)
-        found.append(Found(code_type, path, marker, produces, other))
+        found.append(FoundComponent(code_type, path, marker, produces, other))
     return found
 
 
@@ -345,54 +354,65 @@ def _produces(
 # Names ---------------------------------------------------------------------------------------
 
 
-def _named(found: list[Found]) -> tuple[Found, ...]:
+def _with_names(found: list[FoundComponent]) -> tuple[FoundComponent, ...]:
     """Each with a name: the only one of its code type has its name, others that of their folder.
 
     So a name changes only when a second of its kind appears, or another folder of its name; and
     what was recorded once stays.
     """
-    number = Counter(it.code_type.name for it in found)
-    only = [it for it in found if number[it.code_type.name] == 1 or _is_whole(it)]
-    others = [it for it in found if it not in only]
-    names = _short({_place(it) for it in others})
+    number = Counter(component.code_type.name for component in found)
+    only = [
+        component
+        for component in found
+        if number[component.code_type.name] == 1 or _is_whole(component)
+    ]
+    others = [component for component in found if component not in only]
+    names = _shortest({_name_words(component) for component in others})
     taken = {*RESERVED, *number}
-    named = [dataclasses.replace(it, name=it.code_type.name) for it in only]
+    named = [dataclasses.replace(component, name=component.code_type.name) for component in only]
     # Images come first: they are called by the component's name.
-    for it in sorted(others, key=lambda it: (not it.code_type.outputs, it.code_type.name, it.path)):
-        name = names[_place(it)]
-        wishes = itertools.chain((name, f"{name}-{it.code_type.name}"), _numbered(name))
+    for component in sorted(
+        others,
+        key=lambda component: (
+            not component.code_type.outputs,
+            component.code_type.name,
+            component.path,
+        ),
+    ):
+        name = names[_name_words(component)]
+        wishes = itertools.chain((name, f"{name}-{component.code_type.name}"), _numbered(name))
         slug = next(slug for slug in map(_slug, wishes) if slug not in taken)
         taken.add(slug)
-        named.append(dataclasses.replace(it, name=slug))
-    return tuple(sorted(named, key=lambda it: it.name))
+        named.append(dataclasses.replace(component, name=slug))
+    return tuple(sorted(named, key=lambda component: component.name))
 
 
-def _is_whole(it: Found) -> bool:
+def _is_whole(component: FoundComponent) -> bool:
     """Whether it is the repository itself."""
-    return it.path == "." and it.folder == "." and not it.file
+    return component.path == "." and component.folder == "." and not component.file
 
 
-def _place(it: Found) -> tuple[str, ...]:
-    """Where it is, in words that say something; several files in one folder are several places."""
+def _name_words(component: FoundComponent) -> tuple[str, ...]:
+    """The words from which its name is made: its folder, and for a file the rest of its name."""
     variant = ""
-    by_file = bool(it.code_type.detect and it.code_type.detect.by_file)
-    if it.file and it.code_type.detect:
-        plain = re.escape(it.code_type.detect.files[0])
-        base = posixpath.basename(it.evidence)
+    by_file = bool(component.code_type.detect and component.code_type.detect.by_file)
+    if component.file and component.code_type.detect:
+        plain = re.escape(component.code_type.detect.files[0])
+        base = posixpath.basename(component.evidence)
         variant = re.sub(rf"{plain}[.\-_]?|[.\-_]?{plain}", "", base, flags=re.IGNORECASE)
-    names = telling(it.folder if by_file else it.path)
-    return (*names, *filter(None, [variant])) or (it.code_type.name,)
+    names = meaningful_parts(component.folder if by_file else component.path)
+    return (*names, *filter(None, [variant])) or (component.code_type.name,)
 
 
-def _short(places: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """As much of the end of each place as tells it from the others."""
-    ends = Counter(place[-length:] for place in places for length in range(1, len(place) + 1))
+def _shortest(several: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """By the words of a component: as many of the last ones as no other component has."""
+    ends = Counter(parts[-length:] for parts in several for length in range(1, len(parts) + 1))
     names = {}
-    for place in places:
-        for length in range(1, len(place) + 1):
-            if ends[place[-length:]] == 1:
+    for parts in several:
+        for length in range(1, len(parts) + 1):
+            if ends[parts[-length:]] == 1:
                 break
-        names[place] = "-".join(place[-length:])
+        names[parts] = "-".join(parts[-length:])
     return names
 
 
@@ -408,7 +428,7 @@ def _numbered(name: str) -> Iterator[str]:
         yield f"{_slug(name)[: NAME_LENGTH - 6]}-{number}"
 
 
-def telling(folder: str) -> list[str]:
+def meaningful_parts(folder: str) -> list[str]:
     """The parts of a path that say what is there; all, where none does."""
     parts = [part.lower() for part in folder.split("/") if part not in (".", ENVIRONMENT_FOLDER)]
     if ENVIRONMENT_FOLDER in folder:

@@ -18,11 +18,12 @@ from typing import Any
 
 import yaml
 
-from .code_types import LOADER, NOT_YAML, Consumed
-from .detection import Found, is_safe, names_in, telling
+from .code_type_model import Consumed
+from .detection import FoundComponent, is_safe, meaningful_parts, names_in
 from .found_reads import find_reads
 from .graph import find_cycle
 from .repository_files import RepositoryFiles, is_in, is_in_any, join
+from .yaml_text import LOADER, NOT_YAML
 
 IMAGE = "docker-image"
 """The product that is known by the name of an image; all others are known by a path."""
@@ -52,13 +53,13 @@ class FoundEdge:
     """The name by which the consumer's files know an image, or the key where they name it."""
 
 
-def find_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> tuple[FoundEdge, ...]:
+def find_edges(files: RepositoryFiles, found: tuple[FoundComponent, ...]) -> tuple[FoundEdge, ...]:
     """Who needs whom, sorted; one edge for each product and place."""
     return edges_and_circles(files, found)[0]
 
 
 def edges_and_circles(
-    files: RepositoryFiles, found: tuple[Found, ...]
+    files: RepositoryFiles, found: tuple[FoundComponent, ...]
 ) -> tuple[tuple[FoundEdge, ...], tuple[FoundEdge, ...]]:
     """The same, and what the files say as well and is left out because it closes a circle."""
     every = _all_edges(files, found)
@@ -66,7 +67,7 @@ def edges_and_circles(
     return tuple(kept), tuple(edge for edge in every if edge not in kept)
 
 
-def _all_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> list[FoundEdge]:
+def _all_edges(files: RepositoryFiles, found: tuple[FoundComponent, ...]) -> list[FoundEdge]:
     """What the files say, whether it has an order or not."""
     edges: dict[tuple[str, ...], FoundEdge] = {}
     for consumer in found:
@@ -81,11 +82,12 @@ def _all_edges(files: RepositoryFiles, found: tuple[Found, ...]) -> list[FoundEd
     return sorted(kept, key=lambda e: (e.consumer, e.producer, e.product, e.to))
 
 
-def _with_an_order(edges: list[FoundEdge], found: tuple[Found, ...]) -> list[FoundEdge]:
+def _with_an_order(edges: list[FoundEdge], found: tuple[FoundComponent, ...]) -> list[FoundEdge]:
     """Those that a circle of order alone leaves: which comes first, a person has to say."""
     while True:
         graph = {
-            it.name: frozenset(e.producer for e in edges if e.consumer == it.name) for it in found
+            component.name: frozenset(e.producer for e in edges if e.consumer == component.name)
+            for component in found
         }
         circle = find_cycle(graph)
         if circle is None:
@@ -97,7 +99,7 @@ def _with_an_order(edges: list[FoundEdge], found: tuple[Found, ...]) -> list[Fou
         edges = left
 
 
-def _beside(consumer: Found, found: tuple[Found, ...]) -> Iterator[FoundEdge]:
+def _beside(consumer: FoundComponent, found: tuple[FoundComponent, ...]) -> Iterator[FoundEdge]:
     """What it waits for by habit, where that lies in the same folder."""
     for producer in found:
         if producer.code_type.name in consumer.code_type.depends_on and (
@@ -108,7 +110,7 @@ def _beside(consumer: Found, found: tuple[Found, ...]) -> Iterator[FoundEdge]:
 
 
 def _named(
-    files: RepositoryFiles, consumer: Found, found: tuple[Found, ...]
+    files: RepositoryFiles, consumer: FoundComponent, found: tuple[FoundComponent, ...]
 ) -> Iterator[FoundEdge]:
     """What its files name of others."""
     for consumed in consumer.code_type.consumes:
@@ -124,7 +126,10 @@ def _named(
 
 
 def _files(
-    files: RepositoryFiles, consumer: Found, consumed: Consumed, found: tuple[Found, ...]
+    files: RepositoryFiles,
+    consumer: FoundComponent,
+    consumed: Consumed,
+    found: tuple[FoundComponent, ...],
 ) -> list[str]:
     """The files of a component that may name something."""
     if not consumed.pattern:
@@ -133,18 +138,18 @@ def _files(
     if detect and detect.by_file:
         return [consumer.evidence]  # others in the folder are other components'
     alike = {
-        place for other in found if other.code_type is consumer.code_type for place in other.places
+        path for other in found if other.code_type is consumer.code_type for path in other.paths
     }
     return [
         file
-        for home in consumer.places
+        for home in consumer.paths
         for file in files.named(home, consumed.named_in, everywhere=True)
         if not is_in_any(posixpath.dirname(file), alike, above=home)
     ]
 
 
 def files_that_name(
-    files: RepositoryFiles, consumer: Found, found: tuple[Found, ...]
+    files: RepositoryFiles, consumer: FoundComponent, found: tuple[FoundComponent, ...]
 ) -> Iterator[tuple[str, str, str]]:
     """(name of an image, file that names it, how the commands find it) of all that it runs."""
     for consumed in consumer.code_type.consumes:
@@ -174,24 +179,28 @@ def built_by_compose(files: RepositoryFiles) -> dict[str, str]:
                     services = yaml.load(files.text(file), Loader=LOADER)["services"].values()
                     for service in services:
                         build = service.get("build")
-                        place = build if isinstance(build, str) else (build or {}).get("context")
-                        if isinstance(place, str) and isinstance(service.get("image"), str):
-                            files.compose[plain_image(service["image"])] = join(folder, place)
+                        context = build if isinstance(build, str) else (build or {}).get("context")
+                        if isinstance(context, str) and isinstance(service.get("image"), str):
+                            files.compose[plain_image(service["image"])] = join(folder, context)
                 except (*NOT_YAML, TypeError, KeyError):
                     continue  # another tool's words
     return files.compose
 
 
 def image_edges(
-    name: str, file: str, files: RepositoryFiles, consumer: Found, found: tuple[Found, ...]
+    name: str,
+    file: str,
+    files: RepositoryFiles,
+    consumer: FoundComponent,
+    found: tuple[FoundComponent, ...],
 ) -> Iterator[FoundEdge]:
     """The component whose image is called so: as a Compose file says, by its own name, or its
     folder's at the end."""
     image = plain_image(name)
     repository = files.name
-    if place := built_by_compose(files).get(image):
-        makers = (it for it in found if IMAGE in it.code_type.products)
-        built = [it for it in makers if place in (it.path, it.folder)]
+    if context := built_by_compose(files).get(image):
+        makers = (component for component in found if IMAGE in component.code_type.products)
+        built = [component for component in makers if context in (component.path, component.folder)]
         if len(built) == 1:
             says = f"runs the image {image}"
             yield FoundEdge(consumer.name, built[0].name, file, says, IMAGE, known_as=image)
@@ -201,7 +210,7 @@ def image_edges(
     for producer in found:
         if IMAGE not in producer.code_type.products:
             continue
-        folder = telling(producer.folder) or [repository.lower()]
+        folder = meaningful_parts(producer.folder) or [repository.lower()]
         # Several may lie in one folder: a name says more.
         for known, is_name in ((producer.name.lower(), True), (folder[-1], False)):
             if known and (last == known or re.search(rf"[-_]{re.escape(known)}$", last)):
@@ -217,16 +226,16 @@ def _key(image: str, text: str) -> str:
     """The key of an image, or of the mapping whose `repository` it is, with dots; empty where there
     is none."""
     try:
-        places: list[tuple[str, Any]] = [("", yaml.load(text, Loader=LOADER))]
+        entries: list[tuple[str, Any]] = [("", yaml.load(text, Loader=LOADER))]
     except (yaml.YAMLError, ValueError):
         return ""
     seen: set[int] = set()  # an anchor may hold itself
-    for key, value in places:  # grows while it is looked through
+    for key, value in entries:  # grows while it is looked through
         if value == image:
             return key.removesuffix(".repository")
         if isinstance(value, dict) and id(value) not in seen:
             seen.add(id(value))
-            places += [(f"{key}.{k}".strip("."), inner) for k, inner in value.items()]
+            entries += [(f"{key}.{k}".strip("."), inner) for k, inner in value.items()]
     return ""
 
 
@@ -234,9 +243,9 @@ def _path(
     name: str,
     file: str,
     files: RepositoryFiles,
-    consumer: Found,
+    consumer: FoundComponent,
     consumed: Consumed,
-    found: tuple[Found, ...],
+    found: tuple[FoundComponent, ...],
 ) -> Iterator[FoundEdge]:
     """The component that makes what lies at a path, or whose folder it is."""
     one = consumer.code_type.detect
@@ -249,23 +258,23 @@ def _path(
     plain = path.split("*")[0].rstrip("/") or "."
     if files.exists(plain):  # so nothing has to be built first
         for producer in found:
-            if producer is consumer or "." in (producer.path, plain) or plain in consumer.places:
+            if producer is consumer or "." in (producer.path, plain) or plain in consumer.paths:
                 continue
-            habit = producer.code_type.name in consumer.code_type.depends_on
-            inside = any(is_in(place, plain) or is_in(plain, place) for place in producer.places)
-            if (habit and inside) or (plain in producer.places and makes(producer, consumed)):
+            usual = producer.code_type.name in consumer.code_type.depends_on
+            inside = any(is_in(home, plain) or is_in(plain, home) for home in producer.paths)
+            if (usual and inside) or (plain in producer.paths and makes(producer, consumed)):
                 yield FoundEdge(consumer.name, producer.name, file, f"takes {name}")
         return
     for maker, product, to in _makers(path, consumer, consumed, found):
-        for place in consumer.places:
-            if is_in(to, place):  # and so in the folder of each environment
-                to = join(consumer.path, posixpath.relpath(to, place))
+        for home in consumer.paths:
+            if is_in(to, home):  # and so in the folder of each environment
+                to = join(consumer.path, posixpath.relpath(to, home))
         if is_safe(to):
             yield FoundEdge(consumer.name, maker, file, f"names {name}", product, to)
 
 
 def _makers(
-    path: str, consumer: Found, consumed: Consumed, found: tuple[Found, ...]
+    path: str, consumer: FoundComponent, consumed: Consumed, found: tuple[FoundComponent, ...]
 ) -> list[tuple[str, str, str]]:
     """Who makes it, as (component, product, where that has to lie); nobody where two could."""
     scored: list[tuple[int, str, str, str]] = []
@@ -281,21 +290,27 @@ def _makers(
                     scored.append((8, producer.name, product, deep))
                     continue
                 # Where its build leaves it; or the same where the consumer is at home.
-                roots = [(each, 9) for each in producer.places]
-                roots += [(each, 1) for each in consumer.places]
+                roots = [(each, 9) for each in producer.paths]
+                roots += [(each, 1) for each in consumer.paths]
                 for root, score in roots:
-                    place = join(root, leaf)
-                    if is_in(path, place):
-                        scored.append((score, producer.name, product, place))
-                    elif fnmatch.fnmatch(path, place):
+                    location = join(root, leaf)
+                    if is_in(path, location):
+                        scored.append((score, producer.name, product, location))
+                    elif fnmatch.fnmatch(path, location):
                         scored.append((score, producer.name, product, path))
             if product.endswith(".zip") and path.endswith(".zip"):
                 # The file's name is the consumer's own choice: `to` says it.
                 score = 2 + _shares_a_word(path, producer)
                 scored.append((score, producer.name, product, path))
     best = max((score for score, *_ in scored), default=0)
-    makers = {(who, product): to for score, who, product, to in scored if score == best}
-    return [(who, product, to) for (who, product), to in makers.items()] * (len(makers) == 1)
+    makers = {
+        (producer_name, product): to
+        for score, producer_name, product, to in scored
+        if score == best
+    }
+    return [(producer_name, product, to) for (producer_name, product), to in makers.items()] * (
+        len(makers) == 1
+    )
 
 
 def _deep(root: str, leaf: str, path: str) -> str:
@@ -307,7 +322,7 @@ def _deep(root: str, leaf: str, path: str) -> str:
     return found[0] if found else ""
 
 
-def _shares_a_word(file: str, producer: Found) -> bool:
+def _shares_a_word(file: str, producer: FoundComponent) -> bool:
     """Whether a file is called like a component, words aside that say nothing."""
     stem = posixpath.splitext(posixpath.basename(file))[0]
     one, other = (
@@ -317,12 +332,18 @@ def _shares_a_word(file: str, producer: Found) -> bool:
     return bool((one & other) - {"lambda", "function", "package", "src", ""})
 
 
-def makes(producer: Found, consumed: Consumed) -> bool:
+def makes(producer: FoundComponent, consumed: Consumed) -> bool:
     """Whether a component can make something that is taken so."""
     return any(fnmatch.fnmatch(name, consumed.product) for name in producer.code_type.products)
 
 
-def conventional(consumer: Found, found: tuple[Found, ...]) -> list[Found]:
+def usual_producers(
+    consumer: FoundComponent, found: tuple[FoundComponent, ...]
+) -> list[FoundComponent]:
     """What it would wait for by habit."""
-    habit = consumer.code_type.depends_on
-    return [it for it in found if it.code_type.name in habit and it is not consumer]
+    usual = consumer.code_type.depends_on
+    return [
+        component
+        for component in found
+        if component.code_type.name in usual and component is not consumer
+    ]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .code_types import CodeType
-from .detection import ANY_NAME, OF_ENVIRONMENTS, SHARED, Found
+from .code_type_model import CodeType
+from .detection import ANY_NAME, OF_ENVIRONMENTS, SHARED, FoundComponent
 from .environment_names import PRODUCTION, family, kind, rank, without_variants
 from .environments import DEVELOP
 from .git_branches import Branches
@@ -21,7 +21,7 @@ from .repository_files import RepositoryFiles, join
 
 
 @dataclass(frozen=True)
-class Place:
+class EnvironmentFiles:
     """Files or folders that differ from environment to environment by that name alone."""
 
     path: str
@@ -31,7 +31,9 @@ class Place:
     is_folder: bool = False
 
 
-def places(files: RepositoryFiles, code_type: CodeType, path: str) -> list[Place]:
+def environment_files(
+    files: RepositoryFiles, code_type: CodeType, path: str
+) -> list[EnvironmentFiles]:
     """Where a component has something for each environment, as far as there is anything."""
     if ENVIRONMENT_FOLDER in path:
         names = folders_of_environments(files, path)
@@ -44,10 +46,10 @@ def places(files: RepositoryFiles, code_type: CodeType, path: str) -> list[Place
                 if (kind(name) or (any_name and name.lower() not in SHARED))
                 and files.named(folder, markers)
             }
-        return [Place(path, names, is_folder=True)]
+        return [EnvironmentFiles(path, names, is_folder=True)]
     patterns = (join(path, p) + "/" * p.endswith("/") for p in code_type.environment_files)
     wanted = code_type.detect.files if code_type.detect else ("*",)
-    return [place for pattern in patterns if (place := _place(files, pattern, wanted)).names]
+    return [group for pattern in patterns if (group := _matching(files, pattern, wanted)).names]
 
 
 def folders_of_environments(files: RepositoryFiles, path: str) -> dict[str, str]:
@@ -58,13 +60,13 @@ def folders_of_environments(files: RepositoryFiles, path: str) -> dict[str, str]
     found = {}
     for child in files.children(folder or "."):
         name = child.removeprefix(start).removesuffix(end)
-        place = join(folder, join(child, rest.replace(ENVIRONMENT_FOLDER, name)))
-        if child == f"{start}{name}{end}" and NAME.fullmatch(name) and files.exists(place):
-            found[name] = place
+        inside = join(folder, join(child, rest.replace(ENVIRONMENT_FOLDER, name)))
+        if child == f"{start}{name}{end}" and NAME.fullmatch(name) and files.exists(inside):
+            found[name] = inside
     return found
 
 
-def _place(files: RepositoryFiles, pattern: str, wanted: tuple[str, ...]) -> Place:
+def _matching(files: RepositoryFiles, pattern: str, wanted: tuple[str, ...]) -> EnvironmentFiles:
     """What fits a pattern, by the name of an environment in it; folders with some of the files
     that are wanted."""
     if pattern.endswith("/"):
@@ -78,11 +80,11 @@ def _place(files: RepositoryFiles, pattern: str, wanted: tuple[str, ...]) -> Pla
             for name in files.folders.get(folder or ".", ())
             if len(name) > len(start + end) and name.startswith(start) and name.endswith(end)
         }
-    known = {name: it for name, it in names.items() if kind(name) and NAME.fullmatch(name)}
+    known = {name: file for name, file in names.items() if kind(name) and NAME.fullmatch(name)}
     # One folder that is called like an environment may be called so for another reason.
     alone = pattern.endswith(f"{ENVIRONMENT_FOLDER}/") and len(known) == 1
     known = {} if alone and not _says_so(pattern) else known
-    return Place(pattern, known, is_folder=pattern.endswith("/"))
+    return EnvironmentFiles(pattern, known, is_folder=pattern.endswith("/"))
 
 
 def _says_so(pattern: str) -> bool:
@@ -90,28 +92,28 @@ def _says_so(pattern: str) -> bool:
     return posixpath.basename(posixpath.dirname(pattern.rstrip("/"))) in OF_ENVIRONMENTS
 
 
-def find_environments(files: RepositoryFiles, found: Iterable[Found]) -> dict[str, str]:
+def find_environments(files: RepositoryFiles, found: Iterable[FoundComponent]) -> dict[str, str]:
     """The environments by name, in the order in which a change reaches them, with the file or
     folder that speaks for each; nothing where it is not clear that they are all.
 
     Of several names for one, as prod and production, the one with the most files.
     """
-    speak: dict[str, list[str]] = {}
+    evidence: dict[str, list[str]] = {}
     by_folder = False
-    for it in found:
-        by_folder = by_folder or ENVIRONMENT_FOLDER in it.path
-        for place in places(files, it.code_type, it.path):
-            for name, file in place.names.items():
-                speak.setdefault(name, []).append(file)
+    for component in found:
+        by_folder = by_folder or ENVIRONMENT_FOLDER in component.path
+        for group in environment_files(files, component.code_type, component.path):
+            for name, file in group.names.items():
+                evidence.setdefault(name, []).append(file)
     best: dict[tuple[str, str], str] = {}
     for name in sorted(
-        without_variants(speak), key=lambda name: (-len(speak[name]), len(name), name)
+        without_variants(evidence), key=lambda name: (-len(evidence[name]), len(name), name)
     ):
         best.setdefault(family(name), name)
     names = sorted(best.values(), key=rank)
     if len(names) < 2 or not (by_folder or any(kind(name) == PRODUCTION for name in names)):
         return {}
-    return {name: speak[name][0] for name in names}
+    return {name: evidence[name][0] for name in names}
 
 
 def as_answer(names: Iterable[str], branches: Branches) -> list[dict[str, Any]]:

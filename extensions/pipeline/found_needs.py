@@ -11,17 +11,17 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from .code_types import Detect, Needed
-from .detection import Found, is_safe
+from .code_type_model import Detect, Needed
+from .detection import FoundComponent, is_safe
 from .found_edges import FoundEdge
 from .repository_files import RepositoryFiles, compiled, is_in_any, join, upwards
 
 
 def find_needs(
-    files: RepositoryFiles, found: tuple[Found, ...], edges: Iterable[FoundEdge]
+    files: RepositoryFiles, found: tuple[FoundComponent, ...], edges: Iterable[FoundEdge]
 ) -> dict[str, tuple[str, ...]]:
     """By component: the files and folders outside its own that it is proposed to watch."""
-    paths = {it.name: it.places for it in found}
+    paths = {component.name: component.paths for component in found}
     taken: dict[str, set[str]] = {}
     for edge in edges:
         if edge.product:
@@ -29,19 +29,23 @@ def find_needs(
     members: dict[Needed, dict[str, str]] = {}
     known: dict[tuple[str, str], list[str]] = {}
     needs = {}
-    for it in found:
-        detect = it.code_type.detect
-        if detect and detect.needs and it.path != ".":
-            alike = {p for o in found if o.code_type is it.code_type for p in o.places}
-            own = _needs(files, it, detect, alike, taken.get(it.name, set()), members, known)
+    for component in found:
+        detect = component.code_type.detect
+        if detect and detect.needs and component.path != ".":
+            alike = {
+                p for other in found if other.code_type is component.code_type for p in other.paths
+            }
+            own = _needs(
+                files, component, detect, alike, taken.get(component.name, set()), members, known
+            )
             if own:
-                needs[it.name] = own
+                needs[component.name] = own
     return needs
 
 
 def _needs(
     files: RepositoryFiles,
-    it: Found,
+    component: FoundComponent,
     detect: Detect,
     alike: set[str],
     taken: set[str],
@@ -53,17 +57,19 @@ def _needs(
     `known`: what is named in a place, by code type; several components may need the same.
     """
     is_manifest = compiled(detect.files)
-    reads_above = compiled(tuple(name.rstrip("/") for name in it.code_type.reads_above))
-    above = {outer for place in it.places for outer in (*upwards(posixpath.dirname(place)), ".")}
+    reads_above = compiled(tuple(name.rstrip("/") for name in component.code_type.reads_above))
+    above = {
+        outer for path in component.paths for outer in (*upwards(posixpath.dirname(path)), ".")
+    }
     needed: set[str] = set()
-    places = [(place, True) for place in it.places]
-    for place, own in places:  # grows while it is looked through
-        key = (it.code_type.name, place)
+    to_read = [(path, True) for path in component.paths]
+    for path, own in to_read:  # grows while it is looked through
+        key = (component.code_type.name, path)
         if own:
-            names = _safe(_named(files, place, detect, alike, members))
+            names = _safe(_named(files, path, detect, alike, members))
         else:
             if key not in known:
-                known[key] = _safe(_named(files, place, detect, set(), members))
+                known[key] = _safe(_named(files, path, detect, set(), members))
             names = known[key]
         for name in names:
             if name in needed:
@@ -73,14 +79,14 @@ def _needs(
             is_file = base in files.folders.get(folder, ())
             if is_file and is_manifest(base) and folder not in above:
                 name, is_file = folder, False
-            if is_in_any(name, it.places) or is_in_any(name, taken):
+            if is_in_any(name, component.paths) or is_in_any(name, taken):
                 continue
             if is_file and folder in above and reads_above(base):
                 continue
             if not (is_file or files.exists(name) or files.leaves_out(name)):
                 continue
             needed.add(name)
-            places.append((name, False))
+            to_read.append((name, False))
     # Names come without wildcards; the root itself is all there is.
     watches = {"**" if name == "." else name for name in needed}
     return tuple(
@@ -95,19 +101,19 @@ def _safe(names: Iterable[str]) -> list[str]:
 
 def _named(
     files: RepositoryFiles,
-    place: str,
+    path: str,
     detect: Detect,
     alike: set[str],
     members: dict[Needed, dict[str, str]],
 ) -> Iterator[str]:
     """What the files of a folder name, or a file by itself, relative to the root."""
     for needed in detect.needs:
-        folder, base = posixpath.split(place)
-        texts = files.named(place, needed.named_in, everywhere=True) if place != "." else []
+        folder, base = posixpath.split(path)
+        texts = files.named(path, needed.named_in, everywhere=True) if path != "." else []
         if base in files.folders.get(folder or ".", ()) and compiled(needed.named_in)(base):
-            texts = [place]
+            texts = [path]
         for file in texts:
-            if is_in_any(posixpath.dirname(file), alike, above=place):
+            if is_in_any(posixpath.dirname(file), alike, above=path):
                 continue
             for name in re.findall(needed.pattern, files.text(file), re.MULTILINE):
                 if needed.called:

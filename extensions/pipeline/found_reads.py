@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 
-from .detection import Found
+from .detection import FoundComponent
 from .environment_names import kind
 from .names import ENVIRONMENT_FOLDER
 from .repository_files import RepositoryFiles, is_in_any, join
@@ -20,10 +20,10 @@ NOTHING_SAID = re.compile(r"terraform|default|state|tfstate|tf")
 
 
 def find_reads(
-    files: RepositoryFiles, found: tuple[Found, ...]
-) -> Iterator[tuple[Found, Found, str, str]]:
+    files: RepositoryFiles, found: tuple[FoundComponent, ...]
+) -> Iterator[tuple[FoundComponent, FoundComponent, str, str]]:
     """(who reads, whose, the file that says so, the name there); none where two could be meant."""
-    known = {it.name: _names(files, it, found, "known_as") for it in found}
+    known = {component.name: _names(files, component, found, "known_as") for component in found}
     for consumer in found:
         for file, name in _names(files, consumer, found, "reads"):
             makers = _makers(consumer, file, name, known, found)
@@ -32,28 +32,34 @@ def find_reads(
 
 
 def _makers(
-    consumer: Found,
+    consumer: FoundComponent,
     file: str,
     name: str,
     known: dict[str, list[tuple[str, str]]],
-    found: tuple[Found, ...],
-) -> list[Found]:
+    found: tuple[FoundComponent, ...],
+) -> list[FoundComponent]:
     """Whose name it is: by its own files, or else by its folder."""
-    able = [it for it in found if it.code_type.detect and it.code_type.detect.known_as]
-    plain = _telling(name)
-    tests: tuple[Callable[[Found], bool], ...] = (
-        lambda it: name in (own for _, own in known[it.name]),
-        lambda it: bool(plain) and plain in (_telling(own) for _, own in known[it.name]),
-        lambda it: posixpath.dirname(join(posixpath.dirname(file), name)) in it.places,
-        lambda it: bool(plain) and _ends_with(it.path, plain),
+    able = [
+        component
+        for component in found
+        if component.code_type.detect and component.code_type.detect.known_as
+    ]
+    plain = _meaningful(name)
+    tests: tuple[Callable[[FoundComponent], bool], ...] = (
+        lambda component: name in (own for _, own in known[component.name]),
+        lambda component: (
+            bool(plain) and plain in (_meaningful(own) for _, own in known[component.name])
+        ),
+        lambda component: posixpath.dirname(join(posixpath.dirname(file), name)) in component.paths,
+        lambda component: bool(plain) and _ends_with(component.path, plain),
     )
     for test in tests:
-        if fitting := [it for it in able if test(it)]:
+        if fitting := [component for component in able if test(component)]:
             return fitting
     return []
 
 
-def _telling(name: str) -> tuple[str, ...]:
+def _meaningful(name: str) -> tuple[str, ...]:
     """The words of a name that say which of several it is, in any environment."""
     plain = re.sub(r"\$\{[^}]*\}", "", name).lower()
     words = [word for word in re.split(r"[^a-z0-9]+", plain) if word]
@@ -63,21 +69,21 @@ def _telling(name: str) -> tuple[str, ...]:
 def _ends_with(path: str, words: tuple[str, ...]) -> bool:
     """Whether whole folders at the end of a path are these words."""
     folders = [part for part in path.split("/") if part not in (".", ENVIRONMENT_FOLDER)]
-    ends = (_telling("/".join(folders[start:])) for start in range(len(folders)))
+    ends = (_meaningful("/".join(folders[start:])) for start in range(len(folders)))
     return words in ends
 
 
 def _names(
-    files: RepositoryFiles, it: Found, found: tuple[Found, ...], key: str
+    files: RepositoryFiles, component: FoundComponent, found: tuple[FoundComponent, ...], key: str
 ) -> list[tuple[str, str]]:
     """(file, name) for each name that a component's own files hold."""
-    detect = it.code_type.detect
+    detect = component.code_type.detect
     pattern = getattr(detect, key) if detect else ""
     if not detect or not pattern:
         return []
-    others = {place for other in found if other is not it for place in other.places}
+    others = {path for other in found if other is not component for path in other.paths}
     names = []
-    for home in it.places:
+    for home in component.paths:
         own = [
             file
             for file in files.named(home, (*detect.files, *detect.parts_in), everywhere=True)

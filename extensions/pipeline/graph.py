@@ -62,9 +62,9 @@ def edge_to_drop(graph: Graph, cycle: tuple[str, ...]) -> tuple[str, str]:
     When no single edge does it (several cycles), the first edge of this one.
     """
     edges = list(itertools.pairwise(cycle))
-    for who, whom in edges:
-        if find_cycle({**graph, who: graph[who] - {whom}}) is None:
-            return who, whom
+    for consumer, producer in edges:
+        if find_cycle({**graph, consumer: graph[consumer] - {producer}}) is None:
+            return consumer, producer
     return edges[0]
 
 

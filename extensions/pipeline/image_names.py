@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from .answers import Answers
-from .detection import Found
+from .detection import FoundComponent
 from .found_edges import IMAGE, files_that_name, image_edges, plain_image
 from .repository_files import RepositoryFiles, join
 
@@ -20,7 +20,7 @@ PUBLIC = re.compile(
 
 
 @dataclass(frozen=True)
-class Stranger:
+class UnknownImage:
     """An image that a component runs, and that could be one of the repository's own."""
 
     consumer: str
@@ -30,41 +30,41 @@ class Stranger:
     """What a variable has to say of it: its name, or the key where a chart names it."""
 
 
-def strangers(
-    files: RepositoryFiles, found: tuple[Found, ...], said: Collection[str] = ()
-) -> tuple[Stranger, ...]:
+def unknown_images(
+    files: RepositoryFiles, found: tuple[FoundComponent, ...], named: Collection[str] = ()
+) -> tuple[UnknownImage, ...]:
     """Those images, where there is a component that builds images and is not known to be run.
 
     `said` are the names of images, or keys of charts, that the answers give to components.
     """
-    makers = {it.name for it in found if IMAGE in it.code_type.products}
-    result: dict[tuple[str, str], Stranger] = {}
+    makers = {component.name for component in found if IMAGE in component.code_type.products}
+    result: dict[tuple[str, str], UnknownImage] = {}
     for consumer in found if makers else ():
         run: set[str] = set()
-        unknown: dict[tuple[str, str], Stranger] = {}
+        unknown: dict[tuple[str, str], UnknownImage] = {}
         for name, file, known in files_that_name(files, consumer, found):
             edges = list(image_edges(name, file, files, consumer, found))
             image = plain_image(name)
             run |= {edge.producer for edge in edges}
-            if not edges and (known or image) not in said and not PUBLIC.search(image):
-                unknown[consumer.name, image] = Stranger(consumer.name, image, file, known)
+            if not edges and (known or image) not in named and not PUBLIC.search(image):
+                unknown[consumer.name, image] = UnknownImage(consumer.name, image, file, known)
         if makers - run:
             result |= unknown
     return tuple(result.values())
 
 
-def strangers_of(answers: Answers, files: RepositoryFiles) -> tuple[Stranger, ...]:
+def unknown_images_of(answers: Answers, files: RepositoryFiles) -> tuple[UnknownImage, ...]:
     """The same for components as they were answered."""
     found = tuple(
-        Found(c.code_type, c.path, join(c.path, "Dockerfile"), name=c.name)
+        FoundComponent(c.code_type, c.path, join(c.path, "Dockerfile"), name=c.name)
         for c in answers.components
         if not c.by_environment
     )
-    said = {
+    named = {
         word
         for component in answers.components
         for name, value in component.env.items()
         if name.endswith("IMAGE")
         for word in value.split()
     }
-    return strangers(files, found, said)
+    return unknown_images(files, found, named)

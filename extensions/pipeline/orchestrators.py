@@ -21,27 +21,23 @@ from .calls import (
     affected,
     all_before,
     approval_group,
-    as_object,
     asks_once,
     asks_somebody,
     build_call,
-    condition,
     deploy_call,
     digest_in,
     handed,
-    in_this_run,
-    named,
     package_environments,
     refs,
 )
 from .component_workflows import ComponentWorkflow
 from .deployments import DeployWorkflow
+from .dispatch import Start, plan_starts
 from .environments import Environment
-from .errors import AnswerError
 from .graph import Graph
 from .graph import waves as waves_of
-from .limits import EXPRESSION_CHARACTERS, VARIABLE_BYTES, WAITING_JOBS, WORKFLOW_FILE_BYTES
-from .scope import Scope, root, waits_for
+from .headers import wave_lines
+from .scope import Scope, deployed_before, root, waits_for
 from .steps import Call
 from .triggers import decisive_jobs, orchestrator_guard, waited_for
 
@@ -50,31 +46,14 @@ WATCH = "watch"
 
 
 @dataclass(frozen=True)
-class Start:
-    """A job that starts a component's workflow as a run of its own, and waits for it."""
-
-    workflow: ComponentWorkflow
-    needs: tuple[str, ...]
-    packages: tuple[str, ...]
-    """JSON in lines: the runs that hold the packages which it takes; empty for none."""
-    condition: str
-    group: str = ""
-    """The concurrency group in which it waits for a runner to wait on; empty for none."""
-
-    @property
-    def id(self) -> str:
-        return self.workflow.id
-
-
-@dataclass(frozen=True)
-class Orchestrator:
+class OrchestratorWorkflow:
     """`orchestrator-{env}.yml`."""
 
     environment: Environment
     orchestration: str
     waves: tuple[tuple[str, ...], ...]
     """Names of components."""
-    explained: tuple[str, ...]
+    wave_lines: tuple[str, ...]
     """The waves as the header lists them: `terraform (after python)`."""
     predecessor: Environment | None
     """The environment that it comes after."""
@@ -138,47 +117,18 @@ class Orchestrator:
             return "queue"
         return "nothing" if self.approval else "events"
 
-    @property
-    def size(self) -> int:
-        """About how large the file is, in bytes, within a tenth: its lines, one kind at a time."""
-        size = 1_900 + len(self.graph) + len(self.watched) + 450 * bool(self.watched)
-        size += sum(8 + len(wave) for wave in self.explained)
-        size += sum(2 + len(job) for job in self.summary_needs)
-        if self.predecessor:
-            guards = 2 if self.runs_in == "events" else 1
-            size += 550 + guards * sum(7 + len(line) for line in self.changes.guard)
-        size += 700 * bool(self.approval)
-        for promotion in self.changes.promotions:
-            size += 380 + 5 * len(promotion.producer) + len(promotion.environments)
-        for call in (*self.builds, *self.deployments):
-            size += 90 + len(call.id) + len(call.file) + len(call.condition)
-            size += sum(2 + len(need) for need in call.needs)
-            size += sum(9 + len(s) + len(call.reasons.get(s, "")) for s in call.permissions)
-            size += sum(10 + len(name) + _length(value) for name, value in call.inputs.items())
-            size += sum(26 + 2 * len(secret) for secret in call.secrets)
-        size += sum(410 + 5 * len(name) for name in self.untaken)
-        for start in self.starts:
-            size += 530 + 5 * len(start.id) + sum(2 + len(need) for need in start.needs)
-            size += sum(9 + len(line) for line in start.packages) + len(start.condition)
-            size += (150 + len(start.group)) * bool(start.group)
-        return size
-
-
-def _length(value: object) -> int:
-    return sum(len(line) + 9 for line in value) if isinstance(value, tuple) else len(str(value))
-
 
 def orchestrator_file(environment: Environment) -> str:
     return f"orchestrator-{environment.name}.yml"
 
 
-def plan_orchestrator(
+def orchestrator_workflow(
     scope: Scope,
     builds: Mapping[str, BuildWorkflow],
     deploys: Mapping[str, DeployWorkflow],
     workflows: Mapping[str, ComponentWorkflow],
     answers: Answers,
-) -> Orchestrator:
+) -> OrchestratorWorkflow:
     """The pipeline of one environment. Raises AnswerError for more than GitHub reads.
 
     `workflows` are the component workflows of this environment, by component.
@@ -192,9 +142,10 @@ def plan_orchestrator(
     waves = tuple(
         names for wave in order if (names := tuple(n for n in wave if n in scope.components))
     )
-    picture = waits_for(frozenset(scope.components), graph)
     called = answers.orchestration == "call"
     observed = answers.orchestration == "observe"
+    picture = waits_for(frozenset(scope.components), graph)
+    package_only = () if observed else set(scope.components) - scope.deployed
     queues = first.trigger in ("tag", "manual")
     changes = Changes(
         refs=refs(environment, answers),
@@ -222,11 +173,11 @@ def plan_orchestrator(
             refs="" if environment.trigger == "manual" else changes.refs,
         )
     gates = (CHANGES, APPROVAL) if approval else (CHANGES,)
-    orchestrator = Orchestrator(
+    return OrchestratorWorkflow(
         environment=environment,
         orchestration=answers.orchestration,
         waves=waves,
-        explained=_explained(waves, picture, scope, observed),
+        wave_lines=wave_lines(waves, picture, package_only),
         predecessor=predecessor,
         queues=queues,
         changes=changes,
@@ -238,7 +189,7 @@ def plan_orchestrator(
             else ()
         ),
         starts=(
-            _starts(scope, workflows, graph, waves, gates, answers)
+            plan_starts(scope, workflows, graph, waves, gates, answers)
             if answers.orchestration == "dispatch"
             else ()
         ),
@@ -246,8 +197,6 @@ def plan_orchestrator(
         watched=_watched(scope, graph, answers) if observed else "",
         graph=json.dumps({name: scope.of_jobs(picture[name]) for name in scope.components}),
     )
-    _check_size(orchestrator)
-    return orchestrator
 
 
 def _promotions(scope: Scope, answers: Answers) -> tuple[Promotion, ...]:
@@ -259,18 +208,6 @@ def _promotions(scope: Scope, answers: Answers) -> tuple[Promotion, ...]:
         )
         for producer in scope.of_jobs(scope.promoted)
     )
-
-
-def _explained(
-    waves: tuple[tuple[str, ...], ...], picture: Graph, scope: Scope, observed: bool
-) -> tuple[str, ...]:
-    def told(name: str) -> str:
-        notes = [f"after {', '.join(sorted(picture[name]))}"] * bool(picture[name])
-        if not observed and name not in scope.deployed:
-            notes.append("package only")
-        return f"{name} ({'; '.join(notes)})" if notes else name
-
-    return tuple(", ".join(map(told, wave)) for wave in waves)
 
 
 def _builds(
@@ -328,7 +265,7 @@ def _deployments(
     Where one failure stops all, it waits for all builds and for the wave before.
     """
     environment = scope.environment
-    before = _before(scope, graph, waves)
+    before = deployed_before(scope, graph, waves)
     direct: dict[str, tuple[str, ...]] = {call.id: call.needs for call in builds_here}
     for name in scope.of_jobs(scope.deployed):
         producers = [package.producer for package in deploys[name].packages]
@@ -340,7 +277,7 @@ def _deployments(
             *(f"{n}-{environment.name}" for n in scope.of_jobs(before[name])),
         )
     needs = all_before(direct)
-    approved = (f"needs.{APPROVAL}.result == 'success'",) if APPROVAL in gates else ()
+    approved = ("needs.approval.result == 'success'",) if APPROVAL in gates else ()
     calls = []
     for name in scope.of_jobs(scope.deployed):
         job = f"{name}-{environment.name}"
@@ -351,28 +288,12 @@ def _deployments(
         if producers:
             inputs["packages"] = handed(producers, digest_in(scope))
         if approved:
-            inputs["approved"] = f"${{{{ needs.{APPROVAL}.outputs.attempt || 'never' }}}}"
+            inputs["approved"] = "${{ needs.approval.outputs.attempt || 'never' }}"
         when = affected("deploy", name, *approved)
         calls.append(
             deploy_call(deploys[name], environment, answers, inputs, needs[job], job, when)
         )
     return tuple(calls)
-
-
-def _before(
-    scope: Scope, graph: Graph, waves: tuple[tuple[str, ...], ...]
-) -> Mapping[str, frozenset[str]]:
-    """The deployments that each one waits for."""
-    if not scope.environment.stops:
-        return waits_for(scope.deployed, graph)
-    before: frozenset[str] = frozenset()
-    result = {}
-    for wave in waves:
-        deployed = scope.deployed.intersection(wave)
-        result.update(dict.fromkeys(wave, before))
-        # Each of a wave has waited for all of the wave before it.
-        before = deployed or before
-    return result
 
 
 def _built_before(name: str, graph: Graph, scope: Scope) -> set[str]:
@@ -387,87 +308,6 @@ def _built_before(name: str, graph: Graph, scope: Scope) -> set[str]:
     return found
 
 
-def _starts(
-    scope: Scope,
-    workflows: Mapping[str, ComponentWorkflow],
-    graph: Graph,
-    waves: tuple[tuple[str, ...], ...],
-    gates: tuple[str, ...],
-    answers: Answers,
-) -> tuple[Start, ...]:
-    """Under `dispatch`, build and deployment of a component are one run.
-
-    What is only brought over has none: the first job does that.
-    """
-    environment = scope.environment
-    started = scope.built | scope.deployed
-    names = scope.of_jobs(started)
-    everything = Scope(environment, scope.components, scope.built, scope.promoted, started)
-    before = _before(everything, graph, waves)
-    producers = {
-        name: [
-            e.producer for e in answers.dependencies.edges if e.consumer == name and e.placements
-        ]
-        for name in names
-    }
-    needs = all_before(
-        {
-            f"{name}-{environment.name}": (
-                *gates,
-                *(
-                    f"{n}-{environment.name}"
-                    for n in scope.of_jobs(started.intersection((*before[name], *producers[name])))
-                ),
-            )
-            for name in names
-        }
-    )
-    at_once = max(WAITING_JOBS // len(answers.environments), 1)
-    starts = []
-    for index, name in enumerate(names):
-        job = f"{name}-{environment.name}"
-        kinds = {"build": scope.built, "deploy": scope.deployed}
-        planned = [named(kind, name) for kind, those in kinds.items() if name in those]
-        wanted = [f"({' || '.join(planned)})" if len(planned) > 1 else planned[0]]
-        if APPROVAL in gates:
-            approved = f"needs.{APPROVAL}.result == 'success'"
-            # Nobody is asked where nothing is deployed, and what is built is built all the same.
-            unasked = f"needs.{CHANGES}.outputs.deploy == '[]'"
-            wanted.append(f"({approved} || {unasked})" if name in scope.built else approved)
-        start = Start(
-            workflow=workflows[name],
-            needs=needs[job],
-            packages=_runs(name, producers[name], scope),
-            condition=condition(*wanted),
-            group=f"start-{environment.name}-{index % at_once}" if len(names) > at_once else "",
-        )
-        starts.append(start)
-    return tuple(starts)
-
-
-def _runs(consumer: str, producers: list[str], scope: Scope) -> tuple[str, ...]:
-    """JSON that says in which run each package lies; Actions fills in the ids.
-
-    0 stands for a run that was not started: the plan names another one.
-    """
-    environment = scope.environment.name
-    digest = digest_in(scope)
-    members = [
-        in_this_run(p, digest(p))
-        if p in scope.promoted
-        else f'"{p}": {{"run": ${{{{ needs.{p}-{environment}.outputs.run-id || 0 }}}}}}'
-        for p in producers
-    ]
-    length = sum(len(member) + 2 for member in members)
-    if length > EXPRESSION_CHARACTERS:
-        raise AnswerError(
-            f"dependency_map.{consumer}",
-            f"the runs of {len(members)} packages are named in {length} characters, and GitHub "
-            f"reads at most {EXPRESSION_CHARACTERS}; take fewer (`artifacts: []`), or choose call",
-        )
-    return as_object(members) if members else ()
-
-
 def _watched(scope: Scope, graph: Graph, answers: Answers) -> str:
     """JSON: each component with what it waits for, and the jobs that say that it is deployed."""
     before = waited_for(answers.components, graph, scope)
@@ -480,21 +320,3 @@ def _watched(scope: Scope, graph: Graph, answers: Answers) -> str:
         for name in scope.components
     }
     return json.dumps(watched)
-
-
-def _check_size(orchestrator: Orchestrator) -> None:
-    """Refuse an orchestrator that GitHub or its runner could not read. Raises AnswerError."""
-    longest = max(len(orchestrator.graph), len(orchestrator.watched))
-    if longest > VARIABLE_BYTES:
-        raise AnswerError(
-            "dependency_map",
-            f"the graph of {orchestrator.file} has {longest // 1024} KB, and a variable at most "
-            f"{VARIABLE_BYTES // 1024} KB; drop edges that others imply, or shorten names",
-        )
-    if orchestrator.size > WORKFLOW_FILE_BYTES:
-        size, limit = orchestrator.size // 1024, WORKFLOW_FILE_BYTES // 1024
-        raise AnswerError(
-            "dependency_map",
-            f"{orchestrator.file} would have about {size} KB, and GitHub reads at most {limit} KB; "
-            "drop edges that others imply, or say `on_failure: downstream`",
-        )

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import Catalogue
-from .code_types import CodeType, read_code_type, read_yaml
+from .code_type_model import CodeType
+from .code_types import read_code_type
 from .errors import AnswerError, shown
 from .names import check_name, check_no_collision, check_path
 from .schema import check
+from .yaml_text import read_yaml
 
 USUAL_FOLDER = ".github/code-types"
 """Where they are looked for when nobody names a folder. A contract: docs/code-types.md."""
@@ -29,8 +31,8 @@ FILE_BYTES = 64 * 1024
 
 def present(repository: Path, folder: str) -> bool:
     """Whether anything of that name is there."""
-    place = repository / folder
-    return place.exists() or place.is_symlink()
+    path = repository / folder
+    return path.exists() or path.is_symlink()
 
 
 def usual_folder(repository: Path) -> str:
@@ -48,11 +50,11 @@ def check_folder(folder: Any) -> str:
 def read_folder(repository: Path, folder: str) -> dict[str, Any]:
     """What each `*.yml` of a folder holds, by name. Raises AnswerError with folder or file."""
     folder = check_folder(folder)
-    place, root = repository / folder, repository.resolve()
-    if not place.is_dir():
+    path, root = repository / folder, repository.resolve()
+    if not path.is_dir():
         raise AnswerError("code_types_folder", f"{shown(folder)} is no folder of this repository")
-    files = sorted(place.iterdir(), key=lambda file: file.name)
-    for file in (place, *files):
+    files = sorted(path.iterdir(), key=lambda file: file.name)
+    for file in (path, *files):
         if not file.resolve().is_relative_to(root):
             name = file.relative_to(repository).as_posix()
             raise AnswerError(name, "leads out of the repository; put what it leads to here")

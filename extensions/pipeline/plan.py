@@ -5,26 +5,21 @@ File names, job ids and artifact names are a contract (README, "What is generate
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 
 from .actions import ACTIONS, action_files
 from .answers import Answers
 from .builds import BuildWorkflow, build_workflow
-from .code_types import SETUP_FILES, CodeType
+from .code_type_model import SETUP_FILES, CodeType
 from .component_workflows import ComponentWorkflow, component_workflow
-from .components import Component
-from .dependencies import PACKAGES_FOLDER
 from .deployments import DeployWorkflow, deploy_workflow
-from .environments import Environment, is_pattern
-from .errors import AnswerError
+from .environments import Environment
 from .graph import waves
-from .limits import WORKFLOW_FILE_BYTES
-from .orchestrators import Orchestrator, plan_orchestrator
-from .proposal import still_so
+from .orchestrators import OrchestratorWorkflow, orchestrator_workflow
 from .pull_request import PullRequest, is_hosted, plan_pull_requests
-from .scope import root, scope
-from .steps import Command, SetupAction
+from .scope import scope_of
+from .sizes import check_commands_size, check_orchestrator_size
+from .steps import SetupAction
 from .triggers import NOTHING, observed
 from .what_changed import components_data
 
@@ -44,7 +39,7 @@ class Plan:
     deploys: tuple[DeployWorkflow, ...]
     workflows: tuple[ComponentWorkflow, ...]
     """Those of one component and one environment."""
-    orchestrators: tuple[Orchestrator, ...]
+    orchestrators: tuple[OrchestratorWorkflow, ...]
     pull_requests: tuple[PullRequest, ...]
     """The checks of pull requests; none where the answers do without."""
     notices: tuple[str, ...] = field(default=())
@@ -101,47 +96,6 @@ class Plan:
         return tuple(name for wave in self.waves for name in wave)
 
     @property
-    def explained(self) -> list[str]:
-        """The waves as people read them: `terraform (after python)`."""
-        edges = self.answers.dependencies.edges
-        after = {
-            name: sorted(e.producer for e in edges if e.consumer == name) for name in self.order
-        }
-        return [
-            ", ".join(f"{n} (after {', '.join(after[n])})" if after[n] else n for n in wave)
-            for wave in self.waves
-        ]
-
-    @property
-    def arrows(self) -> list[tuple[int, int]]:
-        """The edges of the picture in docs/ci-cd.md, by the places of both ends in the order."""
-        place = {name: index for index, name in enumerate(self.order)}
-        edges = self.answers.dependencies.edges
-        return sorted((place[edge.producer], place[edge.consumer]) for edge in edges)
-
-    @property
-    def placements(self) -> list[tuple[str, str, str, str]]:
-        """(producer, product, consumer, where) for every file that is handed on."""
-        return [
-            (
-                e.producer,
-                p.product,
-                e.consumer,
-                p.to or f"{PACKAGES_FOLDER}/{e.producer}/{p.product}",
-            )
-            for e in self.answers.dependencies.edges
-            for p in e.placements
-        ]
-
-    @property
-    def found(self) -> list[tuple[str, str]]:
-        """(what, which file speaks for it): of what was proposed, as far as it was taken."""
-        edges = {(e.consumer, e.producer) for e in self.answers.dependencies.edges}
-        paths = {c.name: c.path for c in self.answers.components}
-        environments = [e.name for e in self.environments]
-        return still_so(self.answers.found, paths, edges, environments)
-
-    @property
     def code_types(self) -> list[CodeType]:
         """The code types of its components, each once, by name."""
         by_name = {c.code_type.name: c.code_type for c in self.answers.components}
@@ -156,20 +110,6 @@ class Plan:
         used = {tool.action for tool in tools}
         actions = [SetupAction(c, c.setup) for c in self.code_types if c.setup]
         return [action for action in actions if action.name in used]
-
-    @property
-    def chained(self) -> list[str]:
-        """The environments that come after others."""
-        return [e.name for e in self.environments if e.trigger == "after"]
-
-    @property
-    def hand_branch(self) -> str:
-        """The branch or tag from which a person starts the last orchestrator."""
-        if self.environments[-1].trigger == "tag":
-            return "TAG"
-        first = root(self.environments[-1], self.environments)
-        literal = first.trigger == "branch" and not is_pattern(first.source)
-        return shlex.quote(first.source) if literal else "BRANCH"
 
     @property
     def called_files(self) -> tuple[str, ...]:
@@ -225,13 +165,15 @@ def make_plan(answers: Answers) -> Plan:
     builds = {c.name: build_workflow(c, answers) for c in ordered if c.builds}
     deploys = {c.name: d for c in ordered if (d := deploy_workflow(c, answers))}
     for build in builds.values():
-        _check_size(build.component, build.file, build.commands)
+        check_commands_size(build.component, build.file, build.commands)
     for deploy in deploys.values():
-        _check_size(deploy.component, deploy.file, (deploy.command,))
+        check_commands_size(deploy.component, deploy.file, (deploy.command,))
     workflows: list[ComponentWorkflow] = []
     orchestrators = []
     for environment in answers.environments:
-        where = scope(environment, answers.environments, answers.components, answers.dependencies)
+        scope = scope_of(
+            environment, answers.environments, answers.components, answers.dependencies
+        )
         triggers = (
             observed(answers.components, answers.dependencies, environment, answers.environments)
             if answers.orchestration == "observe"
@@ -242,17 +184,18 @@ def make_plan(answers: Answers) -> Plan:
                 builds.get(name),
                 deploys.get(name),
                 by_name[name],
-                where,
+                scope,
                 triggers[name],
                 answers,
             )
-            for name in where.components
+            for name in scope.components
             if by_name[name].belongs_to(environment.name)
             or answers.orchestration == "observe"
-            or (answers.orchestration == "dispatch" and name in where.built | where.deployed)
+            or (answers.orchestration == "dispatch" and name in scope.built | scope.deployed)
         }
         workflows += its_workflows.values()
-        orchestrator = plan_orchestrator(where, builds, deploys, its_workflows, answers)
+        orchestrator = orchestrator_workflow(scope, builds, deploys, its_workflows, answers)
+        check_orchestrator_size(orchestrator)
         orchestrators.append(orchestrator)
     return Plan(
         answers=answers,
@@ -264,15 +207,3 @@ def make_plan(answers: Answers) -> Plan:
         pull_requests=plan_pull_requests(builds, answers) if answers.pull_requests else (),
         notices=answers.notices + answers.dependencies.notices,
     )
-
-
-def _check_size(component: Component, file: str, commands: tuple[Command, ...]) -> None:
-    """Refuse commands of a length that GitHub does not read. Raises AnswerError."""
-    # Each line is indented by ten characters; all else is small.
-    size = 4_000 + sum(len(command.text) + 10 * command.text.count("\n") for command in commands)
-    if size > WORKFLOW_FILE_BYTES:
-        raise AnswerError(
-            f"components.{component.name}",
-            f"{file} would have about {size // 1024} KB, and GitHub reads at most "
-            f"{WORKFLOW_FILE_BYTES // 1024} KB; put its commands into a script",
-        )

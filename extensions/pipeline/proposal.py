@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .checkout import Finder, checkout_settings
-from .code_types import CodeType
+from .code_type_model import CodeType
 from .components import packages_variable, read_components
 from .dependencies import read_dependencies
-from .detection import Found, find_components
+from .detection import FoundComponent, find_components
 from .environments import BRANCHING, DEVELOP
 from .errors import AnswerError
-from .found_edges import IMAGE, FoundEdge, conventional, find_edges
+from .found_edges import IMAGE, FoundEdge, find_edges, usual_producers
 from .found_environments import as_answer, find_environments
 from .found_needs import find_needs
 from .git_branches import NO_BRANCHES, Branches
-from .image_names import Stranger, strangers
+from .image_names import UnknownImage, unknown_images
 from .limits import DISPATCHED_COMPONENTS
 from .names import ENVIRONMENT_FOLDER
 from .repository_files import RepositoryFiles, is_in
@@ -56,7 +56,7 @@ class Proposal:
     table: str = ""
     """All of it for a person to read, in lines."""
 
-    strangers: tuple[Stranger, ...] = ()
+    unknown_images: tuple[UnknownImage, ...] = ()
     """Images of which it is not known whether a component builds them."""
 
     @property
@@ -79,28 +79,37 @@ def propose(
     if len(found) > DISPATCHED_COMPONENTS:  # more than any orchestration takes
         return Proposal()
     edges, checkout = find_edges(files, found), checkout_settings(files)
-    unknown = strangers(files, found)
+    unknown = unknown_images(files, found)
     asked = {stranger.consumer for stranger in unknown}
-    found = tuple(dataclasses.replace(it, runs_strangers=it.name in asked) for it in found)
+    found = tuple(
+        dataclasses.replace(component, runs_strangers=component.name in asked)
+        for component in found
+    )
     environments = {} if given is not None else find_environments(files, found)
     if set(environments) == set(USUAL):
         environments = {}  # as they are anyway
     names = given if given is not None else tuple(environments or USUAL)
     needs = find_needs(files, found, edges)
-    found = tuple(dataclasses.replace(it, watches=needs.get(it.name, ())) for it in found)
+    found = tuple(
+        dataclasses.replace(component, watches=needs.get(component.name, ())) for component in found
+    )
     for some in (edges, ()):
-        made = tuple(_in_environments(_with_products(it, some), names) for it in found)
-        proposal = _of(tuple(_with_commands(it, made, files) for it in made), some, checkout)
+        made = tuple(
+            _in_environments(_with_products(component, some), names) for component in found
+        )
+        proposal = _of(
+            tuple(_with_commands(component, made, files) for component in made), some, checkout
+        )
         if _is_answer(proposal, code_types):
-            proposal = dataclasses.replace(proposal, strangers=unknown)
+            proposal = dataclasses.replace(proposal, unknown_images=unknown)
             return _with_environments(proposal, environments, branches)
     return Proposal()
 
 
-def _in_environments(it: Found, names: tuple[str, ...]) -> Found:
+def _in_environments(component: FoundComponent, names: tuple[str, ...]) -> FoundComponent:
     """It belongs to those environments whose folders there are; to all, where that is not so."""
-    here = tuple(name for name in names if name in it.environments)
-    return dataclasses.replace(it, belongs=here if here and len(here) < len(names) else ())
+    here = tuple(name for name in names if name in component.environments)
+    return dataclasses.replace(component, belongs=here if here and len(here) < len(names) else ())
 
 
 def _with_environments(
@@ -112,12 +121,12 @@ def _with_environments(
     if not environments:
         trunk = bool(branches.known) and DEVELOP not in branches.known
         return dataclasses.replace(proposal, branching="trunk" if trunk else "")
-    speak = {f"{ENVIRONMENT}{name}": _shown(file) for name, file in environments.items()}
+    evidence = {f"{ENVIRONMENT}{name}": _shown(file) for name, file in environments.items()}
     return dataclasses.replace(
         proposal,
         branching="custom",
         environments=as_answer(list(environments), branches),
-        found={**proposal.found, **speak},
+        found={**proposal.found, **evidence},
     )
 
 
@@ -157,7 +166,7 @@ def found_of(
     return {key: file for key, file in found.items() if set(key.split(NEEDS)) <= known}
 
 
-def still_so(
+def still_in_answers(
     found: Mapping[str, str],
     paths: Mapping[str, str],
     edges: set[tuple[str, str]],
@@ -183,36 +192,40 @@ def _lies_in(file: str, path: str) -> bool:
     return re.match(f"{pattern}/", file) is not None
 
 
-def _with_products(it: Found, edges: tuple[FoundEdge, ...]) -> Found:
+def _with_products(component: FoundComponent, edges: tuple[FoundEdge, ...]) -> FoundComponent:
     """It makes what others take of it, too."""
-    taken = {edge.product for edge in edges if edge.producer == it.name and edge.product}
-    more = sorted(taken - set(it.made))
-    return dataclasses.replace(it, produces=(*it.made, *more)) if more else it
+    taken = {edge.product for edge in edges if edge.producer == component.name and edge.product}
+    more = sorted(taken - set(component.made))
+    return dataclasses.replace(component, produces=(*component.made, *more)) if more else component
 
 
-def _with_commands(it: Found, found: tuple[Found, ...], files: RepositoryFiles) -> Found:
+def _with_commands(
+    component: FoundComponent, found: tuple[FoundComponent, ...], files: RepositoryFiles
+) -> FoundComponent:
     """It runs the tasks that the project has for it.
 
     Where other code lies in the same folder or further inside, it is not known whose they are.
     A build that has to leave something is not replaced.
     """
-    tasks = it.code_type.detect.commands if it.code_type.detect else None
+    tasks = component.code_type.detect.commands if component.code_type.detect else None
     if not tasks:
-        return it
-    others = (o for o in found if o.name != it.name and not o.code_type.depends_on)
-    alone = not any(is_in(other.path, it.path) for other in others)
-    commands = own_commands(files, it.path, tasks, alone, builds=not it.made)
-    return dataclasses.replace(it, commands=commands)
+        return component
+    others = (o for o in found if o.name != component.name and not o.code_type.depends_on)
+    alone = not any(is_in(other.path, component.path) for other in others)
+    commands = own_commands(files, component.path, tasks, alone, builds=not component.made)
+    return dataclasses.replace(component, commands=commands)
 
 
-def _of(found: tuple[Found, ...], edges: tuple[FoundEdge, ...], checkout: Finder) -> Proposal:
-    selected = [it.name for it in found if it.name == it.code_type.name]
+def _of(
+    found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...], checkout: Finder
+) -> Proposal:
+    selected = [component.name for component in found if component.name == component.code_type.name]
     components = {
-        it.name: settings
-        for it in found
-        if (settings := {**_settings(it, edges), **checkout(it.places)})
+        component.name: settings
+        for component in found
+        if (settings := {**_settings(component, edges), **checkout(component.paths)})
     }
-    evidence = {it.name: _shown(it.evidence) for it in found}
+    evidence = {component.name: _shown(component.evidence) for component in found}
     for edge in edges:
         evidence[f"{edge.consumer}{NEEDS}{edge.producer}"] = _shown(f"{edge.evidence} {edge.says}")
     return Proposal(
@@ -229,33 +242,33 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() and c not in "`|" else "_" for c in text)[:200]
 
 
-def _settings(it: Found, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
+def _settings(component: FoundComponent, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
     """What its code type and name do not say."""
     settings: dict[str, Any] = {}
-    if it.name != it.code_type.name:
-        settings["code_type"] = it.code_type.name
-    if it.path != ".":
-        settings["path"] = it.path
-    if it.belongs:
-        settings["environments"] = list(it.belongs)
-    if it.produces is not None and it.produces != it.code_type.produces:
-        settings["produces"] = list(it.produces)
-    if it.watches:
-        settings["watches"] = list(it.watches)
+    if component.name != component.code_type.name:
+        settings["code_type"] = component.code_type.name
+    if component.path != ".":
+        settings["path"] = component.path
+    if component.belongs:
+        settings["environments"] = list(component.belongs)
+    if component.produces is not None and component.produces != component.code_type.produces:
+        settings["produces"] = list(component.produces)
+    if component.watches:
+        settings["watches"] = list(component.watches)
     env = {}
-    detect = it.code_type.detect
-    if it.file and detect and detect.setting:
-        settings[detect.setting] = it.file
-    elif it.file and detect:
-        env[detect.variable] = it.file
-    images = [edge for edge in edges if edge.consumer == it.name and edge.known_as]
+    detect = component.code_type.detect
+    if component.file and detect and detect.setting:
+        settings[detect.setting] = component.file
+    elif component.file and detect:
+        env[detect.variable] = component.file
+    images = [edge for edge in edges if edge.consumer == component.name and edge.known_as]
     for edge in images:
         usual = {edge.producer, f"{edge.producer}.image", *(["image"] if len(images) == 1 else [])}
         if edge.known_as not in usual:
             env[image_variable(edge.producer)] = edge.known_as
     if env:
         settings["env"] = env
-    return {**settings, **it.commands}
+    return {**settings, **component.commands}
 
 
 def image_variable(producer: str) -> str:
@@ -266,23 +279,24 @@ def image_variable(producer: str) -> str:
 # The dependency map --------------------------------------------------------------------------
 
 
-def _map(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Any:
+def _map(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> Any:
     """What the files say, where that differs from what is usual for the code types."""
-    makers = {it.name: it for it in found}
+    makers = {component.name: component for component in found}
     entries: list[dict[str, Any]] = []
-    for it in found:
-        own = [edge for edge in edges if edge.consumer == it.name]
-        usual = conventional(it, found)
-        kept = [other for other in usual if _kept(it, other, own)]
+    for component in found:
+        own = [edge for edge in edges if edge.consumer == component.name]
+        usual = usual_producers(component, found)
+        kept = [other for other in usual if _kept(component, other, own)]
         by_producer: dict[str, list[FoundEdge]] = {other.name: [] for other in kept}
         for edge in own:
             by_producer.setdefault(edge.producer, []).append(edge)
         own_entries = [
-            _entry(it, makers[producer], takes) for producer, takes in sorted(by_producer.items())
+            _entry(component, makers[producer], takes)
+            for producer, takes in sorted(by_producer.items())
         ]
         as_usual = sorted(by_producer) == sorted(other.name for other in usual)
         if not as_usual or any("artifacts" in entry for entry in own_entries):
-            entries += own_entries or [{"code_type": it.name, "depends_on": []}]
+            entries += own_entries or [{"code_type": component.name, "depends_on": []}]
     merged = _merged(entries)
     if any("artifacts" in entry for entry in merged):
         return merged
@@ -292,7 +306,7 @@ def _map(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> Any:
     return short or []
 
 
-def _kept(consumer: Found, producer: Found, own: list[FoundEdge]) -> bool:
+def _kept(consumer: FoundComponent, producer: FoundComponent, own: list[FoundEdge]) -> bool:
     """Whether a usual dependency is left, though the consumer's files do not say so.
 
     Infrastructure makes no package that a file could name. Names of images and zips are often put
@@ -307,7 +321,9 @@ def _kept(consumer: Found, producer: Found, own: list[FoundEdge]) -> bool:
     )
 
 
-def _entry(consumer: Found, producer: Found, takes: list[FoundEdge]) -> dict[str, Any]:
+def _entry(
+    consumer: FoundComponent, producer: FoundComponent, takes: list[FoundEdge]
+) -> dict[str, Any]:
     """One edge, as the dependency map writes it."""
     entry: dict[str, Any] = {"code_type": consumer.name, "depends_on": [producer.name]}
     products = [edge.product for edge in takes if edge.product]
@@ -346,9 +362,9 @@ def _map_without(given: Any, gone: set[str]) -> Any:
     """`given` is ours, or one that a person wrote: a single name may stand for a list."""
     if isinstance(given, dict):
         return {
-            who: [name for name in _listed(whom) if name not in gone]
-            for who, whom in given.items()
-            if who not in gone
+            consumer: [name for name in _listed(producers) if name not in gone]
+            for consumer, producers in given.items()
+            if consumer not in gone
         }
     entries = []
     for entry in given:
@@ -370,15 +386,17 @@ def _listed(names: Any) -> list[str]:
 # For people ----------------------------------------------------------------------------------
 
 
-def _table(found: tuple[Found, ...], edges: tuple[FoundEdge, ...]) -> str:
+def _table(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> str:
     """A line for each component: name, code type, path, the file there that speaks for it."""
     rows = []
-    for it in found:
-        needs = list(dict.fromkeys(e.producer for e in edges if e.consumer == it.name))
+    for component in found:
+        needs = list(dict.fromkeys(e.producer for e in edges if e.consumer == component.name))
         after = f"after {', '.join(needs)}" if needs else ""
-        home = next((place for place in it.places if is_in(it.evidence, place)), it.path)
-        by = posixpath.relpath(it.evidence, home)
-        rows.append((it.name, it.code_type.label, it.path, by, after))
+        home = next(
+            (path for path in component.paths if is_in(component.evidence, path)), component.path
+        )
+        by = posixpath.relpath(component.evidence, home)
+        rows.append((component.name, component.code_type.label, component.path, by, after))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from .yaml_text import LOADER
 
 LINE = re.compile(r"^(?:  )?# checksum (\S+) ([0-9a-f]{6})$", re.MULTILINE)
 

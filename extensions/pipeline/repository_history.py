@@ -12,7 +12,7 @@ def root_above(folder: Path) -> Path | None:
     """The root of the git repository that a folder is a part of; None where it is a root itself,
     as a submodule is, or lies in none."""
     folder = folder.resolve()
-    root = next((place for place in (folder, *folder.parents) if _is_root(place)), folder)
+    root = next((outer for outer in (folder, *folder.parents) if _is_root(outer)), folder)
     return None if root == folder else root
 
 

@@ -69,7 +69,7 @@ def chain(environment: Environment, environments: Iterable[Environment]) -> list
     return result
 
 
-def scope(
+def scope_of(
     environment: Environment,
     environments: tuple[Environment, ...],
     components: tuple[Component, ...],
@@ -103,7 +103,7 @@ def check_calls(
     environments: tuple[Environment, ...],
 ) -> None:
     """Refuse more called workflows than GitHub runs in one run. Raises AnswerError."""
-    scopes = [scope(e, environments, components, dependencies) for e in environments]
+    scopes = [scope_of(e, environments, components, dependencies) for e in environments]
     number, most = max((len(s.built) + len(s.deployed), len(s.components)) for s in scopes)
     if number > REUSABLE_WORKFLOWS:
         raise AnswerError(
@@ -165,3 +165,19 @@ def root(environment: Environment, environments: Iterable[Environment]) -> Envir
     """The environment that the chain of `after` starts from."""
     by_name: Mapping[str, Environment] = {e.name: e for e in environments}
     return by_name[environment.root]
+
+
+def deployed_before(
+    scope: Scope, graph: Graph, waves: tuple[tuple[str, ...], ...]
+) -> Mapping[str, frozenset[str]]:
+    """The deployments that each one waits for."""
+    if not scope.environment.stops:
+        return waits_for(scope.deployed, graph)
+    before: frozenset[str] = frozenset()
+    result = {}
+    for wave in waves:
+        deployed = scope.deployed.intersection(wave)
+        result.update(dict.fromkeys(wave, before))
+        # Each of a wave has waited for all of the wave before it.
+        before = deployed or before
+    return result

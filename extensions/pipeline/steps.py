@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .answers import Answers
-from .code_types import CloudAddition, CodeType, JobDefaults, Setup
+from .code_type_model import CloudAddition, CodeType, JobDefaults, Setup
 from .components import Component, packages_variable
-from .dependencies import PACKAGES_FOLDER, Dependency, place_of
+from .dependencies import PACKAGES_FOLDER, Dependency, package_path
 from .environments import PULL_REQUEST, Environment
 from .errors import AnswerError
 from .limits import EXPRESSION_CHARACTERS
@@ -237,7 +237,7 @@ def setting_variables(component: Component, answers: Answers) -> dict[str, str]:
         place = f"components.{component.name}.{name}"
         for key, text in value.items() if not isinstance(value, str) else ():
             if not isinstance(text, str):
-                where = place_of(text, component.name, answers.dependencies, f"{place}.{key}")
+                where = package_path(text, component.name, answers.dependencies, f"{place}.{key}")
                 lines.append(f"{key}<={where}")
             else:
                 lines.append(f"{key}={text}")

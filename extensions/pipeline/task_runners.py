@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .code_types import OwnCommands
+from .code_type_model import OwnCommands
 from .repository_files import RepositoryFiles, join, words
 
 NAMES: Mapping[str, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ from .environments import Environment, is_pattern, title
 from .errors import AnswerError
 from .graph import Graph, needs, reaches
 from .limits import WORKFLOW_RUN_LINKS
-from .scope import Scope, chain, scope, users_of
+from .scope import Scope, chain, scope_of, users_of
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ def orchestrator_guard(predecessor: Environment, root: Environment) -> tuple[str
     return guard(events, predecessor.trigger == "after", root)
 
 
-def decisive_jobs(component: Component, where: Scope) -> tuple[str, ...]:
+def decisive_jobs(component: Component, scope: Scope) -> tuple[str, ...]:
     """The names of the jobs whose success says that a component's own run has done its work.
 
     None where it only brings a package over, or does nothing.
     """
-    if component.name in where.deployed:
+    if component.name in scope.deployed:
         return (f"deploy / {component.job('deploy').name}",)
-    if component.name in where.built:
+    if component.name in scope.built:
         return (f"build / {check_name(component)}",)
     return ()
 
@@ -96,10 +96,10 @@ def workflow_name(component: str, environment: Environment) -> str:
     return f"{title(component)} {environment.title}"
 
 
-def waited_for(components: tuple[Component, ...], graph: Graph, where: Scope) -> Graph:
+def waited_for(components: tuple[Component, ...], graph: Graph, scope: Scope) -> Graph:
     """Each component with those whose deployment it waits for under `observe`."""
-    decisive = {component.name: decisive_jobs(component, where) for component in components}
-    return _without_idle(needs(graph, where.environment.stops), decisive)
+    decisive = {component.name: decisive_jobs(component, scope) for component in components}
+    return _without_idle(needs(graph, scope.environment.stops), decisive)
 
 
 def observed(
@@ -110,14 +110,14 @@ def observed(
 ) -> dict[str, Triggers]:
     """What starts each component's workflow for an environment under `observe`, by component."""
     graph = dependencies.graph(components)
-    where = scope(environment, environments, components, dependencies)
+    scope = scope_of(environment, environments, components, dependencies)
     by_name = {e.name: e for e in environments}
     predecessor = by_name[environment.source] if environment.trigger == "after" else None
     root = by_name[environment.root]
-    decisive = {component.name: decisive_jobs(component, where) for component in components}
-    waits = waited_for(components, graph, where)
+    decisive = {component.name: decisive_jobs(component, scope) for component in components}
+    waits = waited_for(components, graph, scope)
     direct = _without_idle(graph, decisive)
-    jobs = {c.name: _jobs(c, where) for c in components}
+    jobs = {c.name: _jobs(c, scope) for c in components}
     found: dict[str, Triggers] = {}
     for component, needed in waits.items():
         # Whoever waits for a and for b, which itself waits for a, is started by b alone.
@@ -154,12 +154,12 @@ def observed(
     return found
 
 
-def _jobs(component: Component, where: Scope) -> list[str]:
+def _jobs(component: Component, scope: Scope) -> list[str]:
     """The names of the jobs of its run that work on it."""
-    deploys = component.name in where.deployed
-    build = [f"build / {check_name(component)}"] * (component.name in where.built)
+    deploys = component.name in scope.deployed
+    build = [f"build / {check_name(component)}"] * (component.name in scope.built)
     # A run that waits for its approval has begun, and its deployment is not listed yet.
-    approval = ["approval"] * (deploys and where.environment.production)
+    approval = ["approval"] * (deploys and scope.environment.production)
     return build + approval + [f"deploy / {component.job('deploy').name}"] * deploys
 
 

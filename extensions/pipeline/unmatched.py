@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .answers import Answers
-from .code_types import CodeType
+from .code_type_model import CodeType
 from .components import Component
-from .detection import SHARED, Found
+from .detection import SHARED, FoundComponent
 from .environments import is_pattern
 from .found_edges import edges_and_circles
-from .found_environments import places
+from .found_environments import environment_files
 from .git_branches import Branches
-from .image_names import strangers_of
+from .image_names import unknown_images_of
 from .repository_files import RepositoryFiles, is_in, join
 
 SHOWN = 3
@@ -34,10 +34,11 @@ def unmatched(
         lines += _environments(component, answers, files)
     lines += [*_circles(answers, files), *_not_read(answers, files, code_types)]
     lines += [
-        f"{it.consumer} runs the image {shown(it.image)} ({shown(it.file)}), and no component is "
-        f"called so: if one of yours builds it, say so in components.{it.consumer}.env (for a "
-        f"component api: `API_IMAGE: {shown(it.known_as or it.image)}`)."
-        for it in strangers_of(answers, files)
+        f"{image.consumer} runs the image {shown(image.image)} ({shown(image.file)}), and no "
+        f"component is called so: if one of yours builds it, say so in "
+        f"components.{image.consumer}.env (for a component api: "
+        f"`API_IMAGE: {shown(image.known_as or image.image)}`)."
+        for image in unknown_images_of(answers, files)
     ]
     return list(dict.fromkeys(lines))
 
@@ -60,7 +61,7 @@ def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
     """What files say of an order, and the answers do not have because it runs in a circle."""
     names = [e.name for e in answers.environments]
     found = tuple(
-        Found(
+        FoundComponent(
             c.code_type,
             c.path,
             join(c.path, "Dockerfile"),
@@ -132,26 +133,26 @@ def _environments(component: Component, answers: Answers, files: RepositoryFiles
     lines = []
     folders: dict[str, str] = {}
     plain: dict[str, str] = {}
-    for place in places(files, component.code_type, component.path):
-        group = folders if place.is_folder else plain
-        group.update({name: path for name, path in place.names.items() if name not in group})
-    for group in (folders, plain):
+    for files_of_one in environment_files(files, component.code_type, component.path):
+        paths = folders if files_of_one.is_folder else plain
+        paths.update({name: path for name, path in files_of_one.names.items() if name not in paths})
+    for paths in (folders, plain):
         others = [
             shown(path)
-            for name, path in group.items()
+            for name, path in paths.items()
             if name not in every and name.lower() not in SHARED
         ]
         if others:
             more = f" and {len(others) - SHOWN} more" * (len(others) > SHOWN)
-            verb, it = ("belongs", "it") if len(others) == 1 else ("belong", "them")
+            verb, them = ("belongs", "it") if len(others) == 1 else ("belong", "them")
             lines.append(
                 f"{', '.join(others[:SHOWN])}{more} {verb} to no environment "
-                f"({', '.join(every)}): rename {it}, or an environment."
+                f"({', '.join(every)}): rename {them}, or an environment."
             )
-        there = [name for name in here if name in group]
-        missing = [name for name in here if name not in group]
-        if missing and (there or (component.by_environment and group is folders)):
-            example = shown(group[there[0]]) if there else component.path
+        there = [name for name in here if name in paths]
+        missing = [name for name in here if name not in paths]
+        if missing and (there or (component.by_environment and paths is folders)):
+            example = shown(paths[there[0]]) if there else component.path
             lines.append(
                 f"{component.name} has nothing like {example} for {', '.join(missing)}: add it, "
                 f"or list where it is deployed in components.{component.name}.environments."

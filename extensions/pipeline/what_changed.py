@@ -15,7 +15,7 @@ from .answers import Answers
 from .components import Component
 from .environments import Environment
 from .repository_files import is_in
-from .scope import built_per_environment, chain, deploys_to, scope, with_producers
+from .scope import built_per_environment, chain, deploys_to, scope_of, with_producers
 
 VALUE = "<value>"
 """What stands for a setting's value in the names of the files that it names."""
@@ -48,15 +48,15 @@ def _above(component: Component) -> set[str]:
 
 def _named(component: Component) -> set[str]:
     """The files that its settings name, wherever they lie."""
-    said: set[str] = set()
+    named: set[str] = set()
     for name, setting in component.code_type.settings.items():
         value = component.settings.get(name)
         if isinstance(value, str) and value:
-            said |= {file.replace(VALUE, value) for file in setting.files}
+            named |= {file.replace(VALUE, value) for file in setting.files}
     detect = component.code_type.detect
     if detect and detect.variable in component.env:
-        said.add(component.env[detect.variable])
-    paths = {posixpath.normpath(posixpath.join(component.path, name)) for name in said}
+        named.add(component.env[detect.variable])
+    paths = {posixpath.normpath(posixpath.join(component.path, name)) for name in named}
     return {path for path in paths if not path.startswith("../")}
 
 
@@ -66,19 +66,23 @@ def components_data(answers: Answers) -> str:
     each = built_per_environment(answers.components, answers.dependencies)
     checked = {e.name: _checked_in(e, answers) for e in answers.environments}
     components: dict[str, Any] = {
-        it.name: {
-            "files": owned_files(it),
-            "takes": sorted({e.producer for e in edges if e.consumer == it.name and e.placements}),
-            "after": sorted(
-                {e.producer for e in edges if e.consumer == it.name and not e.placements}
+        component.name: {
+            "files": owned_files(component),
+            "takes": sorted(
+                {e.producer for e in edges if e.consumer == component.name and e.placements}
             ),
-            "deployed": [e.name for e in answers.environments if deploys_to(it, e)],
-            "checked": [name for name, them in checked.items() if it.name in them],
-            "builds": it.builds,
-            "package": bool(it.produces),
-            "perEnvironment": it.name in each,
+            "after": sorted(
+                {e.producer for e in edges if e.consumer == component.name and not e.placements}
+            ),
+            "deployed": [e.name for e in answers.environments if deploys_to(component, e)],
+            "checked": [
+                name for name, checked_here in checked.items() if component.name in checked_here
+            ],
+            "builds": component.builds,
+            "package": bool(component.produces),
+            "perEnvironment": component.name in each,
         }
-        for it in sorted(answers.components, key=lambda it: it.name)
+        for component in sorted(answers.components, key=lambda component: component.name)
     }
     environments = {
         environment.name: {
@@ -96,8 +100,12 @@ def _checked_in(environment: Environment, answers: Answers) -> frozenset[str]:
     if environment.trigger == "after":
         return frozenset()
     later = chain(environment, answers.environments)
-    used = {it.name for it in answers.components if any(deploys_to(it, e) for e in later)}
-    here = scope(environment, answers.environments, answers.components, answers.dependencies)
+    used = {
+        component.name
+        for component in answers.components
+        if any(deploys_to(component, e) for e in later)
+    }
+    here = scope_of(environment, answers.environments, answers.components, answers.dependencies)
     # What another build takes is built with that.
     taken = {
         e.producer for e in answers.dependencies.edges if e.placements and e.consumer in here.built

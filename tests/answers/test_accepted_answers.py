@@ -13,6 +13,7 @@ from copier._cli import CopierApp
 from copies import copy, example, tree
 from pipeline.answers import read_answers
 from pipeline.catalogue import load_catalogue
+from pipeline.ci_cd_page import ci_cd_page
 from pipeline.plan import Plan, make_plan
 from toolbox import ROOT
 
@@ -33,9 +34,9 @@ def edges(plan: Plan) -> set[str]:
     return {f"{e.consumer} after {e.producer}" for e in plan.answers.dependencies.edges}
 
 
-def places(plan: Plan) -> set[tuple[str, str]]:
+def handed_files(plan: Plan) -> set[tuple[str, str]]:
     """(product, where it goes)"""
-    return {(product, where) for _, product, _, where in plan.placements}
+    return {(product, where) for _, product, _, where in ci_cd_page(plan).handed_files}
 
 
 PACKAGE = ("lambda-package.zip", ".packages/python/lambda-package.zip")
@@ -60,7 +61,7 @@ def test_the_seeds_map(written: Any) -> None:
         assert {
             (e.consumer, e.producer) for e in plan.answers.dependencies.edges if e.conventional
         } == {("docker", "python")}
-        assert places(plan) == {PACKAGE, ("docker-image", ".packages/docker/docker-image")}
+        assert handed_files(plan) == {PACKAGE, ("docker-image", ".packages/docker/docker-image")}
         assert plan.waves == (("python",), ("docker", "terraform"), ("kubernetes",))
         assert plan.notices == ()
 
@@ -86,7 +87,7 @@ def test_the_seeds_map(written: Any) -> None:
 def test_forms_of_one_map(written: Any) -> None:
     plan = plan_of(dependency_map=written)
     assert edges(plan) == {"terraform after python"}
-    assert places(plan) == {PACKAGE}
+    assert handed_files(plan) == {PACKAGE}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_several_entries_add_up() -> None:
         ],
     )
     assert edges(plan) == {"api after python", "api after worker", "terraform after api"}
-    assert places(plan) == {("dist", ".packages/worker/dist")}
+    assert handed_files(plan) == {("dist", ".packages/worker/dist")}
     assert plan.waves == (("python", "worker"), ("api",), ("terraform",))
 
 
@@ -124,7 +125,7 @@ def test_order_only() -> None:
     entry = {"code_type": "terraform", "depends_on": "python", "artifacts": []}
     plan = plan_of(dependency_map=[entry])
     assert edges(plan) == {"terraform after python"}
-    assert places(plan) == set()
+    assert handed_files(plan) == set()
 
 
 @pytest.mark.parametrize(
@@ -145,19 +146,22 @@ def test_order_only() -> None:
 def test_where_an_artifact_goes(to: str, where: str) -> None:
     artifact = {"name": "lambda-package.zip", "to": to}
     entry = {"code_type": "terraform", "depends_on": "python", "artifacts": [artifact]}
-    assert places(plan_of(dependency_map=[entry])) == {("lambda-package.zip", where)}
+    assert handed_files(plan_of(dependency_map=[entry])) == {("lambda-package.zip", where)}
 
 
 def test_one_artifact_in_two_places() -> None:
     artifacts = [{"name": "lambda-package.zip", "to": to} for to in ("a.zip", "b.zip", "b.zip")]
     entry = {"code_type": "terraform", "depends_on": "python", "artifacts": artifacts}
-    assert {where for _, where in places(plan_of(dependency_map=[entry]))} == {"a.zip", "b.zip"}
+    assert {where for _, where in handed_files(plan_of(dependency_map=[entry]))} == {
+        "a.zip",
+        "b.zip",
+    }
 
 
 def test_names_that_only_begin_alike_are_two_spots() -> None:
     artifacts = [{"name": "lambda-package.zip", "to": to} for to in ("infra/a", "infra/ab")]
     entry = {"code_type": "terraform", "depends_on": "python", "artifacts": artifacts}
-    assert len(places(plan_of(dependency_map=[entry]))) == 2
+    assert len(handed_files(plan_of(dependency_map=[entry]))) == 2
 
 
 def test_two_consumers_may_use_one_spot() -> None:
@@ -170,7 +174,7 @@ def test_two_consumers_may_use_one_spot() -> None:
             for consumer in ("edge", "terraform")
         ],
     )
-    assert places(plan) == {("lambda-package.zip", "x.zip")}
+    assert handed_files(plan) == {("lambda-package.zip", "x.zip")}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from copies import copy, tree
+from pipeline.questions import PLAIN
 from pipeline.recorded import edited
 from toolbox import ROOT
 from updates import generate, template_versions
@@ -47,10 +48,11 @@ QUESTIONS = {
     "cloud": "Which cloud",
     "registry": "Where are images pushed to",
     "runner": "Which runner",
-    "approval": "How is a deployment to production approved?",
-    "pull_requests": "Check pull requests",
-    "drift_check": "Check in pull requests",
+    **{question.name: question.prompt[:40] for question in PLAIN if question.prompt},
 }
+
+LAST = [question.name for question in PLAIN if question.prompt]
+"""The last questions."""
 
 LATER = list(QUESTIONS)[list(QUESTIONS).index("orchestration") :]
 """The questions after those about components."""
@@ -147,9 +149,8 @@ def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None
         session.answers(question)
     # Nothing is pushed: a question where to would wait for its answer, and this one never come.
     session.answers("runner")
-    session.answers("approval")
-    session.answers("pull_requests")
-    session.answers("drift_check")
+    for question in LAST:
+        session.answers(question)
 
     session.says("terraform (after python)")
     answers = {"project_name": "demo", "code_types": ["python", "terraform"]}
@@ -433,6 +434,8 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     session.answers("approval", DOWN * 2)
     session.decides("pull_requests", "n")
     session.decides("drift_check", "y")
+    for question in LAST[LAST.index("drift_check") + 1 :]:
+        session.answers(question)
     answers = {
         "project_name": "shop",
         "code_types": [],
@@ -463,9 +466,8 @@ def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
     for question in ("orchestration", "branching", "cloud"):
         session.answers(question)
     session.answers("runner", CLEAR + "big-runner")
-    session.answers("approval")
-    session.answers("pull_requests")
-    session.answers("drift_check")
+    for question in LAST:
+        session.answers(question)
     answers = {
         "project_name": "demo",
         "components": {"api": {"code_type": "generic"}},
@@ -488,7 +490,7 @@ def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_pat
     session.says("registry: 'acmeshop.azurecr.io' is a registry of Azure, and cloud is aws; choose")
     registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop"
     session.types(CLEAR + registry)
-    for question in ("runner", "approval", "pull_requests", "drift_check"):
+    for question in ("runner", *LAST):
         session.answers(question)
     session.says("trust in AWS")
     answers = {
@@ -517,7 +519,7 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
     session.writes("environments", "[{name: dev, tag: v*}, {name: prd, after: dev}]")
     session.says("Orchestrator Dev -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.pastes("[{name: dev, tag: v*}]")
-    for question in ("cloud", "runner", "approval", "pull_requests", "drift_check"):
+    for question in ("cloud", "runner", *LAST):
         session.answers(question)
     answers = {
         "project_name": "demo",
@@ -540,7 +542,7 @@ def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: P
     session.asks("branching")
     session.says("components.python.publish: no environment starts from a tag, so nothing would")
     session.types("")  # release, the first that is left
-    for question in ("cloud", "runner", "approval", "pull_requests", "drift_check"):
+    for question in ("cloud", "runner", *LAST):
         session.answers(question)
     session.says("at the package index a trusted publisher for python")
     answers = {
@@ -559,7 +561,7 @@ def test_too_many_for_one_run_are_dispatched(template: Path, tmp_path: Path) -> 
     session.answers("adjust")
     session.asks("orchestration")
     session.says("there are 51 components, and call takes the 50 that GitHub calls in one run")
-    late = ("runner", "approval", "pull_requests", "drift_check")
+    late = ("runner", *LAST)
     for question in ("branching", "cloud", *late):
         session.types("")
         session.asks(question)

@@ -18,21 +18,14 @@ import pytest
 import yaml
 from copier._cli import CopierApp
 from copies import copier_command, copier_process
-from pipeline.answers import DEFAULTS, read_answers
+from pipeline.answers import read_answers
 from pipeline.catalogue import load_catalogue
 from pipeline.errors import AnswerError
+from pipeline.questions import DEFAULTS, PLAIN, QUESTIONS
 from toolbox import ROOT
 
 CATALOGUE = load_catalogue(ROOT)
-TEXT_ANSWERS = (
-    "project_name",
-    "code_types_folder",
-    "orchestration",
-    "branching",
-    "cloud",
-    "registry",
-    "approval",
-)
+TEXT_ANSWERS = [question.name for question in QUESTIONS if question.is_text]
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST_LINE = 400
 """A line that is longer scrolls what matters out of a terminal."""
@@ -251,7 +244,29 @@ def read_table() -> list[Row]:
     ]
 
 
-ROWS = [*read_table(), *generated()]
+WRONG_FOR_ALL = (("sometimes", "'sometimes'"), (1, "1"), (None, "nothing"), ([True], "[True]"))
+"""Answers that are neither true nor false nor one of some choices, and how they are shown."""
+
+
+def plain_answers() -> list[Row]:
+    """The same wrong answers to each question that takes true or false, or one of some choices."""
+    rows = []
+    for question in PLAIN:
+        for value, shown in WRONG_FOR_ALL:
+            if isinstance(question.default, bool):
+                says = f"{question.name}: expected true or false, not {shown}"
+            elif question.choices and isinstance(value, str):
+                says = f"{question.name}: {shown} is not a choice ..."
+            elif question.choices:
+                says = f"{question.name}: expected text, not {shown} ..."
+            else:
+                continue
+            answers = {"code_types": ["python", "terraform"], question.name: value}
+            rows.append(Row(f"true-or-false/{question.name}-{shown}", answers, says))
+    return rows
+
+
+ROWS = [*read_table(), *generated(), *plain_answers()]
 
 
 def four_of_each_class(rows: list[Row]) -> list[Row]:
@@ -395,7 +410,8 @@ def test_a_value_that_unfolds_is_not_unfolded() -> None:
 
 def test_every_answer_has_a_wrong_row() -> None:
     wrong = {row.says.split(":")[0].split(".")[0].split("[")[0] for row in ROWS}
-    assert set(DEFAULTS) <= wrong
+    without = [name for name in DEFAULTS if name not in wrong]
+    assert not without, f"tests/answers/wrong_answers.yml: add a wrong answer for {without}"
 
 
 def test_more_than_github_reads_writes_nothing(template: Path, tmp_path: Path) -> None:

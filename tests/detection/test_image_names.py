@@ -29,14 +29,14 @@ FILES = {"web/Dockerfile": "", "api/Dockerfile": "", "k8s/a.yaml": manifest("acm
     ],
 )
 def test_which_images_are_asked_for(image: str, asked: bool) -> None:
-    found = proposed({**FILES, "k8s/a.yaml": manifest(image)}).strangers
+    found = proposed({**FILES, "k8s/a.yaml": manifest(image)}).unknown_images
     assert [it.file for it in found] == ["k8s/a.yaml"] * asked
 
 
 def test_nothing_is_asked_where_every_image_is_run() -> None:
     text = manifest("web") + "---\n" + manifest("api") + "---\n" + manifest("acme/other")
-    assert proposed({**FILES, "k8s/a.yaml": text}).strangers == ()
-    assert proposed({"k8s/a.yaml": manifest("acme/other")}).strangers == ()
+    assert proposed({**FILES, "k8s/a.yaml": text}).unknown_images == ()
+    assert proposed({"k8s/a.yaml": manifest("acme/other")}).unknown_images == ()
 
 
 def lines(**changes: Any) -> list[str]:

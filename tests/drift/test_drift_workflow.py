@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from generated_repositories import commit
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit
 from template_versions import commit as release
 from test_drift import (
     CHECKOUT,

@@ -7,10 +7,13 @@ from typing import Any
 
 from copies import example
 from pipeline.catalogue import load_catalogue
+from pipeline.questions import PLAIN, Question
 from toolbox import EXAMPLES, ROOT
 
 Answers = dict[str, Any]
 
+
+CODE_TYPES = load_catalogue(ROOT).code_types
 
 EXAMPLE_NAMES = sorted(file.stem for file in EXAMPLES.glob("*.yml"))
 
@@ -69,7 +72,7 @@ def _all_types() -> Answers:
     """All that the template knows, each code type once, as it does by itself."""
     folders = {"kubernetes": "k8s", "opentofu": "tofu", "terraform": "tf"}
     makes = {"lint": "make lint", "build": "make", "deploy": "make deploy", "produces": ["out"]}
-    types = sorted(load_catalogue(ROOT).code_types)
+    types = sorted(CODE_TYPES)
     return {
         "project_name": "all",
         "code_types": types,
@@ -89,6 +92,13 @@ def _tree(number: int) -> Answers:
             name: [names[(index - 1) // 2]] if index else [] for index, name in enumerate(names)
         },
     }
+
+
+NAMED_HERE = (
+    *("cdk", "docker", "dotnet", "generic", "go", "helm", "java", "kubernetes", "node"),
+    *("opentofu", "python", "terraform"),
+)
+"""The code types with settings below; any other one is there with its path alone."""
 
 
 def _everything(cloud: str, orchestration: str) -> Answers:
@@ -126,6 +136,7 @@ def _everything(cloud: str, orchestration: str) -> Answers:
             "kubernetes": {"path": "k8s"},
             "helm": {"path": "charts/shop"},
             "generic": {"path": "smoke", "test": "make test", "deploy": "make smoke"},
+            **{name: {"path": name} for name in sorted(CODE_TYPES) if name not in NAMED_HERE},
             "python-library": published("python"),
             "node-library": published("node", secrets=["NPM_TOKEN"]),
             "go-library": published("go"),
@@ -156,6 +167,13 @@ def _everything(cloud: str, orchestration: str) -> Answers:
         "registry": CLOUDS[cloud],
         "orchestration": orchestration,
     }
+
+
+def another(question: Question) -> Any:
+    """Another answer than the default, where there are only some."""
+    if isinstance(question.default, bool):
+        return not question.default
+    return [*question.choices][-1] if question.choices else question.default
 
 
 ANSWER_SETS: dict[str, Answers] = {
@@ -276,7 +294,8 @@ ANSWER_SETS: dict[str, Answers] = {
         ],
         "approval": "each",
     },
-    "nobody-asks": {**example("lambda"), "approval": "none", "pull_requests": False},
+    # Every answer that is true or false, or one of some choices, is another one than usual.
+    "nobody-asks": {**example("lambda"), **{q.name: another(q) for q in PLAIN}},
     "runners": {
         "code_types": ["python"],
         "components": {

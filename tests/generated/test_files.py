@@ -18,7 +18,7 @@ from copies import tree
 from generated_files import workflows
 from pipeline.answers import Answers, read_answers
 from pipeline.catalogue import load_catalogue
-from pipeline.code_types import SETUP_FILES
+from pipeline.code_type_model import SETUP_FILES
 from pipeline.components import Component
 from pipeline.environments import Environment
 from toolbox import ROOT

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from generated_repositories import commit, folders, generic, with_commands
 from offline_github import OfflineGitHub, Run
-from pipelines import commit, folders, generic, with_commands
 from scenarios import expect, head, pushed, ships, spare
 
 NAMES = ["first", "second"]

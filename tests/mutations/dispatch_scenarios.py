@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from generated_repositories import former_run, generic, package, planned
 from offline_github import OfflineGitHub, Run
 from offline_github.github import BOT
-from pipelines import former_run, generic, package, planned
 from scenarios import expect, head, pushed
 
 PARTS = dict.fromkeys(["lint", "test", "security"], "")

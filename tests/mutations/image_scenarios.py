@@ -9,10 +9,10 @@ from typing import Any
 
 import scenarios
 import yaml
+from generated_repositories import commit, digest_of, generic, package, with_commands
 from images import DOCKERFILE, deployment, with_images
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, digest_of, generic, package, with_commands
 from scenarios import expect, head, pushed, spare
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"

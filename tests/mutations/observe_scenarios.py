@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from generated_repositories import commit, generic
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, generic
 from scenarios import change, expect, head
 
 PARTS = dict.fromkeys(["lint", "test", "security", "build"], "")

@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from generated_repositories import commit, forged, generic, planned
 from offline_github import Artifact, OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, forged, generic, planned
 
 # Each build gives other bytes.
 BUILD = """\

@@ -20,9 +20,9 @@ import pytest
 import scenarios
 import yaml
 from copies import Once
+from generated_repositories import commit, repository
 from offline_github import NotModelledError, OfflineGitHub
 from offline_github.repository import git
-from pipelines import commit, repository
 from scenarios import NoticedError
 from validators import validate
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from copies import example
+from generated_repositories import DIAMOND, diamond, generic
 from oracle import oracle as o
-from pipelines import DIAMOND, diamond, generic
 from worlds import Pipelines
 
 Get = Callable[[str], Pipelines]

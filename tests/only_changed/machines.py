@@ -12,10 +12,10 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from generated_repositories import commit, reopened, with_commands
 from offline_github import Run
 from offline_github.environments import ReviewError
 from oracle import oracle as o
-from pipelines import commit, reopened, with_commands
 from worlds import LEAD
 
 LENGTH = 6

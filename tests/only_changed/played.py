@@ -12,12 +12,12 @@ from typing import Any
 
 import worlds
 from copies import Copied
+from generated_repositories import generic
 from offline_github import Run
 from offline_github.clock import timestamp
 from offline_github.work import Step, Work
 from oracle import oracle as o
 from oracle import world as w
-from pipelines import generic
 from worlds import LEAD, Pipelines
 
 DAY = 86_400

@@ -18,10 +18,10 @@ import played
 import pytest
 import test_lambda
 from copies import Copied
+from generated_repositories import commit, start, with_the_machines_packages
 from kinds_of_pipelines import KINDS, Get
 from lives import Life
 from oracle import cases
-from pipelines import commit, start, with_the_machines_packages
 
 FIXED = range(2)
 FRESH = int(os.environ.get("CHANGES", "0"))

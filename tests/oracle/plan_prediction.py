@@ -14,13 +14,13 @@ from functools import cached_property
 from typing import Any
 
 import toolbox
+from generated_repositories import planned
 from github_oracle import RESULTS, Results
 from pipeline.answers import read_answers
 from pipeline.catalogue import load_catalogue
 from pipeline.components import Component
 from pipeline.environments import Environment
 from pipeline.plan import Plan, make_plan
-from pipelines import planned
 
 CHANGES = "changes"
 APPROVAL = "approval"

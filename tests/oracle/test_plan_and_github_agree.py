@@ -17,8 +17,8 @@ import github_oracle
 import graph_shapes
 import pytest
 from copies import copy
+from generated_repositories import planned
 from github_oracle import RESULTS, Given, Results
-from pipelines import planned
 from plan_prediction import (
     APPROVAL,
     CHANGES,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from copies import Copied
+from generated_repositories import Made, start
 from kinds import ATTACKED, OWN
-from pipelines import Made, start
 from worlds import Pipelines, World
 
 Get = Callable[[str], Pipelines]

@@ -12,9 +12,9 @@ from pathlib import Path
 from random import Random
 
 import histories
+from generated_repositories import commit, reopened, with_commands
 from offline_github import OfflineGitHub, Run
 from offline_github.environments import ReviewError
-from pipelines import commit, reopened, with_commands
 from worlds import LEAD, Deployment, Pipelines, World
 
 LENGTH = 5

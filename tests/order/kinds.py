@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from copies import example
-from pipelines import generic
+from generated_repositories import generic
 
 PAIR = {"components": generic(["first", "second"]), "dependency_map": {"second": "first"}}
 LAMBDA: dict[str, Any] = example("lambda")

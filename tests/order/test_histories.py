@@ -18,8 +18,8 @@ from pathlib import Path
 import executed
 import histories
 import pytest
+from generated_repositories import Made, generic
 from kinds import KINDS
-from pipelines import Made, generic
 from worlds import Pipelines
 
 FIXED = range(4)

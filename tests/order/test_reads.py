@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from copies import copy
-from pipelines import generic
+from generated_repositories import generic
 from worlds import Pipelines, World
 
 COMPONENTS = [f"c{number:02}" for number in range(1, 25)]

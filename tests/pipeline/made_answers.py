@@ -12,12 +12,13 @@ from typing import Any
 import toolbox
 from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
-from pipeline.answers import APPROVALS, DEFAULTS, Answers, read_answers
+from pipeline.answers import Answers, read_answers
 from pipeline.catalogue import load_catalogue
-from pipeline.code_types import CodeType
+from pipeline.code_type_model import CodeType
 from pipeline.environments import BRANCHING
 from pipeline.errors import AnswerError
 from pipeline.plan import Plan, make_plan
+from pipeline.questions import DEFAULTS, PLAIN, Question
 from pipeline.settings import CLOUDS
 
 CATALOGUE = load_catalogue(toolbox.ROOT)
@@ -229,6 +230,13 @@ def _environments(draw: st.DrawFn) -> list[dict[str, Any]]:
     return found
 
 
+def _plain(question: Question) -> st.SearchStrategy[Any]:
+    """An answer to a question that takes true or false, or one of some choices."""
+    if isinstance(question.default, bool):
+        return st.booleans()
+    return st.sampled_from([*question.choices] or [question.default])
+
+
 @st.composite
 def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
     """Whole answers, right but for names that may run into one another."""
@@ -253,10 +261,7 @@ def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
         "orchestration": orchestration,
         "cloud": cloud,
         "registry": draw(st.sampled_from(["ghcr.io", *REGISTRIES[cloud]])),
-        "approval": draw(st.sampled_from(APPROVALS)),
-        "pull_requests": draw(st.sampled_from([True, True, True, False])),
-        "drift_check": draw(st.booleans()),
-        "only_changed": draw(st.booleans()),
+        **{question.name: draw(_plain(question)) for question in PLAIN},
         "runner": draw(st.sampled_from(["ubuntu-latest", ["self-hosted", "on"], {"group": "g"}])),
     }
     if draw(st.booleans()):

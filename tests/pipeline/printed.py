@@ -11,7 +11,7 @@ import toolbox
 import yaml
 from jinja2 import Environment, FileSystemLoader, Template
 from pipeline import printing
-from pipeline.orchestrators import Orchestrator
+from pipeline.orchestrators import OrchestratorWorkflow
 from pipeline.plan import Plan
 
 
@@ -34,5 +34,5 @@ def printed(made: Plan, kind: str, what: Any) -> str:
     return _template(kind).render(plan=lambda: made, _copier_conf=settings, **{kind: what})
 
 
-def orchestrator(made: Plan, what: Orchestrator) -> str:
+def orchestrator(made: Plan, what: OrchestratorWorkflow) -> str:
     return printed(made, "orchestrator", what)

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from made_answers import CATALOGUE, CODE_TYPES, DRAWN_TYPES, generic, plan, quick, read
 from pipeline import code_types as module
 from pipeline.clouds import CLOUD
-from pipeline.code_types import CACHE, JOBS, CloudAddition, CodeType, Setup, load_code_types
+from pipeline.code_type_model import CACHE, JOBS, CloudAddition, CodeType, Setup
+from pipeline.code_types import load_code_types
 from pipeline.components import SETTINGS
 from pipeline.dependencies import ENTRY
 from pipeline.environments import ENVIRONMENT

@@ -20,7 +20,7 @@ from made_answers import (
 )
 from pipeline.answers import ORCHESTRATIONS, read_answers
 from pipeline.builds import BuildWorkflow
-from pipeline.code_types import JOBS
+from pipeline.code_type_model import JOBS
 from pipeline.components import Component
 from pipeline.deployments import DeployWorkflow
 from pipeline.errors import AnswerError

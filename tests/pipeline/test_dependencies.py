@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from made_answers import catalogue, generic, read, refusal
-from pipeline.code_types import Consumed
+from pipeline.code_type_model import Consumed
 
 SERVICES = {"web": generic(), "worker": generic(), "db": generic()}
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import test_components
+import test_github_settings
 import test_plan
 import test_pull_request
-import test_setup
 from hypothesis import given, seed, settings
 from made_answers import answers, costly, plans
 from pipeline.plan import Plan
@@ -24,7 +24,7 @@ fresh = settings(costly, derandomize=False, max_examples=6)
 
 def checks_of_plans() -> list[Callable[[Plan], None]]:
     """What the random tests of a plan do with it."""
-    modules = (test_plan, test_pull_request, test_setup)
+    modules = (test_plan, test_pull_request, test_github_settings)
     tests = [test for module in modules for test in vars(module).values()]
     bodies = [test.hypothesis.inner_test for test in tests if hasattr(test, "hypothesis")]
     return [

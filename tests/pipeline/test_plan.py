@@ -20,13 +20,15 @@ from made_answers import CODE_TYPES, costly, generic, plan, plans, refusal
 from pipeline.actions import ACTIONS, action_files
 from pipeline.answers import ORCHESTRATIONS
 from pipeline.builds import BuildWorkflow
-from pipeline.code_types import JOBS
+from pipeline.ci_cd_page import ci_cd_page
+from pipeline.code_type_model import JOBS
 from pipeline.component_workflows import ComponentWorkflow
 from pipeline.deployments import DeployWorkflow
 from pipeline.environments import Environment
 from pipeline.limits import WORKFLOW_FILE_BYTES
-from pipeline.orchestrators import Orchestrator
+from pipeline.orchestrators import OrchestratorWorkflow
 from pipeline.plan import Plan
+from pipeline.sizes import orchestrator_size
 from pipeline.steps import Call
 
 CHECKS = ["lint", "test", "security"]
@@ -213,9 +215,9 @@ def test_every_example_is_known_here() -> None:
 def test_the_example_that_fits_the_real_repository() -> None:
     """`s3-lambda-trigger-main.tf` reads `lambda_function.zip` beside it."""
     made = plan(**copies.example("lambda"))
-    (place,) = set(made.placements)
+    (handed,) = set(ci_cd_page(made).handed_files)
     zip_file = "iac/terraform/lambda_function.zip"
-    assert place == ("python", "lambda-package.zip", "terraform", zip_file)
+    assert handed == ("python", "lambda-package.zip", "terraform", zip_file)
 
 
 def test_without_checks_of_pull_requests_what_they_alone_use_is_not_there() -> None:
@@ -311,7 +313,7 @@ def groups_of(made: Plan) -> Iterator[str]:
             yield re.sub(r"\$\{\{.*\}\}", "candidate", owner.approval.group)
 
 
-Owner = Orchestrator | ComponentWorkflow
+Owner = OrchestratorWorkflow | ComponentWorkflow
 
 
 def calls_of(
@@ -698,7 +700,8 @@ def test_what_is_usual_for_the_code_types(case: str) -> None:
 def test_usual_edges_hand_on_what_is_produced() -> None:
     """Terraform produces nothing: kubernetes only waits for it."""
     made = plan(code_types=["python", "terraform", "docker", "kubernetes"])
-    handed = [(producer, product, consumer) for producer, product, consumer, _ in made.placements]
+    files = ci_cd_page(made).handed_files
+    handed = [(producer, product, consumer) for producer, product, consumer, _ in files]
     assert sorted(handed) == [
         ("docker", "docker-image", "kubernetes"),
         ("python", "lambda-package.zip", "docker"),
@@ -1017,7 +1020,7 @@ def test_sizes_are_known_before_anything_is_written(case: str) -> None:
     for orchestrator in made.orchestrators:
         size = len(printed.orchestrator(made, orchestrator).encode())
         assert size < WORKFLOW_FILE_BYTES
-        assert 0.9 < orchestrator.size / size < 1.1, orchestrator.file
+        assert 0.9 < orchestrator_size(orchestrator) / size < 1.1, orchestrator.file
     assert made.orchestrators[-1].environment.stops
 
 

@@ -21,7 +21,7 @@ from pipeline.builds import BuildWorkflow
 from pipeline.calls import Changes
 from pipeline.component_workflows import ComponentWorkflow
 from pipeline.deployments import DeployWorkflow
-from pipeline.orchestrators import Orchestrator
+from pipeline.orchestrators import OrchestratorWorkflow
 from pipeline.plan import Plan
 from pipeline.printing import command, flow, scalar
 from pipeline.steps import Call, Command, Input, TakenPackage
@@ -386,7 +386,7 @@ def load(text: str) -> Any:
     return {("on" if key is True else key): value for key, value in data.items()}
 
 
-def check_orchestrator(data: Any, orchestrator: Orchestrator) -> None:
+def check_orchestrator(data: Any, orchestrator: OrchestratorWorkflow) -> None:
     environment, jobs = orchestrator.environment, dict(data["jobs"])
     assert (data["name"], data["permissions"]) == (orchestrator.name, {})
     assert data["run-name"] == " ".join(orchestrator.run_name)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from made_answers import CODE_TYPES, generic, plan, read, refusal
 from pipeline.answers import ORCHESTRATIONS
-from pipeline.code_types import JobDefaults
+from pipeline.ci_cd_page import ci_cd_page
+from pipeline.code_type_model import JobDefaults
+from pipeline.github_settings import Publisher, github_settings
 from pipeline.plan import Plan, make_plan
-from pipeline.setup import Publisher, set_up
 
 LIBRARY: dict[str, Any] = {"components": {"lib": {"code_type": "python", "publish": True}}}
 
@@ -63,9 +64,9 @@ def test_secrets_reach_the_job_that_publishes() -> None:
     made = published(components=components)
     assert made.builds[0].secrets == ()
     assert made.deploys[0].secrets == ("UV_PUBLISH_TOKEN",)
-    setup = set_up(made)
-    assert setup.publishers == ()
-    assert {e.name: e.secrets for e in setup.environments} == {
+    settings = github_settings(made)
+    assert settings.publishers == ()
+    assert {e.name: e.secrets for e in settings.environments} == {
         "release-approval": (),
         "release": ("UV_PUBLISH_TOKEN",),
     }
@@ -76,7 +77,7 @@ def test_no_cloud_is_logged_in_to() -> None:
     (publish,) = made.deploys
     assert (publish.cloud, publish.login) == ("", ())
     assert "vars." not in str(publish.variables) + str(publish.command.variables)
-    assert set_up(made).clouds == ()
+    assert github_settings(made).clouds == ()
 
 
 def test_all_that_a_code_type_says_of_it_counts() -> None:
@@ -104,7 +105,7 @@ def test_all_that_a_code_type_says_of_it_counts() -> None:
     assert found.permissions["packages"] == "write" and "id-token" not in found.permissions
     (granting,) = (c for o in made.orchestrators for c in o.deployments)
     assert granting.reasons["packages"] == "publishes there"
-    assert set_up(made).publishers == ()
+    assert github_settings(made).publishers == ()
 
 
 # Orchestration -> the workflow that an index sees as the one that was started.
@@ -117,8 +118,8 @@ STARTED = {
 
 @pytest.mark.parametrize("orchestration", STARTED)
 def test_what_an_index_is_told(orchestration: str) -> None:
-    setup = set_up(published(orchestration=orchestration))
-    assert setup.publishers == (
+    settings = github_settings(published(orchestration=orchestration))
+    assert settings.publishers == (
         Publisher(
             "lib",
             "lib-deploy.yml",
@@ -128,9 +129,9 @@ def test_what_an_index_is_told(orchestration: str) -> None:
         ),
     )
     # Nobody gets in by a branch: neither where a person approves nor where nobody does.
-    assert [e.refs for e in setup.environments] == [(("v*", "tag"),)] * 2
+    assert [e.refs for e in settings.environments] == [(("v*", "tag"),)] * 2
     alone = [{"name": "r", "tag": "v*"}]
-    [environment] = set_up(plan(**LIBRARY, environments=alone)).environments
+    [environment] = github_settings(plan(**LIBRARY, environments=alone)).environments
     assert (environment.reviewed, environment.refs) == (False, (("v*", "tag"),))
 
 
@@ -161,9 +162,9 @@ def test_what_runs_after_another_knows_no_tag() -> None:
 
 
 def test_a_person_starts_it_from_the_tag() -> None:
-    assert plan(**LIBRARY, branching="release").hand_branch == "TAG"
+    assert ci_cd_page(plan(**LIBRARY, branching="release")).hand_branch == "TAG"
     chained = [{"name": "a", "tag": "v*"}, {"name": "b", "after": "a"}]
-    assert plan(**LIBRARY, environments=chained).hand_branch == "BRANCH"
+    assert ci_cd_page(plan(**LIBRARY, environments=chained)).hand_branch == "BRANCH"
 
 
 def test_workflows_say_what_they_do() -> None:

@@ -8,7 +8,7 @@ import pytest
 from jobs_before import with_all_before
 from made_answers import generic, plan, refusal
 from pipeline.calls import Promotion
-from pipeline.orchestrators import Orchestrator
+from pipeline.orchestrators import OrchestratorWorkflow
 from pipeline.plan import Plan
 
 TRUNK = [
@@ -25,7 +25,9 @@ Jobs = dict[str, list[str]]
 """Each job with all that come before it, `changes` and `approval` left out."""
 
 
-def made(components: dict[str, Any], written: Any = (), **more: Any) -> dict[str, Orchestrator]:
+def made(
+    components: dict[str, Any], written: Any = (), **more: Any
+) -> dict[str, OrchestratorWorkflow]:
     """The orchestrators, by environment."""
     answers = {"environments": TRUNK, **more}
     found = plan(components=components, dependency_map=list_or_map(written), **answers)
@@ -36,7 +38,7 @@ def list_or_map(written: Any) -> Any:
     return written if isinstance(written, dict) else list(written)
 
 
-def jobs(orchestrator: Orchestrator) -> Jobs:
+def jobs(orchestrator: OrchestratorWorkflow) -> Jobs:
     gates = set(orchestrator.gates)
     calls = [*orchestrator.builds, *orchestrator.deployments]
     for call in calls:
@@ -45,7 +47,7 @@ def jobs(orchestrator: Orchestrator) -> Jobs:
     return {call.id: [n for n in call.needs if n not in gates] for call in calls}
 
 
-def brought_over(orchestrator: Orchestrator) -> list[str]:
+def brought_over(orchestrator: OrchestratorWorkflow) -> list[str]:
     return [promotion.producer for promotion in orchestrator.changes.promotions]
 
 
@@ -190,7 +192,7 @@ def test_an_environment_of_another_branch_knows_nothing_of_it() -> None:
     written = [{"code_type": "b", "depends_on": "a", "artifacts": []}]
     found = plan(components=components, dependency_map=written, environments=environments)
     (other,) = (o for o in found.orchestrators if o.environment.name == "other")
-    assert (other.waves, other.explained, other.graph) == ((("b",),), ("b",), '{"b": []}')
+    assert (other.waves, other.wave_lines, other.graph) == ((("b",),), ("b",), '{"b": []}')
     assert jobs(other) == {"b-other": []}
     assert [w.file for w in found.workflows if w.component.name == "a"] == ["a-dev.yml"]
 

@@ -17,7 +17,8 @@ from typing import Any
 import toolbox
 import yaml
 from copies import copy
-from pipeline.code_types import JOBS, load_code_types
+from pipeline.code_type_model import JOBS
+from pipeline.code_types import load_code_types
 
 OWN_ACTION = "$/.github/actions/setup-"
 

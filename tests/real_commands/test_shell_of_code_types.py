@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import toolbox
 import yaml
-from pipeline.code_types import CodeType, load_code_types
+from pipeline.code_type_model import CodeType
+from pipeline.code_types import load_code_types
 
 CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
 

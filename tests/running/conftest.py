@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from copies import Once
-from pipelines import Made, repository
+from generated_repositories import Made, repository
 
 
 @pytest.fixture(scope="session")
 def made(template: Path, once: Once) -> Made:
     """The work tree of this name, with these answers and files: a copy of the template costs a
-    second. Not to be written to; see `pipelines.reopened`."""
+    second. Not to be written to; see `generated_repositories.reopened`."""
 
     def make(name: str, answers: Mapping[str, Any], files: Mapping[str, str]) -> Path:
         return once(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import built_by, commit, folders, package, start
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import built_by, commit, folders, package, start
 
 ANSWERS: dict[str, Any] = {
     "components": {

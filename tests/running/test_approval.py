@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import (
+    Made,
+    commit,
+    deployments,
+    failed,
+    former_run,
+    generic,
+    reopened,
+    skipped,
+)
 from offline_github import OfflineGitHub
 from offline_github.repository import git
-from pipelines import Made, commit, deployments, failed, former_run, generic, reopened, skipped
 
 NAMES = ["first", "second"]
 DEPLOY_ONLY = {**dict.fromkeys(["lint", "test", "security", "build"], ""), "produces": []}

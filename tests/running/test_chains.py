@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import Made, commit, failed, former_run, generic, reopened
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import Made, commit, failed, former_run, generic, reopened
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 SHIP = 'ship site "$(git rev-parse HEAD)"'

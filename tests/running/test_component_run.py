@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import Made, generic, planned, reopened
 from offline_github import OfflineGitHub, Run
 from offline_github.github import BOT
 from offline_github.repository import git
 from offline_github.server import ApiCall
-from pipelines import Made, generic, planned, reopened
 
 DEPLOY_ONLY = dict.fromkeys(["lint", "test", "security", "build"], "")
 PLAIN = {**DEPLOY_ONLY, "produces": [], "path": "."}

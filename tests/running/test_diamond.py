@@ -5,7 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pipelines import DIAMOND, deployments, diamond, folders, rows, start, with_commands
+from generated_repositories import (
+    DIAMOND,
+    deployments,
+    diamond,
+    folders,
+    rows,
+    start,
+    with_commands,
+)
 
 
 def test_all_is_built_and_then_deployed_in_order(template: Path, tmp_path: Path) -> None:

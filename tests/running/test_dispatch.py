@@ -13,11 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_github import OfflineGitHub, Run
-from offline_github.github import BOT
-from offline_github.model import Job
-from offline_github.repository import git
-from pipelines import (
+from generated_repositories import (
     Made,
     commit,
     deployments,
@@ -30,6 +26,10 @@ from pipelines import (
     reopened,
     skipped,
 )
+from offline_github import OfflineGitHub, Run
+from offline_github.github import BOT
+from offline_github.model import Job
+from offline_github.repository import git
 
 NAMES = ["base", "left", "right", "top"]
 UNCHECKED = dict.fromkeys(["lint", "test", "security"], "")

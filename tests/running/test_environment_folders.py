@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import commit, failed, generic, start, with_commands
 from offline_github import OfflineGitHub
-from pipelines import commit, failed, generic, start, with_commands
 
 ANSWERS: dict[str, Any] = {
     "components": {

@@ -11,9 +11,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from generated_repositories import (
+    DIAMOND,
+    all_planned,
+    commit,
+    diamond,
+    folders,
+    rows,
+    start,
+    with_commands,
+)
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import DIAMOND, all_planned, commit, diamond, folders, rows, start, with_commands
 
 ENVIRONMENTS = [
     {"name": "dev", "branch": "main"},

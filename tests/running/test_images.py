@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 from copies import example
+from generated_repositories import Made, failed, reopened, skipped, start
 from images import DOCKERFILE, SERVICE, deployment, with_images
 from offline_github import OfflineGitHub, Run
-from pipelines import Made, failed, reopened, skipped, start
 
 TRIVY = (
     "aquasec/trivy:0.74.0@sha256:62b1e65e8869bc4b4c6aa4fa2b21595256c7c2f6018a9d9ad61caf87187c1969"

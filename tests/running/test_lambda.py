@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 from copies import example
+from generated_repositories import (
+    commit,
+    failed,
+    skipped,
+    start,
+    with_the_machines_packages,
+    zip_names,
+)
 from offline_github import Command, OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, failed, skipped, start, with_the_machines_packages, zip_names
 
 SOURCE = "src/lambda-python-s3-lambda-trigger"
 HANDLER = '''\

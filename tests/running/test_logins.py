@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import commit, failed, start
 from images import DOCKERFILE, deployment, with_images
-from pipelines import commit, failed, start
 
 FILES = {
     "web/Dockerfile": DOCKERFILE,

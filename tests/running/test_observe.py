@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import Made, commit, failed, package, reopened
 from offline_github import OfflineGitHub, Run
 from offline_github.model import Job
 from offline_github.repository import git
-from pipelines import Made, commit, failed, package, reopened
 
 REAL = ("changes", "watch", "deployment-summary")
 """The jobs that run, unless a test says otherwise."""

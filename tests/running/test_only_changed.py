@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 from copies import copy, example
-from offline_github import OfflineGitHub, Run
-from offline_github.repository import git
-from pipelines import (
+from generated_repositories import (
     DIAMOND,
     Made,
     commit,
@@ -27,6 +25,8 @@ from pipelines import (
     with_commands,
     with_the_machines_packages,
 )
+from offline_github import OfflineGitHub, Run
+from offline_github.repository import git
 from test_lambda import FILES as LAMBDA_FILES
 
 TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"

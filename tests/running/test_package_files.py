@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import all_planned, commit, digest_of, folders, package, start
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import all_planned, commit, digest_of, folders, package, start
 
 FOLDER, HIDDEN, QUOTED, UNICODE, TOOL = "dist folder", ".hid den", "it's.txt", "grün ☂.txt", "tool"
 PRODUCTS = [FOLDER, HIDDEN, QUOTED, UNICODE, TOOL]

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from generated_repositories import Made, commit, folders, generic, reopened
 from offline_github import OfflineGitHub, Run
-from pipelines import Made, commit, folders, generic, reopened
 
 UNCHECKED = dict.fromkeys(["lint", "test", "security"], "")
 ANSWERS: dict[str, Any] = {

@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_github import OfflineGitHub, Run
-from offline_github.model import Artifact
-from offline_github.repository import git
-from pipelines import (
+from generated_repositories import (
     Made,
     built_by,
     commit,
@@ -27,6 +24,9 @@ from pipelines import (
     reopened,
     with_the_machines_packages,
 )
+from offline_github import OfflineGitHub, Run
+from offline_github.model import Artifact
+from offline_github.repository import git
 
 # Other bytes at every build.
 BUILD = 'date +%s%N > package.txt; echo "$1 for $ENVIRONMENT" >> package.txt'

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import Made, commit, reopened
 from library import FILES, SDIST, WHEEL, with_uv
 from offline_github import OfflineGitHub
 from offline_github.repository import git
-from pipelines import Made, commit, reopened
 
 BUILD_ALONE = dict.fromkeys(["lint", "test", "security"], "")
 PUBLISH = "lib-release / deploy"

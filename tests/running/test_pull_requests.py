@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from copies import copy
-from images import DOCKERFILE, deployment, with_images
-from offline_github import OfflineGitHub, Run
-from offline_github.repository import git
-from pipelines import (
+from generated_repositories import (
     Made,
     commit,
     digest_of,
@@ -25,6 +22,9 @@ from pipelines import (
     skipped,
     with_commands,
 )
+from images import DOCKERFILE, deployment, with_images
+from offline_github import OfflineGitHub, Run
+from offline_github.repository import git
 
 CHECK = "pull-request-checks"
 ONE_CHECK = {"lint": "", "security": ""}

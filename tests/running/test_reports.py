@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines import folders, generic, start
+from generated_repositories import folders, generic, start
 
 REPORT = (
     '<testsuite><testcase name="good" time="1"/><testcase name="bad [x](y)">'

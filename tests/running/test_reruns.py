@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from generated_repositories import Made, deployments, folders, generic, reopened
 from offline_github import OfflineGitHub, Run
-from pipelines import Made, deployments, folders, generic, reopened
 
 NAMES = ["base", "middle", "side", "top"]
 UNCHECKED = dict.fromkeys(["lint", "test", "security"], "")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import toolbox
+from generated_repositories import commit, generic, start, with_commands
 from offline_github import NotModelledError, OfflineGitHub, Run
 from offline_github.repository import git
-from pipelines import commit, generic, start, with_commands
 
 BUILT = "site-build / build"
 CHECK = "pull-request-checks"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from copier.errors import UserMessageError
 from offline_github.repository import git
-from pipeline.answers import DEFAULTS
+from pipeline.questions import DEFAULTS
 from pipeline.recorded import edited, undecided, written
 from updates import CURRENT, clone_once, commit, generate, template_versions, update
 

@@ -52,9 +52,8 @@ def call_is_only_hidden(folder: Path) -> None:
 def no_question_about_drift(folder: Path) -> None:
     """An answer that no question asks for any more, and of which nobody says so."""
     replace("copier.yml", "\ndrift_check:\n", "\ntells_drift:\n")(folder)
-    module = "extensions/pipeline/answers.py"
-    for quotes in ('"{}": False', '"pull_requests", "{}"', 'raw["{}"]'):
-        replace(module, quotes.format("drift_check"), quotes.format("tells_drift"))(folder)
+    replace("extensions/pipeline/questions.py", "drift_check: bool", "tells_drift: bool")(folder)
+    replace("extensions/pipeline/plan.py", "answers.drift_check", "answers.tells_drift")(folder)
 
 
 EDITS = (without_terraform, call_is_called_direct, call_is_only_hidden, no_question_about_drift)

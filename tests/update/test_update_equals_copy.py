@@ -16,11 +16,12 @@ from typing import Any
 import copier
 import pytest
 from copies import tree
-from pipeline.answers import APPROVALS, ORCHESTRATIONS, read_answers
+from pipeline.answers import ORCHESTRATIONS, read_answers
 from pipeline.catalogue import load_catalogue
 from pipeline.components import pushes
 from pipeline.errors import AnswerError
 from pipeline.plan import make_plan
+from pipeline.questions import BY_NAME
 from pipeline.settings import CLOUDS
 from seeds import fresh_seeds
 from toolbox import ROOT
@@ -171,7 +172,7 @@ def images(said: Answers, source: random.Random) -> None:
 def switches(said: Answers, source: random.Random) -> None:
     name = source.choice(["pull_requests", "drift_check", "approval"])
     if name == "approval":
-        said[name] = source.choice(APPROVALS)
+        said[name] = source.choice([*BY_NAME["approval"].choices])
     else:
         said[name] = not said.get(name, name == "pull_requests")
 

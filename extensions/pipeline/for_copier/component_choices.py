@@ -12,10 +12,11 @@ from typing import Any
 import yaml
 
 from .. import choosing, unmatched
-from ..answers import DEFAULTS, parsed
+from ..answers import parsed
 from ..errors import AnswerError
 from ..found_edges import IMAGE
 from ..proposal import ANSWERS, Proposal, without
+from ..questions import DEFAULTS
 from ..recorded import readable
 from .given import Given
 from .own_code_types import answered_code_types
@@ -59,9 +60,9 @@ def asks_images(given: Given) -> bool:
 def images_help(given: Given) -> str:
     chosen = _chosen(given)
     rows = [
-        f"  {unmatched.shown(stranger.image)} ({unmatched.shown(stranger.file)})"
-        for stranger in chosen.strangers
-        if stranger.consumer in chosen.names
+        f"  {unmatched.shown(image.image)} ({unmatched.shown(image.file)})"
+        for image in chosen.unknown_images
+        if image.consumer in chosen.names
     ]
     names = ", ".join(f"{name}=IMAGE" for name in _image_builders(given, chosen))
     lines = ["Which of these images does a component build?", *rows]
@@ -175,8 +176,8 @@ def _chosen(given: Given) -> Proposal:
     chosen = choosing.chosen(before, given.context["parts"], [*answered_code_types(given)])
     builders = _image_builders(given, chosen)
     if builders and given.context.get("images"):
-        whose = choosing.read_images(given.context["images"], chosen, builders)
-        chosen = choosing.with_images(chosen, whose)
+        builders_of = choosing.read_images(given.context["images"], chosen, builders)
+        chosen = choosing.with_images(chosen, builders_of)
     return chosen
 
 
@@ -187,7 +188,7 @@ def _image_builders(given: Given, proposal: Proposal) -> list[str]:
     return sorted(
         name
         for name, code_type in types.items()
-        if proposal.strangers and code_type in known and IMAGE in known[code_type].products
+        if proposal.unknown_images and code_type in known and IMAGE in known[code_type].products
     )
 
 

@@ -11,8 +11,8 @@ import yaml
 from copier.errors import UserMessageError
 from jinja2.runtime import Context
 
-from ..answers import DEFAULTS
 from ..choosing import PROMPTS
+from ..questions import DEFAULTS
 from . import copier_internals
 from .memory import Memory
 

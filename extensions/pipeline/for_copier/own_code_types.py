@@ -10,7 +10,7 @@ from copier.errors import UserMessageError
 
 from .. import own_types
 from ..answers import parsed
-from ..code_types import CodeType
+from ..code_type_model import CodeType
 from ..errors import AnswerError
 from .given import Given
 

@@ -8,12 +8,13 @@ from typing import Any
 import yaml
 
 from .. import choosing
-from ..answers import DEFAULTS, parsed
+from ..answers import parsed
 from ..components import pushes
 from ..environments import preset
 from ..errors import AnswerError
 from ..git_branches import read_branches
 from ..proposal import ANSWERS
+from ..questions import DEFAULTS
 from ..recorded import readable
 from .component_choices import text_of, writes_components
 from .given import Given

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..answers import DEFAULTS, parsed
+from ..answers import parsed
 from ..choosing import PROMPTS
 from ..errors import AnswerError
 from ..git_branches import read_branches
 from ..proposal import found_of
+from ..questions import DEFAULTS
 from ..unmatched import unmatched
 from .given import Given
 

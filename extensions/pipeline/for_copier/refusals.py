@@ -10,8 +10,9 @@ from typing import Any
 from copier.errors import UserMessageError
 
 from .. import destination
-from ..answers import DEFAULTS, GONE, OWN_TYPES, check_alone, check_removed
+from ..answers import GONE, OWN_TYPES, check_alone, check_removed
 from ..errors import AnswerError, shown
+from ..questions import DEFAULTS
 from ..recorded import edited, undecided
 from ..repository_history import is_committed, merged_versions, root_above
 from .given import Given
@@ -130,7 +131,7 @@ def _check_destination(given: Given) -> None:
     in every update).
     """
     planned, settings, repository = plan(given), given.settings, given.repository
-    destination.check_places([*planned.files, given.answers_file], repository)
+    destination.check_folders([*planned.files, given.answers_file], repository)
     if settings["overwrite"] or (sys.stdin and not sys.stdin.closed and sys.stdin.isatty()):
         return
     patterns = [*settings["skip_if_exists"], *settings["exclude"]]

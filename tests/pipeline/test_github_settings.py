@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from made_answers import CODE_TYPES, costly, generic, plan, plans
 from pipeline.deployments import DeployWorkflow
+from pipeline.github_settings import GitHubEnvironment, GitHubSettings, github_settings
 from pipeline.plan import Plan
-from pipeline.setup import GitHubEnvironment, SetUp, set_up
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 DEVELOP, MAIN = ("develop", "branch"), ("main", "branch")
 FOUR = ["python", "terraform", "docker", "kubernetes"]
 
 
-def setup(**answers: Any) -> SetUp:
-    return set_up(plan(**answers))
+def settings_of(**answers: Any) -> GitHubSettings:
+    return github_settings(plan(**answers))
 
 
-def by_name(found: SetUp) -> dict[str, GitHubEnvironment]:
+def by_name(found: GitHubSettings) -> dict[str, GitHubEnvironment]:
     assert len({environment.name for environment in found.environments}) == len(found.environments)
     return {environment.name: environment for environment in found.environments}
 
@@ -49,7 +49,7 @@ CLOUDS: dict[str, tuple[str, list[str], list[str]]] = {
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_environments_of_the_four_code_types(cloud: str) -> None:
     registry, login, cluster = CLOUDS[cloud]
-    found = setup(code_types=FOUR, cloud=cloud, registry=registry)
+    found = settings_of(code_types=FOUR, cloud=cloud, registry=registry)
     secrets = ("KUBE_CONFIG",) if cloud == "none" else ()
     clouds = () if cloud == "none" else (cloud,)
     variables = tuple(login + cluster)
@@ -70,27 +70,27 @@ def test_the_environments_of_the_four_code_types(cloud: str) -> None:
 
 @pytest.mark.parametrize("cloud", ["aws", "azure", "gcp"])
 def test_githubs_registry_needs_no_environment(cloud: str) -> None:
-    found = setup(code_types=FOUR, cloud=cloud)
+    found = settings_of(code_types=FOUR, cloud=cloud)
     assert list(by_name(found)) == ["dev", "test", "prd-approval", "prd"]
     assert found.clouds == (cloud,)
 
 
 def test_images_alone_need_the_environment_of_the_registry_alone() -> None:
-    found = setup(code_types=["docker"], cloud="aws", registry=ECR)
+    found = settings_of(code_types=["docker"], cloud="aws", registry=ECR)
     assert list(by_name(found)) == ["registry"]
     assert found.clouds == ("aws",)
-    assert setup(code_types=["docker"], cloud="aws").clouds == ()
-    assert setup(code_types=["docker"], cloud="aws").environments == ()
+    assert settings_of(code_types=["docker"], cloud="aws").clouds == ()
+    assert settings_of(code_types=["docker"], cloud="aws").environments == ()
 
 
 def test_a_cloud_that_nothing_logs_in_to_needs_nothing() -> None:
-    found = setup(code_types=["python"], cloud="aws")
+    found = settings_of(code_types=["python"], cloud="aws")
     assert (found.environments, found.clouds, found.needs_variables) == ((), (), False)
 
 
 def test_several_clouds() -> None:
     """Each environment with those of the components that deploy there."""
-    found = setup(
+    found = settings_of(
         components={
             "a": {"code_type": "terraform"},
             "b": {"code_type": "terraform", "cloud": "gcp"},
@@ -186,11 +186,11 @@ def test_who_gets_in(case: str) -> None:
     environments, expected = REFS[case]
     components = {"docker": {"deploy": "ship"}}
     answers: dict[str, Any] = {"components": components, "environments": environments}
-    found = by_name(setup(**answers, cloud="aws", registry=ECR))
+    found = by_name(settings_of(**answers, cloud="aws", registry=ECR))
     assert {name: list(environment.refs) for name, environment in found.items()} == expected
     assert list(found) == list(expected)
     # Without a cloud, too: secrets are handed to whatever gets in.
-    for environment in by_name(setup(**answers)).values():
+    for environment in by_name(settings_of(**answers)).values():
         assert list(environment.refs) == expected[environment.name]
 
 
@@ -213,7 +213,7 @@ def test_who_pushes_images_gets_into_the_environment_of_the_registry(orchestrati
             (("v1", "tag"), ("c", "branch")),
         ),
     ):
-        found = setup(
+        found = settings_of(
             components={"docker": settings, "x": generic(lint="l", deploy="d")},
             orchestration=orchestration,
             **answers,
@@ -224,7 +224,7 @@ def test_who_pushes_images_gets_into_the_environment_of_the_registry(orchestrati
 @pytest.mark.parametrize("cloud", ["none", "aws"])
 def test_what_is_approved_is_protected(cloud: str) -> None:
     """Production itself asks nobody, and lets in its branch alone: what it holds is secret."""
-    found = by_name(setup(components={"x": generic(deploy="d")}, cloud=cloud))
+    found = by_name(settings_of(components={"x": generic(deploy="d")}, cloud=cloud))
     assert list(found) == ["dev", "test", "prd-approval", "prd"]
     assert [name for name, environment in found.items() if environment.reviewed] == ["prd-approval"]
     assert found["prd"].refs == found["prd-approval"].refs == (("main", "branch"),)
@@ -252,7 +252,7 @@ def test_who_asks(case: str) -> None:
         {"name": "idle", "branch": "idle", "production": True},
     ]
     found = by_name(
-        setup(
+        settings_of(
             components={"x": generic(deploy="d", environments=["dev", "live"])},
             approval=approval,
             environments=environments,
@@ -267,7 +267,7 @@ def test_who_asks(case: str) -> None:
 def test_one_registry_for_all_its_environments_is_reviewed_by_nobody() -> None:
     """It is production's too, and comes before anybody can look at what would be deployed."""
     found = by_name(
-        setup(
+        settings_of(
             components={"docker": {"deploy": "ship"}},
             cloud="aws",
             registry=ECR,
@@ -285,7 +285,7 @@ def test_one_registry_for_all_its_environments_is_reviewed_by_nobody() -> None:
 
 
 def test_an_identity_for_each_environment_that_deploys_or_pushes() -> None:
-    found = setup(code_types=FOUR, cloud="aws", registry=ECR)
+    found = settings_of(code_types=FOUR, cloud="aws", registry=ECR)
     assert found.identities("aws") == ["dev", "test", "prd", "registry"]
     assert found.identities("gcp") == []
 
@@ -296,7 +296,7 @@ def test_an_identity_for_each_environment_that_deploys_or_pushes() -> None:
 def test_secrets_of_builds_are_the_repositorys() -> None:
     """Nothing is approved before a build; also where that names the environment of a registry."""
     for registry in ("ghcr.io", ECR):
-        found = setup(
+        found = settings_of(
             components={
                 "docker": {"deploy": "ship", "secrets": ["NPM"]},
                 "x": generic(deploy="d", secrets=["TOKEN"]),
@@ -393,7 +393,7 @@ VARIABLES: dict[str, tuple[dict[str, Any], bool, list[str]]] = {
 @pytest.mark.parametrize("case", VARIABLES)
 def test_where_a_variable_is_read(case: str) -> None:
     answers, repository, environments = VARIABLES[case]
-    found = setup(**{"environments": ONE, **answers})
+    found = settings_of(**{"environments": ONE, **answers})
     assert found.variables == (("X",) if repository else ())
     named = [environment.name for environment in found.environments if "X" in environment.variables]
     assert named == environments
@@ -412,11 +412,11 @@ def test_what_a_code_type_asks_for_in_a_cloud(cloud: str) -> None:
     usual = list(kubernetes.prerequisites)
     more = list(kubernetes.clouds[cloud].prerequisites)
     assert bool(more) == (cloud != "none")
-    found = setup(code_types=["kubernetes"], cloud=cloud)
+    found = settings_of(code_types=["kubernetes"], cloud=cloud)
     assert list(found.prerequisites) == usual + more
     own = {"kubernetes": {"cloud": cloud}}
-    assert list(setup(components=own, cloud="azure").prerequisites) == usual + more
-    without = setup(components={"kubernetes": {"deploy": ""}}, cloud=cloud)
+    assert list(settings_of(components=own, cloud="azure").prerequisites) == usual + more
+    without = settings_of(components={"kubernetes": {"deploy": ""}}, cloud=cloud)
     assert list(without.prerequisites) == usual
 
 
@@ -464,7 +464,7 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 @pytest.mark.parametrize("case", CHECKED)
 def test_which_branches_pull_requests_are_checked_for(case: str) -> None:
     environments, expected = CHECKED[case]
-    assert json.loads(setup(environments=environments).checked_branches) == expected
+    assert json.loads(settings_of(environments=environments).checked_branches) == expected
 
 
 CREATED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
@@ -485,7 +485,7 @@ CREATED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 @pytest.mark.parametrize("case", CREATED)
 def test_which_branches_only_administrators_create(case: str) -> None:
     environments, expected = CREATED[case]
-    assert json.loads(setup(environments=environments).created_branches) == expected
+    assert json.loads(settings_of(environments=environments).created_branches) == expected
 
 
 @pytest.mark.parametrize(
@@ -499,13 +499,13 @@ def test_which_branches_only_administrators_create(case: str) -> None:
 )
 def test_a_ruleset_names_every_tag_that_deploys(tag: str, expected: list[str]) -> None:
     """Rulesets know fewer patterns than triggers: rather more tags than fewer."""
-    assert list(setup(environments=[{"name": "a", "tag": tag}]).deployed_tags) == expected
+    assert list(settings_of(environments=[{"name": "a", "tag": tag}]).deployed_tags) == expected
 
 
 @costly
 @given(plans())
 def test_what_jobs_use_is_set_up_and_nothing_else(made: Plan) -> None:
-    found = set_up(made)
+    found = github_settings(made)
     environments = by_name(found)
     approvals = {f"{o.environment.name}-approval" for o in made.orchestrators if o.approval}
     deploying: dict[str, list[DeployWorkflow]] = {}

@@ -52,8 +52,8 @@ class Publisher:
 
 
 @dataclass(frozen=True)
-class SetUp:
-    """Everything there is to set up."""
+class GitHubSettings:
+    """Everything that a person has to set up."""
 
     default_branch: str
     """What the default branch has to be; empty when any will do."""
@@ -94,7 +94,7 @@ class SetUp:
         return bool(self.variables) or any(e.variables for e in self.environments)
 
 
-def set_up(plan: Plan) -> SetUp:
+def github_settings(plan: Plan) -> GitHubSettings:
     """What has to be set up for the plan."""
     build_texts = [text for build in plan.builds for text in _texts(build)]
     variables = named_variables(build_texts)
@@ -135,7 +135,7 @@ def set_up(plan: Plan) -> SetUp:
                 clouds=_sorted(b.cloud for b in pushing if b.cloud),
             )
         )
-    return SetUp(
+    return GitHubSettings(
         default_branch=_default_branch(plan),
         environments=tuple(environments),
         build_secrets=_sorted(secret for build in plan.builds for secret in build.secrets),

@@ -1,0 +1,193 @@
+"""What a code type is: the content of one file of `code_types/`, as `code_types.py` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .settings import Setting
+
+JOBS = ("lint", "test", "security", "build", "deploy")
+"""The jobs that run commands, in their order. A contract: docs/answers.md."""
+
+CHECKS = ("lint", "test", "security")
+"""The jobs that check. All run, also when one fails; then nothing is built or deployed."""
+
+SETUP = "setup"
+"""How a job's `tools` name what the key `setup` says. A contract: docs/code-types.md."""
+
+SETUP_FILES = ("action.yml", "setup.sh")
+"""The files of the action that `setup` becomes; it may have more."""
+
+CACHE = "inputs.cache"
+"""By what steps and variables read whether a cache may be used. Only builds have that input."""
+
+
+@dataclass(frozen=True)
+class JobDefaults:
+    """What a code type says of one of the jobs."""
+
+    name: str
+    command: str = ""
+    tools: tuple[str, ...] = ()
+    secrets: bool = False
+    cloud: bool = False
+    """Whether it logs in to the cloud that the answers name."""
+    registry: bool = False
+    """Whether it logs in to the registry that the answers name."""
+    identity: bool = False
+    """Whether it may ask for an OIDC token of its own, by which package indexes trust it."""
+    product: str = ""
+    """What it publishes: a product that the build has to leave; empty where it needs none."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The composite action of a code type: what several of its workflows set up alike."""
+
+    description: str
+    script: str
+    """Becomes setup.sh, the action's first step, whose id is `find`."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """What each output of the script says, by name."""
+    steps: str = ""
+    """Steps after the script, as YAML text."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Further files of the action, by name, for its steps."""
+
+
+@dataclass(frozen=True)
+class CloudAddition:
+    """What a cloud adds to the jobs that log in to it."""
+
+    steps: str = ""
+    """Steps between the login and the command, as YAML text."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    prerequisites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Consumed:
+    """What a code type takes of packages, and how its files name that."""
+
+    product: str
+    """The name of a product, or a pattern of names."""
+    named_in: tuple[str, ...] = ()
+    """Patterns of file names."""
+    pattern: str = ""
+    """A regular expression, whose first groups are paths, or names of images."""
+    by_key: bool = False
+    """Whether its commands find an image by the key in YAML files, not by its name."""
+    variables: str = ""
+    """A regular expression, whose groups are a name that a file gives to a value, and the value."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What is proposed beside a path: where one of the files is there and holds the text."""
+
+    files: tuple[str, ...]
+    holds: str
+    produces: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How files name folders beside a component's that its commands read."""
+
+    named_in: tuple[str, ...]
+    """Patterns of file names."""
+    pattern: str
+    """A regular expression, whose first groups are relative paths; with `called`, names."""
+    called: str = ""
+    """A regular expression, whose first group is the name of a folder in a file of it."""
+
+
+@dataclass(frozen=True)
+class OwnCommands:
+    """Which of a project's own tasks its jobs can run."""
+
+    calls: tuple[str, ...]
+    """The programs that the jobs of the code type have."""
+    before: str = ""
+    """What comes before a task, so that those programs find what they need."""
+    script: str = ""
+    """How a script of package.json is run; those called like our commands are run anyway."""
+
+
+@dataclass(frozen=True)
+class Detect:
+    """By what components of a code type are found. The keys are those of `schema.json`."""
+
+    files: tuple[str, ...]
+    holds: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
+    nested: str = "component"
+    parts: str = ""
+    parts_in: tuple[str, ...] = ()
+    environments: bool = False
+    replaces: tuple[str, ...] = ()
+    variable: str = ""
+    setting: str = ""
+    settings: tuple[Suggestion, ...] = ()
+    leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    commands: OwnCommands | None = None
+    """None: its commands are its own business, whatever tasks the project has."""
+    known_as: str = ""
+    reads: str = ""
+    constants: str = ""
+    needs: tuple[Needed, ...] = ()
+    """How its files name folders beside its own that its commands read."""
+    not_read: Mapping[str, str] = field(default_factory=dict)
+    """The tools whose files lie beside its own, and which its commands do not run, by pattern."""
+
+    @property
+    def by_file(self) -> bool:
+        """Whether the commands are told the file, so that several in a folder are several."""
+        return bool(self.variable or self.setting)
+
+
+@dataclass(frozen=True)
+class CodeType:
+    """One file of `code_types/`, read and checked."""
+
+    name: str
+    label: str
+    description: str
+    jobs: Mapping[str, JobDefaults]
+    depends_on: tuple[str, ...] = ()
+    produces: tuple[str, ...] = ()
+    products: Mapping[str, str] = field(default_factory=dict)
+    """The command that builds each product, by its name."""
+    reports: tuple[str, ...] = ()
+    """Patterns of the reports that its tests leave, relative to a component's path."""
+    outputs: tuple[str, ...] = ()
+    """What the build command writes to $GITHUB_OUTPUT, besides the package."""
+    setup: Setup | None = None
+    clouds: Mapping[str, CloudAddition] = field(default_factory=dict)
+    secret_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """Set-up steps, as YAML text, by name."""
+    prerequisites: tuple[str, ...] = ()
+    pull_requests: str = ""
+    """What docs/ci-cd.md says of it in its section on pull requests, as Markdown."""
+    leaves_out_others: bool = False
+    """Whether folders of other components inside a component's own are not its business."""
+    keeps_others: str = ""
+    """A command that succeeds where such a $folder is part of the component all the same."""
+    publish: JobDefaults | None = None
+    """What the deploy job is for a component that is published."""
+    consumes: tuple[Consumed, ...] = ()
+    detect: Detect | None = None
+    environment_files: tuple[str, ...] = ()
+    """What its commands read for one environment: paths with {environment}; folders end with /."""
+    reads_above: tuple[str, ...] = ()
+    """Names of files and folders that are read in the folders above a component's, too."""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """Settings that its components have besides those of every component, by name."""
+    file: str = ""
+    """Where a repository has it, for one of its own."""
+    written: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What its file holds."""

@@ -1,0 +1,65 @@
+"""Code types that are `like` another one, in other words: opentofu is like terraform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import AnswerError, shown
+from .names import unknown
+from .schema import check
+
+LIKE: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "like": {"type": "string"},
+        "words": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+"""What a code type says that is another one in other words. A contract: docs/code-types.md."""
+
+
+def in_full(data: Any, others: Mapping[str, Any]) -> Any:
+    """What a file holds; where it is like another one, with that one's text in its own words."""
+    if not isinstance(data, dict) or not {"like", "words"} & data.keys():
+        return data
+    check(data, LIKE, "")
+    if "like" not in data:
+        raise AnswerError(
+            "words", "they replace words of another code type; name that one in `like`"
+        )
+    like = data["like"]
+    if like not in others:
+        raise unknown(like, list(others), "like", "code type of the template")
+    if not isinstance(others[like], dict) or "like" in others[like]:
+        raise AnswerError("like", f"{like!r} is itself like another one; name one that is not")
+    own = {key: value for key, value in data.items() if key not in ("like", "words")}
+    words = data.get("words", {})
+    found: set[str] = set()
+    meant = _in_words(others[like], words, found)
+    if unused := [word for word in words if word not in found]:
+        cause = f"{shown(unused[0])} is not in the text of {like}"
+        raise AnswerError("words", f"{cause}; drop it, or mend it")
+    return _merged(meant, own)
+
+
+def _in_words(value: Any, words: Mapping[str, str], found: set[str]) -> Any:
+    """A copy in which words stand for others; where two fit, the longer one counts. Those that are
+    somewhere are `found`."""
+    if isinstance(value, dict):
+        return {key: _in_words(item, words, found) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_in_words(item, words, found) for item in value]
+    if not isinstance(value, str) or not words:
+        return value
+    found |= {word for word in words if word and word in value}
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), lambda m: words[m[0]], value)
+
+
+def _merged(value: Any, own: Any) -> Any:
+    """Mappings together, key by key; of anything else what is one's own."""
+    if not isinstance(value, dict) or not isinstance(own, dict):
+        return own
+    return {**value, **{key: _merged(value.get(key), item) for key, item in own.items()}}
