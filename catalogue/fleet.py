@@ -2,14 +2,14 @@
 # requires-python = ">=3.11"
 # dependencies = ["copier>=9.19,<10", "copier-template-extensions>=0.3.4"]
 # ///
-"""Which repositories have which version of the template, and which may have a newer one now?
+"""Lists which version of the template each repository has, and which may be updated now.
 
     uv run https://raw.githubusercontent.com/OWNER/copier-orchestrator/main/catalogue/fleet.py \\
         --organisation acme --template https://github.com/acme/copier-orchestrator
 
-It reads GitHub, or a folder of clones, and changes nothing. It keeps no state: each call reads all
-that it says of a ring. It is one file that imports nothing of ours, so that the address alone is
-enough. Without --drift it needs PyYAML and packaging alone, which come with Copier. See
+It reads GitHub, or a folder of clones, and changes nothing. It keeps no state: each call reads
+everything again. It is one file that imports nothing else of this project, so its address is enough
+to run it. Without --drift it needs only PyYAML and packaging, which come with Copier. See
 docs/catalogue.md.
 """
 
@@ -47,24 +47,24 @@ from packaging.version import Version
 ANSWERS_FILE = ".copier-answers.yml"
 IS_ANSWERS_FILE = re.compile(r"\.copier-answers[^/]*\.ya?ml")
 ORCHESTRATOR = re.compile(r"orchestrator-(.+)\.ya?ml", re.DOTALL)
-"""The workflow of an environment. Which of them there are says which environments there are."""
+"""The workflow of an environment. Each environment has one."""
 
 ANSWERS = {"code_types", "components"}
-"""As in drift.py: an answers file with neither holds no answers of this template."""
+"""As in drift.py: an answers file with neither of them has no answers of this template."""
 
 STATES = ("broken", "unknown", "edited", "behind", "current")
-"""Of a row the first that holds."""
+"""The state of a row is the first that is true."""
 
 LARGEST = 100_000
-"""Letters of an answers file. Those of 50 components have 20,000; numbers of a million digits take
-minutes to read."""
+"""The largest answers file, in letters. One for 50 components has 20,000. A much larger one could
+hold numbers of a million digits, which take minutes to read."""
 
 DEEPEST = 50
-"""Levels of an answers file."""
+"""The most nested levels of an answers file."""
 
 
 class CannotTellError(Exception):
-    """One line: the place, the cause, the fix. The command ends with 2."""
+    """One line: the place, the cause, the fix. The command exits with 2."""
 
 
 class BrokenError(Exception):
@@ -72,14 +72,14 @@ class BrokenError(Exception):
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads what Copier writes, and refuses `<<`: some lines of that can fill any memory."""
+    """Reads what Copier writes, but refuses `<<`: a few lines with it can fill the memory."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         pass
 
 
 def read_yaml(text: str) -> Any:
-    """A file of others. Raises YAMLError or ValueError, whatever it holds."""
+    """Reads an untrusted file. Raises only YAMLError or ValueError, whatever the file contains."""
     if len(text) > LARGEST:
         raise yaml.YAMLError(f"has more than {LARGEST} letters")
     depth = 0
@@ -100,7 +100,7 @@ def problem_of(error: Exception) -> str:
 
 
 def shown(value: object, most: int = 300) -> str:
-    """A value as one line of text that does nothing to a terminal or to a reader's eyes."""
+    """A value as one line of text, without control characters or invisible ones."""
     text = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(value).split()))
     text = re.sub(r"//[^/@\s]+@", "//", text)  # an address may hold a password
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -145,7 +145,7 @@ def address(given: str) -> str:
 
 
 def identity(given: str, folder: Path | None = None) -> str:
-    """The same for all forms of one address: `host/owner/name` in small letters, or a path.
+    """One form for all spellings of an address: `host/owner/name` in small letters, or a path.
 
     A path is taken from `folder`.
     """
@@ -190,7 +190,7 @@ class Template:
         return next(reversed(self.releases), None) or self.head[:7] or None
 
     def take(self, tags: Mapping[str, str], releases_file: str) -> None:
-        """Learn the releases: from the tags, and where there is none from `releases.yml`."""
+        """Set the releases: from the tags or, if there are none, from `releases.yml`."""
         found = {name: sha for name, sha in tags.items() if NUMBERS.fullmatch(name)}
         self.has_tags = bool(found)
         if not found:
@@ -204,7 +204,7 @@ class Template:
         self.releases = dict(sorted(found.items(), key=lambda item: parsed(item[0])))
 
     def newer(self, version: str) -> list[str] | None:
-        """The releases after a version that Copier has recorded; None if that cannot be told."""
+        """The releases after a version that Copier has recorded; None if they are unknown."""
         match = DESCRIBED.fullmatch(version)
         if (base := match[1] if match else version) and NUMBERS.match(base):
             try:
@@ -228,7 +228,7 @@ class Template:
 
 
 def read_clone(template: Template) -> None:
-    """Read versions from a clone, without the network. Raises CannotTellError."""
+    """Reads versions from a clone, without the network. Raises CannotTellError."""
     folder = template.path
     peeled = "%(refname:strip=2) %(objectname) %(*objectname)"
     listed = [x.split(" ") for x in git("tag", f"--format={peeled}", folder=folder).splitlines()]
@@ -297,7 +297,7 @@ class Proof:
     kind: str
     reason: str
     since: datetime | None = None
-    """When they did for the first time, as far as it was read."""
+    """When they first deployed, as far as was read."""
 
 
 @dataclass
@@ -322,7 +322,7 @@ class Row:
     may_update: bool | None = None
     update_to: str | None = None
     source: str = ""
-    """The template's address as it was read: it may hold a password."""
+    """The template's address as it was read: it may contain a password."""
     of: Template | None = None
     proof: Proof | None = None
 
@@ -335,13 +335,13 @@ class Row:
         return {name: getattr(self, name) for name in names}
 
     def has(self, version: str) -> bool:
-        """Whether it has a release, or a later commit than that."""
+        """Whether it has the release, or a later commit."""
         newer = self.of.newer(self.version) if self.of and self.version else None
         return newer is not None and version not in newer
 
 
 def read_answers(text: str) -> dict[str, Any]:
-    """What an answers file says. Raises BrokenError."""
+    """The content of an answers file. Raises BrokenError."""
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(r"(<{7}|>{7}) ", line):
             raise BrokenError(
@@ -351,16 +351,16 @@ def read_answers(text: str) -> dict[str, Any]:
     try:
         answers = read_yaml(text)
     except (yaml.YAMLError, ValueError) as error:
-        raise BrokenError(f"is not YAML: {problem_of(error)}; take it back from git") from None
+        raise BrokenError(f"is not YAML: {problem_of(error)}; restore it from git") from None
     if not isinstance(answers, dict):
-        raise BrokenError("holds no answers; take it back from git")
+        raise BrokenError("holds no answers; restore it from git")
     if ANSWERS & set(answers) and not isinstance(answers.get("_src_path"), str):
-        raise BrokenError("_src_path does not name its template; take it back from git")
+        raise BrokenError("_src_path does not name its template; restore it from git")
     return answers
 
 
 def recorded_version(text: str | None) -> str | None:
-    """The version that an answers file records, without a look at the rest of it."""
+    """The version that an answers file records. The rest of the file is not checked."""
     match = re.search(r"^_commit:(.*)$", text or "", re.MULTILINE)
     try:
         version = read_yaml(match[1]) if match else None
@@ -390,13 +390,13 @@ def judge(
     row.source, row.template, row.latest = source, shown(source), row.of.latest
     version = answers.get("_commit")
     if not isinstance(version, str) or not version.strip():
-        row.reason = "_commit does not say which version this is; take it back from git"
+        row.reason = "_commit does not say which version this is; restore it from git"
         return row
     row.version = version
     newer = row.of.newer(version)
     if newer is None and row.of.releases:
         row.reason = (
-            f"{shown(version)} is no release, and no commit that was looked at; update to a "
+            f"{shown(version)} is no release, and none of the commits that were read; update to a "
             "release by hand: copier update --vcs-ref VERSION"
         )
     elif newer is None:
@@ -417,7 +417,7 @@ def judge(
 
 
 def clones_in(folder: Path) -> list[Path]:
-    """The clones below a folder, also as owner/name. Raises CannotTellError where there is none."""
+    """The clones below a folder, also as owner/name. Raises CannotTellError if there are none."""
     if not folder.is_dir():
         raise CannotTellError(f"--clones {folder}: is no folder; name the one with the clones")
     found, looked_at = [], [(folder, 0)]
@@ -433,7 +433,7 @@ def clones_in(folder: Path) -> list[Path]:
                     if inside.is_dir() and not inside.is_symlink()
                 ]
             except OSError as error:
-                say(f"{inside_of(place, folder)}: cannot be looked at: {error.strerror}")
+                say(f"{inside_of(place, folder)}: cannot be read: {error.strerror}")
     if not found:
         raise CannotTellError(f"--clones {folder}: holds no clone; clone the repositories there")
     return sorted(found)
@@ -446,7 +446,7 @@ def inside_of(place: Path, folder: Path) -> str:
 def read_clones(
     folder: Path, templates: list[Template], answers_files: Sequence[str], progress: Progress
 ) -> tuple[list[Row], dict[int, Path]]:
-    """A row for each answers file that lies in a clone, and where the clone of each is."""
+    """A row for each answers file in a clone, and the clone of each row."""
     rows, places = [], {}
     clones = clones_in(folder)
     addresses = {}
@@ -474,7 +474,7 @@ def read_clones(
         try:
             names = answers_files_of(clone, answers_files)
         except OSError as error:
-            say(f"{name}: cannot be looked at: {error.strerror}")
+            say(f"{name}: cannot be read: {error.strerror}")
             continue
         for answers_file in names:
             row = Row(name, answers_file, url)
@@ -506,13 +506,13 @@ def text_of(clone: Path, name: str) -> str | BrokenError:
     if is_link:
         return BrokenError("is a link; replace it by the file")
     if not file.is_file():
-        return BrokenError("is no file; take it back from git")
+        return BrokenError("is no file; restore it from git")
     try:
         if file.stat().st_size > LARGEST:
-            return BrokenError("is too large; take it back from git")
+            return BrokenError("is too large; restore it from git")
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        return BrokenError("is not UTF-8; take it back from git")
+        return BrokenError("is not UTF-8; restore it from git")
     except OSError as error:
         return BrokenError(f"cannot be read: {error.strerror}")
 
@@ -521,10 +521,10 @@ def text_of(clone: Path, name: str) -> str | BrokenError:
 
 
 def tell_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progress) -> None:
-    """Run the template's own drift.py in each clone, with our copy of the template.
+    """Run the template's drift.py in each clone, with our copy of the template.
 
-    Whatever address an answers file has, git takes it from that copy, and from nowhere else: code
-    of no other template can run.
+    Whatever address an answers file contains, git reads only that copy. So no other template's code
+    can run.
     """
     told = [row for row in rows if row.of and row.version]
     with tempfile.TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as temporary:
@@ -547,7 +547,7 @@ def tell_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progre
                 ) from None
             environment = {k: v for k, v in os.environ.items() if not k.endswith("_TOKEN")}
             environment |= {"PYTHONUTF8": "1", "GIT_ALLOW_PROTOCOL": "file"}
-            # What Copier keeps of an address must not become what our copy holds.
+            # Copier caches clones by address; our copy must not get into that cache.
             environment["COPIER_CACHE_DIR"] = str(Path(temporary, f"cache-{number}"))
             environment |= redirections(bare, {row.source for row in mine})
             command = [sys.executable, str(program), "--trust", "--answers-file"]
@@ -564,7 +564,7 @@ def tell_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progre
 
 
 def redirections(bare: Path, sources: Iterable[str]) -> dict[str, str]:
-    """Settings by which git reads a folder whatever address it is given."""
+    """Settings that make git read this folder for every address."""
     # Copier adds `.git` to its own short forms, and takes `git+` away.
     bases = sorted({address(source) for source in sources})
     addresses = {x for base in bases for x in (base, base.removesuffix(".git") + ".git")}
@@ -590,7 +590,7 @@ def drift_of(row: Row, clone: Path, command: list[str], environment: dict[str, s
             timeout=300,
         )
     except subprocess.TimeoutExpired:
-        row.drift = "cannot be told: it took more than 5 minutes"
+        row.drift = "unknown: it took more than 5 minutes"
     else:
         last = shown((done.stdout.splitlines() or [""])[-1])
         if done.returncode == 0:
@@ -603,15 +603,15 @@ def drift_of(row: Row, clone: Path, command: list[str], environment: dict[str, s
             row.reason = f"{row.drift}{behind}; see docs/drift.md"
         else:
             cause = (done.stderr.splitlines() or ["drift.py failed"])[-1]
-            row.drift = f"cannot be told: {shown(cause)}"
-    if row.drift.startswith("cannot be told"):
+            row.drift = f"unknown: {shown(cause)}"
+    if row.drift.startswith("unknown"):
         row.reason = "; ".join(filter(None, (row.reason, f"drift {row.drift}")))
 
 
 # GitHub ------------------------------------------------------------------------------------------
 
 PAGE = 100
-"""Repositories of one call. A listing and the details are two calls for a hundred."""
+"""Repositories in one call. For a hundred, the list is one call, and the details are another."""
 
 ACTIONS_APP = 15368
 """GitHub Actions on github.com. A token of an app may not read the suites of other apps."""
@@ -667,14 +667,14 @@ SUITES = """checkSuites(last: 100%s) {
 
 
 LAST_FRAGMENT = re.compile(r"fragment ((?:Last|All)\d+) ")
-"""Where no repository has an environment."""
+"""For the case that no repository has an environment."""
 
 
 TOO_MUCH = ("RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED")
 
 
 class TooMuchError(Exception):
-    """GitHub did not manage this call; a smaller one may do."""
+    """GitHub could not answer this call; a smaller one may work."""
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -694,7 +694,7 @@ class GitHub:
         self.url, self.token, self.progress = url, token, progress
         self.calls = self.points = 0
         self.said: dict[str, int] = {}
-        """What GitHub refused in answers that it gave otherwise, and how often."""
+        """The parts of answers that GitHub refused, and how often."""
 
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The data of an answer. Raises TooMuchError and CannotTellError."""
@@ -720,7 +720,7 @@ class GitHub:
             place = error.get("path") or []
             if kind == "NOT_FOUND" and len(place) == 1:
                 continue  # the one who asked sees that it is null
-            # Below one repository of many: the rest of the answer holds.
+            # The error concerns one repository of many: the rest of the answer is valid.
             where = ".".join(str(part) for part in place if not isinstance(part, int))
             says = f"{re.sub(r'[0-9]+', '', where) or 'the query'}: {says}"
             self.said[says] = self.said.get(says, 0) + 1
@@ -734,7 +734,7 @@ class GitHub:
         return urllib.parse.urlsplit(self.url).netloc or self.url
 
     def _post(self, body: bytes, attempt: int) -> dict[str, Any] | None:
-        """An answer, or None where one has to ask again."""
+        """An answer, or None if the call has to be repeated."""
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Content-Type": "application/json",
@@ -797,7 +797,8 @@ class GitHub:
     def in_parts(
         self, items: Sequence[Any], ask: Callable[[Sequence[Any]], dict[str, Any]], size: int = PAGE
     ) -> Iterator[tuple[Sequence[Any], dict[str, Any] | None]]:
-        """Ask about many, in parts that GitHub manages. None: not even about this one alone."""
+        """Asks about many repositories, in parts that GitHub can answer. None: GitHub cannot answer
+        even for a single one."""
         start = failed = 0
         most = size
         while start < len(items):
@@ -814,7 +815,7 @@ class GitHub:
                     continue
                 answer = None
             yield part, answer
-            # One repository that is too much makes no small calls of all that follow.
+            # If one repository is too large, the next calls still have the usual size.
             start, failed, size = start + len(part), 0, min(2 * size, most)
 
 
@@ -893,9 +894,9 @@ def blob_text(blob: Any) -> str | BrokenError:
     if blob is None:
         return BrokenError("GitHub did not send it; run this again")
     if blob.get("__typename") != "Blob":
-        return BrokenError("is no file; take it back from git")
+        return BrokenError("is no file; restore it from git")
     if blob.get("text") is None or blob.get("isTruncated"):
-        return BrokenError("is no text, or too large; take it back from git")
+        return BrokenError("is no text, or too large; restore it from git")
     return str(blob["text"])
 
 
@@ -910,7 +911,7 @@ def list_repositories(
     answers_files: Sequence[str],
     progress: Progress,
 ) -> list[Found]:
-    """All repositories with a file that is called like an answers file."""
+    """All repositories with a file that has the name of an answers file."""
     # The versions of templates that lie on this GitHub come with the first page.
     asked = {}
     server = urllib.parse.urlsplit(os.environ.get("GITHUB_SERVER_URL") or "https://github.com")
@@ -982,7 +983,7 @@ def take_versions(
     asked: Mapping[str, tuple[Template, str]],
     data: Mapping[str, Any],
 ) -> None:
-    """Give each template its versions, by git where GitHub has no answer."""
+    """Sets the versions of each template, by git if GitHub has no answer."""
     for alias, (template, path) in asked.items():
         answer = data.get(alias)
         if answer is None:
@@ -1012,9 +1013,9 @@ def take_versions(
 
 
 def details_query(part: Sequence[Found], rings: bool, actions_only: bool) -> str:
-    """What is asked of repositories with an answers file; with rings, what proves a version.
+    """The query for repositories with an answers file; with rings, also what proves a version.
 
-    Most have the same names of answers files, and so share the fragments that say them.
+    Most have answers files with the same names, so they share fragments.
     """
     blocks, fragments, numbers = [], [], dict[tuple[str, ...], int]()
     for number, repository in enumerate(part):
@@ -1144,10 +1145,10 @@ def deployed(state: str | None) -> str | None:
 
 
 def is_later(row: Row, version: str, than: str | None = None) -> bool:
-    """Whether a pull request's version comes after the repository's, or after another's."""
+    """Whether a pull request's version is newer than the repository's, or than another one's."""
     before = than or row.version
     if row.of is None or before is None:
-        return True  # a broken file: whatever mends it
+        return True  # a broken file: any version repairs it
     old, new = row.of.newer(before), row.of.newer(version)
     if old is None or new is None:
         return version != before
@@ -1161,7 +1162,7 @@ def is_later(row: Row, version: str, than: str | None = None) -> bool:
 class Ring:
     name: str
     patterns: tuple[str, ...]
-    """Empty: all that no other ring names."""
+    """Empty: all repositories that no other ring names."""
     soak: timedelta = timedelta()
 
 
@@ -1194,7 +1195,7 @@ def read_rings(file: Path) -> Rings:
     except UnicodeDecodeError:
         raise wrong("", "is not UTF-8", "name a file with rings") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise wrong("", f"is not YAML: {shown(problem_of(error))}", "mend it") from None
+        raise wrong("", f"is not YAML: {shown(problem_of(error))}", "fix it") from None
     if not isinstance(read, dict) or not isinstance(read.get("rings"), list) or not read["rings"]:
         raise wrong("rings", "there is no list of rings", "see docs/catalogue.md")
     for key in read:
@@ -1238,13 +1239,13 @@ def fits(pattern: str, repository: str) -> bool:
 
 
 def put_into_rings(rings: Sequence[Ring], rows: Sequence[Row]) -> list[str]:
-    """Give each row its ring; what has to be said of that."""
+    """Sets the ring of each row. Returns the messages about that."""
     notes = []
     repositories = sorted({row.repository for row in rows})
     for ring in rings:
         for pattern in ring.patterns:
             if not any(fits(pattern, repository) for repository in repositories):
-                notes.append(f"ring {shown(ring.name)}: {shown(pattern)} fits no repository")
+                notes.append(f"ring {shown(ring.name)}: {shown(pattern)} matches no repository")
     others = next((ring.name for ring in rings if not ring.patterns), None)
     for repository in repositories:
         named = [r.name for r in rings if any(fits(p, repository) for p in r.patterns)]
@@ -1265,10 +1266,10 @@ def put_into_rings(rings: Sequence[Ring], rows: Sequence[Row]) -> list[str]:
 def roll_out(
     rings: Sequence[Ring], rows: Sequence[Row], version: str | None, now: datetime
 ) -> tuple[list[str], list[str]]:
-    """Decide for each row whether it may be updated now; what has failed, and what to say.
+    """Decides for each row whether it may be updated now. Returns the failures and the messages.
 
-    A ring is open when each repository of all rings before has the version, has proved it, and
-    has had it for as long as its ring says. Nothing is remembered from the call before.
+    A ring is open when each repository of all rings before it has the version, has proved it, and
+    has had it for the hours of its ring. Nothing is stored between calls.
     """
     notes = put_into_rings(rings, rows)
     failures: list[str] = []
@@ -1300,7 +1301,7 @@ def roll_out(
         for row in failed:
             assert row.proof
             failures.append(
-                f"ring {shown(ring.name)}: {shown(row.repository)}: {row.proof.reason}; mend it, "
+                f"ring {shown(ring.name)}: {shown(row.repository)}: {row.proof.reason}; fix it, "
                 "or release a version that does not fail"
             )
         for row in members:
@@ -1314,7 +1315,7 @@ def roll_out(
             notes.append(f"{closed}; no later ring opens")
         elif waiting:
             more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-            closed = f"ring {shown(ring.name)} is not proved: {waiting[0]}{more}"
+            closed = f"ring {shown(ring.name)} has not proved the version yet: {waiting[0]}{more}"
         elif latest_start:
             until = latest_start + ring.soak
             closed = f"ring {shown(ring.name)} soaks until {until:%Y-%m-%d %H:%M} UTC"
@@ -1343,10 +1344,10 @@ def decide(row: Row, wanted: str | None, closed: str, failed: bool, ring: Ring) 
 
 
 def prove(row: Row, repository: Found, wanted: str) -> Proof:
-    """Whether the pipelines of a version have deployed, by what GitHub shows of them.
+    """Whether the pipelines of a version have deployed, as GitHub shows it.
 
-    A run has the workflows of its commit, so the answers file at that commit says which version
-    has run. No time is compared: those of commits can be anything.
+    A run uses the workflows of its commit, so the answers file at that commit says which version
+    has run. Times are not compared, because a commit can have any time.
     """
     details, number = repository.details, repository.names.index(row.answers_file)
     target = (details.get("defaultBranchRef") or {}).get("target") or {}
@@ -1390,7 +1391,7 @@ def all_of(proofs: Sequence[Proof]) -> Proof:
 
 
 def prove_by_runs(commits: Sequence[Mapping[str, Any]], arrived: datetime | None) -> Proof:
-    """The newest commit of the default branch for which something ran to an end tells."""
+    """Decides by the newest commit of the default branch that has a run which ended."""
     for commit in commits:
         runs = [run for run in runs_of(commit) if run["event"] not in ("pull_request", "dynamic")]
         if any(run["conclusion"] is None for run in runs):
@@ -1433,8 +1434,8 @@ def told_of(run: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:
 def read_runs(github: GitHub, repositories: Sequence[Found], progress: Progress) -> None:
     """The newest runs of their orchestrators, whatever commit they ran for.
 
-    GitHub tells which workflows there are only by their runs: those of the newest commit, and of
-    what was deployed last.
+    GitHub shows workflows only by their runs: those of the newest commit, and of the commit that
+    was deployed last.
     """
     wanted: list[tuple[Found, str, str]] = []
     for repository in repositories:
@@ -1478,7 +1479,7 @@ def read_runs(github: GitHub, repositories: Sequence[Found], progress: Progress)
 
 
 def arrival(target: Mapping[str, Any], number: int) -> datetime | None:
-    """When the default branch got the answers file as it is: by commit, and by pull request."""
+    """When the default branch got the current answers file: by commit, and by pull request."""
     for commit in nodes(target.get(f"l{number}")):
         merged = [p.get("mergedAt") for p in nodes(commit.get("associatedPullRequests"))]
         return max(filter(None, map(moment, (commit.get("committedDate"), *merged))), default=None)
@@ -1491,9 +1492,10 @@ def first_deployed(
     repository: Found,
     arrived: datetime | None,
 ) -> datetime | None:
-    """The first deployment with the answers file as it is now.
+    """The first deployment with the current answers file.
 
-    If all that were read are such, it has deployed often since the file arrived.
+    If all deployments that were read have it, there may be earlier ones, so the arrival of the file
+    counts.
     """
     number = repository.names.index(row.answers_file)
     now = (repository.texts[row.answers_file] or {}).get("oid")
@@ -1516,7 +1518,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 class Progress:
-    """One line on stderr that says how far it is, if somebody looks."""
+    """One line on stderr that shows the progress, if stderr is a terminal."""
 
     def __init__(self) -> None:
         self.looked_at = sys.stderr.isatty()
@@ -1603,7 +1605,7 @@ def columns_of(row: Row, rings: bool) -> dict[str, str]:
 
 
 def wide(text: str) -> int:
-    """The columns of a terminal that a text takes."""
+    """The number of terminal columns of a text."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
@@ -1625,14 +1627,14 @@ GIVES_WAY = (
 
 
 def table(rows: Sequence[Row], rings: bool, width: int | None) -> str:
-    """As wide as the terminal; with None as wide as it has to be."""
+    """A table as wide as the terminal; with None as wide as its content."""
     cells = [columns_of(row, rings) for row in rows]
     names = list(cells[0]) if cells else []
-    # A column that says nothing takes no room.
+    # An empty column is left out.
     usual = {"answers file": {ANSWERS_FILE}}
     names = [n for n in names if {c[n] for c in cells} - usual.get(n, {""})]
     widths = {name: max(wide(name), *(wide(c[name]) for c in cells)) for name in names}
-    # What gives way first, and how far; at the end whatever is widest.
+    # The columns that shrink first, and how far; after them the widest one.
     for name, least in (*GIVES_WAY, *[("", 4)] * len(names)):
         name = name or max(names, key=widths.__getitem__, default="")
         excess = sum(widths.values()) + 2 * (len(names) - 1) - (width or sys.maxsize)
@@ -1695,7 +1697,7 @@ const rows = [...body.rows].map((row, number) => ({
   keys: [...row.cells].map((cell) => cell.dataset.sort ?? cell.textContent),
 }));
 
-// What is shown is in the address, so that it can be linked to.
+// The address contains what is shown, so that people can link to it.
 function wanted() {
   const given = new URLSearchParams(location.hash.slice(1));
   return {
@@ -1720,7 +1722,7 @@ function show() {
   rows.sort((a, b) => {
     if (column < 0) return a.number - b.number;
     const [x, y] = [a.keys[column], b.keys[column]];
-    if (!x !== !y) return x ? -1 : 1; // what says nothing comes last
+    if (!x !== !y) return x ? -1 : 1; // empty values come last
     return sign * collator.compare(x, y) || a.number - b.number;
   });
   let count = 0;
@@ -1808,7 +1810,7 @@ def escaped(value: object) -> str:
 
 
 def linked(text: object, url: object) -> str:
-    """A link, where the address is one of the web; otherwise only the text."""
+    """A link if the address is a web address; otherwise only the text."""
     if isinstance(url, str) and re.fullmatch(r"https?://[!-.0-~][!-~]*", url):
         return f'<a href="{html.escape(url)}">{escaped(text)}</a>'
     return escaped(text)
@@ -1851,7 +1853,7 @@ def page_row(row: Row, rings: bool, files: bool) -> str:
 
 
 def page(rows: Sequence[Row], title: str, rings: Sequence[str] | None, now: datetime) -> str:
-    """One page that needs nothing else. Every value in it is text, or the address of a link."""
+    """One page without external parts. Every value in it is text, or the address of a link."""
 
     def digest(text: str) -> str:
         return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -1975,7 +1977,7 @@ def fleet(options: argparse.Namespace) -> tuple[list[Row], list[str], Rings | No
         return in_order(rows), [], None
     token = os.environ.get("GH_TOKEN", "").strip()
     if not token or not token.isascii() or not token.isprintable():
-        raise CannotTellError('GH_TOKEN: holds no token; say export GH_TOKEN="$(gh auth token)"')
+        raise CannotTellError('GH_TOKEN: holds no token; run export GH_TOKEN="$(gh auth token)"')
     url = os.environ.get("GITHUB_GRAPHQL_URL") or "https://api.github.com/graphql"
     github = GitHub(url, token, PROGRESS)
     rows, pairs = read_organisation(

@@ -40,13 +40,13 @@ QUESTIONS = {
     "adjust": "Are their names, settings and dependencies right?",
     "new_names": "Which names? (old=new",
     "components": "Components with their settings, as YAML",
-    "dependency_map": "Who waits for whom",
+    "dependency_map": "Which component waits for which",
     "orchestration": "How do orchestrators run",
     "branching": "What starts a deployment",
     "as_listed": "Is that right?",
     "environments": "Which environments",
     "cloud": "Which cloud",
-    "registry": "Where are images pushed to",
+    "registry": "Which registry are images pushed to",
     "runner": "Which runner",
     **{question.name: question.prompt[:40] for question in PLAIN if question.prompt},
 }
@@ -166,7 +166,7 @@ def test_a_folder_of_own_code_types_is_proposed(template: Path, tmp_path: Path) 
         (folder / ".github/code-types/aqua.yml").write_text(swift, encoding="utf-8")
     session = Session(template, folders[0])
     session.answers("project_name")
-    session.says("Which folder holds code types of your own?")  # asked of nobody else
+    session.says("Which folder contains your own code types?")  # asked of nobody else
     session.says(".github/code-types")
     session.types("-other")
     session.says("is no folder of this repository")

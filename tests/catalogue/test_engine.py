@@ -124,7 +124,7 @@ def test_an_update_and_then_nothing_to_do(tiny: Central) -> None:
 
     # The same again changes nothing on GitHub.
     again = tiny.start("updated", "update")
-    assert "Nothing to do, for this is open already" in succeeded(again)
+    assert "Nothing to do: this pull request is already open" in succeeded(again)
     last = [*tiny.organisation.tokens.values()][-1]
     assert not any("receive-pack" in use or "PATCH" in use for use in last.used)
     assert len(tiny.pulls("updated")) == 1
@@ -132,7 +132,7 @@ def test_an_update_and_then_nothing_to_do(tiny: Central) -> None:
     # Nor is there anything to do when it has been merged.
     tiny.merge("updated")
     run = tiny.start("acme/updated", "update")
-    assert "Nothing to do: updated is what v2.0.0 makes of its answers" in succeeded(run)
+    assert "Nothing to do: updated already matches its answers, at v2.0.0" in succeeded(run)
     assert run.results["propose"] == "skipped" and len(tiny.pulls("updated")) == 1
 
 

@@ -65,7 +65,7 @@ def test_engine_is_clean() -> None:
         ({"answers_file": ".copier-answers-shop.api.yaml"}, ""),
         ({"answers_file": ".copier-answers.a..b.yml"}, "answers_file: '.copier-answers.a..b.yml'"),
         ({"answers_file": "../.copier-answers.yml"}, "answers_file: '../.copier-answers.yml' is"),
-        ({"mode": "update", "answers": "a: 1"}, "answers: an update keeps those there are"),
+        ({"mode": "update", "answers": "a: 1"}, "answers: an update keeps the recorded answers"),
         ({"mode": "update-answers"}, "answers: say which answers change"),
     ],
 )

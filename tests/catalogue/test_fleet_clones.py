@@ -198,7 +198,7 @@ def test_drift_runs_the_named_template_only(
         ("broken", "broken", None),
         *((name, "edited", "1 edited") for name in ("https", "plus", "short", "ssh")),
         ("none", "current", "none"),
-        ("wrong", "current", "cannot be told: drift.py failed"),
+        ("wrong", "current", "unknown: drift.py failed"),
     ]
     assert list(temporary.iterdir()) == []
 

@@ -459,7 +459,7 @@ def check_line(says: str, capsys: Capture, place: str = "") -> None:
 
 Change = Callable[[pytest.MonkeyPatch], object]
 CALLED_WRONGLY: dict[str, tuple[list[str], Change, str]] = {
-    "no-token": ([], lambda m: m.delenv("GH_TOKEN"), "GH_TOKEN: holds no token; say export..."),
+    "no-token": ([], lambda m: m.delenv("GH_TOKEN"), "GH_TOKEN: holds no token; run export..."),
     "token-with-a-line": (
         [],
         lambda m: m.setenv("GH_TOKEN", "a\nb"),

@@ -14,7 +14,7 @@ from toolbox import ROOT
 RING = "rings: [{name: canary, repositories: [a]}, {name: rest, others: true}]\n"
 WRONG = {
     "gone": (None, "cannot be read: ...No such file...; name a file with rings"),
-    "no-yaml": ("rings: [", "is not YAML: ...; mend it"),
+    "no-yaml": ("rings: [", "is not YAML: ...; fix it"),
     "empty": ("", "rings: there is no list of rings; see docs/catalogue.md"),
     "a-list": ("- a", "rings: there is no list of rings; see..."),
     "no-rings": ("rings: []", "rings: there is no list of rings; see..."),
@@ -114,7 +114,7 @@ def test_each_repository_has_one_ring() -> None:
     notes = FLEET.put_into_rings(rings, rows)
     assert [row.ring for row in rows] == ["one", "two", "two", "two", "rest"]
     assert notes == [
-        "ring one: nothing-* fits no repository",
+        "ring one: nothing-* matches no repository",
         "acme/ab: is in 2 rings, one, two; it is updated in the last of them",
     ]
     notes = FLEET.put_into_rings(rings[:1], rows)

@@ -154,7 +154,9 @@ def test_what_proves_a_version(
             rows["second"]["reason"] == "ring canary has no repository that could prove a version"
         )
     elif outcome == WAITS:
-        assert rows["second"]["reason"].startswith("ring canary is not proved: acme/first ")
+        assert rows["second"]["reason"].startswith(
+            "ring canary has not proved the version yet: acme/first "
+        )
 
 
 def test_the_first_ring_is_open_and_says_what_it_is_updated_to(rings: Rings) -> None:
@@ -220,7 +222,7 @@ def test_a_ring_without_repositories_opens_nothing(rings: Rings) -> None:
     rings.add("second")
     assert rings.may_update() == []
     assert rings.err.splitlines() == [
-        "fleet.py: ring canary: frist fits no repository",
+        "fleet.py: ring canary: frist matches no repository",
         "fleet.py: ring canary has no repository that could prove a version; no later ring opens",
     ]
     assert rings.code == 0
@@ -313,7 +315,10 @@ def test_two_answers_files_of_one_repository(rings: Rings) -> None:
     rings.add("second")
     rings.update(first)
     run("SUCCESS", "build.yml")(rings, first)
-    assert rings.rows()["second"]["reason"] == "ring canary is not proved: acme/first has v0.1.0"
+    assert (
+        rings.rows()["second"]["reason"]
+        == "ring canary has not proved the version yet: acme/first has v0.1.0"
+    )
     rings.world.commit(first, {".copier-answers.ci.yml": answers(NEW)})
     run("SUCCESS", "build.yml")(rings, first)
     assert rings.may_update() == ["second"]

@@ -1,7 +1,7 @@
 """Asks fleet.py which repositories may be updated now; called with the file for its JSON.
 
-The token reads the fleet, and the template where that is private. Standard library, and uv. This
-runs beside the App's key: so fleet.py gets two packages, of one version each, and builds nothing.
+The token reads all repositories, and the template if that is private. It needs the standard library
+and uv. This job has the App's key, so fleet.py gets only two packages, pinned, and builds nothing.
 """
 
 from __future__ import annotations

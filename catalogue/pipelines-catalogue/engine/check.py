@@ -1,4 +1,4 @@
-"""Checks the inputs of a run before any token is asked for. Standard library only."""
+"""Checks the inputs of a run before any token is requested. Standard library only."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_inputs(inputs: Mapping[str, str], owner: str) -> str:
     answers = inputs.get("answers", "").strip()
     if mode == "update" and answers:
         raise EngineError(
-            "answers: an update keeps those there are; start it with mode update-answers"
+            "answers: an update keeps the recorded answers; start it with mode update-answers"
         )
     if mode == "update-answers" and not answers:
         raise EngineError("answers: say which answers change, as YAML: `approval: each`")
@@ -52,7 +52,7 @@ def check_inputs(inputs: Mapping[str, str], owner: str) -> str:
 
 
 def own_repository(address: str, server: str, owner: str) -> str:
-    """The template's name, where it is a repository of this organisation: the App reads it then."""
+    """The template's name if it is a repository of this organisation: then the App reads it."""
     place = place_of(address)
     here = place_of(f"{server}/{owner}/any")
     if place is None or here is None or place[0] != here[0]:

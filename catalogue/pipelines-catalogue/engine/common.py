@@ -1,6 +1,6 @@
-"""What the engine's scripts share: git with a token, outputs and errors of a step.
+"""Functions that the engine's scripts share: git with a token, outputs and errors of a step.
 
-Standard library only, for Python 3.11 or newer: these scripts run beside an App's token.
+Standard library only, for Python 3.11 or newer: these scripts run in jobs with an App's token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.toml"
 ANSWERS_FILE = ".copier-answers.yml"
 ANSWERS_FILES = r"\.copier-answers(?!.*\.\.)([.-][A-Za-z0-9._-]{1,40})?\.ya?ml"
-"""What one may be called, and what is its own in that."""
+"""The allowed names of an answers file; the group is the part that differs."""
 
 BRANCH = "update-pipelines"
 
@@ -37,19 +37,19 @@ def run(main: Callable[[], None], title: str = "The pipelines were not copied") 
 
 
 def command(name: str, text: str, title: str = "") -> None:
-    """A workflow command. Its text may hold anything."""
+    """Prints a workflow command. Its text may contain anything."""
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     print(f"::{name}{f' title={title}' if title else ''}::{text}", flush=True)
 
 
 def show(text: str) -> None:
-    """Print lines of others. The bar keeps the runner from reading one as a command."""
+    """Print untrusted lines. The bar prevents the runner from reading one as a command."""
     for line in text.splitlines():
         print(f"  | {line}", flush=True)
 
 
 def plain(text: str) -> str:
-    """Text of others for Markdown, in one line: no mentions, no HTML, no links."""
+    """Untrusted text for Markdown, in one line: no mentions, no HTML, no links."""
     text = re.sub(r"([\\`*_{}\[\]<>#|~!@&])", r"\\\1", " ".join(text.split()))
     return text.replace("\\@", "@\u200b").replace("://", "\\://").replace("www.", "www\\.")
 
@@ -69,7 +69,7 @@ def summary(text: str) -> None:
 
 
 def template_address(catalogue: Path = CATALOGUE) -> str:
-    """The address of the one template that is run."""
+    """The address of the only template that is run."""
     try:
         address = tomllib.loads(catalogue.read_text(encoding="utf-8"))["template"]
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
@@ -92,7 +92,7 @@ def for_git(address: str) -> str:
 
 
 def place_of(address: str) -> tuple[str, str] | None:
-    """The host and path of a template, however the address is written; None where it is none.
+    """The host and path of a template, for every spelling of the address; None if it is no address.
 
     `https://github.com/acme/x.git`, `git@github.com:acme/x` and `gh:acme/x` are one place.
     """
@@ -107,9 +107,9 @@ def place_of(address: str) -> tuple[str, str] | None:
 
 
 def git(*arguments: str, cwd: Path, token: str = "", data: bytes | None = None) -> str:
-    """What a git command prints. The token goes by the environment, for this one command.
+    """The output of a git command. The token is in the environment of this one command.
 
-    Raises EngineError with the line in which git, or GitHub, says why.
+    Raises EngineError with the line in which git, or GitHub, gives the reason.
     """
     done = subprocess.run(
         ["git", *arguments],
@@ -124,7 +124,7 @@ def git(*arguments: str, cwd: Path, token: str = "", data: bytes | None = None) 
 
 
 def git_environment(token: str) -> dict[str, str]:
-    """Settings of git for one command; the token in none of its words, and in no file."""
+    """Settings of git for one command. The token is in no argument and in no file."""
     settings = {"core.hooksPath": os.devnull, "core.quotePath": "false"}
     if token:
         basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
@@ -139,7 +139,7 @@ def git_environment(token: str) -> dict[str, str]:
 
 
 def _reason(printed: str) -> str:
-    """Of what git printed, what a person needs: what GitHub said, and git's last word."""
+    """The part of git's output that a person needs: GitHub's message, and git's last line."""
     lines = [" ".join(line.split()) for line in printed.splitlines() if line.strip()]
     said = [line.removeprefix("remote: ") for line in lines if line.startswith("remote: ")]
     if re.search("stale info|cannot lock ref", printed):

@@ -1,4 +1,4 @@
-"""Clones the repository and the template: the only step that can read them. Runs nothing of either.
+"""Clones the repository and the template. Only this step can read them; it runs no code of either.
 
 Called with a folder. It gets `template.git` and a folder named after the repository, because
 Copier proposes the folder's name as the project's. Standard library only.
@@ -13,8 +13,8 @@ from pathlib import Path
 from common import EngineError, git, output, run, template_address
 
 ATTRIBUTES = "* -text -filter -ident -working-tree-encoding\n"
-"""Every file is what git holds, byte for byte: what git would convert on its way into a commit is
-no change of the pipelines."""
+"""Every file has the bytes that git stores. Otherwise a conversion by git would look like a change
+of the pipelines."""
 
 
 def clone(address: str, folder: Path, token: str, *options: str) -> None:
@@ -24,7 +24,7 @@ def clone(address: str, folder: Path, token: str, *options: str) -> None:
 
 
 def clone_to_render(address: str, folder: Path, token: str) -> tuple[str, str]:
-    """The commit and the default branch. Raises EngineError where there is no commit yet."""
+    """The commit and the default branch. Raises EngineError if there is no commit yet."""
     clone(address, folder, token, "--no-checkout")
     try:
         commit = git("rev-parse", "--verify", "HEAD^{commit}", cwd=folder)

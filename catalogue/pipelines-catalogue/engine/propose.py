@@ -1,7 +1,8 @@
 """Pushes the change as one commit and opens, or refreshes, one pull request.
 
-Called with the folder of change.patch and report.json, which the template's code may have written:
-they are data here. No work tree, so no filter and no hook runs. Standard library only.
+It is called with the folder of change.patch and report.json. The template's code may have written
+these files, so they are only data here. There is no work tree, so no filter and no hook runs.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from typing import Any
 from common import ANSWERS_FILES, BRANCH, EngineError, git, plain, run, summary
 
 LISTED, NAME, SAID = 100, 200, 15_000
-"""Files of a list, letters of each, and letters of what Copier said: fewer together than the 65,536
-that GitHub takes. A text that is cut as a whole may be cut within its code."""
+"""Limits: files in a list, letters of each name, and letters of Copier's output. Together they are
+fewer than the 65,536 that GitHub accepts. Cutting the whole text could cut inside a code block."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What render.py says. Nothing in it is trusted."""
+    """The report of render.py. Nothing in it is trusted."""
 
     mode: str
     answers_file: str
@@ -77,7 +78,7 @@ def _version(text: object) -> str:
 
 
 def _line(text: str) -> str:
-    """Nothing in it turns the direction of writing, or hides."""
+    """One line without invisible characters, and none that change the direction of writing."""
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
 
 
@@ -92,7 +93,7 @@ def _listed(files: list[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Lines of others: nothing in them is Markdown, or a mention."""
+    """Untrusted lines: nothing in them works as Markdown, or as a mention."""
     lines = "\n".join(map(_line, text.strip().splitlines())).replace("~~~", "~ ~ ~")
     return "\n".join(["~~~text", lines if len(lines) <= SAID else f"{lines[:SAID]}…", "~~~"])
 
@@ -103,9 +104,9 @@ def body(report: Report, repository: str, run_url: str) -> str:
     if report.conflicts:
         parts += [
             "## Resolve these conflicts first",
-            "Here the repository and the template changed the same lines. Between `<<<<<<<` and "
-            "`=======` is what the repository has, below it what the template has. Resolve them "
-            "on this branch.",
+            "The repository and the template changed the same lines in these files. The "
+            "repository's lines are between `<<<<<<<` and `=======`, the template's lines below. "
+            "Resolve them on this branch.",
             _listed([_code(file) for file in report.conflicts]),
         ]
     words = {"A": "new", "D": "deleted"}
@@ -118,8 +119,8 @@ def body(report: Report, repository: str, run_url: str) -> str:
         f"<details><summary>{len(files)} changed files</summary>",
         _listed(files),
         "</details>",
-        f"Made by [this run]({run_url}) from {_code(report.answers_file)}. Edits and jobs of your "
-        "own are kept. Until somebody else pushes to this branch, the next run replaces it.",
+        f"Made by [this run]({run_url}) from {_code(report.answers_file)}. Your edits and your own "
+        "jobs are kept. The next run replaces this branch, unless somebody else has pushed to it.",
     ]
     return "\n\n".join(parts)
 
@@ -198,7 +199,7 @@ def push(
     message: str,
     patch: Path,
 ) -> bool:
-    """Push the change to its branch; False where the branch holds it already."""
+    """Pushes the change to its branch. False if the branch already contains it."""
     ref = f"refs/heads/{report.branch}"
     git("init", "--quiet", "--bare", cwd=folder)
     git("fetch", "--quiet", "--depth=1", remote, parent, cwd=folder, token=token)
@@ -252,7 +253,7 @@ def main() -> None:
         pull = github.call("PATCH", f"/pulls/{opened[0]['number']}", text)
         done = "Refreshed"
     else:
-        pull, done = opened[0], "Nothing to do, for this is open already:"
+        pull, done = opened[0], "Nothing to do: this pull request is already open:"
     summary(f"{done} [{plain(report.title)}]({pull['html_url']}).")
     print(f"{done} {pull['html_url']}")
 

@@ -1,7 +1,7 @@
-"""Runs Copier, and with it the template's code, on what fetch.py cloned. Holds no token.
+"""Runs Copier, and with it the template's code, on the clones of fetch.py. It has no token.
 
-Called with the folder of fetch.py and a folder for the result: `change.patch`, and `report.json`
-for the pull request. Needs Copier, and what Copier brings.
+It is called with the folder of fetch.py and a folder for the result: `change.patch`, and
+`report.json` for the pull request. It needs Copier and Copier's dependencies.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from common import (
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 KEPT = ("PATH", "LANG", "TMPDIR", "UV_CACHE_DIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
-"""What the template's code sees of this job's environment."""
+"""The variables of this job that the template's code gets."""
 
 
 def read_yaml(text: str, place: str) -> Any:
@@ -60,7 +60,7 @@ def read_answers(text: str) -> dict[str, Any]:
 
 
 def answers_files(repository: Path) -> dict[str, dict[str, Any]]:
-    """Those that name a template, with what they hold."""
+    """The answers files that name a template, with their content."""
     found = {}
     for file in sorted(repository.iterdir()):
         if not re.fullmatch(ANSWERS_FILES, file.name) or file.is_symlink() or not file.is_file():
@@ -76,7 +76,7 @@ def choose_answers_file(
     mode: str, wanted: str, found: dict[str, dict[str, Any]], address: str
 ) -> str:
     """The answers file that this run writes. Raises EngineError."""
-    # Nobody else's template is run, whatever a repository names.
+    # No other template is run, whatever a repository names.
     mine = [name for name in found if place_of(found[name]["_src_path"]) == place_of(address)]
     names = ", ".join(mine)
 
@@ -115,7 +115,7 @@ def choose_answers_file(
 
 
 def check_version(version: str, template: Path) -> None:
-    """Raises EngineError where the template does not have it."""
+    """Raises EngineError if the template does not have this version."""
     commit = f"{version}^{{commit}}"
     try:
         git("rev-parse", "--verify", "--quiet", "--end-of-options", commit, cwd=template)
@@ -129,7 +129,7 @@ def copier(
     mode: str, answers_file: str, version: str, data: Path | None, address: str
 ) -> list[str]:
     """Copier's command."""
-    # -P: a file `yaml.py` of the repository is not what Copier imports.
+    # -P: Copier does not import a file `yaml.py` of the repository.
     command = [sys.executable, "-P", "-m", "copier", "copy" if mode == "copy" else "update"]
     command += ["--trust", "--defaults", "--quiet", "--answers-file", answers_file]
     if mode == "update":
@@ -142,9 +142,9 @@ def copier(
 
 
 def environment(template: Path, addresses: set[str], home: Path) -> dict[str, str]:
-    """Little, and git settings by which these addresses mean the clone, and no other is asked.
+    """Few variables, and git settings that map these addresses to the clone and allow no other.
 
-    So what is run is what was fetched, and a private template needs no token here.
+    So only the fetched template runs, and a private template needs no token here.
     """
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     bare = {for_git(address).removesuffix(".git") for address in addresses}
@@ -159,14 +159,14 @@ def environment(template: Path, addresses: set[str], home: Path) -> dict[str, st
 
 
 def reason(printed: str) -> str:
-    """The line that says what is wrong: the template's own, or the last of a traceback."""
+    """The line with the error: the template's own, or the last line of a traceback."""
     lines = [line.rstrip() for line in ANSI.sub("", printed).splitlines() if line.strip()]
     if any(line.startswith("Traceback ") for line in lines):
-        # What git says stands below the error's name.
+        # git's message is below the error's name.
         errors = [line for line in lines if re.match(r"[\w.]*(?:Error|Exception)\b", line)]
         fatal = [line[line.index("fatal: ") :] for line in lines if "fatal: " in line]
         return f"Copier failed: {[*fatal, *errors, lines[-1]][0]}"
-    return "; ".join(" ".join(line.split()) for line in lines) or "Copier failed without a word"
+    return "; ".join(" ".join(line.split()) for line in lines) or "Copier failed without a message"
 
 
 def stored_version(repository: Path, answers_file: str) -> str:
@@ -207,13 +207,13 @@ def main() -> None:
         print("::endgroup::")
         raise EngineError(reason(wrong or said))
     show(said + wrong)
-    # Everything in a fresh clone that git ignores is the template's.
+    # In a fresh clone, every ignored file comes from the template.
     git("add", "--all", "--force", cwd=repository)
     changed = git("diff", "--cached", "--name-status", "--no-renames", cwd=repository).splitlines()
     now = stored_version(repository, answers_file)
     output(changed="true" if changed else "false")
     if not changed:
-        summary(f"Nothing to do: {plain(name)} is what {plain(now)} makes of its answers.")
+        summary(f"Nothing to do: {plain(name)} already matches its answers, at {plain(now)}.")
         return
     result.mkdir(parents=True)
     patch = ("--binary", "--full-index", "--no-renames", f"--output={result / 'change.patch'}")

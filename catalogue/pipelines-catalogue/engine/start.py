@@ -1,7 +1,7 @@
 """Starts the engine for each repository that may be updated now; called with fleet.py's JSON.
 
-Nothing is asked for twice: a call that GitHub does not answer may have started its run. The next
-time starts it again, and a run with nothing to do ends green. Standard library only.
+No call is repeated: a call without an answer may have started its run. The next roll-out starts it
+again, and a run with nothing to do is green. Standard library only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WAIT = 1
 
 
 def due(rows: Any) -> list[dict[str, str]]:
-    """The inputs of each run. Raises EngineError where these are no rows of fleet.py."""
+    """The inputs of each run. Raises EngineError if these are no rows of fleet.py."""
     try:
         return [
             {

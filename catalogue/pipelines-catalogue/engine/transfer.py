@@ -1,9 +1,9 @@
-"""Hands files from one job to the next, encrypted: who can read a run can download its artifacts.
+"""Passes files to the next job, encrypted: anybody who can read a run can download its artifacts.
 
     transfer.py pack FILE FOLDER            a folder's content into an encrypted file
     transfer.py unpack FILE FOLDER          the other way round
-    transfer.py take FILE FOLDER NAME...    these plain files alone, of what a job packed that is
-                                            not trusted
+    transfer.py take FILE FOLDER NAME...    only these plain files, from the archive of an untrusted
+                                            job
 
 The key is in PIPELINES_TRANSFER_KEY. Standard library, and openssl.
 """
@@ -22,7 +22,7 @@ from common import EngineError, run
 
 KEY = "PIPELINES_TRANSFER_KEY"
 LIMIT = 50_000_000
-"""Bytes of a file that is taken out alone."""
+"""The largest file that `take` accepts, in bytes."""
 
 
 def _openssl(*options: str) -> None:
@@ -36,7 +36,7 @@ def _openssl(*options: str) -> None:
 
 
 def _anybodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Not owned by the user of this job: git refuses a repository of somebody else."""
+    """Removes the owner: git refuses a repository that belongs to another user."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
@@ -65,12 +65,12 @@ def opened(file: Path) -> Iterator[tarfile.TarFile]:
 
 def unpack(file: Path, folder: Path) -> None:
     with opened(file) as archive:
-        # As it was cloned: a link may lead anywhere, and nothing follows it.
+        # Exactly as it was cloned: a link may lead anywhere, but nothing follows it.
         archive.extractall(folder, filter="fully_trusted")
 
 
 def take(file: Path, folder: Path, names: list[str]) -> None:
-    """What else is in the archive is never written."""
+    """Other files in the archive are never written."""
     folder.mkdir(parents=True, exist_ok=True)
     with opened(file) as archive:
         members = {member.name.removeprefix("./"): member for member in archive}
