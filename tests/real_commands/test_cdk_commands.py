@@ -364,9 +364,7 @@ def test_what_an_app_names(text: str, path: str | None) -> None:
 # For real
 
 
-@pytest.mark.skipif(
-    os.environ.get("REAL_TOOLS") != "1", reason="REAL_TOOLS=1 brings the CDK from npm (210 MB)"
-)
+@pytest.mark.skipif(not toolbox.REAL_TOOLS, reason="REAL_TOOLS=1 brings the CDK from npm (210 MB)")
 def test_a_real_app(runner: Runner, tmp_path: Path) -> None:
     """One bucket and one asset, synthesized for an environment without credentials."""
     (runner.tools / "node").symlink_to(toolbox.NODE)

@@ -6,7 +6,6 @@ what needs it. golangci-lint and govulncheck come through Go's module proxy, so 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -462,7 +461,7 @@ def test_the_version_that_another_file_says(
 # What the real Go makes of it
 
 real = pytest.mark.skipif(
-    not os.environ.get("REAL_TOOLS") or not shutil.which("go"), reason="REAL_TOOLS=1, with Go"
+    not toolbox.REAL_TOOLS or not shutil.which("go"), reason="REAL_TOOLS=1, with Go"
 )
 
 

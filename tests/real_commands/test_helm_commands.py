@@ -7,7 +7,6 @@ within what the stub knows, are rendered by a Helm that is installed.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -35,7 +34,7 @@ WEB = f"ghcr.io/acme/shop/web-app@{DIGEST}"
 ONE = {"api": API}
 BOTH = {"api": API, "web-app": WEB}
 
-REAL = os.environ.get("REAL_TOOLS") and shutil.which("helm")
+REAL = toolbox.REAL_TOOLS and shutil.which("helm")
 # Values are JSON, which is YAML. Templates: `.Values.a.b`, and `if` of one without another inside.
 HELM = """\
 #!{python} -SE

@@ -5,7 +5,6 @@ No registry that the tests use provides Maven's plugins: REAL_TOOLS=1 takes what
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from pipeline.code_types import load_code_types
 
 ANSWERS = {"components": {"shop": {"code_type": "java", "path": "shop"}}}
 real = pytest.mark.skipif(
-    "REAL_TOOLS" not in os.environ, reason="needs Maven and its plugins (REAL_TOOLS=1)"
+    not toolbox.REAL_TOOLS, reason="needs Maven and its plugins (REAL_TOOLS=1)"
 )
 
 # Says how it was called; fails where it is told to; answers what it is asked.

@@ -48,7 +48,7 @@ INSTALLS = yaml.safe_load(CODE_TYPE["setup"]["steps"])[1]["run"]
 
 NPM = toolbox.NODE.parent.parent / "lib/node_modules/npm/bin"
 real_tools = pytest.mark.skipif(
-    os.environ.get("REAL_TOOLS") != "1", reason="REAL_TOOLS=1 brings pnpm and Yarn from npm"
+    not toolbox.REAL_TOOLS, reason="REAL_TOOLS=1 brings pnpm and Yarn from npm"
 )
 
 
