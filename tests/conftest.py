@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # After many a command git starts others that look whether it should tidy up: never, in a test.
+# And each new repository gets a dozen files that only show how hooks are written.
 os.environ.update(
+    GIT_TEMPLATE_DIR="",
     GIT_CONFIG_COUNT="2",
     **{"GIT_CONFIG_KEY_0": "maintenance.auto", "GIT_CONFIG_VALUE_0": "false"},
     **{"GIT_CONFIG_KEY_1": "gc.auto", "GIT_CONFIG_VALUE_1": "0"},
@@ -38,8 +41,11 @@ ENOUGH = 3 * 2**30
 """All that is there at one time stays below a third of this."""
 
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
-    # pytest's own variable; who has set it has another place in mind.
+    # pytest's own variable, and everybody's: Copier clones templates there, and jobs use it, too.
+    # A person who has set them has another place in mind.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    os.environ.setdefault("TMPDIR", str(MEMORY))
+    tempfile.tempdir = None  # pytest has asked for it before
 
 SLOW_LAST = (
     *(

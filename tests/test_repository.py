@@ -68,7 +68,7 @@ def variables_read(file: Path) -> Iterator[str]:
             yield name
 
 
-OF_OTHERS = ("PATH", "PYTEST_", "OFFLINE_")
+OF_OTHERS = ("PATH", "TMPDIR", "PYTEST_", "OFFLINE_")
 """The machine's, pytest's, and those that the double of GitHub gives to its own programs."""
 
 
