@@ -24,7 +24,7 @@ Results = Mapping[str, str | None]
 class Given:
     """What is known of a run before it is predicted."""
 
-    given: Mapping[str, str]
+    given: dict[str, str]
     """Job key -> result, for jobs that end with it when they start. `a / b` is b in a's callee."""
     github: Mapping[str, Any] = field(default_factory=dict)
     """The `github` context."""
@@ -95,15 +95,27 @@ def predict(
     files: Mapping[str, str], path: str, runs: Sequence[Given], repository: Path
 ) -> list[Predicted]:
     """How each of these runs of a workflow ends. The actions lie in the repository."""
+    places: dict[Any, int] = {}
+    common: list[Mapping[str, Any]] = []
+
+    def place(value: Mapping[str, Any], key: Any) -> int:
+        """Where in `common` a value is that many runs share; it is told once."""
+        if key not in places:
+            places[key] = len(common)
+            common.append(value)
+        return places[key]
+
     asked = [
         {
-            "given": r.given,
-            "github": r.github,
-            "inputs": r.inputs,
-            "outputs": r.outputs,
-            "cancel": r.cancel,
+            "given": run.given,
+            "github": place(run.github, id(run.github)),
+            "inputs": place(run.inputs, json.dumps(run.inputs)),
+            "outputs": place(run.outputs, tuple((k, id(v)) for k, v in run.outputs.items())),
+            "cancel": run.cancel,
         }
-        for r in runs
+        for run in runs
     ]
-    answers = _ask("predict", files=files, path=path, runs=asked, repository=str(repository))
+    answers = _ask(
+        "predict", files=files, path=path, runs=asked, common=common, repository=str(repository)
+    )
     return [Predicted(a["results"], a["headline"]) for a in answers]

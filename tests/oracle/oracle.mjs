@@ -243,16 +243,20 @@ const operations = {
     (await jobsOf(files, path)).map(({ id, needs, if: condition, calls }) => ({ id, needs, if: condition, calls })),
 
   /** For each of `runs` the result of every job that started, and null for those that did not. The
-   * actions lie in the folder `repository`. */
-  predict: async ({ files, path, runs, repository }) => {
+   * actions lie in the folder `repository`. Contexts and outputs are told by their place in `common`. */
+  predict: async ({ files, path, runs, common, repository }) => {
     const known = new Map(); // what has been evaluated: thousands of runs differ in a few results
     const contexts = new Map(); // what is the same for all jobs of a run
     const answers = [];
     for (const given of runs) {
-      const said = JSON.stringify({ github: given.github, inputs: given.inputs, vars: {} });
-      if (!contexts.has(said)) contexts.set(said, JSON.parse(said, reviver).pairs());
-      const place = said + JSON.stringify(given.outputs);
-      const run = { ...given, repository, known, place, contexts: contexts.get(said), cancelled: false, results: {}, summary: "" };
+      const said = `${given.github} ${given.inputs}`;
+      if (!contexts.has(said)) {
+        const told = JSON.stringify({ github: common[given.github], inputs: common[given.inputs], vars: {} });
+        contexts.set(said, JSON.parse(told, reviver).pairs());
+      }
+      const place = `${said} ${given.outputs}`;
+      const outputs = common[given.outputs];
+      const run = { ...given, outputs, repository, known, place, contexts: contexts.get(said), cancelled: false, results: {}, summary: "" };
       await runJobs(files, path, "", [], run);
       answers.push({ results: run.results, headline: run.summary.split("\n")[0] });
     }

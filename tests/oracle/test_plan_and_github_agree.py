@@ -39,21 +39,21 @@ ANSWERS = {
 RUNS = 89_129
 """Of all tests of `test_the_same_jobs_start` together: a loop that has gone empty is noticed."""
 
+FEW, SUMMARISED = 3, 8
+"""Of up to three components each run writes its summary; of more, each eighth run does. What the
+summary says of a component depends on the jobs of that component alone, so three show it all."""
+
 
 def pipelines(answers: Mapping[str, Any]) -> list[Pipeline]:
     plan = plan_of(answers)
     return [Pipeline(plan, environment) for environment in plan.environments]
 
 
-def given(pipeline: Pipeline, results: Results) -> Given:
+def given(pipeline: Pipeline, results: Results, contexts: Mapping[str, Any]) -> Given:
     """What GitHub is told: the results of jobs that are to start. If another one starts, it
     succeeds, and so is noticed."""
-    context = github_context(
-        pipeline.environment,
-        pipeline.plan,
-        # `changes` is skipped when the environment before failed.
-        conclusion="failure" if results[CHANGES] == "skipped" else "success",
-    )
+    # `changes` is skipped when the environment before failed.
+    context = contexts["failure" if results[CHANGES] == "skipped" else "success"]
     ends = {
         job: (
             "success"
@@ -76,9 +76,17 @@ def compare(files: Mapping[str, str], pipeline: Pipeline, repository: Path) -> i
     """Holds all runs of an orchestrator against the plan; how many there were."""
     path = github_oracle.orchestrator(pipeline.environment.name)
     runs = list(pipeline.runs())
-    asked = [given(pipeline, results) for results in runs]
+    contexts = {
+        end: github_context(pipeline.environment, pipeline.plan, conclusion=end)
+        for end in ("success", "failure")
+    }
+    asked = [given(pipeline, results, contexts) for results in runs]
+    if len(pipeline.components) > FEW:
+        for number, (one, results) in enumerate(zip(asked, runs, strict=True)):
+            if number % SUMMARISED and (summary := pipeline.summary(results)):
+                one.given[SUMMARY] = summary
     answers = github_oracle.predict(files, path, asked, repository)
-    for results, answer in zip(runs, answers, strict=True):
+    for one, results, answer in zip(asked, runs, answers, strict=True):
         # Where the guard lets nothing in, `changes` has not even started.
         first = None if pipeline.chained and results[CHANGES] == "skipped" else results[CHANGES]
         first = "success" if first == TOO_OLD else first
@@ -89,7 +97,8 @@ def compare(files: Mapping[str, str], pipeline: Pipeline, repository: Path) -> i
         expected = {**ran, CHANGES: first, SUMMARY: pipeline.summary(results)}
         assert answer.results == expected
         assert list(answer.results) == list(expected)  # the order of deployment
-        assert answer.headline == pipeline.headline(results)
+        if SUMMARY not in one.given:
+            assert answer.headline == pipeline.headline(results)
     return len(runs)
 
 
