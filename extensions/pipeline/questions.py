@@ -54,9 +54,9 @@ class PlainAnswers:
         prompt="How is a deployment to production approved? "
         "(reviewers of a private repository need GitHub Enterprise)",
         choices={
-            "once": "once: one person approves all of it, then it is deployed",
-            "each": "each: each component asks by itself",
-            "none": "none: nobody is asked",
+            "once": "once: one person approves the whole deployment",
+            "each": "each: each component needs an approval",
+            "none": "none: no approval",
         },
     )
     pull_requests: bool = answer(
@@ -115,7 +115,7 @@ QUESTIONS = (
         default="",
         what="the repository's folder with [its own code types](docs/code-types.md), or nothing",
         usual="`.github/code-types` where there is one",
-        prompt="Which folder holds code types of your own? (empty for none)",
+        prompt="Which folder contains your own code types? (empty for none)",
         is_text=True,
     ),
     Question(
@@ -163,7 +163,7 @@ QUESTIONS = (
         prompt="How do orchestrators run the components' workflows?",
         choices={
             "call": "call: one run holds everything, no runner waits",
-            "dispatch": "dispatch: each component has a run of its own; a runner waits for it",
+            "dispatch": "dispatch: each component has its own run, a runner waits for it",
             "observe": "observe: components start one another; the orchestrator only watches",
         },
         is_text=True,
@@ -188,7 +188,7 @@ QUESTIONS = (
             "trunk": "trunk: [[ default_branch ]] goes to dev, then to test, then to prd",
             "release": "release: [[ default_branch ]] is checked and built, a tag v1.2.3 "
             "publishes or deploys",
-            "custom": "custom: environments of your own",
+            "custom": "custom: your own environments",
         },
         is_text=True,
     ),
@@ -206,7 +206,7 @@ QUESTIONS = (
         what="the cloud that deployments log in to by OIDC: `none`, `aws`, `azure`, `gcp`",
         prompt="Which cloud do deployments log in to?",
         choices={
-            "none": "none: by secrets of your own, or not at all",
+            "none": "none: with your own secrets, or no login",
             "aws": "aws: AWS, by OIDC",
             "azure": "azure: Azure, by OIDC",
             "gcp": "gcp: Google Cloud, by OIDC",
@@ -217,7 +217,8 @@ QUESTIONS = (
         "registry",
         default=DEFAULT_REGISTRY,
         what="the registry to push images to: `ghcr.io`, or the full address of one of the cloud",
-        prompt="Where are images pushed to? (ghcr.io, or a registry of the cloud, written out)",
+        prompt="Which registry are images pushed to? (ghcr.io, or the full address of one of the "
+        "cloud)",
         is_text=True,
     ),
     Question(
