@@ -186,7 +186,7 @@ class Template:
 
     @property
     def latest(self) -> str | None:
-        """The newest release; where there is none, the beginning of the newest commit."""
+        """The newest release or, if there is none, the first digits of the newest commit."""
         return next(reversed(self.releases), None) or self.head[:7] or None
 
     def take(self, tags: Mapping[str, str], releases_file: str) -> None:
@@ -218,7 +218,7 @@ class Template:
             if commit.startswith(sha):
                 return [other for other in self.releases if parsed(other) > parsed(name)]
         if self.head.startswith(sha):
-            # What is released from another branch is not newer than the head of this one.
+            # A release from another branch is not newer than the head of this one.
             return []
         at = [number for number, commit in enumerate(self.history) if commit.startswith(sha)]
         if len(at) != 1 or not self.releases:
@@ -453,7 +453,7 @@ def read_clones(
     for number, clone in enumerate(clones, 1):
         progress(f"Read {number} of {len(clones)} clones")
         addresses[clone] = next(iter(remotes(clone).values()), "")
-    # A template whose address was given may lie among the clones: then nothing asks the network.
+    # The clones may include a template whose address was given: then the network is not used.
     for template in templates:
         if not template.path:
             same = (c for c in clones if identity(addresses[c]) in template.identities)
@@ -596,7 +596,7 @@ def drift_of(row: Row, clone: Path, command: list[str], environment: dict[str, s
         if done.returncode == 0:
             row.drift = "none"
         elif done.returncode == 1 and last.startswith("Drift from "):
-            # What counts stands before the bracket, and names no file.
+            # The counts are before the bracket, and name no file.
             row.drift = last.partition(": ")[2].partition(" (")[0]
             row.state = "edited"
             behind = f"; {row.reason}" if row.behind else ""
@@ -815,7 +815,7 @@ class GitHub:
                     continue
                 answer = None
             yield part, answer
-            # If one repository is too large, the next calls still have the usual size.
+            # After a repository that is too large, the calls become larger again.
             start, failed, size = start + len(part), 0, min(2 * size, most)
 
 
@@ -1906,12 +1906,12 @@ class OneLine(argparse.ArgumentParser):
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = OneLine(
         prog="fleet.py",
-        description="Which repositories have which version of the template. It ends with 0, with "
-        "1 if a ring has failed, and with 2 if it cannot tell.",
+        description="Lists which version of the template each repository has. The exit code is 0; "
+        "1 if a ring has failed; 2 if there is no result.",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--organisation", metavar="NAME", help="read its repositories on GitHub, with GH_TOKEN"
+        "--organisation", metavar="NAME", help="read all its repositories on GitHub, with GH_TOKEN"
     )
     where.add_argument(
         "--clones", metavar="FOLDER", type=Path, help="read clones, as they are checked out"
@@ -1921,19 +1921,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="URL_OR_PATH",
         action="append",
         default=[],
-        help="only repositories of this template; again for another one, or another address",
+        help="only repositories of this template; repeat it for another template or address",
     )
     parser.add_argument(
         "--answers-file",
         metavar="FILE",
         action="append",
         default=[],
-        help="an answers file that is not called .copier-answers*.yml",
+        help="an answers file with another name than .copier-answers*.yml",
     )
     parser.add_argument(
-        "--drift", action="store_true", help="also tell edits, with --clones; runs the template"
+        "--drift",
+        action="store_true",
+        help="also find edits, with --clones; runs the template's code",
     )
-    parser.add_argument("--rings", metavar="FILE", type=Path, help="which may be updated now")
+    parser.add_argument("--rings", metavar="FILE", type=Path, help="show which may be updated now")
     parser.add_argument("--json", action="store_true", help="print a list of objects")
     parser.add_argument("--html", metavar="FILE", type=Path, help="also write a page")
     return parser.parse_args(arguments)
