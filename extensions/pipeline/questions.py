@@ -66,7 +66,7 @@ class PlainAnswers:
     )
     drift_check: bool = answer(
         False,
-        "whether a check of pull requests fails where generated files were edited",
+        "whether a check of pull requests fails if generated files were edited",
         prompt="Check in pull requests that generated files were not edited?",
     )
     only_changed: bool = answer(
@@ -114,7 +114,7 @@ QUESTIONS = (
         "code_types_folder",
         default="",
         what="the repository's folder with [its own code types](docs/code-types.md), or nothing",
-        usual="`.github/code-types` where there is one",
+        usual="`.github/code-types` if there is one",
         prompt="Which folder contains your own code types? (empty for none)",
         is_text=True,
     ),
@@ -231,7 +231,7 @@ QUESTIONS = (
     Question(
         "unmatched",
         default=[],
-        what="what in the repository does not fit the answers; recorded, never given "
+        what="what in the repository does not match the answers; recorded, never given "
         "([detection](docs/detection.md#environments))",
         usual="",
     ),
