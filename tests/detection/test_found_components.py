@@ -241,6 +241,10 @@ PRODUCES: dict[str, tuple[dict[str, str], list[str] | None]] = {
     ),
     "an old package": ({"p/setup.py": "setup()"}, ["dist"]),
     "an application": ({"p/requirements.txt": "", "p/app.py": "def index():\n"}, []),
+    "an application with a module and tools' configuration of those names": (
+        {"p/requirements.txt": "", "p/setup.py": "def setup():\n", "p/setup.cfg": "[flake8]\n"},
+        [],
+    ),
     "one beside another's handler": (
         {"requirements.txt": "", "f/requirements.txt": "", "f/main.py": "def go(event):\n"},
         [],
