@@ -719,7 +719,7 @@ class GitHub:
                 raise TooMuchError(says)
             place = error.get("path") or []
             if kind == "NOT_FOUND" and len(place) == 1:
-                continue  # the one who asked sees that it is null
+                continue  # the caller sees that it is null
             # The error concerns one repository of many: the rest of the answer is valid.
             where = ".".join(str(part) for part in place if not isinstance(part, int))
             says = f"{re.sub(r'[0-9]+', '', where) or 'the query'}: {says}"
@@ -1041,7 +1041,7 @@ def details_query(part: Sequence[Found], rings: bool, actions_only: bool) -> str
                     f" orderBy: {{field: CREATED_AT, direction: DESC}}) {{ ...All{n} }}"
                 )
         if rings:
-            # Without environments, the newest commit that anything has run for tells.
+            # Without environments, the newest commit with a run decides.
             commits = 1 if repository.environments else 5
             asked.append(
                 f"defaultBranchRef {{ target {{ ...Arrival{n} ... on Commit {{"
@@ -1223,7 +1223,7 @@ def read_rings(file: Path) -> Rings:
                 place, "needs one of `repositories` and `others: true`", "write one of them"
             )
         if given["name"] in (ring.name for ring in rings):
-            raise wrong(place, "is there twice", "give each ring a name of its own")
+            raise wrong(place, "is there twice", "give each ring a different name")
         if others and any(not ring.patterns for ring in rings):
             raise wrong(place, "is the second with `others: true`", "name its repositories")
         patterns = () if others else texts(f"{place}.repositories", given["repositories"])
@@ -1273,7 +1273,7 @@ def roll_out(
     """
     notes = put_into_rings(rings, rows)
     failures: list[str] = []
-    closed = ""  # why this ring and the later ones are
+    closed = ""  # why this ring and later ones are closed
     for row in rows:
         row.may_update, row.update_to = False, version or row.latest
         if row.ring is None:

@@ -28,7 +28,7 @@ WRONG = {
     "a-text": ("rings: [canary]", "rings[0]: has no name; write `name:` and `repositories:`"),
     "twice": (
         "rings: [{name: a, repositories: [a]}, {name: a, repositories: [b]}]",
-        "rings.a: is there twice; give each ring a name of its own",
+        "rings.a: is there twice; give each ring a different name",
     ),
     "others-twice": (
         "rings: [{name: a, others: true}, {name: b, others: true}]",
