@@ -51,7 +51,8 @@ def require(file: str, wanted: str, after: str, is_there: bool) -> None:
     if UPDATE:
         (ROOT / file).write_text(text.replace(after, after + wanted), encoding="utf-8")
     else:
-        pytest.fail(f"{file} lacks {wanted.strip()!r}; `{COMMAND}` writes it", pytrace=False)
+        line = wanted.strip().splitlines()[0]
+        pytest.fail(f"{file} lacks {line!r}; `{COMMAND}` writes it", pytrace=False)
 
 
 # Questions -----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ ALWAYS: Mapping[str, tuple[str, ...]] = {
         *("remember.cjs", "trees.cjs", "what.cjs"),
     ),
 }
-"""The files of each action, by its folder. A test holds them against `template/`."""
+"""The files of each action, by its folder. A test compares them with `template/`."""
 
 OF_ORCHESTRATION: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "call": {},
@@ -41,18 +41,18 @@ OF_ORCHESTRATION: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "watch-components": ("action.yml", "outcome.cjs", "watch.cjs"),
     },
 }
-"""Those that only one orchestration uses."""
+"""The actions of each orchestration alone."""
 
 OF_REPORTS: Mapping[str, tuple[str, ...]] = {"show-reports": ("action.yml", "read.cjs", "show.cjs")}
-"""What only repositories with reports of tests have."""
+"""Only for repositories whose tests leave reports."""
 
 OF_PULL_REQUESTS: Mapping[str, tuple[str, ...]] = {"show-graph": ("action.yml", "graph.cjs")}
-"""What only repositories have whose pull requests are checked."""
+"""Only for repositories whose pull requests are checked."""
 
 WITH_INSTALL_SECRETS: Mapping[str, tuple[str, ...]] = {
     "require-secrets": ("action.yml", "require.sh"),
 }
-"""What only repositories with `install_secrets` have."""
+"""Only for repositories with `install_secrets`."""
 
 
 def action_files(

@@ -1,4 +1,4 @@
-"""Reads the answers to `copier.yml`, with everything that may be wrong in them."""
+"""Reads all answers, and refuses what is wrong in them."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ ORCHESTRATIONS = tuple(BY_NAME["orchestration"].choices)
 """How orchestrators run components."""
 
 GONE: Mapping[str, str] = {
-    "retry_approval": "a retry asks as the first attempt does; `approval` says how",
+    "retry_approval": "a retry needs the approval that `approval` says",
 }
-"""Answers of former versions, and why nobody is asked for them any more."""
+"""Answers of former versions, and what replaces them."""
 
 PROJECT_NAME_LENGTH = 100
 
@@ -70,10 +70,10 @@ UNMATCHED: Mapping[str, Any] = {
 }
 
 BEFORE_COMPONENTS = ("project_name", *OWN_TYPES, "found", "code_types")
-"""The questions that are asked while there need not be any component yet."""
+"""The questions before which there may be no component yet."""
 
 BEFORE_ORCHESTRATION = (*BEFORE_COMPONENTS, "components", "dependency_map")
-"""Those that are asked while it is still open how many components there may be."""
+"""The questions before the one that decides how many components there may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Answers(PlainAnswers):
 
     project_name: str
     found: Mapping[str, str]
-    """What an existing repository spoke for when it was asked: see `proposal.Proposal.found`."""
+    """What the copy found in the repository, and where: see `proposal.Proposal.found`."""
     components: tuple[Component, ...]
     dependencies: Dependencies
     orchestration: str
@@ -95,7 +95,7 @@ class Answers(PlainAnswers):
     notices: tuple[str, ...] = ()
     """What a person should know about them."""
     unmatched: tuple[str, ...] = ()
-    """What the repository held that they did not fit when it was looked at."""
+    """What the repository holds that the answers do not fit, in lines."""
 
     @property
     def plans(self) -> bool:
@@ -106,8 +106,8 @@ class Answers(PlainAnswers):
 def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "") -> Answers:
     """All answers together; what is not given has its default.
 
-    `asking` names the question that is just being asked: while components are still to come,
-    having none is no error.
+    `asking` names the question that is asked at this moment. While the questions about components
+    are still to come, having none is no error.
 
     `given` holds values as YAML reads them; texts are parsed where a list or mapping is expected,
     because `--data` can only hand over text. Raises AnswerError for the first thing that is
@@ -126,7 +126,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     check(raw["code_types"], {"type": "array", "items": {"type": "string"}}, "code_types")
     check(raw["components"], {"type": "object"}, "components")
     number = len({*raw["code_types"], *map(str, raw["components"])})
-    if number > DISPATCHED_COMPONENTS:  # whatever they are, and before each is looked at
+    if number > DISPATCHED_COMPONENTS:  # before each of them is read, which takes time
         orchestration = raw["orchestration"]
         _check_number(number, orchestration if orchestration in ORCHESTRATIONS else "dispatch")
     _check_choice(raw["cloud"], CLOUDS, "cloud")
@@ -149,7 +149,9 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     plain = read_plain_answers(raw)
     _check_environments(components, environments, registry)
     if not asking or given.get("environments") or given.get("branching", "custom") != "custom":
-        _check_belonging(components, environments)  # while they are to come, any may be meant
+        _check_belonging(
+            components, environments
+        )  # before that, a component may name environments to come
     _check_files(components, environments)
     _check_groups(components, environments)
     _check_titles(components, environments)
@@ -193,9 +195,9 @@ def _environments_so_far(
     asking: str,
     components: tuple[Component, ...],
 ) -> Any:
-    """The list that is given; None for nothing said.
+    """The list that is given; None where nothing is given.
 
-    While it is still to come, one environment stands for it that leaves all orchestrations
+    Before the question is asked, the list is one environment with which every orchestration is
     possible.
     """
     to_come = asking == "orchestration" or (asking, raw["branching"]) == ("branching", "custom")
@@ -209,9 +211,9 @@ def _environments_so_far(
 
 
 def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:
-    """Check some of the answers, where the others are still to be asked for.
+    """Check the answers that are given before the others are asked for.
 
-    What may name something that is still to come is left to `read_answers`. Raises AnswerError.
+    Names of something that is asked for later are left to `read_answers`. Raises AnswerError.
     """
     some = dict(given)
     if not {"code_types", "components"} <= set(some):
@@ -222,8 +224,8 @@ def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:
 
 
 def check_removed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse a component that has left `components`, and would go on in the root because
-    `code_types` still selects it. Raises AnswerError."""
+    """Refuse a component that is gone from `components` while `code_types` still selects it: it
+    would move to the root. Raises AnswerError."""
     old, new = (
         {name: parsed(name, some.get(name)) or () for name in ("code_types", "components")}
         for some in (before, now)
@@ -236,14 +238,14 @@ def check_removed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         if path != ".":
             raise AnswerError(
                 f"components.{name}",
-                f"it was in {path}; `components` has it no more, but `code_types` still selects "
+                f"it was in {path}; it is missing in `components`, but `code_types` still selects "
                 "it, so it would move to the root; drop it in both, or say "
                 f"{{{name}: {{}}}} for the root",
             )
 
 
 def parsed(name: str, value: Any) -> Any:
-    """The value, parsed from YAML when it is the text of an answer that is none."""
+    """The value; parsed as YAML if it is text, and the answer is not."""
     if not isinstance(value, str) or (name in BY_NAME and BY_NAME[name].is_text):
         return value
     try:
@@ -255,7 +257,7 @@ def parsed(name: str, value: Any) -> Any:
 
 
 def _not_yaml(text: str, error: yaml.YAMLError) -> str:
-    """The parser's own reason, with the line that it speaks of."""
+    """The parser's own reason, with the line that it names."""
     problem = getattr(error, "problem", None) or "it cannot be read"
     mark = getattr(error, "problem_mark", None)
     lines = text.split("\n")
@@ -279,7 +281,7 @@ def _project_name(value: Any) -> str:
 
 
 def default_name(folder: str) -> str:
-    """A project's name from its folder's, which may hold what a name may not."""
+    """A project's name, made of its folder's name without the characters that are refused."""
     printable = "".join(c for c in folder.replace(EXPRESSION, "") if c.isprintable())
     return printable.strip()[:PROJECT_NAME_LENGTH].strip() or DEFAULTS["project_name"]
 
@@ -289,25 +291,28 @@ def _check_choice(value: Any, choices: tuple[str, ...], place: str) -> None:
 
 
 def _check_number(number: int, orchestration: str) -> None:
-    """More components than any orchestration takes. What `call` takes, the plan counts."""
+    """Refuse more components than an orchestration takes. Raises AnswerError.
+
+    For `call`, `scope.check_calls` also counts the workflows that are called.
+    """
     most, why = {
-        "call": (REUSABLE_WORKFLOWS, "GitHub calls in one run"),
-        "dispatch": (DISPATCHED_COMPONENTS, "its summary can tell of"),
-        "observe": (OBSERVED_COMPONENTS, "an hour's API calls are enough for"),
+        "call": (REUSABLE_WORKFLOWS, "GitHub calls no more in one run"),
+        "dispatch": (DISPATCHED_COMPONENTS, "its summary has no room for more"),
+        "observe": (OBSERVED_COMPONENTS, "GitHub's API allows no more calls in an hour"),
     }[orchestration]
     if number > most:
         fix = "choose dispatch, or " if number <= DISPATCHED_COMPONENTS else ""
         raise AnswerError(
             "orchestration",
-            f"there are {number} components, and {orchestration} takes the {most} that {why}; "
-            f"{fix}merge some, or split the repository's pipelines",
+            f"there are {number} components, and {orchestration} takes at most {most}, because "
+            f"{why}; {fix}merge some, or split the repository's pipelines",
         )
 
 
 def _check_environments(
     components: tuple[Component, ...], environments: tuple[Environment, ...], registry: Registry
 ) -> None:
-    """The names of GitHub Environments and packages that are ours are nobody else's."""
+    """Refuse names of environments that generated files or GitHub Environments already have."""
     reserved = {
         PULL_REQUEST: "pull requests are checked under that name",
         "build": "its files would be those of builds",
@@ -318,7 +323,8 @@ def _check_environments(
     for environment in environments:
         if why := reserved.get(environment.name.lower()):
             raise AnswerError(
-                f"environments.{environment.name}", f"the name is reserved, {why}; rename it"
+                f"environments.{environment.name}",
+                f"the name is reserved, because {why}; rename it",
             )
     names = {environment.name.lower(): environment.name for environment in environments}
     for environment in environments:
@@ -332,7 +338,7 @@ def _check_environments(
 def _check_belonging(
     components: tuple[Component, ...], environments: tuple[Environment, ...]
 ) -> None:
-    """A component is deployed to environments that there are."""
+    """Refuse components in environments that do not exist."""
     known = [environment.name for environment in environments]
     for component in components:
         for name in component.environments or ():
@@ -342,12 +348,12 @@ def _check_belonging(
 
 
 def _check_files(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
-    """No two files or jobs may have one name: `a-b` to `c`, and `a` to `b-c`."""
+    """Refuse two files or jobs of one name, as `a-b` in `c` and `a` in `b-c`."""
     files = [(PULL_REQUEST, "the workflow for pull requests")]
     files += [(f"{PULL_REQUEST}-checks", "the job that gathers checks")]
     files += [("deployment-summary", "the summary job")]
     files += [(f"orchestrator-{e.name}", f"environments.{e.name}") for e in environments]
-    # Whatever a component does today: tomorrow it may be built, or deployed.
+    # Also for what a component does not do yet: a later answer may have it built or deployed.
     for component in components:
         ends = ["build", "deploy", *(e.name for e in environments)]
         files += [(f"{component.name}-{end}", f"components.{component.name}") for end in ends]
@@ -355,7 +361,7 @@ def _check_files(components: tuple[Component, ...], environments: tuple[Environm
 
 
 def _check_groups(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
-    """A job that waits for its approval must not cancel another component's deployment."""
+    """Refuse two jobs in one concurrency group: one would cancel the other."""
     events = ("push", "workflow_run", "workflow_dispatch")
     groups = [
         (f"{environment.name}-approval-{event}", f"environments.{environment.name}")
@@ -370,7 +376,7 @@ def _check_groups(components: tuple[Component, ...], environments: tuple[Environ
 
 
 def _check_titles(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
-    """No two workflows may have one name: `workflow_run` finds the one before it by its name."""
+    """Refuse two workflows of one name: `workflow_run` names the workflow before it."""
     titles = [(e.orchestrator, f"environments.{e.name}") for e in environments]
     titles.append((title(PULL_REQUEST), "the workflow for pull requests"))
     for component in components:
@@ -384,7 +390,7 @@ def _check_variables(
     dependencies: Dependencies,
     environments: tuple[Environment, ...],
 ) -> None:
-    """No variable may have two values: secrets, folders of packages and `env` share their names."""
+    """Refuse two values for one variable, as a secret and an entry of `env`."""
     for component in components:
         ours = {"ENVIRONMENT": "the name of the environment", "COMMIT": "the commit"}
         for edge in dependencies.edges:
@@ -393,7 +399,7 @@ def _check_variables(
                 ours[packages_variable(edge.producer)] = what
         if component.by_environment or any("ENVIRONMENTS" in text for text in component.shell):
             ours["ENVIRONMENTS"] = "the names of all environments"
-        # The answers may set what a code type gives its commands, in exactly that name.
+        # The answers may set a variable of the code type, if they write it in the same case.
         defaults = {name.upper(): name for name in component.default_variables}
         place = f"components.{component.name}"
         for setting in component.code_type.settings.values():
@@ -416,4 +422,8 @@ def _check_variables(
                     raise AnswerError(where, f"{name!r} is already {ours[name.upper()]}; drop it")
                 if defaults.get(name.upper(), name) != name:
                     cause = f"{name!r} differs from {defaults[name.upper()]!r} of {component.name}"
-                    raise AnswerError(where, f"{cause} by case alone; write it so, or rename it")
+                    raise AnswerError(
+                        where,
+                        f"{cause} only in upper and lower case; write it the same way, or "
+                        "rename it",
+                    )

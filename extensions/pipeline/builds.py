@@ -73,7 +73,7 @@ class BuildWorkflow:
     environment: str = ""
     """The GitHub Environment in which it pushes; empty for none."""
     waits_for_push: frozenset[str] = frozenset()
-    """The commands that read what other components have pushed, which pull requests do not."""
+    """The commands that read what other components have pushed; pull requests leave them out."""
 
     @property
     def folder(self) -> str:
@@ -107,7 +107,7 @@ class BuildWorkflow:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What the build command itself says, beside the outputs of every package."""
+        """The outputs of the build command itself, besides those of every package."""
         return self.component.code_type.outputs if "build" in self.component.commands else ()
 
     @property
@@ -123,7 +123,7 @@ class BuildWorkflow:
 
     @property
     def permissions(self) -> Mapping[str, str]:
-        """What it needs in any case."""
+        """The permissions that it always needs."""
         return READ_PACKAGES if self.packages else READ_CONTENTS
 
     @property
@@ -132,7 +132,7 @@ class BuildWorkflow:
         return {each.name for each in self.inputs}
 
     def is_named(self, command: Command) -> bool:
-        """Whether something asks how a step has ended, or what it says."""
+        """Whether the result or the outputs of a command's step are read."""
         return command.id == self.first_check or (command.id == "build" and bool(self.outputs))
 
     def condition(self, command: Command) -> str:
@@ -170,8 +170,7 @@ class BuildWorkflow:
 
     @property
     def missing(self) -> str:
-        """Expressions that name the secrets to install with that are not there; their values go
-        to nobody for that."""
+        """Expressions that name the missing secrets to install with, and no values."""
         names = self.component.install_secrets
         return "".join(f"${{{{ !secrets.{name} && '{name} ' || '' }}}}" for name in names)
 
@@ -215,7 +214,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         )
         for job in ids
     )
-    # Tools are those that the first of the environments asks for.
+    # The first environment's folder decides the versions of the tools.
     folder = "${{ steps.folders.outputs.first }}" if component.by_environment else component.path
     job_tools = tuple(
         dataclasses.replace(_with_cache(tool, answers), variables=installs if tool.action else {})
@@ -278,9 +277,9 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
 
 
 def _reading_packages(component: Component, answers: Answers) -> frozenset[str]:
-    """The commands that are told what a pushing component has made: a pull request has none of it.
+    """The commands that read the package of a component that pushes images.
 
-    The package of one names what it has pushed, and in a pull request it pushes nothing.
+    That package names what was pushed. In a pull request nothing is pushed, so they do not run.
     """
     by_name = {other.name: other for other in answers.components}
     variables = [
@@ -310,7 +309,7 @@ def _in_each_folder(component: Component, text: str) -> str:
     names = ["ENVIRONMENT", *["ENVIRONMENTS"] * bool(ENVIRONMENTS.search(text))]
     variables = " ".join(f'"{name}=$name"' for name in names)
     folder = component.folder_in_shell
-    # As it stands: a text of several lines may mind how far it is indented.
+    # Not indented: that would change texts of several lines in it, as here-documents.
     return f"for name in $ENVIRONMENTS; do (\nexport {variables}\ncd {folder}\n{text}\n) done"
 
 
@@ -321,7 +320,7 @@ def _cached(answers: Answers) -> str:
 
 
 def _with_cache(tool: Tool, answers: Answers) -> Tool:
-    """A tool that knows where it may use a cache."""
+    """The tool with the expression that says whether it may use a cache."""
     inputs = {name: text.replace(CACHE, _cached(answers)) for name, text in tool.inputs.items()}
     return dataclasses.replace(tool, text=tool.text.replace(CACHE, _cached(answers)), inputs=inputs)
 
@@ -396,7 +395,7 @@ def built_for(
 
 
 def built_in_pull_requests_for(component: Component, answers: Answers) -> str:
-    """The names of all environments that may use what is built of a change."""
+    """The names of all environments that may use what is built from a pull request."""
     return " ".join(environment.name for environment in _users(component, answers))
 
 

@@ -45,11 +45,11 @@ Value = str | int | bool
 
 @dataclass(frozen=True)
 class Promotion:
-    """A package that the first job brings over from the environment before."""
+    """A package that the first job promotes from the environment before."""
 
     producer: str
     environments: str
-    """Whose package will do, separated by spaces: that of a former run here comes first."""
+    """The environments whose package can be used, separated by spaces; the first one is this."""
     packages: str
     """Where it is looked for: see the action take-package."""
     retention_days: int
@@ -62,27 +62,27 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Changes:
-    """The job `changes`: it checks the commit, and brings packages over."""
+    """The job `changes`: it checks the commit, and promotes packages."""
 
     refs: str
     guard: tuple[str, ...] = ()
-    """The lines of the condition under which an event counts; empty for any."""
+    """The condition under which an event starts it, in lines; empty for any event."""
     promotions: tuple[Promotion, ...] = ()
     dependencies: str = ""
     """JSON: what must have been deployed before, under `observe`; empty for nothing."""
     producers: tuple[str, ...] = ()
-    """Whose packages are looked for together with the dependencies."""
+    """The components whose packages are looked for together with the dependencies."""
     environment: str = ""
     tells_deploy: bool = False
-    """Whether something newer may make it too old to deploy."""
+    """Whether it says that a newer run makes this one too old to deploy."""
     tells_roll_back: bool = False
-    """Whether a build wants to know that an older commit is deployed again."""
-    holds_up: bool = False
-    """Whether later runs wait for this one, and this one for a person."""
+    """Whether a build reads that an older commit is deployed again."""
+    blocks_later_runs: bool = False
+    """Whether this run waits for a person, and later runs wait for it."""
     plans: bool = False
     """Whether it decides what is built and deployed."""
     everything: bool = False
-    """Whether that is everything, whatever has changed."""
+    """Whether it decides for everything, whatever has changed."""
     tells_build: bool = False
     """Whether something may be built."""
     keeps_plan: bool = False
@@ -105,18 +105,18 @@ class Changes:
         return self.plans or bool(self.reads_plan)
 
     def promotes_if(self, promotion: Promotion) -> str:
-        """The condition under which a package is brought over; empty for always."""
+        """The condition under which a package is promoted; empty for always."""
         if self.dependencies:
             return "steps.dependencies.outputs.ready == 'true'"
         if self.plans:
             return f"contains(steps.plan.outputs.promote, '\"{promotion.producer}\"')"
-        if self.reads_plan:  # an orchestrator has brought it over
+        if self.reads_plan:  # an orchestrator has promoted it
             return "inputs.orchestrator == ''"
         return "steps.commit.outputs.deploy == 'true'" if self.tells_deploy else ""
 
     @property
     def all(self) -> str | bool:
-        """Whether everything is built and deployed: always, or where who starts it says so."""
+        """Whether everything is built and deployed: always, or if who starts it says so."""
         return self.everything or "${{ inputs.all || false }}"
 
     @property
@@ -137,32 +137,32 @@ class Approval:
     environment: str
     """The GitHub Environment that has the reviewers."""
     group: str
-    """The concurrency group, in which a newer run takes a waiting one's place; empty for none."""
+    """The concurrency group in which a newer run cancels one that waits; empty for none."""
     needs: tuple[str, ...] = (CHANGES,)
     condition: str = ""
     refs: str = ""
-    """Which branches or tags are the environment's; empty where only persons start the run."""
+    """The environment's branches or tags, as an expression; empty if a person starts it."""
 
 
 def refs(environment: Environment, answers: Answers) -> str:
     """Which refs may hold what is deployed, as a regular expression over their full names.
 
-    An environment that comes after others takes the commits of the one its chain starts from.
+    An environment after others deploys the commits of the first environment of its chain.
     """
     first = root(environment, answers.environments)
     if first.trigger == "manual":
-        # Whatever branch a person likes: that is what such an environment is for.
+        # A person may deploy any branch to an environment that only persons deploy to.
         return "^refs/heads/.*$"
     kind = "tags" if first.trigger == "tag" else "heads"
     return f"^refs/{kind}/{filter_to_regex(first.source)[1:]}"
 
 
 def affected(kind: str, component: str, *more: str) -> str:
-    """The condition of a component's job: the plan names it, and nothing before it went wrong.
+    """The condition of a component's job: the plan names it, and no job before has failed.
 
-    A job that is left out makes `success()` false for all that come after it, so the condition says
-    what it wants of everything in `needs`: a job that timed out, or whose group cancelled it, is
-    `cancelled`. `kind` is `build` or `deploy`.
+    A job that is left out makes `success()` false for all jobs after it, so the condition names
+    the results that it wants of the jobs in `needs`. A job that timed out, or that its group
+    cancelled, is `cancelled`. `kind` is `build` or `deploy`.
     """
     return condition(named(kind, component), *more)
 
@@ -173,16 +173,16 @@ def named(kind: str, component: str) -> str:
 
 
 def condition(*wanted: str) -> str:
-    """What is wanted, whatever was left out, if nothing before went wrong."""
+    """A condition: all that is wanted, and no job before has failed."""
     return " && ".join(("!cancelled()", *wanted, *NOTHING_WRONG))
 
 
 SOMETHING_DEPLOYED = condition("contains(needs.changes.outputs.deploy, '\"')")
-"""The condition of the job that asks a person: nobody is asked for nothing."""
+"""The condition of the job that asks a person: something is to be deployed."""
 
 
 def all_before(needs: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Each job with all that come before it, directly or not: conditions look no further.
+    """Each job with all jobs before it, directly or not: conditions see only the jobs in `needs`.
 
     `needs` are the direct ones, in an order in which each job comes after those that it names.
     """
@@ -234,7 +234,7 @@ def build_call(
 ) -> Call:
     """A job that calls a build; `environment` is None for a pull request.
 
-    `inputs` say what only the caller knows: whose packages to take.
+    `inputs` are those that only the caller knows: which packages to take.
     """
     component = build.component
     given: dict[str, Value | tuple[str, ...]] = {"commit": commit}
@@ -283,7 +283,7 @@ def deploy_call(
 ) -> Call:
     """A job that calls a deployment.
 
-    `inputs` say what only the caller knows: digest, packages, approval.
+    `inputs` are those that only the caller knows: digest, packages, approval.
     """
     given: dict[str, Value | tuple[str, ...]] = {
         "commit": commit,
@@ -306,7 +306,7 @@ def deploy_call(
 
 def approval_group(name: str) -> str:
     """The concurrency group in which runs that events have started replace each other."""
-    # What somebody re-runs may be older than the candidate that waits.
+    # A re-run may be older than the run that waits, and must not cancel it.
     own = "(github.event_name == 'workflow_dispatch' || github.run_attempt > 1) && github.run_id"
     return f"{name}-approval-${{{{ {own} || 'candidate' }}}}"
 

@@ -15,7 +15,7 @@ Finder = Callable[[Collection[str]], dict[str, Any]]
 
 
 def checkout_settings(files: RepositoryFiles) -> Finder:
-    """What says which settings the checkout of a component in some folders needs."""
+    """The function that finds the checkout settings of a component in some folders."""
     submodules = [
         join(".", path.strip('"'))
         for path in re.findall(SUBMODULE, files.text(".gitmodules"), re.MULTILINE)
@@ -34,7 +34,7 @@ def checkout_settings(files: RepositoryFiles) -> Finder:
 
 
 def _large_files(files: RepositoryFiles) -> list[str]:
-    """The files that Git LFS holds, as `.gitattributes` say; wherever they are."""
+    """All files that Git LFS holds, as the files `.gitattributes` say."""
     rules = []
     for name in files.attributes():
         for line in files.text(name).splitlines():
@@ -89,8 +89,8 @@ def _of_one_name(pattern: str) -> str:
 
 
 def _with_gaps(pieces: list[str], gap: str) -> str:
-    """Pieces with gaps between them. A gap that has ended is not tried longer: as many gaps as a
-    pattern has, it takes no longer than the name is."""
+    """Pieces with gaps between them. Each gap is as short as possible and is not tried longer, so
+    that the time grows with the length of the name alone."""
     first, *rest = pieces
     inner = "".join(f"(?>{gap}*?{piece})" for piece in rest[:-1])
     return first + inner + "".join(f"{gap}*{piece}" for piece in rest[-1:])

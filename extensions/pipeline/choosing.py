@@ -1,4 +1,4 @@
-"""What a person makes of the components that are proposed or recorded: fewer, more, new names."""
+"""What a person changes at the prompts: fewer components, more, or new names."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from .errors import AnswerError, nearest, shown
 from .proposal import NEEDS, Proposal, image_variable, without
 
 PROMPTS = ("parts", "images", "adjust", "new_names", "as_listed")
-"""Questions at a prompt that are no answers: what they lead to is in the answers after them."""
+"""Questions that are no answers themselves: the answers after them are made of what is said."""
 
 
 def choices(proposal: Proposal, code_types: Mapping[str, CodeType]) -> dict[str, str]:
-    """What can be chosen, with the line that is shown of it: the components that there are, then
-    the other code types."""
+    """The choices, each with the line that is shown: the components, then the other code types."""
     found = {line.split()[0]: line for line in proposal.table.splitlines()}
     rows = {name: found.get(name, "") for name in sorted(proposal.names)}
     if not found:
@@ -30,7 +29,7 @@ def choices(proposal: Proposal, code_types: Mapping[str, CodeType]) -> dict[str,
             rows[row[0]] = "  ".join(padded).rstrip()
     new = " (one more, in the root)" if rows else ""
     others = {n: t.label + new for n, t in code_types.items() if n not in proposal.names}
-    # Copier takes a choice for a template: a folder may be called so.
+    # Copier renders choices as templates, and the name of a folder may look like one.
     return {name: re.sub(r"\[(?=[\[%#])", "[ ", line) for name, line in (rows | others).items()}
 
 
@@ -43,7 +42,7 @@ def _shown(proposal: Proposal, name: str, code_types: Mapping[str, CodeType]) ->
 
 
 def chosen(proposal: Proposal, names: Iterable[str], code_types: Iterable[str]) -> Proposal:
-    """Only these of its components, and of each code type among the names one more."""
+    """The proposal with these components alone, and one more for each code type named."""
     names = set(names)
     if gone := set(proposal.names) - names:
         proposal = without(proposal, gone)
@@ -61,12 +60,12 @@ def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[st
             why = f"{shown(maker)} is no component that builds an image{nearest(maker, makers)}"
             raise AnswerError("images", why)
         if pair and not image:
-            raise AnswerError("images", f"{shown(pair)} says no image; write {maker}=IMAGE")
+            raise AnswerError("images", f"{shown(pair)} names no image; write {maker}=IMAGE")
         if image in builders:
-            why = f"{shown(image)} stands there twice; name the one component that builds it"
+            why = f"{shown(image)} is named twice; name the one component that builds it"
             raise AnswerError("images", why)
         if pair and image not in images:
-            why = f"{shown(image)} is none of these images{nearest(image, images)}"
+            why = f"{shown(image)} is not one of these images{nearest(image, images)}"
             raise AnswerError("images", why)
         if pair:
             builders[image] = maker
@@ -74,7 +73,7 @@ def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[st
 
 
 def with_images(proposal: Proposal, builders: Mapping[str, str]) -> Proposal:
-    """Whoever runs one of these images waits for the component that builds it, and takes it."""
+    """The proposal in which who runs one of these images waits for the component that builds it."""
     components = {name: dict(settings) for name, settings in proposal.components.items()}
     given = proposal.dependency_map
     needs: Any = dict(given) if isinstance(given, dict) else [dict(entry) for entry in given]
@@ -108,7 +107,7 @@ def read_names(text: str, names: Iterable[str]) -> dict[str, str]:
                 "new_names", f"{shown(before)} is no component{nearest(before, names)}"
             )
         if not after or "=" in after or before in new:
-            why = f"{shown(pair)} does not say one new name; write {before}=NAME once"
+            why = f"{shown(pair)} is not one old and one new name; write {before}=NAME once"
             raise AnswerError("new_names", why)
         new[before] = after
     left = [new.get(name, name) for name in names]
@@ -120,7 +119,7 @@ def read_names(text: str, names: Iterable[str]) -> dict[str, str]:
 
 
 def renamed(proposal: Proposal, new: Mapping[str, str]) -> Proposal:
-    """The same components under other names, wherever one names another."""
+    """The proposal with new names, also where one component names another."""
     called = {
         variable(old): variable(name)
         for old, name in new.items()
@@ -161,7 +160,7 @@ def renamed(proposal: Proposal, new: Mapping[str, str]) -> Proposal:
 
 
 def written_out(proposal: Proposal) -> Proposal:
-    """All components in `components`: who deletes one there has none left of it."""
+    """The proposal with all components in `components`, where a person can delete them."""
     names = sorted(proposal.names)
     components = {name: proposal.components.get(name) or {} for name in names}
     return dataclasses.replace(proposal, code_types=[], components=components)

@@ -28,7 +28,7 @@ class CiCdPage:
     have changed since then."""
     chained: tuple[str, ...]
     """The environments that start after another one."""
-    hand_branch: str
+    manual_branch: str
     """The branch or tag in the example of how to start the last orchestrator by hand."""
 
 
@@ -61,11 +61,11 @@ def ci_cd_page(plan: Plan) -> CiCdPage:
             )
         ),
         chained=tuple(e.name for e in plan.environments if e.trigger == "after"),
-        hand_branch=_hand_branch(plan),
+        manual_branch=_manual_branch(plan),
     )
 
 
-def _hand_branch(plan: Plan) -> str:
+def _manual_branch(plan: Plan) -> str:
     last = plan.environments[-1]
     if last.trigger == "tag":
         return "TAG"

@@ -22,8 +22,8 @@ DEFAULT_REGISTRY = "ghcr.io"
 REGISTRY_ENVIRONMENT = "registry"
 """The GitHub Environment of the jobs that push to a cloud's registry.
 
-A cloud trusts a job by the environment in its subject claim. The build has none of its own: it
-comes before anybody is asked to approve the deployment.
+A cloud trusts a job by the environment in its subject claim. Builds run before an approval, so
+they cannot use the environment of the deployment.
 """
 
 REGISTRY_LENGTH = 200
@@ -123,7 +123,7 @@ def read_registry(
 ) -> Registry:
     """The registry of the answer `registry`. Raises AnswerError.
 
-    One that nothing is pushed to (`used`) may belong to another cloud: the answer of former days.
+    If nothing is pushed (`used` is false), the registry may belong to another cloud.
     """
     check(given, {"type": "string"}, "registry")
     if len(given) > REGISTRY_LENGTH:
@@ -141,7 +141,7 @@ def read_registry(
                 "registry", f"{cause}; choose cloud {owner.name} or {DEFAULT_REGISTRY}"
             )
         if kind.base and match.end() < len(name):
-            # Whoever has another place there says so for each image.
+            # Names of images there begin with the repository's name, not with a path of the answer.
             raise AnswerError("registry", f"{shown(given)} has a path; write {match[1]} alone")
         return Registry(
             base=kind.base or name,

@@ -21,7 +21,7 @@ SETUP_FILES = ("action.yml", "setup.sh")
 """The files of the action that `setup` becomes; it may have more."""
 
 CACHE = "inputs.cache"
-"""By what steps and variables read whether a cache may be used. Only builds have that input."""
+"""The input that says whether a cache may be used. Only builds have it."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +37,21 @@ class JobDefaults:
     registry: bool = False
     """Whether it logs in to the registry that the answers name."""
     identity: bool = False
-    """Whether it may ask for an OIDC token of its own, by which package indexes trust it."""
+    """Whether it may ask for an OIDC token, for which package indexes trust it."""
     product: str = ""
-    """What it publishes: a product that the build has to leave; empty where it needs none."""
+    """The product that it publishes, which the build has to make; empty for none."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The composite action of a code type: what several of its workflows set up alike."""
+    """The composite action of a code type: what its workflows set up in the same way."""
 
     description: str
     script: str
     """Becomes setup.sh, the action's first step, whose id is `find`."""
     outputs: Mapping[str, str] = field(default_factory=dict)
-    """What each output of the script says, by name."""
+    """The description of each output of the script, by name."""
     steps: str = ""
     """Steps after the script, as YAML text."""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class CloudAddition:
 
 @dataclass(frozen=True)
 class Consumed:
-    """What a code type takes of packages, and how its files name that."""
+    """What a code type takes from packages, and how its files name it."""
 
     product: str
     """The name of a product, or a pattern of names."""
@@ -81,12 +81,12 @@ class Consumed:
     by_key: bool = False
     """Whether its commands find an image by the key in YAML files, not by its name."""
     variables: str = ""
-    """A regular expression, whose groups are a name that a file gives to a value, and the value."""
+    """A regular expression with two groups: a name that a file gives to a value, and the value."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What is proposed beside a path: where one of the files is there and holds the text."""
+    """A proposal of `produces`, if one of the files is there and holds the text."""
 
     files: tuple[str, ...]
     holds: str
@@ -112,14 +112,14 @@ class OwnCommands:
     calls: tuple[str, ...]
     """The programs that the jobs of the code type have."""
     before: str = ""
-    """What comes before a task, so that those programs find what they need."""
+    """Shell that runs before a task, so that those programs find what they need."""
     script: str = ""
-    """How a script of package.json is run; those called like our commands are run anyway."""
+    """How a script of package.json is run. Scripts called like our commands run without it."""
 
 
 @dataclass(frozen=True)
 class Detect:
-    """By what components of a code type are found. The keys are those of `schema.json`."""
+    """How components of a code type are found. The keys are those of `schema.json`."""
 
     files: tuple[str, ...]
     holds: Mapping[str, str] = field(default_factory=dict)
@@ -134,18 +134,18 @@ class Detect:
     settings: tuple[Suggestion, ...] = ()
     leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     commands: OwnCommands | None = None
-    """None: its commands are its own business, whatever tasks the project has."""
+    """None: tasks of the project never replace its commands."""
     known_as: str = ""
     reads: str = ""
     constants: str = ""
     needs: tuple[Needed, ...] = ()
     """How its files name folders beside its own that its commands read."""
     not_read: Mapping[str, str] = field(default_factory=dict)
-    """The tools whose files lie beside its own, and which its commands do not run, by pattern."""
+    """Names of tools that its commands do not run, by pattern of the tools' files."""
 
     @property
     def by_file(self) -> bool:
-        """Whether the commands are told the file, so that several in a folder are several."""
+        """Whether each such file is a component, and not each folder: the commands get its name."""
         return bool(self.variable or self.setting)
 
 
@@ -174,20 +174,20 @@ class CodeType:
     pull_requests: str = ""
     """What docs/ci-cd.md says of it in its section on pull requests, as Markdown."""
     leaves_out_others: bool = False
-    """Whether folders of other components inside a component's own are not its business."""
+    """Whether folders of other components in a component's own are deleted before its commands."""
     keeps_others: str = ""
-    """A command that succeeds where such a $folder is part of the component all the same."""
+    """A shell command that succeeds if such a $folder belongs to the component and has to stay."""
     publish: JobDefaults | None = None
-    """What the deploy job is for a component that is published."""
+    """The deploy job of a component that is published."""
     consumes: tuple[Consumed, ...] = ()
     detect: Detect | None = None
     environment_files: tuple[str, ...] = ()
     """What its commands read for one environment: paths with {environment}; folders end with /."""
     reads_above: tuple[str, ...] = ()
-    """Names of files and folders that are read in the folders above a component's, too."""
+    """Names of files and folders that are also read in the folders above a component's."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
-    """Settings that its components have besides those of every component, by name."""
+    """The settings of its components alone, by name."""
     file: str = ""
-    """Where a repository has it, for one of its own."""
+    """The file in the repository, for a repository's own code type; empty otherwise."""
     written: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """What its file holds."""

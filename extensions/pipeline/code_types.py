@@ -92,7 +92,7 @@ def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
             return resolve(schema["$defs"][part["$ref"].rpartition("/")[2]])
         return {key: resolve(value) for key, value in part.items() if key != "$defs"}
 
-    # What is `like` another one is written out before it is checked.
+    # A code type that is `like` another one is written out before it is checked.
     return {**resolve(schema), "required": schema["then"]["required"]}
 
 
@@ -101,7 +101,7 @@ def read_code_type(
 ) -> CodeType:
     """The content of a file, as a code type. Raises AnswerError with file and key.
 
-    `others` are what files hold that it may be like.
+    `others` are the contents of the files that it may be `like`, by name.
     """
     try:
         return replace(_read(name, in_full(data, others), schema), written=data)
@@ -116,7 +116,7 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     for key in ("label", "description"):
         _check_line(data[key], key)
     for other in data.get("depends_on", []):
-        # A code type that another catalogue left out is no error: nobody can select it.
+        # A name of no code type is no error: a fork may have deleted that code type.
         check_name(other, "depends_on")
     setup = _setup(data["setup"], "setup") if SETUP in data else None
     tools = _tools(data.get("tools", {}), setup)
@@ -134,18 +134,20 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         if publish.product and publish.product not in products:
             raise unknown(publish.product, list(products), "publish.product", "product")
         if not publish.command.strip():
-            raise AnswerError("publish.command", "it says nothing; say what publishes")
+            raise AnswerError("publish.command", "it is empty; write the command that publishes")
     for job, defaults in read.items():
         _check_tools(defaults, tools, setup, f"jobs.{job}", caches=job != "deploy")
     if publish:
         _check_tools(publish, tools, setup, "publish", caches=False)
     if read["build"].command:
-        raise AnswerError("jobs.build.command", "say in `products` what makes what")
+        raise AnswerError(
+            "jobs.build.command", "write the build commands in `products`, one for each product"
+        )
     for product in data.get("produces", []):
         if product not in products:
             raise unknown(product, list(products), "produces", "product")
     for pattern in data.get("reports", []):
-        # They are handed over in one line, with spaces between.
+        # They are passed on in one line, separated by spaces.
         if not REPORT.fullmatch(pattern) or ".." in pattern.split("/"):
             raise AnswerError(
                 "reports",
@@ -234,10 +236,10 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
         if name in COMMON or name in JOBS:
             raise AnswerError(place, "every component has a setting of that name; rename it")
         if not re.fullmatch("[a-z][a-z0-9_]*", name):
-            raise AnswerError(place, "use small letters, digits and _, a letter first")
+            raise AnswerError(place, "use lower-case letters, digits and _, with a letter first")
         for key, types in ONLY_FOR.items():
             if key in setting and setting["type"] not in types:
-                cause = f"it means nothing for the type {setting['type']}; drop it"
+                cause = f"it has no effect with the type {setting['type']}; drop it"
                 raise AnswerError(f"{place}.{key}", cause)
         _check_line(setting["description"], f"{place}.description")
         check_variable(setting["variable"], f"{place}.variable")
@@ -259,7 +261,7 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
 
 
 def _check_form(data: Any) -> None:
-    """What version 0.1 took, and nothing reads any more, is named with what to do about it."""
+    """Refuse what only version 0.1 read, with what to do about it. Raises AnswerError."""
 
     def inner(value: Any, key: str) -> Mapping[str, Any]:
         given = value.get(key) if isinstance(value, dict) else None
@@ -295,7 +297,10 @@ def _setup(given: Mapping[str, Any], place: str) -> Setup:
         _check_line(description, f"{place}.outputs.{output}")
     for file in given.get("files", {}):
         if not FILE.fullmatch(file) or file in SETUP_FILES:
-            cause = f"{shown(file)} is no name for a file there; use letters, digits, . - and _"
+            cause = (
+                f"{shown(file)} cannot be the name of a file of the action; use letters, digits, "
+                ". - and _"
+            )
             raise AnswerError(f"{place}.files", cause)
         others = [text for name, text in given["files"].items() if name != file]
         text = "".join([given["script"], given.get("steps", ""), *others])
@@ -305,7 +310,7 @@ def _setup(given: Mapping[str, Any], place: str) -> Setup:
     if steps:
         for step in check_steps(steps, f"{place}.steps"):
             if "run" in step and "shell" not in step:
-                raise AnswerError(f"{place}.steps", "a step with `run` says its `shell` there")
+                raise AnswerError(f"{place}.steps", "a step with `run` needs a `shell` there")
     return Setup(
         description=given["description"],
         script=given["script"].strip("\n"),
@@ -319,7 +324,7 @@ def _tools(given: Mapping[str, str], setup: Setup | None) -> dict[str, str]:
     tools = {name: text.strip("\n") for name, text in given.items()}
     for tool, text in tools.items():
         if tool == SETUP:
-            raise AnswerError("tools.setup", "rename it; that is what the key `setup` is called")
+            raise AnswerError("tools.setup", "rename it; `setup` means the key of that name")
         check_steps(text, f"tools.{tool}")
         _check_outputs_of_setup(text, setup, f"tools.{tool}")
     return tools
@@ -337,7 +342,7 @@ def _check_outputs_of_setup(text: str, setup: Setup | None, place: str) -> None:
 def _check_tools(
     job: JobDefaults, tools: Mapping[str, str], setup: Setup | None, place: str, caches: bool
 ) -> None:
-    """The tools are there, in an order in which each finds what it reads. Raises AnswerError."""
+    """Check that the tools exist, in an order in which each finds what it reads."""
     known = [*tools, *([SETUP] if setup else [])]
     for tool in job.tools:
         if tool not in known:
@@ -421,7 +426,7 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
     if "variable" in given:
         check_variable(given["variable"], f"{place}.variable")
         if "setting" in given:
-            raise AnswerError(f"{place}.setting", "there is a `variable` as well; drop that")
+            raise AnswerError(f"{place}.setting", "there is also a `variable`; remove one of them")
     for name in given.get("replaces", []):
         check_name(name, f"{place}.replaces")
     suggestions = []
@@ -465,13 +470,13 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
 
 
 def _check_expression(text: str, place: str, groups: int = 0) -> None:
-    """A regular expression, with as many groups as are read. Raises AnswerError."""
+    """Check a regular expression, and that it has as many groups as are read."""
     try:
         found = re.compile(text).groups
     except re.error as error:
         raise AnswerError(place, f"{text!r} is no regular expression: {error}") from error
     if found < groups:
-        raise AnswerError(place, f"{text!r} has no group that says what is named")
+        raise AnswerError(place, f"{text!r} needs a group around the name")
 
 
 def _products(given: Mapping[str, str], functions: Mapping[str, str]) -> dict[str, str]:
@@ -484,7 +489,7 @@ def _products(given: Mapping[str, str], functions: Mapping[str, str]) -> dict[st
 
 
 def _with_functions(command: str, functions: Mapping[str, str]) -> str:
-    """The command below the shell functions that it calls, or that those call."""
+    """The command, after the shell functions that it calls, directly or not."""
     called: list[str] = []
     texts = [command]
     while texts:
@@ -516,7 +521,7 @@ def _variables(given: Mapping[str, Any], place: str) -> dict[str, str]:
 
 
 def _check_line(text: str, place: str) -> None:
-    """It is shown in one line of a prompt, which Copier renders, and of a page."""
+    """Refuse text that cannot stand in a line of a prompt, which Copier renders, or of a page."""
     if not text.isprintable() or any(bracket in text for bracket in ("[[", "[%", "[#")):
         raise AnswerError(place, "expected one line of printable characters without [[, [% and [#")
 

@@ -34,7 +34,7 @@ from .steps import Call
 from .triggers import Triggers, workflow_name
 
 ASKED_BEFORE = "(inputs.orchestrator != '' || needs.approval.result == 'success')"
-"""What its orchestrator was approved for is not asked for again: the deployment looks that up."""
+"""If its orchestrator was approved, nobody is asked again: the deployment looks that up."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ComponentWorkflow:
     environment: Environment
     orchestration: str
     changes: Changes | None
-    """None where the deployment alone looks at the commit."""
+    """None if the deployment alone checks the commit."""
     approval: Approval | None
     calls: tuple[Call, ...]
     """The build and the deployment, as far as there are any."""
@@ -77,7 +77,7 @@ class ComponentWorkflow:
 
     @property
     def is_started(self) -> bool:
-        """Whether an orchestrator starts it: what is only brought over needs no run."""
+        """Whether an orchestrator starts it. A component that is only promoted needs no run."""
         return self.orchestration == "dispatch" and bool(self.calls)
 
     @property
@@ -122,12 +122,12 @@ def component_workflow(
     ready = DEPLOY if triggers.guard else ""
     if finds:
         ready = "needs.changes.outputs.ready == 'true'"
-    # A deployment checks the commit before anything else; whatever comes earlier needs that too.
+    # A deployment checks the commit itself. Any job before it needs a job that checks it.
     first: tuple[str, ...] = ()
     started = answers.orchestration == "dispatch"
     if builds or promotions or triggers.guard or finds or not deploys or started:
         first = (CHANGES,)
-    # With `call` it is the orchestrator that is started to go back.
+    # With `call`, a person starts the orchestrator to roll back, and not this workflow.
     scans = builds is not None and "roll-back" in builds.reads
     changes = Changes(
         refs=refs(environment, answers),
@@ -173,7 +173,7 @@ def component_workflow(
         if started and promotions:
             inputs["run"] = "${{ inputs.orchestrator }}"
         again = built_per_environment(answers.components, answers.dependencies)
-        # What is built for each environment is of no use in another.
+        # A package that was built for one environment is of no use in another.
         if environments != environment.name and not again.intersection(producers):
             inputs["environments"] = environments
         if approval:
@@ -212,11 +212,11 @@ def _approval(
         return None
     by_events = answers.orchestration == "observe" and environment.trigger != "manual"
     replaces = by_events and root(environment, answers.environments).trigger == "branch"
-    # What its orchestrator was approved for is not asked for again.
+    # If its orchestrator was approved, nobody is asked again.
     asked_before = "inputs.orchestrator == ''" if answers.orchestration == "dispatch" else ""
     return Approval(
         environment=f"{environment.name}-approval",
-        # Those that persons have started leave each other alone, and so do tags.
+        # Runs that a person or a tag has started do not cancel each other.
         group=approval_group(f"{component.name}-{environment.name}") if replaces else "",
         needs=needs,
         condition=asked_before or ready,
@@ -225,11 +225,11 @@ def _approval(
 
 
 def _approved(answers: Answers) -> str:
-    """What says that a person has approved the deployment: never what a person can type."""
+    """The expression that says who approved the deployment. It reads nothing that is typed."""
     own = "needs.approval.outputs.attempt"
     if answers.orchestration != "dispatch":
         return f"${{{{ {own} || 'never' }}}}"
-    # The deployment looks at that run, and believes nothing of it that it has not seen.
+    # The deployment looks at that run itself, and does not trust this input.
     of_orchestrator = "inputs.orchestrator && format('run {0}', inputs.orchestrator)"
     return f"${{{{ {own} || {of_orchestrator} || 'never' }}}}"
 
@@ -243,13 +243,13 @@ def _run_name(
 ) -> tuple[str, ...]:
     """The title of a workflow's runs, in lines.
 
-    It starts with the commit and the environment, because nothing else that the API shows of a
-    run says what it deploys: docs/decisions/0002.
+    It starts with the commit and the environment, because nothing else in the API's answer about
+    a run says what it deploys: docs/decisions/0002.
     """
     commit, where = "inputs.commit || github.sha", environment.name
     deploys = f"Deploy ${{{{ {commit} }}}} to {where}"
     if is_started:
-        # By this an orchestrator finds a run when GitHub's answer did not say which it started.
+        # The orchestrator finds the run by this title if GitHub's answer did not name the run.
         return (
             f"{deploys}, {component} ${{{{ inputs.orchestrator == '' && 'alone'",
             "|| format('of run {0}, attempt {1}', inputs.orchestrator, inputs.attempt) }}",

@@ -33,7 +33,7 @@ from .settings import (
 )
 
 ENVIRONMENT = re.compile(r"\bENVIRONMENT\b")
-"""How a build command names the environment that it builds for."""
+"""The variable in a build command that holds the environment."""
 
 RESERVED = {"orchestrator": "its file would be an orchestrator's"}
 """Component names that would collide with generated files."""
@@ -70,13 +70,13 @@ class Component:
     publishes: bool = False
     """Whether its deployment is the code type's `publish`, in environments that a tag starts."""
     environments: tuple[str, ...] | None = None
-    """The names of those that it is deployed to; None for all."""
+    """The names of the environments that it is deployed to; None for all."""
     build_per_environment: bool = False
     """Whether what it builds differs from environment to environment."""
     settings: Mapping[str, Value] = field(default_factory=dict)
-    """Those of its code type that are given, as commands find them."""
+    """The settings of its code type that are given, as commands read them."""
     install_secrets: tuple[str, ...] = ()
-    """Secrets for all that installs, tests and builds; `secrets` go to the deployment."""
+    """Secrets for set-up, checks and build; `secrets` go to the deployment."""
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Containers beside its checks and its build, as GitHub's `services` take them."""
     submodules: bool | str | None = None
@@ -84,7 +84,7 @@ class Component:
     lfs: bool | None = None
     """Whether files of Git LFS are checked out; None where nothing is said."""
     watches: tuple[str, ...] = ()
-    """Paths outside its own whose change affects it, and with `!` what does not."""
+    """Paths outside its folder whose change affects it; with `!`, paths whose change does not."""
 
     def job(self, job_id: str) -> JobDefaults:
         """What its code type says of one of its jobs."""
@@ -127,7 +127,7 @@ class Component:
 
     @property
     def check_out(self) -> dict[str, object]:
-        """What the action check-out is told."""
+        """The inputs of the action check-out."""
         said = {"submodules": self.submodules, "lfs": self.lfs}
         given = {key: value for key, value in said.items() if value is not None}
         return {"commit": "${{ inputs.commit }}", "path": self.outer, **given}
@@ -197,8 +197,10 @@ def packages_variable(component: str) -> str:
 def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud: str) -> Component:
     place = f"components.{name}"
     if name.lower() in RESERVED:
-        raise AnswerError(place, f"the name is reserved, {RESERVED[name.lower()]}; rename it")
-    # `worker:` with nothing behind it is what a person writes for "all by default".
+        raise AnswerError(
+            place, f"the name is reserved, because {RESERVED[name.lower()]}; rename it"
+        )
+    # A person writes `worker:` with nothing after it for a component with all defaults.
     given = {} if given is None else given
     check(given, {"type": "object", "properties": {"code_type": {"type": "string"}}}, place)
     code_type_name = given.get("code_type", name)
@@ -286,7 +288,10 @@ def _settings(
         here = f"{place}.{name}"
         value = read_value(setting, given[name], here)
         if not any(re.search(rf"\b{setting.variable}\b", text) for text in texts):
-            cause = f"no command of it reads {setting.variable}; read that in one, or drop this"
+            cause = (
+                f"none of its commands reads {setting.variable}; read it in one, or remove this "
+                "setting"
+            )
             raise AnswerError(here, cause)
         if value:
             values[name] = value
@@ -303,7 +308,7 @@ def _env(given: Mapping[str, Any], code_type: CodeType, place: str) -> dict[str,
         if setting_name := names.get(variable.lower()):
             raise AnswerError(
                 f"{place}.env.{variable}",
-                f"this is a setting and not a variable; say `{setting_name}` beside `env`",
+                f"this is a setting, not a variable; write `{setting_name}` beside `env`",
             )
     return variables
 
@@ -317,7 +322,10 @@ def _install_secrets(
     )
     check_no_collision([(name, place) for name in secrets], "secret")
     if secrets and not set(commands) - {"deploy"}:
-        cause = "no command of it installs, tests or builds; name the deployment's in `secrets`"
+        cause = (
+            "it has no command that installs, tests or builds; name the deployment's secrets in "
+            "`secrets`"
+        )
         raise AnswerError(place, cause)
     return secrets
 
@@ -336,7 +344,7 @@ def _services(
             services[name]["env"] = env
         for key in ("ports", "volumes"):
             if texts := [_line(text, f"{here}.{key}") for text in service.get(key, ())]:
-                # A bare port would get another one on the machine, which no command knows.
+                # A port alone would get a random one on the machine, which no command knows.
                 services[name][key] = [
                     f"{text.split('/')[0]}:{text}" if key == "ports" and ":" not in text else text
                     for text in texts
@@ -349,14 +357,16 @@ def _services(
                 raise AnswerError(f"{here}.ports", cause)
             port = f"{numbers[0]}/{protocol or 'tcp'}"
             if port in taken:
-                cause = f"the machine's port {port} is already that of {taken[port]}"
-                raise AnswerError(f"{here}.ports", f"{cause}; say another, as 15432:5432 does")
+                cause = f"port {port} of the machine is already used by {taken[port]}"
+                raise AnswerError(f"{here}.ports", f"{cause}; choose another, like 15432:5432")
             taken[port] = name
         if "options" in service:
             services[name]["options"] = _line(service["options"], f"{here}.options")
     check_no_collision([(name, place) for name in services], "service")
     if services and not set(commands) - {"deploy"}:
-        raise AnswerError(place, "they run beside checks and builds, and it has none; drop them")
+        raise AnswerError(
+            place, "services run beside checks and builds, and it has none; remove them"
+        )
     return services
 
 
@@ -374,7 +384,7 @@ def check_services(components: tuple[Component, ...], runner: Any) -> None:
 
 
 def _watches(given: Mapping[str, Any], place: str) -> tuple[str, ...]:
-    """What else affects it, each once, as it was written. Raises AnswerError."""
+    """Its `watches`, each once, in the order given. Raises AnswerError."""
     place = f"{place}.watches"
     return tuple(dict.fromkeys(check_watch(path, place) for path in given.get("watches", ())))
 
@@ -415,7 +425,9 @@ def _publish(
             f"types that have: {able or 'none'}",
         )
     if "deploy" in given:
-        raise AnswerError(f"{place}.publish", "it has a `deploy` of its own as well; drop one")
+        raise AnswerError(
+            f"{place}.publish", "it has a `deploy` of its own, too; remove one of them"
+        )
     product = code_type.publish.product
     if product and "build" in given and not given["build"].strip():
         raise AnswerError(
@@ -444,7 +456,9 @@ def _produces(
         if product == ".":
             raise AnswerError(place, "'.' is the whole folder; name the files that are built")
         if product.lower().split("/")[0] == ".package":
-            raise AnswerError(place, f"{product!r} lies where a package says what it is; rename it")
+            raise AnswerError(
+                place, f"{product!r} is where a package keeps its manifest; rename it"
+            )
     check_no_collision([(product, place) for product in dict.fromkeys(products)], "product")
     _check_no_nesting(products, place)
     if "build" not in given:
@@ -545,6 +559,6 @@ def read_runner(given: Any, place: str) -> Any:
         if EXPRESSION in label or not label.strip() or not label.isprintable():
             raise AnswerError(place, f"{shown(label)} is not a runner's label; write it out")
     if isinstance(given, dict):
-        # Always in one order: the answers file sorts what a person wrote.
+        # Sorted, because the answers file sorts the keys that a person wrote.
         return {key: given[key] for key in ("group", "labels") if key in given}
     return given

@@ -1,4 +1,4 @@
-"""The edges of the graph: who waits for whom, and which files go where."""
+"""The edges of the graph: which component waits for which, and where it takes files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MAP: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Placement:
-    """A file or folder of a producer's package, and where its consumer wants it."""
+    """A file or folder of a producer's package, and the path where its consumer wants it."""
 
     product: str
     to: str | None
@@ -120,12 +120,12 @@ def read_dependencies(
     """The edges that the map writes down, and the conventional ones of what it does not mention.
 
     Raises AnswerError for unknown names and artifacts, artifacts that the consumer does not take,
-    self-dependencies, cycles, and two placements in one spot.
+    self-dependencies, cycles, and two files at one path.
     """
     by_name = {component.name: component for component in components}
     wishes, notices = _written(_entries(given), by_name, code_types)
     written = {consumer: frozenset(wishes[consumer]) for consumer in wishes}
-    # An edge to a name that is not there is an error before, so cycles are all that is left.
+    # Names that do not exist were refused before, so that only cycles are left.
     graph = {name: written.get(name, frozenset()) for name in by_name}
     _check_no_cycle(graph)
     edges = [
@@ -167,7 +167,7 @@ def _written(
     for place, entry in entries:
         consumer = entry["code_type"]
         wanted = entry["depends_on"]
-        # An empty text is how a person without lists writes "none".
+        # A person may write an empty text for "none".
         producers = [wanted] * bool(wanted) if isinstance(wanted, str) else list(wanted)
         absent = set()
         for name in [consumer, *producers]:
@@ -208,13 +208,13 @@ def _add_artifact(
     some_absent: bool,
     place: str,
 ) -> list[tuple[Component, Placement]]:
-    """Who makes the artifact, and where the consumer wants it."""
+    """The producer of the artifact, and the path where the consumer wants it."""
     given = {"name": artifact} if isinstance(artifact, str) else artifact
     name = check_path(given["name"], place)
     makers = [producer for producer in producers if name in producer.produces]
     if not makers:
         if some_absent:
-            return []  # Its producer is not selected; the notice about it says so.
+            return []  # Its producer is not selected; a notice says so.
         raise AnswerError(place, _nobody_makes(name, consumer, producers))
     for maker in makers:
         _check_taken(name, consumer, maker, place)
@@ -242,7 +242,7 @@ def _nobody_makes(name: str, consumer: Component, producers: list[Component]) ->
     """What is wrong, and the fix, where no producer of an edge makes what is asked for."""
     if not producers:
         return (
-            f"{consumer.name} asks for {shown(name)}, and depends on nobody who could make it; "
+            f"{consumer.name} asks for {shown(name)}, and depends on no component that makes it; "
             "name its producer in depends_on"
         )
     makes = " and ".join(
@@ -257,7 +257,7 @@ def _nobody_makes(name: str, consumer: Component, producers: list[Component]) ->
 
 
 def _check_taken(name: str, consumer: Component, producer: Component, place: str) -> None:
-    """What is asked for is used: by the code type's commands, or else by one of its own."""
+    """Refuse an artifact that no command of the consumer reads. Raises AnswerError."""
     taken = [consumed.product for consumed in consumer.code_type.consumes]
     own = consumer.own_commands & {"build", "deploy"}
     if not taken or own or any(fnmatch.fnmatchcase(name, pattern) for pattern in taken):
@@ -289,7 +289,7 @@ def _placements(producer: Component, wish: _Wish) -> tuple[Placement, ...]:
 def _conventional(
     written: Graph, mentioned: set[str], by_name: Mapping[str, Component]
 ) -> tuple[list[Dependency], tuple[str, ...]]:
-    """The conventional edges, one by one; one that would close a cycle yields to the written."""
+    """The conventional edges, except those that would close a cycle with written ones."""
     graph = dict(written)
     edges, notices = [], []
     for consumer in by_name.values():
@@ -323,9 +323,9 @@ def _check_no_cycle(graph: Graph) -> None:
 
 
 def _check_placements(consumer: Component, edges: list[Dependency]) -> None:
-    """No two placements of one consumer in one spot, nor one inside the other.
+    """Refuse two files of one consumer at one path, and a file inside another.
 
-    Nor where its own build leaves a product: the upstream's file would pass for it.
+    Refuse also a file at the path of a product: it would be taken for the product.
     """
     spots = [
         (placement.to or f"{PACKAGES_FOLDER}/{edge.producer}/{placement.product}",

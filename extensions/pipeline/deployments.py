@@ -65,7 +65,7 @@ class DeployWorkflow:
     planned: bool
     """Whether an orchestrator's plan says what is deployed."""
     started: bool
-    """Whether an orchestrator starts the run, and may hold the component's own package itself."""
+    """Whether an orchestrator starts the run; the component's package may be in its run."""
     leaves_out: LeftOut
     """Folders of other components inside its own."""
 
@@ -84,7 +84,7 @@ class DeployWorkflow:
 
     @property
     def job_name(self) -> str:
-        """The name of its job. With a key of all that is deployed, it is the proof of that."""
+        """The name of its job. The key in it stands for the content that was deployed."""
         if not self.planned:
             return self.command.name
         key = f"fromJSON(inputs.plan).deployKeys['{self.component.name}']"
@@ -97,7 +97,7 @@ class DeployWorkflow:
 
     @property
     def this_run(self) -> str:
-        """JSON: its own package is one of this run, with the digest that its build reported."""
+        """JSON: the run that holds its own package, and the digest that its build reported."""
         run = "${{ inputs.run || github.run_id }}" if self.started else "${{ github.run_id }}"
         digest = "${{ inputs.digest }}"
         return f'{{"{self.component.name}": {{"run": {run}, "digest": "{digest}"}}}}'
@@ -185,7 +185,7 @@ def _settings(component: Component, answers: Answers, text: str) -> dict[str, st
 
 
 def _in_a_deployment(tool: Tool) -> Tool:
-    """It is for one environment, whatever was built for others too, and reads no cache."""
+    """The tool for one environment alone, without a cache."""
     inputs = {name: value for name, value in tool.inputs.items() if name != "cache"}
     if "environments" in inputs:
         inputs["environments"] = "${{ inputs.environment }}"

@@ -1,7 +1,7 @@
 """Finds the components of an existing repository.
 
-Each code type says itself by what it is found, `detect` in its file; what holds for all of them is
-here. Who needs whose package is found in `found_edges.py`.
+Each code type says in `detect` of its file how its components are found. This module has what holds
+for all code types. `found_edges.py` finds which component needs which.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ OF_ENVIRONMENTS = words("overlays environments environment envs env stages bases
 """Names of folders that hold such folders."""
 
 ANY_NAME = OF_ENVIRONMENTS | {"live"}
-"""Those of them in which an environment may be called anything."""
+"""The folders of these in which an environment may have any name."""
 
 SHARED = words("base bases modules module shared common global all templates template")
-"""Names of folders among those of environments that are none."""
+"""Names of folders beside those of environments that are no environments."""
 
 PLAIN = words(
     "src source code app main chart charts helm helm-chart helm-charts docker service lib python",
     "terraform tofu opentofu infra infrastructure iac manifests kubernetes k8s deploy",
 )
-"""Names of folders that say nothing of what is in them, where there are several of a kind."""
+"""Names of folders that say nothing about their content, if there are several components."""
 
 NO_IMAGES = words("dev devel development local debug test tests ci base")
-"""Endings of `Dockerfile.*` that are for people at work, not to be deployed."""
+"""Endings of `Dockerfile.*` for development, which are not deployed."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,18 @@ class FoundComponent:
     produces: tuple[str, ...] | None = None
     """What it is proposed to produce; None for its code type's own."""
     file: str = ""
-    """What its commands are told of its file, where it is not the usual one."""
+    """Its file, for its commands, if it is not the usual one."""
     environments: tuple[str, ...] = ()
-    """Those whose folder there is, where the path holds {environment}."""
+    """The environments that have a folder, if the path holds {environment}."""
     belongs: tuple[str, ...] = ()
-    """Those that it is proposed to be deployed to; empty for all."""
+    """The environments that the proposal deploys it to; empty for all."""
     name: str = ""
     commands: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Those that the project has itself, by the names of ours."""
+    """The project's own commands, by the names of the jobs."""
     watches: tuple[str, ...] = ()
-    """What it reads beside its folder, as far as nobody's package brings that."""
-    runs_strangers: bool = False
-    """Whether it runs an image that may be of a component, and it is not known of which."""
+    """What it reads outside its folder, apart from packages that it takes."""
+    runs_unknown_image: bool = False
+    """Whether it runs an image, and it is not known whether a component builds it."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ class FoundComponent:
 
     @property
     def folder(self) -> str:
-        """Where its file lies, which is not always where its commands run."""
+        """The folder of its file, which is not always the folder where its commands run."""
         return posixpath.dirname(self.evidence) or "."
 
     @property
@@ -98,7 +98,7 @@ class FoundComponent:
 def find_components(
     files: RepositoryFiles, code_types: Mapping[str, CodeType]
 ) -> tuple[FoundComponent, ...]:
-    """What lies where, sorted by code type and path; each with a name of its own."""
+    """The components, sorted by code type and path; no two have the same name."""
     detects = {name: t.detect for name, t in sorted(code_types.items()) if t.detect}
     found = {name: _of_type(files, code_types[name], detect) for name, detect in detects.items()}
     for name, detect in detects.items():
@@ -132,7 +132,7 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
     markers = _markers(files, detect)
     parts = _parts(files, detect, markers)
     folders = {folder: marker for folder, marker in markers.items() if folder not in parts}
-    # What is built of one environment's folder would reach the others.
+    # A package built in one environment's folder would be deployed to the others, too.
     by_environment = detect.environments and not code_type.produces
     if detect.environments:
         each = (
@@ -157,8 +157,8 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
 
 
 def _of_each_environment(folders: Collection[str]) -> set[str]:
-    """Those that are nothing but an environment's, as infra/dev beside infra/prod, where nothing
-    lies in infra itself."""
+    """The folders that are only an environment's: infra/dev beside infra/prod, where infra itself
+    has no such files."""
     beside = _beside(folders)
     by_path: dict[str, set[str]] = {}
     for folder in folders:
@@ -169,7 +169,7 @@ def _of_each_environment(folders: Collection[str]) -> set[str]:
 
 
 def _beside(paths: Iterable[str]) -> dict[str, set[str]]:
-    """The folders by the folder that they lie in."""
+    """The names of the folders in each folder."""
     beside: dict[str, set[str]] = {}
     for path in paths:
         for outer in upwards(path):
@@ -179,8 +179,8 @@ def _beside(paths: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _by_environment(found: list[FoundComponent]) -> list[FoundComponent]:
-    """Components of one name in the folders of several environments are one: live/dev/app and
-    live/prod/app are live/{environment}/app."""
+    """Components with the same path in folders of several environments are one component:
+    live/dev/app and live/prod/app become live/{environment}/app."""
     paths = {component.path for component in found}
     beside = _beside(paths)
     result: dict[str, FoundComponent] = {}
@@ -196,16 +196,16 @@ def _by_environment(found: list[FoundComponent]) -> list[FoundComponent]:
 def _with_environment(
     folder: str, beside: Mapping[str, set[str]], paths: Collection[str]
 ) -> tuple[str, str]:
-    """A path with {environment} for the outermost folder in it that is one's, and its name.
+    """The path with {environment} in place of the outermost folder of an environment, and its name.
 
-    `beside` are the folders by the folder that they lie in.
+    `beside` has the names of the folders in each folder.
     """
     for outer in reversed(upwards(folder)):
         parent, name = posixpath.split(outer)
         rest = folder[len(outer) + 1 :]
         kinds = {kind(other) for other in beside[parent]} - {""}
         if posixpath.basename(parent).lower() in ANY_NAME:
-            # There they may be called anything, beside one that is called so, or one that is alike.
+            # Any name is one here, if a folder beside it is called so or has the same content.
             alike = {other for other in beside[parent] if join(f"{parent}/{other}", rest) in paths}
             belongs = name.lower() not in SHARED and bool(kinds or alike - {name} - SHARED)
         else:
@@ -216,10 +216,10 @@ def _with_environment(
 
 
 def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
-    """By folder: the files that make it a component, those of the first pattern that is there."""
+    """By folder: the files that make it a component, of the first pattern that has any."""
     markers: dict[str, list[str]] = {}
     patterns = list(detect.files)
-    if detect.by_file:  # all of them, where the first is not there
+    if detect.by_file:  # if no file fits the first pattern, all others together
         patterns = [detect.files[0], ""]
     for pattern in patterns:
         holds, beside = detect.holds.get(pattern, ""), detect.beside.get(pattern, "")
@@ -237,7 +237,7 @@ def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
 def _parts(
     files: RepositoryFiles, detect: Detect, markers: Mapping[str, list[str]]
 ) -> frozenset[str]:
-    """The folders that others name as parts of theirs."""
+    """The folders that files of other components name as their parts."""
     if not detect.parts:
         return frozenset()
     patterns = {
@@ -254,7 +254,7 @@ def _parts(
 
 
 def _without_environments(folders: Mapping[str, list[str]], nested: bool) -> dict[str, list[str]]:
-    """Folders of environments that lie beside one another are one, where they lie.
+    """Folders of environments beside one another are one component, in the folder that holds them.
 
     `nested`: whether folders further inside belong to it, too.
     """
@@ -303,7 +303,7 @@ def _components(
 
 
 def names_in(text: str, consumed: Consumed) -> list[str]:
-    """What a file names of others' packages, by the values that it gives to names itself."""
+    """The packages that a file names, with its own variables replaced by their values."""
     values = {}
     if consumed.variables:
         values = dict(re.findall(consumed.variables, text, re.MULTILINE))
@@ -314,9 +314,9 @@ def names_in(text: str, consumed: Consumed) -> list[str]:
 
 
 def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: str) -> str:
-    """The nearest folder, from the file's own upwards, where all that the file names is.
+    """The nearest folder, from the file's own upwards, that has most of the files that it names.
 
-    What a build leaves is not there yet, so the one with the most of it counts.
+    Not all of them need to be there: a build may make some.
     """
     every = [
         name
@@ -339,7 +339,7 @@ def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: s
 def _produces(
     files: RepositoryFiles, detect: Detect, folder: str, folders: Mapping[str, list[str]]
 ) -> tuple[str, ...] | None:
-    """What the first setting proposes whose file is there, in no other component's folder."""
+    """What the first setting proposes whose file is there, outside other components' folders."""
     for suggestion in detect.settings:
         if not suggestion.files:
             return suggestion.produces
@@ -355,10 +355,11 @@ def _produces(
 
 
 def _with_names(found: list[FoundComponent]) -> tuple[FoundComponent, ...]:
-    """Each with a name: the only one of its code type has its name, others that of their folder.
+    """The components with names: the only one of a code type has the code type's name, others have
+    their folder's name.
 
-    So a name changes only when a second of its kind appears, or another folder of its name; and
-    what was recorded once stays.
+    So a name changes only if a second component of its code type appears, or another folder of
+    its name. Recorded names stay.
     """
     number = Counter(component.code_type.name for component in found)
     only = [
@@ -370,7 +371,7 @@ def _with_names(found: list[FoundComponent]) -> tuple[FoundComponent, ...]:
     names = _shortest({_name_words(component) for component in others})
     taken = {*RESERVED, *number}
     named = [dataclasses.replace(component, name=component.code_type.name) for component in only]
-    # Images come first: they are called by the component's name.
+    # Images get names first, because an image is called like its component.
     for component in sorted(
         others,
         key=lambda component: (
@@ -423,14 +424,14 @@ def _slug(text: str) -> str:
 
 
 def _numbered(name: str) -> Iterator[str]:
-    """Names that are left when others have taken all better ones."""
+    """Names with a number, for when all better names are taken."""
     for number in itertools.count(2):
         yield f"{_slug(name)[: NAME_LENGTH - 6]}-{number}"
 
 
 def meaningful_parts(folder: str) -> list[str]:
-    """The parts of a path that say what is there; all, where none does."""
+    """The parts of a path that say what is in it; all parts if none does."""
     parts = [part.lower() for part in folder.split("/") if part not in (".", ENVIRONMENT_FOLDER)]
     if ENVIRONMENT_FOLDER in folder:
-        return parts  # what comes after it is what a stack is called
+        return parts  # the name of a stack comes after the environment
     return [part for part in parts if part not in PLAIN] or parts

@@ -29,10 +29,10 @@ class Start:
     workflow: ComponentWorkflow
     needs: tuple[str, ...]
     packages: tuple[str, ...]
-    """JSON in lines: the runs that hold the packages which it takes; empty for none."""
+    """JSON in lines: the runs that hold the packages that it takes; empty for none."""
     condition: str
     group: str = ""
-    """The concurrency group in which it waits for a runner to wait on; empty for none."""
+    """The concurrency group in which it waits until another such job has ended; empty for none."""
 
     @property
     def id(self) -> str:
@@ -49,7 +49,7 @@ def plan_starts(
 ) -> tuple[Start, ...]:
     """Under `dispatch`, build and deployment of a component are one run.
 
-    What is only brought over has none: the first job does that.
+    A component that is only promoted has no run: the first job promotes it.
     """
     environment = scope.environment
     started = scope.built | scope.deployed
@@ -83,7 +83,7 @@ def plan_starts(
         wanted = [f"({' || '.join(planned)})" if len(planned) > 1 else planned[0]]
         if APPROVAL in gates:
             approved = "needs.approval.result == 'success'"
-            # Nobody is asked where nothing is deployed, and what is built is built all the same.
+            # If nothing is deployed nobody is asked, and builds start without an approval.
             unasked = "needs.changes.outputs.deploy == '[]'"
             wanted.append(f"({approved} || {unasked})" if name in scope.built else approved)
         start = Start(
@@ -100,7 +100,7 @@ def plan_starts(
 def _runs(consumer: str, producers: list[str], scope: Scope) -> tuple[str, ...]:
     """JSON that says in which run each package lies; Actions fills in the ids.
 
-    0 stands for a run that was not started: the plan names another one.
+    0 stands for a run that was not started: the plan then names another run.
     """
     environment = scope.environment.name
     digest = digest_in(scope)
@@ -114,7 +114,7 @@ def _runs(consumer: str, producers: list[str], scope: Scope) -> tuple[str, ...]:
     if length > EXPRESSION_CHARACTERS:
         raise AnswerError(
             f"dependency_map.{consumer}",
-            f"the runs of {len(members)} packages are named in {length} characters, and GitHub "
+            f"the runs of {len(members)} packages need {length} characters, and GitHub "
             f"reads at most {EXPRESSION_CHARACTERS}; take fewer (`artifacts: []`), or choose call",
         )
     return as_object(members) if members else ()

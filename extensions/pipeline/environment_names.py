@@ -25,7 +25,7 @@ _BY_WORD = {word: kind for kind, several in KINDS.items() for word in several.sp
 
 def family(name: str) -> tuple[str, str]:
     """(kind, the rest) of an environment's name, so that `prod-eu` and `production_eu` are one;
-    for what is called like none, an empty kind and the name."""
+    for any other name, an empty kind and the name."""
     words = [word for word in re.split(r"[-_.\s]+", name.lower()) if word]
     # `non-prod` is one word, as `nonprod`.
     pairs = [(index, 2) for index in range(len(words) - 1)]
@@ -45,14 +45,16 @@ def kind(name: str) -> str:
 
 
 def without_variants(names: Iterable[str]) -> list[str]:
-    """Names without those that say more than another one of their kind, as `init-db-prod` beside
-    `prod`; `prod-eu` beside `prod-us` alone are two."""
+    """The names without longer ones of the same kind, as `init-db-prod` beside `prod`.
+
+    Where all are longer, as `prod-eu` and `prod-us`, all stay.
+    """
     families = {name: family(name) for name in names}
     plain = {which for which, rest in families.values() if not rest}
     return [name for name, (which, rest) in families.items() if not rest or which not in plain]
 
 
 def rank(name: str) -> tuple[float, str]:
-    """By this names are sorted in the order in which a change reaches them."""
+    """The key that sorts names in the order in which a change reaches the environments."""
     which = kind(name)
     return (ORDER.index(which) if which else ORDER.index(PRODUCTION) - 0.5, name)

@@ -31,7 +31,7 @@ WAITING_RETENTION = 37
 GitHub: "Reviewing deployments", a job that nobody approves within 30 days fails."""
 
 DEFAULT_BRANCH = "main"
-"""The default branch where the repository does not tell another."""
+"""The default branch, if the repository does not say another."""
 
 DEVELOP = "develop"
 
@@ -91,7 +91,7 @@ class Environment:
     retention_days: int
     production: bool
     stops: bool
-    """Whether no new wave starts after a failure; otherwise only what depends on it is left out."""
+    """Whether a failure stops all new waves; otherwise it stops only what depends on it."""
 
     @property
     def title(self) -> str:
@@ -131,7 +131,7 @@ def check_branch(name: Any, place: str) -> str:
 def preset(branching: str, default_branch: str) -> list[dict[str, Any]]:
     """What a choice stands for in a repository with this default branch.
 
-    Where work begins on `develop`, that is often the default branch; then `main` is the other one.
+    If the default branch is `develop`, `main` takes the place of the default branch.
     """
     if default_branch == DEVELOP and branching == "develop-main":
         default_branch = DEFAULT_BRANCH
@@ -146,7 +146,7 @@ def read_environments(
 ) -> tuple[Environment, ...]:
     """The environments that the answers `branching` and `environments` stand for, in their order.
 
-    A list that is given wins: it means `custom`. None is given for nothing said.
+    A given list wins, because it means `custom`. None stands for no list.
     Raises AnswerError.
     """
     choices = [*BRANCHING, "custom"]
@@ -257,7 +257,7 @@ def is_pattern(ref: str) -> bool:
 
 
 def rival_chains(environments: Iterable[Environment]) -> tuple[str, ...]:
-    """A notice where not all that comes after another environment can start.
+    """A notice if not all environments after others can start.
 
     GitHub runs it on the default branch, and it refuses what starts on another one. GitHub: "Events
     that trigger workflows", workflow_run.

@@ -19,7 +19,7 @@ class AnswerError(Exception):
     """An answer that cannot be used; its text is shown to the person as it is."""
 
     def __init__(self, place: str, cause: str) -> None:
-        # A place can hold a name that somebody made ten thousand characters long.
+        # A name in the place may have ten thousand characters.
         parts = [
             part if len(part) <= SHOWN_CHARACTERS else f"{part[:SHOWN_CHARACTERS]}..."
             for part in place.split(".")
@@ -36,7 +36,7 @@ def one_line(text: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a message repeats it: short, on one line, unmistakable."""
+    """A value as a message shows it: short and on one line."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -47,7 +47,7 @@ def shown(value: Any) -> str:
 
 
 def _pruned(value: Any, depth: int = 3) -> Any:
-    """The beginning of a value: YAML anchors write a billion words in ten lines."""
+    """The beginning of a value. With anchors, ten lines of YAML can hold a billion words."""
     if isinstance(value, (list, tuple)):
         some = value[: SHOWN_CHARACTERS // 3] if depth else [...]
         return [_pruned(item, depth - 1) for item in some]
@@ -77,11 +77,12 @@ def nearest(word: Any, known: Iterable[str]) -> str:
 
 
 def yaml_surprise(value: Any) -> str:
-    """How YAML came to read a bare word as something that is not text, or nothing."""
+    """Why YAML did not read a word as text; empty if there is no surprise."""
     if isinstance(value, bool):
-        return " (YAML reads a bare yes, no, on, off, true or false so; write it in quotes)"
+        words = "yes, no, on, off, true and false"
+        return f" (YAML reads {words} without quotes like that; write it in quotes)"
     if isinstance(value, datetime.date):
-        return " (YAML reads a bare date so; write it in quotes)"
+        return " (YAML reads a date without quotes like that; write it in quotes)"
     if isinstance(value, (int, float)):
         return " (write it in quotes)"
     return ""

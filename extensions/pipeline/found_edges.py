@@ -1,8 +1,7 @@
-"""Finds which component of an existing repository needs another first, where its files say so.
+"""Finds which components of an existing repository need others first.
 
-A code type says in `consumes` how its files name what it takes; a producer says in
-`detect.leaves` by which names others know what it makes. What is read by name is found in
-`found_reads.py`.
+A code type says in `consumes` how its files name what it takes, and in `detect.leaves` which names
+others use for what it makes. `found_reads.py` finds what is read by name.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ IMAGE = "docker-image"
 """The product that is known by the name of an image; all others are known by a path."""
 
 COMPOSE = ("compose*.yaml", "compose*.yml", "docker-compose*.yaml", "docker-compose*.yml")
-"""Files that say how an image is called that is built in a folder."""
+"""Files that name the images that are built in folders."""
 
 ROOTS = re.compile(r"^(?:\$\{path\.(?:module|root|cwd)\}|\.)/|^\$\{path\.(?:module|root)\}$")
 """What Terraform and OpenTofu call the folder that a file lies in."""
@@ -42,7 +41,7 @@ class FoundEdge:
     consumer: str
     producer: str
     evidence: str
-    """The file that says so, relative to the repository's root."""
+    """The file that shows it, relative to the repository's root."""
     says: str
     """What it says there: the end of a sentence that starts with the file's name."""
     product: str = ""
@@ -54,21 +53,21 @@ class FoundEdge:
 
 
 def find_edges(files: RepositoryFiles, found: tuple[FoundComponent, ...]) -> tuple[FoundEdge, ...]:
-    """Who needs whom, sorted; one edge for each product and place."""
+    """The edges, sorted; one for each product and path."""
     return edges_and_circles(files, found)[0]
 
 
 def edges_and_circles(
     files: RepositoryFiles, found: tuple[FoundComponent, ...]
 ) -> tuple[tuple[FoundEdge, ...], tuple[FoundEdge, ...]]:
-    """The same, and what the files say as well and is left out because it closes a circle."""
+    """The edges, and those that are left out because they close a circle."""
     every = _all_edges(files, found)
     kept = _with_an_order(every, found)
     return tuple(kept), tuple(edge for edge in every if edge not in kept)
 
 
 def _all_edges(files: RepositoryFiles, found: tuple[FoundComponent, ...]) -> list[FoundEdge]:
-    """What the files say, whether it has an order or not."""
+    """All edges that the files show, also those that form a circle."""
     edges: dict[tuple[str, ...], FoundEdge] = {}
     for consumer in found:
         for edge in (*_named(files, consumer, found), *_beside(consumer, found)):
@@ -76,14 +75,14 @@ def _all_edges(files: RepositoryFiles, found: tuple[FoundComponent, ...]) -> lis
     for reader, maker, file, name in find_reads(files, found):
         edge = FoundEdge(reader.name, maker.name, file, f"reads {name}")
         edges.setdefault((edge.consumer, edge.producer, "", ""), edge)
-    # Order alone says nothing where something is taken.
+    # An edge that takes something implies the order.
     taken = {(edge.consumer, edge.producer) for edge in edges.values() if edge.product}
     kept = [e for e in edges.values() if e.product or (e.consumer, e.producer) not in taken]
     return sorted(kept, key=lambda e: (e.consumer, e.producer, e.product, e.to))
 
 
 def _with_an_order(edges: list[FoundEdge], found: tuple[FoundComponent, ...]) -> list[FoundEdge]:
-    """Those that a circle of order alone leaves: which comes first, a person has to say."""
+    """The edges without circles of order alone: a person has to say which comes first."""
     while True:
         graph = {
             component.name: frozenset(e.producer for e in edges if e.consumer == component.name)
@@ -100,7 +99,7 @@ def _with_an_order(edges: list[FoundEdge], found: tuple[FoundComponent, ...]) ->
 
 
 def _beside(consumer: FoundComponent, found: tuple[FoundComponent, ...]) -> Iterator[FoundEdge]:
-    """What it waits for by habit, where that lies in the same folder."""
+    """The components in its folder that its code type usually waits for."""
     for producer in found:
         if producer.code_type.name in consumer.code_type.depends_on and (
             producer.code_type.products and producer.path in (consumer.path, consumer.folder)
@@ -112,7 +111,7 @@ def _beside(consumer: FoundComponent, found: tuple[FoundComponent, ...]) -> Iter
 def _named(
     files: RepositoryFiles, consumer: FoundComponent, found: tuple[FoundComponent, ...]
 ) -> Iterator[FoundEdge]:
-    """What its files name of others."""
+    """The components that its files name."""
     for consumed in consumer.code_type.consumes:
         for file in _files(files, consumer, consumed, found):
             for name in names_in(files.text(file), consumed):
@@ -136,7 +135,7 @@ def _files(
         return []
     detect = consumer.code_type.detect
     if detect and detect.by_file:
-        return [consumer.evidence]  # others in the folder are other components'
+        return [consumer.evidence]  # other files in the folder belong to other components
     alike = {
         path for other in found if other.code_type is consumer.code_type for path in other.paths
     }
@@ -170,7 +169,7 @@ def plain_image(name: str) -> str:
 
 
 def built_by_compose(files: RepositoryFiles) -> dict[str, str]:
-    """Folder by image: what Compose files build, and call so."""
+    """The folder in which Compose files build each image."""
     if files.compose is None:
         files.compose = {}
         for folder in sorted(files.holding(COMPOSE)):
@@ -183,7 +182,7 @@ def built_by_compose(files: RepositoryFiles) -> dict[str, str]:
                         if isinstance(context, str) and isinstance(service.get("image"), str):
                             files.compose[plain_image(service["image"])] = join(folder, context)
                 except (*NOT_YAML, TypeError, KeyError):
-                    continue  # another tool's words
+                    continue  # not a Compose file after all
     return files.compose
 
 
@@ -194,8 +193,8 @@ def image_edges(
     consumer: FoundComponent,
     found: tuple[FoundComponent, ...],
 ) -> Iterator[FoundEdge]:
-    """The component whose image is called so: as a Compose file says, by its own name, or its
-    folder's at the end."""
+    """The component that builds an image: by a Compose file, or because the image's name ends with
+    the name of the component or its folder."""
     image = plain_image(name)
     repository = files.name
     if context := built_by_compose(files).get(image):
@@ -211,7 +210,7 @@ def image_edges(
         if IMAGE not in producer.code_type.products:
             continue
         folder = meaningful_parts(producer.folder) or [repository.lower()]
-        # Several may lie in one folder: a name says more.
+        # Several components may lie in one folder, so a component's name counts more.
         for known, is_name in ((producer.name.lower(), True), (folder[-1], False)):
             if known and (last == known or re.search(rf"[-_]{re.escape(known)}$", last)):
                 score = (last == known, len(known), is_name)
@@ -229,7 +228,7 @@ def _key(image: str, text: str) -> str:
         entries: list[tuple[str, Any]] = [("", yaml.load(text, Loader=LOADER))]
     except (yaml.YAMLError, ValueError):
         return ""
-    seen: set[int] = set()  # an anchor may hold itself
+    seen: set[int] = set()  # an anchor may contain itself
     for key, value in entries:  # grows while it is looked through
         if value == image:
             return key.removesuffix(".repository")
@@ -249,14 +248,14 @@ def _path(
 ) -> Iterator[FoundEdge]:
     """The component that makes what lies at a path, or whose folder it is."""
     one = consumer.code_type.detect
-    # A file that stands for a component names what is in the folder where that one's commands run.
+    # Paths in a component's only file are relative to the folder where its commands run.
     base = consumer.path if one and one.by_file else posixpath.dirname(file)
     relative = ROOTS.sub("", name.strip("'\"")).lstrip("/")
     path = join(base, relative)
     if "$" in relative or path.startswith(".."):
         return
     plain = path.split("*")[0].rstrip("/") or "."
-    if files.exists(plain):  # so nothing has to be built first
+    if files.exists(plain):  # then no build has to make it
         for producer in found:
             if producer is consumer or "." in (producer.path, plain) or plain in consumer.paths:
                 continue
@@ -267,7 +266,7 @@ def _path(
         return
     for maker, product, to in _makers(path, consumer, consumed, found):
         for home in consumer.paths:
-            if is_in(to, home):  # and so in the folder of each environment
+            if is_in(to, home):  # the same in the folder of each environment
                 to = join(consumer.path, posixpath.relpath(to, home))
         if is_safe(to):
             yield FoundEdge(consumer.name, maker, file, f"names {name}", product, to)
@@ -276,7 +275,7 @@ def _path(
 def _makers(
     path: str, consumer: FoundComponent, consumed: Consumed, found: tuple[FoundComponent, ...]
 ) -> list[tuple[str, str, str]]:
-    """Who makes it, as (component, product, where that has to lie); nobody where two could."""
+    """Its producers: (component, product, path where it has to lie); none if two are possible."""
     scored: list[tuple[int, str, str, str]] = []
     for producer in found:
         if producer is consumer:
@@ -289,7 +288,7 @@ def _makers(
                 if deep := _deep(producer.path, leaf, path):
                     scored.append((8, producer.name, product, deep))
                     continue
-                # Where its build leaves it; or the same where the consumer is at home.
+                # In the producer's folder or, with fewer points, in the consumer's.
                 roots = [(each, 9) for each in producer.paths]
                 roots += [(each, 1) for each in consumer.paths]
                 for root, score in roots:
@@ -299,7 +298,7 @@ def _makers(
                     elif fnmatch.fnmatch(path, location):
                         scored.append((score, producer.name, product, path))
             if product.endswith(".zip") and path.endswith(".zip"):
-                # The file's name is the consumer's own choice: `to` says it.
+                # The consumer chooses the name of the zip, and `to` says it.
                 score = 2 + _shares_a_word(path, producer)
                 scored.append((score, producer.name, product, path))
     best = max((score for score, *_ in scored), default=0)
@@ -323,7 +322,7 @@ def _deep(root: str, leaf: str, path: str) -> str:
 
 
 def _shares_a_word(file: str, producer: FoundComponent) -> bool:
-    """Whether a file is called like a component, words aside that say nothing."""
+    """Whether a file's name shares a word with a component's, apart from common words."""
     stem = posixpath.splitext(posixpath.basename(file))[0]
     one, other = (
         set(re.split(r"[^a-z0-9]+", text.lower()))
@@ -340,7 +339,7 @@ def makes(producer: FoundComponent, consumed: Consumed) -> bool:
 def usual_producers(
     consumer: FoundComponent, found: tuple[FoundComponent, ...]
 ) -> list[FoundComponent]:
-    """What it would wait for by habit."""
+    """The components that its code type usually waits for."""
     usual = consumer.code_type.depends_on
     return [
         component

@@ -22,19 +22,19 @@ from .repository_files import RepositoryFiles, join
 
 @dataclass(frozen=True)
 class EnvironmentFiles:
-    """Files or folders that differ from environment to environment by that name alone."""
+    """Files or folders that exist for each environment, with its name in the path."""
 
     path: str
-    """With {environment} for the name."""
+    """The path, with {environment} in place of the name."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """What is there: the file or folder by the name in it."""
+    """The file or folder of each name."""
     is_folder: bool = False
 
 
 def environment_files(
     files: RepositoryFiles, code_type: CodeType, path: str
 ) -> list[EnvironmentFiles]:
-    """Where a component has something for each environment, as far as there is anything."""
+    """The files and folders that a component has for each environment."""
     if ENVIRONMENT_FOLDER in path:
         names = folders_of_environments(files, path)
         if path.endswith(ENVIRONMENT_FOLDER):  # beside other folders, as infra/bootstrap
@@ -53,7 +53,7 @@ def environment_files(
 
 
 def folders_of_environments(files: RepositoryFiles, path: str) -> dict[str, str]:
-    """The folders of a path with {environment}, by the name that stands there, whatever that is."""
+    """The folders that fit a path with {environment}, by the name in its place."""
     before, _, after = path.partition(ENVIRONMENT_FOLDER)
     folder, _, start = before.rpartition("/")
     end, _, rest = after.partition("/")
@@ -81,20 +81,20 @@ def _matching(files: RepositoryFiles, pattern: str, wanted: tuple[str, ...]) -> 
             if len(name) > len(start + end) and name.startswith(start) and name.endswith(end)
         }
     known = {name: file for name, file in names.items() if kind(name) and NAME.fullmatch(name)}
-    # One folder that is called like an environment may be called so for another reason.
+    # A single folder with an environment's name may have it for another reason.
     alone = pattern.endswith(f"{ENVIRONMENT_FOLDER}/") and len(known) == 1
     known = {} if alone and not _says_so(pattern) else known
     return EnvironmentFiles(pattern, known, is_folder=pattern.endswith("/"))
 
 
 def _says_so(pattern: str) -> bool:
-    """Whether the folder that holds an environment's folder is called so that it tells."""
+    """Whether the folder around it has a name like `environments`."""
     return posixpath.basename(posixpath.dirname(pattern.rstrip("/"))) in OF_ENVIRONMENTS
 
 
 def find_environments(files: RepositoryFiles, found: Iterable[FoundComponent]) -> dict[str, str]:
-    """The environments by name, in the order in which a change reaches them, with the file or
-    folder that speaks for each; nothing where it is not clear that they are all.
+    """The environments by name, in the order in which a change reaches them, with a file or
+    folder of each; empty if it is not clear that these are all.
 
     Of several names for one, as prod and production, the one with the most files.
     """
@@ -121,7 +121,7 @@ def as_answer(names: Iterable[str], branches: Branches) -> list[dict[str, Any]]:
 
     The first starts on `develop`, where there is such a branch, and the second on the default
     branch; otherwise the first one on that. Where none is called production, the last one is
-    guarded as if it were.
+    treated as production.
     """
     names = list(names)
     productions = [name for name in names if kind(name) == PRODUCTION] or names[-1:]

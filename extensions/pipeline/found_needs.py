@@ -1,8 +1,8 @@
 """Finds what a component reads beside its own folder: what its manifests depend on by path, or by
 the name of a member of its workspace.
 
-A code type says in `detect.needs` how its files name that. What a component takes as a package is
-no business of this module: that is an edge.
+A code type says in `detect.needs` how its files name that. Packages that a component takes are
+edges, which `found_edges.py` finds.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def _needs(
     members: dict[Needed, dict[str, str]],
     known: dict[tuple[str, str], list[str]],
 ) -> tuple[str, ...]:
-    """What it names, and what that names in its turn.
+    """The paths that it names, and the paths that these name in turn.
 
-    `known`: what is named in a place, by code type; several components may need the same.
+    `known` remembers the names in each path by code type, for other components.
     """
     is_manifest = compiled(detect.files)
     reads_above = compiled(tuple(name.rstrip("/") for name in component.code_type.reads_above))
@@ -63,7 +63,7 @@ def _needs(
     }
     needed: set[str] = set()
     to_read = [(path, True) for path in component.paths]
-    for path, own in to_read:  # grows while it is looked through
+    for path, own in to_read:  # grows in the loop
         key = (component.code_type.name, path)
         if own:
             names = _safe(_named(files, path, detect, alike, members))
@@ -87,7 +87,7 @@ def _needs(
                 continue
             needed.add(name)
             to_read.append((name, False))
-    # Names come without wildcards; the root itself is all there is.
+    # No name has a wildcard. The root stands for all files.
     watches = {"**" if name == "." else name for name in needed}
     return tuple(
         sorted(name for name in watches if not is_in_any(posixpath.dirname(name), watches))
@@ -95,7 +95,7 @@ def _needs(
 
 
 def _safe(names: Iterable[str]) -> list[str]:
-    """Each once, as far as answers may hold it and it does not lead out."""
+    """Each name once, without those that answers may not hold."""
     return [name for name in dict.fromkeys(names) if is_safe(name)]
 
 

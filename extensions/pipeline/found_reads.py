@@ -1,7 +1,7 @@
 """Finds which component reads what another one has made, as a remote state, by its name.
 
-A code type says in `detect.known_as` what a component's own files call what it leaves, and in
-`detect.reads` how others' files name that.
+A code type says in `detect.known_as` how a component's own files name what it makes, and in
+`detect.reads` how the files of others name it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .names import ENVIRONMENT_FOLDER
 from .repository_files import RepositoryFiles, is_in_any, join
 
 NOTHING_SAID = re.compile(r"terraform|default|state|tfstate|tf")
-"""Parts of such a name that are the same for all."""
+"""Parts of such a name that mean nothing."""
 
 
 def find_reads(
     files: RepositoryFiles, found: tuple[FoundComponent, ...]
 ) -> Iterator[tuple[FoundComponent, FoundComponent, str, str]]:
-    """(who reads, whose, the file that says so, the name there); none where two could be meant."""
+    """(reader, maker, file, the name in it); none if two makers are possible."""
     known = {component.name: _names(files, component, found, "known_as") for component in found}
     for consumer in found:
         for file, name in _names(files, consumer, found, "reads"):
@@ -38,7 +38,7 @@ def _makers(
     known: dict[str, list[tuple[str, str]]],
     found: tuple[FoundComponent, ...],
 ) -> list[FoundComponent]:
-    """Whose name it is: by its own files, or else by its folder."""
+    """The components that a name can mean: by their own files, or else by their folders."""
     able = [
         component
         for component in found
@@ -60,7 +60,7 @@ def _makers(
 
 
 def _meaningful(name: str) -> tuple[str, ...]:
-    """The words of a name that say which of several it is, in any environment."""
+    """The words of a name that tell it from others, without those of environments."""
     plain = re.sub(r"\$\{[^}]*\}", "", name).lower()
     words = [word for word in re.split(r"[^a-z0-9]+", plain) if word]
     return tuple(word for word in words if not kind(word) and not NOTHING_SAID.fullmatch(word))

@@ -13,19 +13,19 @@ HEADS, ORIGIN = "refs/heads/", "refs/remotes/origin/"
 
 @dataclass(frozen=True)
 class Branches:
-    """What a repository tells of its branches."""
+    """The branches of a repository."""
 
     default: str = DEFAULT_BRANCH
-    """The one that it starts from: origin's, or else the most likely one here."""
+    """The default branch: origin's, or else the most likely one here."""
     known: frozenset[str] = frozenset()
-    """Those of this clone and of origin; empty where there is none yet, or not all are here."""
+    """The branches of this clone and of origin; empty if there is none, or if some are missing."""
 
 
 NO_BRANCHES = Branches()
 
 
 def read_branches(repository: Path) -> Branches:
-    """The branches of the repository in a folder; as if it had none, where it is none."""
+    """The branches of the repository in a folder; none if the folder is no repository."""
     git = _git_folder(repository)
     if git is None or (git / "reftable").exists():
         return NO_BRANCHES
@@ -45,7 +45,7 @@ def read_branches(repository: Path) -> Branches:
 
 
 def _fetches_all(config: str) -> bool:
-    """Whether a clone has all branches of origin; where there is no origin, it has its own."""
+    """Whether a clone has all branches of origin; true without an origin."""
     return '[remote "origin"]' not in config or f"+{HEADS}*:{ORIGIN}*" in config
 
 
@@ -57,7 +57,7 @@ def _is_branch(name: str) -> bool:
 
 
 def _own_folder(repository: Path) -> Path:
-    """Where git keeps what is of this work tree alone."""
+    """The folder in which git keeps the data of this work tree."""
     git = repository / ".git"
     if not git.is_file():
         return git
@@ -65,7 +65,7 @@ def _own_folder(repository: Path) -> Path:
 
 
 def _git_folder(repository: Path) -> Path | None:
-    """Where git keeps the branches; None without git."""
+    """The folder in which git keeps the branches; None without git."""
     own = _own_folder(repository)
     common = own / _text(own / "commondir") if (own / "commondir").is_file() else own
     return common if common.is_dir() else None

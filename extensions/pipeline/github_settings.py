@@ -46,7 +46,7 @@ class Publisher:
     file: str
     """The workflow that holds the job: `job_workflow_ref` in GitHub's token."""
     run_file: str
-    """The workflow that the run is of, `workflow_ref`: another one where an orchestrator calls."""
+    """The workflow that was started, `workflow_ref`: an orchestrator's, if that calls the job."""
     environment: str
     tag: str
 
@@ -56,12 +56,12 @@ class GitHubSettings:
     """Everything that a person has to set up."""
 
     default_branch: str
-    """What the default branch has to be; empty when any will do."""
+    """The branch that has to be the default branch; empty if any can be."""
     environments: tuple[GitHubEnvironment, ...]
     build_secrets: tuple[str, ...]
-    """Secrets that jobs read which deploy nothing: those of the repository."""
+    """Secrets of the repository: jobs that deploy nothing read them."""
     install_secrets: tuple[str, ...]
-    """Those of them that pull requests get too, Dependabot's from a store of its own."""
+    """Those of them that pull requests get, too. Dependabot has its own store for them."""
     variables: tuple[str, ...]
     """Configuration variables of the repository."""
     clouds: tuple[str, ...]
@@ -69,17 +69,17 @@ class GitHubSettings:
     checked_branches: str
     """JSON: the branches whose pull requests are checked, as a ruleset names them."""
     previews: tuple[tuple[str, str], ...]
-    """(environment, branches) that anybody who can push deploys without a review."""
+    """(environment, branches): anybody who can push to the branches deploys without a review."""
     created_branches: str
-    """JSON: those that lead to production and are patterns, as a ruleset names them."""
+    """JSON: the patterns of branches that lead to production, as a ruleset names them."""
     deployed_branches: tuple[str, ...]
-    """The branches that environments deploy, as far as they are not patterns."""
+    """The branches that environments deploy, without patterns."""
     deployed_tags: tuple[str, ...]
     """The tags that start environments, as a ruleset names them."""
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
     publishers: tuple[Publisher, ...] = ()
-    """What indexes have to be told; without those that publish by a secret."""
+    """What package indexes have to be told. Components that publish by a secret are left out."""
 
     @property
     def needs_secrets(self) -> bool:
@@ -169,9 +169,9 @@ def github_settings(plan: Plan) -> GitHubSettings:
 
 
 def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
-    """Whatever in a workflow may name a variable of GitHub's.
+    """The texts of a workflow that may name a variable of GitHub's.
 
-    What logs in to a registry does so in an environment of its own.
+    The login to a registry is left out if it runs in an environment of its own.
     """
     commands = workflow.commands if isinstance(workflow, BuildWorkflow) else (workflow.command,)
     login = () if isinstance(workflow, BuildWorkflow) and workflow.environment else workflow.login
@@ -185,7 +185,9 @@ def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
 def _read_in(
     environment: Environment, environments: Iterable[Environment], texts: list[str]
 ) -> set[str]:
-    """The variables of GitHub's that some texts read there; tables have those of others, too."""
+    """The variables of GitHub's that texts read in an environment.
+
+    A table of all environments' values names the variables of others, too."""
     here = named_variables(list(environment.env.values()))
     of_others = named_variables([v for e in environments for v in e.env.values()]) - here
     tables = [text for text in texts if "[inputs.environment]" in text]
@@ -201,8 +203,8 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
 def _is_reviewed(plan: Plan, environment: Environment) -> bool:
     """Whether deployments themselves ask for a person.
 
-    With one approval for all they need not, as long as nobody can bring a workflow of their own
-    that names the environment: where it starts on a tag, a pattern or by hand, anybody could.
+    With one approval for all they do not, if nobody can bring a workflow of their own that names
+    the environment. If the environment starts on a tag, a pattern or by hand, anybody can.
     """
     if not environment.production or plan.answers.approval == "none":
         return False
@@ -210,10 +212,10 @@ def _is_reviewed(plan: Plan, environment: Environment) -> bool:
 
 
 def _checked_branches(plan: Plan) -> list[str]:
-    """What environments deploy on a push, without previews of branches that nobody has reviewed.
+    """The branches that environments deploy on a push, without previews of unreviewed branches.
 
-    A pattern may be named with more than it matches, unless that is every branch. The default
-    branch is always among them, because its workflows count as reviewed.
+    A ruleset's pattern may match more than the environment's, but not every branch. The default
+    branch is always one of them, because its workflows count as reviewed.
     """
     previews = [branch for _, branch in _previews(plan)]
     sources = [e.source for e in plan.environments if e.trigger == "branch"]
@@ -224,7 +226,7 @@ def _checked_branches(plan: Plan) -> list[str]:
 def _created_branches(plan: Plan) -> list[str]:
     """The patterns of branches that lead to production, unless they fit every branch.
 
-    A rule that asks for pull requests lets anybody create a branch, with whatever is on it.
+    A rule that requires pull requests still lets anybody create such a branch.
     """
     first = [root(e, plan.environments) for e in plan.environments if e.production]
     return _named([e.source for e in first if e.trigger == "branch" and is_pattern(e.source)])
@@ -250,7 +252,7 @@ def _previews(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 
 def _ruleset_patterns(ref: str) -> list[str]:
-    """A filter of branches or tags, as rulesets say it: all that it matches, and perhaps more.
+    """A filter of branches or tags as patterns of a ruleset, which may match more.
 
     Rulesets have Ruby's `fnmatch`: `**` crosses no `/` unless it is a folder of its own, and `+`
     and `?` repeat nothing. GitHub: "Creating rulesets for a repository".
@@ -264,7 +266,7 @@ def _ruleset_patterns(ref: str) -> list[str]:
 
 
 def _deployed(plan: Plan, trigger: str) -> tuple[str, ...]:
-    """The branches that start environments, without patterns; or the tags, as rulesets do."""
+    """The branches that start environments, without patterns; or tags, as rulesets name them."""
     refs = [e.source for e in plan.environments if e.trigger == trigger]
     if trigger == "tag":
         return tuple(dict.fromkeys(pattern for ref in refs for pattern in _ruleset_patterns(ref)))
@@ -329,6 +331,6 @@ def _default_branch(plan: Plan) -> str:
     chained = [e for e in plan.environments if e.trigger == "after"]
     if plan.observes and len(plan.waves) > 1:
         chained = chained or [e for e in plan.environments if e.trigger == "branch"]
-    # Where several chains want several branches, production's is what matters.
+    # If chains start from different branches, production's chain decides.
     chained.sort(key=lambda e: not e.production)
     return next((branch for e in chained if (branch := _only_branch(plan, e))), "")

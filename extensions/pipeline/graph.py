@@ -43,12 +43,12 @@ def find_cycle(graph: Graph) -> tuple[str, ...] | None:
     The same cycle for the same graph: it starts at its smallest name, whatever the order of the
     graph's keys.
     """
-    # graphlib walks in the order of its input, and sets have none.
+    # Sorted, because graphlib keeps the order of its input, and sets have no order.
     in_order = {node: sorted(graph[node]) for node in sorted(graph)}
     try:
         graphlib.TopologicalSorter(in_order).prepare()
     except graphlib.CycleError as error:
-        # graphlib lists each node before the one that waits for it; we read it the other way.
+        # graphlib lists each node before the one that waits for it; reversed, a waits for b.
         circle = list(reversed(error.args[1]))[:-1]
         start = circle.index(min(circle))
         circle = circle[start:] + circle[:start]
@@ -57,7 +57,7 @@ def find_cycle(graph: Graph) -> tuple[str, ...] | None:
 
 
 def edge_to_drop(graph: Graph, cycle: tuple[str, ...]) -> tuple[str, str]:
-    """The edge (who, for whom) of the cycle without which the whole graph has an order.
+    """The edge (consumer, producer) of the cycle without which the whole graph has an order.
 
     When no single edge does it (several cycles), the first edge of this one.
     """

@@ -1,4 +1,4 @@
-"""Images that manifests and charts run, and no component is known to build."""
+"""Finds images that manifests and charts run, and that no component is known to build."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PUBLIC = re.compile(
     r"|^(?:quay\.io|registry\.k8s\.io|k8s\.gcr\.io|mcr\.microsoft\.com|public\.ecr\.aws|gcr\.io/"
     r"(?:google-containers|distroless|cloudsql-docker|kubernetes-)|docker\.elastic\.co|nvcr\.io)"
 )
-"""Images that everybody takes from elsewhere: Docker's own, or in a registry of projects."""
+"""Public images: Docker's own, or in the registry of a public project."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class UnknownImage:
     image: str
     file: str
     known_as: str
-    """What a variable has to say of it: its name, or the key where a chart names it."""
+    """How a variable has to name it: by its name, or by its key in a chart."""
 
 
 def unknown_images(
     files: RepositoryFiles, found: tuple[FoundComponent, ...], named: Collection[str] = ()
 ) -> tuple[UnknownImage, ...]:
-    """Those images, where there is a component that builds images and is not known to be run.
+    """The unknown images, if some component builds an image that no component is known to run.
 
-    `said` are the names of images, or keys of charts, that the answers give to components.
+    `named` are the names of images, or keys of charts, that the answers give to components.
     """
     makers = {component.name for component in found if IMAGE in component.code_type.products}
     result: dict[tuple[str, str], UnknownImage] = {}
@@ -54,7 +54,7 @@ def unknown_images(
 
 
 def unknown_images_of(answers: Answers, files: RepositoryFiles) -> tuple[UnknownImage, ...]:
-    """The same for components as they were answered."""
+    """The unknown images for the components of the answers."""
     found = tuple(
         FoundComponent(c.code_type, c.path, join(c.path, "Dockerfile"), name=c.name)
         for c in answers.components

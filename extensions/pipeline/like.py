@@ -17,11 +17,11 @@ LIKE: Mapping[str, Any] = {
         "words": {"type": "object", "additionalProperties": {"type": "string"}},
     },
 }
-"""What a code type says that is another one in other words. A contract: docs/code-types.md."""
+"""The keys of a code type that is like another one. A contract: docs/code-types.md."""
 
 
 def in_full(data: Any, others: Mapping[str, Any]) -> Any:
-    """What a file holds; where it is like another one, with that one's text in its own words."""
+    """The content of a file; if it is `like` another one, that content with its words replaced."""
     if not isinstance(data, dict) or not {"like", "words"} & data.keys():
         return data
     check(data, LIKE, "")
@@ -40,13 +40,13 @@ def in_full(data: Any, others: Mapping[str, Any]) -> Any:
     meant = _in_words(others[like], words, found)
     if unused := [word for word in words if word not in found]:
         cause = f"{shown(unused[0])} is not in the text of {like}"
-        raise AnswerError("words", f"{cause}; drop it, or mend it")
+        raise AnswerError("words", f"{cause}; remove it, or correct it")
     return _merged(meant, own)
 
 
 def _in_words(value: Any, words: Mapping[str, str], found: set[str]) -> Any:
-    """A copy in which words stand for others; where two fit, the longer one counts. Those that are
-    somewhere are `found`."""
+    """A copy with words replaced; of two words that fit, the longer one counts. `found` collects
+    the words that occur."""
     if isinstance(value, dict):
         return {key: _in_words(item, words, found) for key, item in value.items()}
     if isinstance(value, list):
@@ -59,7 +59,7 @@ def _in_words(value: Any, words: Mapping[str, str], found: set[str]) -> Any:
 
 
 def _merged(value: Any, own: Any) -> Any:
-    """Mappings together, key by key; of anything else what is one's own."""
+    """Two mappings merged key by key; for anything else, the code type's own value."""
     if not isinstance(value, dict) or not isinstance(own, dict):
         return own
     return {**value, **{key: _merged(value.get(key), item) for key, item in own.items()}}

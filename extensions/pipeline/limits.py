@@ -1,4 +1,4 @@
-"""What GitHub can run, as far as it bounds what is generated. Sources in each docstring."""
+"""The limits of GitHub that bound what is generated, each with its source."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ WORKFLOW_FILE_BYTES = 500 * 1024
 """The largest workflow file that GitHub reads."""
 
 VARIABLE_BYTES = 128 * 1024
-"""The longest environment variable that Linux hands to a process (`MAX_ARG_STRLEN`). The graph and
-the results of all components reach the summary's script in one each."""
+"""The longest environment variable of a process on Linux (`MAX_ARG_STRLEN`). The summary's script
+gets the graph in one variable, and the results of all components in another."""
 
 DISPATCHED_COMPONENTS = 250
-"""How many components `dispatch` runs: what GitHub says of each job, up to 500 bytes as JSON,
-reaches the summary in one variable."""
+"""How many components `dispatch` runs. The summary gets GitHub's data of all jobs in one variable,
+up to 500 bytes of JSON for each job."""
 
 OBSERVED_COMPONENTS = 49
-"""How many components `observe` runs. Each looks for the runs of all it waits for, whenever one of
-them ends, and all share 1,000 calls an hour. GitHub: "Rate limits for the REST API"."""
+"""How many components `observe` runs. Whenever a run ends, each component that waits for it looks
+for the runs of all that it waits for. All share 1,000 calls of the API in an hour.
+
+GitHub: "Rate limits for the REST API".
+"""
 
 WAITING_JOBS = 18
-"""How many jobs may wait for other runs at the same time, in all environments together: those they
-wait for need runners too, and GitHub Free runs 20 jobs at once. GitHub: "Actions limits"."""
+"""How many jobs may wait for other runs at the same time, in all environments together. The runs
+need runners, too, and GitHub Free runs 20 jobs at once. GitHub: "Actions limits"."""
 
 EXPRESSION_CHARACTERS = 21_000
 """The longest text with an expression in it that GitHub reads.

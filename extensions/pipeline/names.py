@@ -8,17 +8,17 @@ from pathlib import PurePosixPath
 from .errors import AnswerError, nearest, shown, yaml_surprise
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
-"""A name becomes part of file names, job ids and artifact names, so it is a plain slug.
+"""A name is part of file names, job ids and artifact names, so only these characters are safe.
 
 GitHub: "job_id ... must start with a letter or _ and contain only alphanumeric characters, -, or
 _" (workflow syntax, jobs.<job_id>).
 """
 
 PATH_LENGTH = 200
-"""The longest path, in characters; Windows holds 260 with the folder of the clone before it."""
+"""The longest path, in characters. On Windows 260 fit, with the folder of the clone."""
 
 NAME_LENGTH = 40
-"""Two names, `-package-` and `.yml` stay readable, far below every limit on file names."""
+"""The longest name. A file name of two names is far below every limit, and readable."""
 
 ENVIRONMENT_FOLDER = "{environment}"
 """What stands for an environment's name in a path."""
@@ -106,7 +106,7 @@ def check_watch(pattern: str, place: str) -> str:
     if match := re.search(r"[\[\]{}]", path.replace(ENVIRONMENT_FOLDER, "")):
         cause = f"{shown(pattern)} has a {match[0]}; its wildcards are *, ? and ** alone"
         raise AnswerError(place, cause)
-    # With anything in place of the wildcards it is a path like any other.
+    # With letters in place of the wildcards, it is checked like a path.
     plain = re.sub(r"[*?]", "_", path)
     try:
         plain = check_environment_path(plain, place) if path else path
@@ -123,10 +123,10 @@ def check_watch(pattern: str, place: str) -> str:
 
 
 def check_no_collision(names: list[tuple[str, str]], what: str) -> None:
-    """Raise AnswerError when two names differ by nothing but case, or not at all.
+    """Raise AnswerError if two names are the same, or differ only in case.
 
-    `names` holds (name, where it comes from). Windows and macOS keep one file for both, and
-    GitHub's concurrency groups ignore case.
+    `names` holds (name, place). On Windows and macOS such names are one file, and GitHub's
+    concurrency groups ignore case.
     """
     seen: dict[str, tuple[str, str]] = {}
     for name, origin in names:
@@ -139,5 +139,5 @@ def check_no_collision(names: list[tuple[str, str]], what: str) -> None:
 
 
 def unknown(name: object, known: list[str], place: str, what: str) -> AnswerError:
-    """The error for a name that nothing carries, with the nearest one that something does."""
+    """The error for an unknown name, with the nearest known one."""
     return AnswerError(place, f"{shown(name)} is no {what}{nearest(name, known)}")

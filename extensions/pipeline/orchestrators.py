@@ -58,15 +58,16 @@ class OrchestratorWorkflow:
     predecessor: Environment | None
     """The environment that it comes after."""
     queues: bool
-    """Whether each of its runs has to run: tags are never dropped, nor what persons start."""
+    """Whether all its runs have to run: a run of a tag or of a person is never dropped."""
     changes: Changes
     builds: tuple[Call, ...] = ()
     approval: Approval | None = None
     deployments: tuple[Call, ...] = ()
     starts: tuple[Start, ...] = ()
     """Under `dispatch` only."""
-    untaken: tuple[str, ...] = ()
-    """Packages that are only promoted: nothing else here compares them with what builds report."""
+    only_promoted: tuple[str, ...] = ()
+    """Components whose packages only a later environment takes. The summary compares them with the
+    digests that the builds reported."""
     watched: str = ""
     """JSON for the action watch-components. Under `observe` only."""
     graph: str = ""
@@ -109,9 +110,9 @@ class OrchestratorWorkflow:
     def runs_in(self) -> str:
         """How its runs follow one another.
 
-        `queue`: each one runs, one after the other. `events`: those that events have started, one
-        after the other; of those that wait the newest stays, and what a person starts runs beside
-        them. `nothing`: a run that waits for its approval holds up no other.
+        `queue`: all run, one after the other. `events`: runs that events have started run one after
+        the other, and of those that wait only the newest stays; a run that a person starts does
+        not wait. `nothing`: a run that waits for its approval blocks no other.
         """
         if self.queues:
             return "queue"
@@ -129,7 +130,7 @@ def orchestrator_workflow(
     workflows: Mapping[str, ComponentWorkflow],
     answers: Answers,
 ) -> OrchestratorWorkflow:
-    """The pipeline of one environment. Raises AnswerError for more than GitHub reads.
+    """The orchestrator of one environment.
 
     `workflows` are the component workflows of this environment, by component.
     """
@@ -154,7 +155,7 @@ def orchestrator_workflow(
         environment=environment.name,
         tells_deploy=predecessor is not None,
         tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
-        holds_up=queues and bool(scope.deployed) and asks_somebody(environment, answers),
+        blocks_later_runs=queues and bool(scope.deployed) and asks_somebody(environment, answers),
         plans=answers.plans,
         everything=not answers.only_changed,
         tells_build=bool(scope.built),
@@ -167,7 +168,7 @@ def orchestrator_workflow(
         approval = Approval(
             environment=f"{environment.name}-approval",
             group="" if queues else approval_group(environment.name),
-            # Nobody is asked for what may still turn red.
+            # Nobody is asked before the builds have succeeded.
             needs=(CHANGES, *(call.id for call in builds_here)),
             condition=SOMETHING_DEPLOYED,
             refs="" if environment.trigger == "manual" else changes.refs,
@@ -193,14 +194,14 @@ def orchestrator_workflow(
             if answers.orchestration == "dispatch"
             else ()
         ),
-        untaken=_untaken(scope, builds, deploys, answers) if called else (),
+        only_promoted=_only_promoted(scope, builds, deploys, answers) if called else (),
         watched=_watched(scope, graph, answers) if observed else "",
         graph=json.dumps({name: scope.of_jobs(picture[name]) for name in scope.components}),
     )
 
 
 def _promotions(scope: Scope, answers: Answers) -> tuple[Promotion, ...]:
-    """The plan says which packages of former runs are brought over."""
+    """The packages that are promoted. The plan of the run says from which former run."""
     environment = scope.environment
     return tuple(
         Promotion(
@@ -235,13 +236,13 @@ def _builds(
     return tuple(calls)
 
 
-def _untaken(
+def _only_promoted(
     scope: Scope,
     builds: Mapping[str, BuildWorkflow],
     deploys: Mapping[str, DeployWorkflow],
     answers: Answers,
 ) -> tuple[str, ...]:
-    """The packages that a later environment takes, and nothing in this one."""
+    """The components whose packages a later environment takes, and no job of this one."""
     followers = [e for e in answers.environments if e.trigger == "after"]
     if all(e.source != scope.environment.name for e in followers):
         return ()
@@ -297,7 +298,8 @@ def _deployments(
 
 
 def _built_before(name: str, graph: Graph, scope: Scope) -> set[str]:
-    """What a deployment waits for that is built and not deployed, also through others such."""
+    """The components that are built and not deployed, and that a deployment waits for, directly or
+    through others like them."""
     found: set[str] = set()
     todo = list(graph[name])
     while todo:

@@ -1,7 +1,7 @@
-"""Code types of a repository's own: files like those in `code_types/`, in a folder of its own.
+"""A repository's own code types: files like those in `code_types/`, in a folder of the repository.
 
-What they hold is an answer (`own_code_types`): an update renders the old and the new tree in
-folders where the repository's files are not.
+Their content is recorded as an answer (`own_code_types`), because an update renders the old and the
+new files in folders without the repository's files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .schema import check
 from .yaml_text import read_yaml
 
 USUAL_FOLDER = ".github/code-types"
-"""Where they are looked for when nobody names a folder. A contract: docs/code-types.md."""
+"""The folder if nobody names another. A contract: docs/code-types.md."""
 
 FILES = 50
 """The most in one folder."""
@@ -30,19 +30,19 @@ FILE_BYTES = 64 * 1024
 
 
 def present(repository: Path, folder: str) -> bool:
-    """Whether anything of that name is there."""
+    """Whether there is a file or folder of that name."""
     path = repository / folder
     return path.exists() or path.is_symlink()
 
 
 def usual_folder(repository: Path) -> str:
-    """The usual folder, where the repository has one with code types in it; otherwise nothing."""
+    """The usual folder if it holds code types, otherwise empty."""
     folder = repository / USUAL_FOLDER
     return USUAL_FOLDER if folder.is_dir() and any(folder.glob("*.yml")) else ""
 
 
 def check_folder(folder: Any) -> str:
-    """The name of a folder, without a look at the disk. Raises AnswerError."""
+    """Check the name of a folder, without reading the disk. Raises AnswerError."""
     check(folder, {"type": "string"}, "code_types_folder")
     return check_path(folder, "code_types_folder") if folder else ""
 
@@ -57,7 +57,7 @@ def read_folder(repository: Path, folder: str) -> dict[str, Any]:
     for file in (path, *files):
         if not file.resolve().is_relative_to(root):
             name = file.relative_to(repository).as_posix()
-            raise AnswerError(name, "leads out of the repository; put what it leads to here")
+            raise AnswerError(name, "leads out of the repository; put the file itself here")
     if other := next((file.name for file in files if file.suffix == ".yaml"), None):
         raise AnswerError(f"{folder}/{other}", "ends with .yaml; rename it to .yml")
     files = [file for file in files if file.suffix == ".yml"]
@@ -71,7 +71,7 @@ def read_folder(repository: Path, folder: str) -> dict[str, Any]:
 def read_file(file: Path, place: str) -> Any:
     """What the file of a code type holds. Raises AnswerError with the place."""
     if not file.is_file():
-        raise AnswerError(place, "is no file; a code type is one")
+        raise AnswerError(place, "is not a file; a code type has to be one")
     if file.stat().st_size > FILE_BYTES:
         raise AnswerError(place, f"is too big; at most {FILE_BYTES // 1024} KB fit")
     content = read_yaml(file.read_bytes(), place)
@@ -80,7 +80,7 @@ def read_file(file: Path, place: str) -> Any:
 
 
 def with_own(catalogue: Catalogue, folder: str, contents: Any) -> Catalogue:
-    """The catalogue with the code types of a folder; one that is called like ours replaces it.
+    """The catalogue with the code types of a folder; one of the same name replaces the template's.
 
     Raises AnswerError with file and key.
     """
@@ -88,7 +88,7 @@ def with_own(catalogue: Catalogue, folder: str, contents: Any) -> Catalogue:
     if not contents:
         return catalogue
     if not folder:
-        cause = "it is what the files of `code_types_folder` hold; say that, and leave it out"
+        cause = "it is read from the files in `code_types_folder`; give that answer instead"
         raise AnswerError("own_code_types", cause)
     names = [(name, f"{folder}/{name}.yml") for name in contents]
     check_no_collision(names, "name")
@@ -98,7 +98,8 @@ def with_own(catalogue: Catalogue, folder: str, contents: Any) -> Catalogue:
         check_name(name, place)
         if shipped.get(name.lower(), name) != name:
             cause = (
-                f"differs from {shipped[name.lower()]!r} by case alone; write it so, or rename it"
+                f"differs from {shipped[name.lower()]!r} only in upper and lower case; write it "
+                "the same way, or rename it"
             )
             raise AnswerError(place, cause)
         _check_size(contents[name], place)
@@ -109,7 +110,7 @@ def with_own(catalogue: Catalogue, folder: str, contents: Any) -> Catalogue:
 
 
 def replacing(catalogue: Catalogue, code_types: Mapping[str, CodeType]) -> tuple[str, ...]:
-    """What a person should know of those that take the place of ours."""
+    """Notices about code types that replace the template's."""
     return tuple(
         f"The code type {name} is the one of {code_type.file}, not the template's."
         for name, code_type in code_types.items()
@@ -118,13 +119,13 @@ def replacing(catalogue: Catalogue, code_types: Mapping[str, CodeType]) -> tuple
 
 
 def _check_size(value: Any, place: str) -> None:
-    """What a code type holds when it is written out: ten lines of anchors hold a billion words."""
+    """Refuse a code type that is too long when its anchors are written out."""
     if _size(value, {}, set()) > FILE_BYTES:
         raise AnswerError(place, f"holds more than {FILE_BYTES // 1024} KB; write it shorter")
 
 
 def _size(value: Any, known: dict[int, int], around: set[int]) -> int:
-    """The size of a value in characters, nearly; each part is looked at once."""
+    """The approximate size of a value in characters; each part is read once."""
     if not isinstance(value, (dict, list)):
         return len(value) + 2 if isinstance(value, (str, bytes)) else 8
     if id(value) in around:
@@ -138,8 +139,8 @@ def _size(value: Any, known: dict[int, int], around: set[int]) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """A copy without anchors, its keys in order: Copier writes keys in order into the answers
-    file, and what comes from there must be what comes from the folder."""
+    """A copy without anchors and with sorted keys. Copier sorts keys in the answers file, and the
+    recorded value has to equal the one read from the folder."""
     if isinstance(value, dict):
         return {key: _plain(value[key]) for key in sorted(value, key=str)}
     return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,7 +1,7 @@
 """A repository's own workflows that start on a push which an environment deploys.
 
-Their deployments would happen twice. Which of them deploy nobody can tell for sure, so all are
-named, each with what makes it look like a deployment, or with the word that nothing does.
+Their deployments would happen twice. Nobody can tell for sure which of them deploy. So all are
+named, each with the sign that it deploys, or with the note that there is no sign.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def deploying_twice(plan: Plan, texts: Mapping[str, str]) -> list[str]:
         try:
             workflow = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError):
-            lines[name] = "cannot be read; look yourself what it does"
+            lines[name] = "cannot be read; check yourself what it does"
             continue
         if isinstance(workflow, dict):
             workflows[name] = workflow
@@ -77,7 +77,7 @@ def _started(plan: Plan, workflows: Mapping[str, dict[Any, Any]]) -> dict[str, s
 
 
 def _title(name: str, workflow: Mapping[Any, Any]) -> str:
-    """By what `workflow_run` knows it: a workflow without a name has its path for one."""
+    """The name by which `workflow_run` knows it: its path, if it has no name."""
     return str(workflow.get("name") or f"{WORKFLOWS}/{name}")
 
 
@@ -130,14 +130,14 @@ def _lets_in(filters: Mapping[str, Any], environment: Environment) -> bool:
 
 
 def _covers(pattern: str, source: str) -> bool:
-    """Whether a filter matches all that a branch or tag of an environment stands for."""
+    """Whether a filter matches every name that an environment's branch or tag matches."""
     if is_pattern(source):
         return pattern in (source, "**")
     return _matches(pattern, source)
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether something may match both; of two patterns, unless their beginnings differ."""
+    """Whether a name may match both. Two patterns may, unless their beginnings differ."""
     if not is_pattern(other):
         return _matches(one, other)
     if not is_pattern(one):
@@ -152,7 +152,7 @@ def _matches(pattern: str, name: str) -> bool:
     try:
         return bool(re.match(filter_to_regex(pattern), name))
     except re.error:
-        return True  # nothing that GitHub reads; better one too many named
+        return True  # GitHub does not read it either; naming one too many is safer
 
 
 def _list(value: Any) -> list[str]:
@@ -165,21 +165,21 @@ def _list(value: Any) -> list[str]:
 
 
 def _why(name: str, workflows: Mapping[str, dict[Any, Any]]) -> str:
-    """What makes a workflow look like a deployment, or that nothing does."""
+    """The sign that a workflow deploys, or the note that there is none."""
     unknown = []
     for sign, certain in _signs(name, workflows, set()):
         if certain:
             return f"looks as if it deploys: {sign}"
         unknown.append(sign)
     if unknown:
-        return f"whether it deploys is not seen here: {unknown[0]}"
+        return f"it may deploy elsewhere: {unknown[0]}"
     return "nothing in it looks like a deployment"
 
 
 def _signs(
     name: str, workflows: Mapping[str, dict[Any, Any]], seen: set[str]
 ) -> Iterator[tuple[str, bool]]:
-    """What may make it a deployment, and whether it does; also in the workflows that it calls."""
+    """The signs that it deploys, and whether each is certain; also in workflows that it calls."""
     seen.add(name)
     workflow = workflows[name]
     title = str(workflow.get("name") or name)

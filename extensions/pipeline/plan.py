@@ -25,7 +25,7 @@ from .what_changed import components_data
 
 WORKFLOWS = ".github/workflows"
 DRIFT_FILE = "drift.yml"
-"""No component's file and no workflow's name is like it: those are always of two words."""
+"""No other file has this name: the files of components have at least two words."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Plan:
     """Those of one component and one environment."""
     orchestrators: tuple[OrchestratorWorkflow, ...]
     pull_requests: tuple[PullRequest, ...]
-    """The checks of pull requests; none where the answers do without."""
+    """The checks of pull requests; none with `pull_requests: false`."""
     notices: tuple[str, ...] = field(default=())
 
     @property
@@ -75,19 +75,19 @@ class Plan:
 
     @property
     def asks_once(self) -> bool:
-        """Whether some production has a job that waits for its approval."""
+        """Whether a production environment has a job that waits for an approval."""
         return any(o.approval for o in self.orchestrators) or any(
             w.approval for w in self.workflows
         )
 
     @property
     def installs_with_secrets(self) -> bool:
-        """Whether some build is handed secrets with which it installs."""
+        """Whether a build gets secrets to install with."""
         return any(build.missing for build in self.builds)
 
     @property
     def own_runner(self) -> bool:
-        """Whether what concerns the whole repository may run on a machine of the project's own."""
+        """Whether jobs without a component may run on the project's own machines."""
         return not is_hosted(self.answers.runner)
 
     @property
@@ -113,7 +113,7 @@ class Plan:
 
     @property
     def called_files(self) -> tuple[str, ...]:
-        """Those of the files without which others do not work: called, started or waited for."""
+        """The files that other files call, start or wait for."""
         before = {o.predecessor.name for o in self.orchestrators if o.predecessor}
         workflows = [b.file for b in self.builds] + [d.file for d in self.deploys]
         if not self.calls:
@@ -139,7 +139,7 @@ class Plan:
 
     @property
     def components_data(self) -> str:
-        """What decides on a change has to know of the components, as JSON."""
+        """The data about components that what-changed reads, as JSON."""
         return components_data(self.answers)
 
     @property
@@ -158,7 +158,7 @@ class Plan:
 
 
 def make_plan(answers: Answers) -> Plan:
-    """Turn answers into the plan. Raises AnswerError for more than GitHub reads."""
+    """Turn answers into the plan. Raises AnswerError if GitHub would not read a file of it."""
     order = waves(answers.dependencies.graph(answers.components))
     by_name = {component.name: component for component in answers.components}
     ordered = [by_name[name] for wave in order for name in wave]

@@ -14,11 +14,11 @@ _LOOKS_LIKE_A_NUMBER = re.compile(r"[.+-]?(\d|inf|nan)", re.IGNORECASE)
 
 
 def scalar(value: Any) -> str:
-    """A YAML scalar that every YAML reader takes for the same value, quoted only where needed."""
+    """A YAML scalar that every YAML reader reads as the same value, quoted only where needed."""
     if isinstance(value, bool) or not isinstance(value, str):
         return json.dumps(value)
     if re.fullmatch(r"\$\{\{ [^\n]* \}\}[\w./-]*", value) and not re.search(r":\s|\s#", value):
-        return value  # An expression: none of its characters means anything to YAML.
+        return value  # No character of an expression has a meaning in YAML.
     if _PLAIN.fullmatch(value) and not _LOOKS_LIKE_A_NUMBER.match(value) and not _is_word(value):
         return value
     if value.isprintable():
@@ -28,7 +28,7 @@ def scalar(value: Any) -> str:
 
 @functools.cache
 def _is_word(value: str) -> bool:
-    """Whether some YAML reader takes the text for something else: on, no, null, y, ..."""
+    """Whether some YAML reader does not read it as text: on, no, null, y, ..."""
     try:
         return yaml.safe_load(value) != value or value.lower() in ("y", "n")
     except yaml.YAMLError:
@@ -55,7 +55,7 @@ def command(text: str, indent: int) -> str:
     if "\n" not in text and "#" not in text and scalar(text) == text:
         return text
     padding = " " * indent
-    # A first line that starts with a space needs the indentation said.
+    # A first line that starts with a space needs an explicit indentation.
     header = "|2" if text.startswith((" ", "\t", "\n")) else "|"
     lines = [f"{padding}{line}" if line else "" for line in text.split("\n")]
     return "\n".join([header, *lines])

@@ -1,4 +1,4 @@
-"""What is proposed for an existing repository: answers, and the files that speak for them."""
+"""What is proposed for an existing repository: answers, and the file in which each was found."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from .repository_files import RepositoryFiles, is_in
 from .task_runners import own_commands
 
 ANSWERS = ("code_types", "components", "dependency_map")
-"""The answers that a proposal is made of: only together do they mean anything."""
+"""The answers of a proposal. They belong together."""
 
 USUAL = tuple(entry["name"] for entry in BRANCHING["trunk"])
-"""The names of the environments that are usual."""
+"""The names of the usual environments."""
 
 ENVIRONMENT = "environment "
-"""What stands before the name of an environment in the keys of `Proposal.found`."""
+"""The beginning of the keys of environments in `Proposal.found`."""
 
 NEEDS = " needs "
-"""What stands between consumer and producer in the keys of `Proposal.found`."""
+"""The middle of the keys of edges in `Proposal.found`: `consumer needs producer`."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Proposal:
     components: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     dependency_map: Any = field(default_factory=list)
     environments: list[dict[str, Any]] = field(default_factory=list)
-    """Those that files are named after; none where that is not clear."""
+    """The environments that files are named after; empty if that is not clear."""
     branching: str = ""
-    """The choice that fits the branches, where there are no such environments."""
+    """The choice of `branching` that fits the branches, if there are no such environments."""
     found: Mapping[str, str] = field(default_factory=dict)
-    """By component, by `consumer needs producer` and by `environment NAME`: what speaks for it."""
+    """The file by component, by `consumer needs producer` and by `environment NAME`."""
     table: str = ""
-    """All of it for a person to read, in lines."""
+    """The components for a person to read, in lines."""
 
     unknown_images: tuple[UnknownImage, ...] = ()
     """Images of which it is not known whether a component builds them."""
@@ -71,9 +71,9 @@ def propose(
     branches: Branches = NO_BRANCHES,
     given: tuple[str, ...] | None = None,
 ) -> Proposal:
-    """What the files of a repository speak for; nothing where they say nothing.
+    """The proposal for the files of a repository; an empty one if nothing is found.
 
-    `given` are the names of the environments, where somebody has said which there are.
+    `given` are the names of the environments, if the answers say them.
     """
     found = find_components(files, code_types)
     if len(found) > DISPATCHED_COMPONENTS:  # more than any orchestration takes
@@ -82,12 +82,12 @@ def propose(
     unknown = unknown_images(files, found)
     asked = {stranger.consumer for stranger in unknown}
     found = tuple(
-        dataclasses.replace(component, runs_strangers=component.name in asked)
+        dataclasses.replace(component, runs_unknown_image=component.name in asked)
         for component in found
     )
     environments = {} if given is not None else find_environments(files, found)
     if set(environments) == set(USUAL):
-        environments = {}  # as they are anyway
+        environments = {}  # those that there are without a proposal
     names = given if given is not None else tuple(environments or USUAL)
     needs = find_needs(files, found, edges)
     found = tuple(
@@ -107,7 +107,7 @@ def propose(
 
 
 def _in_environments(component: FoundComponent, names: tuple[str, ...]) -> FoundComponent:
-    """It belongs to those environments whose folders there are; to all, where that is not so."""
+    """The component in the environments that have a folder; in all if all have one, or none has."""
     here = tuple(name for name in names if name in component.environments)
     return dataclasses.replace(component, belongs=here if here and len(here) < len(names) else ())
 
@@ -131,9 +131,9 @@ def _with_environments(
 
 
 def _is_answer(proposal: Proposal, code_types: Mapping[str, CodeType]) -> bool:
-    """Whether it can be taken as it is: nobody is to be told of an error that is ours.
+    """Whether a person can accept it without an error.
 
-    Files may contradict one another, as two charts that hold each other.
+    Files may contradict one another, as two charts that depend on each other.
     """
     try:
         components = read_components(proposal.code_types, proposal.components, code_types)
@@ -144,7 +144,7 @@ def _is_answer(proposal: Proposal, code_types: Mapping[str, CodeType]) -> bool:
 
 
 def without(proposal: Proposal, gone: set[str]) -> Proposal:
-    """The proposal without some components, as if they had not been found."""
+    """The proposal without some components."""
     return dataclasses.replace(
         proposal,
         code_types=[name for name in proposal.code_types if name not in gone],
@@ -172,7 +172,7 @@ def still_in_answers(
     edges: set[tuple[str, str]],
     environments: Collection[str],
 ) -> list[tuple[str, str]]:
-    """What was found, as far as the answers have it still: components by their paths, edges, and
+    """What was found and is still in the answers: components with such a path, edges, and
     environments."""
     rows = []
     for key, file in sorted(found.items()):
@@ -185,7 +185,7 @@ def still_in_answers(
 
 
 def _lies_in(file: str, path: str) -> bool:
-    """Whether a file lies in a path, in that of any environment."""
+    """Whether a file lies in a path, in which {environment} stands for any folder."""
     if ENVIRONMENT_FOLDER not in path:
         return is_in(file, path)
     pattern = re.escape(path).replace(re.escape(ENVIRONMENT_FOLDER), "[^/]+")
@@ -193,7 +193,7 @@ def _lies_in(file: str, path: str) -> bool:
 
 
 def _with_products(component: FoundComponent, edges: tuple[FoundEdge, ...]) -> FoundComponent:
-    """It makes what others take of it, too."""
+    """The component, which also produces what others take from it."""
     taken = {edge.product for edge in edges if edge.producer == component.name and edge.product}
     more = sorted(taken - set(component.made))
     return dataclasses.replace(component, produces=(*component.made, *more)) if more else component
@@ -202,10 +202,10 @@ def _with_products(component: FoundComponent, edges: tuple[FoundEdge, ...]) -> F
 def _with_commands(
     component: FoundComponent, found: tuple[FoundComponent, ...], files: RepositoryFiles
 ) -> FoundComponent:
-    """It runs the tasks that the project has for it.
+    """The component with the project's own tasks as commands.
 
-    Where other code lies in the same folder or further inside, it is not known whose they are.
-    A build that has to leave something is not replaced.
+    No task is taken if another component lies in its folder: the task may belong to that. A
+    build that has to leave a product is not replaced.
     """
     tasks = component.code_type.detect.commands if component.code_type.detect else None
     if not tasks:
@@ -238,12 +238,12 @@ def _of(
 
 
 def _shown(text: str) -> str:
-    """What a file is called or says, so that it can stand in a table of Markdown."""
+    """A text without the characters that break a table of Markdown."""
     return "".join(c if c.isprintable() and c not in "`|" else "_" for c in text)[:200]
 
 
 def _settings(component: FoundComponent, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
-    """What its code type and name do not say."""
+    """The settings of a component in the answers, without what its code type and name say."""
     settings: dict[str, Any] = {}
     if component.name != component.code_type.name:
         settings["code_type"] = component.code_type.name
@@ -280,7 +280,7 @@ def image_variable(producer: str) -> str:
 
 
 def _map(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> Any:
-    """What the files say, where that differs from what is usual for the code types."""
+    """The dependency map, where it differs from what is usual for the code types."""
     makers = {component.name: component for component in found}
     entries: list[dict[str, Any]] = []
     for component in found:
@@ -307,10 +307,10 @@ def _map(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> Any
 
 
 def _kept(consumer: FoundComponent, producer: FoundComponent, own: list[FoundEdge]) -> bool:
-    """Whether a usual dependency is left, though the consumer's files do not say so.
+    """Whether a usual dependency is kept, though the consumer's files do not show it.
 
-    Infrastructure makes no package that a file could name. Names of images and zips are often put
-    together, so where none was found it is not known which are meant.
+    Infrastructure makes no package that a file could name. Names of images and zips are often
+    computed, so if none was found the consumer may still take one.
     """
     if not producer.code_type.products:
         return True
@@ -328,10 +328,10 @@ def _entry(
     entry: dict[str, Any] = {"code_type": consumer.name, "depends_on": [producer.name]}
     products = [edge.product for edge in takes if edge.product]
     if set(products) == set(producer.made) and not any(edge.to for edge in takes):
-        return entry  # everything that it makes
-    if not takes and (IMAGE not in producer.made or consumer.runs_strangers):
-        # As usual. Where nothing runs an image of one's own, taking one would stop the build; where
-        # something may, it has to, until a person has said which.
+        return entry  # without `artifacts` it takes everything
+    if not takes and (IMAGE not in producer.made or consumer.runs_unknown_image):
+        # As usual. If no file runs an image of this repository, taking one would stop the build. If
+        # a file may run one, the build has to stop until a person says which.
         return entry
     artifacts = [
         {"name": edge.product, "to": edge.to} if edge.to else edge.product
@@ -342,14 +342,14 @@ def _entry(
 
 
 def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Entries of one consumer that take the same are one."""
+    """One entry for all entries of a consumer that take the same."""
     merged: list[dict[str, Any]] = []
     alike: dict[tuple[Any, ...], dict[str, Any]] = {}
     for entry in entries:
-        if entry.get("artifacts"):  # of this producer alone
+        if entry.get("artifacts"):  # these artifacts are of this producer alone
             merged.append(entry)
             continue
-        # Everything and nothing are two things; both may be taken of several producers.
+        # Entries without `artifacts` take everything, entries with `[]` nothing: not the same.
         first = alike.setdefault((entry["code_type"], "artifacts" in entry), entry)
         if first is entry:
             merged.append(entry)
@@ -359,7 +359,7 @@ def _merged(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _map_without(given: Any, gone: set[str]) -> Any:
-    """`given` is ours, or one that a person wrote: a single name may stand for a list."""
+    """The map without some components. In one that a person wrote, a name may stand for a list."""
     if isinstance(given, dict):
         return {
             consumer: [name for name in _listed(producers) if name not in gone]
@@ -373,7 +373,7 @@ def _map_without(given: Any, gone: set[str]) -> Any:
         if entry["code_type"] in gone:
             continue
         if not left and needs:
-            # It must not fall back to what is usual.
+            # Without an entry, it would have its usual dependencies.
             entry = {"code_type": entry["code_type"]}
         entries.append({**entry, "depends_on": left})
     return entries
@@ -387,7 +387,7 @@ def _listed(names: Any) -> list[str]:
 
 
 def _table(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> str:
-    """A line for each component: name, code type, path, the file there that speaks for it."""
+    """A line for each component: name, code type, path, the file in which it was found."""
     rows = []
     for component in found:
         needs = list(dict.fromkeys(e.producer for e in edges if e.consumer == component.name))

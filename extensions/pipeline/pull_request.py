@@ -19,7 +19,7 @@ from .steps import Call
 
 CHECKS_JOB = "pull-request-checks"
 CHECKS_NAME = "Pull request checks"
-"""The required check of pull requests: branch protection knows it by its name."""
+"""The name of the required check, which rulesets contain."""
 
 COMMIT = "${{ github.sha }}"
 
@@ -63,12 +63,12 @@ class PullRequest:
 
     @property
     def own_runners(self) -> bool:
-        """Whether a job may run on a machine of the project's own, where a fork's code would be."""
+        """Whether a job may run on the project's own machine, which would run a fork's code."""
         return not all(map(is_hosted, self.runners))
 
 
 def is_hosted(runner: Any) -> bool:
-    """Whether it is a label of GitHub's. GitHub: "GitHub-hosted runners", supported runners."""
+    """Whether it is a label of GitHub's runners. GitHub: "GitHub-hosted runners"."""
     return isinstance(runner, str) and bool(re.match("(ubuntu|windows|macos)-", runner))
 
 
@@ -122,9 +122,9 @@ def plan_pull_requests(
 
 
 def _runs(takes: Mapping[str, list[str]]) -> list[list[str]]:
-    """The builds of each run, in their order: no more than GitHub calls in one.
+    """The builds of each run, in their order, at most as many as GitHub calls in a run.
 
-    A package is taken within a run, so that what two runs need is built in both.
+    A build takes packages of its own run, so a component that two runs need is built in both.
     """
     runs: list[list[str]] = [[]]
     for name in takes:

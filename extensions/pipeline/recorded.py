@@ -1,10 +1,10 @@
 """How answers are recorded: readable, with a checksum beside each, so that an edit is noticed.
 
-Copier renders the old and the new tree of an update from one answers file. What was edited there
-changes both alike, and so the update changes nothing, without a word.
+Copier renders the old and the new files of an update from one answers file. An edit of that file
+changes both, so the update would change nothing and say nothing.
 
-git merges by lines, and takes two changes with no unchanged line between them for one. So each
-answer stands between a line with its name and an empty one, and its checksum below it.
+git merges lines, and two changes without an unchanged line between them conflict. So each answer
+has a line with its name above it, and its checksum and an empty line below it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMER_LINE = re.compile(r"^# checksums: ?(.*)\n", re.MULTILINE)
 """Version 0.1 wrote all checksums in one line."""
 
 DIGITS = 6
-"""Of each checksum: against edits by mistake, not against malice."""
+"""How many digits of each checksum are kept: enough against mistakes, not against attacks."""
 
 BY_KEY = ("components", "dependency_map", "own_code_types")
 """Answers with a checksum for each key: two branches may each add one."""
@@ -58,7 +58,7 @@ def readable(value: Any, sort: bool = True) -> str:
 
 
 def checksums(answers: Mapping[str, Any]) -> dict[str, str]:
-    """By answer, or by answer and key, without Copier's own."""
+    """The checksums by answer, or by answer and key, without Copier's own answers."""
     parts: dict[str, Any] = {}
     for name, value in answers.items():
         if name in BY_KEY and isinstance(value, dict) and value:
@@ -69,10 +69,10 @@ def checksums(answers: Mapping[str, Any]) -> dict[str, str]:
 
 
 def edited(text: str, known: Iterable[str]) -> list[str]:
-    """The answers, or keys of them, that are not as they were recorded in the text of an answers
-    file; none in a text without checksums.
+    """The answers, or keys of them, that differ from their checksums in an answers file; none in a
+    file without checksums.
 
-    Only of those that are known: one that the template asks for no more may be deleted.
+    Only of known answers: an answer that the template no longer asks for may be deleted.
     """
     answers = _answers(text)
     recorded, now = dict(LINE.findall(text)), checksums(answers)
@@ -92,11 +92,11 @@ def edited(text: str, known: Iterable[str]) -> list[str]:
 def undecided(
     text: str, known: Iterable[str], merged: Callable[[str], list[tuple[str, str]]], version: str
 ) -> list[str]:
-    """What of `edited` no merge explains.
+    """The answers of `edited` that no merge explains.
 
-    Two branches may have changed the same answer; who merges them writes a third value, and no
-    checksum of that. `merged` says of a version of the file what the last commit made it of, where
-    that was a merge: versions and texts.
+    If two branches changed the same answer, the person who merges them writes a third value
+    without a checksum. `merged` gives, for a version of the file, the versions and texts that the
+    last commit merged; none if it was no merge.
     """
     known = list(known)
     names = edited(text, known)
@@ -119,7 +119,7 @@ class _Readable(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # Where a block could not hold it, PyYAML quotes it all the same.
+    # PyYAML still quotes a text that a block cannot hold.
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
 
 
@@ -127,8 +127,8 @@ _Readable.add_representer(str, _text)
 
 
 def _entries(node: Any, end: int) -> list[tuple[str, Any, int, int]]:
-    """The keys of a mapping in a text that ends at some line, their values, and for each its first
-    line and the one after its last."""
+    """The keys of a mapping, their values, and the first line of each and the line after its last.
+    `end` is the last line of the text."""
     if not isinstance(node, yaml.MappingNode):
         return []
     starts = [*(key.start_mark.line for key, _ in node.value), end]
@@ -141,7 +141,7 @@ def _entries(node: Any, end: int) -> list[tuple[str, Any, int, int]]:
 def _answers(text: str) -> dict[str, Any]:
     try:
         answers = yaml.load(text, Loader=LOADER)
-    except yaml.YAMLError:  # in some version of before; of today's somebody else says so
+    except yaml.YAMLError:  # an older version of the file; the present one was checked before
         return {}
     return {str(k): v for k, v in answers.items()} if isinstance(answers, dict) else {}
 
@@ -156,9 +156,9 @@ def _short(value: Any) -> str:
 
 
 def _checksum(value: Any, known: dict[int, bytes]) -> bytes:
-    """Of what a value means: the order of keys and YAML's anchors make no difference.
+    """The checksum of a value; the order of keys and YAML's anchors make no difference.
 
-    Each part is looked at once, because anchors write a billion words in ten lines.
+    Each part is read once, because with anchors ten lines can hold a billion words.
     """
     if not isinstance(value, (dict, list, tuple)):
         return hashlib.sha256(json.dumps(value, default=str).encode()).digest()

@@ -1,4 +1,4 @@
-"""The files of an existing repository, as far as they can tell what it holds."""
+"""The files of an existing repository that detection reads."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ OTHERS = words(
     "doc docs documentation website example examples sample samples demo demos tutorial tutorials",
     "exercise exercises playground snippets archive deprecated hack",
 )
-"""Folders whose files are no component's, in lower case; nor are those that start with a dot."""
+"""Folders whose files belong to no component, in lower case. Folders with a dot in front are left
+out, too."""
 
 OF_TESTS = words("test testing demo")
-"""Those of them that are an environment in one of these folders, or beside one of those."""
+"""Folders of these that are an environment inside AROUND_TESTS or beside BESIDE_TESTS."""
 
 AROUND_TESTS = words("overlays environments environment envs env stages live")
 
@@ -44,20 +45,19 @@ BESIDE_TESTS = words(
 )
 
 CHARACTERS = 65_536
-"""How much of a file is read, at most."""
+"""The most characters that are read of a file."""
 
 FILES = 100_000
-"""How many files are looked at, at most."""
+"""The most files that are listed."""
 
 PER_FOLDER = 25
-"""How many files of one folder are read for one reason, at most: the first by name."""
+"""The most files of a folder that are read for one pattern: the first by name."""
 
 
 class RepositoryFiles:
     """Names of files, relative to the root and with /, and their texts.
 
-    `read` returns the text of a file, and nothing where there is none; `name` is what the
-    repository is called.
+    `read` returns the text of a file, empty if it cannot be read; `name` is the repository's.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class RepositoryFiles:
         self.name = name
         names = list(names)
         self.every = every or (lambda: names)
-        """All files, also those in folders that are no component's: slower, and seldom asked."""
+        """All files, also those in folders that are left out. It is slow and seldom needed."""
         by_folder: dict[str, list[str]] = {}
         for each in sorted(names):
             folder, _, base = each.rpartition("/")
@@ -87,10 +87,10 @@ class RepositoryFiles:
         self._read = read
         self._texts: dict[str, str] = {}
         self.compose: dict[str, str] | None = None
-        """Folder by image, once it was asked for: `found_edges.built_by_compose`."""
+        """Folder by image, computed once by `found_edges.built_by_compose`."""
 
     def text(self, name: str) -> str:
-        """What the file holds; nothing where it cannot be read as text."""
+        """The text of a file; empty if it cannot be read as text."""
         if name not in self._texts:
             self._texts[name] = self._read(name)
         return self._texts[name]
@@ -100,7 +100,7 @@ class RepositoryFiles:
         return bool(re.search(expression, self.text(name), re.MULTILINE))
 
     def attributes(self) -> list[str]:
-        """The files by which git is told of others."""
+        """The files `.gitattributes`."""
         name = ".gitattributes"
         return [join(folder, name) for folder in sorted(self._holding.get(name, ()))]
 
@@ -112,11 +112,11 @@ class RepositoryFiles:
         return next(self._inside(path), "") != ""
 
     def leaves_out(self, path: str) -> bool:
-        """Whether a path lies where no component is looked for: it may be there all the same."""
+        """Whether a path lies in a folder that is left out: it may exist, though not listed."""
         return any(_left_out(part) for part in path.split("/"))
 
     def below(self, folder: str) -> Iterator[str]:
-        """The folder and all folders in it, as far as they hold files."""
+        """The folder and all folders in it that hold files."""
         if folder == ".":
             yield from self._sorted
             return
@@ -134,7 +134,7 @@ class RepositoryFiles:
         return self._children.get(folder, [])
 
     def _inside(self, folder: str) -> Iterator[str]:
-        # What starts alike lies together in the order of names.
+        # Names with the same beginning are next to each other in sorted order.
         start = f"{folder}/"
         for index in range(bisect.bisect_left(self._sorted, start), len(self._sorted)):
             if not self._sorted[index].startswith(start):
@@ -159,8 +159,8 @@ class RepositoryFiles:
         return self._with[patterns]
 
     def named(self, folder: str, patterns: Iterable[str], everywhere: bool = False) -> list[str]:
-        """The files of a folder, or of all in it, whose name fits a pattern; no more than are
-        worth reading."""
+        """The files of a folder, or of all folders in it, whose names fit a pattern; at most
+        PER_FOLDER of a folder."""
         fits, there = compiled(tuple(patterns)), self.holding(tuple(patterns))
         found = []
         for each in self.below(folder) if everywhere else [folder]:
@@ -172,7 +172,7 @@ class RepositoryFiles:
 
 
 def list_files(root: Path) -> RepositoryFiles:
-    """What lies in a folder. Links are not followed, and other repositories inside are left out."""
+    """The files of a folder, without following links and without other repositories inside."""
 
     def read(name: str) -> str:
         try:
@@ -195,7 +195,7 @@ def _names(root: Path, left_out: Callable[[str], bool]) -> list[str]:
         except OSError:
             continue
         if folder and any(entry.name == ".git" for entry in entries):
-            continue  # a submodule, or somebody's clone
+            continue  # a submodule or another clone
         inside = {entry.name.lower() for entry in entries}
         for entry in entries:
             name = f"{folder}/{entry.name}" if folder else entry.name
@@ -213,9 +213,9 @@ def _left_out(folder: str) -> bool:
 
 
 def _is_left_out(folder: str, every: list[str]) -> bool:
-    """Whether a folder is one whose files are no component's, or lies in one.
+    """Whether a folder is left out, or lies in one that is.
 
-    `every` are all folders with files, in the order of their names.
+    `every` are all folders with files, sorted.
     """
     if folder == ".":
         return False
@@ -266,7 +266,7 @@ def is_in_any(folder: str, outer: Collection[str], above: str = ".") -> bool:
 
 
 def upwards(folder: str) -> list[str]:
-    """A folder and those that it lies in, the root aside."""
+    """A folder and the folders that it lies in, without the root."""
     outer = []
     while folder not in ("", "."):
         outer.append(folder)
@@ -275,5 +275,5 @@ def upwards(folder: str) -> list[str]:
 
 
 def join(folder: str, path: str) -> str:
-    """A path that is relative to a folder, relative to the root; `.` for the root itself."""
+    """A path relative to a folder, as one relative to the root; `.` for the root itself."""
     return posixpath.normpath(posixpath.join(folder, path))

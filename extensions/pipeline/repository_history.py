@@ -1,4 +1,4 @@
-"""What git knows of a repository: its root, and which versions of a file a merge was made of."""
+"""What git knows about a repository: its root, and which versions of a file a merge had."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def root_above(folder: Path) -> Path | None:
-    """The root of the git repository that a folder is a part of; None where it is a root itself,
-    as a submodule is, or lies in none."""
+    """The root of the git repository around a folder; None if the folder is a root itself (as that
+    of a submodule) or is in no repository."""
     folder = folder.resolve()
     root = next((outer for outer in (folder, *folder.parents) if _is_root(outer)), folder)
     return None if root == folder else root
@@ -22,8 +22,8 @@ def _is_root(folder: Path) -> bool:
 
 
 def merged_versions(repository: Path, file: str) -> Callable[[str], list[tuple[str, str]]]:
-    """Of a version of a file (a commit), the versions that the last merge made it of, with their
-    texts; none where the last commit that changed it was no merge, or nobody can tell."""
+    """A function that gives the versions that were merged into a version (commit) of a file, with
+    their texts; none if the last change was no merge, or git does not know."""
 
     @functools.cache
     def merged(version: str) -> list[tuple[str, str]]:
@@ -37,7 +37,7 @@ def merged_versions(repository: Path, file: str) -> Callable[[str], list[tuple[s
 
 
 def is_committed(repository: Path, file: str, text: str) -> bool:
-    """Whether the last commit holds the file with this text."""
+    """Whether the last commit has the file with this text."""
     try:
         return _git(repository, "show", f"HEAD:./{file}") == text
     except (OSError, UnicodeDecodeError, subprocess.CalledProcessError):

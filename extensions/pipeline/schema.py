@@ -43,7 +43,7 @@ def _join(place: str, key: str | int) -> str:
 def check(value: Any, schema: Mapping[str, Any], place: str) -> None:
     """Raise AnswerError, naming the place inside the value, unless the value fits the schema."""
     if not schema:
-        return  # Anything fits, and a walk through it would unfold anchors without end.
+        return  # Anything fits. Going through the value might never end, because of anchors.
     if "anyOf" in schema:
         _check_any(value, schema["anyOf"], place)
         return
@@ -70,7 +70,7 @@ def check(value: Any, schema: Mapping[str, Any], place: str) -> None:
 
 
 def _check_any(value: Any, choices: list[Mapping[str, Any]], place: str) -> None:
-    # The error of the choice whose type fits says more than "fits none of these".
+    # The error for the choice of the same type says more than "fits none of these".
     for choice in choices:
         if "type" not in choice or _is(value, choice["type"]):
             check(value, choice, place)
@@ -83,7 +83,7 @@ def _check_any(value: Any, choices: list[Mapping[str, Any]], place: str) -> None
 
 def _check_text(value: str, schema: Mapping[str, Any], place: str) -> None:
     if len(value) < schema.get("minLength", 0):
-        raise AnswerError(place, "expected text, not an empty one")
+        raise AnswerError(place, "expected text that is not empty")
     if "pattern" in schema and not re.search(schema["pattern"], value):
         why = schema.get("description", f"expected text like {schema['pattern']}")
         raise AnswerError(place, f"{shown(value)} does not fit: {why}")

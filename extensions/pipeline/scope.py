@@ -1,4 +1,4 @@
-"""Which components an environment's pipeline builds, brings over and deploys."""
+"""Which components an environment's pipeline builds, promotes and deploys."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Scope:
 
     environment: Environment
     components: tuple[str, ...]
-    """All that have to do with it, in the order of deployment."""
+    """All components of its pipeline, in the order of deployment."""
     built: frozenset[str]
-    """Those that are checked and built here."""
+    """The components that are checked and built in it."""
     promoted: frozenset[str]
-    """Those whose packages are brought over from the environment before."""
+    """Those whose packages are promoted from the environment before."""
     deployed: frozenset[str]
 
     def of_jobs(self, names: Iterable[str]) -> list[str]:
-        """Components in the order of deployment."""
+        """These components in the order of deployment."""
         wanted = set(names)
         return [name for name in self.components if name in wanted]
 
 
 def deploys_to(component: Component, environment: Environment) -> bool:
-    """Whether the environment's pipeline deploys a component: only a tag publishes."""
+    """Whether the environment's pipeline deploys a component. Only tags publish libraries."""
     here = "deploy" in component.commands and component.belongs_to(environment.name)
     return here and (not component.publishes or environment.trigger == "tag")
 
@@ -41,7 +41,7 @@ def deploys_to(component: Component, environment: Environment) -> bool:
 def built_per_environment(
     components: tuple[Component, ...], dependencies: Dependencies
 ) -> frozenset[str]:
-    """Those whose package differs from environment to environment, and all that take one."""
+    """The components whose package differs between environments, and all that take one of these."""
     found = {c.name for c in components if c.build_per_environment}
     edges = [e for e in dependencies.edges if e.placements]
     while more := {e.consumer for e in edges if e.producer in found} - found:
@@ -50,7 +50,7 @@ def built_per_environment(
 
 
 def with_producers(names: Iterable[str], dependencies: Dependencies) -> frozenset[str]:
-    """Components, and all whose packages they take, directly or not."""
+    """The components, and all whose packages they take, directly or not."""
     found = set(names)
     edges = [e for e in dependencies.edges if e.placements]
     while more := {e.producer for e in edges if e.consumer in found} - found:
@@ -117,7 +117,7 @@ def check_calls(
 def waits_for(deployed: frozenset[str], graph: Graph) -> dict[str, frozenset[str]]:
     """Each component with the deployed ones that it waits for.
 
-    Order passes through what is not deployed here.
+    A component waits through others that are not deployed here.
     """
     found: dict[str, frozenset[str]] = {}
 
@@ -137,9 +137,9 @@ def users_of(
     components: tuple[Component, ...],
     dependencies: Dependencies,
 ) -> list[Environment]:
-    """The environments that use what it builds, in their order.
+    """The environments that use what a component builds, in their order.
 
-    It is deployed there itself, or something is that takes its package, through others or not.
+    The component itself is deployed there, or one that takes its package, directly or not.
     """
     names = {component.name}
     takers = [e for e in dependencies.edges if e.placements]
@@ -178,6 +178,6 @@ def deployed_before(
     for wave in waves:
         deployed = scope.deployed.intersection(wave)
         result.update(dict.fromkeys(wave, before))
-        # Each of a wave has waited for all of the wave before it.
+        # Each component of a wave has waited for the whole wave before.
         before = deployed or before
     return result

@@ -1,4 +1,4 @@
-"""What a component may be told: the settings of every component, and those of its code type."""
+"""The settings that a component can have: those of every component, and of its code type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .limits import TIMEOUT_MINUTES
 from .names import EXPRESSION, check_variable
 
 CLOUDS = ("none", "aws", "azure", "gcp")
-"""The choices of `cloud`. More are added, never renamed: people's answers hold these words."""
+"""The choices of `cloud`. They are never renamed, because people's answers hold them."""
 
 RUNNER: Mapping[str, Any] = {
     "anyOf": [
@@ -41,7 +41,7 @@ RUNNER: Mapping[str, Any] = {
 
 ENV: Mapping[str, Any] = {
     "type": "object",
-    # No other numbers: YAML has made 3.1 of 3.10, and true of yes, before we see them.
+    # No fractions and booleans: YAML has already made 3.1 of 3.10, and true of yes.
     "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
 }
 
@@ -103,7 +103,7 @@ COMMON: Mapping[str, Any] = {
 """The settings of every component besides its commands. A contract: docs/answers.md."""
 
 EVERYDAY = ("path", "publish", "secrets", "env", "runner", "cloud", "environments")
-"""Settings whose names programs read as variables: in `env` they are what they look like."""
+"""Settings whose names are also common variables, so that `env` may hold these names."""
 
 PACKAGE = {
     "type": "object",
@@ -111,7 +111,7 @@ PACKAGE = {
     "required": ["package"],
     "properties": {"package": {"type": "string"}, "file": {"type": "string"}},
 }
-"""A value that is what a file of another component's package says."""
+"""A value that is read from a file of another component's package."""
 
 
 @dataclass(frozen=True)
@@ -122,16 +122,16 @@ class Setting:
     type: str
     description: str
     variable: str
-    """Where the commands find it."""
+    """The variable in which commands find it."""
     pattern: str = ""
-    """What a text, each entry of a list or each value of a mapping has to match."""
+    """The pattern of a text, of each entry of a list or of each value of a mapping."""
     choices: tuple[str, ...] = ()
     packages: bool = False
     """Whether a value of the mapping may come from a package."""
     on_tags: bool = False
-    """Whether it means something only where an environment starts on a tag."""
+    """Whether it has an effect only in environments that start on a tag."""
     files: tuple[str, ...] = ()
-    """What its value names, relative to the component's path, with <value> for the value."""
+    """Files that its value names, relative to the component's path, with <value> for the value."""
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -156,15 +156,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class FromPackage:
-    """A value that is what a file of another component's package says."""
+    """A value that is read from a file of another component's package."""
 
     producer: str
     file: str
-    """Empty for the only one that is taken."""
+    """The file; empty if only one is taken."""
 
 
 Value = str | Mapping[str, str | FromPackage]
-"""A setting as commands get it: a text, or a mapping of which they get a line for each entry."""
+"""A setting for commands: a text, or a mapping that becomes a line for each entry."""
 
 
 def read_value(setting: Setting, given: Any, place: str) -> Value:

@@ -57,7 +57,7 @@ def orchestrator_size(workflow: OrchestratorWorkflow) -> int:
         size += sum(9 + len(s) + len(call.reasons.get(s, "")) for s in call.permissions)
         size += sum(10 + len(name) + _length(value) for name, value in call.inputs.items())
         size += sum(26 + 2 * len(secret) for secret in call.secrets)
-    size += sum(410 + 5 * len(name) for name in workflow.untaken)
+    size += sum(410 + 5 * len(name) for name in workflow.only_promoted)
     for start in workflow.starts:
         size += 530 + 5 * len(start.id) + sum(2 + len(need) for need in start.needs)
         size += sum(9 + len(line) for line in start.packages) + len(start.condition)

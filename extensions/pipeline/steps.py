@@ -20,19 +20,19 @@ from .names import ENVIRONMENT_FOLDER, EXPRESSION
 from .scope import builders_of
 
 ENVIRONMENTS = re.compile(r"\bENVIRONMENTS\b")
-"""How a command or a set-up script names all environments that something is built for."""
+"""The variable in a command that holds all environments that something is built for."""
 
 ALL_ENVIRONMENTS = "${{ inputs.environments || inputs.environment }}"
-"""Those that something is built for, in a build workflow."""
+"""The environments that something is built for, in a build workflow."""
 
 READ_CONTENTS = {"contents": "read"}
 READ_PACKAGES = {"actions": "read", "contents": "read"}
-"""A package is found and downloaded over the REST API."""
+"""The permissions to find and download packages over the REST API."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A step, or a few, that set something up."""
+    """One or more steps that set up a tool."""
 
     text: str = ""
     """Steps as YAML text; empty for a call of the code type's own action."""
@@ -40,7 +40,7 @@ class Tool:
     """The folder of the action; empty where `text` says it all."""
     name: str = ""
     id: str = ""
-    """By which later steps read its outputs; empty where it has none."""
+    """The id by which later steps read its outputs; empty if it has none."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of the call of an action."""
@@ -84,7 +84,7 @@ class Command:
     """A step that runs one of a component's commands."""
 
     id: str
-    """Which command it is: one of `code_types.JOBS`."""
+    """The command's job: one of `code_type_model.JOBS`."""
     name: str
     text: str
     variables: Mapping[str, str]
@@ -99,7 +99,7 @@ class Input:
     type: str
     description: str
     default: str | int | bool | None = None
-    """None: it has to be given."""
+    """None if a caller has to give it."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Login:
     permissions: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     cloud: str = ""
-    """The cloud, where it is one."""
+    """The cloud that it logs in to; empty for a registry."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,9 @@ def artifact_name(component: str, environment: str) -> str:
 
 
 def tools(component: Component, defaults: tuple[JobDefaults, ...], folder: str) -> tuple[Tool, ...]:
-    """The set-up steps that some jobs name, each once, in the order in which they are named.
+    """The set-up steps that jobs name in `tools`, each once, in that order.
 
-    `folder` is where the project says what it asks for.
+    `folder` is the folder whose files decide the versions.
     """
     code_type = component.code_type
     found = []
@@ -182,7 +182,7 @@ def taken(edges: list[Dependency], environments: list[str]) -> tuple[TakenPackag
 
 
 def own_package(component: Component) -> TakenPackage:
-    """What the component's own build made, put back where the build left it."""
+    """The component's own package, put back where the build left it."""
     where = "" if component.path == "." else f"{component.path}/"
     return TakenPackage(
         component.name, tuple(f"{product} -> {where}{product}" for product in component.produces)
@@ -202,7 +202,7 @@ def folders(packages: tuple[TakenPackage, ...]) -> dict[str, str]:
 def default_variables(
     defaults: JobDefaults, component: Component, answers: Answers, builds: bool = False
 ) -> dict[str, str]:
-    """The variables that a code type gives to a command; those of the answers win over them."""
+    """The variables that a code type gives to a command, without those that the answers set."""
     secrets = component.secrets if defaults.secrets else ()
     if builds:
         secrets = tuple(dict.fromkeys((*component.install_secrets, *secrets)))
@@ -248,7 +248,7 @@ def setting_variables(component: Component, answers: Answers) -> dict[str, str]:
 def own_variables(component: Component, answers: Answers, builds: bool = False) -> dict[str, str]:
     """The variables of the answers: the component's own, and those of the environment.
 
-    What `builds` runs in pull requests too, where no environment's count.
+    With `builds`, for a build, which also runs in pull requests, without an environment.
     """
     names = dict.fromkeys(name for e in answers.environments for name in e.env)
     variables = {}
@@ -266,8 +266,8 @@ def step_variables(
 ) -> dict[str, str]:
     """Variables of one step, without those that the answers set for the whole job.
 
-    A step's variables would win over the job's. Where only some environments set one, the others
-    keep the code type's own; so do pull requests, in which `builds` runs too.
+    A step's variables would override the job's. If only some environments set a variable, the
+    others keep the code type's value, and so do pull requests, which run builds (`builds`).
     """
     result = {}
     for name, value in given.items():
@@ -282,7 +282,7 @@ def step_variables(
 
 
 def _environments(component: Component, answers: Answers, builds: bool) -> list[Environment]:
-    """Those that it is built in, or deployed to."""
+    """The environments that a component is built in, or deployed to."""
     if builds:
         everything = answers.environments, answers.components, answers.dependencies
         return builders_of(component, *everything)
@@ -290,7 +290,7 @@ def _environments(component: Component, answers: Answers, builds: bool) -> list[
 
 
 def _by_environment(name: str, values: Mapping[str, str]) -> str:
-    """One value for all environments, or an expression that looks the right one up.
+    """One value for all environments, or an expression that picks the environment's.
 
     Raises AnswerError for more than GitHub reads.
     """
@@ -314,7 +314,7 @@ def _by_environment(name: str, values: Mapping[str, str]) -> str:
 
 
 def checked_length(text: str, place: str) -> str:
-    """What holds the values of all environments. Raises AnswerError for more than GitHub reads."""
+    """Text with the values of all environments. Raises AnswerError if it is too long for GitHub."""
     if EXPRESSION in text and len(text) > EXPRESSION_CHARACTERS:
         raise AnswerError(
             place,
@@ -325,7 +325,7 @@ def checked_length(text: str, place: str) -> str:
 
 
 def _one_expression(text: str) -> str:
-    """Text with expressions in it, as a single one."""
+    """A text with expressions in it, as a single expression."""
     parts = re.split(r"\$\{\{ *(.*?) *\}\}", text)
     between, inner = parts[::2], parts[1::2]
     if len(inner) == 1 and not any(between):
@@ -337,12 +337,12 @@ def _one_expression(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that stands between the quotes of GitHub's expression language as it is."""
+    """JSON, escaped for a string of GitHub's expression language."""
     return json.dumps(value, ensure_ascii=False).replace("'", r"\u0027")
 
 
 def _braces(text: str) -> str:
-    """Text in a format string of GitHub's expression language."""
+    """Text, escaped for `format` of GitHub's expression language."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -368,7 +368,7 @@ def registry_login(answers: Answers) -> Login:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Folders that a checkout is rid of before anything runs in it."""
+    """Folders that are deleted from the checkout before any command runs."""
 
     folders: tuple[str, ...] = ()
     """Quoted for the shell."""
@@ -387,7 +387,7 @@ class LeftOut:
 
 
 def left_out(component: Component, answers: Answers, from_root: bool = False) -> LeftOut:
-    """Folders of other components inside the component's own, where its code type minds them.
+    """Folders of other components inside the component's own, if its code type leaves them out.
 
     They are relative to the component's folder, or to the repository's root.
     """

@@ -1,8 +1,8 @@
-"""Commands that a project has for itself: targets of a Makefile, of a Taskfile or a justfile, and
-scripts of package.json that are called like one of ours.
+"""Finds a project's own tasks for our commands: in a Makefile, Taskfile or justfile, and scripts of
+package.json.
 
-A code type says in `detect.commands` which programs its jobs have. What calls others is not
-proposed: it would fail on a machine that does not have them.
+A code type says in `detect.commands` which programs its jobs have. A task that calls others is not
+proposed, because it would fail without them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "test": ("test", "tests", "test:unit", "test-unit", "unit-test"),
     "build": ("build",),
 }
-"""By our command: what projects call it, the most usual first."""
+"""By our command: the names that projects use, the most usual first."""
 
 SCRIPTS: Mapping[str, tuple[str, ...]] = {**NAMES, "lint": (*NAMES["lint"], "check", "typecheck")}
-"""The same in package.json. In a Makefile `check` runs the tests, by old custom."""
+"""The same in package.json. In a Makefile, `check` usually runs the tests."""
 
 
 @dataclass(frozen=True)
@@ -58,36 +58,36 @@ RUNNERS = (
 PACKAGE_SCRIPT = r"\"scripts\" *: *\{{[^{{}}]*\"{name}\" *: *\"((?:[^\"\\]|\\.)*)\""
 
 NOTHING = words("echo printf true : exit")
-"""What does nothing."""
+"""Programs that do nothing."""
 
 FILES = words(
     "cd test [ [[ mkdir rm cp mv set export if then else fi for do done cat ls grep sed sort touch"
 )
-"""What may build, and checks nothing."""
+"""Programs that may build, but check nothing."""
 
 SHELL = NOTHING | FILES | words("find xargs bash sh env command time make git")
-"""What every job has."""
+"""Programs that every job has."""
 
 IDLE = {"lint": NOTHING | FILES, "test": NOTHING | FILES, "build": NOTHING}
-"""By our command: what does not do it. A task of these alone would turn a check off."""
+"""By our command: programs that do not do its work. A task of these alone would check nothing."""
 
 SWALLOWED = re.compile(
     r"^(?:\t@?-| +@?-(?! ))|^ *(?:- *)?ignore_error *: *true"
     r"|\|\|[ \t]*(?:true|:|echo|printf|exit 0)(?![\w./-])|;[ \t]*(?:true|:|exit 0)[ \t]*[\"']?$",
     re.MULTILINE,
 )
-"""What lets pass what has failed: `-` in front of a line, or something else at its end."""
+"""Shell that hides a failure: `-` in front of a line, or `|| true` and the like at its end."""
 
 PIPED = re.compile(r"(?<!\|)\|(?!\|)")
-"""Between two programs, of which the last one alone says how it went."""
+"""A pipe between two programs: only the last one's failure counts."""
 
 
 def own_commands(
     files: RepositoryFiles, folder: str, commands: OwnCommands, alone: bool, builds: bool
 ) -> dict[str, str]:
-    """The tasks that the files of a folder have, by our commands.
+    """The tasks of a folder by our commands.
 
-    `alone`: whether all its tasks are of one component; `builds`: whether one may be the build.
+    `alone`: whether the folder has one component; `builds`: whether a task may be the build.
     """
     found = {}
     for ours, names in NAMES.items():
@@ -116,7 +116,7 @@ def _command(
     ]
     for name in names:
         having = [(runner, text) for runner, text in runners if _task(runner, text, name)]
-        if len(having) > 1:  # it is not known which is meant
+        if len(having) > 1:  # several are possible
             break
         for runner, text in having:
             if _runs(runner, text, name, {*SHELL, *commands.calls}, IDLE[ours]):
@@ -126,12 +126,12 @@ def _command(
 
 
 def _task(runner: TaskRunner, text: str, name: str) -> list[tuple[str, str]]:
-    """(the tasks that it needs, the lines that it runs) of a task."""
+    """(the tasks that a task needs, the lines that it runs)."""
     return re.findall(runner.task.format(name=re.escape(name)), text, re.MULTILINE)
 
 
 def _runs(runner: TaskRunner, text: str, name: str, known: set[str], idle: frozenset[str]) -> bool:
-    """Whether a task is there, does something, fails if that does, and calls only what is known."""
+    """Whether a task exists, does work, fails if that fails, and calls only known programs."""
     values = dict(re.findall(r"^(\w+)[ \t]*[?:]*=[ \t]*([^\n#]*?)[ \t]*$", text, re.MULTILINE))
     programs: set[str] = set()
     open_tasks, seen = [name], set()
@@ -145,7 +145,7 @@ def _runs(runner: TaskRunner, text: str, name: str, known: set[str], idle: froze
             return False
         for needs, lines in found:
             open_tasks += needs.split()
-            # What a Makefile calls by a variable.
+            # A Makefile may name a program by a variable.
             lines = re.sub(r"\$[({](\w+)[)}]", lambda m: values.get(m[1], m[0]), lines)
             if _passes(lines):
                 return False
@@ -154,7 +154,7 @@ def _runs(runner: TaskRunner, text: str, name: str, known: set[str], idle: froze
 
 
 def _passes(lines: str) -> bool:
-    """Whether some lines of shell may end well though a program of theirs has failed."""
+    """Whether lines of shell may succeed though a program in them has failed."""
     lines = re.sub(r"\{\{.*?\}\}", "?", lines.replace("\\\n", " "))
     piped = (part for line in lines.split("\n") for part in PIPED.split(line)[:-1])
     return bool(SWALLOWED.search(lines)) or any({*_programs(part)} - SHELL for part in piped)
@@ -163,7 +163,7 @@ def _passes(lines: str) -> bool:
 def _programs(lines: str) -> Iterator[str]:
     """The programs that some lines of shell call."""
     for line in lines.replace("\\\n", " ").split("\n"):
-        # A Taskfile says more of a task than what it runs.
+        # A Taskfile has other keys than commands.
         line = re.sub(r"\{\{.*?\}\}", "?", line)
         text = re.sub(r"^[ \t]*(?:cmds?:|- (?:cmd:)?|[@+-]+)?[ \t]*[|>\"']?[@-]*", "", line)
         if re.match(r"(?:desc|summary|silent|dir|sources|generates|vars|env|aliases)\b *:", text):

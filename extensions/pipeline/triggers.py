@@ -18,23 +18,23 @@ from .scope import Scope, chain, scope_of, users_of
 
 @dataclass(frozen=True)
 class Triggers:
-    """What starts a component's workflow under `observe`, where nothing else does."""
+    """What starts a component's workflow under `observe`."""
 
     branch: str = ""
-    """A push to it; empty for none. Globs allowed."""
+    """The branch on whose pushes it starts; empty for none. Globs allowed."""
     tag: str = ""
-    """A push of it; empty for none. Globs allowed."""
+    """The tag on whose pushes it starts; empty for none. Globs allowed."""
     after: tuple[str, ...] = ()
     """The names of the workflows whose end starts it."""
     guard: tuple[str, ...] = ()
-    """The lines of the condition under which such an end counts."""
+    """The condition under which the end of such a workflow starts it, in lines."""
     dependencies: str = ""
-    """JSON: each component that must have been deployed, with the names of its jobs, of those that
-    say so, and with the components that its chain starts from; empty for none."""
+    """JSON: each component that has to be deployed before, with the names of its jobs, of the jobs
+    that prove its deployment, and of the components that its chain starts from. Empty for none."""
 
     @property
     def waits(self) -> bool:
-        """Whether it may find that the time has not come yet."""
+        """Whether a run may find that a dependency is not deployed yet."""
         return bool(self.dependencies)
 
 
@@ -42,14 +42,14 @@ NOTHING = Triggers()
 
 
 def guard(events: tuple[str, ...], chained: bool, root: Environment) -> tuple[str, ...]:
-    """When the end of an earlier run starts the next one: lines of a condition.
+    """The condition under which the end of an earlier run starts the next one, in lines.
 
     `events` are those that start the earlier workflow besides `workflow_run`, which starts it if
     `chained`; `root` is the environment that the chain starts from.
 
     `workflow_run` fires for every conclusion, for every branch, and for forks. A run that was
     itself started by `workflow_run` counts as one of the default branch (GitHub: "Events that
-    trigger workflows"), so its branch says nothing; its file can only come from there.
+    trigger workflows"), so its branch says nothing, and its workflow is that of the default branch.
     """
     run = "github.event.workflow_run"
     started = " || ".join(f"{run}.event == '{event}'" for event in events)
@@ -77,7 +77,7 @@ def orchestrator_guard(predecessor: Environment, root: Environment) -> tuple[str
 def decisive_jobs(component: Component, scope: Scope) -> tuple[str, ...]:
     """The names of the jobs whose success says that a component's own run has done its work.
 
-    None where it only brings a package over, or does nothing.
+    None if the run only promotes a package, or does nothing.
     """
     if component.name in scope.deployed:
         return (f"deploy / {component.job('deploy').name}",)
@@ -120,7 +120,7 @@ def observed(
     jobs = {c.name: _jobs(c, scope) for c in components}
     found: dict[str, Triggers] = {}
     for component, needed in waits.items():
-        # Whoever waits for a and for b, which itself waits for a, is started by b alone.
+        # A component that waits for a and b is started by b alone, if b waits for a.
         last = sorted(n for n in needed if not any(n != o and reaches(waits, o, n) for o in needed))
         if last:
             first = {bool(waits[name]) or bool(predecessor) for name in last}
@@ -128,7 +128,7 @@ def observed(
             triggers = Triggers(
                 after=tuple(workflow_name(name, environment) for name in last),
                 guard=guard((*events, "workflow_dispatch"), True in first, root),
-                # What those waited for has succeeded too; packages of it are wanted all the same.
+                # All before them have succeeded, too. Those whose packages are taken are listed.
                 dependencies=json.dumps(
                     {
                         name: {
@@ -155,7 +155,7 @@ def observed(
 
 
 def _jobs(component: Component, scope: Scope) -> list[str]:
-    """The names of the jobs of its run that work on it."""
+    """The names of the jobs that build, approve or deploy a component in its run."""
     deploys = component.name in scope.deployed
     build = [f"build / {check_name(component)}"] * (component.name in scope.built)
     # A run that waits for its approval has begun, and its deployment is not listed yet.
@@ -164,9 +164,9 @@ def _jobs(component: Component, scope: Scope) -> list[str]:
 
 
 def _without_idle(waits: Graph, decisive: Mapping[str, tuple[str, ...]]) -> Graph:
-    """The graph in which nobody waits for a component without jobs, but for what that waits for.
+    """The graph in which components wait past those without jobs, for what these wait for.
 
-    Its run says nothing: it succeeds also where it only found that the time has not come.
+    A run without jobs proves nothing: it also succeeds if a dependency is not deployed yet.
     """
 
     def expanded(needed: frozenset[str]) -> frozenset[str]:
@@ -179,7 +179,7 @@ def _without_idle(waits: Graph, decisive: Mapping[str, tuple[str, ...]]) -> Grap
 
 
 def _roots(waits: Graph, component: str) -> list[str]:
-    """What a component waits for, through others or not, that itself waits for nothing."""
+    """The components that a component waits for, directly or not, and that wait for nothing."""
     return sorted(
         name
         for name, needed in waits.items()
@@ -193,10 +193,10 @@ def check_publishing(
     environments: tuple[Environment, ...],
     orchestration: str,
 ) -> None:
-    """Refuse what could never be published. Raises AnswerError.
+    """Refuse libraries that could never be published. Raises AnswerError.
 
-    What publishes compares the tag with the package's version, and a run that another one started
-    is one of the default branch.
+    Publishing compares the tag with the package's version. A run that another run started belongs
+    to the default branch and does not know the tag.
     """
     publishing = {c.name: c for c in components if c.publishes}
     tagged = [environment for environment in environments if environment.trigger == "tag"]
@@ -230,7 +230,7 @@ def check_tags(
     environments: tuple[Environment, ...],
     orchestration: str,
 ) -> None:
-    """Refuse settings that mean something on tags alone where no build knows one.
+    """Refuse settings for tags if no build of the component knows a tag.
 
     Raises AnswerError.
     """
@@ -264,7 +264,7 @@ def check_chains(
     dependencies: Dependencies,
     environments: tuple[Environment, ...],
 ) -> None:
-    """Refuse what GitHub would end in silence. Raises AnswerError with the longest chain."""
+    """Refuse chains that GitHub would stop without a message. Raises AnswerError."""
     chains = [_longest_chain(components, dependencies, e, environments) for e in environments]
     longest = max(chains, key=len)
     if len(longest) - 1 > WORKFLOW_RUN_LINKS:

@@ -1,4 +1,4 @@
-"""What a repository holds that the answers do not fit: named, because nothing would fail of it."""
+"""Finds what a repository holds that the answers do not fit. It is named, because nothing fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .image_names import unknown_images_of
 from .repository_files import RepositoryFiles, is_in, join
 
 SHOWN = 3
-"""How many files are named in one line."""
+"""The most files that a line names."""
 
 
 def unmatched(
@@ -25,9 +25,9 @@ def unmatched(
     branches: Branches,
     code_types: Iterable[CodeType] = (),
 ) -> list[str]:
-    """One line for each, for the end of a copy and docs/ci-cd.md.
+    """A line for each finding, for the end of a copy and docs/ci-cd.md.
 
-    `code_types` are all that there are, so that files of tools are named which none of them reads.
+    `code_types` are all of the catalogue: files of tools that none of them runs are named.
     """
     lines = _branches(answers, branches)
     for component in answers.components:
@@ -44,7 +44,7 @@ def unmatched(
 
 
 def _branches(answers: Answers, branches: Branches) -> list[str]:
-    """Environments that start on a branch that is not there; nothing in an empty repository."""
+    """Environments that start on a branch that does not exist; none in an empty repository."""
     lines = []
     for environment in answers.environments:
         branch = environment.source
@@ -58,7 +58,7 @@ def _branches(answers: Answers, branches: Branches) -> list[str]:
 
 
 def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
-    """What files say of an order, and the answers do not have because it runs in a circle."""
+    """Edges that files show and the answers leave out, because they form a circle."""
     names = [e.name for e in answers.environments]
     found = tuple(
         FoundComponent(
@@ -72,7 +72,7 @@ def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
     )
     kept, circles = edges_and_circles(files, found)
     left_out = [e for e in circles if files.exists(e.evidence)]
-    # Who stands in an order that no file says has got it from a person, and all of that circle.
+    # An edge that no file shows was written by a person, which settles its whole circle.
     known = {(e.consumer, e.producer) for e in kept}
     said = {(e.consumer, e.producer) for e in answers.dependencies.edges} - known
     pairs = {(e.consumer, e.producer) for e in left_out}
@@ -88,7 +88,7 @@ def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
         return []
     more = f" and {len(open_) - SHOWN} more" * (len(open_) > SHOWN)
     return [
-        f"{', '.join(open_[:SHOWN])}{more}: that runs in a circle, so it is left out; say in "
+        f"{', '.join(open_[:SHOWN])}{more}: these run in a circle, so they are left out; say in "
         "dependency_map which comes first."
     ]
 
@@ -96,7 +96,7 @@ def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
 def _not_read(
     answers: Answers, files: RepositoryFiles, code_types: Iterable[CodeType]
 ) -> list[str]:
-    """Files of tools that no code type knows, where no component's own commands may read them."""
+    """Files of tools that no code type runs, unless a component's own commands may read them."""
     tools = {
         pattern: tool
         for code_type in code_types
@@ -123,11 +123,11 @@ def _not_read(
 
 
 def _environments(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
-    """Files and folders of a component that are called after no environment, and environments
-    that lack what the others have."""
+    """Files and folders of a component whose names are no environment's, and environments without
+    a file or folder that others have."""
     own = component.own_commands & {"build", "deploy"}
     if component.publishes or (own and not component.by_environment):
-        return []  # its commands read whatever they like
+        return []  # nobody knows which files its commands read
     every = [e.name for e in answers.environments]
     here = [name for name in every if component.belongs_to(name)]
     lines = []
@@ -161,5 +161,5 @@ def _environments(component: Component, answers: Answers, files: RepositoryFiles
 
 
 def shown(path: str) -> str:
-    """A path as it can stand in a line of Markdown."""
+    """A path without the characters that break a line of Markdown."""
     return "".join(c if c.isprintable() and c not in "`|" else "_" for c in path)[:200]

@@ -1,6 +1,6 @@
-"""What decides on a change has to know of the components: whose a file is, who takes what of whom.
+"""The data about components from which the plan of a run is made: their files, and what they take.
 
-A file is a component's if one of its patterns fits it, and none of those with `!` does. `*` and `?`
+A file belongs to a component if one of its patterns fits, and none of those with `!`. `*` and `?`
 stay within a folder, `**` crosses folders; a name without them is a file or folder; `.` is all but
 what is generated.
 """
@@ -18,11 +18,11 @@ from .repository_files import is_in
 from .scope import built_per_environment, chain, deploys_to, scope_of, with_producers
 
 VALUE = "<value>"
-"""What stands for a setting's value in the names of the files that it names."""
+"""The part of a file's name that stands for a setting's value."""
 
 
 def owned_files(component: Component) -> tuple[str, ...]:
-    """The patterns of what a component is made of: its own folder first, then by name."""
+    """The patterns of a component's files: its own folder first, the others sorted."""
     others = {*component.watches, *_above(component), *_named(component)}
     if component.submodules:
         others.add(".gitmodules")
@@ -30,7 +30,7 @@ def owned_files(component: Component) -> tuple[str, ...]:
     outside = {
         other
         for other in others - excludes
-        # In the root, nothing lies inside: `.` leaves out what is generated.
+        # In the root all are kept: the pattern `.` leaves out what is generated.
         if component.path == "." or not is_in(other, component.path)
     }
     return (component.path, *sorted(outside - {component.path}), *sorted(excludes))
@@ -61,7 +61,7 @@ def _named(component: Component) -> set[str]:
 
 
 def components_data(answers: Answers) -> str:
-    """All of it as JSON, a component in a line."""
+    """The data as JSON, one component in a line."""
     edges = answers.dependencies.edges
     each = built_per_environment(answers.components, answers.dependencies)
     checked = {e.name: _checked_in(e, answers) for e in answers.environments}
@@ -96,7 +96,7 @@ def components_data(answers: Answers) -> str:
 
 
 def _checked_in(environment: Environment, answers: Answers) -> frozenset[str]:
-    """What an environment builds for its checks alone: nothing there or later takes it."""
+    """The components that an environment builds for the checks alone: no deployment uses them."""
     if environment.trigger == "after":
         return frozenset()
     later = chain(environment, answers.environments)
@@ -106,7 +106,7 @@ def _checked_in(environment: Environment, answers: Answers) -> frozenset[str]:
         if any(deploys_to(component, e) for e in later)
     }
     here = scope_of(environment, answers.environments, answers.components, answers.dependencies)
-    # What another build takes is built with that.
+    # A component whose package a build takes is built with that build.
     taken = {
         e.producer for e in answers.dependencies.edges if e.placements and e.consumer in here.built
     }

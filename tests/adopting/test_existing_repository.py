@@ -173,7 +173,7 @@ def test_a_folder_of_a_repository_is_refused(command: Command, own: Path) -> Non
     try:
         assert refused(own.parent, lambda: command(ANSWERS)) == (
             f"own: is a folder of the git repository {own.parent.resolve()}, and GitHub reads "
-            f"workflows in its root alone; copy into {own.parent.resolve()} and say `path` for "
+            f"workflows only in its root; copy into {own.parent.resolve()} and say `path` for "
             "each component (or make the folder a repository of its own first, by `git init`)"
         )
         write(own, **{".git": "gitdir: ../.git/modules/own\n"})  # as of a submodule

@@ -117,7 +117,7 @@ def test_what_it_calls_is_looked_into() -> None:
     assert "ci.yml: " in ci and ci.endswith("its job x has the environment live")
     assert "circle.yml: " in circle and circle.endswith("nothing in it looks like a deployment")
     assert far.endswith(
-        "; whether it deploys is not seen here: it calls acme/shared/.github/workflows/build.yml@v1"
+        "; it may deploy elsewhere: it calls acme/shared/.github/workflows/build.yml@v1"
     )
 
 

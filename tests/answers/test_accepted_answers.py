@@ -502,8 +502,7 @@ def test_an_answer_of_a_former_version_is_told_of(
     assert copier(template, new, *arguments) == 0
     (told,) = [line for line in capfd.readouterr().err.splitlines() if "retry_approval" in line]
     assert told == (
-        "retry_approval: is no answer any more; a retry asks as the first attempt does; "
-        "`approval` says how"
+        "retry_approval: is no answer any more; a retry needs the approval that `approval` says"
     )
     assert tree(new) == tree(copy(template, tmp_path / "other" / "new", {"code_types": ["python"]}))
 

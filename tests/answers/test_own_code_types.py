@@ -87,7 +87,11 @@ WRONG: dict[str, tuple[dict[str, str | bytes], str | None, str]] = {
     "a tag": ({"types/go.yml": "!!python/name:os.system"}, "types", "types/go.yml: not YAML: "),
     "no UTF-8": ({"types/go.yml": b"label: \xff"}, "types", "types/go.yml: not YAML: "),
     "too deep": ({"types/go.yml": "[" * 9_000}, "types", "types/go.yml: not YAML: "),
-    "a folder": ({"types/go.yml/x": ""}, "types", "types/go.yml: is no file; a code type is one"),
+    "a folder": (
+        {"types/go.yml/x": ""},
+        "types",
+        "types/go.yml: is not a file; a code type has to be one",
+    ),
     "too big": (
         {"types/go.yml": SWIFT + "#" * FILE_BYTES},
         "types",
@@ -152,7 +156,7 @@ def test_nothing_is_read_from_outside(what: str, refusal: Refusal, tmp_path: Pat
     named = "linked" if what == "folder" else "types"
     line = refusal(folder, "--data", f"code_types_folder={named}", "--data", "code_types=[swift]")
     name = link.relative_to(folder).as_posix()
-    assert line == f"{name}: leads out of the repository; put what it leads to here"
+    assert line == f"{name}: leads out of the repository; put the file itself here"
 
 
 def test_other_contents_than_those_of_the_files_are_refused(

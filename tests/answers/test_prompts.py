@@ -247,7 +247,7 @@ def test_whose_an_image_is(template: Path, tmp_path: Path) -> None:
             session.types("shop=acme/storefront")
             session.complains("'shop' is no component that builds an image")
             session.types(CLEAR + "web=redis")
-            session.complains("'redis' is none of these images")
+            session.complains("'redis' is not one of these images")
             session.types(CLEAR + answer)
         else:
             session.types("")
@@ -560,7 +560,9 @@ def test_too_many_for_one_run_are_dispatched(template: Path, tmp_path: Path) -> 
     session.answers("parts")
     session.answers("adjust")
     session.asks("orchestration")
-    session.says("there are 51 components, and call takes the 50 that GitHub calls in one run")
+    session.says(
+        "there are 51 components, and call takes at most 50, because GitHub calls no more in one"
+    )
     late = ("runner", *LAST)
     for question in ("branching", "cloud", *late):
         session.types("")

@@ -86,7 +86,7 @@ def generated() -> list[Row]:
     long = "x" * 10_000
     generic = {"code_type": "generic"}
     both = {**generic, "lint": "make", "deploy": "make"}
-    many = "there are {} components, and call takes the 50 that GitHub calls in one run; "
+    many = "there are {} components, and call takes at most 50, because ...; "
     ring = {f"n{i}": f"n{(i + 1) % 40}" for i in range(40)}
     rows: list[tuple[str, dict[Any, Any], str]] = [
         *(
@@ -103,7 +103,7 @@ def generated() -> list[Row]:
                 "components": {f"c{i}": generic for i in range(249)},
                 "orchestration": "dispatch",
             },
-            "orchestration: there are 251 components, and dispatch takes the 250 that ...; merge "
+            "orchestration: there are 251 components, and dispatch takes at most 250, ...; merge "
             "some, or ...",
         ),
         (
@@ -410,8 +410,9 @@ def test_a_value_that_unfolds_is_not_unfolded() -> None:
 
 def test_every_answer_has_a_wrong_row() -> None:
     wrong = {row.says.split(":")[0].split(".")[0].split("[")[0] for row in ROWS}
-    without = [name for name in DEFAULTS if name not in wrong]
-    assert not without, f"tests/answers/wrong_answers.yml: add a wrong answer for {without}"
+    for name in DEFAULTS:
+        if name not in wrong:
+            pytest.fail(f"tests/answers/wrong_answers.yml has no wrong {name}", pytrace=False)
 
 
 def test_more_than_github_reads_writes_nothing(template: Path, tmp_path: Path) -> None:

@@ -42,9 +42,9 @@ def test_a_new_name_is_taken_over_everywhere() -> None:
     ("text", "says"),
     [
         ("b=x", "'b' is no component"),
-        ("a", "'a' does not say one new name; write a=NAME once"),
-        ("a=b=c", "'a=b=c' does not say one new name"),
-        ("a=x, a=y", "'a=y' does not say one new name"),
+        ("a", "'a' is not one old and one new name; write a=NAME once"),
+        ("a=b=c", "'a=b=c' is not one old and one new name"),
+        ("a=x, a=y", "'a=y' is not one old and one new name"),
         ("a=docker", "two components would be called 'docker'"),
     ],
 )

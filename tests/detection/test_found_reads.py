@@ -98,8 +98,8 @@ def test_reads(case: str) -> None:
 
 
 CIRCLE = (
-    "a needs b (a/main.tf reads b), b needs a (b/main.tf reads a): that runs in a circle, so it is "
-    "left out; say in dependency_map which comes first."
+    "a needs b (a/main.tf reads b), b needs a (b/main.tf reads a): these run in a circle, so they "
+    "are left out; say in dependency_map which comes first."
 )
 
 

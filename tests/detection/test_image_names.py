@@ -111,9 +111,9 @@ def test_an_image_among_others_that_are_known() -> None:
     ("text", "says"),
     [
         ("wbe=acme/storefront", "'wbe' is no component that builds an image; did you mean 'web'?"),
-        ("web=acme/other", "'acme/other' is none of these images"),
-        ("web=acme/storefront, api=acme/storefront", "'acme/storefront' stands there twice"),
-        ("web", "'web' says no image; write web=IMAGE"),
+        ("web=acme/other", "'acme/other' is not one of these images"),
+        ("web=acme/storefront, api=acme/storefront", "'acme/storefront' is named twice"),
+        ("web", "'web' names no image; write web=IMAGE"),
     ],
 )
 def test_what_is_no_answer(text: str, says: str) -> None:

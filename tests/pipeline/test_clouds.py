@@ -247,8 +247,8 @@ def test_no_environment_is_called_like_pull_requests(name: str, pull_requests: b
     """Whether they are checked or not, so that they can be switched on at any time."""
     environments = [*DEV, {"name": name, "branch": "x"}]
     assert refusal(environments=environments, pull_requests=pull_requests) == (
-        f"environments.{name}: the name is reserved, pull requests are checked under that name; "
-        "rename it"
+        f"environments.{name}: the name is reserved, because pull requests are checked under that "
+        "name; rename it"
     )
 
 
@@ -261,7 +261,8 @@ def test_no_environment_is_called_like_that_of_a_clouds_registry(name: str, clou
         "registry": REGISTRY_OF[cloud],
     }
     assert refusal(code_types=["docker"], **answers) == (
-        f"environments.{name}: the name is reserved, images are pushed under that name; rename it"
+        f"environments.{name}: the name is reserved, because images are pushed under that name; "
+        "rename it"
     )
     # Nobody pushes there: no component does, or images go to GitHub's own.
     assert not refusal(code_types=["python"], **answers)

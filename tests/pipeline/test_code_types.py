@@ -498,15 +498,15 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "what it reads without a group": (
         go(detect={"files": ["a"], "reads": "key"}),
         ".detect.reads",
-        "has no group",
+        "needs a group",
     ),
     "like nothing": (go(like="terrafrom"), ".like", "did you mean 'terraform'?"),
     "like one that is like another": (go(like="opentofu"), ".like", "itself like another"),
     "like several": (go(like=["terraform"]), ".like", "expected text"),
     "words of nothing": (go(words={"a": "b"}), ".words", "name that one in `like`"),
     "words as a list": (go(like="terraform", words=["a"]), ".words", "expected a mapping"),
-    "a word that is nowhere": (go(like="terraform", words={"rustc": "x"}), ".words", "drop it"),
-    "an empty word": (go(like="terraform", words={"": "x"}), ".words", "drop it"),
+    "a word that is nowhere": (go(like="terraform", words={"rustc": "x"}), ".words", "remove it"),
+    "an empty word": (go(like="terraform", words={"": "x"}), ".words", "remove it"),
     "a setting that is the environment": (
         go(settings=setting(variable="environment")),
         ".settings.size.variable",
@@ -520,17 +520,17 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "a pattern of numbers": (
         go(settings=setting(type="integer", pattern="a")),
         ".settings.size.pattern",
-        "means nothing for the type integer",
+        "has no effect with the type integer",
     ),
     "choices of yes and no": (
         go(settings=setting(type="boolean", enum=["a"])),
         ".settings.size.enum",
-        "means nothing for the type boolean",
+        "has no effect with the type boolean",
     ),
     "packages of a text": (
         go(settings=setting(packages=True)),
         ".settings.size.packages",
-        "means nothing for the type string",
+        "has no effect with the type string",
     ),
     "a word that breaks what it is in": (
         "like: terraform\nwords: {setup: set-up}\n",
@@ -660,7 +660,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         f"a file of setup called {name!r}": (
             go(setup={**SETUP, "files": {name: "x"}}),
             ".setup.files: ",
-            "no name for a file",
+            "cannot be the name of a file",
         )
         for name in ("setup.sh", "../a", ".a", "a b")
     },
@@ -760,7 +760,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "cloud's empty variable": (
         go(clouds={"aws": {"variables": {"A": ""}}}),
         ".clouds.aws.variables.A: ",
-        "not an empty one",
+        "that is not empty",
     ),
     "cloud's prerequisite as text": (
         go(clouds={"aws": {"prerequisites": "x"}}),
@@ -943,7 +943,9 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
 
 def test_a_build_command_without_a_product_is_refused(folder: Path) -> None:
     """The schema lets every job have a command: one that says nothing in the end is a trap."""
-    with pytest.raises(AnswerError, match=r"go\.yml: jobs\.build\.command: say in `products`"):
+    with pytest.raises(
+        AnswerError, match=r"go\.yml: jobs\.build\.command: write the build commands in `products`"
+    ):
         load(folder, go(jobs={"build": {"command": "make app"}}))
 
 

@@ -155,12 +155,12 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "published and deployed": (
         {"code_type": "python", "publish": True, "deploy": "make"},
         ".publish",
-        "a `deploy` of its own as well; drop one",
+        "a `deploy` of its own, too; remove one of them",
     ),
     "published, and not deployed": (
         {"code_type": "python", "publish": True, "deploy": ""},
         ".publish",
-        "a `deploy` of its own as well; drop one",
+        "a `deploy` of its own, too; remove one of them",
     ),
     "published without a build": (
         {"code_type": "python", "publish": True, "build": " "},
@@ -293,7 +293,7 @@ def test_as_many_as_github_runs(orchestration: str, most: int, fix: str) -> None
         return {"components": components, "orchestration": orchestration, "pull_requests": False}
 
     assert len(plan(**given(most)).waves[0]) == most
-    takes = f"{orchestration} takes the {most} that"
+    takes = f"{orchestration} takes at most {most}, because"
     message = refusal(**given(most + 1))
     assert message.startswith(f"orchestration: there are {most + 1} components, and {takes}")
     assert f"; {fix}, " in message

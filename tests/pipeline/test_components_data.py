@@ -177,7 +177,7 @@ NO_NAMES = {
     "a/**": "'a/**' is no name of a file or folder",
     "../x": "leaves the repository",
     "/x": "is absolute",
-    "": "expected text, not an empty one",
+    "": "expected text that is not empty",
 }
 
 

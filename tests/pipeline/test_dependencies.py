@@ -286,7 +286,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "broken YAML": ({"dependency_map": "{web: [db"}, "dependency_map", "is not YAML"),
     "product of nobody": (artifact("dits"), ARTIFACT, "did you mean 'dist'?"),
     "product of another": (artifact("tool.zip"), ARTIFACT, "user asks site for"),
-    "product of no one asked": (artifact("dist", of=[]), ARTIFACT, "depends on nobody who could"),
+    "product of no one asked": (artifact("dist", of=[]), ARTIFACT, "depends on no component that"),
     "unknown key of an artifact": (
         artifact({"name": "dist", "at": "x"}),
         ARTIFACT,

@@ -1055,7 +1055,7 @@ TOO_MUCH: dict[str, tuple[dict[str, list[str]], dict[str, Any], str, str]] = {
         {ALL[-1]: ALL[:-1]},
         {"build": "b", "produces": ["x"]},
         "live",
-        f"dependency_map.{ALL[-1]}: the runs of 239 packages are named in 31309 characters, and "
+        f"dependency_map.{ALL[-1]}: the runs of 239 packages need 31309 characters, and "
         "GitHub reads at most 21000; ",
     ),
     "two wide waves": (

@@ -400,7 +400,7 @@ def check_orchestrator(data: Any, orchestrator: OrchestratorWorkflow) -> None:
     summary = jobs.pop("deployment-summary")
     assert summary["needs"] == list(orchestrator.summary_needs)
     step, *compared = summary["steps"]
-    assert [each["with"]["producer"] for each in compared] == list(orchestrator.untaken)
+    assert [each["with"]["producer"] for each in compared] == list(orchestrator.only_promoted)
     told = {"environment": environment.name, "graph": orchestrator.graph}
     assert step["with"].items() >= told.items()
     if orchestrator.approval:

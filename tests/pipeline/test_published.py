@@ -162,9 +162,9 @@ def test_what_runs_after_another_knows_no_tag() -> None:
 
 
 def test_a_person_starts_it_from_the_tag() -> None:
-    assert ci_cd_page(plan(**LIBRARY, branching="release")).hand_branch == "TAG"
+    assert ci_cd_page(plan(**LIBRARY, branching="release")).manual_branch == "TAG"
     chained = [{"name": "a", "tag": "v*"}, {"name": "b", "after": "a"}]
-    assert ci_cd_page(plan(**LIBRARY, environments=chained)).hand_branch == "BRANCH"
+    assert ci_cd_page(plan(**LIBRARY, environments=chained)).manual_branch == "BRANCH"
 
 
 def test_workflows_say_what_they_do() -> None:

@@ -268,7 +268,7 @@ def test_a_component_that_left_its_settings_alone_is_refused(repository: Path) -
     commit(repository, "Settings")
     line = refusal(repository, vcs_ref=CURRENT, data={"components": {}})
     assert line == (
-        "components.python: it was in src; `components` has it no more, but `code_types` still "
+        "components.python: it was in src; it is missing in `components`, but `code_types` still "
         "selects it, so it would move to the root; drop it in both, or say {python: {}} for the "
         "root"
     )

@@ -30,7 +30,7 @@ WORKFLOWS = Path(".github/workflows")
 ACTIONS = Path(".github/actions")
 KEPT = Path(".github/orchestrator-removed")
 OWN_JOB = "  own:\n    runs-on: ubuntu-latest\n    steps: [{run: make own}]\n"
-GONE = "retry_approval: is no answer any more; a retry asks as the first attempt does; `approval` "
+GONE = "retry_approval: is no answer any more; a retry needs the approval that `approval` "
 
 
 @pytest.fixture(scope="module")
