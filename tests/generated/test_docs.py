@@ -125,7 +125,7 @@ def test_secrets(answer_set: str, generated: Generated) -> None:
     told = re.findall(r"^gh secret set (\w+) --env ([\w-]+)$", text, re.MULTILINE)
     assert sorted(told) == sorted(own)
     assert sorted(re.findall(r"^gh secret set (\w+)$", text, re.MULTILINE)) == sorted(common)
-    assert ("give it no right over production" in text) == bool(common)
+    assert ("it must give no access to production" in text) == bool(common)
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
@@ -187,13 +187,13 @@ def test_rulesets(answer_set: str, generated: Generated) -> None:
         contexts = [c["context"] for c in required["parameters"]["required_status_checks"]]
         assert sorted(contexts) == sorted(checks)
     branches = {e.source for e in read.environments if e.trigger == "branch"}
-    expected = {"What is deployed is reviewed"}
+    expected = {"Deployed branches need a review"}
     if literal := {f"refs/tags/{branch}" for branch in branches if "*" not in branch}:
-        expected |= {"No tag is called like a branch"}
-        names = rules["No tag is called like a branch"]["conditions"]["ref_name"]["include"]
+        expected |= {"No tag has the name of a branch"}
+        names = rules["No tag has the name of a branch"]["conditions"]["ref_name"]["include"]
         assert set(names) == literal
     if any(e.trigger == "tag" for e in read.environments):
-        expected |= {"Who releases"}
+        expected |= {"Only administrators create release tags"}
     assert set(rules) == expected
 
 
@@ -202,7 +202,7 @@ def test_publishers(answer_set: str, generated: Generated) -> None:
     """A package index trusts the workflow that holds the job, and what was started for npm."""
     repository, read = generated(answer_set), answers_of(answer_set)
     text = docs(repository)
-    rows = re.findall(r"^\| (\S+) \| this one \| `(\S+)` \| `(\S+)` \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| (\S+) \| this repository \| `(\S+)` \| `(\S+)` \|$", text, re.MULTILINE)
     expected = [
         (component.name, f"{component.name}-deploy.yml", environment.name)
         for component in read.components
@@ -215,7 +215,7 @@ def test_publishers(answer_set: str, generated: Generated) -> None:
     assert {(file, place) for _, file, place in rows} <= {
         (run.file, run.environment) for run in runs(repository) if run.logs_in
     }
-    run_files = set(re.findall(r"enter `(orchestrator-\S+\.yml)` there", text))
+    run_files = set(re.findall(r"register `(orchestrator-\S+\.yml)` there", text))
     called = read.orchestration == "call"
     assert run_files == {f"orchestrator-{place}.yml" for *_, place in rows if called}
 
@@ -417,4 +417,4 @@ def test_runners_of_ones_own_are_warned_of(answer_set: str, generated: Generated
     called = [workflows(generated(answer_set))[name.split("/")[-1]] for name in calls]
     jobs += [job for workflow in called for job in workflow["jobs"].values()]
     own = [job for job in jobs if job.get("runs-on", "ubuntu-latest") != "ubuntu-latest"]
-    assert ("machines of your own" in docs(generated(answer_set))) == bool(own)
+    assert ("your own machines" in docs(generated(answer_set))) == bool(own)

@@ -38,7 +38,7 @@ def first_run(github: OfflineGitHub) -> None:
     expect("only what has changed is deployed", ships(github) == [*NAMES, "second"])
     expect("only that is built", [*run.packages] == ["second-package-dev"])
     summary = run.job("deployment-summary").summary
-    says = f" unchanged | as run {everything.id} left it |"
+    says = f" unchanged | unchanged since run {everything.id} |"
     expect("the summary says what is unchanged", says in summary)
     expect("every job succeeds", run.conclusion == "success")
 
@@ -65,7 +65,7 @@ def deployed_meanwhile(github: OfflineGitHub) -> None:
 
     github.before_job = meanwhile
     run = change(github, "second")
-    says = "was overtaken in first, which another run has deployed since"
+    says = "was overtaken: another run has deployed first since"
     errors = run.job("deployment-summary").errors
     expect("the last look sees it", any(says in error for error in errors))
     commit(github.remote.work_tree, {"README.md": "other\n"})

@@ -149,7 +149,7 @@ def observed_never(github: OfflineGitHub) -> None:
     github.remote.push("refs/heads/main")
     github.push("develop")
     [run] = github.runs_of(ORCHESTRATOR)
-    soon = any("15 minutes after everything before it" in e for e in run.job("watch").errors)
+    soon = any("15 minutes after its dependencies" in e for e in run.job("watch").errors)
     reported = "| tail | ❌ never started |" in table(github)
     expect("what never comes is reported", soon and reported)
 

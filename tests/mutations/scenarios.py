@@ -534,7 +534,9 @@ def rolled_back(github: OfflineGitHub) -> None:
     expect("prd says which commit", prd.display_title == f"Deploy {older} to test, then prd")
     expect("nobody is asked to go back", prd.approvals == [])
     expect("that is no failure", prd.conclusion == "success")
-    says = "## Nothing was deployed to prd&#58; something newer was, or waits for its approval\n"
+    says = (
+        "## Nothing was deployed to prd&#58; a newer run has deployed, or waits for its approval\n"
+    )
     expect("the summary says why", prd.job(SUMMARY).summary.startswith(says))
 
 

@@ -164,8 +164,12 @@ class Scene:
             raise AssertionError("\n".join(end["log"]))
         told = {n: json.loads(text) for n, text in end["outputs"].items() if n != "file"}
         calls = [call.path for call in github.api_calls[before:]]
-        [notice] = [line for line in end["log"] if "of no component: " in line] or [""]
-        named = notice.partition("of no component: ")[2].partition(". `watches`")[0].split(", ")
+        [notice] = [line for line in end["log"] if "that belong to no component: " in line] or [""]
+        named = (
+            notice.partition("that belong to no component: ")[2]
+            .partition(". Add files")[0]
+            .split(", ")
+        )
         nobody = told["plan"]["nobody"] if environment else [name for name in named if name]
         return Found(
             {*told["build"]},
@@ -480,7 +484,7 @@ def test_a_commit_that_no_longer_exists(scene: Scene) -> None:
     lost(scene, gone)
     check(scene, changed, "api", "api")
     lost(scene, changed)
-    with pytest.raises(AssertionError, match=f"GitHub no longer has the files of {changed}"):
+    with pytest.raises(AssertionError, match=f"has the files of commit {changed}"):
         scene.plan(changed)
 
 

@@ -111,7 +111,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
     ),
     "nothing is taken out": (
         "contents.cjs",
-        " && !takenOut.some(fit => fit(path))",
+        " && !excluded.some(isMatch => isMatch(path))",
         "",
         cases.c18_files_that_are_taken_out,
     ),
@@ -189,7 +189,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
     ),
     "what is gone is no reason to refuse": (
         "plan.cjs",
-        "plan.refused.push(isGone(name))",
+        "plan.refused.push(goneMessage(name))",
         "name",
         cases.c04_package_gone_while_the_approval_waited,
     ),

@@ -54,7 +54,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "a run whose package is taken was reviewed": (
         f"{A}/take-package/find.cjs",
-        "other !== told && !await isTrusted(other)",
+        "other !== triggeringRun && !await isTrusted(other)",
         "false",
         attacks.a_feature_branch_that_pretends_to_be_the_test,
     ),
@@ -91,8 +91,8 @@ GUARDS: dict[str, Guard] = {
     # The package
     "a package is verified by the digest that its build left": (
         f"{A}/take-package/find.cjs",
-        "tell(found.artifact, kept?.commit ?? found.commit, wanted.digest ?? '')",
-        "tell(found.artifact, kept?.commit ?? found.commit, '')",
+        "setOutputs(found.artifact, planned?.commit ?? found.commit, requested.digest ?? '')",
+        "setOutputs(found.artifact, planned?.commit ?? found.commit, '')",
         attacks.a_package_swapped_before_it_is_deployed,
     ),
     "a build names no other component's package": (
@@ -109,8 +109,8 @@ GUARDS: dict[str, Guard] = {
     ),
     "production's own package, too": (
         f"{A}/take-package/find.cjs",
-        "tell(found.artifact, kept?.commit ?? found.commit, wanted.digest ?? '')",
-        "tell(found.artifact, kept?.commit ?? found.commit, '')",
+        "setOutputs(found.artifact, planned?.commit ?? found.commit, requested.digest ?? '')",
+        "setOutputs(found.artifact, planned?.commit ?? found.commit, '')",
         attacks.a_package_swapped_before_production_takes_it,
     ),
     "a package is no newer than the job that built it": (
@@ -121,8 +121,8 @@ GUARDS: dict[str, Guard] = {
     ),
     "a package is no newer than the end of its run": (
         f"{A}/take-package/find.cjs",
-        "return tell(artifact, commit, isOfArchive ? '' : digest)",
-        "return tell(artifact, commit, '')",
+        "return setOutputs(artifact, commit, isOfArchive ? '' : digest)",
+        "return setOutputs(artifact, commit, '')",
         attacks.a_test_that_runs_again_while_production_takes_its_package,
     ),
     "what is promoted was not built alone": (
@@ -145,7 +145,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "a re-run takes only the run that its own job has started": (
         f"{A}/run-component/run.cjs",
-        "if (!child?.alone) return",
+        "if (!child?.isOnly) return",
         "if (!child) return",
         attacks.what_a_workflow_deploys_in_an_orchestrators_name_meanwhile,
     ),
@@ -194,8 +194,8 @@ GUARDS: dict[str, Guard] = {
     ),
     "what is not known is deployed": (
         f"{A}/what-changed/plan.cjs",
-        "all || !isClean(entry, 'deployed', deployKeys[name])",
-        "all || entry && !isClean(entry, 'deployed', deployKeys[name])",
+        "all || !isUpToDate(entry, 'deployed', deployKeys[name])",
+        "all || entry && !isUpToDate(entry, 'deployed', deployKeys[name])",
         attacks.manifests_that_are_deleted,
     ),
     "a run that is gone is missed": (
@@ -231,7 +231,7 @@ GUARDS: dict[str, Guard] = {
     "what a run has deployed goes on, whoever deploys after it": (
         f"{A}/deployment-summary/manifest.cjs",
         "JSON.stringify({ ...memory,",
-        "JSON.stringify({ ...overtaken(memory, others),",
+        "JSON.stringify({ ...overtaken(memory, otherAttempts),",
         attacks.a_component_alone_while_test_still_deploys,
     ),
     "what only waits has deployed nothing": (
@@ -260,7 +260,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "what was brought over says its commit": (
         f"{A}/take-package/find.cjs",
-        "kept?.commit ?? found.commit",
+        "planned?.commit ?? found.commit",
         "COMMIT",
         attacks.a_package_that_is_older_than_what_takes_it,
     ),
@@ -341,7 +341,7 @@ GUARDS: dict[str, Guard] = {
     "an older candidate asks nobody": (
         f"{A}/check-commit/check.cjs",
         "String(!newer && !isIdle)",
-        "String(!idle)",
+        "String(!isIdle)",
         attacks.a_roll_back_in_test_makes_no_newer_candidate,
     ),
     # Places in queues
@@ -403,7 +403,7 @@ GUARDS: dict[str, Guard] = {
     # Where each component has a run of its own
     "a run that is run again by itself may break what its orchestrator has seen succeed": (
         f"{A}/deployment-summary/manifest.cjs",
-        "ownOf(name).at(-1)?.state !== 'success')",
+        "ownAttemptsOf(name).at(-1)?.state !== 'success')",
         "false)",
         attacks.a_component_that_fails_when_it_is_run_again,
     ),
@@ -415,8 +415,8 @@ GUARDS: dict[str, Guard] = {
     ),
     "what an earlier attempt has deployed, and not written down, is not known": (
         f"{A}/deployment-summary/manifest.cjs",
-        "(others.includes(one) || isLast(one.component))",
-        "others.includes(one)",
+        "(otherAttempts.includes(one) || isOwnLast(one.component))",
+        "otherAttempts.includes(one)",
         attacks.an_attempt_that_deploys_and_dies,
     ),
     "a job has not started what has come since it began": (
@@ -505,13 +505,13 @@ def test_a_text_that_holds_a_commit_is_no_commit(
 
 KEPT = (
     f"{A}/take-package/find.cjs",
-    "return tell(artifact, commit, isOfArchive ? '' : digest)",
-    "return tell(artifact, commit, '')",
+    "return setOutputs(artifact, commit, isOfArchive ? '' : digest)",
+    "return setOutputs(artifact, commit, '')",
 )
 FORGOTTEN = (
     f"{A}/deployment-summary/manifest.cjs",
-    "(others.includes(one) || isLast(one.component))",
-    "others.includes(one)",
+    "(otherAttempts.includes(one) || isOwnLast(one.component))",
+    "otherAttempts.includes(one)",
 )
 TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]]] = {
     "what did not succeed is remembered, or not known": (
@@ -591,7 +591,7 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
                 "started_at <= run.created_at && !(completed_at && completed_at < run.created_at)",
                 "started_at",
             ),
-            (f"{A}/run-component/run.cjs", "if (!child?.alone) return", "if (!child) return"),
+            (f"{A}/run-component/run.cjs", "if (!child?.isOnly) return", "if (!child) return"),
         ),
         attacks.what_a_workflow_deploys_in_an_orchestrators_name,
     ),

@@ -440,7 +440,7 @@ class World:
         assert package
         wanted, commit = step.env["DIGEST"], step.env["COMMIT"]
         if wanted and wanted != digest(package):
-            return JobOutcome("failure", log="##[error]is not the one that the build left")
+            return JobOutcome("failure", log="##[error]is not the one that the build has uploaded")
         if package[0] != commit:
             return JobOutcome("failure", log=f"##[error]was built from {package[0]}")
         notes.taken[step.env["FOLDER"].removeprefix(".packages/")] = package

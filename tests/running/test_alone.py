@@ -181,7 +181,7 @@ def test_says_clearly_when_no_package_fits(github: OfflineGitHub) -> None:
     )
     other = deliver(github, "of another component", file="solo-dev.yml")
     named = without_package(github, take(github, packages=str(other.id)))
-    assert f"is not in run {other.id} (run {other.id} is one of solo-dev.yml): start" in named
+    assert f"is not in run {other.id} (run {other.id} is a run of solo-dev.yml): start" in named
     # Nor is the environment's, when another is asked for.
     run = github.dispatch("taker-test.yml", "main", {"packages": "latest"})
     assert without_package(github, run) == (

@@ -278,7 +278,7 @@ def test_a_rerun_waits_for_what_still_runs_and_takes_what_has_succeeded(scene: S
     [child] = scene.ours()
     outputs = scene.outputs(child)
     said = "can no longer be watched, and may go on (GitHub answers 403: Bad credentials)"
-    error = f"{CHILD}: {scene.url(child)} {said}; re-run the failed jobs once it has ended"
+    error = f"{CHILD}: {scene.url(child)} {said}; re-run the failed jobs once that run has ended"
     taken = f"##[notice]Not started again: attempt 1 has started {scene.url(child)}"
     assert child.conclusion == "success"
     for run in (orchestrator, again[0]):

@@ -284,7 +284,7 @@ def test_pipelines_that_have_changed_since_the_plan(repository: Open) -> None:
     assert failed(run) == {"left-dev", "deployment-summary"} and skipped(run) == {"top-dev"}
     left = children(github, "dev")["left"]
     [error, *_] = left.job("changes").errors
-    assert f"it has planned with the pipelines of {planned_with}, which have changed since" in error
+    assert f"it used the pipelines of {planned_with}, which have changed since" in error
     assert set(deployments(github, "ship")) == {"base", "right"}
     # The run for that change deploys what was left out.
     github.before_job = lambda run, key: None
@@ -487,14 +487,14 @@ def no_approval(id: object, why: str) -> str:
     )
 
 
-NO_RUN = "it is no reviewed run of orchestrator-prd.yml that has left a plan"
+NO_RUN = "it is not a reviewed run of orchestrator-prd.yml with a plan"
 
 
 def no_plan(id: object, why: str) -> str:
     return (
-        f'The plan of the orchestrator\'s run "{id}" does not hold here: {why}. Start '
-        "orchestrator-prd.yml, or this workflow without the input orchestrator, which builds and "
-        "deploys the component as it is"
+        f'The plan of the orchestrator\'s run "{id}" cannot be used here: {why}. Start '
+        "orchestrator-prd.yml, or this workflow without the input orchestrator: then it "
+        "deploys the component, changed or not"
     )
 
 
@@ -545,7 +545,7 @@ def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) ->
         name(
             "octocat",
             going.id,
-            "octocat has started this run, and only an orchestrator hands on its plan",
+            "octocat has started this run, and only an orchestrator can hand on its plan",
         )
         name(BOT, run.id, NO_RUN)
         name(BOT, ended.id, "it has already ended")

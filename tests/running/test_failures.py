@@ -28,7 +28,7 @@ ENVIRONMENTS = [
     {"name": "dev", "branch": "main"},
     {"name": "release", "tag": "v*", "production": True},
 ]
-ASKED = "everything was asked for"
+ASKED = "everything was requested"
 AFTER_BASE = {"left-dev", "right-dev", "top-dev"}
 COMMANDS = {"lint": "Lint", "test": "Test", "security": "Security scan", "build": "Build"}
 COLOURS = """\
@@ -244,7 +244,7 @@ def test_a_build_that_does_not_leave_its_product_names_it(github: OfflineGitHub)
     held_back = {"right-build", "top-build", "base-dev", *AFTER_BASE}
     assert run.results == results("dev", failed_at("base-build"), held_back)
     says = (
-        r"base-package-dev: the build has left no package\.txt in \S+/parts/base: "
+        r"base-package-dev: the build did not write package\.txt in \S+/parts/base: "
         "let the build write it, or change `produces`"
     )
     assert re.fullmatch(says, run.job("base-build / build").errors[0])

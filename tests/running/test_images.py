@@ -398,7 +398,7 @@ def test_another_digest_on_the_way_is_noticed(made: Made, tmp_path: Path) -> Non
     github.before_job = tamper
     [run] = github.push("main")
     error = failed_alone(run, "cluster-build / build")
-    assert "differs from what the build left, in ./docker-image: start the workflow" in error
+    assert "differs from what the build has uploaded, in ./docker-image: run the workflow" in error
 
 
 def test_what_it_builds_from_is_there_before_the_build(template: Path, tmp_path: Path) -> None:

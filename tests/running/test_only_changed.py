@@ -92,7 +92,7 @@ def test_nothing_that_a_component_is_made_of(github: OfflineGitHub) -> None:
         assert set(run.results) - skipped(run) == set(NOTHING)
         assert run.packages == {}
         summary = run.job("deployment-summary").summary
-        assert "Changed files of no component: README.md." in summary
+        assert "Changed files that belong to no component: README.md." in summary
         assert {(name, result) for name, result, _ in table(run)} == {
             ("changes", "success"),
             *((name, "unchanged") for name in DIAMOND),
@@ -100,7 +100,7 @@ def test_nothing_that_a_component_is_made_of(github: OfflineGitHub) -> None:
     assert len(github.commands()) == before
     test = github.runs_of(TEST)[-1]
     assert {why for name, _, why in table(test) if name in DIAMOND} == {
-        f"as run {first.id} left it"
+        f"unchanged since run {first.id}"
     }
 
 
@@ -166,7 +166,7 @@ def test_all_by_hand(github: OfflineGitHub) -> None:
     run = github.dispatch(TEST, "main", {"all": "true"})
     assert run.conclusion == "success" and skipped(run) == set()
     assert built(github, run) == shipped(github, run) == set(DIAMOND)
-    assert {why for name, _, why in table(run) if name in DIAMOND} == {"everything was asked for"}
+    assert {why for name, _, why in table(run) if name in DIAMOND} == {"everything was requested"}
 
 
 def test_a_removed_component_is_named(github: OfflineGitHub, template: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_removed_component_is_named(github: OfflineGitHub, template: Path) -> 
     git("rm", "--quiet", "-r", ".github", "parts/alone", cwd=work_tree)
     copy(template, work_tree, answers)
     for run in pushed(github):
-        says = "No longer here, and not undeployed: alone."
+        says = "Removed from the pipelines, but not undeployed: alone."
         assert says in run.job("deployment-summary").summary
         assert "alone" not in shipped(github, run) and "alone" not in manifest_of(run)["components"]
 

@@ -195,16 +195,16 @@ def test_packages_arrive_complete(github: OfflineGitHub) -> None:
     assert found(one / "parts/one") == {"README.md": b"one\n"}
 
 
-NOT_THAT = "maker-package-dev of run RUN is not the one that the build left: start"
+NOT_THAT = "maker-package-dev of run RUN is not the one that the build has uploaded: run"
 # Whose deployment takes the package, what has become of it -> what that deployment sees.
 CASES = {
     ("one", "as it was built"): "",
     ("one", "gone"): "The package of maker, maker-package-dev, is not in run RUN: re-run all jobs",
     ("one", "expired"): "is not in run RUN (run RUN: it has expired): re-run all jobs",
-    ("one", "damaged"): f"differs from what the build left, in ./{HIDDEN}",
+    ("one", "damaged"): f"differs from what the build has uploaded, in ./{HIDDEN}",
     ("one", "replaced"): NOT_THAT,
     ("maker", "replaced"): NOT_THAT,
-    ("one", "without a digest"): "The build of maker in this run left no digest",
+    ("one", "without a digest"): "The build of maker in this run has reported no digest",
 }
 
 

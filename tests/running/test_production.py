@@ -104,7 +104,7 @@ def test_deploys_the_tested_commit(github: OfflineGitHub) -> None:
     deploy = run.job("site-prd / deploy").id
     summary = run.job("deployment-summary").summary
     assert (
-        f"| site | ✅ success | everything was asked for | [open]({url}/{deploy}) |"
+        f"| site | ✅ success | everything was requested | [open]({url}/{deploy}) |"
         in summary.splitlines()
     )
     assert rows(run) == [(name, "success") for name in ("changes", "approval", "site")]
@@ -251,7 +251,9 @@ def test_a_roll_back_of_test_alone_does_not_take_production_back(github: Offline
     assert chained.order == ["changes", "deployment-summary"] and chained.approvals == []
     assert skipped(chained) == {"approval", "site-prd"} and chained.conclusion == "success"
     says = html.unescape(chained.job("deployment-summary").summary)
-    assert says.startswith("## Nothing was deployed to prd: something newer was, or waits for ")
+    assert says.startswith(
+        "## Nothing was deployed to prd: a newer run has deployed, or waits for "
+    )
     url = f"https://github.com/{github.name}/actions/runs/{first.id}"
     assert (
         f"##[notice]{url} is newer, so this run deploys nothing: "

@@ -226,7 +226,10 @@ NOT_THAT = "maker-package-test of run RUN is not the one that"
     [
         (nothing, ""),
         (later, NOT_THAT),
-        (damaged, "maker-package-test of run RUN differs from what the build left, in ./package"),
+        (
+            damaged,
+            "maker-package-test of run RUN differs from what the build has uploaded, in ./package",
+        ),
         (of_another_commit, NOT_THAT),
         (gone, f"The package of maker, of run RUN, is gone: start {TEST} with commit "),
         (unmanifested, f"There is nothing to promote: start {TEST} with commit "),

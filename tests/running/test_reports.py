@@ -34,7 +34,7 @@ def test_failed_tests_are_named_in_the_summary(template: Path, tmp_path: Path) -
         "| --- | --- | --- | --- | --- |",
         "| 2 | 1 | ❌ 1 | 0 | 1.0 s |",
         "",
-        "| Failed test | What it says |",
+        "| Failed test | Message |",
         "| --- | --- |",
         "| bad &#91;x&#93;&#40;y&#41; | 1 &#124; 2 |",
         "",

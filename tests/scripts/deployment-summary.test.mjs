@@ -74,7 +74,7 @@ const tooOld = { result: 'success', outputs: { deploy: 'false' } }
 test('something newer has made it too old: nothing is deployed, and nothing is wrong', async () => {
   const done = await summary({ changes: tooOld, approval: { result: 'skipped' }, 'terraform-dev': { result: 'skipped' } })
   assert.deepEqual(done.log, [])
-  assert.ok(done.text.startsWith('## Nothing was deployed to dev&#58; something newer was, or waits for its approval\n'))
+  assert.ok(done.text.startsWith('## Nothing was deployed to dev&#58; a newer run has deployed, or waits for its approval\n'))
 })
 
 test('too old, and something failed all the same', async () => {
@@ -122,7 +122,7 @@ for (const [name, result, results, expected] of [
 
 test('without the list of jobs, all links lead to the run', async () => {
   const done = await summary({ changes: ok, 'python-build': ok, 'terraform-dev': ok }, { jobs: failure(403, 'Resource not accessible') })
-  assert.deepEqual(done.log, ['warning: The summary links to the run, not to its jobs: GitHub answers 403: Resource not accessible'])
+  assert.deepEqual(done.log, ['warning: The summary links to the run, because its jobs cannot be listed: GitHub answers 403: Resource not accessible'])
   assert.equal(done.rows.length, 3)
 })
 
@@ -210,7 +210,7 @@ test('nothing has changed: no approval is missed', async () => {
   assert.deepEqual(done.log, [])
   assert.deepEqual(done.rows, [
     ['changes', '✅ success', '', `[open](${RUN})`],
-    ['python', '➖ unchanged', 'as run 5 left it', `[open](${HOME}actions/runs/5)`],
+    ['python', '➖ unchanged', 'unchanged since run 5', `[open](${HOME}actions/runs/5)`],
     ['terraform', '➖ unchanged', '', `[open](${RUN})`],
   ])
   assert.ok(done.text.startsWith('## Deployment to dev succeeded\n'))
@@ -226,8 +226,8 @@ test('what the run before knew no success of is left out, and the reason is show
 
 test('files of nobody, and what is no longer here, are named', async () => {
   const { text } = await planned({ changes: changes(plan({ nobody: ['README.md', 'a|b'], removed: ['old'] })) })
-  assert.ok(text.includes('\nChanged files of no component: README.md, a&#124;b. `watches` names those that one is made of.\n'), text)
-  assert.ok(text.includes('\nNo longer here, and not undeployed: old.\n'))
+  assert.ok(text.includes('\nChanged files that belong to no component: README.md, a&#124;b. Add files that a component uses to its `watches`.\n'), text)
+  assert.ok(text.includes('\nRemoved from the pipelines, but not undeployed: old.\n'))
 })
 
 // This run has left python out, because the run 5 had deployed it.
@@ -243,7 +243,7 @@ for (const [name, others, stale] of [
   test(`what was left out, and another run has deployed since ${name}`, async () => {
     const jobs = [deploys('terraform', '2026-11-01T11:01:00Z')]
     const done = await planned({ changes: changes(without), 'terraform-dev': ok }, { jobs, others, before: manifest('2026-11-01T10:00:00.000Z') })
-    assert.deepEqual(done.log, stale ? [`failed: Deployment to dev was overtaken in python, which another run has deployed since: start it again: ${RUN}`] : [])
+    assert.deepEqual(done.log, stale ? [`failed: Deployment to dev was overtaken: another run has deployed python since. Start this workflow again: ${RUN}`] : [])
     assert.equal(done.memory.components.python.state, stale ? 'unknown' : 'success')
   })
 }
@@ -277,7 +277,7 @@ test('an old run that is run again leaves what a newer one has deployed and writ
 test('a plan that GitHub keeps back is no success', async () => {
   const outputs = { deploy: '["terraform"]' }
   const done = await planned({ ...first, changes: { result: 'success', outputs }, 'python-dev': ok, 'terraform-dev': ok })
-  assert.match(done.log[0], /^failed: Deployment to dev failed in changes: GitHub keeps its plan back, because .*: https:/)
+  assert.match(done.log[0], /^failed: Deployment to dev failed in changes: GitHub withholds its plan, because .*: https:/)
   assert.equal(done.memory, undefined)
 })
 
@@ -337,7 +337,7 @@ test('a component whose own run was run again meanwhile, without success', async
     const done = await planned({ changes: changes(plan({ deploy: ['python'], reasons: { python: 'new here' } })), 'python-dev': started() },
       { jobs: [waits], children: { runs: [child], jobs: { 70: [...ofChild, ...more] }, artifacts: [archive] } })
     assert.equal(done.memory.components.python.state, state)
-    assert.deepEqual(done.log, state === 'success' ? [] : [`failed: Deployment to dev was overtaken in python, which another run has deployed since: start it again: ${RUN}`])
+    assert.deepEqual(done.log, state === 'success' ? [] : [`failed: Deployment to dev was overtaken: another run has deployed python since. Start this workflow again: ${RUN}`])
   }
 })
 

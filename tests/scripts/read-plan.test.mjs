@@ -49,17 +49,17 @@ test('a component of which nothing was planned does nothing', async () => {
 })
 
 for (const [name, env, more, why] of [
-  ['that a person has typed', {}, { actor: 'mallory' }, 'mallory has started this run, and only an orchestrator hands on its plan'],
-  ['with packages of another commit', {}, { packages: 'latest' }, 'with `packages: latest` nothing of it counts'],
-  ['that is no id', { ORCHESTRATOR: '7 of mine' }, {}, 'it is no reviewed run of orchestrator-test.yml that has left a plan'],
-  ['that is gone', { ORCHESTRATOR: '8' }, {}, 'it is no reviewed run of orchestrator-test.yml that has left a plan'],
+  ['that a person has typed', {}, { actor: 'mallory' }, 'mallory has started this run, and only an orchestrator can hand on its plan'],
+  ['with packages of another commit', {}, { packages: 'latest' }, '`packages: latest` takes packages that the plan does not name'],
+  ['that is no id', { ORCHESTRATOR: '7 of mine' }, {}, 'it is not a reviewed run of orchestrator-test.yml with a plan'],
+  ['that is gone', { ORCHESTRATOR: '8' }, {}, 'it is not a reviewed run of orchestrator-test.yml with a plan'],
   ['of another commit', {}, { plan: { ...PLAN, commit: A } }, `it deploys ${A}`],
 ]) {
   test(`an orchestrator's run ${name}`, async () => {
     const { log, outputs } = await read(env, more)
     assert.deepEqual(outputs, {})
-    assert.deepEqual(log, [`failed: The plan of the orchestrator's run ${JSON.stringify(env.ORCHESTRATOR ?? '7')} does not hold here: ${why}. ` +
-      'Start orchestrator-test.yml, or this workflow without the input orchestrator, which builds and deploys the component as it is'])
+    assert.deepEqual(log, [`failed: The plan of the orchestrator's run ${JSON.stringify(env.ORCHESTRATOR ?? '7')} cannot be used here: ${why}. ` +
+      'Start orchestrator-test.yml, or this workflow without the input orchestrator: then it deploys the component, changed or not'])
   })
 }
 
@@ -84,7 +84,7 @@ for (const [name, now, isSame, then] of [
       return listed ? { tree: listed, truncated: false } : failure(404)
     }
     const { log } = await read({}, { plan: { ...PLAN, sha: A }, routes: { 'GET /repos/{owner}/{repo}/git/trees/{tree_sha}': tree } })
-    assert.deepEqual(log.map(line => line.includes(`it has planned with the pipelines of ${A}, which have changed since.`)), isSame ? [] : [true])
+    assert.deepEqual(log.map(line => line.includes(`it used the pipelines of ${A}, which have changed since.`)), isSame ? [] : [true])
   })
 }
 

@@ -77,7 +77,7 @@ for (const conclusion of ['failure', 'timed_out', 'cancelled', 'startup_failure'
 // Starting
 
 const MAY = 'site-dev.yml may or may not have been started'
-const AGAIN = 're-run the failed jobs: they take a run that has come by then'
+const AGAIN = 're-run the failed jobs: they use the run if it has appeared by then'
 const UNCLEAR = [
   ['an answer without a run', answer(undefined, {}, 204), 'GitHub answers 204 and names no run'],
   ['502', failure(502, '<html>\nBad gateway'), 'GitHub answers 502: <html> Bad gateway'],
@@ -101,7 +101,7 @@ for (const [name, given, said] of UNCLEAR) {
     assert.equal(found.outputs['run-id'], 9)
     assert.equal(found.github.count(START), 1)
     const lost = await start({ [START]: given, [LIST]: list([...strangers, earlier]) })
-    assert.deepEqual(lost.failed, [`${MAY} (${said}), and no run has come in two minutes; ${AGAIN}`])
+    assert.deepEqual(lost.failed, [`${MAY} (${said}), and no run has appeared in two minutes; ${AGAIN}`])
     assert.deepEqual([lost.github.count(START), lost.github.count(LIST), lost.seconds], [1, 12, 120])
     assert.deepEqual(lost.outputs, {})
   })
@@ -110,7 +110,7 @@ for (const [name, given, said] of UNCLEAR) {
 test('of two runs that were started in its name at once nobody knows which is its own', async () => {
   const both = list([listed({ id: 10 }), listed()])
   const done = await start({ [START]: failure(502, 'Bad gateway'), [LIST]: both })
-  assert.deepEqual(done.failed, [`${MAY} (GitHub answers 502: Bad gateway), and no run has come in two minutes; ${AGAIN}`])
+  assert.deepEqual(done.failed, [`${MAY} (GitHub answers 502: Bad gateway), and no run has appeared in two minutes; ${AGAIN}`])
   const again = await start({ [LIST]: both, [BEFORE]: jobsOf('failure') }, second)
   assert.deepEqual([again.failed, again.github.count(START)], [[], 1])
 })
@@ -134,7 +134,7 @@ test('a start that certainly did not happen is repeated', async () => {
 
 const REFUSED = [
   [failure(403, 'Resource not accessible'), 'GitHub answers 403: Resource not accessible'],
-  [failure(404, 'Not Found'), 'GitHub answers 404: Not Found; GitHub starts only what is on the default branch too'],
+  [failure(404, 'Not Found'), 'GitHub answers 404: Not Found; GitHub starts only workflows that are on the default branch, too'],
   [failure(422, 'Unexpected inputs'), 'GitHub answers 422: Unexpected inputs'],
   [failure(429, 'Slow\ndown', { 'retry-after': '3700' }), 'GitHub answers 429: Slow down'],
 ]
@@ -184,7 +184,7 @@ test('survives what passes', async () => {
 })
 
 test('a run that can no longer be watched', async () => {
-  const lost = said => `site-dev.yml: ${CHILD} can no longer be watched, and may go on (${said}); re-run the failed jobs once it has ended`
+  const lost = said => `site-dev.yml: ${CHILD} can no longer be watched, and may go on (${said}); re-run the failed jobs once that run has ended`
   const done = await start({ child: [state('waiting'), failure(401, 'Bad credentials')] })
   assert.deepEqual(done.failed, [lost('GitHub answers 401: Bad credentials')])
   assert.equal(done.outputs.conclusion, 'waiting')
@@ -194,9 +194,9 @@ test('a run that can no longer be watched', async () => {
 })
 
 test('a run that never begins is cancelled', async () => {
-  for (const [cancel, warning] of [[{}, []], [failure(500, 'No'), ['warning: 9 could not be cancelled: GitHub answers 500: No']]]) {
+  for (const [cancel, warning] of [[{}, []], [failure(500, 'No'), ['warning: Run 9 could not be cancelled: GitHub answers 500: No']]]) {
     const done = await start({ child: state('queued'), [JOBS]: { jobs: [{ status: 'queued' }] }, [CANCEL]: cancel })
-    assert.deepEqual(done.failed, [`site-dev.yml: ${CHILD} has not begun in 60 minutes, so it was cancelled; is there a runner for its labels?`])
+    assert.deepEqual(done.failed, [`site-dev.yml: ${CHILD} has not begun in 60 minutes, so it was cancelled: check that there is a runner for the labels of its jobs`])
     assert.ok(done.seconds > 3600 && done.seconds <= 3660)
     assert.deepEqual(done.github.calls.at(-1).parameters, { ...context.repo, run_id: 9 })
     assert.deepEqual(done.log.filter(line => line.startsWith('warning')), warning)
@@ -214,7 +214,7 @@ test('a run that is pending behind another has begun', async () => {
 test('gives up before GitHub ends the job, and says why', async () => {
   for (const [status, said] of [['waiting', 'waits for approval'], ['in_progress', 'is in_progress']]) {
     const done = await start({ child: state(status) })
-    assert.deepEqual(done.failed, [`site-dev.yml: ${CHILD} still ${said} after 350 minutes, and goes on; re-run the failed jobs once it has ended`])
+    assert.deepEqual(done.failed, [`site-dev.yml: ${CHILD} still ${said} after 350 minutes, and goes on; re-run the failed jobs once that run has ended`])
     assert.ok(done.seconds > 350 * 60 && done.seconds < 351 * 60)
     assert.equal(done.outputs.conclusion, status)
   }
@@ -250,7 +250,7 @@ test('a re-run starts anew what failed, what was never started, and what its own
 
 test('a re-run starts anew what took older packages, once that has ended', async () => {
   const PACKAGES = '{"a": {"run": 3}, "b": {"run": 10}}'
-  const said = `notice: Started again: ${CHILD}, of attempt 1, has older packages or was re-run by itself`
+  const said = `notice: Started again: ${CHILD}, from attempt 1, has older packages, or somebody has re-run it`
   for (const [status, looks] of [['in_progress', 3], ['completed', 1]]) {
     const child = [state('in_progress'), listed({ conclusion: 'failure' }), listed()].slice(3 - looks)
     const done = await start({ [LIST]: list([state(status, 'success')]), [BEFORE]: jobsOf('failure'), child }, { ...second, PACKAGES })
@@ -272,7 +272,7 @@ test('a re-run starts anew what a person has re-run, once that has ended', async
 
 test('a re-run that cannot see what was started starts nothing', async () => {
   const done = await start({ [LIST]: failure(401, 'Bad credentials') }, second)
-  const why = 'what earlier attempts started cannot be listed (GitHub answers 401: Bad credentials)'
+  const why = 'the runs of earlier attempts cannot be listed (GitHub answers 401: Bad credentials)'
   assert.deepEqual([done.failed, done.github.count(START)], [[`site-dev.yml was not started: ${why}`], 0])
 })
 

@@ -92,9 +92,9 @@ test('a change of something else draws nothing', async () => {
 test('the first pipelines, and the last', async () => {
   commit({ 'README.md': 'x' })
   commit({ [DEV]: orchestrator('{"api": []}') })
-  assert.match((await show()).summaries[0], /### Graph before\n\nThere is none\.\n\n### Graph after\n\n```mermaid/)
+  assert.match((await show()).summaries[0], /### Graph before\n\nThere is no graph\.\n\n### Graph after\n\n```mermaid/)
   commit({ [DEV]: undefined })
-  assert.match((await show()).summaries[0], /### Graph after\n\nThere is none\.\n\n\| File \| Change \|\n.*\n.*orchestrator-dev.yml \| removed \|/)
+  assert.match((await show()).summaries[0], /### Graph after\n\nThere is no graph\.\n\n\| File \| Change \|\n.*\n.*orchestrator-dev.yml \| removed \|/)
 })
 
 test('a graph that cannot be read is named, and the next one is read', async () => {
@@ -106,7 +106,7 @@ test('a graph that cannot be read is named, and the next one is read', async () 
     '.github/workflows/orchestrator-d.yml': orchestrator('{"api": []}').replaceAll('\n', '\r\n'),
   })
   const { log, summaries } = await show()
-  assert.deepEqual(log, ['b', 'c'].map(name => `warning: The graph in .github/workflows/orchestrator-${name}.yml is no JSON of components: run \`copier update\``))
+  assert.deepEqual(log, ['b', 'c'].map(name => `warning: The graph in .github/workflows/orchestrator-${name}.yml is not valid JSON: run \`copier update\``))
   assert.match(summaries[0], /n0\["api"\]:::added/)
 })
 
@@ -124,6 +124,6 @@ test('what a stranger writes stays text', async () => {
 test('without the base it says so, and fails nothing', async () => {
   commit({ [DEV]: orchestrator('{"api": []}') })
   const { log, summaries } = await show()
-  assert.match(log.join('\n'), /^warning: The graph is not drawn: [^\n]*HEAD\^1/)
+  assert.match(log.join('\n'), /^warning: The graph cannot be drawn: [^\n]*HEAD\^1/)
   assert.deepEqual(summaries, [])
 })

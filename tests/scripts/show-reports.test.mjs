@@ -43,7 +43,7 @@ test('a run of tests', async () => {
 | --- | --- | --- | --- | --- |
 | 3 | 1 | ❌ 1 | 1 | 1.8 s |
 
-| Failed test | What it says |
+| Failed test | Message |
 | --- | --- |
 | test_a test_bad&#91;&#60;b&#62;&#93; | AssertionError&#58; assert 1 &#61;&#61; 2 &#43; where |
 
@@ -106,12 +106,12 @@ test('an error is a warning: the tests have their own result', async () => {
   const core = { summary: { addRaw() { throw new Error('no\nroom') } }, warning: said => log.push(said) }
   Object.assign(process.env, { FOLDER: app, PATTERNS: '*.xml', REPORTS: there })
   await script('show-reports/show.cjs')({ core })
-  assert.deepEqual(log, ['The test reports are not shown: no room'])
+  assert.deepEqual(log, ['The test reports cannot be shown: no room'])
 })
 
-const failed = (name, said, seconds = 0) => ({ name, result: 'failed', seconds, said })
-const passed = (name, seconds = 0) => ({ name, result: 'passed', seconds, said: '' })
-const skipped = name => ({ name, result: 'skipped', seconds: 0, said: '' })
+const failed = (name, message, seconds = 0) => ({ name, result: 'failed', seconds, message })
+const passed = (name, seconds = 0) => ({ name, result: 'passed', seconds, message: '' })
+const skipped = name => ({ name, result: 'skipped', seconds: 0, message: '' })
 
 for (const [what, text, expected] of [
   ['Surefire', '<testsuite xmlns:xsi="x" name="a"><properties><property name="p>" value="\'"/></properties><testcase name="one" classname=\'a.B\' time="1,234.5"><failure type="E"><![CDATA[was <1>]]></failure><failure message="second"/></testcase><testcase name="two"><system-out>x</system-out><flakyFailure message="once"/></testcase><failure message="of nobody"/></testsuite>',
@@ -158,8 +158,8 @@ for (const [what, text] of [
 }
 
 test('what a test says may have brackets, as lists have them', () => {
-  const [{ said }] = read('<testsuite><testcase name="a"><failure><![CDATA[[1]] is not [2]]]></failure></testcase></testsuite>').cases
-  assert.equal(said, '[1]] is not [2]')
+  const [{ message }] = read('<testsuite><testcase name="a"><failure><![CDATA[[1]] is not [2]]]></failure></testcase></testsuite>').cases
+  assert.equal(message, '[1]] is not [2]')
 })
 test('a test without a name hides no other', async () => {
   write({ 'app/TEST-a.xml': PYTEST, 'app/TEST-b.xml': '<TestRun><UnitTestResult outcome="Failed"/></TestRun>' })

@@ -67,7 +67,7 @@ test('what the event tells of the run before is not asked again', async () => {
 test('what was re-run since the event is promoted by a run of its own', async () => {
   const [run] = test20.runs
   const { log } = await take({ ...test20, told: { ...run, updated_at: '2026-11-01T10:04:59Z' } }, { PACKAGES: `${TEST}` })
-  assert.ok(log[0].includes('(run 20 was re-run since, and is promoted by a run of its own)'), log[0])
+  assert.ok(log[0].includes('(run 20 was re-run since, and the re-run starts a promotion of its own)'), log[0])
   const { outputs } = await take({ ...test20, told: { ...run, updated_at: '2026-11-01T10:05:00Z' } }, { PACKAGES: `${TEST}` })
   assert.deepEqual(outputs, of20)
 })
@@ -130,7 +130,7 @@ for (const [name, promoted, title] of [
   test(`${promoted ? 'promotes' : 'does not promote'} the package of ${name}`, async () => {
     const { log, outputs } = await take({ runs: [child(title)], artifacts: [artifact(4, ALONE, 'python-package-test')] })
     if (promoted) assert.deepEqual([log, outputs.run], [[], ALONE])
-    else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} is one of a component alone, so nothing was tested with it`), log[0])
+    else assert.ok(log.length === 1 && log[0].includes(`run ${ALONE} has deployed a component alone, so it was not tested with the others`), log[0])
   })
 }
 
@@ -191,7 +191,7 @@ for (const [name, artifacts] of [['gone', []], ['expired', [artifact(7, 10, 'pyt
 for (const [PRODUCER, packages] of [['python', {}], ['python', { go: kept() }], ['constructor', {}]]) {
   test(`${PRODUCER}, which a plan of ${Object.keys(packages)} does not have`, async () => {
     const { log } = await take({}, { PRODUCER, PACKAGES: 'planned', PLAN: planOf(packages) })
-    assert.deepEqual(log, [`failed: The build of ${PRODUCER} in this run left no digest, so its package cannot be verified: re-run all jobs`])
+    assert.deepEqual(log, [`failed: The build of ${PRODUCER} in this run has reported no digest, so its package cannot be verified: re-run all jobs`])
   })
 }
 
@@ -253,23 +253,23 @@ for (const [name, given, PACKAGES, expected] of [
   ['none', {}, 'same-commit', `python-package-prd or python-package-test, is not in any run for ${A}${start}`],
   ['none, of any commit', {}, 'latest', `is not in any run${start}`],
   ['a run that does not exist', {}, '20', `is not in run 20 (run 20 does not exist)${start}`],
-  ['a run of another workflow', { ...test20, runs: [oneRun(TEST, 'attack.yml')] }, '20', `is not in run 20 (run 20 is one of attack.yml)${start}`],
-  ['a run of another commit', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { display_title: `Deploy ${B} to test` })] }, '20', `(run 20 is one for ${B})`],
-  ['a run without a commit', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { display_title: `Merge ${A}` })] }, '20', '(run 20 is one for no commit)'],
+  ['a run of another workflow', { ...test20, runs: [oneRun(TEST, 'attack.yml')] }, '20', `is not in run 20 (run 20 is a run of attack.yml)${start}`],
+  ['a run of another commit', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { display_title: `Deploy ${B} to test` })] }, '20', `(run 20 is for ${B})`],
+  ['a run without a commit', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { display_title: `Merge ${A}` })] }, '20', '(run 20 is for no commit)'],
   ['a run that failed', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { conclusion: 'failure' })] }, '20', '(run 20 ended with failure)'],
   ['a run of a feature branch', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { head_sha: OTHER })] }, '20', `(run 20 ran the workflows of ${OTHER}, which nobody has reviewed)`],
   ['a run of a fork', { ...test20, runs: [oneRun(TEST, 'orchestrator-test.yml', { head_repository: { id: 2 } })] }, 'same-commit', 'which nobody has reviewed)'],
   ['a package that has expired', { ...test20, artifacts: [artifact(2, TEST, 'python-package-test', { expired: true })] }, '20', '(run 20: it has expired)'],
   ['a run without the package', { ...test20, artifacts: [] }, '20', `is not in run 20${start}`],
-  ['a package of which GitHub knows no digest', { ...test20, artifacts: [artifact(3, TEST, 'python-package-test', { digest: null })] }, '20', '(run 20 holds one of which GitHub knows no digest, so it could have been changed)'],
-  ['a package that a later job has replaced', { ...test20, artifacts: [...test20.artifacts, artifact(3, TEST, 'python-package-test', { created_at: '2026-11-01T10:05:01Z' })] }, '20', '(run 20 holds one that its build did not upload)'],
+  ['a package of which GitHub knows no digest', { ...test20, artifacts: [artifact(3, TEST, 'python-package-test', { digest: null })] }, '20', '(run 20 has a package without a digest by GitHub, so somebody could have changed it)'],
+  ['a package that a later job has replaced', { ...test20, artifacts: [...test20.artifacts, artifact(3, TEST, 'python-package-test', { created_at: '2026-11-01T10:05:01Z' })] }, '20', '(run 20 has a package that its build did not upload)'],
   ['a package replaced between two attempts', { ...test20, jobs: { [TEST]: [job('build / Build', { completed_at: '2026-11-01T10:04:00Z' }), job('build / Build', { started_at: '2026-11-01T10:06:00Z', completed_at: '2026-11-01T10:07:00Z' })] } }, '20', 'did not upload)'],
-  ['a package that another job has uploaded while its build failed', { ...test20, jobs: { [TEST]: [job('python-build / Check and build', { conclusion: 'failure' })] } }, '20', '(run 20 holds one that its build did not upload)'],
+  ['a package that another job has uploaded while its build failed', { ...test20, jobs: { [TEST]: [job('python-build / Check and build', { conclusion: 'failure' })] } }, '20', '(run 20 has a package that its build did not upload)'],
   ['a package whose build goes on', { ...test20, jobs: { [TEST]: [job('build / Build', { conclusion: null, completed_at: null })] } }, '20', 'did not upload)'],
   ['one of this run that is gone', {}, inRun(THIS, DIGEST), `is not in run 100: re-run all jobs`],
   ['one of this run that has expired', { artifacts: [artifact(1, THIS, 'python-package-prd', { expired: true })] }, inRun(THIS, DIGEST), `is not in run 100 (run 100: it has expired): re-run all jobs`],
-  ['one of this run without a digest', {}, inRun(THIS), 'The build of python in this run left no digest, so its package cannot be verified: re-run all jobs'],
-  ['one of this run by its id alone', {}, `${THIS}`, 'left no digest'],
+  ['one of this run without a digest', {}, inRun(THIS), 'The build of python in this run has reported no digest, so its package cannot be verified: re-run all jobs'],
+  ['one of this run by its id alone', {}, `${THIS}`, 'has reported no digest'],
   ...['newest', '', '0', '{}', '{', 'null', '"x"', '1.5', '{"python": {"run": "20"}}', '{"python": null}', '{"python": {"run": 20, "digest": "x"}}',
     `{"python": {"run": 20}, "go": {"run": ${THIS}, "digest": "${DIGEST}"}, "python": {"run": ${THIS}, "digest": "${DIGEST}"}}`].map(PACKAGES => [
     `packages: ${PACKAGES}`, {}, PACKAGES, `The input packages, ${PACKAGES}, does not say which package of python to take: give same-commit, latest, the id`,
@@ -298,7 +298,7 @@ test('names only a few of many reasons', async () => {
 for (const PRODUCER of ['../python', '..', 'a/b', '', 'a b', 'a\nb']) {
   test(`refuses the producer ${JSON.stringify(PRODUCER)}`, async () => {
     const { log, github } = await take(test20, { PRODUCER })
-    assert.match(log.join('\n'), /^failed: The input producer, "[^\n]*", is no component's name: give one$/)
+    assert.match(log.join('\n'), /^failed: The input producer, "[^\n]*", is not the name of a component: give one$/)
     assert.equal(github.calls.length, 0)
   })
 }

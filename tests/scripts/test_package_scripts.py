@@ -180,17 +180,17 @@ def test_another_package_has_another_digest(
 @pytest.mark.parametrize(
     ("files", "error"),
     [
-        (["gone"], "x-package-dev: the build has left no gone in PLACE: let the build"),
-        (["a", "empty"], "x-package-dev: the build has left no empty in PLACE"),
-        (["dangling"], "the build has left no dangling in"),
-        (["broken"], "x-package-dev: broken in PLACE cannot be copied, see above"),
-        (["../a"], "x-package-dev: ../a is not a path inside PLACE: give one"),
+        (["gone"], "x-package-dev: the build did not write gone in PLACE: let the build"),
+        (["a", "empty"], "x-package-dev: the build did not write empty in PLACE"),
+        (["dangling"], "the build did not write dangling in"),
+        (["broken"], "x-package-dev: broken in PLACE cannot be copied (see the error above)"),
+        (["../a"], "x-package-dev: ../a is not a path inside PLACE: give a path inside"),
         (["a/../../b"], "is not a path inside"),
         (["/etc/hostname"], "x-package-dev: /etc/hostname is not a path inside"),
         (["odd\\name"], "./odd\\name has a backslash or a line break in its name"),
         (["lines"], "./lines/a%0Ab has a backslash or a line break in its name"),
-        (["100%"], "the build has left no 100%25 in"),
-        (["a\r"], "the build has left no a%0D in"),
+        (["100%"], "the build did not write 100%25 in"),
+        (["a\r"], "the build did not write a%0D in"),
     ],
 )
 def test_what_cannot_be_collected(package: Package, files: list[str], error: str) -> None:
@@ -248,23 +248,26 @@ def forged(line: str) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (lambda at: (at / "app.zip").write_text("evil"), "left, in ./app.zip:"),
-        (lambda at: (at / "app.zip").unlink(), "left, in ./app.zip:"),
-        (lambda at: (at / "more").write_text("x"), "left, in ./more:"),
-        (lambda at: (at / "a\nb").write_text("x"), "left, in ./a\\nb:"),
-        (lambda at: (at / "app.zip").rename(at / "zip"), "left, in ./app.zip ./zip:"),
-        (lambda at: (at / "app.zip").chmod(0o755), "left, in ./app.zip:"),
-        (lambda at: (at / "link").symlink_to("app.zip"), "holds more than files and folders:"),
+        (lambda at: (at / "app.zip").write_text("evil"), "uploaded, in ./app.zip:"),
+        (lambda at: (at / "app.zip").unlink(), "uploaded, in ./app.zip:"),
+        (lambda at: (at / "more").write_text("x"), "uploaded, in ./more:"),
+        (lambda at: (at / "a\nb").write_text("x"), "uploaded, in ./a\\nb:"),
+        (lambda at: (at / "app.zip").rename(at / "zip"), "uploaded, in ./app.zip ./zip:"),
+        (lambda at: (at / "app.zip").chmod(0o755), "uploaded, in ./app.zip:"),
+        (
+            lambda at: (at / "link").symlink_to("app.zip"),
+            "contains something else than files and folders:",
+        ),
         (lambda at: (at / ".package" / "x").write_text("x"), "has no manifest:"),
         (lambda at: (at / ".package" / "manifest").unlink(), "has no manifest:"),
         (lambda at: (at / ".package" / "manifest").write_text(""), "has no manifest:"),
         (lambda at: shutil.rmtree(at / ".package"), "has no manifest:"),
         (lambda at: shutil.rmtree(at), "was not downloaded:"),
-        (forged(f"file {'0' * 64}  ./more\n"), "left, in ./more:"),
-        (forged(f"executable {'0' * 64}  ./../../outside\n"), "left, in ./../../outside:"),
-        (forged(f"executable {'0' * 64}  /etc/hostname\n"), "left, in /etc/hostname:"),
-        (forged("nonsense\n"), "left, in its manifest:"),
-        (forged("::warning::100%\n"), "left, in its manifest:"),
+        (forged(f"file {'0' * 64}  ./more\n"), "uploaded, in ./more:"),
+        (forged(f"executable {'0' * 64}  ./../../outside\n"), "uploaded, in ./../../outside:"),
+        (forged(f"executable {'0' * 64}  /etc/hostname\n"), "uploaded, in /etc/hostname:"),
+        (forged("nonsense\n"), "uploaded, in its manifest:"),
+        (forged("::warning::100%\n"), "uploaded, in its manifest:"),
     ],
 )
 def test_what_is_no_package_any_more(
@@ -284,13 +287,13 @@ def test_what_is_no_package_any_more(
 def test_many_changes_are_told_by_three(downloaded: Package) -> None:
     for number in range(9):
         (downloaded.folder / f"more{number}").write_text("x")
-    assert "left, in ./more0 ./more1 ./more2:" in downloaded.verify().error
+    assert "uploaded, in ./more0 ./more1 ./more2:" in downloaded.verify().error
 
 
 def test_whose_package_it_is(downloaded: Package) -> None:
     digest = downloaded.verify().digest
     assert downloaded.verify(digest=digest) == Done("", digest)
-    assert "is not the one that the build left" in downloaded.verify(digest="0" * 64).error
+    assert "is not the one that the build has uploaded" in downloaded.verify(digest="0" * 64).error
     other = "b" * 40
     assert f"was built from {COMMIT}, not from {other}:" in downloaded.verify(commit=other).error
 
@@ -298,8 +301,8 @@ def test_whose_package_it_is(downloaded: Package) -> None:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("gone", "x-package-dev of run 7 does not hold gone: let its build write it"),
-        ("gone -> a", "does not hold gone"),
+        ("gone", "x-package-dev of run 7 does not contain gone: let its build write it"),
+        ("gone -> a", "does not contain gone"),
         ("../outside -> a", "'../outside -> a' leads out of the package or the repository"),
         ("app.zip -> ../outside", "leads out of"),
         ("app.zip -> /tmp/outside", "leads out of"),

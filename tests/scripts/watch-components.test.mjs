@@ -118,7 +118,7 @@ for (const conclusion of ['failure', 'cancelled', 'timed_out', 'startup_failure'
     const components = { a: {}, b: { after: ['a'] }, c: { after: ['b'] }, d: {} }
     const done = await watch(list(of('d', 2), of('a', 1, { conclusion })), { components, [JOBS]: deployed })
     assert.deepEqual(done.results, { a: { result: conclusion, url: url(1) }, b: { result: 'skipped' }, c: { result: 'skipped' }, d: success(2) })
-    assert.deepEqual(done.failed, ['Not deployed: a, b, c. Re-run what failed, then this job'])
+    assert.deepEqual(done.failed, ['Not deployed: a, b, c. Re-run their failed jobs, then this job'])
   })
 }
 
@@ -166,8 +166,8 @@ test('a run that never comes is told once', async () => {
   const going = of('b', 2, { status: 'in_progress', conclusion: null })
   const done = await watch((parameters, before) => list(before < 30 ? going : of('b', 2))(parameters), { components: { a: {}, b: {} } })
   assert.deepEqual(done.results, { a: { result: 'never started' }, b: success(2) })
-  assert.deepEqual(done.errors, [`a-dev.yml has no run for ${COMMIT}, 15 minutes after everything before it; is it disabled, or not on the default branch?`])
-  assert.deepEqual(done.failed, ['Not deployed: a. Re-run what failed, then this job'])
+  assert.deepEqual(done.errors, [`a-dev.yml has no run for ${COMMIT}, 15 minutes after its dependencies: check that it is enabled, and that it is on the default branch`])
+  assert.deepEqual(done.failed, ['Not deployed: a. Re-run their failed jobs, then this job'])
   const alone = await watch(list())
   assert.ok(alone.seconds > 15 * 60 && alone.seconds <= 16 * 60)
 })
@@ -177,8 +177,8 @@ test('gives up before GitHub ends the job', async () => {
   const done = await watch(list(waits), { components: { a: {}, b: { after: ['a'] } } })
   assert.deepEqual(done.results, { a: { result: 'waiting', url: url(1) }, b: { result: 'never started' } })
   assert.deepEqual(done.errors, [
-    'a has not ended in 350 minutes (waiting); re-run this job once it has',
-    'b has not ended in 350 minutes (never started); re-run this job once it has',
+    'a has not ended in 350 minutes (waiting); re-run this job once it has ended',
+    'b has not ended in 350 minutes (never started); re-run this job once it has ended',
   ])
   assert.ok(done.seconds > 350 * 60 && done.seconds < 352 * 60)
 })

@@ -103,11 +103,11 @@ test('a promotion of what does not fit', () => {
   const manifest = run(1, source(situation(two)), situation(two))
   const web = { ...manifest.components.web, takes: {} }
   const without = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: { web } } }))
-  assert.deepEqual(without.refused, ['web takes a package that test does not have'])
-  assert.equal(without.reasons.api, 'left out, because run 1 tells of no success of it')
+  assert.deepEqual(without.refused, ['web takes a package that test does not have: start orchestrator-test.yml first'])
+  assert.equal(without.reasons.api, 'left out, because run 1 has not deployed it successfully')
   const each = Object.fromEntries(Object.entries(manifest.components).map(([name, entry]) => [name, { ...entry, perEnvironment: true }]))
   const { refused } = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: each } }))
-  assert.equal(refused[0], 'api was built for another environment: the next run of test will do')
+  assert.equal(refused[0], 'The package of api was built for another environment: start orchestrator-test.yml first')
   // Nobody knows the run of a package that there never was.
   const none = Object.fromEntries(Object.entries(manifest.components).map(([name, entry]) => [name, { ...entry, package: null, takes: {} }]))
   const never = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: none } }))
@@ -125,13 +125,13 @@ test('what is built for each environment is built in each', () => {
   const memory = { prd: { ...manifest, components: {}, packages: known } }
   assert.deepEqual(promoted(situation(given, {}, { ...there, memory })).build, ['web'])
   const partly = { ...manifest, components: { web: manifest.components.web } }
-  assert.deepEqual(promoted(situation(given, {}, { ...there, manifest: partly })).refused, ['web takes a package that test does not have'])
+  assert.deepEqual(promoted(situation(given, {}, { ...there, manifest: partly })).refused, ['web takes a package that test does not have: start orchestrator-test.yml first'])
 })
 
 test('what a later environment lacks is kept for it', () => {
   const manifest = run(1, source(situation(two)), situation(two))
   const late = source(situation(two, {}, { memory: { test: manifest }, now: LATER }))
-  assert.deepEqual(late.reasons.api, 'prd lacks it, and its package is gone or will be soon')
+  assert.deepEqual(late.reasons.api, 'prd lacks it, and its package is gone or will expire soon')
   assert.deepEqual(late.build, ['api', 'web'])
 })
 
@@ -147,10 +147,10 @@ test('what goes on without being deployed', () => {
   const memory = { test: run(1, plan, situation(given)) }
   assert.deepEqual(source(situation(given, {}, { memory })).carry, [])
   assert.deepEqual(source(situation(given, {}, { memory, now: LATER })).reasons, {
-    api: 'prd lacks it, and its package is gone or will be soon', web: 'prd lacks it, and its package is gone or will be soon',
+    api: 'prd lacks it, and its package is gone or will expire soon', web: 'prd lacks it, and its package is gone or will expire soon',
   })
   const everything = source(situation(given, {}, { memory, all: true }))
-  assert.deepEqual(everything.reasons, Object.fromEntries(['api', 'raw', 'web'].map(name => [name, 'everything was asked for'])))
+  assert.deepEqual(everything.reasons, Object.fromEntries(['api', 'raw', 'web'].map(name => [name, 'everything was requested'])))
 })
 
 test('files of a later environment', () => {
@@ -212,7 +212,7 @@ test('attempts of others', () => {
   assert.deepEqual(overtaken(memory, [attempt('gone', 'x', 'success')]), memory)
   const known = { test: overtaken(memory, [attempt('api', 'x', 'success')]) }
   assert.deepEqual(source(situation(two, {}, { memory: known })).reasons, {
-    api: 'deployed since run 1, with other contents or without success',
+    api: 'deployed again after run 1, with other contents or without success',
   })
 })
 

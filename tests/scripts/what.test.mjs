@@ -51,7 +51,7 @@ test('a list that is cut short is read folder by folder', async () => {
 for (const [name, own, cut] of [['the repository', [], true], ['a/', [folder('a', '1a')], false]]) {
   test(`the files of ${name} are too many for one list: nothing is guessed`, async () => {
     const { treeOf } = treesOf({ [A]: { own, cut }, '1a': { own: [], cut: true } })
-    await assert.rejects(treeOf(A), { message: `GitHub lists the files of ${name} only in part: move some into folders of their own` })
+    await assert.rejects(treeOf(A), { message: `GitHub lists the files of ${name} only in part: move some of them into subfolders` })
   })
 }
 
@@ -141,7 +141,7 @@ test('nothing is known: everything', async () => {
 test('nothing has changed but a file of nobody', async () => {
   const { build, deploy, plan, log } = await what({ given: both(ofTest, ofPrd) })
   assert.deepEqual([build, deploy, plan.nobody, plan.unchanged], [[], [], ['README.md'], { api: { run: 5 }, web: { run: 5 } }])
-  assert.deepEqual(log, ['notice: Nothing that a component is made of has changed'])
+  assert.deepEqual(log, ['notice: No component has changed'])
 })
 
 test('by hand, everything is asked for', async () => {
@@ -201,7 +201,7 @@ test('many files of nobody', async () => {
 for (const [name, files, sha] of [['that is deployed', { [A]: before }, B], ['whose workflows run', { [B]: same }, GONE]]) {
   test(`the commit ${name} is gone`, async () => {
     const { log, build } = await what({ files, sha })
-    assert.deepEqual([log, build], [[`failed: GitHub no longer has the files of ${sha}: push it again`], undefined])
+    assert.deepEqual([log, build], [[`failed: GitHub no longer has the files of commit ${sha}: push the commit again`], undefined])
   })
 }
 
@@ -241,7 +241,7 @@ for (const [name, payload] of [['a pull request', pull], ['a merge group', { mer
     const { build, deploy, plan, log } = await asked({ payload })
     assert.deepEqual([build, deploy, plan], [[], [], undefined])
     assert.deepEqual(log, [
-      'notice: Changed files of no component: README.md. `watches` names those that one is made of', 'notice: Nothing that a component is made of has changed',
+      'notice: Changed files that belong to no component: README.md. Add files that a component uses to its `watches`', 'notice: No component has changed',
     ])
   })
 }

@@ -41,11 +41,11 @@ module.exports = async ({ github, context, core }) => {
   const { pages } = connect({ github, core })
   const runs = allRuns.of({ pages, context, commits })
   const byHand = context.eventName === 'workflow_dispatch'
-  // A run that a person starts deploys any commit, because it may be a roll-back.
+  // A run that a person starts may deploy an older commit: it can be a roll-back.
   const newer = byHand ? undefined : await newerRun(commit)
   if (newer) {
     const why = `${newer.html_url} is newer, so this run deploys nothing: to deploy ${commit} all the same, start ${file} by hand with that commit`
-    // Only a first attempt that another run has triggered succeeds without a deployment.
+    // Only a first attempt that another run has triggered succeeds without a deployment. All others fail.
     if (!trigger || GITHUB_RUN_ATTEMPT !== '1') return core.setFailed(why)
     core.notice(why)
   }

@@ -2,12 +2,12 @@
 const { execFileSync } = require('node:child_process')
 const { plain, table, picture } = require('../shared/markdown.cjs')
 
-// The commit that was checked out merges the change into its base, which is its first parent. Both
-// are only read: a fork can write anything into them.
+// The commit that was checked out merges the change into its base. Its first parent is that base. Both
+// are only read as text, because a fork can write anything into them.
 const BASE = 'HEAD^1'
 const CHANGE = 'HEAD'
 /** @type {Record<string, string>} */
-const WORDS = { A: 'added', D: 'removed', M: 'changed', T: 'changed' }
+const CHANGES = { A: 'added', D: 'removed', M: 'changed', T: 'changed' }
 
 /** @param {string[]} parameters */
 const git = (...parameters) => execFileSync('git', parameters, { encoding: 'utf8', maxBuffer: 2 ** 24, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -18,13 +18,13 @@ module.exports = async ({ core }) => {
   try {
     await show()
   } catch (error) {
-    // It is a picture, not a check.
-    core.warning(`The graph is not drawn: ${/** @type {Error} */ (error).message.trim().replace(/\s+/g, ' ')}`)
+    // The graph is only shown: without it, the job succeeds all the same.
+    core.warning(`The graph cannot be drawn: ${/** @type {Error} */ (error).message.trim().replace(/\s+/g, ' ')}`)
   }
 
   async function show() {
     const changes = git('diff', '-z', '--name-status', '--no-renames', BASE, CHANGE, '--', '.github/workflows', '.github/actions', ANSWERS_FILE)
-    const files = [...changes.matchAll(/(\w)\0([^\0]*)\0/g)].map(([, status, file]) => [plain(file), WORDS[status]])
+    const files = [...changes.matchAll(/(\w)\0([^\0]*)\0/g)].map(([, status, file]) => [plain(file), CHANGES[status]])
     if (!files.length) return
     const [before, after] = [graphOf(BASE), graphOf(CHANGE)]
     await core.summary.addRaw([
@@ -44,7 +44,7 @@ module.exports = async ({ core }) => {
   }
 
   /**
-   * Every orchestrator holds the graph of the components that its environment has, for its summary.
+   * The graph of all components. The workflow of each orchestrator has the graph of its environment.
    * @param {string} commit
    * @returns {Record<string, string[]>}
    */
@@ -60,7 +60,7 @@ module.exports = async ({ core }) => {
           if (!graph.has(component)) graph.set(component, others.map(String))
         }
       } catch {
-        core.warning(`The graph in ${name} is no JSON of components: run \`copier update\``)
+        core.warning(`The graph in ${name} is not valid JSON: run \`copier update\``)
       }
     }
     return Object.fromEntries(graph)
@@ -69,10 +69,10 @@ module.exports = async ({ core }) => {
   /**
    * @param {Record<string, string[]>} graph
    * @param {Record<string, string[]>} other
-   * @param {Record<string, string>} colours the one colour of what the other graph does not have, by its name
+   * @param {Record<string, string>} colours the name and colour of components that the other graph does not have
    */
   function drawing(graph, other, colours) {
     const [word] = Object.keys(colours)
-    return Object.keys(graph).length ? picture(graph, name => Object.hasOwn(other, name) ? '' : word, colours) : ['There is none.']
+    return Object.keys(graph).length ? picture(graph, name => Object.hasOwn(other, name) ? '' : word, colours) : ['There is no graph.']
   }
 }

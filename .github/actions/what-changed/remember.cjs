@@ -1,7 +1,7 @@
 // @ts-check
-// Tells what an environment knows at the end of a run.
+// Makes the content of a manifest: what is deployed to an environment at the end of a run.
 const { DAY } = require('../shared/time.cjs')
-const { at } = require('./components.cjs')
+const { lookUp } = require('./components.cjs')
 const { FORMAT } = require('./plan.cjs')
 
 /**
@@ -11,16 +11,16 @@ const { FORMAT } = require('./plan.cjs')
  * @typedef {{component: string, run: number, key: string, state: string, at: string}} Attempt
  */
 
-const MANY = 20 // packages of a component
+const MOST_PACKAGES = 20 // of a component
 
 /**
  * @param {object} what
  * @param {import('./components.cjs').Config} what.config
  * @param {Omit<import('./plan.cjs').Plan, 'unchanged'>} what.plan
- * @param {Memory} [what.memory] what this environment knew before
- * @param {{[job: string]: string}} what.results a job that was not let deploy is "skipped"
+ * @param {Memory} [what.memory] the manifest before
+ * @param {{[job: string]: string}} what.results a job that was not allowed to deploy is "skipped"
  * @param {{[component: string]: string | undefined}} what.digests of the packages that this run holds
- * @param {{[component: string]: number}} [what.runs] of the packages that it does not hold itself, because it has started runs
+ * @param {{[component: string]: number}} [what.runs] which runs hold a package, if this run has started them
  * @param {number} what.run
  * @param {string} what.commit
  * @param {string} what.environment
@@ -33,23 +33,23 @@ function remember({ config, plan, memory, results, digests, runs = {}, run, comm
   const components = { ...memory?.components }
   for (const name of plan.removed) delete components[name]
 
-  for (const name of plan.check) note(name, 'checked', results[`${name}-build`])
+  for (const name of plan.check) record(name, 'checked', results[`${name}-build`])
   for (const name of plan.carry) {
-    const before = at(components, name)
+    const before = lookUp(components, name)
     const isDeployed = config.components[name].deployed.includes(environment)
     if (!isComplete(name)) continue
-    if (!isDeployed) note(name, 'carried', 'success')
+    if (!isDeployed) record(name, 'carried', 'success')
     else if (before?.state === 'success' && before.deployKey === plan.deployKeys[name]) {
       components[name] = { ...before, key: plan.keys[name], package: packageOf(name), takes: takenBy(name) }
     }
   }
-  for (const name of plan.deploy) note(name, 'deployed', results[`${name}-${environment}`])
+  for (const name of plan.deploy) record(name, 'deployed', results[`${name}-${environment}`])
 
   const held = Object.keys(digests).filter(name => digests[name])
   const packages = Object.fromEntries([...new Set([...held, ...Object.keys(memory?.packages ?? {})])].map(name => {
-    const old = (at(memory?.packages, name) ?? []).filter(one => Date.parse(one.expires) >= Date.parse(now))
+    const old = (lookUp(memory?.packages, name) ?? []).filter(one => Date.parse(one.expires) >= Date.parse(now))
     const fresh = held.includes(name) && packageOf(name)
-    return [name, !fresh || old.includes(fresh) ? old : [fresh, ...old.filter(one => one.run !== fresh.run)].slice(0, MANY)]
+    return [name, !fresh || old.includes(fresh) ? old : [fresh, ...old.filter(one => one.run !== fresh.run)].slice(0, MOST_PACKAGES)]
   }))
   return { version: FORMAT, commit, run, planned, keys: plan.keys, components, packages }
 
@@ -58,7 +58,7 @@ function remember({ config, plan, memory, results, digests, runs = {}, run, comm
    * @param {Entry['kind']} kind
    * @param {string} [result]
    */
-  function note(name, kind, result = 'skipped') {
+  function record(name, kind, result = 'skipped') {
     if (result === 'skipped') return
     components[name] = {
       state: result === 'success' ? 'success' : 'failure', kind, commit, run, key: plan.keys[name],
@@ -67,19 +67,19 @@ function remember({ config, plan, memory, results, digests, runs = {}, run, comm
   }
 
   /**
-   * The package of this run, or the one that it has taken from another. A re-run has what is there already.
+   * The package that this run has made or has taken from another run. A re-run finds the one it has made before.
    * @param {string} name
    * @returns {Package | null}
    */
   function packageOf(name) {
-    const found = at(plan.packages, name)
-    const digest = at(digests, name)
+    const found = lookUp(plan.packages, name)
+    const digest = lookUp(digests, name)
     if (!digest) return found ?? null
-    // What is brought over from another run still says which commit it was built from.
-    const holder = at(runs, name) ?? run
+    // A package from another run keeps the commit that it was built from.
+    const holder = lookUp(runs, name) ?? run
     const copy = found && found.digest !== digest ? { of: found.digest } : {}
     const made = { key: plan.keys[name], commit, ...found, ...copy, digest, run: holder, environment, expires }
-    return at(memory?.packages, name)?.find(one => one.run === holder && one.digest === digest) ?? made
+    return lookUp(memory?.packages, name)?.find(one => one.run === holder && one.digest === digest) ?? made
   }
 
   /** @param {string} name */
@@ -91,8 +91,8 @@ function remember({ config, plan, memory, results, digests, runs = {}, run, comm
   }
 
   /**
-   * Whether there is all that goes on to later environments: the package, if it has one, those that it
-   * takes, and the success of what was to be built.
+   * Whether later environments can take a component from here: its package and those that it takes are
+   * here, and its build has succeeded, if one was planned.
    * @param {string} name
    */
   function isComplete(name) {
@@ -102,8 +102,8 @@ function remember({ config, plan, memory, results, digests, runs = {}, run, comm
 }
 
 /**
- * What is known when others have deployed since. Their packages are not known, so the newest attempt
- * only confirms what succeeded with the same key.
+ * The manifest, corrected by the attempts of other runs since. Their packages are unknown, so such an
+ * attempt confirms an entry only if it has succeeded with the same key.
  * @param {Memory} memory
  * @param {Attempt[]} attempts
  * @returns {Memory}
@@ -112,7 +112,7 @@ function overtaken(memory, attempts) {
   const components = { ...memory.components }
   const newest = new Map([...attempts].sort((a, b) => Date.parse(a.at) - Date.parse(b.at)).map(one => [one.component, one]))
   for (const [name, { key, state }] of newest) {
-    const entry = at(components, name)
+    const entry = lookUp(components, name)
     if (entry?.kind === 'deployed' && !(state === 'success' && key === entry.deployKey)) components[name] = { ...entry, state: 'unknown' }
   }
   return { ...memory, components }

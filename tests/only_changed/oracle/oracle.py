@@ -467,7 +467,7 @@ def plan_source(state, environment, target, pipeline, everything=False, only=Non
     else:
         for n in here:
             if everything:
-                deploy[n] = "everything was asked for"
+                deploy[n] = "everything was requested"
             elif not clean(log, environment, n, dkeys[n]):
                 deploy[n] = why(log, environment, n, dkeys[n])
         for_later(
@@ -557,7 +557,7 @@ def for_later(
         key = dkeys[n] if n in here else keys[n]
         lacking = [f for f in later if wants(state, config, f, n, target, keys, given)]
         if everything:
-            carry[n] = "everything was asked for"
+            carry[n] = "everything was requested"
         elif not clean(state.log, environment, n, key, kind):
             carry[n] = why(
                 state.log, environment, n, key, kind
@@ -696,7 +696,7 @@ def plan_promoted(state, environment, manifest, pipeline, everything=False, only
             if n == only:
                 deploy[n] = "asked for"
         elif everything:
-            deploy[n] = "everything was asked for"
+            deploy[n] = "everything was requested"
         elif not clean(log, environment, n, dkeys[n]):
             deploy[n] = why(log, environment, n, dkeys[n])
     if not only:

@@ -21,25 +21,25 @@ module.exports = async ({ github, context, core }) => {
   const manifests = allManifests.of({ read, pages, context, commits, runs })
   const plan = /^\d+$/.test(ORCHESTRATOR) ? await manifests.planOf(Number(ORCHESTRATOR), ENVIRONMENT) : undefined
   const why = await whyNot()
-  if (plan && !why) return tell(plan)
-  core.setFailed(`The plan of the orchestrator's run ${JSON.stringify(ORCHESTRATOR)} does not hold here: ${why}. ` +
-    `Start orchestrator-${ENVIRONMENT}.yml, or this workflow without the input orchestrator, which builds and deploys the component as it is`)
+  if (plan && !why) return setOutputs(plan)
+  core.setFailed(`The plan of the orchestrator's run ${JSON.stringify(ORCHESTRATOR)} cannot be used here: ${why}. ` +
+    `Start orchestrator-${ENVIRONMENT}.yml, or this workflow without the input orchestrator: then it deploys the component, changed or not`)
 
-  /** Whoever may start workflows can name any run. */
+  /** Why the plan cannot be used. Anybody who may start workflows can type the id of any run. */
   async function whyNot() {
-    if (context.actor !== allRuns.BOT) return `${context.actor} has started this run, and only an orchestrator hands on its plan`
-    if (context.payload.inputs?.packages === 'latest') return 'with `packages: latest` nothing of it counts'
-    if (!plan) return `it is no reviewed run of orchestrator-${ENVIRONMENT}.yml that has left a plan`
+    if (context.actor !== allRuns.BOT) return `${context.actor} has started this run, and only an orchestrator can hand on its plan`
+    if (context.payload.inputs?.packages === 'latest') return '`packages: latest` takes packages that the plan does not name'
+    if (!plan) return `it is not a reviewed run of orchestrator-${ENVIRONMENT}.yml with a plan`
     if (plan.commit !== COMMIT) return `it deploys ${plan.commit}`
-    if (plan.sha !== context.sha && !await isSame(plan.sha)) return `it has planned with the pipelines of ${plan.sha}, which have changed since`
+    if (plan.sha !== context.sha && !await hasSamePipelines(plan.sha)) return `it used the pipelines of ${plan.sha}, which have changed since`
   }
 
   /**
-   * Whether this run builds and deploys as that commit's would: GitHub starts the head of a branch,
-   * and what the orchestrator writes down holds for what it has planned with.
+   * Whether this run has the same pipelines as the commit that the orchestrator has planned with. GitHub
+   * starts this run at the head of the branch, which may have moved since.
    * @param {string} sha
    */
-  async function isSame(sha) {
+  async function hasSamePipelines(sha) {
     const { treeOf } = trees({ read, context })
     const [before, now] = [await treeOf(sha), await treeOf(context.sha)]
     return before && now && pipelineIn(before) === pipelineIn(now)
@@ -51,10 +51,10 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /**
-   * Only what concerns the component.
+   * Sets the outputs, with only the part of the plan that the component needs.
    * @param {import('../deployment-summary/manifest.cjs').Planned} planned
    */
-  function tell({ build, deploy, deployKeys, packages, taken }) {
+  function setOutputs({ build, deploy, deployKeys, packages, taken }) {
     const used = [COMPONENT, ...Object.keys(taken[COMPONENT] ?? {})].filter(name => Object.hasOwn(packages, name))
     for (const [kind, names] of Object.entries({ build, deploy })) {
       core.setOutput(kind, JSON.stringify(names.filter(name => name === COMPONENT)))

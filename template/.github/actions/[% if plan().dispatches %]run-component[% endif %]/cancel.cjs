@@ -4,7 +4,7 @@ const connect = require('../shared/api.cjs')
 const listChildren = require('./children.cjs')
 const { sleep, minutesSince } = require('../shared/time.cjs')
 
-const MINUTES = 2 // GitHub leaves five to the steps of a cancelled job
+const MINUTES = 2 // GitHub gives five to the steps of a cancelled job
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
@@ -12,8 +12,8 @@ module.exports = async ({ github, context, core }) => {
   const began = Date.now()
   const api = connect({ github, core, deadline: began + MINUTES * 60_000 })
 
-  // The job did not yet know which run it waits for: one that still goes on, whichever attempt has
-  // started it, or the one that this attempt has started.
+  // If the job did not know its run yet, that is a run that is still going on, from any attempt, or the
+  // run that this attempt has started.
   async function find() {
     const children = await listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME, job: GITHUB_JOB })
     const child = children.find(({ status }) => status !== 'completed') ?? children.find(({ attempt }) => String(attempt) === GITHUB_RUN_ATTEMPT)

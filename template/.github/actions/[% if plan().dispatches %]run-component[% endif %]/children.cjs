@@ -4,14 +4,14 @@ const { BOT, starterInTitle } = require('../shared/runs.cjs')
 
 /**
  * @typedef {{id: number, html_url: string, status: string, conclusion: string | null, display_title: string, run_attempt: number}} Run
- * @typedef {Run & {attempt: number, since: string, isNew: boolean, alone: boolean}} Child a run, the attempt that started it,
- *   and when that attempt's job began; `isNew` if that job still goes on; `alone` if it was the only one in that time
+ * @typedef {Run & {attempt: number, since: string, isNew: boolean, isOnly: boolean}} Child a run, and the attempt that started it;
+ *   `since`: when that attempt's job began; `isNew`: that job still goes on; `isOnly`: no other such run began in that time
  */
 
 /**
- * The newest comes first. A person can type such a title, and a workflow of a feature branch can
- * start a run as well. So only a run that a workflow has started while the job ran is taken, and of
- * two in that time nobody knows which one is the job's.
+ * The newest run comes first. A person can type such a title, and a workflow on a feature branch can
+ * start such a run. So a run counts only if a workflow has started it while the job ran. If there are
+ * two, nobody knows which of them the job has started.
  * @param {{api: any, context: any, workflow: string, commit: string, branch?: string, job?: string}} what
  * @returns {Promise<Child[]>}
  */
@@ -23,7 +23,7 @@ module.exports = async ({ api: { read, pages }, context, workflow, commit, branc
   for await (const one of pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id, filter: 'all' }, 'jobs')) {
     if (one.name === job && one.started_at) times.push(one)
   }
-  // A filtered list lags behind, so all runs of the workflow are read, back to the orchestrator's start.
+  // GitHub updates a filtered list late, so all runs are read, back to the orchestrator's start.
   const runs = pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: workflow }, 'workflow_runs')
   /** @type {any[]} */
   const found = []
@@ -34,5 +34,5 @@ module.exports = async ({ api: { read, pages }, context, workflow, commit, branc
     const fits = run.event === 'workflow_dispatch' && run.head_branch === branch && run.display_title.startsWith(`Deploy ${commit} to `)
     if (fits && time && run.actor?.login === BOT && starter === run_id) found.push({ ...run, attempt, since: time.started_at, isNew: !time.completed_at })
   }
-  return found.map(child => ({ ...child, alone: found.filter(({ since }) => since === child.since).length === 1 }))
+  return found.map(child => ({ ...child, isOnly: found.filter(({ since }) => since === child.since).length === 1 }))
 }

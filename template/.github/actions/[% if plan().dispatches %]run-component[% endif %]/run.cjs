@@ -1,23 +1,23 @@
 // @ts-check
-// Starts the workflow of a component, waits for that very run, and ends as it ended.
+// Starts the workflow of a component, waits for exactly that run, and ends with its result.
 const connect = require('../shared/api.cjs')
 const listChildren = require('./children.cjs')
 const start = require('./start.cjs')
 const wait = require('./wait.cjs')
 
-const MINUTES = 350 // GitHub ends a job after 360, and does not say why
+const MINUTES = 350 // GitHub ends a job after 360, without an explanation
 
 /**
- * The run that an earlier attempt of the orchestrator started, if a re-run is to take it: it still
- * goes on, or it has succeeded although the job that waited for it did not. If that job succeeded
- * too, somebody has re-run all jobs, and the component is deployed once more.
+ * The run that an earlier attempt of the orchestrator has started, if this attempt can use it: it still
+ * goes on, or it has succeeded although the job that waited for it has not. If that job has succeeded,
+ * too, then somebody has re-run all jobs, and the component is deployed again.
  * @param {{api: any, context: any, attempt: number, job?: string, children: () => Promise<import('./children.cjs').Child[]>}} task
  */
-async function startedBefore({ api, context, attempt, job, children }) {
+async function earlierRun({ api, context, attempt, job, children }) {
   if (attempt === 1) return
-  // This job has started nothing yet, so what has come since it began is somebody else's.
+  // This job has started no run yet, so it did not start the runs since it began.
   const child = (await children()).find(({ isNew }) => !isNew)
-  if (!child?.alone) return
+  if (!child?.isOnly) return
   if (child.status !== 'completed') return child
   if (child.conclusion !== 'success') return
   const jobs = api.pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs', {
@@ -30,8 +30,8 @@ async function startedBefore({ api, context, attempt, job, children }) {
 }
 
 /**
- * Whether a run was started before one whose package it is to take now, or was re-run by itself: its
- * package would never be promoted.
+ * Whether a run can no longer be used: it is older than a run whose package it has to take, or somebody
+ * has re-run it, so its package would never be promoted.
  * @param {{id: number, run_attempt: number}} child
  * @param {string} packages
  */
@@ -49,11 +49,11 @@ module.exports = async ({ github, context, core }) => {
     children: () => listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME, job: GITHUB_JOB }),
   }
   try {
-    let before = await startedBefore(task).catch(error => {
-      throw new Error(`${WORKFLOW} was not started: what earlier attempts started cannot be listed (${connect.messageOf(error)})`)
+    let before = await earlierRun(task).catch(error => {
+      throw new Error(`${WORKFLOW} was not started: the runs of earlier attempts cannot be listed (${connect.messageOf(error)})`)
     })
     if (before && isOutdated(before, task.packages)) {
-      core.notice(`Started again: ${before.html_url}, of attempt ${before.attempt}, has older packages or was re-run by itself`)
+      core.notice(`Started again: ${before.html_url}, from attempt ${before.attempt}, has older packages, or somebody has re-run it`)
       if (before.status !== 'completed') await wait(task, before.id)
       before = undefined
     }

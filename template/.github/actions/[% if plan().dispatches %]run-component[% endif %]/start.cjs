@@ -3,19 +3,19 @@
 const { messageOf, rateLimitPause } = require('../shared/api.cjs')
 const { sleep, minutesSince } = require('../shared/time.cjs')
 
-const START_MINUTES = 60 // as long as GitHub's limits may hold up a start
+const START_MINUTES = 60 // the longest wait for GitHub's rate limits
 
 /**
- * The run makes calls of its own. It starts while a fifth of the hour's calls is left.
- * To ask for that costs no call.
+ * Waits until a fifth of the hour's API calls is left, because the new run makes calls, too.
+ * Reading the rate limit costs no call.
  * @param {{github: any, core: any, workflow: string, deadline: number}} task
  */
-async function waitForRoom({ github, core, workflow, deadline }) {
+async function waitForRateLimit({ github, core, workflow, deadline }) {
   for (;;) {
     const answer = await github.request('GET /rate_limit').catch(() => undefined)
     const { limit, remaining, reset } = answer?.data.resources?.core ?? {}
     const seconds = reset - Date.now() / 1000
-    // All jobs wait for the same moment. They do not all start in it.
+    // All jobs wait for the same moment. The random part spreads their starts.
     const wait = seconds + 1 + Math.random() * 60
     if (!(remaining < limit / 5 && seconds > 0) || Date.now() + wait * 1000 > deadline) return
     core.info(`${remaining} of ${limit} calls to the API are left: ${workflow} starts in ${Math.round(wait)} s, when there are more`)
@@ -24,32 +24,32 @@ async function waitForRoom({ github, core, workflow, deadline }) {
 }
 
 /**
- * It may have started although GitHub did not say so. Then a run with the right title comes.
+ * Looks for the run if GitHub has not confirmed the start. If it has started, its title appears in the list.
  * @param {{workflow: string, attempt: number, children: () => Promise<import('./children.cjs').Child[]>}} task
- * @param {string} unclear why nobody knows whether it started
+ * @param {string} unclear why it is unclear whether the run has started
  */
 async function find({ workflow, attempt, children }, unclear) {
-  let why = 'no run has come in two minutes'
+  let why = 'no run has appeared in two minutes'
   try {
     for (let look = 0; look < 12; look++) {
       await sleep(10)
-      const run = (await children()).find(child => child.attempt === attempt && child.alone)
+      const run = (await children()).find(child => child.attempt === attempt && child.isOnly)
       if (run) return run
     }
   } catch (/** @type {any} */ error) {
     why = `its runs cannot be listed (${messageOf(error)})`
   }
-  throw new Error(`${workflow} may or may not have been started (${unclear}), and ${why}; re-run the failed jobs: they take a run that has come by then`)
+  throw new Error(`${workflow} may or may not have been started (${unclear}), and ${why}; re-run the failed jobs: they use the run if it has appeared by then`)
 }
 
 /**
- * A start is repeated only if it certainly did not happen. Otherwise there could be two runs.
+ * A start is repeated only if it has certainly failed. Otherwise there could be two runs.
  * @param {any} task as run.cjs makes it
  * @returns {Promise<{id: number, html_url: string}>}
  */
 module.exports = async task => {
   const { github, context, core, workflow, commit, packages, attempt, ref } = task
-  await waitForRoom(task)
+  await waitForRateLimit(task)
   const since = Date.now()
   for (;;) {
     let unclear
@@ -69,12 +69,12 @@ module.exports = async task => {
         continue
       }
       if (wait || (error.response && error.status < 500)) {
-        const hint = error.status === 404 ? '; GitHub starts only what is on the default branch too' : ''
+        const hint = error.status === 404 ? '; GitHub starts only workflows that are on the default branch, too' : ''
         throw new Error(`${workflow} was not started: ${messageOf(error)}${hint}`, { cause: error })
       }
       unclear = messageOf(error)
     }
-    core.info(`Nobody knows whether ${workflow} was started (${unclear}): looking for a run of this title`)
+    core.info(`It is unclear whether ${workflow} was started (${unclear}): looking for its run`)
     return await find(task, unclear)
   }
 }

@@ -4,12 +4,12 @@ const { messageOf } = require('../shared/api.cjs')
 const { sleep, minutesSince } = require('../shared/time.cjs')
 
 const BEGIN_MINUTES = 60 // for a runner to take the run's first job
-const AGAIN = 're-run the failed jobs once it has ended'
+const AGAIN = 're-run the failed jobs once that run has ended'
 
 /**
- * The pause that leaves calls to others. All jobs of a repository share 1,000 calls an hour. An
- * answer that nothing has changed is not counted, so 30 components that wait need about 20 calls
- * each. If more than half is used all the same, the rest is shared out until there are more.
+ * The pause that leaves API calls for other jobs. All jobs of a repository share 1,000 calls an hour. The
+ * answer "not modified" does not count, so 30 components that wait need about 20 calls each. If more
+ * than half of the calls are used, the rest is spread over the remaining time.
  * @param {import('../shared/api.cjs').Headers} headers
  */
 function fairPause(headers) {
@@ -28,7 +28,7 @@ module.exports = async ({ github, context, core, api, deadline, minutes }, id) =
   const since = Date.now()
 
   /**
-   * @param {string} [etag] of the answer before; if nothing has changed, this one has no run
+   * @param {string} [etag] of the answer before; if nothing has changed since, the new answer has no run
    * @returns {Promise<{run?: any, headers: any}>}
    */
   async function look(etag, pause = 10) {
@@ -38,14 +38,14 @@ module.exports = async ({ github, context, core, api, deadline, minutes }, id) =
       return { run: answer.data, headers: answer.headers }
     } catch (/** @type {any} */ error) {
       if (error.status === 304) return { headers: error.response.headers }
-      // A new run may take a moment to be found.
+      // GitHub may not find a new run at once.
       if (error.status !== 404 || minutesSince(since) > 2) throw error
       await sleep(pause)
       return look(etag, pause * 2)
     }
   }
 
-  // A run whose next job waits for another deployment is pending, like one without a runner.
+  // A run is `pending` if its next job waits for another deployment, and also if there is no runner.
   async function hasBegun() {
     const { data } = await api.read('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...run_id, per_page: 100 })
     return data.jobs.some((/** @type {any} */ job) => ['in_progress', 'completed'].includes(job.status))
@@ -78,8 +78,8 @@ module.exports = async ({ github, context, core, api, deadline, minutes }, id) =
       begun = await hasBegun().catch(lost)
       if (!begun) {
         await github.request('POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel', run_id)
-          .catch((/** @type {any} */ error) => core.warning(`${id} could not be cancelled: ${messageOf(error)}`))
-        throw new Error(`has not begun in ${BEGIN_MINUTES} minutes, so it was cancelled; is there a runner for its labels?`)
+          .catch((/** @type {any} */ error) => core.warning(`Run ${id} could not be cancelled: ${messageOf(error)}`))
+        throw new Error(`has not begun in ${BEGIN_MINUTES} minutes, so it was cancelled: check that there is a runner for the labels of its jobs`)
       }
     }
     if (Date.now() > deadline) {

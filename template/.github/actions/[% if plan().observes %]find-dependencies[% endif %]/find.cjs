@@ -1,12 +1,12 @@
 // @ts-check
-// After another workflow's run: says whether everything before has been deployed, and whether this
-// is the run that goes on from there.
+// After a run of another workflow: finds out whether all dependencies are deployed, and whether this run
+// is the one that deploys the component.
 const connect = require('../shared/api.cjs')
 const commits = require('../shared/commits.cjs')
 const { sleep } = require('../shared/time.cjs')
 const list = require('./runs.cjs')
 
-const LOOKS = 3 // lists lag behind events
+const LOOKS = 3 // GitHub updates lists later than it sends events
 
 /**
  * @typedef {{jobs: string[], decisive: string[], roots: string[]}} Dependency
@@ -16,7 +16,7 @@ const LOOKS = 3 // lists lag behind events
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
   const { ENVIRONMENT = '', COMMIT = '', REFS = '', DEPENDENCIES, PACKAGES = '', PRODUCERS = '' } = process.env
-  const before = context.payload.workflow_run
+  const trigger = context.payload.workflow_run
   /** @type {[string, Dependency][]} */
   const dependencies = Object.entries(JSON.parse(DEPENDENCIES || '{}'))
 
@@ -24,24 +24,24 @@ module.exports = async ({ github, context, core }) => {
    * @param {boolean} ready
    * @param {string} [packages]
    */
-  function answer(ready, packages = PACKAGES) {
+  function setOutputs(ready, packages = PACKAGES) {
     core.setOutput('ready', String(ready))
     core.setOutput('packages', packages)
   }
-  if (!before || !dependencies.length) return answer(true)
+  if (!trigger || !dependencies.length) return setOutputs(true)
 
   const api = connect({ github, core })
   const { isReviewed } = commits.of({ github, context, core, refs: REFS })
   const runsOf = list({ api, context, environment: ENVIRONMENT, commit: COMMIT, isReviewed })
 
   /**
-   * The newest run that has deployed a component. None if a newer one has failed, or still deploys.
-   * A run that only found that its time has not come does neither.
+   * The newest run that has deployed a component; undefined if a newer one has failed or still deploys. A
+   * run does not count if it only found that its dependencies were not deployed yet.
    * @param {string} component
    * @param {Dependency} dependency
    * @returns {Promise<Deployment | undefined>}
    */
-  async function deployed(component, { jobs, decisive }) {
+  async function newestDeployment(component, { jobs, decisive }) {
     for await (const run of runsOf(component)) {
       const all = await Array.fromAsync(api.pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...context.repo, run_id: run.id }, 'jobs'))
       const begun = all.some(job => jobs.includes(job.name) && job.conclusion !== 'skipped')
@@ -57,49 +57,49 @@ module.exports = async ({ github, context, core }) => {
    * @param {string} component
    * @returns {Promise<string | undefined>}
    */
-  async function began(component) {
+  async function beginningOf(component) {
     for await (const run of runsOf(component)) return run.run_started_at
   }
 
-  /** What has been deployed, or the first component that has not. */
+  /** The deployments of the dependencies, or the first dependency that is not deployed. */
   async function look() {
     /** @type {Record<string, Deployment>} */
     const found = {}
     for (const [component, dependency] of dependencies) {
-      const deployment = await deployed(component, dependency)
-      if (!deployment) return { absent: component, found }
+      const deployment = await newestDeployment(component, dependency)
+      if (!deployment) return { missing: component, found }
       found[component] = deployment
     }
-    // If a commit is deployed once more, what it did the first time is out of date.
+    // If a commit is deployed again, its former deployments no longer count.
     /** @type {Record<string, string>} */
     const starts = {}
     for (const [component, { roots }] of dependencies) {
       for (const root of roots) {
-        starts[root] ??= await began(root) ?? ''
-        if (starts[root] > found[component].created) return { absent: component, found }
+        starts[root] ??= await beginningOf(root) ?? ''
+        if (starts[root] > found[component].created) return { missing: component, found }
       }
     }
-    return { absent: undefined, found }
+    return { missing: undefined, found }
   }
 
-  let seen = await look()
-  for (let looks = 1; seen.absent && looks < LOOKS; looks++) {
+  let state = await look()
+  for (let looks = 1; state.missing && looks < LOOKS; looks++) {
     await sleep(10)
-    seen = await look()
+    state = await look()
   }
-  const { absent, found } = seen
-  if (absent) {
-    core.notice(`Not yet: ${absent} has not been deployed to ${ENVIRONMENT} from ${COMMIT}`)
-    return answer(false)
+  const { missing, found } = state
+  if (missing) {
+    core.notice(`Not yet: ${missing} has not been deployed to ${ENVIRONMENT} with commit ${COMMIT}`)
+    return setOutputs(false)
   }
-  // The run before that ended last is followed by the deployment; of two that ended in the same
-  // second, the one with the higher id. All that look see the same one, so one of them deploys.
+  // The run that follows the last deployment deploys this component. If two deployments ended in the same
+  // second, the higher id counts. All runs come to the same answer, so exactly one of them deploys.
   const [last] = Object.values(found).sort((a, b) => b.end.localeCompare(a.end) || b.id - a.id)
-  if (last.id !== before.id || last.attempt !== before.run_attempt) {
-    core.notice(`Left to the run that follows run ${last.id}, the last to end`)
-    return answer(false)
+  if (last.id !== trigger.id || last.attempt !== trigger.run_attempt) {
+    core.notice(`Nothing to do: the run that follows run ${last.id}, the last to end, deploys this component`)
+    return setOutputs(false)
   }
-  // Some producers are not waited for, because they only bring their packages over.
+  // This run has not waited for producers whose packages are only promoted.
   const producers = PRODUCERS.split(' ').filter(Boolean)
-  answer(true, JSON.stringify(Object.fromEntries(producers.map(name => [name, name in found ? { run: found[name].id } : 'same-commit']))))
+  setOutputs(true, JSON.stringify(Object.fromEntries(producers.map(name => [name, name in found ? { run: found[name].id } : 'same-commit']))))
 }

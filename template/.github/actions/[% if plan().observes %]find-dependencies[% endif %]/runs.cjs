@@ -6,7 +6,7 @@ const commits = require('../shared/commits.cjs')
  * @param {{api: any, context: any, environment: string, commit: string, isReviewed: (run: any) => Promise<boolean>}} tools
  */
 module.exports = ({ api, context, environment, commit, isReviewed }) => {
-  const told = context.payload.workflow_run
+  const triggeringRun = context.payload.workflow_run
 
   /**
    * @param {any} run
@@ -29,19 +29,19 @@ module.exports = ({ api, context, environment, commit, isReviewed }) => {
   }
 
   /**
-   * Lists lag behind events. The run of the event takes its place in the list, as the event tells it.
+   * GitHub updates lists late, so the triggering run is put into the list as the event describes it.
    * @param {string} file
    */
   async function* withEvent(file) {
-    let missing = isOf(told, file) ? told : undefined
+    let unlisted = isOf(triggeringRun, file) ? triggeringRun : undefined
     for await (const run of listed(file)) {
       if (!isOf(run, file)) continue
-      const newer = run.id === missing?.id && run.run_attempt > missing.run_attempt
-      if (missing && run.id <= missing.id && !newer) yield missing
-      if (run.id !== missing?.id || newer) yield run
-      if (run.id <= missing?.id) missing = undefined
+      const newer = run.id === unlisted?.id && run.run_attempt > unlisted.run_attempt
+      if (unlisted && run.id <= unlisted.id && !newer) yield unlisted
+      if (run.id !== unlisted?.id || newer) yield run
+      if (run.id <= unlisted?.id) unlisted = undefined
     }
-    if (missing) yield missing
+    if (unlisted) yield unlisted
   }
 
   /**

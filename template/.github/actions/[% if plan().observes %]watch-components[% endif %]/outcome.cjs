@@ -1,5 +1,5 @@
 // @ts-check
-// Says what has become of a component, by its runs.
+// Finds out from the runs of a component how its deployment ended.
 
 /**
  * @typedef {{url?: string, began?: string, status?: string, result?: string}} Outcome
@@ -7,15 +7,15 @@
  */
 
 /**
- * @param {{api: any, context: any, trusted: (run: any) => Promise<boolean>}} tools
+ * @param {{api: any, context: any, isReviewed: (run: any) => Promise<boolean>}} tools
  */
-module.exports = ({ api, context, trusted }) => {
-  /** @type {Record<string, string | false>} by attempt that has ended: why it says nothing, or false */
+module.exports = ({ api, context, isReviewed }) => {
+  /** @type {Record<string, string | false>} by attempt: why an ended one does not count, or false if it counts */
   const reasons = {}
 
   /**
-   * Why a run that has ended says nothing about the component, or false. One that only found that
-   * its time had not come has succeeded too, without the jobs that deploy.
+   * Why a run that has ended does not count, or false if it counts. A run that only found that its
+   * dependencies were not deployed yet has succeeded, too, without the jobs that deploy.
    * @param {any} run
    * @param {string[]} decisive
    */
@@ -27,7 +27,7 @@ module.exports = ({ api, context, trusted }) => {
       const refused = jobs.some(({ name, conclusion }) => name === 'Changes' && conclusion === 'failure')
       return reasons[attempt] = refused && 'refused'
     }
-    // If a job that calls a workflow is skipped, its own name is all there is: "deploy", not "deploy / Deploy".
+    // A skipped job that calls a workflow has only its own name: "deploy", not "deploy / Deploy".
     const ends = jobs.filter(({ name }) => decisive.some(other => other === name || other.startsWith(`${name} / `))).map(job => job.conclusion)
     if (ends.length && ends.every(end => end === 'success')) return reasons[attempt] = false
     if (ends.length && ends.every(end => end === 'skipped')) return reasons[attempt] = 'not yet'
@@ -35,16 +35,16 @@ module.exports = ({ api, context, trusted }) => {
   }
 
   /**
-   * Undefined if there is nothing to say yet.
+   * How the deployment ended, or how it is going on; undefined if it has not begun.
    * @param {any[]} runs of the component, the newest first
    * @param {string[]} decisive the jobs whose success says that it was deployed
-   * @param {string} since what is older belongs to an earlier deployment of the commit
+   * @param {string} since older runs belong to an earlier deployment of the commit
    * @returns {Promise<Outcome | undefined>}
    */
   return async function outcome(runs, decisive, since) {
     let refused
     for (const run of runs) {
-      if (run.created_at < since || run.conclusion === 'skipped' || !await trusted(run)) continue
+      if (run.created_at < since || run.conclusion === 'skipped' || !await isReviewed(run)) continue
       const found = { url: run.html_url, began: run.run_started_at }
       if (run.status !== 'completed') return { ...found, status: run.status }
       const clear = !decisive.length || !['success', 'failure'].includes(run.conclusion)

@@ -5,8 +5,8 @@ const commits = require('../shared/commits.cjs')
 const { sleep, minutesSince } = require('../shared/time.cjs')
 const judge = require('./outcome.cjs')
 
-const START_MINUTES = 15 // for a run to come after everything before it has succeeded
-const MINUTES = 350 // GitHub ends a job after 360, and does not say why
+const START_MINUTES = 15 // for a run to start after its dependencies have succeeded
+const MINUTES = 350 // GitHub ends a job after 360, without an explanation
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
@@ -19,16 +19,16 @@ module.exports = async ({ github, context, core }) => {
   const fileOf = component => `${component}-${ENVIRONMENT}.yml`
 
   /** @type {Record<number, boolean>} */
-  const opinions = {}
+  const reviews = {}
   /** @param {any} run */
-  async function trusted(run) {
-    // Branches move on while this looks, so they are read anew for each run.
+  async function isReviewed(run) {
+    // Branches move while this job watches, so they are read again for each run.
     const ask = () => commits.of({ github, context, core, refs: REFS }).isReviewed(run)
-    return opinions[run.id] ??= await api.retry(ask)
+    return reviews[run.id] ??= await api.retry(ask)
   }
-  const outcome = judge({ api, context, trusted })
+  const outcome = judge({ api, context, isReviewed })
 
-  // Who starts this by hand wants to see what was started by hand before.
+  // If a person has started this run, it also reports what was started by hand before.
   const { data: self } = await api.read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: context.runId })
   const back = context.eventName === 'workflow_dispatch' ? 24 * 60 : 10
   const earliest = new Date(Date.parse(self.created_at) - back * 60_000).toISOString()
@@ -45,7 +45,7 @@ module.exports = async ({ github, context, core }) => {
 
   /** @type {Record<string, import('./outcome.cjs').Outcome>} */
   const results = {}
-  /** @type {Record<string, number>} since when a component's run could have come */
+  /** @type {Record<string, number>} since when a run of a component is expected */
   const expected = {}
 
   /**
@@ -64,17 +64,17 @@ module.exports = async ({ github, context, core }) => {
    * @param {any[]} runs
    */
   async function look(component, { after, jobs }, runs) {
-    const before = after.map(other => results[other])
-    const ready = before.every(other => other?.result === 'success')
-    // What ran before those began belongs to an earlier deployment of the commit.
-    const since = before.map(other => other?.began ?? '').sort().at(-1) ?? ''
-    // Without jobs, each of its runs succeeds, also one whose time has not come.
+    const dependencies = after.map(other => results[other])
+    const ready = dependencies.every(other => other?.result === 'success')
+    // Runs that are older than those of the dependencies belong to an earlier deployment of the commit.
+    const since = dependencies.map(other => other?.began ?? '').sort().at(-1) ?? ''
+    // Without jobs, a run also succeeds if its dependencies are not deployed yet.
     const found = jobs.length || ready ? await outcome(runs, jobs, since) : undefined
     if (found) return note(component, found)
-    if (before.some(other => other?.result && other.result !== 'success')) return note(component, { result: 'skipped' })
+    if (dependencies.some(other => other?.result && other.result !== 'success')) return note(component, { result: 'skipped' })
     if (!ready || minutesSince(expected[component] ??= Date.now()) <= START_MINUTES) return note(component, {})
     if (results[component].result !== 'never started') {
-      core.error(`${fileOf(component)} has no run for ${COMMIT}, ${START_MINUTES} minutes after everything before it; is it disabled, or not on the default branch?`)
+      core.error(`${fileOf(component)} has no run for ${COMMIT}, ${START_MINUTES} minutes after its dependencies: check that it is enabled, and that it is on the default branch`)
     }
     note(component, { result: 'never started' })
   }
@@ -82,7 +82,7 @@ module.exports = async ({ github, context, core }) => {
   for (let pause = 10; ; pause = Math.min(pause * 1.5, 60)) {
     const runs = await runsByFile()
     for (const [component, plan] of components) {
-      // What failed may be re-run while this looks.
+      // A failed run may be re-run while this job watches.
       if (results[component]?.result !== 'success') await look(component, plan, runs[fileOf(component)])
     }
     const open = components.filter(([component]) => !results[component].result)
@@ -90,16 +90,16 @@ module.exports = async ({ github, context, core }) => {
     if (minutesSince(began) > MINUTES) {
       for (const [component] of open) {
         note(component, { ...results[component], result: results[component].status ?? 'never started' })
-        core.error(`${component} has not ended in ${MINUTES} minutes (${results[component].result}); re-run this job once it has`)
+        core.error(`${component} has not ended in ${MINUTES} minutes (${results[component].result}); re-run this job once it has ended`)
       }
       break
     }
     await sleep(pause)
   }
 
-  const told = components.map(([component]) => [component, { result: results[component].result, url: results[component].url }])
-  core.setOutput('results', JSON.stringify(Object.fromEntries(told)))
-  // This job fails too, so that "Re-run failed jobs" looks again.
+  const outcomes = components.map(([component]) => [component, { result: results[component].result, url: results[component].url }])
+  core.setOutput('results', JSON.stringify(Object.fromEntries(outcomes)))
+  // This job fails, too, so that "Re-run failed jobs" watches again.
   const bad = components.map(([component]) => component).filter(component => results[component].result !== 'success')
-  if (bad.length) core.setFailed(`Not deployed: ${bad.join(', ')}. Re-run what failed, then this job`)
+  if (bad.length) core.setFailed(`Not deployed: ${bad.join(', ')}. Re-run their failed jobs, then this job`)
 }

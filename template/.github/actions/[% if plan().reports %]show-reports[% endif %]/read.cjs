@@ -1,13 +1,13 @@
 // @ts-check
 // Reads reports of tests (JUnit's XML, TRX) and of coverage (Cobertura, JaCoCo, LCOV, Go's profile).
-// Whoever changes a test can write anything into them. Of XML's entities only its own five are known,
-// and every expression takes a time that grows with the text alone.
+// A pull request can write anything into them. So only the five predefined entities of XML are known, and
+// each regular expression takes a time that grows only linearly with the text.
 
 /**
- * @typedef {{name: string, result: 'passed' | 'failed' | 'skipped', seconds: number, said: string}} Case
+ * @typedef {{name: string, result: 'passed' | 'failed' | 'skipped', seconds: number, message: string}} Case
  * @typedef {{covered: number, all: number, unit: string}} Coverage
  * @typedef {{cases?: Case[], coverage?: Coverage}} Report
- * @typedef {{name: string, attributes: Record<string, string>, ends: boolean, alone: boolean, text: string}} Tag
+ * @typedef {{name: string, attributes: Record<string, string>, isEnd: boolean, isEmpty: boolean, text: string}} Tag
  */
 
 const SKIPPED = [['<!--', '-->'], ['<![CDATA[', ']]>'], ['<?', '?>'], ['<!', '>']]
@@ -22,7 +22,7 @@ const unescaped = text => text.replace(/&(?:(\w{2,4})|#(\d{1,6})|#x([\da-f]{1,5}
   name ? ENTITIES[name] ?? whole : String.fromCodePoint(hexadecimal ? parseInt(hexadecimal, 16) : Number(decimal)))
 
 /**
- * The tags of XML, in their order, each with the text after it; as far as it can be read.
+ * The tags of an XML text, in their order, each with the text after it. It ends where XML cannot be read.
  * @param {string} xml
  * @returns {Generator<Tag>}
  */
@@ -41,7 +41,7 @@ function* tags(xml) {
     const attributes = [...tag[3].matchAll(ATTRIBUTE)].map(([, name, one, two]) => [name, unescaped(one ?? two)])
     const [, data, plain] = /** @type {string[]} */ (/** @type {unknown} */ (TEXT.exec(xml)))
     yield {
-      name: tag[2], attributes: Object.fromEntries(attributes), ends: tag[1] !== '', alone: tag[3].endsWith('/'),
+      name: tag[2], attributes: Object.fromEntries(attributes), isEnd: tag[1] !== '', isEmpty: tag[3].endsWith('/'),
       text: data ?? unescaped(plain),
     }
   }
@@ -59,17 +59,17 @@ const seconds = text => (text ?? '').replaceAll(',', '').split(':').reduce((sum,
 function junit(all) {
   /** @type {Case[]} */
   const cases = []
-  /** @type {Case | undefined} the test that the tags are in */
+  /** @type {Case | undefined} the test case that the current tag is in */
   let inside
-  for (const { name, attributes, ends, alone, text } of all) {
+  for (const { name, attributes, isEnd, isEmpty, text } of all) {
     if (name === 'testcase') {
       /** @type {Case} */
-      const test = { name: [attributes.classname, attributes.name].filter(Boolean).join(' '), result: 'passed', seconds: seconds(attributes.time), said: '' }
-      if (!ends) cases.push(test)
-      inside = ends || alone ? undefined : test
-    } else if (inside && !ends && (name === 'failure' || name === 'error')) {
+      const test = { name: [attributes.classname, attributes.name].filter(Boolean).join(' '), result: 'passed', seconds: seconds(attributes.time), message: '' }
+      if (!isEnd) cases.push(test)
+      inside = isEnd || isEmpty ? undefined : test
+    } else if (inside && !isEnd && (name === 'failure' || name === 'error')) {
       inside.result = 'failed'
-      inside.said ||= attributes.message || text
+      inside.message ||= attributes.message || text
     } else if (inside && name === 'skipped') {
       inside.result = 'skipped'
     }
@@ -84,12 +84,12 @@ function junit(all) {
 function trx(all) {
   /** @type {Case[]} */
   const cases = []
-  for (const { name, attributes, ends, text } of all) {
-    if (name === 'UnitTestResult' && !ends) {
+  for (const { name, attributes, isEnd, text } of all) {
+    if (name === 'UnitTestResult' && !isEnd) {
       const result = attributes.outcome === 'Passed' ? 'passed' : attributes.outcome === 'NotExecuted' ? 'skipped' : 'failed'
-      cases.push({ name: attributes.testName ?? '', result, seconds: seconds(attributes.duration), said: '' })
-    } else if (name === 'Message' && !ends && cases.length) {
-      cases[cases.length - 1].said ||= text
+      cases.push({ name: attributes.testName ?? '', result, seconds: seconds(attributes.duration), message: '' })
+    } else if (name === 'Message' && !isEnd && cases.length) {
+      cases[cases.length - 1].message ||= text
     }
   }
   return { cases }
@@ -101,32 +101,32 @@ function trx(all) {
  */
 function jacoco(all) {
   let depth = 0
-  for (const { name, attributes, ends, alone } of all) {
+  for (const { name, attributes, isEnd, isEmpty } of all) {
     if (name === 'counter' && !depth && attributes.type === 'LINE') {
       const covered = Number(attributes.covered)
-      return counted(covered, covered + Number(attributes.missed))
+      return coverageOf(covered, covered + Number(attributes.missed))
     }
-    depth += ends ? -1 : alone ? 0 : 1
+    depth += isEnd ? -1 : isEmpty ? 0 : 1
   }
   return {}
 }
 
 /** @param {string} text */
 function go(text) {
-  /** @type {Map<string, [number, boolean]>} by place: several tests may reach the same */
+  /** @type {Map<string, [number, boolean]>} by place: several tests may cover the same one */
   const places = new Map()
   for (const [, place, statements, times] of text.matchAll(/^(.+:[\d.,]+) (\d+) (\d+)\r?$/gm)) {
     places.set(place, [Number(statements), times !== '0' || (places.get(place)?.[1] ?? false)])
   }
   const all = [...places.values()]
   const sum = (/** @type {[number, boolean][]} */ some) => some.reduce((number, [statements]) => number + statements, 0)
-  return counted(sum(all.filter(([, covered]) => covered)), sum(all), 'statements')
+  return coverageOf(sum(all.filter(([, covered]) => covered)), sum(all), 'statements')
 }
 
 /** @param {string} text */
 function lcov(text) {
   const sum = (/** @type {RegExp} */ line) => [...text.matchAll(line)].reduce((number, [, some]) => number + Number(some), 0)
-  return counted(sum(/^LH:(\d+)/gm), sum(/^LF:(\d+)/gm))
+  return coverageOf(sum(/^LH:(\d+)/gm), sum(/^LF:(\d+)/gm))
 }
 
 /**
@@ -134,10 +134,10 @@ function lcov(text) {
  * @param {number} all
  * @returns {Report}
  */
-const counted = (covered, all, unit = 'lines') => covered <= all && all < Infinity ? { coverage: { covered, all, unit } } : {}
+const coverageOf = (covered, all, unit = 'lines') => covered <= all && all < Infinity ? { coverage: { covered, all, unit } } : {}
 
 /**
- * What a report says; nothing of what is none.
+ * The content of a report; empty if the text is no known report.
  * @param {string} text
  * @returns {Report}
  */
@@ -149,6 +149,6 @@ module.exports = text => {
   if (root?.name === 'testsuites' || root?.name === 'testsuite') return junit(all)
   if (root?.name === 'TestRun') return trx(all)
   if (root?.name === 'report') return jacoco(all)
-  if (root?.name === 'coverage') return counted(Number(root.attributes['lines-covered']), Number(root.attributes['lines-valid']))
+  if (root?.name === 'coverage') return coverageOf(Number(root.attributes['lines-covered']), Number(root.attributes['lines-valid']))
   return {}
 }

@@ -10,7 +10,7 @@ const BYTES = 20 * 2 ** 20
 const SHOWN = 50
 const CHARACTERS = 300
 
-/** @param {string} text text that is not ours, in a cell of a table */
+/** @param {string} text from a report, for a cell of a table */
 const cell = text => plain(text.slice(0, CHARACTERS).trim())
 
 /** @param {{core: any}} tools */
@@ -19,8 +19,8 @@ module.exports = async ({ core }) => {
   try {
     await show()
   } catch (error) {
-    // It only shows results, and fails no job.
-    core.warning(`The test reports are not shown: ${/** @type {Error} */ (error).message.trim().replace(/\s+/g, ' ')}`)
+    // The reports are only shown: without them, the job succeeds all the same.
+    core.warning(`The test reports cannot be shown: ${/** @type {Error} */ (error).message.trim().replace(/\s+/g, ' ')}`)
   }
 
   async function show() {
@@ -46,11 +46,11 @@ module.exports = async ({ core }) => {
     }
     if (files.length > FILES) core.warning(`Only ${FILES} of ${files.length} reports are shown`)
     if (!cases.length && !coverage.length) return
-    await core.summary.addRaw([`## Tests in ${plain(FOLDER)}`, '', ...tests(cases), ...shown(['Coverage', 'Covered', 'Share'], coverage)].join('\n')).write()
+    await core.summary.addRaw([`## Tests in ${plain(FOLDER)}`, '', ...tests(cases), ...tableOf(['Coverage', 'Covered', 'Share'], coverage)].join('\n')).write()
   }
 
   /**
-   * The files in a folder that fit a pattern. What is committed is of no test that ran here.
+   * The files in a folder that match a pattern. Committed files are left out: no test of this run wrote them.
    * @param {string} folder
    * @param {string[]} patterns
    */
@@ -82,17 +82,17 @@ function tests(cases) {
     `${cases.length}`, `${of('passed').length}`, `${failed.length ? '❌ ' : ''}${failed.length}`, `${of('skipped').length}`, `${time.toFixed(1)} s`,
   ]
   return [
-    ...shown(['Tests', 'Passed', 'Failed', 'Skipped', 'Time'], [row]),
-    ...shown(['Failed test', 'What it says'], failed.map(({ name, said }) => [cell(name), cell(said)])),
+    ...tableOf(['Tests', 'Passed', 'Failed', 'Skipped', 'Time'], [row]),
+    ...tableOf(['Failed test', 'Message'], failed.map(({ name, message }) => [cell(name), cell(message)])),
   ]
 }
 
 /**
- * A table of the first rows, and how many more there are; nothing where there are none.
+ * A table of the first rows, and how many more there are; nothing if there are no rows.
  * @param {string[]} head
  * @param {string[][]} rows
  */
-function shown(head, rows) {
+function tableOf(head, rows) {
   if (!rows.length) return []
   const more = rows.length > SHOWN ? ['', `And ${rows.length - SHOWN} more.`] : []
   return [...table(head, rows.slice(0, SHOWN)), ...more, '']

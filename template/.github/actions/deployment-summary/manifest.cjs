@@ -1,5 +1,5 @@
 // @ts-check
-// Writes down what is deployed now, for the next run and for the next environment.
+// Writes the manifest: what is deployed now, for the next run and for the next environment.
 const { readFileSync, writeFileSync } = require('node:fs')
 const { join } = require('node:path')
 const connect = require('../shared/api.cjs')
@@ -17,12 +17,12 @@ const { overtaken, remember } = require('../what-changed/remember.cjs')
 /**
  * @param {{github: any, context: any, core: any, plan: Planned, environment: string, refs: string,
  *   needs: Record<string, {result: string, outputs?: Record<string, string | undefined>}>}} run
- * @returns {Promise<{file: string, stale: string[]}>} the manifest, and the components that another run
- *   has deployed since: those that were left out, and those that were not
+ * @returns {Promise<{file: string, stale: string[]}>} `stale`: the components that are no longer
+ *   as this run has left them, because another run has deployed them since
  */
 module.exports = async ({ github, context, core, plan, needs, environment, refs }) => {
   const { RUNNER_TEMP = '' } = process.env
-  const now = new Date().toISOString() // what begins from now on, the next run looks at
+  const now = new Date().toISOString() // the next run looks at whatever begins after this
   const { read, pages } = connect({ github, core })
   const commits = allCommits.of({ github, context, core, refs })
   const runs = allRuns.of({ pages, context, commits })
@@ -30,60 +30,60 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
   const config = JSON.parse(readFileSync(require.resolve('../what-changed/components.json'), 'utf8'))
 
   const last = await manifests.newestManifest(environment)
-  const before = last && await manifests.hasMissingRuns(last) ? undefined : last
-  const since = before && before.planned < plan.planned ? before.planned : plan.planned
+  const previous = last && await manifests.hasMissingRuns(last) ? undefined : last
+  const since = previous && previous.planned < plan.planned ? previous.planned : plan.planned
   const attempts = await manifests.attemptsSince(environment, since, (_, started) => started > since)
-  const own = attempts.filter(({ run }) => run === context.runId)
-  const others = attempts.filter(({ run }) => run !== context.runId)
-  // Where an old run is re-run, newer ones have deployed and written of it since.
-  const isNew = (/** @type {Attempt} */ { run, at }) => !before || at > (run === before.run ? before.at : before.planned)
+  const ownAttempts = attempts.filter(({ run }) => run === context.runId)
+  const otherAttempts = attempts.filter(({ run }) => run !== context.runId)
+  // If an old run is re-run, newer runs have deployed since, and the manifest already contains that.
+  const isUnrecorded = (/** @type {Attempt} */ { run, at }) => !previous || at > (run === previous.run ? previous.at : previous.planned)
   /** @param {string} name */
-  const ownOf = name => own.filter(({ component }) => component === name)
+  const ownAttemptsOf = name => ownAttempts.filter(({ component }) => component === name)
   /** @param {string} name */
-  const isLast = name => !others.some(other => other.component === name && !isNew(other) && ownOf(name).every(mine => mine.at < other.at))
+  const isOwnLast = name => !otherAttempts.some(other => other.component === name && !isUnrecorded(other) && ownAttemptsOf(name).every(mine => mine.at < other.at))
 
-  // A deployment that was refused, or never got its turn, has changed nothing. What a newer run has
-  // deployed and written down since is as that run left it.
+  // Whether a job's result counts. A deployment that was refused or did not start has changed nothing. A
+  // component that a newer run has deployed and recorded since is as that run left it.
   /** @param {string} id */
   function counts(id) {
     if (!id.endsWith(`-${environment}`)) return true
     const name = id.slice(0, -environment.length - 1)
-    return (needs[id].result === 'success' || ownOf(name).length > 0) && isLast(name)
+    return (needs[id].result === 'success' || ownAttemptsOf(name).length > 0) && isOwnLast(name)
   }
 
-  // Who re-runs the run of a component by itself may break what this run has seen succeed.
+  // Somebody may have re-run a component's own run, and so have broken a deployment that had succeeded.
   const broken = plan.deploy.filter(name => needs[`${name}-${environment}`]?.result === 'success' &&
-    ownOf(name).length > 1 && ownOf(name).at(-1)?.state !== 'success')
+    ownAttemptsOf(name).length > 1 && ownAttemptsOf(name).at(-1)?.state !== 'success')
   const results = Object.fromEntries(Object.entries(needs).map(([id, { result }]) => [id, counts(id) ? result : 'skipped']))
   for (const name of broken) results[`${name}-${environment}`] = 'failure'
   /** @type {Record<string, number>} */
-  const builders = {}
+  const buildRuns = {}
   /** @type {Record<string, string | undefined>} */
   const digests = {}
   for (const name of Object.keys(config.components)) {
     digests[name] = needs[`${name}-build`]?.outputs?.digest || needs.changes.outputs?.[`${name}-digest`]
-    // Where a component has a run of its own, that builds and deploys it.
+    // Under `dispatch`, the component's own run builds and deploys it.
     const start = needs[`${name}-${environment}`]
     if (!plan.build.includes(name) || !start || needs[`${name}-build`]) continue
     results[`${name}-build`] = start.result
-    builders[name] = Number(start.outputs?.['run-id'])
-    if (builders[name] && config.components[name].package) digests[name] = await manifests.digestBuiltBy(name, environment, builders[name])
+    buildRuns[name] = Number(start.outputs?.['run-id'])
+    if (buildRuns[name] && config.components[name].package) digests[name] = await manifests.digestBuiltBy(name, environment, buildRuns[name])
   }
 
-  // The next environment gets what this run deployed, even if somebody has deployed here since; the
-  // next run here sees that.
+  // The next environment gets what this run has deployed, even if another run has deployed here since.
+  // The next run in this environment sees the other one.
   const memory = remember({
     config, plan, environment,
-    // What an earlier attempt of this run has deployed is not known, if this one did not come to it.
-    memory: before && overtaken(before, attempts.filter(one => isNew(one) && (others.includes(one) || isLast(one.component)))),
-    results, digests, runs: builders,
+    // The state of a component is unknown if only an earlier attempt of this run has deployed it.
+    memory: previous && overtaken(previous, attempts.filter(one => isUnrecorded(one) && (otherAttempts.includes(one) || isOwnLast(one.component)))),
+    results, digests, runs: buildRuns,
     run: context.runId, commit: plan.commit, planned: plan.planned,
     at: now,
   })
 
   const file = join(RUNNER_TEMP, `manifest-${environment}.json`)
   writeFileSync(file, JSON.stringify({ ...memory, environment, number: context.runNumber, at: now }))
-  const isClean = (/** @type {string} */ name) =>
+  const isAsLeft = (/** @type {string} */ name) =>
     memory.components[name]?.state === 'success' && memory.components[name].deployKey === plan.deployKeys[name]
-  return { file, stale: [...Object.keys(plan.unchanged).filter(name => !isClean(name)), ...broken] }
+  return { file, stale: [...Object.keys(plan.unchanged).filter(name => !isAsLeft(name)), ...broken] }
 }

@@ -4,85 +4,85 @@ const api = require('../shared/api.cjs')
 const commits = require('../shared/commits.cjs')
 const allManifests = require('../shared/manifests.cjs')
 const allRuns = require('../shared/runs.cjs')
-const { at } = require('../what-changed/components.cjs')
+const { lookUp } = require('../what-changed/components.cjs')
 
-// An orchestrator's run. Under `observe` there are only runs of components, with titles like that.
+// The title of an orchestrator's run. Under `observe`, the runs of components have such titles, too.
 const OF_PIPELINE = /^Deploy [0-9a-f]{40} to [\w-]+(( -|, then) [\w-]+)*$/
 const FORMS = 'same-commit, latest, the id of a run, or {"PRODUCER": {"run": ID, "digest": SHA256}}'
 
 /**
- * The run that is named, if one is, and the digest that the build left. 0 is a run that was not
- * started, because the plan names the package.
+ * The run that the input packages names, if it names one, and the digest that the build has reported.
+ * Run 0 was never started, because the plan names the package.
  * @param {string} packages
  * @param {string} producer
- * @param {boolean} isKept
+ * @param {boolean} isPlanned whether the plan names the package
  * @returns {{run?: number, digest?: string}}
  */
-function named(packages, producer, isKept) {
+function requestedPackage(packages, producer, isPlanned) {
   if (['same-commit', 'latest'].includes(packages)) return {}
   const given = JSON.parse(packages)
-  // A build says its own digest. One with quotes in it would name the package of another component.
+  // A build reports its own digest. A digest with quotes in it could name another component's package.
   if (JSON.stringify(given) !== packages.replace(/\s/g, '')) throw new Error(FORMS)
-  if (given[producer] === 'same-commit') return {} // a producer whose run nobody waits for
+  if (given[producer] === 'same-commit') return {} // no job waits for the run of this producer
   const { run, digest } = typeof given === 'number' ? { run: given, digest: '' } : given[producer]
-  if (!Number.isSafeInteger(run) || run < (isKept ? 0 : 1) || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
+  if (!Number.isSafeInteger(run) || run < (isPlanned ? 0 : 1) || (digest && !/^[0-9a-f]{64}$/.test(digest))) throw new Error(FORMS)
   return { run, digest }
 }
 
 /**
- * The package of a former run that was chosen, if one was. The digest of its files proves what it is.
+ * The package of an earlier run that the plan names, if it names one. Its digest proves which package it is.
  * @param {string} plan
  * @param {string} producer
  * @returns {{run: number, digest: string, commit: string, environment: string} | undefined}
  */
-const chosen = (plan, producer) => plan ? at(JSON.parse(plan).packages, producer) : undefined
+const plannedPackage = (plan, producer) => plan ? lookUp(JSON.parse(plan).packages, producer) : undefined
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
   const { COMMIT = '', ENVIRONMENTS = '', PACKAGES = '', PLAN = '', PRODUCER = '', REFS = '' } = process.env
-  if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is no component's name: give one`)
+  if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is not the name of a component: give one`)
 
   const { read, pages } = api({ github, core })
-  const of = commits.of({ github, context, core, refs: REFS })
-  const { isDeployable, isTrusted } = of
-  const runs = allRuns.of({ pages, context, commits: of })
-  const manifests = allManifests.of({ read, pages, context, commits: of, runs })
+  const environmentCommits = commits.of({ github, context, core, refs: REFS })
+  const { isDeployable, isTrusted } = environmentCommits
+  const runs = allRuns.of({ pages, context, commits: environmentCommits })
+  const manifests = allManifests.of({ read, pages, context, commits: environmentCommits, runs })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
-  /** Why packages that were found do not count. @type {Set<string>} */
+  /** Why runs and packages were not taken. @type {Set<string>} */
   const reasons = new Set()
-  const kept = chosen(PLAN, PRODUCER)
+  const planned = plannedPackage(PLAN, PRODUCER)
   /** @type {{run?: number, digest?: string}} */
-  let wanted
+  let requested
   try {
-    wanted = PACKAGES === 'planned' ? { run: context.runId } : named(PACKAGES, PRODUCER, Boolean(kept))
+    requested = PACKAGES === 'planned' ? { run: context.runId } : requestedPackage(PACKAGES, PRODUCER, Boolean(planned))
   } catch {
     return core.setFailed(`The input packages, ${PACKAGES.replace(/\s+/g, ' ')}, does not say which package of ${PRODUCER} to take: give ${FORMS}`)
   }
-  const isInThisRun = wanted.run === context.runId
-  if (kept && (isInThisRun || wanted.run === 0) && !wanted.digest) return take(kept)
-  // Every job of this run could have uploaded it. A digest that is missing does not mean "any".
-  if (isInThisRun && !wanted.digest) {
-    return core.setFailed(`The build of ${PRODUCER} in this run left no digest, so its package cannot be verified: re-run all jobs`)
+  const isInThisRun = requested.run === context.runId
+  if (planned && (isInThisRun || requested.run === 0) && !requested.digest) return take(planned)
+  // Any job of this run could have uploaded such an artifact, so the digest is required.
+  if (isInThisRun && !requested.digest) {
+    return core.setFailed(`The build of ${PRODUCER} in this run has reported no digest, so its package cannot be verified: re-run all jobs`)
   }
 
-  // The run before has been looked at by the job's first step, and the event tells all of it, as it
-  // ended then.
-  const told = context.payload.workflow_run
-  const run = isInThisRun || !wanted.run ? undefined : wanted.run === told?.id ? told : await runOf(wanted.run)
+  // The first step of the job has checked the triggering run, and the event describes that run as it
+  // ended.
+  const triggeringRun = context.payload.workflow_run
+  const run = isInThisRun || !requested.run ? undefined : requested.run === triggeringRun?.id ? triggeringRun : await runOf(requested.run)
   for (const environment of environments) {
     const found = await packageFor(environment)
     if (!found) continue
-    // What was brought over still says which commit it was built from.
-    tell(found.artifact, kept?.commit ?? found.commit, wanted.digest ?? '')
+    // A promoted package still has the commit that it was built from.
+    setOutputs(found.artifact, planned?.commit ?? found.commit, requested.digest ?? '')
     return
   }
-  // A run may deploy what it has not built.
-  const former = wanted.digest ? undefined : kept ?? (wanted.run === undefined && await deployedWith())
-  if (former) return take(former)
+  // A run may deploy a package that an earlier run has built.
+  const earlier = requested.digest ? undefined : planned ?? (requested.run === undefined && await earlierPackage())
+  if (earlier) return take(earlier)
   const names = environments.map(packageName).join(' or ')
-  const where = wanted.run ? `run ${wanted.run}` : PACKAGES === 'latest' ? 'any run' : `any run for ${COMMIT}`
+  const where = requested.run ? `run ${requested.run}` : PACKAGES === 'latest' ? 'any run' : `any run for ${COMMIT}`
   const why = reasons.size ? ` (${[...reasons].slice(0, 3).join('; ')})` : ''
   const mend = isInThisRun ? 're-run all jobs' : `start orchestrator-${first}.yml with commit ${COMMIT}, which builds it`
   core.setFailed(`The package of ${PRODUCER}, ${names}, is not in ${where}${why}: ${mend}`)
@@ -92,22 +92,22 @@ module.exports = async ({ github, context, core }) => {
    * @param {string} commit
    * @param {string} digest
    */
-  function tell(artifact, commit, digest) {
-    rmSync(`.packages/${PRODUCER}`, { recursive: true, force: true }) // a folder that was checked out is no package
+  function setOutputs(artifact, commit, digest) {
+    rmSync(`.packages/${PRODUCER}`, { recursive: true, force: true }) // such a folder may have been checked out
     const outputs = { artifact: artifact.id, name: artifact.name, run: artifact.workflow_run.id, commit, digest }
     for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
   }
 
   /** The package that a successful run has deployed with this commit, or with the newest one. */
-  async function deployedWith() {
+  async function earlierPackage() {
     for (const environment of environments) {
       for await (const candidate of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
         const commit = commits.commitInTitle(candidate.display_title)
         const fits = PACKAGES === 'latest' ? commit && await isDeployable(commit) : commit === COMMIT
         if (!fits || !await isTrusted(candidate)) continue
         const { components = {} } = await manifests.manifestOfRun(candidate, environment) ?? {}
-        const taken = Object.values(components).map(({ takes }) => at(takes, PRODUCER))
-        const found = [at(components, PRODUCER)?.package, ...taken].find(Boolean)
+        const taken = Object.values(components).map(({ takes }) => lookUp(takes, PRODUCER))
+        const found = [lookUp(components, PRODUCER)?.package, ...taken].find(Boolean)
         if (found) return found
       }
     }
@@ -116,10 +116,10 @@ module.exports = async ({ github, context, core }) => {
   /** @param {{run: number, digest: string, commit: string, environment: string}} known */
   async function take({ run: id, digest, commit, environment }) {
     const artifact = await artifactOf(id, environment)
-    // GitHub's own digest says the same of the archive, where a run of its own has built the package.
+    // If a component's own run has built the package, the digest is GitHub's digest of the archive.
     const isOfArchive = digest.startsWith('sha256:')
-    if (artifact && !(isOfArchive && artifact.digest !== digest)) return tell(artifact, commit, isOfArchive ? '' : digest)
-    // Until it expires, a plan takes it for kept.
+    if (artifact && !(isOfArchive && artifact.digest !== digest)) return setOutputs(artifact, commit, isOfArchive ? '' : digest)
+    // Without `all`, a plan expects the package until it expires.
     core.setFailed(`The package of ${PRODUCER}, ${packageName(environment)}, is no longer in run ${id}: ` +
       `start orchestrator-${first}.yml with commit ${COMMIT} and \`all\`, which builds it again`)
   }
@@ -127,7 +127,7 @@ module.exports = async ({ github, context, core }) => {
   /** @param {string} environment */
   function packageFor(environment) {
     if (isInThisRun) return inThisRun(environment)
-    if (wanted.run) return run && packageOf(run, environment)
+    if (requested.run) return run && packageOf(run, environment)
     return inNewestRun(environment)
   }
 
@@ -153,7 +153,7 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /**
-   * The run that is named, if it exists.
+   * The run with an id, if there is one.
    * @param {number} id
    */
   async function runOf(id) {
@@ -194,7 +194,7 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /**
-   * The package in another run, if that run and the package can be believed.
+   * The package in another run, if that run and the package can be trusted.
    * @param {any} other
    * @param {string} environment
    */
@@ -203,18 +203,18 @@ module.exports = async ({ github, context, core }) => {
     const commit = commits.commitInTitle(other.display_title)
     /** @param {string} reason */
     const refuse = reason => void reasons.add(`run ${other.id} ${reason}`)
-    if (!environments.flatMap(workflowsOf).includes(file)) return refuse(`is one of ${file}`)
+    if (!environments.flatMap(workflowsOf).includes(file)) return refuse(`is a run of ${file}`)
     if (!workflowsOf(environment).includes(file)) return
-    if (!commit || (PACKAGES === 'latest' ? !await isDeployable(commit) : commit !== COMMIT)) return refuse(`is one for ${commit ?? 'no commit'}`)
-    // What is promoted has been tested, together with all that was deployed with it.
+    if (!commit || (PACKAGES === 'latest' ? !await isDeployable(commit) : commit !== COMMIT)) return refuse(`is for ${commit ?? 'no commit'}`)
+    // A package is promoted only if it was tested, together with everything that was deployed with it.
     if (environment !== own && other.conclusion !== 'success') return refuse(`ended with ${other.conclusion}`)
-    if (environment !== own && !OF_PIPELINE.test(other.display_title)) return refuse('is one of a component alone, so nothing was tested with it')
-    if (other !== told && !await isTrusted(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
+    if (environment !== own && !OF_PIPELINE.test(other.display_title)) return refuse('has deployed a component alone, so it was not tested with the others')
+    if (other !== triggeringRun && !await isTrusted(other)) return refuse(`ran the workflows of ${other.head_sha}, which nobody has reviewed`)
     const artifact = await artifactOf(other.id, environment)
     if (!artifact) return
-    if (!artifact.digest) return refuse('holds one of which GitHub knows no digest, so it could have been changed')
-    if (other === told && artifact.created_at > told.updated_at) return refuse('was re-run since, and is promoted by a run of its own')
-    if (!await manifests.isFromBuild(artifact, PRODUCER)) return refuse('holds one that its build did not upload')
+    if (!artifact.digest) return refuse('has a package without a digest by GitHub, so somebody could have changed it')
+    if (other === triggeringRun && artifact.created_at > triggeringRun.updated_at) return refuse('was re-run since, and the re-run starts a promotion of its own')
+    if (!await manifests.isFromBuild(artifact, PRODUCER)) return refuse('has a package that its build did not upload')
     return { artifact, commit }
   }
 }

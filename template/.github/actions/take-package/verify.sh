@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
-# Verifies the package in $FOLDER, and places its $FILES: "name", or "name -> path", one a line.
+# Verifies the package in $FOLDER, and places its $FILES: one "name" or "name -> path" per line.
 set -euo pipefail
 . "$(dirname "$0")/../shared/package.sh"
 
-bad() { fail "$PACKAGE $1: start the workflow that built it once more"; }
+bad() { fail "$PACKAGE $1: run the workflow that built it again"; }
 
 cd "$FOLDER" 2> /dev/null || bad "was not downloaded"
-[ -z "$(find . ! -type f ! -type d -print -quit)" ] || bad "holds more than files and folders"
+[ -z "$(find . ! -type f ! -type d -print -quit)" ] || bad "contains something else than files and folders"
 [ "$(find .package 2> /dev/null)" = $'.package\n.package/manifest' ] || bad "has no manifest"
 
 found=$(sha256sum .package/manifest | cut -c 1-64)
-[ "${DIGEST:-$found}" = "$found" ] || bad "is not the one that the build left"
+[ "${DIGEST:-$found}" = "$found" ] || bad "is not the one that the build has uploaded"
 read -r kind built < .package/manifest || bad "has no manifest"
 [ "$kind $built" = "commit $COMMIT" ] || bad "was built from $built, not from $COMMIT"
 
-# Artifacts lose which files are executable.
+# The manifest says which files are executable, because an artifact does not.
 while IFS= read -r line; do
   name=${line:77}
   if [ "${line:0:11}" = 'executable ' ] && ! leads_out "$name" && [ -f "$name" ]; then chmod +x "$name"; fi
 done < .package/manifest
 differences=$(diff .package/manifest <(manifest "$COMMIT")) || {
   names=$(sed -n -E 's/^[<>] (file|executable) [^ ]+  //p' <<< "$differences" | sort -u | sed -n 1,3p | paste -s -d ' ' -)
-  bad "differs from what the build left, in ${names:-its manifest}"
+  bad "differs from what the build has uploaded, in ${names:-its manifest}"
 }
 
 # place NAME PATH
@@ -39,8 +39,8 @@ while IFS= read -r line; do
   [ -n "$line" ] || continue
   name=${line%% -> *}
   path=${line#* -> }
-  if leads_out "$name" || leads_out "$path"; then fail "$PACKAGE: '$line' leads out of the package or the repository: give paths inside"; fi
-  [ -e "./$name" ] || fail "$PACKAGE does not hold $name: let its build write it, or take other files"
+  if leads_out "$name" || leads_out "$path"; then fail "$PACKAGE: '$line' leads out of the package or the repository: give paths inside them"; fi
+  [ -e "./$name" ] || fail "$PACKAGE does not contain $name: let its build write it, or take other files"
   [ "$name" = "$line" ] || place "$name" "$GITHUB_WORKSPACE/$path"
 done <<< "$FILES"
 digest

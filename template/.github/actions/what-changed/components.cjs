@@ -1,10 +1,10 @@
 // @ts-check
-// Tells which components an environment has, and which of them take packages of others.
+// Finds the components of an environment, and those whose packages they take.
 
 /**
  * @typedef {{files: string[], takes: string[], after?: string[], deployed: string[], checked: string[], builds: boolean,
- *   package: boolean, perEnvironment: boolean}} Component what components.json says of it; `checked`: the environments that build it for its
- *   checks alone
+ *   package: boolean, perEnvironment: boolean}} Component an entry of components.json; `checked`: the environments that build it only
+ *   for its checks
  * @typedef {{components: {[name: string]: Component}, environments: {[name: string]: {after: string, days: number}}}} Config
  */
 
@@ -13,7 +13,7 @@
  * @param {{[name: string]: T} | undefined} map
  * @param {string} name
  */
-const at = (map, name) => map && Object.hasOwn(map, name) ? map[name] : undefined
+const lookUp = (map, name) => map && Object.hasOwn(map, name) ? map[name] : undefined
 
 /**
  * @param {Config} config
@@ -22,7 +22,7 @@ const at = (map, name) => map && Object.hasOwn(map, name) ? map[name] : undefine
 const members = ({ components }, environment) => Object.keys(components).filter(name => components[name].deployed.includes(environment))
 
 /**
- * Components, and all whose packages they take, directly or not.
+ * The given components, and all components whose packages they take, directly or indirectly.
  * @param {Config} config
  * @param {string[]} names
  */
@@ -33,7 +33,7 @@ function producers(config, names) {
 }
 
 /**
- * The components of an environment (those that count), and what it builds some of them from.
+ * The components that an environment uses: its own (those that count), and the producers of those it builds.
  * @param {Config} config
  * @param {string} environment
  * @param {(name: string) => unknown} [counts]
@@ -49,7 +49,7 @@ const uses = (config, environment, counts = () => true) => new Set(members(confi
 const takes = ({ components }, name) => components[name].takes.filter(producer => Object.hasOwn(components, producer)).sort()
 
 /**
- * The environments later in the chain, all of them.
+ * All later environments of the chain.
  * @param {Config} config
  * @param {string} environment
  * @returns {string[]}
@@ -60,4 +60,4 @@ function followers({ environments }, environment) {
   return found.slice(1)
 }
 
-module.exports = { at, followers, members, producers, takes, uses }
+module.exports = { lookUp, followers, members, producers, takes, uses }

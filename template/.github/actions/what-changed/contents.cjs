@@ -1,5 +1,5 @@
 // @ts-check
-// Tells whose a file is, and makes a key of all that goes into a package or a deployment.
+// Finds the component of a file, and makes keys: hashes of all that goes into a package or a deployment.
 const { createHash } = require('node:crypto')
 const { followers, takes } = require('./components.cjs')
 
@@ -10,14 +10,14 @@ const { followers, takes } = require('./components.cjs')
  * @typedef {{[component: string]: string}} Keys
  */
 
-const VERSION = 1 // of the keys: with another one, everything is deployed once
+const VERSION = 1 // of the keys: a new version makes everything be deployed once
 const ACTIONS = '.github/actions/'
 const CONFIG = `${ACTIONS}what-changed/components.json`
-// A component at the root does not change with the pipeline of another one.
+// No files of a component at the root: it does not change if the pipeline of another component does.
 const GENERATED = ['.github/', 'docs/ci-cd.md', '.copier-answers']
-const BUILDER = 8 // digits of a build key that say what builds: the workflow and the actions
-const HOLDER = '{environment}'
-const SUBMODULE = '160000 ' // the mode of one
+const BUILDER_DIGITS = 8 // first digits of a build key: the hash of the workflow and the actions
+const PLACEHOLDER = '{environment}'
+const SUBMODULE = '160000 ' // the mode of a submodule
 /** @type {{[wildcard: string]: string}} */
 const WILDCARDS = { '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' }
 
@@ -34,11 +34,11 @@ const digest = (...parts) => createHash('sha256').update(JSON.stringify([VERSION
 const isGenerated = path => GENERATED.some(start => path.startsWith(start))
 
 /**
- * Whether a path fits a name of a file or folder, or a pattern.
+ * Whether a path matches the name of a file or folder, or a pattern.
  * @param {string} text
  * @returns {(path: string) => boolean}
  */
-function fits(text) {
+function matches(text) {
   const name = text.replace(/^\/+|\/+$/g, '')
   if (['', '.'].includes(name)) return path => !isGenerated(path)
   if (!/[*?]/.test(name)) return path => path === name || path.startsWith(`${name}/`)
@@ -48,34 +48,34 @@ function fits(text) {
 }
 
 /**
- * Whether what a text names may lie in a submodule, or the submodule in it. Nobody sees what is in there.
+ * Whether the files that a text names may be in a submodule, or around it. Git does not list a submodule's files.
  * @param {string} text
  * @returns {(path: string) => boolean}
  */
-function reaches(text) {
+function mayTouch(text) {
   const name = text.replace(/^\/+|\/+$/g, '')
   const start = /[*?]/.test(name) ? name.replace(/[^/]*[*?].*/s, '') : `${name}/`
   return path => start.startsWith(`${path}/`) || `${path}/`.startsWith(start)
 }
 
 /** @param {Component} component */
-const isLocal = ({ files }) => files.some(text => text.includes(HOLDER))
+const hasFilesPerEnvironment = ({ files }) => files.some(text => text.includes(PLACEHOLDER))
 
 /**
- * Says of a path whether it is a component's, in any of these environments. The object that lies
- * there tells a submodule.
+ * Tells whether a path belongs to a component, in any of these environments. `object`, the mode and id of
+ * the path, shows whether it is a submodule.
  * @param {Component} component
  * @param {string[]} environments
  * @returns {(path: string, object?: string) => boolean}
  */
 function ownerIn(component, environments) {
-  const owners = (isLocal(component) ? environments : ['']).map(environment => {
-    const files = component.files.map(text => text.replaceAll(HOLDER, environment))
-    const takenOut = files.filter(text => text.startsWith('!')).map(text => fits(text.slice(1)))
+  const owners = (hasFilesPerEnvironment(component) ? environments : ['']).map(environment => {
+    const files = component.files.map(text => text.replaceAll(PLACEHOLDER, environment))
+    const excluded = files.filter(text => text.startsWith('!')).map(text => matches(text.slice(1)))
     const named = files.filter(text => !text.startsWith('!'))
-    const [held, around] = [named.map(fits), named.map(reaches)]
+    const [inside, around] = [named.map(matches), named.map(mayTouch)]
     return (/** @type {string} */ path, /** @type {string} */ object) =>
-      (held.some(fit => fit(path)) || (object.startsWith(SUBMODULE) && around.some(fit => fit(path)))) && !takenOut.some(fit => fit(path))
+      (inside.some(isMatch => isMatch(path)) || (object.startsWith(SUBMODULE) && around.some(isMatch => isMatch(path)))) && !excluded.some(isMatch => isMatch(path))
   })
   return (path, object = '') => owners.some(isOwner => isOwner(path, object))
 }
@@ -98,13 +98,13 @@ function filesOf(component, environments, tree) {
 }
 
 /**
- * Of all files those of the pipeline, which are looked at many times.
+ * The files of the pipeline. They are searched many times, so they are selected once.
  * @param {Tree} tree
  */
 const pipelineIn = tree => tree.filter(([path]) => path.startsWith('.github/'))
 
 /**
- * What all components have in common: the actions.
+ * The files that all components share: the actions.
  * @param {Tree} pipeline
  */
 const common = pipeline => pipeline.filter(([path]) => path.startsWith(ACTIONS) && path !== CONFIG).sort(byPath)
@@ -117,7 +117,7 @@ const common = pipeline => pipeline.filter(([path]) => path.startsWith(ACTIONS) 
 const workflow = (pipeline, component, kind) => pipeline.find(([path]) => path === `.github/workflows/${component}-${kind}.yml`)
 
 /**
- * The environments for which a package is built: this one, and all that it goes on to. None: all.
+ * The environments for which a package is built: this one, and all later ones that deploy it. Without one: all.
  * @param {Config} config
  * @param {string} name
  * @param {string | undefined} environment
@@ -129,15 +129,15 @@ function builtFor(config, name, environment) {
 }
 
 /**
- * The build key of each component: of its files, its build workflow, the actions, and the packages
- * that it takes.
+ * The build key of each component: a hash of its files, its build workflow, the actions, and the
+ * packages that it takes.
  * @param {object} what
  * @param {Config} what.config
- * @param {string} [what.environment] none for a pull request
+ * @param {string} [what.environment] left out for a pull request
  * @param {Tree} what.tree the files of the commit that is built
  * @param {Tree} what.pipeline the files of the commit whose workflows run
- * @param {Keys} [what.given] keys that are known: only what is built for each environment is added
- * @param {string[]} [what.names] the components that are asked for
+ * @param {Keys} [what.given] known keys: only those of components that are built for each environment are added
+ * @param {string[]} [what.names] the components whose keys are wanted
  * @returns {Keys}
  */
 function keysOf({ config, environment, tree, pipeline, given, names = Object.keys(config.components) }) {
@@ -158,15 +158,15 @@ function keysOf({ config, environment, tree, pipeline, given, names = Object.key
     const taken = takes(config, name).map(producer => [producer, keyOf(producer)])
     if (taken.some(([, key]) => !key)) return
     const files = filesOf(component, builtFor(config, name, environment), tree)
-    const builder = digest(workflow(pipeline, name, 'build'), shared).slice(0, BUILDER)
+    const builder = digest(workflow(pipeline, name, 'build'), shared).slice(0, BUILDER_DIGITS)
     keys[name] = builder + digest('build', name, files, taken, component.perEnvironment && environment).slice(0, 16)
     return keys[name]
   }
 }
 
 /**
- * The key of a deployment: of the package, the deploy workflow, the actions, and the packages that it
- * takes. A package that is built for several environments holds more files than one of them is about.
+ * The deploy key of a component: a hash of the package, the deploy workflow, the actions, and the packages
+ * that it takes. If the package has files for several environments, only those for this one count.
  * @param {object} what
  * @param {Config} what.config
  * @param {string} what.environment
@@ -178,8 +178,8 @@ function keysOf({ config, environment, tree, pipeline, given, names = Object.key
  */
 function deployKey({ config, environment, name, key, taken, tree, pipeline }) {
   const component = config.components[name]
-  const isPart = isLocal(component) && !component.perEnvironment
-  const content = isPart ? [filesOf(component, [environment], tree), key.slice(0, BUILDER)] : key
+  const isShared = hasFilesPerEnvironment(component) && !component.perEnvironment
+  const content = isShared ? [filesOf(component, [environment], tree), key.slice(0, BUILDER_DIGITS)] : key
   const deploy = workflow(pipeline, name, 'deploy')
   return digest('deploy', name, content, deploy, common(pipeline), Object.entries(taken).sort()).slice(0, 12)
 }

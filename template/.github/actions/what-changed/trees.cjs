@@ -6,9 +6,9 @@ module.exports = ({ read, context }) => {
   /**
    * @template T
    * @param {Promise<T>} asked
-   * @returns {Promise<T | undefined>} undefined if there is no such thing
+   * @returns {Promise<T | undefined>} undefined if it does not exist
    */
-  const unlessGone = asked => asked.catch((/** @type {any} */ error) => {
+  const undefinedIfGone = asked => asked.catch((/** @type {any} */ error) => {
     if (error.status !== 404 && error.status !== 422) throw error
     return undefined
   })
@@ -21,7 +21,7 @@ module.exports = ({ read, context }) => {
    * @param {string} commit
    */
   function treeOf(commit) {
-    const files = known.get(commit) ?? unlessGone(list(commit, ''))
+    const files = known.get(commit) ?? undefinedIfGone(list(commit, ''))
     known.set(commit, files)
     return files
   }
@@ -37,7 +37,7 @@ module.exports = ({ read, context }) => {
     let { data } = await read(route, { ...context.repo, tree_sha, recursive: '1' })
     const isCut = data.truncated
     if (isCut) data = (await read(route, { ...context.repo, tree_sha })).data
-    if (data.truncated) throw new Error(`GitHub lists the files of ${folder || 'the repository'} only in part: move some into folders of their own`)
+    if (data.truncated) throw new Error(`GitHub lists the files of ${folder || 'the repository'} only in part: move some of them into subfolders`)
     /** @type {[string, string][]} */
     const files = []
     for (const { path, mode, type, sha } of data.tree) {
@@ -48,12 +48,12 @@ module.exports = ({ read, context }) => {
   }
 
   /**
-   * The text of a file; undefined if the commit has none of that name.
+   * The text of a file; undefined if the commit does not have it.
    * @param {string} path
    * @param {string} ref
    */
   async function textOf(path, ref) {
-    const answer = await unlessGone(read('GET /repos/{owner}/{repo}/contents/{path}', { ...context.repo, path, ref }))
+    const answer = await undefinedIfGone(read('GET /repos/{owner}/{repo}/contents/{path}', { ...context.repo, path, ref }))
     return answer && Buffer.from(answer.data.content, 'base64').toString('utf8')
   }
 

@@ -11,7 +11,7 @@ const { overtaken } = require('./remember.cjs')
 const trees = require('./trees.cjs')
 
 const CONFIG = '.github/actions/what-changed/components.json'
-const NAMED = 10 // files of nobody
+const SHOWN = 10 // files that belong to no component
 
 /**
  * @typedef {import('../shared/manifests.cjs').Memory} Memory
@@ -27,9 +27,9 @@ module.exports = async ({ github, context, core }) => {
   const all = ALL === 'true'
   const now = new Date().toISOString()
   const [tree, pipeline] = [await treeOf(COMMIT), await treeOf(context.sha)]
-  if (!tree || !pipeline) return core.setFailed(`GitHub no longer has the files of ${tree ? context.sha : COMMIT}: push it again`)
+  if (!tree || !pipeline) return core.setFailed(`GitHub no longer has the files of commit ${tree ? context.sha : COMMIT}: push the commit again`)
 
-  if (!ENVIRONMENT) return tell(plans.pullRequest({ config, tree, pipeline, base: all ? undefined : await base() }))
+  if (!ENVIRONMENT) return report(plans.pullRequest({ config, tree, pipeline, base: all ? undefined : await base() }))
 
   const commits = allCommits.of({ github, context, core, refs: REFS })
   const runs = allRuns.of({ pages, context, commits })
@@ -38,14 +38,14 @@ module.exports = async ({ github, context, core }) => {
   const memory = {}
   for (const environment of [ENVIRONMENT, ...followers(config, ENVIRONMENT)]) {
     const found = await manifests.newestManifest(environment)
-    // Nobody knows what a run that is gone has deployed.
+    // If a run was deleted, nobody knows what it has deployed.
     if (found && !await manifests.hasMissingRuns(found)) memory[environment] = { ...found, ...overtaken(found, await attemptsSince(found, environment)) }
   }
   const before = config.environments[ENVIRONMENT].after
-  if (!before) return tell(await withPackages(() => plans.source({ config, environment: ENVIRONMENT, tree, pipeline, memory, now, all })))
+  if (!before) return report(await withPackages(() => plans.source({ config, environment: ENVIRONMENT, tree, pipeline, memory, now, all })))
 
   const manifest = await candidate()
-  return tell(await withPackages(() => plans.promoted({ config, environment: ENVIRONMENT, commit: COMMIT, tree, pipeline, manifest, memory, now, all })))
+  return report(await withPackages(() => plans.promoted({ config, environment: ENVIRONMENT, commit: COMMIT, tree, pipeline, manifest, memory, now, all })))
 
   /**
    * @param {Memory} found
@@ -56,7 +56,7 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /**
-   * Plans again without the packages that are gone before their time: deleted, or replaced by a re-run.
+   * Plans again, if packages that the plan needs are gone before they expire: deleted, or replaced by a re-run.
    * @param {() => Plan} decide
    */
   async function withPackages(decide) {
@@ -69,10 +69,10 @@ module.exports = async ({ github, context, core }) => {
     }
   }
 
-  /** What the environment before had deployed when the run before ended; by hand, when it had this commit. */
+  /** The manifest to promote: that of the triggering run when it ended; by hand, that of the newest run with this commit. */
   async function candidate() {
-    const told = context.payload.workflow_run
-    if (told) return manifests.manifestOfRun(told, before, told.updated_at)
+    const triggeringRun = context.payload.workflow_run
+    if (triggeringRun) return manifests.manifestOfRun(triggeringRun, before, triggeringRun.updated_at)
     for (const environment of [ENVIRONMENT, before]) {
       for await (const run of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
         if (run.id === context.runId || allCommits.commitInTitle(run.display_title) !== COMMIT || !await commits.isTrusted(run)) continue
@@ -82,18 +82,18 @@ module.exports = async ({ github, context, core }) => {
     }
   }
 
-  /** What a pull request or a merge group is compared with: where it left its branch. */
+  /** What a pull request or a merge group is compared with: the commit where it left its target branch. */
   async function base() {
     const { pull_request, merge_group } = context.payload
     const ref = pull_request ? `heads/${pull_request.base.ref}` : merge_group.base_ref.replace('refs/', '')
     let sha
     try {
-      // A tag may have the branch's name, so the branch is asked for its commit.
+      // A tag may have the name of the branch, so the commit of the branch is read first.
       const { data: { object } } = await read('GET /repos/{owner}/{repo}/git/ref/{ref}', { ...context.repo, ref })
       const { data } = await read('GET /repos/{owner}/{repo}/compare/{basehead}', { ...context.repo, basehead: `${object.sha}...${COMMIT}`, per_page: 1 })
       sha = data.merge_base_commit.sha
     } catch (/** @type {any} */ error) {
-      if (error.status !== 404) throw error // 404: nothing in common, so everything is checked
+      if (error.status !== 404) throw error // 404: there is no common commit, so everything is checked
       return
     }
     const [files, text] = [await treeOf(sha), await textOf(CONFIG, sha)]
@@ -101,13 +101,13 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /** @param {Plan} plan */
-  async function tell(plan) {
+  async function report(plan) {
     if (plan.refused.length) return core.setFailed(plan.refused.join('; '))
     const { build, deploy, packages } = plan
     core.setOutput('build', JSON.stringify(build))
     core.setOutput('deploy', JSON.stringify(deploy))
     core.setOutput('promote', JSON.stringify(Object.keys(packages)))
-    const nobody = named(ENVIRONMENT ? await ofNobody() : plan.nobody)
+    const nobody = named(ENVIRONMENT ? await unownedFiles() : plan.nobody)
     if (ENVIRONMENT) {
       const said = JSON.stringify({ ...brief(plan), commit: COMMIT, sha: context.sha, planned: now, nobody })
       const file = join(RUNNER_TEMP, `plan-${ENVIRONMENT}.json`)
@@ -115,14 +115,14 @@ module.exports = async ({ github, context, core }) => {
       core.setOutput('plan', said)
       core.setOutput('file', file)
     }
-    else if (nobody.length) core.notice(`Changed files of no component: ${nobody.join(', ')}. \`watches\` names those that one is made of`)
+    else if (nobody.length) core.notice(`Changed files that belong to no component: ${nobody.join(', ')}. Add files that a component uses to its \`watches\``)
     core.info(JSON.stringify(plan.reasons, null, 2))
-    if (![...build, ...deploy].length) core.notice('Nothing that a component is made of has changed')
+    if (![...build, ...deploy].length) core.notice('No component has changed')
   }
 
   /**
-   * Steps get the plan as a variable, and Linux starts none with one of more than 128 KB. `packages`
-   * says what is taken, and of what is unchanged only its run is shown.
+   * The plan without the parts that nobody reads. Steps get it as an environment variable, and Linux allows
+   * no more than 128 KB there.
    * @param {Plan} plan
    */
   function brief({ relies: _, ...plan }) {
@@ -131,18 +131,18 @@ module.exports = async ({ github, context, core }) => {
     return { ...plan, taken: each(plan.taken, packages => each(packages, () => null)), unchanged: each(plan.unchanged, ({ run }) => ({ run })) }
   }
 
-  /** The changed files that are no component's, since what was deployed last. */
-  async function ofNobody() {
+  /** The files that have changed since the last deployment, and that belong to no component. */
+  async function unownedFiles() {
     const last = memory[ENVIRONMENT]?.commit
     const old = last && await treeOf(last)
-    return old ? plans.ofNobody(config, { config, tree: old }, /** @type {import('./contents.cjs').Tree} */ (tree)) : []
+    return old ? plans.unownedFiles(config, { config, tree: old }, /** @type {import('./contents.cjs').Tree} */ (tree)) : []
   }
 
   /**
-   * The first of many names.
+   * The first names, and how many more there are.
    * @param {string[]} names
    */
   function named(names) {
-    return [...names.slice(0, NAMED), ...names.length > NAMED ? [`${names.length - NAMED} more`] : []]
+    return [...names.slice(0, SHOWN), ...names.length > SHOWN ? [`${names.length - SHOWN} more`] : []]
   }
 }
