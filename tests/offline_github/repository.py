@@ -63,6 +63,17 @@ def _head(work_tree: Path) -> bytes:
     return b""
 
 
+_packed: dict[str, frozenset[str]] = {}
+
+
+def objects_of(index: Path) -> frozenset[str]:
+    """The objects of a pack. Its name is a digest of them, so it is read once."""
+    if index.name not in _packed:
+        listed = git("show-index", cwd=index.parent, data=index.read_bytes()).decode()
+        _packed[index.name] = frozenset(line.split()[1] for line in listed.splitlines())
+    return _packed[index.name]
+
+
 #: The objects that a commit reaches, by its SHA: many tests push the same commit.
 _reached: dict[str, list[str]] = {}
 
@@ -112,8 +123,13 @@ class Repository:
             to = f"{ref}:{target or ref}"
             git("push", "--quiet", "--force", self.path, to, cwd=self.work_tree)
 
+    def _packs(self) -> dict[str, frozenset[str]]:
+        """The packs of the work tree, which hold what many objects would in a folder each."""
+        folder = self.work_tree / ".git" / "objects" / "pack"
+        return {file.stem: objects_of(file) for file in folder.glob("*.idx")}
+
     def _take(self, ref: str, target: str) -> bool:
-        """Link what a branch reaches, no more; False, and no change, if some of it is packed."""
+        """Link what a branch reaches, and packs; False, and no change, if some is elsewhere."""
         commit = ""
         with contextlib.suppress(OSError):
             commit = (self.work_tree / ".git" / ref).read_text(encoding="utf-8").strip()
@@ -122,9 +138,12 @@ class Repository:
             listed = git("rev-list", "--objects", commit or ref, "--", cwd=self.work_tree)
             names = [line.split(" ", 1)[0] for line in listed.decode().splitlines()]
             _reached[names[0]] = names
-        new = [f"objects/{name[:2]}/{name[2:]}" for name in names if name not in self._objects]
+        packs = self._packs()
+        left = {*names} - self._objects - set().union(*packs.values())
+        new = [f"objects/{name[:2]}/{name[2:]}" for name in left]
         if not all((self.work_tree / ".git" / name).exists() for name in new):
             return False
+        new += [f"objects/pack/{pack}.{kind}" for pack in packs for kind in ("pack", "idx")]
         for name in new:
             link = self.path / name
             link.parent.mkdir(exist_ok=True)

@@ -59,6 +59,8 @@ def repository(
     copy(template, work_tree, {"only_changed": False, **answers})
     commit(work_tree, files, "The first")
     git("branch", "develop", cwd=work_tree)
+    # One file instead of some hundred in as many folders: many tests copy it, and check it out.
+    git("-c", "repack.updateServerInfo=false", "repack", "-a", "-d", "--quiet", cwd=work_tree)
 
 
 def start(
