@@ -3,11 +3,9 @@
 // Reads one message a line from stdin; answers each, when no script goes on by itself, with one line.
 import '../node/packages.mjs'
 import { AsyncLocalStorage } from 'node:async_hooks'
-import fs from 'node:fs'
 import { createRequire } from 'node:module'
-import path from 'node:path'
 import readline from 'node:readline'
-import vm from 'node:vm'
+import { loader } from './modules.mjs'
 
 process.env.GITHUB_API_URL = 'http://offline.invalid'
 const realCore = await import('@actions/core')
@@ -136,7 +134,8 @@ class Script {
       const github = getOctokit(this.env.GITHUB_TOKEN_OF_JOB ?? 'offline', { request: { ...defaults.request, fetch } })
       const context = new anyContext.constructor()
       context.payload = this.event
-      const require = loader(this.folder)
+      const isOwn = (file) => file.startsWith(this.folder) && !file.endsWith('.json')
+      const require = loader(createRequire(import.meta.url), isOwn, false)
       const scope = { require, __original_require__: require, github, octokit: github, context, core: this.core() }
       const result = await compiled(this.code, Object.keys(scope))(...Object.values(scope))
       if (result !== undefined) this.outputs.result = JSON.stringify(result)
@@ -149,38 +148,6 @@ class Script {
   get blocked() {
     return this.ended || this.requests.size > 0 || this.timers.size > 0
   }
-}
-
-/** What a file's `require` finds, and the file itself as a function: read once. */
-const files = new Map()
-function read(file) {
-  let known = files.get(file)
-  if (!known) {
-    const names = ['exports', 'require', 'module', '__filename', '__dirname']
-    const run = vm.compileFunction(fs.readFileSync(file, 'utf8'), names, { filename: file })
-    files.set(file, known = { run, require: createRequire(file), resolved: new Map() })
-  }
-  return known
-}
-
-/** A `require` that makes each module of the folder anew: a process of its own would have read nothing. */
-function loader(folder) {
-  const modules = new Map()
-  const from = (require, resolved) => {
-    const found = (name) => {
-      let file = resolved.get(name)
-      if (!file) resolved.set(name, file = require.resolve(name))
-      if (!file.startsWith(folder) || file.endsWith('.json')) return require(name)
-      if (modules.has(file)) return modules.get(file).exports
-      const module = { exports: {} }
-      modules.set(file, module)
-      const known = read(file)
-      known.run(module.exports, from(known.require, known.resolved), module, file, path.dirname(file))
-      return module.exports
-    }
-    return Object.assign(found, { resolve: require.resolve })
-  }
-  return from(createRequire(import.meta.url), new Map())
 }
 
 const text = (value) => (typeof value === 'string' || value instanceof String ? String(value) : value == null ? '' : JSON.stringify(value))

@@ -1,5 +1,7 @@
 // actions/github-script: the script runs with the real Octokit and toolkit.
 import { createRequire } from 'node:module'
+import path from 'node:path'
+import { loader } from '../modules.mjs'
 
 const core = await import('@actions/core')
 const exec = await import('@actions/exec')
@@ -9,7 +11,8 @@ const { context, getOctokit } = await import('@actions/github')
 const { defaults } = await import('@actions/github/lib/utils')
 
 const AsyncFunction = Object.getPrototypeOf(async () => null).constructor
-const require = createRequire(new URL('../../node/package.json', import.meta.url))
+const packages = createRequire(new URL('../../node/package.json', import.meta.url))
+const isOwn = (file) => path.isAbsolute(file) && file.endsWith('.cjs') && !file.includes('/node_modules/')
 
 /** Waiting is most of what a polling script does: its clock and timers run faster here, together. */
 function hasten() {
@@ -70,6 +73,7 @@ export default async function githubScript() {
     globalThis.fetch = unreliable(fetch, token)
   }
   const github = getOctokit(token, { userAgent, request, ...(baseUrl ? { baseUrl } : {}) })
+  const require = loader(packages, isOwn)
   const scope = {
     require,
     __original_require__: require,
