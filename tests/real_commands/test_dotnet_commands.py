@@ -443,7 +443,7 @@ def test_an_index_that_does_not_trust(answer: dict[str, str], machine: Machine) 
     trusting(machine)
     outcome = machine.run("publish", SOURCES=SOURCES, **{**TRUSTED, **answer})
     assert outcome.code == 1 and machine.calls == ["dotnet nuget list source"]
-    assert "::error title=Publish::nuget.org gives 'acme' no key: NUGET_USER " in outcome.output
+    assert "::error title=Publish::nuget.org gives no key to 'acme': NUGET_USER " in outcome.output
 
 
 @pytest.mark.parametrize("tag", ["v1.2.4", "v11.2.3", "v1.2.3-rc.1", "1.2", "main"])

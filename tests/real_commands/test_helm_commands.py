@@ -288,8 +288,8 @@ def test_an_image_that_nothing_runs_is_refused(
     assert outcome.code == 1
     name = next(iter(packages.values())).partition("@")[0]
     [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
-    assert error.startswith(f"::error title=Image {name}::The chart in {folder} does not run it ")
-    assert f" at {said}; a variable says where, like API_IMAGE: " in error
+    assert error.startswith(f"::error title=Image {name}::The chart in {folder} does not use ")
+    assert f" {said} for this image; name its key in a variable, like API_IMAGE: " in error
 
 
 def test_a_chart_that_does_not_render_says_why(machine: Machine, tmp_path: Path) -> None:
