@@ -81,6 +81,36 @@ def test_the_contributing_page_lists_every_variable_of_the_tests() -> None:
     assert all(name == used for name, used in rows)
 
 
+def functions_of(place: str) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The tests of a file or folder: what `-k` compares with, and the function."""
+    path = ROOT / place
+    for file in [path] if path.is_file() else sorted(path.glob("test_*.py")):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield f"{file.name}::{node.name}", node
+
+
+def test_the_examples_of_the_contributing_page_choose_tests() -> None:
+    """What is renamed would else no longer run, and nobody notices: pytest runs the others."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    examples = re.findall(r"=\S+ python3 dev\.py test (\S+)(?: -k (\w+))?`", text)
+    assert len(examples) > 10
+    for place, word in examples:
+        assert any(word in name for name, _ in functions_of(place)), (place, word)
+
+
+def test_the_command_for_a_changed_output_runs_all_that_write_it() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [(place, word)] = set(re.findall(r"UPDATE_SNAPSHOTS=1 .* test (\S+) -k (\w+)", text))
+    writing = [
+        name
+        for name, function in functions_of(place)
+        if any(isinstance(node, ast.Name) and node.id == "UPDATE" for node in ast.walk(function))
+    ]
+    assert len(writing) == 2
+    assert [name for name in writing if word not in name] == []
+
+
 def test_what_a_user_runs_needs_only_what_copier_brings() -> None:
     """The standard library, jinja2, PyYAML, copier: nothing else is imported."""
     allowed = {*sys.stdlib_module_names, "yaml", "jinja2", "copier", "pipeline"}

@@ -34,7 +34,7 @@ def own_files(root: Path) -> dict[str, bytes]:
     return {name: text for name, text in files.items() if not name.startswith(CODE_TYPES)}
 
 
-def test_the_own_pipelines_read_as_they_are_generated(template: Path, tmp_path: Path) -> None:
+def test_what_is_here_reads_as_it_is_generated(template: Path, tmp_path: Path) -> None:
     answers = {name: value for name, value in recorded().items() if not name.startswith("_")}
     shutil.copytree(ROOT / CODE_TYPES, tmp_path / CODE_TYPES)
     expected = own_files(copy(template, tmp_path, answers))
