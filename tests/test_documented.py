@@ -55,6 +55,19 @@ def require(file: str, wanted: str, after: str, is_there: bool) -> None:
         pytest.fail(f"{file} lacks {line!r}; `{COMMAND}` writes it", pytrace=False)
 
 
+def replace(file: str, there: str, wanted: str) -> None:
+    """Write the text that is wanted for the one that is there, or fail with one line."""
+    if there == wanted:
+        return
+    text = read(file)
+    assert text.count(there) == 1, f"{file}: {there!r} has to be there once"
+    if UPDATE:
+        (ROOT / file).write_text(text.replace(there, wanted), encoding="utf-8")
+    else:
+        message = f"{file} has {there.strip()!r}, not {wanted.strip()!r}; `{COMMAND}` mends it"
+        pytest.fail(message, pytrace=False)
+
+
 # Questions -----------------------------------------------------------------------------------
 
 
@@ -99,7 +112,7 @@ def test_copier_asks_the_question(question: Question) -> None:
         after = block_of(text, before(question.name).name)
         require(COPIER, f"\n{block_in_copier(question)}", after, is_there)
     else:
-        assert block_of(text, question.name) == block_in_copier(question)
+        replace(COPIER, block_of(text, question.name), block_in_copier(question))
 
 
 @pytest.mark.skipif(UPDATE, reason="what is written is compared in the next run")
@@ -168,8 +181,12 @@ ASKED = [question for question in PLAIN if question.prompt]
 @pytest.mark.parametrize("question", ASKED, ids=lambda question: question.name)
 def test_backstage_asks_the_question(question: Question) -> None:
     previous = ASKED[ASKED.index(question) - 1] if question is not ASKED[0] else None
-    after = form_field(previous) if previous else ""
-    require(FORM, form_field(question), after, form_field(question) in read(FORM))
+    there = re.findall(rf"^        {question.name}:\n(?: {{10}}.*\n)+", read(FORM), re.MULTILINE)
+    if there:
+        replace(FORM, there[0], form_field(question))
+    else:
+        after = form_field(previous) if previous else ""
+        require(FORM, form_field(question), after, False)
     after = form_answer(previous) if previous else ""
     require(FORM, form_answer(question), after, form_answer(question) in read(FORM))
 
