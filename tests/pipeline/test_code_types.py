@@ -321,6 +321,7 @@ def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None
     for match in used:
         assert match, text
         action, sha, version = match.groups()
+        assert action in ACTIONS, f"record {action} in tests/validators/action_inputs.yml"
         assert (ACTIONS[action]["sha"], ACTIONS[action]["version"]) == (sha, version)
 
 
@@ -411,8 +412,8 @@ def test_only_builds_use_caches() -> None:
         for name, code_type in CODE_TYPES.items()
         if CACHE in str([code_type.setup, code_type.tools, code_type.jobs])
     }
-    # Those that only run a tool or two have nothing worth a cache.
-    assert cached == {"cdk", "docker", "dotnet", "go", "java", "node", "python"}
+    # Those that only run a tool or two have nothing worth a cache; a new one may have.
+    assert cached >= {"cdk", "docker", "dotnet", "go", "java", "node", "python"}
     for place, text in STEPS.items():
         assert not re.search(r"(?<!to-)cache: *['\"]?(true|npm|pnpm|yarn|maven|gradle)\b", text), (
             place

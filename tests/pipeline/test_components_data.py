@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import toolbox
 import yaml
-from made_answers import CATALOGUE, generic, plan
+from made_answers import CATALOGUE, DRAWN_TYPES, generic, plan
 from pipeline.code_types import load_code_types
 from pipeline.errors import AnswerError
 
@@ -151,24 +151,36 @@ NAMED = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", [n for n in CODE_TYPES if n not in ("generic", "docker")])
-def test_what_a_set_up_looks_for_above_its_folder_is_said(name: str) -> None:
-    """The two are kept together: who lets a script look for another file, adds it there."""
+def sought_above(name: str) -> set[str]:
+    """The files that the scripts of a code type look for in the folders above a component's."""
     code_type = CODE_TYPES[name]
     texts = [*code_type.tools.values(), *(job.command for job in code_type.jobs.values())]
     if code_type.setup:
         texts += [code_type.setup.script, *code_type.setup.files.values()]
     lines = [line for text in texts for line in text.splitlines() if UPWARDS.search(line)]
-    sought = {
+    return {
         file
         for line in lines
         for file in NAMED.findall(re.sub(r"#.*", "", line))
         if "RUNNER_TEMP/" not in line
     }
-    said = [pattern.rstrip("/") for pattern in code_type.reads_above]
+
+
+@pytest.mark.parametrize("name", CODE_TYPES)
+def test_what_a_set_up_looks_for_above_its_folder_is_said(name: str) -> None:
+    """The two are kept together: who lets a script look for another file, adds it there."""
+    said = [pattern.rstrip("/") for pattern in CODE_TYPES[name].reads_above]
+    sought = sought_above(name)
     missing = {file for file in sought if not any(fnmatch(file, s) or file == s for s in said)}
-    assert missing == set()
-    assert bool(sought) == bool(said)
+    assert missing == set(), f"{name}.yml: `reads_above` lacks them"
+
+
+def test_scripts_are_seen_to_look_above() -> None:
+    """In all of these, so that the test above compares something. What the tools of another code
+    type read by themselves is in no script."""
+    assert {name for name in DRAWN_TYPES if sought_above(name)} == {
+        name for name in DRAWN_TYPES if CODE_TYPES[name].reads_above
+    }
 
 
 # Names that are none -> what is said of them.
