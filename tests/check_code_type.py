@@ -49,6 +49,7 @@ from validators import VALIDATORS, Finding, Repository, action_inputs
 from validators.repository import FOLDER as WORKFLOWS
 
 SAMPLES = toolbox.TESTS / "check_samples"
+OURS = toolbox.ROOT / "code_types"
 FOLDER = "code-types"
 """Where the generated repositories say that they have it."""
 
@@ -170,7 +171,7 @@ class Subject:
 
 def find_file(argument: str) -> Path:
     """A name of ours, or a path. Raises AnswerError."""
-    ours = toolbox.ROOT / "code_types" / f"{argument}.yml"
+    ours = OURS / f"{argument}.yml"
     path = ours if ours.is_file() else Path(argument)
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in ours.parent.glob("*.yml")))
@@ -644,14 +645,22 @@ def check(
         )
         found = validate(repositories)
         lines = dict.fromkeys(told(subject, repositories, f) for f in found if f.rule not in NOTED)
+        unrecorded = dict.fromkeys(f.message for f in found if f.rule in NOTED)
         report.notes += [
-            f"{finding.message}, so its inputs are not checked, and it does nothing in the run"
-            for finding in found
-            if finding.rule in NOTED
+            f"{message}, so its inputs are not checked, and it does nothing in the run"
+            for message in unrecorded
         ]
         permissions = list(lacking(subject, repositories))
         report.say("Validators", f"{', '.join(VALIDATORS)}: {len(lines) or 'nothing'} found")
         report.find([*lines, *permissions])
+        if file.resolve().parent == OURS:
+            # What runs all code types of the template together takes no other action.
+            report.find(
+                [
+                    f"{message}: the tests need its record, see CONTRIBUTING.md"
+                    for message in unrecorded
+                ]
+            )
         additions = [cloud for cloud in clouds if cloud in subject.code_type.clouds]
         for cloud in dict.fromkeys(["none", *additions]):
             run(subject, template, folder / f"run-{cloud}", cloud, files, report)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import check_code_type
 import pytest
 from check_code_type import Report, check, main, read, run, run_sample
 from toolbox import ROOT
@@ -131,6 +132,15 @@ def test_everything_that_is_wrong_is_found(tmp_path: Path) -> None:
         "acme/setup is not in action_inputs.yml, so its inputs are not checked, and it does "
         "nothing in the run"
     }
+
+
+def test_an_action_of_the_template_needs_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "acme/setup is not in action_inputs.yml: the tests need its record, see CONTRIBUTING.md"
+    file = code_type(tmp_path, BAD, "bad")
+    monkeypatch.setattr(check_code_type, "OURS", file.parent.resolve())
+    assert line in check(file, **ONCE).findings
 
 
 LEFT = """\
