@@ -2,8 +2,9 @@
 
 What each name does is in `pipeline/for_copier/`. Copier loads this file afresh for each render,
 four times in one `copier update`, where the old and the new version of the template run in one
-process. So the package beside it is loaded by its path, under a name of that path's own: an old
-module is never taken for a new one.
+process, each from a clone of its own. So the package beside it is loaded by its path, under a name
+made of the content of the template's files: an old module is never taken for a new one, and the
+same version is loaded once.
 """
 
 from __future__ import annotations
@@ -32,16 +33,42 @@ MODULES = (
 """The modules of `pipeline` that are used here, beside those of `pipeline.for_copier`."""
 
 FOR_COPIER = (
-    *("component_choices", "given", "memory", "own_code_types"),
-    *("prompts", "recording", "refusals", "rendering"),
+    *("checking", "compiled", "component_choices", "given", "memory"),
+    *("own_code_types", "prompts", "recording", "refusals", "rendering"),
 )
 
 
+def digest(template: Path) -> str:
+    """A digest of all files of a template that decide what the package does or keeps."""
+    files = [template / "copier.yml", *(template / "extensions").rglob("*.py")]
+    for part in ("code_types", "clouds"):
+        files += [file for file in (template / part).rglob("*") if file.is_file()]
+    found = hashlib.sha256()
+    for file in sorted(files):
+        content = file.read_bytes()
+        found.update(f"{file.relative_to(template)} {len(content)}\n".encode() + content)
+    return found.hexdigest()[:32]
+
+
 def load_pipeline() -> ModuleType:
-    """The package `pipeline` beside this file, loaded anew, with the modules that are used here."""
-    name = "pipeline_" + hashlib.sha256(str(HERE).encode()).hexdigest()[:12]
+    """The package `pipeline` beside this file, with the modules that are used here."""
+    name = f"pipeline_{digest(HERE.parent)}"
+    if getattr(sys.modules.get(name), "is_loaded", False):
+        return sys.modules[name]
     for loaded in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
-        del sys.modules[loaded]
+        del sys.modules[loaded]  # a load that failed halfway
+    writes_none = sys.dont_write_bytecode
+    # Copier deletes this clone of the template when it has rendered it.
+    sys.dont_write_bytecode = True
+    try:
+        package = _load(name)
+    finally:
+        sys.dont_write_bytecode = writes_none
+    package.is_loaded = True  # type: ignore[attr-defined]
+    return package
+
+
+def _load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(
         name, HERE / "pipeline" / "__init__.py", submodule_search_locations=[str(HERE / "pipeline")]
     )
@@ -60,6 +87,7 @@ class Orchestrator(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.pipeline = load_pipeline()
+        self.pipeline.for_copier.compiled.compile_once(environment)
         self.memory = self.pipeline.for_copier.memory.Memory(HERE.parent, environment)
         environment.globals.update(
             {name: self.with_given(function) for name, function in self.functions().items()},
@@ -86,6 +114,8 @@ class Orchestrator(Extension):
             # In templates
             "plan": parts.rendering.plan,
             # In copier.yml, in its order
+            "is_as_planned": parts.checking.is_as_planned,
+            "is_left_to_do": parts.checking.is_left_to_do,
             "check_answers": parts.refusals.check_answers,
             "problem": prompts.problem,
             "ask_for_code_types_folder": own_code_types.ask_for_code_types_folder,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pipeline.written_files import deleted_files
 from rendering import RenderError, render
 
 KEPT = Path(".github/orchestrator-removed")
@@ -33,10 +34,7 @@ def removed() -> list[str]:
 
     It takes only what was generated, and begins where everything is committed.
     """
-    listed = _git(
-        "diff", "--relative", "--name-only", "--no-renames", "--diff-filter=D", "-z", "HEAD"
-    )
-    return [path for path in listed.decode("utf-8").split("\0") if path]
+    return deleted_files(Path.cwd())
 
 
 def keep_edited(paths: Iterable[str], answers_file: str) -> list[str]:

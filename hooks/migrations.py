@@ -26,6 +26,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "extensions"))
 
 from pipeline.recorded import FORMER_LINE, written
+from pipeline.versions import release
 
 STAGES = ("before", "after")
 
@@ -58,12 +59,6 @@ def migration(version: str, stage: str) -> Callable[[Step], Step]:
         return step
 
     return register
-
-
-def release(version: str) -> tuple[int, ...]:
-    """The numbers of a version, for comparing: `0.2.0.post3.dev0+8d2d` is past 0.2.0."""
-    match = re.match(r"v?(\d+(?:\.\d+)*)", version)
-    return tuple(int(number) for number in match[1].split(".")) if match else (0,)
 
 
 def due(

@@ -20,6 +20,7 @@ The answers
     graph.py               order, waves, cycles
     environments.py        what starts a deployment, and what may be deployed
     recorded.py            the checksums over recorded answers
+    versions.py            the order of versions of the template
 
 The plan
     plan.py                everything that is generated: the templates print it
@@ -34,6 +35,7 @@ The plan
     dispatch.py            the jobs in which an orchestrator starts runs
     pull_request.py        `pull-request.yml`
     actions.py             the composite actions that workflows share
+    written_files.py       compares written files with the plan, and what to say after that
     what_changed.py        which files belong to which component
     sizes.py               how large workflow files become
     headers.py             the English lines at the top of workflows

@@ -41,6 +41,9 @@ from .schema import check
 from .settings import COMMON, Setting
 from .yaml_text import read_yaml
 
+LINE_ENDS_AND_TABS = str.maketrans("", "", "\n\t")
+"""Drops the control characters that a command may hold."""
+
 SETUP_OUTPUT = re.compile(r"\bsteps\.setup\.outputs\.([\w-]+)")
 """How steps and variables name an output of `setup`."""
 
@@ -536,10 +539,10 @@ def check_steps(text: str, place: str) -> list[dict[str, Any]]:
 
 def check_command(command: str, place: str) -> None:
     """A command can be printed into a workflow as it is. Raises AnswerError."""
-    for character in command:
-        if not character.isprintable() and character not in "\n\t":
-            cause = f"the control character {character!r} cannot stand in a workflow; drop it"
-            raise AnswerError(place, cause)
+    if not command.translate(LINE_ENDS_AND_TABS).isprintable():
+        character = next(c for c in command if not c.isprintable() and c not in "\n\t")
+        cause = f"the control character {character!r} cannot stand in a workflow; drop it"
+        raise AnswerError(place, cause)
     if EXPRESSION in command:
         raise AnswerError(
             place,

@@ -8,6 +8,8 @@ component_choices.py  the prompts that choose components, and the answers that t
 prompts.py            the other prompts: when they are shown, their defaults, what is wrong there
 refusals.py           why a copy or an update stops before anything is written
 recording.py          what the answers file says
+checking.py           after the files are written: is it what was planned?
+compiled.py           templates, each compiled once
 rendering.py          the plan for the templates, and the files that Copier is about to write
 copier_internals.py   the parts of Copier that are not its public interface
 

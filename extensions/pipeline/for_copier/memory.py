@@ -1,13 +1,16 @@
-"""What one render has read and computed already: each thing once, however often Copier asks."""
+"""What was read and computed already: each thing once, however often Copier asks.
+
+What follows from the template and from answers is kept for all renders of an update: each version
+of the template has its own module (see extensions/orchestrator.py).
+"""
 
 from __future__ import annotations
 
-import functools
 import pickle
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from copier.errors import UserMessageError
@@ -21,9 +24,18 @@ from ..plan import Plan, make_plan
 from ..proposal import Proposal
 from ..repository_files import RepositoryFiles
 
+KEPT = 500
+"""So many answers and plans are kept at most: a process may render thousands of repositories."""
+
 
 class Memory:
     """Of one render, which has one Jinja environment."""
+
+    _catalogues: ClassVar[list[Catalogue]] = []
+    _answers: ClassVar[dict[bytes, Answers]] = {}
+    _plans: ClassVar[dict[int, tuple[Answers, Plan]]] = {}
+    """By the identity of the answers, which are kept beside the plan for that."""
+    _yaml: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, template: Path, environment: Environment) -> None:
         self.template = template
@@ -31,19 +43,20 @@ class Memory:
         self.environment = environment
         self.proposals: dict[Path, Proposal] = {}
         """By destination."""
-        self._answers: dict[bytes, Answers] = {}
-        self._plans: dict[int, Plan] = {}
-        self._yaml: dict[str, Any] = {}
+        self.accepted: set[bytes] = set()
+        """The answers that `check_answers` has accepted."""
         self._files: dict[Path, RepositoryFiles] = {}
         self._told: set[str] = set()
 
-    @functools.cached_property
+    @property
     def catalogue(self) -> Catalogue:
         """The code types and clouds of the template."""
-        try:
-            return catalogue.load_catalogue(self.template)
-        except AnswerError as error:
-            raise UserMessageError(str(error)) from None
+        if not self._catalogues:
+            try:
+                self._catalogues.append(catalogue.load_catalogue(self.template))
+            except AnswerError as error:
+                raise UserMessageError(str(error)) from None
+        return self._catalogues[0]
 
     def read_answers(self, answers: Mapping[str, Any], asking: str = "") -> Answers:
         """The answers, checked; those after the question `asking` are still open.
@@ -53,7 +66,9 @@ class Memory:
         # Pickled, because YAML anchors make values that `repr` would unfold without end.
         key = pickle.dumps((answers, asking))
         if key not in self._answers:
-            self._answers[key] = read_answers(answers, self.catalogue, asking)
+            read = read_answers(answers, self.catalogue, asking)
+            _make_room(self._answers)
+            self._answers[key] = read
         return self._answers[key]
 
     def problem_of(self, answers: Mapping[str, Any], asking: str = "") -> str:
@@ -67,8 +82,10 @@ class Memory:
     def plan(self, answers: Answers) -> Plan:
         """The plan for answers that `read_answers` returned. Raises AnswerError."""
         if id(answers) not in self._plans:
-            self._plans[id(answers)] = make_plan(answers)
-        return self._plans[id(answers)]
+            plan = make_plan(answers)
+            _make_room(self._plans)
+            self._plans[id(answers)] = answers, plan
+        return self._plans[id(answers)][1]
 
     def files(self, folder: Path) -> RepositoryFiles:
         """The files in a folder, listed once."""
@@ -79,6 +96,7 @@ class Memory:
     def parse_yaml(self, text: str) -> Any:
         """What a text holds. Raises YAMLError."""
         if text not in self._yaml:
+            _make_room(self._yaml)
             self._yaml[text] = yaml.safe_load(text)
         return self._yaml[text]
 
@@ -87,3 +105,9 @@ class Memory:
         if line not in self._told:
             self._told.add(line)
             print(line, file=sys.stderr)
+
+
+def _make_room(kept: dict[Any, Any]) -> None:
+    """Forget everything where too much is kept."""
+    if len(kept) >= KEPT:
+        kept.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import tempfile
 from pathlib import Path
@@ -28,12 +29,22 @@ def check_answers(given: Given, when: str) -> str:
     Copier would end with a traceback for a wrong one, or forget a stored one without a word.
     `last`: all answers together, and the files of the destination.
     """
-    if when == "last":
-        plan(given)
-        check_removed(given.stored, given.answers)
-        _check_kept(given)
-        _check_destination(given)
-        return ""
+    # Copier asks several times in a row whether to show a question.
+    known = pickle.dumps((when, given.repository, given.stored_text, given.data, given.answers))
+    if known not in given.memory.accepted:
+        _check_last(given) if when == "last" else _check_first(given)
+        given.memory.accepted.add(known)
+    return ""
+
+
+def _check_last(given: Given) -> None:
+    plan(given)
+    check_removed(given.stored, given.answers)
+    _check_kept(given)
+    _check_destination(given)
+
+
+def _check_first(given: Given) -> None:
     _check_root(given)
     _check_answers_file(given)
     _check_unedited(given)
@@ -42,7 +53,6 @@ def check_answers(given: Given, when: str) -> str:
         _check_given(given)
     except AnswerError as error:
         raise UserMessageError(f"{error}{_way_out(given, error.answer)}") from None
-    return ""
 
 
 def _check_given(given: Given) -> None:

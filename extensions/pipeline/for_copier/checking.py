@@ -1,0 +1,68 @@
+"""What was written is checked in Copier's own process: to start Python once more takes longer.
+
+Where anything is not as planned, the hook runs as a process and says it (see copier.yml): Copier
+stops only at the exit code of a process.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import yaml
+
+from ..errors import AnswerError
+from ..plan import Plan
+from ..versions import release
+from ..written_files import deleted_files, differences, success
+from .given import Given
+
+VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+def is_as_planned(given: Given) -> bool:
+    """After a copy: whether all files are as planned. If so, print what a person should know."""
+    return _is_done(given, "copy")
+
+
+def is_left_to_do(given: Given, stage: str, before: object, now: object) -> bool:
+    """Whether hooks/migrate.py has to run in this stage of an update, between two versions.
+
+    It has not where no step can be due, nothing was deleted and all files are as planned. Then
+    print what a person should know.
+    """
+    if given.settings["pretend"] or _may_have_steps(given, str(before), str(now)):
+        return True
+    return stage == "after" and not _is_done(given, "update")
+
+
+def _may_have_steps(given: Given, before: str, now: str) -> bool:
+    """Whether hooks/migrations.py names a version on the way from one to another."""
+    text = (given.memory.template / "hooks" / "migrations.py").read_text(encoding="utf-8")
+    return any(release(before) < release(step) <= release(now) for step in VERSION.findall(text))
+
+
+def _is_done(given: Given, operation: str) -> bool:
+    if given.settings["pretend"]:
+        return False
+    repository = given.repository
+    try:
+        plan = _recorded_plan(given)
+        optional = set[str]()
+        if operation == "update":
+            # What nothing calls may stay deleted, where a person deleted it.
+            optional = set(plan.files) - set(plan.called_files)
+            if deleted_files(repository):
+                return False
+        if differences(plan, repository, given.answers_file, optional):
+            return False
+    except (AnswerError, OSError, yaml.YAMLError, subprocess.CalledProcessError):
+        return False  # the hook says it
+    print(success(plan, repository, operation), flush=True)
+    return True
+
+
+def _recorded_plan(given: Given) -> Plan:
+    """The plan for the answers in the answers file. Raises AnswerError, OSError or YAMLError."""
+    text = (given.repository / given.answers_file).read_text(encoding="utf-8")
+    return given.memory.plan(given.memory.read_answers(given.memory.parse_yaml(text)))

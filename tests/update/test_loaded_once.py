@@ -1,0 +1,55 @@
+"""The template's Python is loaded once for each version of it, in whichever folder it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from copies import export_template
+from updates import replace
+
+
+def load(template: Path) -> ModuleType:
+    """The package, as a render of Copier loads it."""
+    file = template / "extensions" / "orchestrator.py"
+    spec = importlib.util.spec_from_file_location("orchestrator_of_a_render", file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    package: ModuleType = module.load_pipeline()
+    return package
+
+
+def test_the_same_version_is_loaded_once(tmp_path: Path) -> None:
+    first, second = (load(export_template(tmp_path / name)) for name in ("first", "second"))
+    assert first is second
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("extensions/pipeline/environments.py", "RETENTION = 30", "RETENTION = 31"),
+        ("code_types/python.yml", "label: ", "label: Another "),
+        ("clouds/aws.yml", "\n", "\n\n"),
+        ("copier.yml", "lstrip_blocks: true", "lstrip_blocks: false"),
+    ],
+    ids=["Python", "code type", "cloud", "Jinja's settings"],
+)
+def test_another_version_is_another_package(file: str, old: str, new: str, tmp_path: Path) -> None:
+    first, second = (export_template(tmp_path / name) for name in ("first", "second"))
+    replace(file, old, new)(second)
+    assert load(first) is not load(second)
+
+
+def test_a_load_that_failed_is_not_used(tmp_path: Path) -> None:
+    template = export_template(tmp_path / "template")
+    broken = template / "extensions" / "pipeline" / "for_copier" / "rendering.py"
+    text = broken.read_text(encoding="utf-8")
+    broken.write_text(f"{text}\nimport there_is_no_such_module\n", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="there_is_no_such_module"):
+            load(template)
+    assert sys.dont_write_bytecode is False
