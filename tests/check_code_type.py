@@ -589,7 +589,7 @@ def _failure(subject: Subject, key: str, step: str, log: list[str]) -> str:
     failed = [line.removeprefix(FAILED) for line in log if line.startswith(FAILED)]
     said = [line for line in said if not line.startswith("##[")]
     place = subject.line_of(failed[-1]) if failed and not errors else ""
-    if left := re.search(r"the build has left no (\S+) in", "; ".join(errors)):
+    if left := re.search(r"the build did not write (\S+) in", "; ".join(errors)):
         place = _place_of(subject, left[1])
     cause = "; ".join(errors) or said[-1] if errors or said else "it ended with an error"
     if failed and not errors:

@@ -162,7 +162,7 @@ def test_what_a_build_does_not_leave(template: Path, tmp_path: Path) -> None:
     run(subject, template, tmp_path / "run", "none", None, report)
     assert report.notes == ["part: made was made by the check, because stubs make nothing"]
     assert report.findings == [
-        "left.yml:8: part-2, build, 'Keep the package': the build has left no missing in part-2: "
+        "left.yml:8: part-2, build, 'Keep the package': the build did not write missing in part-2: "
         "let the build write it, or change `produces`"
     ]
 
