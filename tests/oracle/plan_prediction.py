@@ -284,7 +284,7 @@ class Pipeline:
             return ""
         where = self.environment.name
         if results[CHANGES] == TOO_OLD:
-            newer = "something newer was, or waits for its approval"
+            newer = "a newer run has deployed, or waits for its approval"
             return f"## Nothing was deployed to {where}&#58; {newer}"  # no text becomes a link
         if summary == "success":
             return f"## Deployment to {where} succeeded"
