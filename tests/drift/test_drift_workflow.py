@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,8 @@ def github(repository: Path, tmp_path: Path) -> OfflineGitHub:
     github.remote.push("refs/heads/main")
     github.secrets = {"TOKEN": "of the repository"}
     github.tool("uv", UV)
+    # Where the check clones the template: in memory, as all else here.
+    github.runner_environment = {"TMPDIR": tempfile.gettempdir()}
     return github
 
 
