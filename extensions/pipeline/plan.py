@@ -170,10 +170,14 @@ def make_plan(answers: Answers) -> Plan:
         check_commands_size(deploy.component, deploy.file, (deploy.command,))
     workflows: list[ComponentWorkflow] = []
     orchestrators = []
+    notices = [*answers.notices, *answers.dependencies.notices]
     for environment in answers.environments:
         scope = scope_of(
             environment, answers.environments, answers.components, answers.dependencies
         )
+        if not scope.components:
+            name = environment.name
+            notices.append(f"No component belongs to {name}: its orchestrator does nothing.")
         triggers = (
             observed(answers.components, answers.dependencies, environment, answers.environments)
             if answers.orchestration == "observe"
@@ -205,5 +209,5 @@ def make_plan(answers: Answers) -> Plan:
         workflows=tuple(workflows),
         orchestrators=tuple(orchestrators),
         pull_requests=plan_pull_requests(builds, answers) if answers.pull_requests else (),
-        notices=answers.notices + answers.dependencies.notices,
+        notices=tuple(notices),
     )

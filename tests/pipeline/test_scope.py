@@ -197,6 +197,13 @@ def test_an_environment_of_another_branch_knows_nothing_of_it() -> None:
     assert [w.file for w in found.workflows if w.component.name == "a"] == ["a-dev.yml"]
 
 
+def test_an_environment_without_components_is_named() -> None:
+    components = {"a": generic(environments=["release"])}
+    made = plan(components=components, dependency_map=[], branching="release")
+    assert made.notices == ("No component belongs to ci: its orchestrator does nothing.",)
+    assert not plan(components={"a": generic()}, dependency_map=[], branching="release").notices
+
+
 @pytest.mark.parametrize("orchestration", ["call", "dispatch", "observe"])
 def test_who_has_a_workflow_of_its_own(orchestration: str) -> None:
     """Where components start by themselves, so does what only brings a package over."""
