@@ -174,7 +174,7 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
             raise AnswerError(f"settings.{setting.name}.variable", cause)
     named = data.get("detect", {}).get("setting", "")
     if named and (named not in settings or settings[named].type != "string"):
-        raise unknown(named, list(settings), "detect.setting", "text among `settings`")
+        raise unknown(named, list(settings), "detect.setting", "setting of type string")
     clouds = {
         cloud: _cloud(given, setup, f"clouds.{cloud}")
         for cloud, given in data.get("clouds", {}).items()

@@ -406,7 +406,8 @@ def _per_environment(given: Mapping[str, Any], place: str) -> bool:
     if named and not per_environment:
         raise AnswerError(
             f"{place}.build_per_environment",
-            "its build names ENVIRONMENT, so what it builds differs; drop one of the two",
+            "the command `build` names ENVIRONMENT, so each environment needs its own build; "
+            "remove this setting, or ENVIRONMENT from the command",
         )
     return per_environment
 
@@ -432,7 +433,7 @@ def _publish(
     if product and "build" in given and not given["build"].strip():
         raise AnswerError(
             f"{place}.publish",
-            f"the build is switched off, so there is no {product!r} to publish; drop one",
+            f"`build` is empty, so there is no {product!r} to publish; remove `build` or `publish`",
         )
     if product and product not in given.get("produces", [product]):
         raise AnswerError(
@@ -447,7 +448,8 @@ def _produces(
     place = f"{place}.produces"
     if "build" in given and not given["build"].strip():
         if given.get("produces"):
-            raise AnswerError(place, "the build is switched off, so nothing is produced; drop one")
+            cause = "`build` is empty, so nothing is produced; remove `build` or `produces`"
+            raise AnswerError(place, cause)
         return ()
     usual = [publish.product] if publish and publish.product else list(code_type.produces)
     listed = given.get("produces", usual)
@@ -508,9 +510,9 @@ def _secrets(
     if given.get("secrets") and not set(takers) & set(commands):
         raise AnswerError(
             place,
-            f"{code_type.name} hands secrets to {' and '.join(takers) or 'no job'}, and there is "
-            f"no such command; say {' or '.join(takers) or 'no secrets'}, or `install_secrets` for "
-            "what installing, testing and building need",
+            f"{code_type.name} passes `secrets` only to {' and '.join(takers) or 'no command'}, "
+            "and this component has no such command; add it, or name the secrets of set-up, checks "
+            "and build in `install_secrets`",
         )
     secrets = [check_variable(name, place) for name in given.get("secrets", [])]
     check_no_collision([(name, place) for name in dict.fromkeys(secrets)], "secret")
@@ -557,7 +559,9 @@ def read_runner(given: Any, place: str) -> Any:
         labels = [given.get("group", "-"), *([inner] if isinstance(inner, str) else inner)]
     for label in labels:
         if EXPRESSION in label or not label.strip() or not label.isprintable():
-            raise AnswerError(place, f"{shown(label)} is not a runner's label; write it out")
+            raise AnswerError(
+                place, f"{shown(label)} is not a runner's label; write the label itself"
+            )
     if isinstance(given, dict):
         # Sorted, because the answers file sorts the keys that a person wrote.
         return {key: given[key] for key in ("group", "labels") if key in given}

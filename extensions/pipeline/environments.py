@@ -205,7 +205,7 @@ def _trigger(entry: Mapping[str, Any], place: str) -> str:
     """The one trigger of an entry. `manual: false` is none."""
     present = [t for t in TRIGGERS if t in entry and (t != "manual" or entry[t])]
     if len(present) != 1:
-        has = " and ".join(present) if present else "none"
+        has = " and ".join(present) if present else "no trigger"
         raise AnswerError(place, f"it has {has}; say exactly one of branch, tag, after or manual")
     return present[0]
 
@@ -231,24 +231,28 @@ def _chain(name: str, by_name: Mapping[str, dict[str, Any]]) -> list[str]:
     return chain
 
 
+NO_REF = "cannot be the name of a branch or tag; write it as git shows it"
+NO_PATTERN = "is not a pattern that GitHub reads; see its filter pattern cheat sheet"
+
+
 def _check_ref(ref: str, place: str) -> None:
     """A branch or tag filter, as GitHub's filter pattern cheat sheet allows it."""
     if EXPRESSION in ref or not ref.isprintable() or re.search(r"[\s~^:\\]|\.\.|@\{", ref):
-        raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
+        raise AnswerError(place, f"{shown(ref)} {NO_REF}")
     if match := re.match("!|refs/", ref):
         raise AnswerError(place, f"{shown(ref)} starts with {match[0]}; write the name itself")
     # git check-ref-format
     parts = ref.split("/")
     if ref.startswith("-") or ref == "@" or not all(parts):
-        raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
+        raise AnswerError(place, f"{shown(ref)} {NO_REF}")
     if any(part.startswith(".") or part.endswith((".", ".lock")) for part in parts):
-        raise AnswerError(place, f"{shown(ref)} cannot be the name of a branch or tag")
+        raise AnswerError(place, f"{shown(ref)} {NO_REF}")
     if not re.fullmatch(PATTERN, ref):
-        raise AnswerError(place, f"{shown(ref)} is not a pattern that GitHub reads")
+        raise AnswerError(place, f"{shown(ref)} {NO_PATTERN}")
     try:
         re.compile(filter_to_regex(ref))
     except re.error as error:
-        raise AnswerError(place, f"{shown(ref)} is not a pattern that GitHub reads") from error
+        raise AnswerError(place, f"{shown(ref)} {NO_PATTERN}") from error
 
 
 def is_pattern(ref: str) -> bool:

@@ -70,7 +70,8 @@ def check_path(path: str, place: str) -> str:
     if "\\" in path:
         raise AnswerError(place, f"{shown(path)} has a backslash; write folders with /")
     if match := re.search(r"[<>:\"|?*`]", path.replace(":", "", path[1:2] == ":")):
-        cause = f"{shown(path)} has a {match[0]}, which no file can have on Windows; write it out"
+        cause = f"{shown(path)} has a {match[0]}, which no file can have on Windows"
+        cause += "; write the path without it"
         raise AnswerError(place, cause)
     if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path):
         cause = f"{shown(path)} is absolute; write it relative to the repository's root"
@@ -81,7 +82,8 @@ def check_path(path: str, place: str) -> str:
     if pure.parts and pure.parts[0].lower() == ".git":
         raise AnswerError(place, f"{shown(path)} lies in git's own folder; choose another")
     if any(part.startswith("-") for part in pure.parts[:1]):
-        raise AnswerError(place, f"{shown(path)} starts with -, which commands read as an option")
+        cause = f"{shown(path)} starts with -, which commands read as an option; rename it"
+        raise AnswerError(place, cause)
     return str(pure)
 
 
@@ -104,7 +106,7 @@ def check_watch(pattern: str, place: str) -> str:
     """
     path = pattern.removeprefix("!")
     if match := re.search(r"[\[\]{}]", path.replace(ENVIRONMENT_FOLDER, "")):
-        cause = f"{shown(pattern)} has a {match[0]}; its wildcards are *, ? and ** alone"
+        cause = f"{shown(pattern)} has a {match[0]}; use only the wildcards *, ? and **"
         raise AnswerError(place, cause)
     # With letters in place of the wildcards, it is checked like a path.
     plain = re.sub(r"[*?]", "_", path)
@@ -114,7 +116,7 @@ def check_watch(pattern: str, place: str) -> str:
         cause = error.cause.replace(shown(plain), shown(pattern))
         raise AnswerError(place, cause) from error
     if not path or plain == ".":
-        cause = f"{shown(pattern)} is no path; name a file or folder, or ** for all there are"
+        cause = f"{shown(pattern)} is no path; name a file or folder, or ** for all files"
         raise AnswerError(place, cause)
     if len(plain) != len(path.rstrip("/")):
         cause = f"{shown(pattern)} is no plain path; write it without ./, // and /."

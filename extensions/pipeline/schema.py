@@ -85,8 +85,8 @@ def _check_text(value: str, schema: Mapping[str, Any], place: str) -> None:
     if len(value) < schema.get("minLength", 0):
         raise AnswerError(place, "expected text that is not empty")
     if "pattern" in schema and not re.search(schema["pattern"], value):
-        why = schema.get("description", f"expected text like {schema['pattern']}")
-        raise AnswerError(place, f"{shown(value)} does not fit: {why}")
+        wanted = schema.get("description", f"text like {schema['pattern']}")
+        raise AnswerError(place, f"{shown(value)} is not valid; expected: {wanted}")
 
 
 def _check_mapping(value: Mapping[Any, Any], schema: Mapping[str, Any], place: str) -> None:

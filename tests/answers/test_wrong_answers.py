@@ -189,7 +189,7 @@ def generated() -> list[Row]:
         (
             "very-long/ref",
             {"environments": [{"name": "dev", "branch": "x y" * 10_000}]},
-            "environments.dev.branch: 'x yx yx... cannot be the name of a branch or tag",
+            "environments.dev.branch: 'x yx yx... cannot be the name of a branch or tag; ...",
         ),
         (
             "very-long/path",

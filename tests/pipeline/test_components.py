@@ -165,7 +165,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "published without a build": (
         {"code_type": "python", "publish": True, "build": " "},
         ".publish",
-        "the build is switched off, so there is no 'dist' to publish; drop one",
+        "`build` is empty, so there is no 'dist' to publish; remove `build` or `publish`",
     ),
     "published without the product": (
         {"code_type": "python", "publish": True, "produces": ["lambda-package.zip"]},

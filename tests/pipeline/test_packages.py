@@ -59,12 +59,12 @@ def test_an_own_build(settings: dict[str, Any], produces: tuple[str, ...]) -> No
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "unknown product": ({"produces": ["whl"]}, "choose among: lambda-package.zip, dist"),
-    "switched off, yet produced": ({"build": "", "produces": ["dist"]}, "switched off"),
+    "switched off, yet produced": ({"build": "", "produces": ["dist"]}, "`build` is empty"),
     "the whole folder": ({"build": "make", "produces": ["."]}, "whole folder"),
     "the whole folder, disguised": ({"build": "make", "produces": ["./"]}, "whole folder"),
     "out of the folder": ({"build": "make", "produces": ["../x"]}, "leaves the repository"),
     "absolute": ({"build": "make", "produces": ["/x"]}, "absolute"),
-    "glob": ({"build": "make", "produces": ["*.zip"]}, "write it out"),
+    "glob": ({"build": "make", "produces": ["*.zip"]}, "write the path without it"),
     "same but for case": ({"build": "make", "produces": ["a", "A"]}, "collides"),
     "one in the other": ({"build": "make", "produces": ["a", "a/b"]}, "lies in"),
     "one in the other by case": ({"build": "make", "produces": ["A/b", "a"]}, "lies in"),

@@ -271,8 +271,8 @@ def test_what_is_built_for_each_environment(case: str) -> None:
 def test_a_build_that_names_the_environment_differs() -> None:
     settings = generic(build="make $ENVIRONMENT", build_per_environment=False)
     assert refusal(components={"a": settings}) == (
-        "components.a.build_per_environment: its build names ENVIRONMENT, so what it builds "
-        "differs; drop one of the two"
+        "components.a.build_per_environment: the command `build` names ENVIRONMENT, so each "
+        "environment needs its own build; remove this setting, or ENVIRONMENT from the command"
     )
 
 
