@@ -125,7 +125,7 @@ def test_no_other_template_is_run(
     for mode in ("update", "copy"):
         with pytest.raises(
             engine["common"].EngineError,
-            match=rf"^answers_file: \.copier-answers\.yml is of {source}; if {ADDRESS} is where",
+            match=rf"^answers_file: \S+ names the template {source}; .* now at {ADDRESS},",
         ):
             render.choose_answers_file(mode, "", found, ADDRESS)
     assert render.choose_answers_file("copy", ".copier-answers.ci.yml", found, ADDRESS)
@@ -142,10 +142,15 @@ def test_one_of_several_answers_files_is_chosen(engine: dict[str, ModuleType]) -
         ("update", "", {usual: ours, other: ours}, "several"),
         ("update", "", {}, "has no answers file of https"),
         ("update", other, {usual: ours}, "is not there"),
-        ("update", other, {usual: ours, other: theirs}, "is of gh:acme/other"),
+        ("update", other, {usual: ours, other: theirs}, "the template gh:acme/other"),
         ("copy", "", {other: ours}, "there are pipelines already"),
-        ("copy", "", {other: theirs, usual: theirs}, "yml is of gh:acme/other"),
-        ("update", "", {other: theirs, usual: theirs}, rf"{usual} is of gh:acme/other"),
+        ("copy", "", {other: theirs, usual: theirs}, "yml names the template gh:acme/other"),
+        (
+            "update",
+            "",
+            {other: theirs, usual: theirs},
+            rf"{usual} names the template gh:acme/other",
+        ),
         ("copy", "", {usual: theirs, other: ours}, "there are pipelines already"),
     ):
         with pytest.raises(error, match=said):

@@ -252,7 +252,7 @@ def test_no_root_module_is_one_line(stubs: Stubs, tmp_path: Path, job: str) -> N
     assert outcome.code == 1
     [line] = outcome.output.splitlines()
     assert line.startswith("::error title=Root module::There are no *.tf ")
-    assert f" in {project}, nor in a folder there for dev, " in line
+    assert f" in {project}, nor below it in NAME, " in line and "(NAME: dev): " in line
     assert stubs.lines == []
 
 
@@ -276,7 +276,7 @@ def test_a_failure_in_one_of_them_fails(stubs: Stubs, tmp_path: Path, failing: s
 
 def test_nothing_to_check_for_any(stubs: Stubs, tmp_path: Path) -> None:
     outcome = stubs.for_all("test", write(tmp_path / "infra", modules("other")))
-    assert outcome.code == 1 and " for dev test prd, " in outcome.output
+    assert outcome.code == 1 and "(NAME: dev test prd)" in outcome.output
     assert stubs.lines == []
 
 

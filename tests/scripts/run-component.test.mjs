@@ -250,7 +250,7 @@ test('a re-run starts anew what failed, what was never started, and what its own
 
 test('a re-run starts anew what took older packages, once that has ended', async () => {
   const PACKAGES = '{"a": {"run": 3}, "b": {"run": 10}}'
-  const said = `notice: Started again: ${CHILD}, from attempt 1, has older packages, or somebody has re-run it`
+  const said = `notice: A new run starts, because ${CHILD}, of attempt 1, has older packages or was re-run`
   for (const [status, looks] of [['in_progress', 3], ['completed', 1]]) {
     const child = [state('in_progress'), listed({ conclusion: 'failure' }), listed()].slice(3 - looks)
     const done = await start({ [LIST]: list([state(status, 'success')]), [BEFORE]: jobsOf('failure'), child }, { ...second, PACKAGES })

@@ -83,8 +83,8 @@ def choose_answers_file(
     def of_another(name: str) -> EngineError:
         source = re.sub(r"//[^/@\s]+@", "//", found[name]["_src_path"])
         return EngineError(
-            f"answers_file: {name} is of {source}; if {address} is where that template is now, "
-            "write this in its line `_src_path`, commit, and start mode update"
+            f"answers_file: {name} names the template {source}; if that template is now at "
+            f"{address}, write this in the line `_src_path`, commit, and start mode update"
         )
 
     if mode == "copy":

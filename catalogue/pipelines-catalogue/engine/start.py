@@ -56,7 +56,7 @@ def main() -> None:
             started.append(f"{inputs['repository']} to {inputs['version']}")
         except RefusedError as error:
             failed.append(f"{inputs['repository']}: {error}")
-            if error.status in (401, 403, 429):  # so it would answer to all that follow
+            if error.status in (401, 403, 429):  # all others would get this answer, too
                 break
         except EngineError as error:
             failed.append(f"{inputs['repository']}: {error}")

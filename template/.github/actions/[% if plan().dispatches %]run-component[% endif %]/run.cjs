@@ -53,7 +53,7 @@ module.exports = async ({ github, context, core }) => {
       throw new Error(`${WORKFLOW} was not started: the runs of earlier attempts cannot be listed (${connect.messageOf(error)})`)
     })
     if (before && isOutdated(before, task.packages)) {
-      core.notice(`Started again: ${before.html_url}, from attempt ${before.attempt}, has older packages, or somebody has re-run it`)
+      core.notice(`A new run starts, because ${before.html_url}, of attempt ${before.attempt}, has older packages or was re-run`)
       if (before.status !== 'completed') await wait(task, before.id)
       before = undefined
     }
