@@ -41,7 +41,7 @@ The plan
     headers.py             the English lines at the top of workflows
     ci_cd_page.py          what docs/ci-cd.md shows of a plan
     github_settings.py     what a person has to set up on GitHub and in the clouds
-    printing.py            values as YAML
+    printing.py            values as YAML, texts in Markdown
 
 An existing repository
     repository_files.py    its files

@@ -149,9 +149,8 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     plain = read_plain_answers(raw)
     _check_environments(components, environments, registry)
     if not asking or given.get("environments") or given.get("branching", "custom") != "custom":
-        _check_belonging(
-            components, environments
-        )  # before that, a component may name environments to come
+        # Before that, a component may name environments to come.
+        _check_belonging(components, environments)
     _check_files(components, environments)
     _check_groups(components, environments)
     _check_titles(components, environments)

@@ -27,15 +27,15 @@ from .steps import (
     Tool,
     checked_length,
     default_variables,
-    folders,
-    left_out,
+    folders_left_out,
     own_variables,
+    package_variables,
     registry_login,
     secret_variables,
+    set_up_steps,
     setting_variables,
     step_variables,
-    taken,
-    tools,
+    taken_packages,
 )
 from .triggers import check_name
 
@@ -185,7 +185,9 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     ids = [job for job in JOBS if job != "deploy" and job in component.commands]
     defaults = [code_type.jobs[job] for job in ids]
     edges = [e for e in answers.dependencies.edges if e.consumer == component.name]
-    packages = taken(edges, [environment.name for environment in _users(component, answers)])
+    packages = taken_packages(
+        edges, [environment.name for environment in _users(component, answers)]
+    )
     installs = secret_variables(component, component.install_secrets)
     commands = tuple(
         Command(
@@ -218,7 +220,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     folder = "${{ steps.folders.outputs.first }}" if component.by_environment else component.path
     job_tools = tuple(
         dataclasses.replace(_with_cache(tool, answers), variables=installs if tool.action else {})
-        for tool in tools(component, tuple(defaults), folder)
+        for tool in set_up_steps(component, tuple(defaults), folder)
     )
     pushing = "build" in ids and code_type.jobs["build"].registry
     own_secrets = component.secrets if any(job.secrets for job in defaults) else ()
@@ -260,14 +262,14 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         login=tuple(_when_pushing(steps) for steps in login.steps),
         variables={
             **variables,
-            **folders(packages),
+            **package_variables(packages),
             **setting_variables(component, answers),
             **own_variables(component, answers, builds=True),
         },
         secrets=secrets,
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
-        leaves_out=left_out(component, answers, from_root=component.by_environment),
+        leaves_out=folders_left_out(component, answers, from_root=component.by_environment),
         pushes=pushing,
         pushing=login.permissions,
         cloud=login.cloud,

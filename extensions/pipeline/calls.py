@@ -157,17 +157,17 @@ def refs(environment: Environment, answers: Answers) -> str:
     return f"^refs/{kind}/{filter_to_regex(first.source)[1:]}"
 
 
-def affected(kind: str, component: str, *more: str) -> str:
+def job_condition(kind: str, component: str, *more: str) -> str:
     """The condition of a component's job: the plan names it, and no job before has failed.
 
     A job that is left out makes `success()` false for all jobs after it, so the condition names
     the results that it wants of the jobs in `needs`. A job that timed out, or that its group
     cancelled, is `cancelled`. `kind` is `build` or `deploy`.
     """
-    return condition(named(kind, component), *more)
+    return condition(is_planned(kind, component), *more)
 
 
-def named(kind: str, component: str) -> str:
+def is_planned(kind: str, component: str) -> str:
     """Whether the plan names a component among those that it builds, or deploys."""
     return f"contains(needs.changes.outputs.{kind}, '\"{component}\"')"
 
@@ -195,7 +195,7 @@ def all_before(needs: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...
     return found
 
 
-def handed(producers: list[str], digest: Callable[[str], str]) -> tuple[str, ...]:
+def packages_of_this_run(producers: list[str], digest: Callable[[str], str]) -> tuple[str, ...]:
     """Where the packages of this run are, for the input `packages`: JSON, in lines."""
     return as_object([in_this_run(producer, digest(producer)) for producer in producers])
 
@@ -290,8 +290,7 @@ def deploy_call(
         "environment": environment.name,
         "refs": refs(environment, answers),
     }
-    reads = {each.name for each in deploy.inputs}
-    given.update({name: value for name, value in inputs.items() if name in reads})
+    given.update({name: value for name, value in inputs.items() if name in deploy.reads})
     return Call(
         id=job_id,
         file=deploy.file,

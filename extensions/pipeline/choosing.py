@@ -166,7 +166,7 @@ def written_out(proposal: Proposal) -> Proposal:
     return dataclasses.replace(proposal, code_types=[], components=components)
 
 
-def environments(listed: Iterable[Mapping[str, Any]]) -> str:
+def environments_line(listed: Iterable[Mapping[str, Any]]) -> str:
     """A list of environments in one line, each with what starts it."""
     shown = []
     for one in listed:

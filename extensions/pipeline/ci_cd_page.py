@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from .dependencies import PACKAGES_FOLDER
 from .environments import is_pattern
 from .headers import wave_lines
 from .plan import Plan
@@ -47,7 +46,7 @@ def ci_cd_page(plan: Plan) -> CiCdPage:
                 edge.producer,
                 placement.product,
                 edge.consumer,
-                placement.to or f"{PACKAGES_FOLDER}/{edge.producer}/{placement.product}",
+                edge.path_of(placement),
             )
             for edge in edges
             for placement in edge.placements

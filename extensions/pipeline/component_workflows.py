@@ -17,11 +17,11 @@ from .calls import (
     Changes,
     Promotion,
     Value,
-    affected,
     approval_group,
     asks_once,
     build_call,
     deploy_call,
+    job_condition,
     package_environments,
     refs,
 )
@@ -159,7 +159,7 @@ def component_workflow(
         if not changes.tells_roll_back:
             inputs = {k: v for k, v in call.inputs.items() if k != "roll-back"}
             call = dataclasses.replace(call, inputs=inputs)
-        when = affected("build", name) if changes.reads_plan else ready
+        when = job_condition("build", name) if changes.reads_plan else ready
         calls.append(dataclasses.replace(call, condition=when))
     approval = _approval(component, environment, answers, first, ready) if deploys else None
     if deploys:
@@ -180,7 +180,7 @@ def component_workflow(
             inputs["approved"] = _approved(answers)
         when = ready if not builds else ""
         if changes.reads_plan:
-            when = affected("deploy", name, *[ASKED_BEFORE] * bool(approval))
+            when = job_condition("deploy", name, *[ASKED_BEFORE] * bool(approval))
         commit = COMMIT if first else "${{ inputs.commit || github.sha }}"
         calls.append(
             deploy_call(deploys, environment, answers, inputs, needs, "deploy", when, commit)

@@ -219,7 +219,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
     return Component(
         name=name,
         code_type=code_type,
-        path=_path(given.get("path", "."), code_type, produces, place),
+        path=_path(given.get("path", "."), produces, place),
         commands=commands,
         own_commands=frozenset(job for job in commands if job in given),
         produces=produces,
@@ -240,7 +240,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
     )
 
 
-def _path(given: str, code_type: CodeType, produces: tuple[str, ...], place: str) -> str:
+def _path(given: str, produces: tuple[str, ...], place: str) -> str:
     """Where its commands run. Raises AnswerError."""
     path = check_environment_path(given, f"{place}.path")
     if ENVIRONMENT_FOLDER in path and produces:

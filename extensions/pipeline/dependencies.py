@@ -68,6 +68,10 @@ class Dependency:
     placements: tuple[Placement, ...]
     conventional: bool = False
 
+    def path_of(self, placement: Placement) -> str:
+        """Where the consumer finds one of the placements, relative to the repository's root."""
+        return placement.to or f"{PACKAGES_FOLDER}/{self.producer}/{placement.product}"
+
 
 @dataclass(frozen=True)
 class Dependencies:
@@ -90,20 +94,21 @@ def package_path(value: FromPackage, consumer: str, dependencies: Dependencies, 
     Raises AnswerError where the component does not take it.
     """
     edges = [e for e in dependencies.edges if e.consumer == consumer and e.placements]
-    takes = {edge.producer: edge.placements for edge in edges}
+    takes = {edge.producer: edge for edge in edges}
     if value.producer not in takes:
         raise AnswerError(
             place,
             f"{consumer} takes no package of {shown(value.producer)}; say in dependency_map that "
             f"it does, or name another component{nearest(value.producer, takes)}",
         )
-    files = {placement.product: placement for placement in takes[value.producer]}
+    edge = takes[value.producer]
+    files = {placement.product: placement for placement in edge.placements}
     if not value.file and len(files) > 1:
         raise AnswerError(place, f"say which `file` of {value.producer} it is: {', '.join(files)}")
     name = value.file or next(iter(files))
     if name not in files:
         raise unknown(name, list(files), f"{place}.file", f"file that it takes of {value.producer}")
-    return files[name].to or f"{PACKAGES_FOLDER}/{value.producer}/{name}"
+    return edge.path_of(files[name])
 
 
 @dataclass
@@ -328,11 +333,10 @@ def _check_placements(consumer: Component, edges: list[Dependency]) -> None:
     Refuse also a file at the path of a product: it would be taken for the product.
     """
     spots = [
-        (placement.to or f"{PACKAGES_FOLDER}/{edge.producer}/{placement.product}",
-         f"{placement.product!r} of {edge.producer}")
+        (edge.path_of(placement), f"{placement.product!r} of {edge.producer}")
         for edge in edges
         for placement in edge.placements
-    ]  # fmt: skip
+    ]
     own = [str(PurePosixPath(consumer.path) / product) for product in consumer.produces]
     for spot, what in spots:
         for left in own:

@@ -22,16 +22,16 @@ from .steps import (
     Tool,
     cloud_login,
     default_variables,
-    folders,
-    left_out,
+    folders_left_out,
     named_secrets,
     own_package,
     own_variables,
+    package_variables,
     secret_variables,
+    set_up_steps,
     setting_variables,
     step_variables,
-    taken,
-    tools,
+    taken_packages,
 )
 
 TIMEOUT_MINUTES = 60
@@ -91,9 +91,14 @@ class DeployWorkflow:
         return f"{self.command.name} ${{{{ inputs.plan && {key} || 'by hand' }}}}"
 
     @property
+    def reads(self) -> set[str]:
+        """The names of its inputs."""
+        return {each.name for each in self.inputs}
+
+    @property
     def asks(self) -> bool:
         """Whether it may have to be approved."""
-        return any(each.name == "approved" for each in self.inputs)
+        return "approved" in self.reads
 
     @property
     def this_run(self) -> str:
@@ -125,7 +130,7 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     defaults = component.job("deploy")
     edges = [e for e in answers.dependencies.edges if e.consumer == component.name]
     here = "${{ inputs.environment }}"
-    packages = taken(edges, [here])
+    packages = taken_packages(edges, [here])
     own = own_package(component) if component.produces else None
     login = cloud_login(defaults, component, answers)
     handed = component.secrets if defaults.secrets else ()
@@ -133,7 +138,7 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     permissions = {**READ_PACKAGES, **login.permissions}
     if defaults.identity:
         permissions["id-token"] = "write"
-    job_tools = tools(component, (defaults,), component.path_in(here))
+    job_tools = set_up_steps(component, (defaults,), component.path_in(here))
     text = component.commands["deploy"]
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if answers.plans:
@@ -165,7 +170,7 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
         permissions=dict(sorted(permissions.items())),
         variables={
             **variables,
-            **folders(packages),
+            **package_variables(packages),
             **_settings(component, answers, text),
             **own_variables(component, answers),
         },
@@ -174,7 +179,7 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
         planned=answers.plans,
         started=answers.orchestration == "dispatch",
-        leaves_out=left_out(component, answers),
+        leaves_out=folders_left_out(component, answers),
     )
 
 
@@ -194,7 +199,7 @@ def _in_a_deployment(tool: Tool) -> Tool:
     return dataclasses.replace(tool, inputs=inputs)
 
 
-def asks(answers: Answers) -> bool:
+def asks_for_approval(answers: Answers) -> bool:
     """Whether a production has a job that asks for its approval."""
     return answers.approval == "once" and any(e.production for e in answers.environments)
 
@@ -218,7 +223,7 @@ def _inputs(own: bool, packages: bool, answers: Answers) -> tuple[Input, ...]:
                 "environments", "string", "Environments to take packages of; empty: environment", ""
             ),
         ]
-    if asks(answers):
+    if asks_for_approval(answers):
         inputs.append(
             Input("approved", "string", "What was approved: see the action may-deploy", "")
         )

@@ -13,7 +13,7 @@ from .calls import (
     condition,
     digest_in,
     in_this_run,
-    named,
+    is_planned,
 )
 from .component_workflows import ComponentWorkflow
 from .errors import AnswerError
@@ -79,7 +79,7 @@ def plan_starts(
     for index, name in enumerate(names):
         job = f"{name}-{environment.name}"
         kinds = {"build": scope.built, "deploy": scope.deployed}
-        planned = [named(kind, name) for kind, those in kinds.items() if name in those]
+        planned = [is_planned(kind, name) for kind, those in kinds.items() if name in those]
         wanted = [f"({' || '.join(planned)})" if len(planned) > 1 else planned[0]]
         if APPROVAL in gates:
             approved = "needs.approval.result == 'success'"
@@ -89,7 +89,7 @@ def plan_starts(
         start = Start(
             workflow=workflows[name],
             needs=needs[job],
-            packages=_runs(name, producers[name], scope),
+            packages=_packages_of_runs(name, producers[name], scope),
             condition=condition(*wanted),
             group=f"start-{environment.name}-{index % at_once}" if len(names) > at_once else "",
         )
@@ -97,7 +97,7 @@ def plan_starts(
     return tuple(starts)
 
 
-def _runs(consumer: str, producers: list[str], scope: Scope) -> tuple[str, ...]:
+def _packages_of_runs(consumer: str, producers: list[str], scope: Scope) -> tuple[str, ...]:
     """JSON that says in which run each package lies; Actions fills in the ids.
 
     0 stands for a run that was not started: the plan then names another run.

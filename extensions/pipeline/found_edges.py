@@ -70,7 +70,7 @@ def _all_edges(files: RepositoryFiles, found: tuple[FoundComponent, ...]) -> lis
     """All edges that the files show, also those that form a circle."""
     edges: dict[tuple[str, ...], FoundEdge] = {}
     for consumer in found:
-        for edge in (*_named(files, consumer, found), *_beside(consumer, found)):
+        for edge in (*_edges_of_names(files, consumer, found), *_edges_beside(consumer, found)):
             edges.setdefault((edge.consumer, edge.producer, edge.product, edge.to), edge)
     for reader, maker, file, name in find_reads(files, found):
         edge = FoundEdge(reader.name, maker.name, file, f"reads {name}")
@@ -98,7 +98,9 @@ def _with_an_order(edges: list[FoundEdge], found: tuple[FoundComponent, ...]) ->
         edges = left
 
 
-def _beside(consumer: FoundComponent, found: tuple[FoundComponent, ...]) -> Iterator[FoundEdge]:
+def _edges_beside(
+    consumer: FoundComponent, found: tuple[FoundComponent, ...]
+) -> Iterator[FoundEdge]:
     """The components in its folder that its code type usually waits for."""
     for producer in found:
         if producer.code_type.name in consumer.code_type.depends_on and (
@@ -108,12 +110,12 @@ def _beside(consumer: FoundComponent, found: tuple[FoundComponent, ...]) -> Iter
             yield FoundEdge(consumer.name, producer.name, consumer.evidence, says)
 
 
-def _named(
+def _edges_of_names(
     files: RepositoryFiles, consumer: FoundComponent, found: tuple[FoundComponent, ...]
 ) -> Iterator[FoundEdge]:
     """The components that its files name."""
     for consumed in consumer.code_type.consumes:
-        for file in _files(files, consumer, consumed, found):
+        for file in _files_that_may_name(files, consumer, consumed, found):
             for name in names_in(files.text(file), consumed):
                 if consumed.product == IMAGE:
                     for edge in image_edges(name, file, files, consumer, found):
@@ -121,10 +123,10 @@ def _named(
                             edge, known_as=known_as(name, file, consumed, files)
                         )
                 else:
-                    yield from _path(name, file, files, consumer, consumed, found)
+                    yield from _edges_of_path(name, file, files, consumer, consumed, found)
 
 
-def _files(
+def _files_that_may_name(
     files: RepositoryFiles,
     consumer: FoundComponent,
     consumed: Consumed,
@@ -153,14 +155,14 @@ def files_that_name(
     """(name of an image, file that names it, how the commands find it) of all that it runs."""
     for consumed in consumer.code_type.consumes:
         if consumed.product == IMAGE:
-            for file in _files(files, consumer, consumed, found):
+            for file in _files_that_may_name(files, consumer, consumed, found):
                 for name in names_in(files.text(file), consumed):
                     yield name, file, known_as(name, file, consumed, files)
 
 
 def known_as(name: str, file: str, consumed: Consumed, files: RepositoryFiles) -> str:
     """How the commands find an image: by its name, or by the key where the file names it."""
-    return _key(name, files.text(file)) if consumed.by_key else plain_image(name)
+    return _key_of_image(name, files.text(file)) if consumed.by_key else plain_image(name)
 
 
 def plain_image(name: str) -> str:
@@ -221,7 +223,7 @@ def image_edges(
         yield FoundEdge(consumer.name, best[0], file, says, IMAGE, known_as=image)
 
 
-def _key(image: str, text: str) -> str:
+def _key_of_image(image: str, text: str) -> str:
     """The key of an image, or of the mapping whose `repository` it is, with dots; empty where there
     is none."""
     try:
@@ -238,7 +240,7 @@ def _key(image: str, text: str) -> str:
     return ""
 
 
-def _path(
+def _edges_of_path(
     name: str,
     file: str,
     files: RepositoryFiles,
@@ -247,9 +249,9 @@ def _path(
     found: tuple[FoundComponent, ...],
 ) -> Iterator[FoundEdge]:
     """The component that makes what lies at a path, or whose folder it is."""
-    one = consumer.code_type.detect
+    detect = consumer.code_type.detect
     # Paths in a component's only file are relative to the folder where its commands run.
-    base = consumer.path if one and one.by_file else posixpath.dirname(file)
+    base = consumer.path if detect and detect.by_file else posixpath.dirname(file)
     relative = ROOTS.sub("", name.strip("'\"")).lstrip("/")
     path = join(base, relative)
     if "$" in relative or path.startswith(".."):
@@ -285,7 +287,7 @@ def _makers(
             if not fnmatch.fnmatch(product, consumed.product):
                 continue
             for leaf in (detect.leaves if detect else {}).get(product, (product,)):
-                if deep := _deep(producer.path, leaf, path):
+                if deep := _folder_of_part(producer.path, leaf, path):
                     scored.append((8, producer.name, product, deep))
                     continue
                 # In the producer's folder or, with fewer points, in the consumer's.
@@ -312,7 +314,7 @@ def _makers(
     )
 
 
-def _deep(root: str, leaf: str, path: str) -> str:
+def _folder_of_part(root: str, leaf: str, path: str) -> str:
     """The folder of a part of a component, as a module, in which a path lies: `**/target`."""
     if not leaf.startswith("**/"):
         return ""

@@ -66,10 +66,10 @@ def _needs(
     for path, own in to_read:  # grows in the loop
         key = (component.code_type.name, path)
         if own:
-            names = _safe(_named(files, path, detect, alike, members))
+            names = _safe_names(_named_paths(files, path, detect, alike, members))
         else:
             if key not in known:
-                known[key] = _safe(_named(files, path, detect, set(), members))
+                known[key] = _safe_names(_named_paths(files, path, detect, set(), members))
             names = known[key]
         for name in names:
             if name in needed:
@@ -94,12 +94,12 @@ def _needs(
     )
 
 
-def _safe(names: Iterable[str]) -> list[str]:
+def _safe_names(names: Iterable[str]) -> list[str]:
     """Each name once, without those that answers may not hold."""
     return [name for name in dict.fromkeys(names) if is_safe(name)]
 
 
-def _named(
+def _named_paths(
     files: RepositoryFiles,
     path: str,
     detect: Detect,

@@ -26,13 +26,12 @@ def find_reads(
     known = {component.name: _names(files, component, found, "known_as") for component in found}
     for consumer in found:
         for file, name in _names(files, consumer, found, "reads"):
-            makers = _makers(consumer, file, name, known, found)
+            makers = _makers(file, name, known, found)
             if len(makers) == 1 and makers[0] is not consumer:
                 yield consumer, makers[0], file, name
 
 
 def _makers(
-    consumer: FoundComponent,
     file: str,
     name: str,
     known: dict[str, list[tuple[str, str]]],

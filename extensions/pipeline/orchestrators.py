@@ -18,7 +18,6 @@ from .calls import (
     Changes,
     Promotion,
     Value,
-    affected,
     all_before,
     approval_group,
     asks_once,
@@ -26,8 +25,9 @@ from .calls import (
     build_call,
     deploy_call,
     digest_in,
-    handed,
+    job_condition,
     package_environments,
+    packages_of_this_run,
     refs,
 )
 from .component_workflows import ComponentWorkflow
@@ -151,7 +151,7 @@ def orchestrator_workflow(
     changes = Changes(
         refs=refs(environment, answers),
         guard=orchestrator_guard(predecessor, first) if predecessor else (),
-        promotions=() if observed else _promotions(scope, answers),
+        promotions=() if observed else _promotions(scope),
         environment=environment.name,
         tells_deploy=predecessor is not None,
         tells_roll_back=called and any("roll-back" in builds[n].reads for n in scope.built),
@@ -200,7 +200,7 @@ def orchestrator_workflow(
     )
 
 
-def _promotions(scope: Scope, answers: Answers) -> tuple[Promotion, ...]:
+def _promotions(scope: Scope) -> tuple[Promotion, ...]:
     """The packages that are promoted. The plan of the run says from which former run."""
     environment = scope.environment
     return tuple(
@@ -229,10 +229,10 @@ def _builds(
     for name, taken in producers.items():
         inputs: dict[str, Value | tuple[str, ...]] = {}
         if taken:
-            inputs = {"packages": handed(taken, digest_in(scope)), "plan": PLAN}
+            inputs = {"packages": packages_of_this_run(taken, digest_in(scope)), "plan": PLAN}
         job = f"{name}-build"
         call = build_call(builds[name], scope.environment, answers, inputs, needs[job], job)
-        calls.append(dataclasses.replace(call, condition=affected("build", name)))
+        calls.append(dataclasses.replace(call, condition=job_condition("build", name)))
     return tuple(calls)
 
 
@@ -287,10 +287,10 @@ def _deployments(
         if deploys[name].own:
             inputs["digest"] = digest_in(scope)(name)
         if producers:
-            inputs["packages"] = handed(producers, digest_in(scope))
+            inputs["packages"] = packages_of_this_run(producers, digest_in(scope))
         if approved:
             inputs["approved"] = "${{ needs.approval.outputs.attempt || 'never' }}"
-        when = affected("deploy", name, *approved)
+        when = job_condition("deploy", name, *approved)
         calls.append(
             deploy_call(deploys[name], environment, answers, inputs, needs[job], job, when)
         )

@@ -47,7 +47,7 @@ def deploying_twice(plan: Plan, texts: Mapping[str, str]) -> list[str]:
         if isinstance(workflow, dict):
             workflows[name] = workflow
     for name, how in _started(plan, workflows).items():
-        lines[name] = f"starts on {how}; {_why(name, workflows)}"
+        lines[name] = f"starts on {how}; {_whether_it_deploys(name, workflows)}"
     return [one_line(f"{WORKFLOWS}/{name}: {lines[name]}") for name in sorted(lines)]
 
 
@@ -60,7 +60,7 @@ def _started(plan: Plan, workflows: Mapping[str, dict[Any, Any]]) -> dict[str, s
     found = {}
     for name, workflow in workflows.items():
         events = _events(workflow)
-        ways = [way for e in deploying for way in [_way(events, e)] if way]
+        ways = [way for e in deploying for way in [_how_started(events, e)] if way]
         if ways:
             found[name] = " and ".join(dict.fromkeys(ways))
     while True:
@@ -68,7 +68,7 @@ def _started(plan: Plan, workflows: Mapping[str, dict[Any, Any]]) -> dict[str, s
         more = {
             name: f"the end of {before}"
             for name, workflow in workflows.items()
-            for before in _list(_events(workflow).get("workflow_run", {}).get("workflows"))
+            for before in _as_list(_events(workflow).get("workflow_run", {}).get("workflows"))
             if name not in found and before in started
         }
         if not more:
@@ -86,10 +86,10 @@ def _events(workflow: Mapping[Any, Any]) -> dict[str, Mapping[str, Any]]:
     on = workflow.get("on", workflow.get(True))  # a bare `on` is `true` to YAML 1.1
     if isinstance(on, dict):
         return {str(event): f if isinstance(f, dict) else {} for event, f in on.items()}
-    return {event: {} for event in _list(on)}
+    return {event: {} for event in _as_list(on)}
 
 
-def _way(events: Mapping[str, Mapping[str, Any]], environment: Environment) -> str:
+def _how_started(events: Mapping[str, Mapping[str, Any]], environment: Environment) -> str:
     """How a push that an environment deploys starts a workflow; empty if it does not."""
     source, name = environment.source, environment.name
     branch = environment.trigger == "branch"
@@ -105,7 +105,7 @@ def _way(events: Mapping[str, Mapping[str, Any]], environment: Environment) -> s
         return f"the creation of {source}, which deploys to {name}"
     for event in ("pull_request", "pull_request_target"):
         filters = events.get(event, {})
-        if branch and "closed" in _list(filters.get("types")) and _lets_in(filters, environment):
+        if branch and "closed" in _as_list(filters.get("types")) and _lets_in(filters, environment):
             return f"a merge to {source}, which deploys to {name}"
     return ""
 
@@ -117,14 +117,14 @@ def _lets_in(filters: Mapping[str, Any], environment: Environment) -> bool:
         mine, other = other, mine
     if mine in filters:
         let_in = False
-        for pattern in _list(filters[mine]):
+        for pattern in _as_list(filters[mine]):
             if pattern.startswith("!"):
                 let_in = let_in and not _covers(pattern[1:], environment.source)
             else:
                 let_in = let_in or _overlap(pattern, environment.source)
         return let_in
     if f"{mine}-ignore" in filters:
-        ignored = _list(filters[f"{mine}-ignore"])
+        ignored = _as_list(filters[f"{mine}-ignore"])
         return not any(_covers(pattern, environment.source) for pattern in ignored)
     return other not in filters and f"{other}-ignore" not in filters
 
@@ -155,7 +155,7 @@ def _matches(pattern: str, name: str) -> bool:
         return True  # GitHub does not read it either; naming one too many is safer
 
 
-def _list(value: Any) -> list[str]:
+def _as_list(value: Any) -> list[str]:
     """Text or a list of it, as a list."""
     values = value if isinstance(value, list) else [value]
     return [str(item) for item in values if item is not None and not isinstance(item, (dict, list))]
@@ -164,7 +164,7 @@ def _list(value: Any) -> list[str]:
 # Whether it deploys --------------------------------------------------------------------------
 
 
-def _why(name: str, workflows: Mapping[str, dict[Any, Any]]) -> str:
+def _whether_it_deploys(name: str, workflows: Mapping[str, dict[Any, Any]]) -> str:
     """The sign that a workflow deploys, or the note that there is none."""
     unknown = []
     for sign, certain in _signs(name, workflows, set()):
@@ -193,7 +193,9 @@ def _signs(
             yield f"its job {job_id} has the environment {environment}", True
         steps = job.get("steps")
         for step in [job, *(steps if isinstance(steps, list) else [])]:
-            uses, run = (str(step.get(k, "")) if isinstance(step, dict) else "" for k in _WORK)
+            uses, run = (
+                str(step.get(k, "")) if isinstance(step, dict) else "" for k in ("uses", "run")
+            )
             if ACTION.search(uses.partition("@")[0]):
                 yield f"it uses {uses.partition('@')[0]}", True
             elif match := COMMAND.search(run):
@@ -213,6 +215,3 @@ def _signs(
     for text in (title, name):
         if NAME.search(text):
             yield f"it is called {text}", True
-
-
-_WORK = ("uses", "run")

@@ -20,7 +20,7 @@ from .pull_request import PullRequest, is_hosted, plan_pull_requests
 from .scope import scope_of
 from .sizes import check_commands_size, check_orchestrator_size
 from .steps import SetupAction
-from .triggers import NOTHING, observed
+from .triggers import NOTHING, triggers_under_observe
 from .what_changed import components_data
 
 WORKFLOWS = ".github/workflows"
@@ -179,7 +179,9 @@ def make_plan(answers: Answers) -> Plan:
             name = environment.name
             notices.append(f"No component belongs to {name}: its orchestrator does nothing.")
         triggers = (
-            observed(answers.components, answers.dependencies, environment, answers.environments)
+            triggers_under_observe(
+                answers.components, answers.dependencies, environment, answers.environments
+            )
             if answers.orchestration == "observe"
             else dict.fromkeys(by_name, NOTHING)
         )

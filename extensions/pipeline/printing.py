@@ -1,4 +1,7 @@
-"""How text becomes YAML that reads as if written by hand. Used as filters in the templates."""
+"""How text becomes YAML that reads as if written by hand, and Markdown that stays in its line.
+
+The templates use the functions for YAML as filters.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,11 @@ def _is_word(value: str) -> bool:
         return yaml.safe_load(value) != value or value.lower() in ("y", "n")
     except yaml.YAMLError:
         return True
+
+
+def in_markdown(text: str) -> str:
+    """A text without the characters that break a line, or a table, of Markdown."""
+    return "".join(c if c.isprintable() and c not in "`|" else "_" for c in text)[:200]
 
 
 def flow(value: Any) -> str:

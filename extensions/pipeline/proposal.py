@@ -24,6 +24,7 @@ from .git_branches import NO_BRANCHES, Branches
 from .image_names import UnknownImage, unknown_images
 from .limits import DISPATCHED_COMPONENTS
 from .names import ENVIRONMENT_FOLDER
+from .printing import in_markdown
 from .repository_files import RepositoryFiles, is_in
 from .task_runners import own_commands
 
@@ -97,7 +98,7 @@ def propose(
         made = tuple(
             _in_environments(_with_products(component, some), names) for component in found
         )
-        proposal = _of(
+        proposal = _make_proposal(
             tuple(_with_commands(component, made, files) for component in made), some, checkout
         )
         if _is_answer(proposal, code_types):
@@ -121,7 +122,7 @@ def _with_environments(
     if not environments:
         trunk = bool(branches.known) and DEVELOP not in branches.known
         return dataclasses.replace(proposal, branching="trunk" if trunk else "")
-    evidence = {f"{ENVIRONMENT}{name}": _shown(file) for name, file in environments.items()}
+    evidence = {f"{ENVIRONMENT}{name}": in_markdown(file) for name, file in environments.items()}
     return dataclasses.replace(
         proposal,
         branching="custom",
@@ -216,7 +217,7 @@ def _with_commands(
     return dataclasses.replace(component, commands=commands)
 
 
-def _of(
+def _make_proposal(
     found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...], checkout: Finder
 ) -> Proposal:
     selected = [component.name for component in found if component.name == component.code_type.name]
@@ -225,21 +226,18 @@ def _of(
         for component in found
         if (settings := {**_settings(component, edges), **checkout(component.paths)})
     }
-    evidence = {component.name: _shown(component.evidence) for component in found}
+    evidence = {component.name: in_markdown(component.evidence) for component in found}
     for edge in edges:
-        evidence[f"{edge.consumer}{NEEDS}{edge.producer}"] = _shown(f"{edge.evidence} {edge.says}")
+        evidence[f"{edge.consumer}{NEEDS}{edge.producer}"] = in_markdown(
+            f"{edge.evidence} {edge.says}"
+        )
     return Proposal(
         code_types=selected,
         components=components,
-        dependency_map=_map(found, edges),
+        dependency_map=_dependency_map(found, edges),
         found=evidence,
         table=_table(found, edges),
     )
-
-
-def _shown(text: str) -> str:
-    """A text without the characters that break a table of Markdown."""
-    return "".join(c if c.isprintable() and c not in "`|" else "_" for c in text)[:200]
 
 
 def _settings(component: FoundComponent, edges: tuple[FoundEdge, ...]) -> dict[str, Any]:
@@ -279,14 +277,14 @@ def image_variable(producer: str) -> str:
 # The dependency map --------------------------------------------------------------------------
 
 
-def _map(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> Any:
+def _dependency_map(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> Any:
     """The dependency map, where it differs from what is usual for the code types."""
     makers = {component.name: component for component in found}
     entries: list[dict[str, Any]] = []
     for component in found:
         own = [edge for edge in edges if edge.consumer == component.name]
         usual = usual_producers(component, found)
-        kept = [other for other in usual if _kept(component, other, own)]
+        kept = [other for other in usual if _keeps_usual(component, other, own)]
         by_producer: dict[str, list[FoundEdge]] = {other.name: [] for other in kept}
         for edge in own:
             by_producer.setdefault(edge.producer, []).append(edge)
@@ -306,7 +304,7 @@ def _map(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> Any
     return short or []
 
 
-def _kept(consumer: FoundComponent, producer: FoundComponent, own: list[FoundEdge]) -> bool:
+def _keeps_usual(consumer: FoundComponent, producer: FoundComponent, own: list[FoundEdge]) -> bool:
     """Whether a usual dependency is kept, though the consumer's files do not show it.
 
     Infrastructure makes no package that a file could name. Names of images and zips are often

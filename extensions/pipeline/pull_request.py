@@ -10,7 +10,7 @@ from typing import Any
 
 from .answers import Answers
 from .builds import BuildWorkflow
-from .calls import CHANGES, Value, affected, all_before, build_call, handed
+from .calls import CHANGES, Value, all_before, build_call, job_condition, packages_of_this_run
 from .environments import PULL_REQUEST
 from .errors import AnswerError, listed
 from .graph import waves
@@ -99,7 +99,7 @@ def plan_pull_requests(
             notices[name] = f"{name} has no {listed(left)} in pull requests: {why}."
         inputs: dict[str, Value | tuple[str, ...]] = {}
         if producers:
-            inputs["packages"] = handed(
+            inputs["packages"] = packages_of_this_run(
                 producers, lambda producer: f"${{{{ needs.{producer}-build.outputs.digest }}}}"
             )
         job = f"{name}-build"
@@ -107,7 +107,7 @@ def plan_pull_requests(
         call = build_call(
             builds[name], None, answers, inputs, all_before(needs)[job], job, commit=COMMIT
         )
-        calls[name] = dataclasses.replace(call, condition=affected("build", name))
+        calls[name] = dataclasses.replace(call, condition=job_condition("build", name))
     takes = {name: [p.producer for p in builds[name].packages] for name in calls}
     return tuple(
         PullRequest(
@@ -117,11 +117,11 @@ def plan_pull_requests(
             runners=tuple(builds[name].runner for name in names),
             everything=not answers.only_changed,
         )
-        for number, names in enumerate(_runs(takes), 1)
+        for number, names in enumerate(_builds_of_runs(takes), 1)
     )
 
 
-def _runs(takes: Mapping[str, list[str]]) -> list[list[str]]:
+def _builds_of_runs(takes: Mapping[str, list[str]]) -> list[list[str]]:
     """The builds of each run, in their order, at most as many as GitHub calls in a run.
 
     A build takes packages of its own run, so a component that two runs need is built in both.

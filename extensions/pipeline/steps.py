@@ -135,7 +135,9 @@ def artifact_name(component: str, environment: str) -> str:
     return f"{component}-package-{environment}"
 
 
-def tools(component: Component, defaults: tuple[JobDefaults, ...], folder: str) -> tuple[Tool, ...]:
+def set_up_steps(
+    component: Component, defaults: tuple[JobDefaults, ...], folder: str
+) -> tuple[Tool, ...]:
     """The set-up steps that jobs name in `tools`, each once, in that order.
 
     `folder` is the folder whose files decide the versions.
@@ -161,7 +163,7 @@ def tools(component: Component, defaults: tuple[JobDefaults, ...], folder: str) 
     return tuple(found)
 
 
-def taken(edges: list[Dependency], environments: list[str]) -> tuple[TakenPackage, ...]:
+def taken_packages(edges: list[Dependency], environments: list[str]) -> tuple[TakenPackage, ...]:
     """The packages of other components that a component takes, for some environments."""
     return tuple(
         TakenPackage(
@@ -189,7 +191,7 @@ def own_package(component: Component) -> TakenPackage:
     )
 
 
-def folders(packages: tuple[TakenPackage, ...]) -> dict[str, str]:
+def package_variables(packages: tuple[TakenPackage, ...]) -> dict[str, str]:
     """The variables that name the folders of packages to the commands."""
     return {
         packages_variable(package.producer): (
@@ -386,7 +388,7 @@ class LeftOut:
         return f"set -- {folders}\nfor folder; do\n{loop}\ndone"
 
 
-def left_out(component: Component, answers: Answers, from_root: bool = False) -> LeftOut:
+def folders_left_out(component: Component, answers: Answers, from_root: bool = False) -> LeftOut:
     """Folders of other components inside the component's own, if its code type leaves them out.
 
     They are relative to the component's folder, or to the repository's root.

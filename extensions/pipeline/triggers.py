@@ -102,7 +102,7 @@ def waited_for(components: tuple[Component, ...], graph: Graph, scope: Scope) ->
     return _without_idle(needs(graph, scope.environment.stops), decisive)
 
 
-def observed(
+def triggers_under_observe(
     components: tuple[Component, ...],
     dependencies: Dependencies,
     environment: Environment,
@@ -117,7 +117,7 @@ def observed(
     decisive = {component.name: decisive_jobs(component, scope) for component in components}
     waits = waited_for(components, graph, scope)
     direct = _without_idle(graph, decisive)
-    jobs = {c.name: _jobs(c, scope) for c in components}
+    jobs = {c.name: _names_of_jobs(c, scope) for c in components}
     found: dict[str, Triggers] = {}
     for component, needed in waits.items():
         # A component that waits for a and b is started by b alone, if b waits for a.
@@ -154,7 +154,7 @@ def observed(
     return found
 
 
-def _jobs(component: Component, scope: Scope) -> list[str]:
+def _names_of_jobs(component: Component, scope: Scope) -> list[str]:
     """The names of the jobs that build, approve or deploy a component in its run."""
     deploys = component.name in scope.deployed
     build = [f"build / {check_name(component)}"] * (component.name in scope.built)
@@ -216,7 +216,9 @@ def check_publishing(
                 f"{' or '.join(e.name for e in tagged)}, or drop `publish`",
             )
         for environment in its_own if orchestration == "observe" else []:
-            if before := observed(components, dependencies, environment, environments)[name].after:
+            if before := triggers_under_observe(
+                components, dependencies, environment, environments
+            )[name].after:
                 raise AnswerError(
                     place,
                     f"under observe it runs when {before[0]} has ended, in a run that no longer "
@@ -250,7 +252,7 @@ def check_tags(
                 cause = "none of its environments starts from a tag"
                 raise AnswerError(place, f"{cause}; give one a `tag`, or drop this setting")
             for environment in tagged if orchestration == "observe" else []:
-                found = observed(components, dependencies, environment, environments)
+                found = triggers_under_observe(components, dependencies, environment, environments)
                 if before := found[component.name].after:
                     raise AnswerError(
                         place,
@@ -282,7 +284,7 @@ def _longest_chain(
     environments: tuple[Environment, ...],
 ) -> list[str]:
     """The names of the workflows that follow one another until the last component is deployed."""
-    found = observed(components, dependencies, environment, environments)
+    found = triggers_under_observe(components, dependencies, environment, environments)
     by_workflow = {workflow_name(component, environment): component for component in found}
     by_name = {e.name: e for e in environments}
     before: list[str] = []

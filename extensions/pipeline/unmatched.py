@@ -13,6 +13,7 @@ from .found_edges import edges_and_circles
 from .found_environments import environment_files
 from .git_branches import Branches
 from .image_names import unknown_images_of
+from .printing import in_markdown
 from .repository_files import RepositoryFiles, is_in, join
 
 SHOWN = 3
@@ -29,21 +30,24 @@ def unmatched(
 
     `code_types` are all of the catalogue: files of tools that none of them runs are named.
     """
-    lines = _branches(answers, branches)
+    lines = _missing_branches(answers, branches)
     for component in answers.components:
-        lines += _environments(component, answers, files)
-    lines += [*_circles(answers, files), *_not_read(answers, files, code_types)]
+        lines += _unmatched_environments(component, answers, files)
     lines += [
-        f"{image.consumer} runs the image {shown(image.image)} ({shown(image.file)}), and no "
-        f"component is called so: if one of yours builds it, say so in "
+        *_edges_in_circles(answers, files),
+        *_files_of_other_tools(answers, files, code_types),
+    ]
+    lines += [
+        f"{image.consumer} runs the image {in_markdown(image.image)} ({in_markdown(image.file)}), "
+        f"and no component is called so: if one of yours builds it, say so in "
         f"components.{image.consumer}.env (for a component api: "
-        f"`API_IMAGE: {shown(image.known_as or image.image)}`)."
+        f"`API_IMAGE: {in_markdown(image.known_as or image.image)}`)."
         for image in unknown_images_of(answers, files)
     ]
     return list(dict.fromkeys(lines))
 
 
-def _branches(answers: Answers, branches: Branches) -> list[str]:
+def _missing_branches(answers: Answers, branches: Branches) -> list[str]:
     """Environments that start on a branch that does not exist; none in an empty repository."""
     lines = []
     for environment in answers.environments:
@@ -57,7 +61,7 @@ def _branches(answers: Answers, branches: Branches) -> list[str]:
     return lines
 
 
-def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
+def _edges_in_circles(answers: Answers, files: RepositoryFiles) -> list[str]:
     """Edges that files show and the answers leave out, because they form a circle."""
     names = [e.name for e in answers.environments]
     found = tuple(
@@ -80,7 +84,7 @@ def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
     while beside := {name for pair in pairs if settled & {*pair} for name in pair} - settled:
         settled |= beside
     open_ = [
-        f"{e.consumer} needs {e.producer} ({shown(f'{e.evidence} {e.says}')})"
+        f"{e.consumer} needs {e.producer} ({in_markdown(f'{e.evidence} {e.says}')})"
         for e in left_out
         if e.consumer not in settled
     ]
@@ -93,7 +97,7 @@ def _circles(answers: Answers, files: RepositoryFiles) -> list[str]:
     ]
 
 
-def _not_read(
+def _files_of_other_tools(
     answers: Answers, files: RepositoryFiles, code_types: Iterable[CodeType]
 ) -> list[str]:
     """Files of tools that no code type runs, unless a component's own commands may read them."""
@@ -115,14 +119,16 @@ def _not_read(
         if there:
             more = f" and {len(there) - 1} more" * (len(there) > 1)
             lines.append(
-                f"{shown(there[0])}{more}: {tool} is a tool that no code type runs, so what it "
-                "would deploy is in no pipeline; give a component a `build` and a `deploy` of "
+                f"{in_markdown(there[0])}{more}: {tool} is a tool that no code type runs, so what "
+                "it would deploy is in no pipeline; give a component a `build` and a `deploy` of "
                 "your own for it."
             )
     return lines
 
 
-def _environments(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
+def _unmatched_environments(
+    component: Component, answers: Answers, files: RepositoryFiles
+) -> list[str]:
     """Files and folders of a component whose names are no environment's, and environments without
     a file or folder that others have."""
     own = component.own_commands & {"build", "deploy"}
@@ -138,7 +144,7 @@ def _environments(component: Component, answers: Answers, files: RepositoryFiles
         paths.update({name: path for name, path in files_of_one.names.items() if name not in paths})
     for paths in (folders, plain):
         others = [
-            shown(path)
+            in_markdown(path)
             for name, path in paths.items()
             if name not in every and name.lower() not in SHARED
         ]
@@ -152,14 +158,9 @@ def _environments(component: Component, answers: Answers, files: RepositoryFiles
         there = [name for name in here if name in paths]
         missing = [name for name in here if name not in paths]
         if missing and (there or (component.by_environment and paths is folders)):
-            example = shown(paths[there[0]]) if there else component.path
+            example = in_markdown(paths[there[0]]) if there else component.path
             lines.append(
                 f"{component.name} has nothing like {example} for {', '.join(missing)}: add it, "
                 f"or list where it is deployed in components.{component.name}.environments."
             )
     return lines
-
-
-def shown(path: str) -> str:
-    """A path without the characters that break a line of Markdown."""
-    return "".join(c if c.isprintable() and c not in "`|" else "_" for c in path)[:200]

@@ -63,7 +63,7 @@ def _named(component: Component) -> set[str]:
 def components_data(answers: Answers) -> str:
     """The data as JSON, one component in a line."""
     edges = answers.dependencies.edges
-    each = built_per_environment(answers.components, answers.dependencies)
+    per_environment = built_per_environment(answers.components, answers.dependencies)
     checked = {e.name: _checked_in(e, answers) for e in answers.environments}
     components: dict[str, Any] = {
         component.name: {
@@ -80,7 +80,7 @@ def components_data(answers: Answers) -> str:
             ],
             "builds": component.builds,
             "package": bool(component.produces),
-            "perEnvironment": component.name in each,
+            "perEnvironment": component.name in per_environment,
         }
         for component in sorted(answers.components, key=lambda component: component.name)
     }
@@ -91,7 +91,7 @@ def components_data(answers: Answers) -> str:
         }
         for environment in answers.environments
     }
-    lines = ",\n".join(f"    {_json(name)}: {_json(of)}" for name, of in components.items())
+    lines = ",\n".join(f"    {_json(name)}: {_json(data)}" for name, data in components.items())
     return f'{{\n  "components": {{\n{lines}\n  }},\n  "environments": {_json(environments)}\n}}\n'
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
-from .. import choosing, unmatched
+from .. import choosing
 from ..answers import parsed
 from ..errors import AnswerError
 from ..found_edges import IMAGE
+from ..printing import in_markdown
 from ..proposal import ANSWERS, Proposal, without
 from ..questions import DEFAULTS
 from ..recorded import readable
@@ -60,7 +61,7 @@ def asks_images(given: Given) -> bool:
 def images_help(given: Given) -> str:
     chosen = _chosen(given)
     rows = [
-        f"  {unmatched.shown(image.image)} ({unmatched.shown(image.file)})"
+        f"  {in_markdown(image.image)} ({in_markdown(image.file)})"
         for image in chosen.unknown_images
         if image.consumer in chosen.names
     ]

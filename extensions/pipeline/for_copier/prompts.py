@@ -147,7 +147,7 @@ def asks_as_listed(given: Given) -> bool:
 
 
 def environments_help(given: Given) -> str:
-    return f"{choosing.environments(_listed_environments(given))}. Is that right?"
+    return f"{choosing.environments_line(_listed_environments(given))}. Is that right?"
 
 
 def made_environments(given: Given) -> str:
