@@ -27,15 +27,25 @@ from jinja2.runtime import Context
 HERE = Path(__file__).resolve().parent
 
 MODULES = (
-    *("answers", "catalogue", "ci_cd_page", "errors", "github_settings", "printing"),
+    "answers",
+    "catalogue",
+    "ci_cd_page",
+    "errors",
+    "github_settings",
+    "printing",
     "recorded",
+    "for_copier.checking",
+    "for_copier.compiled",
+    "for_copier.component_choices",
+    "for_copier.given",
+    "for_copier.memory",
+    "for_copier.own_code_types",
+    "for_copier.prompts",
+    "for_copier.recording",
+    "for_copier.refusals",
+    "for_copier.rendering",
 )
-"""The modules of `pipeline` that are used here, beside those of `pipeline.for_copier`."""
-
-FOR_COPIER = (
-    *("checking", "compiled", "component_choices", "given", "memory"),
-    *("own_code_types", "prompts", "recording", "refusals", "rendering"),
-)
+"""The modules of `pipeline` that are used here."""
 
 
 def digest(template: Path) -> str:
@@ -69,6 +79,7 @@ def load_pipeline() -> ModuleType:
 
 
 def _load(name: str) -> ModuleType:
+    """Import the package beside this file, and its modules, under a name of its own."""
     spec = importlib.util.spec_from_file_location(
         name, HERE / "pipeline" / "__init__.py", submodule_search_locations=[str(HERE / "pipeline")]
     )
@@ -76,7 +87,7 @@ def _load(name: str) -> ModuleType:
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
     spec.loader.exec_module(package)
-    for module in (*MODULES, *(f"for_copier.{module}" for module in FOR_COPIER)):
+    for module in MODULES:
         importlib.import_module(f"{name}.{module}")
     return package
 

@@ -30,7 +30,7 @@ from .environments import (
 from .errors import AnswerError, as_text, nearest, shown, yaml_surprise
 from .limits import DISPATCHED_COMPONENTS, OBSERVED_COMPONENTS, REUSABLE_WORKFLOWS
 from .names import EXPRESSION, check_no_collision, unknown
-from .own_types import check_folder, replacing, with_own
+from .own_types import check_folder, replacement_notices, with_own
 from .questions import BY_NAME, DEFAULTS, PlainAnswers, read_plain_answers
 from .schema import check
 from .scope import check_calls
@@ -183,7 +183,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         runner=runner,
         **plain,
         unmatched=tuple(raw["unmatched"]),
-        notices=replacing(shipped, {c.code_type.name: c.code_type for c in components})
+        notices=replacement_notices(shipped, {c.code_type.name: c.code_type for c in components})
         + rival_chains(environments),
     )
 
@@ -244,7 +244,7 @@ def check_removed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
 
 def parsed(name: str, value: Any) -> Any:
-    """The value; parsed as YAML if it is text, and the answer is not."""
+    """The value, parsed as YAML if it is text and the answer is not. Raises AnswerError."""
     if not isinstance(value, str) or (name in BY_NAME and BY_NAME[name].is_text):
         return value
     try:
@@ -311,7 +311,10 @@ def _check_number(number: int, orchestration: str) -> None:
 def _check_environments(
     components: tuple[Component, ...], environments: tuple[Environment, ...], registry: Registry
 ) -> None:
-    """Refuse names of environments that generated files or GitHub Environments already have."""
+    """Refuse names of environments that generated files or GitHub Environments already have.
+
+    Raises AnswerError.
+    """
     reserved = {
         PULL_REQUEST: "pull requests are checked under that name",
         "build": "its files would be those of builds",
@@ -337,7 +340,7 @@ def _check_environments(
 def _check_belonging(
     components: tuple[Component, ...], environments: tuple[Environment, ...]
 ) -> None:
-    """Refuse components in environments that do not exist."""
+    """Refuse components in environments that do not exist. Raises AnswerError."""
     known = [environment.name for environment in environments]
     for component in components:
         for name in component.environments or ():
@@ -389,7 +392,7 @@ def _check_variables(
     dependencies: Dependencies,
     environments: tuple[Environment, ...],
 ) -> None:
-    """Refuse two values for one variable, as a secret and an entry of `env`."""
+    """Refuse two values for one variable, as a secret and an entry of `env`. Raises AnswerError."""
     for component in components:
         ours = {"ENVIRONMENT": "the name of the environment", "COMMIT": "the commit"}
         for edge in dependencies.edges:

@@ -214,6 +214,7 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
 
 
 def _read_above(name: str) -> str:
+    """An entry of `reads_above`. Raises AnswerError."""
     place = "reads_above"
     checked = check_watch(name, place)
     if name.startswith("!") or "**" in name or "{" in name:
@@ -233,6 +234,7 @@ ONLY_FOR: Mapping[str, tuple[str, ...]] = {
 
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
+    """The settings by name. Raises AnswerError."""
     settings = {}
     for name, setting in given.items():
         place = f"settings.{name}"
@@ -345,7 +347,10 @@ def _check_outputs_of_setup(text: str, setup: Setup | None, place: str) -> None:
 def _check_tools(
     job: JobDefaults, tools: Mapping[str, str], setup: Setup | None, place: str, caches: bool
 ) -> None:
-    """Check that the tools exist, in an order in which each finds what it reads."""
+    """Refuse tools that do not exist, or that read what no tool before them finds.
+
+    Raises AnswerError.
+    """
     known = [*tools, *([SETUP] if setup else [])]
     for tool in job.tools:
         if tool not in known:
@@ -386,6 +391,7 @@ def _job(
 
 
 def _environment_file(path: str) -> str:
+    """An entry of `environment_files`. Raises AnswerError."""
     place = "environment_files"
     if path.count(ENVIRONMENT_FOLDER) != 1:
         raise AnswerError(place, f"{shown(path)} has to name {ENVIRONMENT_FOLDER} once")
@@ -473,7 +479,10 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
 
 
 def _check_expression(text: str, place: str, groups: int = 0) -> None:
-    """Check a regular expression, and that it has as many groups as are read."""
+    """Refuse what is no regular expression, or has fewer groups than are read.
+
+    Raises AnswerError.
+    """
     try:
         found = re.compile(text).groups
     except re.error as error:
@@ -524,13 +533,16 @@ def _variables(given: Mapping[str, Any], place: str) -> dict[str, str]:
 
 
 def _check_line(text: str, place: str) -> None:
-    """Refuse text that cannot stand in a line of a prompt, which Copier renders, or of a page."""
+    """Refuse text that cannot stand in a line of a prompt, which Copier renders, or of a page.
+
+    Raises AnswerError.
+    """
     if not text.isprintable() or any(bracket in text for bracket in ("[[", "[%", "[#")):
         raise AnswerError(place, "expected one line of printable characters without [[, [% and [#")
 
 
 def check_steps(text: str, place: str) -> list[dict[str, Any]]:
-    """Steps are printed as they stand, so they must be a YAML list. Raises AnswerError."""
+    """The steps of a YAML list, which is printed as it stands. Raises AnswerError."""
     steps = read_yaml(text, place)
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise AnswerError(place, "expected a list of steps")
@@ -538,7 +550,7 @@ def check_steps(text: str, place: str) -> list[dict[str, Any]]:
 
 
 def check_command(command: str, place: str) -> None:
-    """A command can be printed into a workflow as it is. Raises AnswerError."""
+    """Refuse a command that cannot be printed into a workflow as it is. Raises AnswerError."""
     if not command.translate(LINE_ENDS_AND_TABS).isprintable():
         character = next(c for c in command if not c.isprintable() and c not in "\n\t")
         cause = f"the control character {character!r} cannot stand in a workflow; drop it"

@@ -258,7 +258,7 @@ def _check_settings(
     code_types: Mapping[str, CodeType],
     place: str,
 ) -> None:
-    """The settings are those of every component or of the code type. Raises AnswerError."""
+    """Refuse settings that neither every component nor the code type has. Raises AnswerError."""
     own = code_type.settings
     for key in given:
         others = sorted(n for n, other in code_types.items() if key in other.settings)
@@ -316,6 +316,7 @@ def _env(given: Mapping[str, Any], code_type: CodeType, place: str) -> dict[str,
 def _install_secrets(
     given: Mapping[str, Any], commands: Mapping[str, str], place: str
 ) -> tuple[str, ...]:
+    """Its `install_secrets`, each once. Raises AnswerError."""
     place = f"{place}.install_secrets"
     secrets = tuple(
         dict.fromkeys(check_variable(n, place) for n in given.get("install_secrets", ()))
@@ -371,7 +372,7 @@ def _services(
 
 
 def check_services(components: tuple[Component, ...], runner: Any) -> None:
-    """Where there are services, the machine runs Linux. Raises AnswerError."""
+    """Refuse services where the machine does not run Linux. Raises AnswerError."""
     for component in components:
         given = component.runner or runner
         labels = given.get("labels", ()) if isinstance(given, dict) else given
@@ -445,6 +446,7 @@ def _publish(
 def _produces(
     given: Mapping[str, Any], code_type: CodeType, publish: JobDefaults | None, place: str
 ) -> tuple[str, ...]:
+    """The products of its build, each once. Raises AnswerError."""
     place = f"{place}.produces"
     if "build" in given and not given["build"].strip():
         if given.get("produces"):
@@ -475,6 +477,7 @@ def _produces(
 
 
 def _check_no_nesting(paths: list[str], place: str) -> None:
+    """Refuse a product inside another one. Raises AnswerError."""
     for outer in paths:
         for inner in paths:
             if inner.lower().startswith(f"{outer.lower()}/"):
@@ -504,6 +507,7 @@ def _secrets(
     commands: Mapping[str, str],
     place: str,
 ) -> tuple[str, ...]:
+    """Its `secrets`, each once. Raises AnswerError."""
     place = f"{place}.secrets"
     jobs = {**code_type.jobs, **({"deploy": publish} if publish else {})}
     takers = [job for job in JOBS if jobs[job].secrets]

@@ -167,6 +167,10 @@ def _written(
     by_name: Mapping[str, Component],
     code_types: Mapping[str, CodeType],
 ) -> tuple[dict[str, dict[str, _Wish]], list[str]]:
+    """What the entries say of each edge, by consumer and producer, and notices.
+
+    Raises AnswerError.
+    """
     wishes: dict[str, dict[str, _Wish]] = {}
     notices: list[str] = []
     for place, entry in entries:
@@ -213,7 +217,10 @@ def _add_artifact(
     some_absent: bool,
     place: str,
 ) -> list[tuple[Component, Placement]]:
-    """The producer of the artifact, and the path where the consumer wants it."""
+    """The producers of the artifact, each with the path where the consumer wants it.
+
+    Raises AnswerError.
+    """
     given = {"name": artifact} if isinstance(artifact, str) else artifact
     name = check_path(given["name"], place)
     makers = [producer for producer in producers if name in producer.produces]
@@ -317,6 +324,7 @@ def _conventional(
 
 
 def _check_no_cycle(graph: Graph) -> None:
+    """Refuse dependencies that run in a circle. Raises AnswerError."""
     cycle = find_cycle(graph)
     if cycle:
         consumer, producer = edge_to_drop(graph, cycle)
@@ -330,7 +338,8 @@ def _check_no_cycle(graph: Graph) -> None:
 def _check_placements(consumer: Component, edges: list[Dependency]) -> None:
     """Refuse two files of one consumer at one path, and a file inside another.
 
-    Refuse also a file at the path of a product: it would be taken for the product.
+    Refuse also a file at the path of a product: it would be taken for the product. Raises
+    AnswerError.
     """
     spots = [
         (edge.path_of(placement), f"{placement.product!r} of {edge.producer}")

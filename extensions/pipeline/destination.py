@@ -43,7 +43,7 @@ def check_answers_file(name: str, stored: Any, source: str | None) -> None:
     )
 
 
-def in_repository(folder: Path, root: Path) -> str:
+def about_subfolder(folder: Path, root: Path) -> str:
     """What to say of pipelines in a folder of a repository whose root lies above it."""
     folder = folder.resolve().relative_to(root)
     return one_line(
@@ -105,7 +105,7 @@ def differs(file: Path, content: bytes) -> bool:
     return file.exists() and (file.read_bytes() != content or bool(file.stat().st_mode & 0o111))
 
 
-def skipped(path: str, patterns: Iterable[str]) -> bool:
+def is_skipped(path: str, patterns: Iterable[str]) -> bool:
     """Whether `--skip` or `--exclude` names the file; nearly as git reads patterns."""
     places = [path, *(p.as_posix() for p in Path(path).parents)]
     return any(
@@ -133,30 +133,33 @@ def free_names(
     taken = {path.name for path in (repository / WORKFLOWS).glob("*")}
     names = sorted(components, key=len, reverse=True)
 
-    def owner(path: str) -> str:
-        name = path.rpartition("/")[2]
-        own = path.startswith(f"{WORKFLOWS}/")
-        return next((it for it in names if own and name.startswith(f"{it}-")), "")
+    def component_of(path: str) -> str:
+        """The component whose workflow lies at a path; empty for none."""
+        if not path.startswith(f"{WORKFLOWS}/"):
+            return ""
+        file = path.rpartition("/")[2]
+        return next((name for name in names if file.startswith(f"{name}-")), "")
 
     ends: dict[str, list[str]] = {}
     for path in files:
-        if who := owner(path):
-            ends.setdefault(who, []).append(path.rpartition("/")[2].removeprefix(who))
+        if component := component_of(path):
+            end = path.rpartition("/")[2].removeprefix(component)
+            ends.setdefault(component, []).append(end)
     free = {}
-    for who in dict.fromkeys(map(owner, paths)):
-        word = components.get(who, "")
+    for component in filter(None, dict.fromkeys(map(component_of, paths))):
+        code_type = components[component]
         candidates = [
-            f"{who}-{word if word != who else 'app'}",
-            *(f"{who}-{n}" for n in range(2, 9)),
+            f"{component}-{code_type if code_type != component else 'app'}",
+            *(f"{component}-{number}" for number in range(2, 9)),
         ]
-        for name in candidates if who else ():
-            if name not in components and not taken & {f"{name}{end}" for end in ends[who]}:
-                free[who] = name
+        for name in candidates:
+            if name not in components and not taken & {f"{name}{end}" for end in ends[component]}:
+                free[component] = name
                 break
     return free
 
 
-def unasked(
+def about_differing_files(
     paths: Iterable[str],
     repository: Path,
     answers_file: str,

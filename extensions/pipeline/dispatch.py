@@ -100,7 +100,8 @@ def plan_starts(
 def _packages_of_runs(consumer: str, producers: list[str], scope: Scope) -> tuple[str, ...]:
     """JSON that says in which run each package lies; Actions fills in the ids.
 
-    0 stands for a run that was not started: the plan then names another run.
+    0 stands for a run that was not started: the plan then names another run. Raises AnswerError
+    where the text is too long for GitHub.
     """
     environment = scope.environment.name
     digest = digest_in(scope)

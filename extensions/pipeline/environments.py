@@ -202,7 +202,7 @@ def _retention(name: str, by_name: Mapping[str, dict[str, Any]]) -> int:
 
 
 def _trigger(entry: Mapping[str, Any], place: str) -> str:
-    """The one trigger of an entry. `manual: false` is none."""
+    """The one trigger of an entry. `manual: false` is none. Raises AnswerError."""
     present = [t for t in TRIGGERS if t in entry and (t != "manual" or entry[t])]
     if len(present) != 1:
         has = " and ".join(present) if present else "no trigger"
@@ -211,7 +211,7 @@ def _trigger(entry: Mapping[str, Any], place: str) -> str:
 
 
 def _chain(name: str, by_name: Mapping[str, dict[str, Any]]) -> list[str]:
-    """The environment, the one it comes after, and so on to the first."""
+    """The environment, the one it comes after, and so on to the first. Raises AnswerError."""
     chain = [name]
     while (before := by_name[chain[-1]].get("after")) is not None:
         place = f"environments.{chain[-1]}.after"
@@ -236,7 +236,7 @@ NO_PATTERN = "is not a pattern that GitHub reads; see its filter pattern cheat s
 
 
 def _check_ref(ref: str, place: str) -> None:
-    """A branch or tag filter, as GitHub's filter pattern cheat sheet allows it."""
+    """Refuse what GitHub's filter pattern cheat sheet does not allow. Raises AnswerError."""
     if EXPRESSION in ref or not ref.isprintable() or re.search(r"[\s~^:\\]|\.\.|@\{", ref):
         raise AnswerError(place, f"{shown(ref)} {NO_REF}")
     if match := re.match("!|refs/", ref):

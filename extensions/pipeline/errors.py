@@ -89,7 +89,7 @@ def yaml_surprise(value: Any) -> str:
 
 
 def as_text(value: str | int | float, place: str) -> str:
-    """A number as text; Python refuses to write one of thousands of digits."""
+    """A number as text. Raises AnswerError for thousands of digits, which Python does not write."""
     try:
         return str(value)
     except ValueError:

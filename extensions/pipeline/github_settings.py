@@ -219,7 +219,7 @@ def _checked_branches(plan: Plan) -> list[str]:
     """
     previews = [branch for _, branch in _previews(plan)]
     sources = [e.source for e in plan.environments if e.trigger == "branch"]
-    named = _named([s for s in sources if s not in previews])
+    named = _ruleset_branches([s for s in sources if s not in previews])
     return named if f"refs/heads/{_default_branch(plan)}" in named else [*named, "~DEFAULT_BRANCH"]
 
 
@@ -229,10 +229,12 @@ def _created_branches(plan: Plan) -> list[str]:
     A rule that requires pull requests still lets anybody create such a branch.
     """
     first = [root(e, plan.environments) for e in plan.environments if e.production]
-    return _named([e.source for e in first if e.trigger == "branch" and is_pattern(e.source)])
+    return _ruleset_branches(
+        [e.source for e in first if e.trigger == "branch" and is_pattern(e.source)]
+    )
 
 
-def _named(sources: list[str]) -> list[str]:
+def _ruleset_branches(sources: list[str]) -> list[str]:
     """Branches as rulesets name them."""
     names = [name for source in sources for name in _ruleset_patterns(source)]
     return list(dict.fromkeys(f"refs/heads/{name}" for name in names if name[0] != "*"))

@@ -21,7 +21,10 @@ LIKE: Mapping[str, Any] = {
 
 
 def in_full(data: Any, others: Mapping[str, Any]) -> Any:
-    """The content of a file; if it is `like` another one, that content with its words replaced."""
+    """The content of a file; if it is `like` another one, that content with its words replaced.
+
+    Raises AnswerError.
+    """
     if not isinstance(data, dict) or not {"like", "words"} & data.keys():
         return data
     check(data, LIKE, "")

@@ -29,7 +29,7 @@ FILE_BYTES = 64 * 1024
 """The most that one file holds, also when YAML's anchors are written out."""
 
 
-def present(repository: Path, folder: str) -> bool:
+def exists(repository: Path, folder: str) -> bool:
     """Whether there is a file or folder of that name."""
     path = repository / folder
     return path.exists() or path.is_symlink()
@@ -109,7 +109,9 @@ def with_own(catalogue: Catalogue, folder: str, contents: Any) -> Catalogue:
     return replace(catalogue, code_types=dict(sorted(code_types.items())))
 
 
-def replacing(catalogue: Catalogue, code_types: Mapping[str, CodeType]) -> tuple[str, ...]:
+def replacement_notices(
+    catalogue: Catalogue, code_types: Mapping[str, CodeType]
+) -> tuple[str, ...]:
     """Notices about code types that replace the template's."""
     return tuple(
         f"The code type {name} is the one of {code_type.file}, not the template's."
@@ -119,7 +121,7 @@ def replacing(catalogue: Catalogue, code_types: Mapping[str, CodeType]) -> tuple
 
 
 def _check_size(value: Any, place: str) -> None:
-    """Refuse a code type that is too long when its anchors are written out."""
+    """Refuse a code type that is too long when its anchors are written out. Raises AnswerError."""
     if _size(value, {}, set()) > FILE_BYTES:
         raise AnswerError(place, f"holds more than {FILE_BYTES // 1024} KB; write it shorter")
 

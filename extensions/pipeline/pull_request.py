@@ -125,6 +125,7 @@ def _builds_of_runs(takes: Mapping[str, list[str]]) -> list[list[str]]:
     """The builds of each run, in their order, at most as many as GitHub calls in a run.
 
     A build takes packages of its own run, so a component that two runs need is built in both.
+    Raises AnswerError where one build needs more than a run can have.
     """
     runs: list[list[str]] = [[]]
     for name in takes:

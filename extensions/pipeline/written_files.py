@@ -17,9 +17,7 @@ from .limits import WORKFLOW_FILE_BYTES
 from .orchestrators import SUMMARY
 from .own_workflows import deploying_twice
 from .plan import DRIFT_FILE, WORKFLOWS, Plan
-
-# PyYAML's own parser takes a second for fifty workflows; libyaml, where it is there, a tenth.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from .yaml_text import LOADER
 
 ANSWERS_FILE = ".copier-answers.yml"
 """The one that Copier looks for by itself."""

@@ -57,7 +57,7 @@ def with_own_code_types(given: Given, answers: dict[str, Any]) -> dict[str, Any]
     # The recorded content of another folder does not count.
     same = "own_code_types" in given.data or given.stored.get("code_types_folder") == named
     recorded = same and answers.get("own_code_types")
-    if recorded and not own_types.present(given.repository, folder):
+    if recorded and not own_types.exists(given.repository, folder):
         return {**answers, "code_types_folder": folder}
     own = own_types.read_folder(given.repository, folder)
     if parsed("own_code_types", given.data.get("own_code_types", own)) != own:
@@ -81,7 +81,7 @@ def tell_missing_folder(given: Given, answers: Mapping[str, Any]) -> None:
     folder = answers.get("code_types_folder")
     if not folder or not given.stored.get("own_code_types"):
         return
-    if not own_types.present(given.repository, folder):
+    if not own_types.exists(given.repository, folder):
         given.memory.tell(
             f"code_types_folder: {folder} is gone, so its code types count as they were "
             "recorded; put it back, or say --data code_types_folder= to do without them"

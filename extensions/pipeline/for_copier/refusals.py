@@ -79,7 +79,7 @@ def _check_root(given: Given) -> None:
     # The temporary folders of an update may lie in the repository as well.
     if not root or Path(tempfile.gettempdir()).resolve().is_relative_to(root):
         return
-    line = destination.in_repository(given.repository, root)
+    line = destination.about_subfolder(given.repository, root)
     if not given.stored:
         raise UserMessageError(line)
     given.memory.tell(line)
@@ -149,12 +149,14 @@ def _check_destination(given: Given) -> None:
         path
         for path, content in overwritten_files(given)
         if destination.differs(repository / path, content)
-        and not destination.skipped(path, patterns)
+        and not destination.is_skipped(path, patterns)
     ]
     components = {one.name: one.code_type.name for one in planned.answers.components}
     free = destination.free_names(differing, repository, planned.files, components)
     recorded = bool(given.stored)
-    message = destination.unasked(differing, repository, given.answers_file, recorded, free)
+    message = destination.about_differing_files(
+        differing, repository, given.answers_file, recorded, free
+    )
     if message:
         raise UserMessageError(message)
 
