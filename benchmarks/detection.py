@@ -100,14 +100,14 @@ def main(folder: Path, labels: Path = LABELS) -> None:
         found = find_components(files, catalogue.code_types)
         edges = find_edges(files, found)
         seconds = time.perf_counter() - start
-        known = {it.name: f"{it.code_type.name} {it.path}" for it in found}
-        wanted = {f"{it['code_type']} {it['path']}" for it in label.get("components", [])}
-        unsure = {f"{it['code_type']} {it['path']}" for it in label.get("unsure", [])}
-        arrows = {(it["consumer"], it["producer"]) for it in label.get("edges", [])}
-        doubtful = {(it["consumer"], it["producer"]) for it in label.get("unsure_edges", [])}
+        known = {c.name: f"{c.code_type.name} {c.path}" for c in found}
+        wanted = {f"{c['code_type']} {c['path']}" for c in label.get("components", [])}
+        unsure = {f"{c['code_type']} {c['path']}" for c in label.get("unsure", [])}
+        arrows = {(e["consumer"], e["producer"]) for e in label.get("edges", [])}
+        doubtful = {(e["consumer"], e["producer"]) for e in label.get("unsure_edges", [])}
         got = set(known.values())
-        for it in label.get("components", []):
-            take_another_answer(it, got, wanted, unsure, arrows)
+        for component in label.get("components", []):
+            take_another_answer(component, got, wanted, unsure, arrows)
         got_arrows = {(known[e.consumer], known[e.producer]) for e in edges}
         print(f"\n{file.stem}: {len(found)} components, {len(got_arrows)} edges, {seconds:.2f} s")
         for what in sorted(got | wanted):

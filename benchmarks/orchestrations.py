@@ -134,7 +134,7 @@ def first_jobs(orchestrator: OrchestratorWorkflow, approval: float, cost: Cost) 
     return ends
 
 
-def call(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
+def cost_of_call(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
     cost = Cost()
     ends = first_jobs(orchestrator, approval, cost)
     for each in (*orchestrator.builds, *orchestrator.deployments):
@@ -163,7 +163,7 @@ def component_run(plan: Plan, workflow: ComponentWorkflow, cost: Cost, approval:
     return max(ends.values())
 
 
-def dispatch(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
+def cost_of_dispatch(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
     cost = Cost()
     ends = first_jobs(orchestrator, approval, cost)
     for start in orchestrator.starts:
@@ -177,7 +177,7 @@ def dispatch(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) ->
     return summed_up(cost, ends)
 
 
-def observe(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
+def cost_of_observe(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
     cost = Cost()
     ends = dict[str, float]()
     workflows = [w for w in plan.workflows if w.environment == orchestrator.environment]
@@ -197,7 +197,7 @@ def observe(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> 
     return summed_up(cost, ends)
 
 
-def as_required(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
+def cost_as_required(plan: Plan, orchestrator: OrchestratorWorkflow, approval: float) -> Cost:
     """One job per component, one after the other: list, start, list, ask every ten seconds.
 
     Each environment checks and builds again, and each deployment asks by itself.
@@ -226,10 +226,10 @@ def summed_up(cost: Cost, ends: Mapping[str, float]) -> Cost:
 
 
 WAYS: dict[str, tuple[str, Callable[[Plan, OrchestratorWorkflow, float], Cost]]] = {
-    "call": ("call", call),
-    "dispatch": ("dispatch", dispatch),
-    "observe": ("observe", observe),
-    "as required": ("call", as_required),
+    "call": ("call", cost_of_call),
+    "dispatch": ("dispatch", cost_of_dispatch),
+    "observe": ("observe", cost_of_observe),
+    "as required": ("call", cost_as_required),
 }
 
 

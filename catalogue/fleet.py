@@ -189,7 +189,7 @@ class Template:
         """The newest release or, if there is none, the first digits of the newest commit."""
         return next(reversed(self.releases), None) or self.head[:7] or None
 
-    def take(self, tags: Mapping[str, str], releases_file: str) -> None:
+    def set_releases(self, tags: Mapping[str, str], releases_file: str) -> None:
         """Set the releases: from the tags or, if there are none, from `releases.yml`."""
         found = {name: sha for name, sha in tags.items() if NUMBERS.fullmatch(name)}
         self.has_tags = bool(found)
@@ -203,7 +203,7 @@ class Template:
                     found[str(name)] = str(sha)
         self.releases = dict(sorted(found.items(), key=lambda item: parsed(item[0])))
 
-    def newer(self, version: str) -> list[str] | None:
+    def releases_after(self, version: str) -> list[str] | None:
         """The releases after a version that Copier has recorded; None if they are unknown."""
         match = DESCRIBED.fullmatch(version)
         if (base := match[1] if match else version) and NUMBERS.match(base):
@@ -238,7 +238,7 @@ def read_clone(template: Template) -> None:
         releases_file = git("show", "HEAD:releases.yml", folder=folder)
     except CannotTellError:
         releases_file = ""
-    template.take({name: tag or sha for name, sha, tag in listed}, releases_file)
+    template.set_releases({name: tag or sha for name, sha, tag in listed}, releases_file)
 
 
 def read_remote(template: Template) -> None:
@@ -247,7 +247,9 @@ def read_remote(template: Template) -> None:
     heads = {name: sha for sha, name in (line.split("\t") for line in listed.splitlines())}
     template.head = heads.pop("HEAD", "")
     tags = {name.removeprefix("refs/tags/"): sha for name, sha in heads.items()}
-    template.take({n: tags.get(n + "^{}", tags[n]) for n in tags if not n.endswith("^{}")}, "")
+    template.set_releases(
+        {n: tags.get(n + "^{}", tags[n]) for n in tags if not n.endswith("^{}")}, ""
+    )
 
 
 def templates_of(given: Sequence[str]) -> list[Template]:
@@ -323,20 +325,25 @@ class Row:
     update_to: str | None = None
     source: str = ""
     """The template's address as it was read: it may contain a password."""
-    of: Template | None = None
+    made_from: Template | None = None
+    """Which of the templates that `--template` names."""
     proof: Proof | None = None
 
     def as_json(self, rings: bool) -> dict[str, Any]:
         names = [
-            name for name in self.__dataclass_fields__ if name not in ("source", "of", "proof")
+            name
+            for name in self.__dataclass_fields__
+            if name not in ("source", "made_from", "proof")
         ]
         if not rings:
             names = [name for name in names if name not in ("ring", "may_update", "update_to")]
         return {name: getattr(self, name) for name in names}
 
-    def has(self, version: str) -> bool:
+    def has_release(self, version: str) -> bool:
         """Whether it has the release, or a later commit."""
-        newer = self.of.newer(self.version) if self.of and self.version else None
+        newer = (
+            self.made_from.releases_after(self.version) if self.made_from and self.version else None
+        )
         return newer is not None and version not in newer
 
 
@@ -369,7 +376,7 @@ def recorded_version(text: str | None) -> str | None:
     return version if isinstance(version, str) else None
 
 
-def judge(
+def fill_in_state(
     row: Row, text: str | BrokenError, templates: Sequence[Template], folder: Path | None = None
 ) -> Row | None:
     """Fill in version and state. None: the answers file is another template's."""
@@ -384,17 +391,17 @@ def judge(
     if not isinstance(source, str):
         return None
     known = identity(source, folder)
-    row.of = next((template for template in templates if known in template.identities), None)
-    if row.of is None:
+    row.made_from = next((template for template in templates if known in template.identities), None)
+    if row.made_from is None:
         return None
-    row.source, row.template, row.latest = source, shown(source), row.of.latest
+    row.source, row.template, row.latest = source, shown(source), row.made_from.latest
     version = answers.get("_commit")
     if not isinstance(version, str) or not version.strip():
         row.reason = "_commit does not say which version this is; restore it from git"
         return row
     row.version = version
-    newer = row.of.newer(version)
-    if newer is None and row.of.releases:
+    newer = row.made_from.releases_after(version)
+    if newer is None and row.made_from.releases:
         row.reason = (
             f"{shown(version)} is no release, and none of the commits that were read; update to a "
             "release by hand: copier update --vcs-ref VERSION"
@@ -408,7 +415,7 @@ def judge(
     else:
         row.state, row.behind = "current", 0
         row.reason = "" if version == row.latest else f"made after {row.latest}"
-        if not row.of.releases:
+        if not row.made_from.releases:
             row.reason = "the template's newest commit; it has no releases"
     return row
 
@@ -478,7 +485,7 @@ def read_clones(
             continue
         for answers_file in names:
             row = Row(name, answers_file, url)
-            if judge(row, text_of(clone, answers_file), templates, clone):
+            if fill_in_state(row, text_of(clone, answers_file), templates, clone):
                 rows.append(row)
                 places[id(row)] = clone
     return rows, places
@@ -526,12 +533,13 @@ def tell_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progre
     Whatever address an answers file contains, git reads only that copy. So no other template's code
     can run.
     """
-    told = [row for row in rows if row.of and row.version]
+    told = [row for row in rows if row.made_from and row.version]
     with tempfile.TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as temporary:
         runs: list[tuple[Row, list[str], dict[str, str]]] = []
-        for number, template in enumerate({id(row.of): row.of for row in told if row.of}.values()):
+        named = {id(row.made_from): row.made_from for row in told if row.made_from}
+        for number, template in enumerate(named.values()):
             progress(f"Fetch {shown(template.given)}")
-            mine = [row for row in told if row.of is template]
+            mine = [row for row in told if row.made_from is template]
             bare = Path(temporary, f"{number}.git")
             program = Path(temporary, f"drift-{number}.py")
             try:
@@ -701,7 +709,7 @@ class GitHub:
         body = json.dumps({"query": query, "variables": dict(variables or {})}).encode()
         for attempt in range(1, 6):
             self.calls += 1
-            answer = self._post(body, attempt)
+            answer = self.post(body, attempt)
             if answer is not None:
                 break
         else:
@@ -733,7 +741,7 @@ class GitHub:
     def host(self) -> str:
         return urllib.parse.urlsplit(self.url).netloc or self.url
 
-    def _post(self, body: bytes, attempt: int) -> dict[str, Any] | None:
+    def post(self, body: bytes, attempt: int) -> dict[str, Any] | None:
         """An answer, or None if the call has to be repeated."""
         headers = {
             "Authorization": f"Bearer {self.token}",
@@ -881,7 +889,7 @@ def read_organisation(
             row.url = repository.node["url"]
             row.archived = repository.node["isArchived"]
             row.private = repository.node["isPrivate"]
-            if judge(row, blob_text(blob), templates):
+            if fill_in_state(row, blob_text(blob), templates):
                 fill_in(row, repository)
                 rows.append(row)
                 pairs.append((row, repository))
@@ -901,7 +909,7 @@ def blob_text(blob: Any) -> str | BrokenError:
 
 
 def may_be_ours(blob: Any, templates: Sequence[Template]) -> bool:
-    return judge(Row("", ""), blob_text(blob), templates) is not None
+    return fill_in_state(Row("", ""), blob_text(blob), templates) is not None
 
 
 def list_repositories(
@@ -1003,7 +1011,7 @@ def take_versions(
                 break
             more = versions_query(alias, path, page["pageInfo"]["endCursor"])
             page = github.ask(f"query Versions {{ {more} }}")[alias]["refs"]
-        template.take(tags, (answer.get("releases") or {}).get("text") or "")
+        template.set_releases(tags, (answer.get("releases") or {}).get("text") or "")
     for template in templates:
         if not template.head and not template.path:
             try:
@@ -1147,9 +1155,9 @@ def deployed(state: str | None) -> str | None:
 def is_later(row: Row, version: str, than: str | None = None) -> bool:
     """Whether a pull request's version is newer than the repository's, or than another one's."""
     before = than or row.version
-    if row.of is None or before is None:
+    if row.made_from is None or before is None:
         return True  # a broken file: any version repairs it
-    old, new = row.of.newer(before), row.of.newer(version)
+    old, new = row.made_from.releases_after(before), row.made_from.releases_after(version)
     if old is None or new is None:
         return version != before
     return len(new) < len(old)
@@ -1287,7 +1295,7 @@ def roll_out(
             if row.state in ("broken", "unknown") or wanted is None:
                 waiting.append(f"{shown(row.repository)} is {row.state}")
                 notes.append(f"{shown(row.repository)}: {shown(row.answers_file)}: {row.reason}")
-            elif not row.has(wanted):
+            elif not row.has_release(wanted):
                 waiting.append(f"{shown(row.repository)} has {shown(row.version)}")
             elif row.proof is None or row.proof.kind == "waits":
                 waiting.append(f"{shown(row.repository)} has not deployed {wanted} yet")
@@ -1327,7 +1335,7 @@ def decide(row: Row, wanted: str | None, closed: str, failed: bool, ring: Ring) 
         row.reason = "is archived: nobody can update it, and no ring waits for it"
     elif row.state in ("broken", "unknown") or wanted is None:
         return  # the reason is there
-    elif row.has(wanted):
+    elif row.has_release(wanted):
         row.reason = f"has {wanted}" if row.version == wanted else f"has {shown(row.version)}"
         if row.proof:
             row.reason += f"; {row.proof.reason}"
@@ -1343,7 +1351,7 @@ def decide(row: Row, wanted: str | None, closed: str, failed: bool, ring: Ring) 
         row.reason = f"may be updated to {wanted}"
 
 
-def prove(row: Row, repository: Found, wanted: str) -> Proof:
+def proof_of(row: Row, repository: Found, wanted: str) -> Proof:
     """Whether the pipelines of a version have deployed, as GitHub shows it.
 
     A run uses the workflows of its commit, so the answers file at that commit says which version
@@ -1356,11 +1364,11 @@ def prove(row: Row, repository: Found, wanted: str) -> Proof:
 
     def has(commit: Any) -> bool:
         version = recorded_version(text_at(commit, number))
-        newer = row.of.newer(version) if row.of and version else None
+        newer = row.made_from.releases_after(version) if row.made_from and version else None
         return newer is not None and wanted not in newer
 
     if not repository.environments:
-        return prove_by_runs([commit for commit in commits if has(commit)], arrived)
+        return proof_by_runs([commit for commit in commits if has(commit)], arrived)
     proofs = []
     for n, environment in enumerate(repository.environments):
         deployment = (details.get(f"e{n}") or {}).get("latestCompletedDeployment") or {}
@@ -1378,10 +1386,11 @@ def prove(row: Row, repository: Found, wanted: str) -> Proof:
         else:
             since = first_deployed(nodes(details.get(f"d{n}")), row, repository, arrived)
             proofs.append(Proof("proved", shown(environment), since))
-    return all_of(proofs)
+    return joint_proof(proofs)
 
 
-def all_of(proofs: Sequence[Proof]) -> Proof:
+def joint_proof(proofs: Sequence[Proof]) -> Proof:
+    """The proof for all environments: one that failed or waits decides."""
     for kind in ("failed", "waits"):
         if these := [proof for proof in proofs if proof.kind == kind]:
             return Proof(kind, "; ".join(proof.reason for proof in these))
@@ -1390,7 +1399,7 @@ def all_of(proofs: Sequence[Proof]) -> Proof:
     return Proof("proved", reason, max(since) if len(since) == len(proofs) else None)
 
 
-def prove_by_runs(commits: Sequence[Mapping[str, Any]], arrived: datetime | None) -> Proof:
+def proof_by_runs(commits: Sequence[Mapping[str, Any]], arrived: datetime | None) -> Proof:
     """Decides by the newest commit of the default branch that has a run which ended."""
     for commit in commits:
         runs = [run for run in runs_of(commit) if run["event"] not in ("pull_request", "dynamic")]
@@ -1415,10 +1424,10 @@ def runs_of(commit: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The runs of GitHub Actions at a commit."""
     for suite in nodes(commit.get("checkSuites")):
         if run := suite.get("workflowRun"):
-            yield told_of(run, suite)
+            yield run_details(run, suite)
 
 
-def told_of(run: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:
+def run_details(run: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:
     path = (run.get("file") or {}).get("path") or run["workflow"]["resourcePath"]
     return {
         "file": PurePosixPath(path).name,
@@ -1472,7 +1481,7 @@ def read_runs(github: GitHub, repositories: Sequence[Found], progress: Progress)
         for number, (repository, environment, _) in enumerate(part):
             workflow_runs = ((answer or {}).get(f"w{number}") or {}).get("runs")
             repository.runs[environment] = [
-                told_of(run, run["checkSuite"]) for run in nodes(workflow_runs)
+                run_details(run, run["checkSuite"]) for run in nodes(workflow_runs)
             ]
         done += len(part)
         progress(f"Read the runs of {done} of {len(wanted)} workflows")
@@ -1482,7 +1491,9 @@ def arrival(target: Mapping[str, Any], number: int) -> datetime | None:
     """When the default branch got the current answers file: by commit, and by pull request."""
     for commit in nodes(target.get(f"l{number}")):
         merged = [p.get("mergedAt") for p in nodes(commit.get("associatedPullRequests"))]
-        return max(filter(None, map(moment, (commit.get("committedDate"), *merged))), default=None)
+        return max(
+            filter(None, map(parse_time, (commit.get("committedDate"), *merged))), default=None
+        )
     return None
 
 
@@ -1500,7 +1511,7 @@ def first_deployed(
     number = repository.names.index(row.answers_file)
     now = (repository.texts[row.answers_file] or {}).get("oid")
     times = [
-        moment(deployment["createdAt"])
+        parse_time(deployment["createdAt"])
         for deployment in deployments
         if ((deployment.get("commit") or {}).get(f"f{number}") or {}).get("oid") == now
         and deployment["state"] in DEPLOYED
@@ -1510,7 +1521,7 @@ def first_deployed(
     return min(filter(None, times), default=arrived)
 
 
-def moment(text: str | None) -> datetime | None:
+def parse_time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
@@ -1604,7 +1615,7 @@ def columns_of(row: Row, rings: bool) -> dict[str, str]:
     return columns | {"reason": shown(row.reason)}
 
 
-def wide(text: str) -> int:
+def width_of(text: str) -> int:
     """The number of terminal columns of a text."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
@@ -1613,11 +1624,11 @@ def wide(text: str) -> int:
 
 
 def fitted(text: str, width: int) -> str:
-    if wide(text) > width:
-        while text and wide(text) > width - 1:
+    if width_of(text) > width:
+        while text and width_of(text) > width - 1:
             text = text[:-1]
         text += "…"
-    return text + " " * (width - wide(text))
+    return text + " " * (width - width_of(text))
 
 
 GIVES_WAY = (
@@ -1633,7 +1644,7 @@ def table(rows: Sequence[Row], rings: bool, width: int | None) -> str:
     # An empty column is left out.
     usual = {"answers file": {ANSWERS_FILE}}
     names = [n for n in names if {c[n] for c in cells} - usual.get(n, {""})]
-    widths = {name: max(wide(name), *(wide(c[name]) for c in cells)) for name in names}
+    widths = {name: max(width_of(name), *(width_of(c[name]) for c in cells)) for name in names}
     # The columns that shrink first, and how far; after them the widest one.
     for name, least in (*GIVES_WAY, *[("", 4)] * len(names)):
         name = name or max(names, key=widths.__getitem__, default="")
@@ -1903,7 +1914,7 @@ class OneLine(argparse.ArgumentParser):
         self.exit(2, f"fleet.py: {shown(message)}; see --help\n")
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = OneLine(
         prog="fleet.py",
         description="Lists which version of the template each repository has. The exit code is 0; "
@@ -1941,8 +1952,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def check(options: argparse.Namespace, rings: Rings | None) -> None:
-    """Raises CannotTellError if these options do not go together."""
+def check_options(options: argparse.Namespace, rings: Rings | None) -> None:
+    """Complete the options from the rings. Raises CannotTellError where they do not go together."""
     if rings and not options.clones:
         options.organisation = options.organisation or rings.organisation
     options.template = [text for text in options.template if text.strip()]
@@ -1967,10 +1978,10 @@ def check(options: argparse.Namespace, rings: Rings | None) -> None:
     ]
 
 
-def fleet(options: argparse.Namespace) -> tuple[list[Row], list[str], Rings | None]:
-    """The rows, and what has failed. Raises CannotTellError."""
+def read_fleet(options: argparse.Namespace) -> tuple[list[Row], list[str], Rings | None]:
+    """The rows, what has failed, and the rings. Raises CannotTellError."""
     rings = read_rings(options.rings) if options.rings else None
-    check(options, rings)
+    check_options(options, rings)
     templates = templates_of(options.template)
     if options.clones:
         rows, places = read_clones(options.clones, templates, options.answers_file, PROGRESS)
@@ -1991,11 +2002,13 @@ def fleet(options: argparse.Namespace) -> tuple[list[Row], list[str], Rings | No
         updated = [
             (row, repository, wanted)
             for row, repository in pairs
-            if (wanted := rings.version or row.latest) and not row.archived and row.has(wanted)
+            if (wanted := rings.version or row.latest)
+            and not row.archived
+            and row.has_release(wanted)
         ]
         read_runs(github, list({id(x): x for _, x, _ in updated}.values()), PROGRESS)
         for row, repository, wanted in updated:
-            row.proof = prove(row, repository, wanted)
+            row.proof = proof_of(row, repository, wanted)
         failures, notes = roll_out(rings.rings, rows, rings.version, datetime.now(UTC))
         for note in notes:
             say(note)
@@ -2022,9 +2035,9 @@ def check_version(rings: Rings, templates: Sequence[Template], file: Path) -> No
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = parse(arguments)
+    options = read_options(arguments)
     try:
-        rows, failures, rings = fleet(options)
+        rows, failures, rings = read_fleet(options)
         if options.html:
             names = [ring.name for ring in rings.rings] if rings else None
             title = f"Pipelines of {shown(options.organisation or options.clones.resolve().name)}"

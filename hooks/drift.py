@@ -199,7 +199,7 @@ def _reason(error: Exception) -> str:
     return str([*(fatal or lines), f"{type(error).__name__}: {error}"][0])
 
 
-def newer(address: str, commit: str, answers_file: str) -> str:
+def newer_version(address: str, commit: str, answers_file: str) -> str:
     """The template's newest version, if that is not the recorded one; otherwise nothing.
 
     As Copier decides: the highest tag that is a release, or the head where there is no tag.
@@ -346,7 +346,7 @@ def _span(start: int, stop: int) -> str:
 # The command -----------------------------------------------------------------------------------
 
 
-def drift(answers_file: str, trust: bool) -> tuple[list[Finding], str]:
+def find_drift(answers_file: str, trust: bool) -> tuple[list[Finding], str]:
     """What differs in the current folder, and the recorded version. Raises CannotTellError."""
     answers = read_answers(answers_file)
     with tempfile.TemporaryDirectory(prefix="drift-", ignore_cleanup_errors=True) as temporary:
@@ -354,7 +354,7 @@ def drift(answers_file: str, trust: bool) -> tuple[list[Finding], str]:
         folder = Path(temporary, Path.cwd().name or "repository")
         address = render(answers, answers_file, folder, trust)
         found = compare(folder, Path.cwd(), answers_file)
-    newest = newer(address, answers["_commit"], answers_file)
+    newest = newer_version(address, answers["_commit"], answers_file)
     if newest:
         found.append(Finding("behind", answers["_commit"], (f"the newest is {newest}",)))
     return found, answers["_commit"]
@@ -396,7 +396,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     counts = (*DRIFT, "pins", "behind") if options.strict else DRIFT
     try:
-        found, version = drift(Path(options.answers_file).as_posix(), options.trust)
+        found, version = find_drift(Path(options.answers_file).as_posix(), options.trust)
     except CannotTellError as error:
         print(_one_line(str(error)), file=sys.stderr)
         return 2

@@ -1,7 +1,8 @@
 """Copies of the template, made in this process: an import of Copier costs a second, a copy 0.1.
 
 There are hundreds in a run of the tests. So what is the same in each of them is done once (see
-`work_once`), and the hook runs in this process too. `copier_process` changes nothing of Copier.
+`cache_what_repeats`), and the hook runs in this process too. `copier_process` does not change
+Copier.
 """
 
 from __future__ import annotations
@@ -51,11 +52,13 @@ def export_template(folder: Path) -> Path:
     return folder
 
 
-def work_once() -> None:
-    """Copier compiles each template and each default, loads the template's Python, reads copier.yml
+def cache_what_repeats() -> None:
+    """Do once what Copier does for each copy.
+
+    Copier compiles each template and each default, loads the template's Python, reads copier.yml
     and asks git whether the template is a bundle, anew for each copy: most of what one costs.
 
-    What comes of it hangs on the texts, the place of the template, and the settings of Jinja's
+    The results depend only on the texts, the template's folder, and the settings of Jinja's
     environment, which are the template's own as well.
     """
     # For each file that it writes, Copier asks git for a setting that it has on Windows only.
@@ -93,7 +96,7 @@ def work_once() -> None:
 
     SandboxedEnvironment.compile = compile_of  # type: ignore[method-assign,assignment]
 
-    render_once()
+    cache_rendering()
 
     load_anew = TemplateExtensionLoader._import_template_module
 
@@ -101,14 +104,14 @@ def work_once() -> None:
         template = Path(self.environment.loader.searchpath[0])  # type: ignore[union-attr]
         digest = digest_of_code(template)
         if loaded.get(template, (b"",))[0] != digest:
-            loaded[template] = (digest, pipeline_once(load_anew(self, path)))
+            loaded[template] = (digest, with_one_pipeline(load_anew(self, path)))
         return loaded[template][1]
 
     TemplateExtensionLoader._import_template_module = extension  # type: ignore[method-assign]
 
 
-def plain(environment: Environment, text: Any) -> bool:
-    """Whether Jinja would make of a text what it is: it has nothing to fill in."""
+def is_plain(environment: Environment, text: Any) -> bool:
+    """Whether Jinja leaves a text as it is, because there is nothing to fill in."""
     starts = ("block_start_string", "variable_start_string", "comment_start_string")
     return (
         isinstance(text, str)
@@ -118,8 +121,10 @@ def plain(environment: Environment, text: Any) -> bool:
     )
 
 
-def render_once() -> None:
-    """Copier puts all answers together anew for each part of each path, and renders the name of
+def cache_rendering() -> None:
+    """Do once what Copier does for each part of a path.
+
+    Copier puts all answers together anew for each part of each path, and renders the name of
     the answers file for each of them too: half of what a copy cost."""
     worker, question = copier._main.Worker, copier._user_data.Question
     context_anew, render_anew = worker._render_context, worker._render_template
@@ -140,19 +145,19 @@ def render_once() -> None:
 
     def answers_file(self: copier._main.Worker) -> Path:
         path = self.answers_file or self.template.answers_relpath
-        if not plain(self.jinja_env, str(path)):
+        if not is_plain(self.jinja_env, str(path)):
             return answers_file_anew(self)
         self.jinja_env.preprocess(str(path))  # Copier's `yield` starts anew here
         return Path(path)
 
     def string(self: copier._main.Worker, text: str, *more: Any, **context: Any) -> str:
-        if not plain(self.jinja_env, text):
+        if not is_plain(self.jinja_env, text):
             return string_anew(self, text, *more, **context)
         self.jinja_env.preprocess(text)
         return text
 
     def value(self: copier._user_data.Question, text: Any, *more: Any, **context: Any) -> Any:
-        return text if plain(self.jinja_env, text) else value_anew(self, text, *more, **context)
+        return text if is_plain(self.jinja_env, text) else value_anew(self, text, *more, **context)
 
     worker._render_template, worker._render_context = render, context  # type: ignore[method-assign]
     worker._render_string = string  # type: ignore[method-assign]
@@ -161,7 +166,7 @@ def render_once() -> None:
 
 
 def digest_of_code(template: Path) -> bytes:
-    """Of all that the template's Python is made of, and reads of the template."""
+    """A digest of the template's Python, and of the files of the template that it reads."""
     digest = hashlib.sha256()
     for folder in ("extensions", "code_types", "clouds"):
         for file in sorted((template / folder).rglob("*.[pyj]*")):
@@ -171,9 +176,11 @@ def digest_of_code(template: Path) -> bytes:
     return digest.digest()
 
 
-def pipeline_once(module: ModuleType) -> ModuleType:
-    """Each render has an `Orchestrator` of its own still; the modules that it works with, and the
-    code types that these read, are the same ones while their files are."""
+def with_one_pipeline(module: ModuleType) -> ModuleType:
+    """The module of the extension, which loads the pipeline and its code types once.
+
+    Each render still has an `Orchestrator` of its own.
+    """
     load_anew = module.load_pipeline
 
     @functools.cache
@@ -186,10 +193,11 @@ def pipeline_once(module: ModuleType) -> ModuleType:
     return module
 
 
-work_once()
+cache_what_repeats()
 
 
 def load_hook() -> ModuleType:
+    """hooks/check_written.py as a module, which reads the catalogue once."""
     file = ROOT / "hooks" / "check_written.py"
     spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec and spec.loader

@@ -1,8 +1,8 @@
-"""Copier's command in a process of its own that has its imports behind it, and its compiling.
+"""Copier's command in a process of its own that starts quickly.
 
-A process that has done both once is forked for each command. What `copies.work_once` keeps is kept
-there too; that the command which people start does the same is shown by those tests that start it:
-see `copies.copier_process`.
+One process has imported Copier and compiled the template, and is forked for each command. It keeps
+what `copies.cache_what_repeats` keeps. Tests that use `copies.copier_process` start the command as
+people do, and show that it does the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 
 class Command:
-    """One that runs, with these files as its 0, 1 and 2."""
+    """A command that runs, with these files as its input, output and errors."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ def run(
     cwd: Path | str = ".",
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Without a terminal."""
+    """Run a command without a terminal, and wait for its end."""
     with (
         open(os.devnull, "rb") as nothing,  # noqa: PTH123
         tempfile.TemporaryFile() as out,
@@ -70,7 +70,7 @@ def run(
 
 @functools.cache
 def _server() -> socket.socket:
-    """The process that is forked. It ends when this one does."""
+    """The connection to the process that is forked, which ends when this process does."""
     ours, its = socket.socketpair()
     subprocess.Popen(
         [sys.executable, __file__, str(its.fileno())],
@@ -83,7 +83,10 @@ def _server() -> socket.socket:
 
 
 def _become(words: list[str], cwd: str, environment: dict[str, str], files: list[int]) -> None:
-    """Be this command, at this terminal if it is one; then tell its exit code."""
+    """Run this command in the present process, and tell its exit code.
+
+    If the input is a terminal, it becomes the process's own.
+    """
     from copier._cli import CopierApp
     from plumbum import local
 

@@ -66,7 +66,7 @@ def connected(monkeypatch: pytest.MonkeyPatch, file: Path) -> Rings:
         def now(cls, tz: Any = None) -> datetime:
             return rings.world.now
 
-    monkeypatch.setattr(FLEET.GitHub, "_post", post)
+    monkeypatch.setattr(FLEET.GitHub, "post", post)
     monkeypatch.setattr(FLEET, "pause", lambda seconds: None)
     monkeypatch.setattr(FLEET, "datetime", Clock)
     monkeypatch.setenv("GH_TOKEN", "a-token")

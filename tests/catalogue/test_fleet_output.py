@@ -43,7 +43,7 @@ def test_the_table_fits(made: object, rings: bool, width: int) -> None:
     rows = made()  # type: ignore[operator]
     lines = FLEET.table(rows, rings, width).splitlines()
     assert len(lines) == len(rows) + 1
-    assert all(FLEET.wide(line) <= width for line in lines)
+    assert all(FLEET.width_of(line) <= width for line in lines)
     assert all(text.isprintable() for text in lines)
 
 
@@ -61,11 +61,11 @@ def test_hostile_values_are_one_line_each() -> None:
     listed = [one.as_json(True) for one in hostile_rows()]
     text = json.dumps(listed)
     assert text.isascii() and [x["repository"] for x in json.loads(text)] == list(HOSTILE)
-    assert not {"source", "of", "proof"} & set(listed[0])
+    assert not {"source", "made_from", "proof"} & set(listed[0])
 
 
 def test_columns_that_take_two_places() -> None:
-    assert FLEET.wide("漢字") == 4 and FLEET.wide("e\u0301") == 1
+    assert FLEET.width_of("漢字") == 4 and FLEET.width_of("e\u0301") == 1
     assert FLEET.fitted("漢字漢字", 6) == "漢字… "
 
 

@@ -67,7 +67,7 @@ def made(has_tags: bool = True) -> object:
     template.head = HEAD
     template.history = [HEAD, SHAS["v1.0.0"], BETWEEN, SHAS["v0.10.0"], SHAS["v0.9.0"], OLD]
     names = {**SHAS, "nightly": OLD, "v1.1.0rc1": HEAD, "v2-final": HEAD} if has_tags else {}
-    template.take(
+    template.set_releases(
         names, "v0.9.0: 'x'\nfoo: bar\n" + "".join(f"{n}: '{s}'\n" for n, s in SHAS.items())
     )
     return template
@@ -100,7 +100,7 @@ def made(has_tags: bool = True) -> object:
 def test_which_releases_are_newer(version: str, newer: list[str] | None, has_tags: bool) -> None:
     template = made(has_tags)
     assert template.latest == "v1.0.0"  # type: ignore[attr-defined]
-    assert template.newer(version) == newer  # type: ignore[attr-defined]
+    assert template.releases_after(version) == newer  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_which_releases_are_newer(version: str, newer: list[str] | None, has_tag
 )
 def test_a_file_of_releases_that_says_nothing(text: str) -> None:
     template = FLEET.Template("x", {"x"})
-    template.take({}, text)
+    template.set_releases({}, text)
     assert template.releases == {} and template.latest is None
 
 

@@ -375,7 +375,7 @@ def newer_template(versions: Path, tmp_path: Path, repository: Path) -> Path:
 )
 def test_what_is_newer(tag: str, newest: str, newer_template: Path) -> None:
     commit(newer_template, "The next", tag)
-    assert DRIFT.newer(newer_template.as_uri(), "v1.2.0", ANSWERS_FILE) == newest
+    assert DRIFT.newer_version(newer_template.as_uri(), "v1.2.0", ANSWERS_FILE) == newest
 
 
 def test_being_behind_is_told_and_no_drift_unless_strict(
@@ -392,12 +392,12 @@ def test_being_behind_is_told_and_no_drift_unless_strict(
 
 
 def test_a_version_after_the_newest_release_is_not_behind(versions: Path) -> None:
-    assert DRIFT.newer(versions.as_uri(), "v1.3.0rc1", ANSWERS_FILE) == ""
+    assert DRIFT.newer_version(versions.as_uri(), "v1.3.0rc1", ANSWERS_FILE) == ""
 
 
 def test_versions_that_cannot_be_read(newer_template: Path) -> None:
     with pytest.raises(DRIFT.CannotTellError, match="cannot be read: fatal: "):
-        DRIFT.newer(f"{newer_template.as_uri()}-gone", "v1.2.0", ANSWERS_FILE)
+        DRIFT.newer_version(f"{newer_template.as_uri()}-gone", "v1.2.0", ANSWERS_FILE)
 
 
 def test_the_recorded_version_is_compared_not_the_newest(

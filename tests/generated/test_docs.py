@@ -339,7 +339,7 @@ def test_the_page_sets_up_a_repository(
     answer_set: str, plan: str, keeps: bool, generated: Generated, tmp_path: Path
 ) -> None:
     """No command takes back what another has set; without reviewers, the commands say so."""
-    repository = MemoryRepository.of(generated(answer_set))
+    repository = MemoryRepository.from_folder(generated(answer_set))
     for branch in ("main", "develop", "feature/a/b"):
         repository.commit(branch)
     github = OfflineGitHub(tmp_path / "github", repository, execute=lambda work: None)

@@ -84,8 +84,8 @@ class RateLimit:
         self._endless = True
         self._reset = 0
 
-    def leave(self, calls: int | None) -> None:
-        """So many calls are left of the hour that the next call begins."""
+    def set_left(self, calls: int | None) -> None:
+        """Set how many calls are left in the hour that the next call begins; None for endless."""
         with self._lock:
             self._endless, self._reset = calls is None, 0
             self._used = 0 if calls is None else self.limit - calls

@@ -14,7 +14,7 @@ EXCLUSIVE = "concurrency: queue: max and cancel-in-progress exclude each other"
 
 
 def check(concurrency: Any) -> None:
-    """ValueError for what GitHub refuses before it evaluates an expression."""
+    """Refuse what GitHub refuses before it evaluates an expression. Raises ValueError."""
     settings = concurrency if isinstance(concurrency, dict) else {}
     if settings.get("queue") == "max" and settings.get("cancel-in-progress") is True:
         raise ValueError(EXCLUSIVE)
@@ -36,8 +36,8 @@ class Claim:
     message: str = ""
 
     @classmethod
-    def of(cls, concurrency: Any, cancel: Callable[[], None]) -> Claim:
-        """What a `concurrency` key asks for, its expressions evaluated. ValueError if it cannot."""
+    def from_setting(cls, concurrency: Any, cancel: Callable[[], None]) -> Claim:
+        """The claim of a `concurrency` key whose expressions are evaluated. Raises ValueError."""
         settings = concurrency if isinstance(concurrency, dict) else {"group": concurrency}
         queue = settings.get("queue", "single")
         if queue not in ("single", "max"):
@@ -49,6 +49,8 @@ class Claim:
 
 
 class Groups:
+    """All concurrency groups of a repository."""
+
     def __init__(self) -> None:
         self._running: dict[str, Claim] = {}
         self._pending: dict[str, list[Claim]] = {}
@@ -57,7 +59,7 @@ class Groups:
         self.next: Callable[[list[Claim]], Claim] = lambda waiting: waiting[0]
 
     def shuffle(self, seed: int) -> None:
-        """Let any of those that wait be next, as a seed has it."""
+        """Choose by a seed which waiting claim is next."""
         self.next = random.Random(seed).choice
 
     def request(self, claim: Claim) -> None:

@@ -102,7 +102,7 @@ class Life:
         return self.wait is None or self.wait.over()
 
     def go(self, now: float) -> bool:
-        """Go on; False when it is over."""
+        """Take the next step. Returns False when the run is over."""
         self.wait = next(self.steps, None)
         return self.wait is not None
 
@@ -141,6 +141,8 @@ class Body:
 
 
 class Driver:
+    """Lets runs and jobs take their steps one at a time, in an order that a seed decides."""
+
     def __init__(self, github: OfflineGitHub, execute: Execute, seed: int) -> None:
         self.github = github
         self.execute = execute
@@ -150,7 +152,7 @@ class Driver:
         self._parts: list[Life | Body] = []
 
     def add(self, run: Run, life: Iterator[Wait], ready: threading.Event) -> None:
-        """A run begins, and asks for its group."""
+        """Begin a run, which asks for its concurrency group."""
         part = Life(run, life)
         while not ready.is_set() and part.go(0):
             pass
@@ -164,7 +166,7 @@ class Driver:
         contexts: dict[str, Any],
         ended: Callable[[JobOutcome], None],
     ) -> Body:
-        """A job has its groups, its approval and a runner."""
+        """Begin a job that has its groups, its approval and a runner."""
         work = Work(session, node, contexts, self.random)
         body = Body(work, self._body(work), ended)
         self._parts.append(body)
@@ -185,7 +187,7 @@ class Driver:
         return decided
 
     def step(self) -> bool:
-        """Let one thing happen; False if nothing can but by the test."""
+        """Let one thing happen. Returns False if only the test can go on."""
         clock = self.github.clock
         ready = [part for part in self._parts if part.ready(clock.now())]
         if not ready:

@@ -221,7 +221,7 @@ class OfflineGitHub:
 
     @quota.setter
     def quota(self, calls: int | None) -> None:
-        self.rate_limit.leave(calls)
+        self.rate_limit.set_left(calls)
 
     @property
     def lags(self) -> bool:
@@ -535,10 +535,6 @@ class OfflineGitHub:
     def tool(self, name: str, script: str | None = None) -> None:
         """Put a command on the jobs' PATH: the test's own script, or a recorded stub."""
         self.tools.add(name, script)
-
-    def real_tool(self, name: str) -> None:
-        """Take a stub away again: the machine has the command."""
-        self.tools.remove(name)
 
     def fail_tool(self, tool: str, arguments: str = "", job: str = "", code: int = 1) -> None:
         """Let a recorded tool fail for arguments and jobs that match these patterns."""
@@ -864,7 +860,7 @@ class OfflineGitHub:
         claims = []
         if wanted:
             try:
-                claim = Claim.of(wanted, lambda: self.cancel(run))
+                claim = Claim.from_setting(wanted, lambda: self.cancel(run))
             except ValueError as error:
                 raise workflows.WorkflowError(str(error)) from error
             run.concurrency = claim.group

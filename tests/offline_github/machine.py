@@ -247,7 +247,7 @@ class Machine(Work):
     def log(self, line: str) -> None:
         super().log(masked(line, self.masks))
 
-    def usual(self, step: Step, survives: bool) -> JobOutcome:
+    def run_by_default(self, step: Step, survives: bool) -> JobOutcome:
         output = Output(self.masks)
         files = self._files()
         try:
@@ -348,7 +348,7 @@ class Machine(Work):
             self._leaders.append(process.pid)
             self._stop, self._survives = lambda: _kill_group(process.pid), survives
         said = process.communicate()[0]
-        stopped = self._over()
+        stopped = self._end_step()
         output.read(said.decode("utf-8", "replace"))
         if stopped:
             return "cancelled"
@@ -358,8 +358,8 @@ class Machine(Work):
             return "failure"
         return "success"
 
-    def _over(self) -> bool:
-        """A step has ended; whether it was stopped."""
+    def _end_step(self) -> bool:
+        """Note that a step has ended. Returns whether it was stopped."""
         with self._lock:
             stopped = self._killed or (self.cancelled and not self._survives)
             self._stop = None
@@ -388,7 +388,7 @@ class Machine(Work):
             answer = self.github.action_hosts.run(
                 str(self.place.workspace), step.uses, variables, stopped
             )
-            ended = self._over()
+            ended = self._end_step()
         if answer is None or ended:
             return "cancelled"
         output.read(answer["output"])

@@ -63,8 +63,8 @@ class MemoryRepository:
         self.head: str | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> MemoryRepository:
-        """With the `.github` of a work tree."""
+    def from_folder(cls, folder: Path) -> MemoryRepository:
+        """A repository that holds the `.github` of a work tree."""
         paths = [path for path in sorted((folder / ".github").rglob("*")) if path.is_file()]
         return cls({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
 

@@ -232,7 +232,9 @@ class Scheduler:
             for value, context in wanted:
                 if value is None:
                     continue
-                claim = Claim.of(expressions.evaluate(value, context), lambda: self._stop(node))
+                claim = Claim.from_setting(
+                    expressions.evaluate(value, context), lambda: self._stop(node)
+                )
                 job.concurrency = claim.group
                 claim.outer = [*self.claims, *self._outer_claims(node), *progress.claims]
                 progress.claims.append(claim)

@@ -163,9 +163,6 @@ class Tools:
         self.add(name, None)
         self.add(f".after-{name}", script)
 
-    def remove(self, name: str) -> None:
-        (self.folder / name).unlink()
-
     def commands(self, tool: str | None, job: str) -> list[Command]:
         return [c for c in self._commands if tool in (None, c.tool) and re.search(job, c.job)]
 

@@ -141,14 +141,14 @@ class Work:
         self._log.append(line)
 
     def steps(self, decide: Decide | None = None) -> Going:
-        """The job's own steps. `decide` says what becomes of one: None is the usual thing."""
+        """Run the job's own steps. `decide` says what becomes of each; None: it runs by default."""
         definition = self.node.definition
         try:
             env = self._evaluated(self.node.workflow.get("env") or {}, self.contexts)
             env |= self._evaluated(definition.get("env") or {}, {**self.contexts, "env": env})
             scope = Scope(self.contexts, env)
             self.in_steps = True
-            yield from self._all(definition["steps"], scope, decide)
+            yield from self._run_steps(definition["steps"], scope, decide)
             self.in_steps = False
             contexts = self._contexts(scope, {})
             outputs = self._evaluated(definition.get("outputs") or {}, contexts)
@@ -158,8 +158,11 @@ class Work:
         result = "cancelled" if self.cancelled else "failure" if scope.failed else "success"
         return JobOutcome(result, outputs)
 
-    def usual(self, step: Step, survives: bool) -> Ended | Going | None:
-        """What a step does of which the test says nothing; whether a cancellation leaves it be."""
+    def run_by_default(self, step: Step, survives: bool) -> Ended | Going | None:
+        """Run a step for which the test decides nothing.
+
+        `survives` says whether it goes on when the run is cancelled.
+        """
         return step.script() if step.is_script else None
 
     def action_folder(self) -> Path:
@@ -213,7 +216,7 @@ class Work:
             "steps": scope.results,
         }
 
-    def _all(self, steps: list[dict[str, Any]], scope: Scope, decide: Decide | None) -> Going:
+    def _run_steps(self, steps: list[dict[str, Any]], scope: Scope, decide: Decide | None) -> Going:
         for number, step in enumerate(steps):
             yield 0
             env = self._evaluated(step.get("env") or {}, self._contexts(scope, {}))
@@ -231,7 +234,7 @@ class Work:
             if expressions.condition(condition, contexts, status):
                 never = {"success": False, "failure": False, "cancelled": True}
                 survives = expressions.condition(condition, contexts, never)
-                outcome = yield from self._one(step, number, scope, env, survives, decide)
+                outcome = yield from self._run_step(step, number, scope, env, survives, decide)
                 tolerant = expressions.evaluate(step.get("continue-on-error", False), contexts)
                 tolerated = tolerant is True and outcome.result == "failure"
             conclusion = "success" if tolerated else outcome.result
@@ -245,7 +248,7 @@ class Work:
             if not scope.within:
                 self._steps[name] = conclusion
 
-    def _one(
+    def _run_step(
         self,
         step: dict[str, Any],
         number: int,
@@ -277,7 +280,7 @@ class Work:
             outcome = yield from self._composite(shown, decide)
             return outcome
         if ended is None:
-            ended = self.usual(shown, survives)
+            ended = self.run_by_default(shown, survives)
         if isinstance(ended, Generator):
             ended = yield from self._until_cancelled(ended, survives)
         outcome = outcome_of(ended)
@@ -319,7 +322,7 @@ class Work:
             (*step.within, step.uses),
             str(folder / path),
         )
-        yield from self._all(action["runs"]["steps"], scope, decide)
+        yield from self._run_steps(action["runs"]["steps"], scope, decide)
         values = {name: output["value"] for name, output in (action.get("outputs") or {}).items()}
         outputs = self._evaluated(values, self._contexts(scope, {}))
         result = "cancelled" if self.cancelled else "failure" if scope.failed else "success"

@@ -263,7 +263,7 @@ def test_old_runs_of_production_stay_guarded(
     environments[1]["after"] = "dev"
     answers = {"code_types": ["terraform"], "environments": environments, "retry_approval": retry}
     repository = generate(history, tmp_path / "repository", answers, FROM)
-    memory = MemoryRepository.of(repository)
+    memory = MemoryRepository.from_folder(repository)
     memory.commit("main")
     github = OfflineGitHub(tmp_path / "github", memory, execute=lambda work: None)
     github.put_keeps = keeps
