@@ -18,9 +18,9 @@ from updates import clone_once, commit, generate, replace, template_versions, up
 DOCS = """\
 ### What was found where
 
-The first answers were proposed because of these files.
+The copy proposed the first answers because of these files.
 
-| What | By |
+| Found | In |
 | --- | --- |
 | python | `functions/sync/requirements.txt` |
 | terraform | `infra/main.tf` |
