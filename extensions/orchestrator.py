@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import shlex
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -48,24 +49,42 @@ MODULES = (
 """The modules of `pipeline` that are used here."""
 
 
+LOCK = "copier_orchestrator_lock"
+"""An entry of `sys.modules` that holds the lock of `loading`: each render loads this file again."""
+
+
 def digest(template: Path) -> str:
     """A digest of all files of a template that decide what the package does or keeps."""
     files = [template / "copier.yml", *(template / "extensions").rglob("*.py")]
     for part in ("code_types", "clouds"):
-        files += [file for file in (template / part).rglob("*") if file.is_file()]
+        files += (template / part).rglob("*")
     found = hashlib.sha256()
-    for file in sorted(files):
+    # An editor's lock file can be a link to nothing.
+    for file in sorted(file for file in files if file.is_file()):
         content = file.read_bytes()
         found.update(f"{file.relative_to(template)} {len(content)}\n".encode() + content)
     return found.hexdigest()[:32]
 
 
+def loading() -> threading.RLock:
+    """The lock that lets one thread of the process load the package at a time."""
+    lock: threading.RLock = sys.modules.setdefault(LOCK, ModuleType(LOCK)).__dict__.setdefault(
+        "lock", threading.RLock()
+    )
+    return lock
+
+
 def load_pipeline() -> ModuleType:
     """The package `pipeline` beside this file, with the modules that are used here."""
+    with loading():
+        return _load_once()
+
+
+def _load_once() -> ModuleType:
     name = f"pipeline_{digest(HERE.parent)}"
     if getattr(sys.modules.get(name), "is_loaded", False):
         return sys.modules[name]
-    for loaded in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+    for loaded in [m for m in [*sys.modules] if m == name or m.startswith(f"{name}.")]:
         del sys.modules[loaded]  # a load that failed halfway
     writes_none = sys.dont_write_bytecode
     # Copier deletes this clone of the template when it has rendered it.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -53,3 +55,28 @@ def test_a_load_that_failed_is_not_used(tmp_path: Path) -> None:
         with pytest.raises(ModuleNotFoundError, match="there_is_no_such_module"):
             load(template)
     assert sys.dont_write_bytecode is False
+
+
+def test_threads_share_one_package(tmp_path: Path) -> None:
+    """The second thread starts to load where the first has loaded half of it."""
+    template = export_template(tmp_path / "template")
+    half = template / "extensions" / "pipeline" / "for_copier" / "rendering.py"
+    text = half.read_text(encoding="utf-8")
+    half.write_text(f"{text}\nimport time\ntime.sleep(0.3)\n", encoding="utf-8")
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(load, template)
+        time.sleep(0.1)
+        second = threads.submit(load, template)
+        assert first.result() is second.result()
+    assert sys.dont_write_bytecode is False
+
+
+def test_the_lock_file_of_an_editor_is_no_part_of_it(tmp_path: Path) -> None:
+    template = export_template(tmp_path / "template")
+    package = load(template)
+    link = template / "extensions" / "pipeline" / ".#plan.py"
+    try:
+        link.symlink_to("somebody@machine.1234")
+    except OSError:
+        pytest.skip("Windows lets no ordinary user make links")
+    assert load(template) is package

@@ -47,13 +47,13 @@ def compile_once(environment: Environment) -> None:
         # Extensions see a text each time: Copier's `yield` forgets the last loop there.
         text = environment.preprocess(source)
         if text not in templates:
+            code = _texts.get(text) or environment.compile(text)
             if len(_texts) >= KEPT:
                 _texts.clear()
-            if text not in _texts:
-                _texts[text] = environment.compile(text)
+            _texts[text] = code
             values = environment.make_globals(None)
             make = environment.template_class.from_code
-            templates[text] = make(environment, _texts[text], values, None)
+            templates[text] = make(environment, code, values, None)
         return templates[text]
 
     environment.from_string = from_string  # type: ignore[method-assign]

@@ -65,11 +65,11 @@ class Memory:
         """
         # Pickled, because YAML anchors make values that `repr` would unfold without end.
         key = pickle.dumps((answers, asking))
-        if key not in self._answers:
+        read = self._answers.get(key)
+        if read is None:
             read = read_answers(answers, self.catalogue, asking)
-            _make_room(self._answers)
-            self._answers[key] = read
-        return self._answers[key]
+            _keep(self._answers, key, read)
+        return read
 
     def problem_of(self, answers: Mapping[str, Any], asking: str = "") -> str:
         """What is wrong with the answers, or nothing."""
@@ -81,11 +81,11 @@ class Memory:
 
     def plan(self, answers: Answers) -> Plan:
         """The plan for answers that `read_answers` returned. Raises AnswerError."""
-        if id(answers) not in self._plans:
-            plan = make_plan(answers)
-            _make_room(self._plans)
-            self._plans[id(answers)] = answers, plan
-        return self._plans[id(answers)][1]
+        kept = self._plans.get(id(answers))
+        if kept is None:
+            kept = answers, make_plan(answers)
+            _keep(self._plans, id(answers), kept)
+        return kept[1]
 
     def files(self, folder: Path) -> RepositoryFiles:
         """The files in a folder, listed once."""
@@ -95,10 +95,12 @@ class Memory:
 
     def parse_yaml(self, text: str) -> Any:
         """What a text holds. Raises YAMLError."""
-        if text not in self._yaml:
-            _make_room(self._yaml)
-            self._yaml[text] = yaml.safe_load(text)
-        return self._yaml[text]
+        try:
+            return self._yaml[text]
+        except KeyError:
+            content = yaml.safe_load(text)
+        _keep(self._yaml, text, content)
+        return content
 
     def tell(self, line: str) -> None:
         """Print a line on stderr, once."""
@@ -107,7 +109,8 @@ class Memory:
             print(line, file=sys.stderr)
 
 
-def _make_room(kept: dict[Any, Any]) -> None:
-    """Forget everything where too much is kept."""
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep a value; forget all others where there are too many. Other threads may do the same."""
     if len(kept) >= KEPT:
         kept.clear()
+    kept[key] = value
