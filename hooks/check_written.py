@@ -28,6 +28,7 @@ from pipeline.written_files import (  # noqa: E402
     differences,
     report,
     success,
+    tell,
 )
 
 __all__ = ["MARKER", "differences", "main", "read_plan", "report"]
@@ -52,7 +53,7 @@ def main(answers_file: str, optional: Collection[str] = ()) -> int:
         print(line, file=sys.stderr)
     if not found:
         # Copier tells its tasks the operation.
-        print(success(plan, Path.cwd(), os.environ.get("COPIER_OPERATION", "")))
+        tell(success(plan, Path.cwd(), os.environ.get("COPIER_OPERATION", "")))
     return 1 if found else 0
 
 

@@ -16,21 +16,22 @@ import yaml
 from kept import keep_edited, removed, write_again
 from migrations import due
 from pipeline.errors import AnswerError
+from pipeline.written_files import tell
 from rendering import RenderError
 
 
 def main(stage: str, before: str, now: str, answers_file: str) -> int:
     for step in due(stage, before, now):
-        print(f"Migration {step.name}")
+        tell(f"Migration {step.name}")
         step.run(Path(answers_file))
     if stage == "before":
         return 0
     for line in keep_edited(removed(), answers_file):
-        print(line)
+        tell(line)
     try:
         plan = check_written.read_plan(Path(answers_file))
         for line in write_again(plan.called_files, answers_file):
-            print(line)
+            tell(line)
     except (OSError, yaml.YAMLError, AnswerError, RenderError) as error:
         print(f"{answers_file}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

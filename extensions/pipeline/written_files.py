@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -179,10 +181,10 @@ def report_ignored(plan: Plan, repository: Path) -> str:
     command = ["git", "check-ignore", "--verbose", "-z", "--stdin"]
     files = "\0".join(sorted(plan.files))
     try:
-        done = subprocess.run(command, cwd=repository, input=files, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=repository, input=files.encode(), capture_output=True)
     except OSError:
         return ""  # no git, so nothing is ignored yet
-    words = done.stdout.split("\0")
+    words = done.stdout.decode("utf-8", "replace").split("\0")
     by_rule: dict[str, list[str]] = {}
     for source, line, rule, file in zip(*(words[i::4] for i in range(4)), strict=False):
         if not rule.startswith("!"):
@@ -205,6 +207,13 @@ def success(plan: Plan, repository: Path, operation: str) -> str:
         report_own_workflows(plan, repository) if operation == "copy" else "",
     ]
     return "\n".join(filter(None, reports))
+
+
+def tell(text: str) -> None:
+    """Print it, as far as that is possible: a new copy that ends with an error is deleted."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    with contextlib.suppress(OSError):  # nobody reads it, or the disk is full
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def deleted_files(repository: Path) -> list[str]:

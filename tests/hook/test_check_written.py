@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import copier
 import pytest
 from copies import HOOK, Copied, copier_command, copier_process, example
 from toolbox import EXAMPLES
@@ -207,15 +211,15 @@ def test_success_says_the_order_and_what_is_next(template: Path, tmp_path: Path)
 def test_files_that_git_ignores_are_named(template: Path, tmp_path: Path) -> None:
     """They would not be pushed, and the first run would not find them; `lib/` is often ignored."""
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    ignored = "/docs/\n*.cjs\n!check.cjs\nlib/\n"
-    (tmp_path / ".gitignore").write_text(ignored, encoding="utf-8")
+    ignored = "/docs/\n*.[cé]js\n!check.cjs\nlib/\n"
+    (tmp_path / ".gitignore").write_text(ignored, encoding="latin-1")
     answers = f"--data-file={EXAMPLES / 'single.yml'}"
     done = copier_process(template, tmp_path, "--quiet", answers)
     head, *lines = done.stdout.partition("Git ignores ")[2].splitlines()
     assert head.endswith("add them by `git add --force`:") and done.returncode == 0
     assert [line.partition(": ")[0] for line in sorted(lines)] == [
         "  .gitignore, line 1 (/docs/)",
-        "  .gitignore, line 2 (*.cjs)",
+        "  .gitignore, line 2 (*.[c\N{REPLACEMENT CHARACTER}]js)",
     ]
 
 
@@ -262,3 +266,30 @@ def test_a_template_that_writes_too_little_fails_the_copy(template: Path, tmp_pa
     assert len(missing) == 6  # two components, three environments
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "copy").exists()
+
+
+class Unread(io.StringIO):
+    """Where `copier copy | head` writes to when `head` has ended."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize(
+    "stdout",
+    [io.TextIOWrapper(io.BytesIO(), encoding="ascii"), Unread()],
+    ids=["ASCII", "nobody reads"],
+)
+def test_a_copy_stays_where_its_report_cannot_be_printed(
+    stdout: io.TextIOWrapper, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copier deletes a new copy that ends with an error."""
+    answers = {**example("lambda"), "components": {"python": {"path": "café"}}}
+    options: dict[str, Any] = {"defaults": True, "unsafe": True, "quiet": True}
+    monkeypatch.setattr(sys, "stdout", stdout)
+    copier.run_copy(str(template), tmp_path / "copy", data=answers, **options)
+    monkeypatch.undo()
+    assert (tmp_path / "copy" / BUILD).is_file()
+    if not isinstance(stdout, Unread):
+        stdout.seek(0)
+        assert "  python: caf\\xe9; the nearest folder is the root\n" in stdout.read()

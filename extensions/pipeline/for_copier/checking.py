@@ -14,7 +14,7 @@ import yaml
 from ..errors import AnswerError
 from ..plan import Plan
 from ..versions import release
-from ..written_files import deleted_files, differences, success
+from ..written_files import deleted_files, differences, success, tell
 from .given import Given
 
 VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -58,7 +58,7 @@ def _is_done(given: Given, operation: str) -> bool:
             return False
     except (AnswerError, OSError, yaml.YAMLError, subprocess.CalledProcessError):
         return False  # the hook says it
-    print(success(plan, repository, operation), flush=True)
+    tell(success(plan, repository, operation))
     return True
 
 
