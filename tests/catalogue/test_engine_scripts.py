@@ -248,6 +248,17 @@ def test_a_repository_arrives_as_it_was_cloned(
     assert [file.name for file in tmp_path.glob("x*")] == ["x.enc"]
 
 
+def test_a_wrong_key_is_named_if_openssl_accepts_it(
+    engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINES_TRANSFER_KEY", "x" * 32)
+    transfer, wrong = engine["transfer"], tmp_path / "wrong"
+    wrong.write_bytes(b"what a wrong key makes of an archive")
+    transfer._openssl("-e", "-salt", "-in", str(wrong), "-out", str(tmp_path / "x.enc"))
+    with pytest.raises(engine["common"].EngineError, match="is PIPELINES_TRANSFER_KEY the same"):
+        transfer.unpack(tmp_path / "x.enc", tmp_path / "taken")
+
+
 def test_what_git_would_convert_is_no_change(engine: dict[str, ModuleType], tmp_path: Path) -> None:
     """Line ends that a repository's attributes do not fit, and filters of the runner."""
     work_tree = tmp_path / "work"

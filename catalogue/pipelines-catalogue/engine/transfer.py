@@ -21,6 +21,7 @@ from pathlib import Path
 from common import EngineError, run
 
 KEY = "PIPELINES_TRANSFER_KEY"
+SAME_KEY = f"is {KEY} the same in both environments?"
 LIMIT = 50_000_000
 """The largest file that `take` accepts, in bytes."""
 
@@ -32,7 +33,7 @@ def _openssl(*options: str) -> None:
         )
     cipher = ("openssl", "enc", "-aes-256-cbc", "-pbkdf2", "-pass", f"env:{KEY}")
     if subprocess.run([*cipher, *options], stderr=subprocess.DEVNULL).returncode:
-        raise EngineError(f"{options[-1]}: openssl failed; is {KEY} the same in both environments?")
+        raise EngineError(f"{options[-1]}: openssl failed; {SAME_KEY}")
 
 
 def _anybodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -58,7 +59,8 @@ def opened(file: Path) -> Iterator[tarfile.TarFile]:
         with tarfile.open(plain, "r:gz") as archive:
             yield archive
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise EngineError(f"{file.name}: cannot be read: {error}") from None
+        # openssl accepts one wrong key in 256, and then writes something that is no archive.
+        raise EngineError(f"{file.name}: cannot be read: {error}; {SAME_KEY}") from None
     finally:
         plain.unlink()
 
