@@ -242,7 +242,7 @@ def test_what_an_app_needs_of_its_workspace_is_built_first(machine: Runner, tmp_
     folders = [str(folder) for folder in (root, root / "base", root / "blocks", project)]
     assert [call["folder"] for call in machine.recorded][:4] == folders
     outcome = machine.run("infra/build", project, STUB_FAILS="npm run build")
-    error = f"{root / 'blocks'} needs {root / 'base'}, whose script build has failed"
+    error = f"The script build of {root / 'base'}, which {root / 'blocks'} needs, has failed"
     assert (outcome.code, f"::error title=Build::{error}" in outcome.output) == (1, True)
 
 

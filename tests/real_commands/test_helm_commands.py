@@ -288,8 +288,8 @@ def test_an_image_that_nothing_runs_is_refused(
     assert outcome.code == 1
     name = next(iter(packages.values())).partition("@")[0]
     [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
-    assert error.startswith(f"::error title=Image {name}::The chart in {folder} does not use ")
-    assert f" {said} for this image; name its key in a variable, like API_IMAGE: " in error
+    assert error.startswith(f"::error title=Image {name}::The chart in {folder} does not take ")
+    assert f" this image from the values {said}; name the key in env, like API_IMAGE: " in error
 
 
 def test_a_chart_that_does_not_render_says_why(machine: Machine, tmp_path: Path) -> None:
@@ -641,5 +641,5 @@ def test_the_versions(
     machine.runner.steps = {"versions": Step(step["run"])}
     outcome = machine.run("versions", write(tmp_path / "shop", {file: text}))
     assert (outcome.code, outcome.said) == (0, said)
-    line = f"::notice::Not read, because it names no version: {passed_over} (the pinned one runs)"
+    line = f"::notice::The pinned version is used, because this line names none: {passed_over}"
     assert outcome.notices == ([line] if passed_over else [])

@@ -134,7 +134,7 @@ def test_without_any_image(cluster: Runner, tmp_path: Path) -> None:
     ("files", "said"),
     [
         ({"web.yaml": WEB.replace("IMAGE", "other").replace("image:v1", "other")},
-         "::error title=Image of image::Nothing in {folder}/. runs an image called image or "
+         "::error title=Image of image::No manifest in {folder}/. runs an image called image or "
          "ghcr.io/acme/demo/image"),
         ({"web.yaml": PLAIN["web.yaml"].replace("containers:", "contaners:")},
          "'containers' is a required property"),
