@@ -174,7 +174,7 @@ def test_a_choice_that_is_a_persons(job: str, files: list[str], machine: Machine
     outcome = machine.run(job, {".editorconfig": "[*.cs]\n", **dict.fromkeys(files, TESTS)})
     assert outcome.code == 1 and not machine.calls
     assert outcome.output == (
-        f"::error title=Project::There is none or more than one in {machine.project}; "
+        f"::error title=Project::There is no project, or more than one, in {machine.project}; "
         "name a solution or project in DOTNET_PROJECT\n"
     )
 
