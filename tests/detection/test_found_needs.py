@@ -58,6 +58,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
         },
         {"api": ["lib"], "tool": ["lib"]},
     ),
+    "rust": (
+        {
+            "api/Cargo.toml": '[package]\n[dependencies]\nlib = { path = "../lib" }\n',
+            "lib/Cargo.toml": '[package]\n[dependencies.base]\npath = "../base"\n',
+            "base/Cargo.toml": "[package]\n",
+        },
+        {"api": ["base", "lib"], "lib": ["base"]},
+    ),
     "dotnet": (
         {
             "src/Api/Api.csproj": CSPROJ.format(

@@ -96,7 +96,7 @@ def _tree(number: int) -> Answers:
 
 NAMED_HERE = (
     *("cdk", "docker", "dotnet", "generic", "go", "helm", "java", "kubernetes", "node"),
-    *("opentofu", "python", "terraform"),
+    *("opentofu", "python", "rust", "terraform"),
 )
 """The code types with settings below; any other one is there with its path alone."""
 
@@ -132,6 +132,7 @@ def _everything(cloud: str, orchestration: str) -> Answers:
             "web": {"code_type": "docker", "path": "services/web", "secrets": ["NPM_TOKEN"]},
             "terraform": {"path": "infra", "secrets": ["TF_API_TOKEN"]},
             "opentofu": {"path": "network", "env": {"TF_VAR_zone": "${{ vars.ZONE }}"}},
+            "rust": {"path": "services/search"},
             "cdk": {"path": "stacks"},
             "kubernetes": {"path": "k8s"},
             "helm": {"path": "charts/shop"},
@@ -142,6 +143,7 @@ def _everything(cloud: str, orchestration: str) -> Answers:
             "go-library": published("go"),
             "java-library": published("java", secrets=["MAVEN_USERNAME", "MAVEN_PASSWORD"]),
             "dotnet-library": published("dotnet", env={"NUGET_USER": "acme"}),
+            "rust-library": published("rust"),
             "chart": published("helm"),
         },
         "dependency_map": [

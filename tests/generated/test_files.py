@@ -307,7 +307,7 @@ def test_pull_requests_have_exactly_the_promised_jobs(
 
 
 DEPLOYS_BY_ITSELF = {"cdk", "helm", "kubernetes", "opentofu", "terraform"}
-PUBLISHES_BY_OIDC = {"dotnet", "node", "python"}
+PUBLISHES_BY_OIDC = {"dotnet", "node", "python", "rust"}
 """Where an index trusts a job; Maven's repositories have passwords, Go's proxy asks nobody."""
 
 

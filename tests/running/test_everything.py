@@ -27,6 +27,7 @@ COMPONENTS: dict[str, Any] = {
     "go": {"deploy": "ship"},
     "java": {"deploy": "ship"},
     "dotnet": {"deploy": "ship"},
+    "rust": {"deploy": "ship"},
     "docker": {},
     "terraform": {"secrets": ["TF_API_TOKEN"]},
     "opentofu": {},
@@ -45,7 +46,7 @@ EDGES = {
     "terraform": ["python"],
     "opentofu": ["python"],
     "cdk": ["node", "python"],
-    "docker": ["dotnet", "go", "java"],
+    "docker": ["dotnet", "go", "java", "rust"],
     "kubernetes": ["docker", "terraform"],
     "helm": ["docker", "opentofu"],
     "generic": ["cdk", "helm", "kubernetes"],
@@ -97,6 +98,7 @@ MADE = {
     "go": "bin/shop",
     "java": "dist/shop-1.0.0.jar",
     "dotnet": "publish/shop.dll",
+    "rust": "bin/shop",
     "docker": "docker-image",
     "cdk": "cdk.out/{}/manifest.json",
     "kubernetes": "rendered/{}.yaml",
@@ -160,6 +162,7 @@ for folder; do :; done # the last argument
 MORE = {
     "go": '[ "$1" != build ] || { mkdir -p bin && anything > bin/shop; }\n',
     "dotnet": '[ "$1" != publish ] || { mkdir -p publish && anything > publish/shop.dll; }\n',
+    "cargo": '[ "$1" != build ] || anything > target/release/shop\n',
     "mvn": "[ ! -d target ] || anything > target/shop-1.0.0.jar\n",
 }
 for other in OTHERS:
