@@ -86,7 +86,7 @@ def block_in_copier(question: Question) -> str:
         lines += [f"    {json.dumps(line)}: {value}" for value, line in question.choices.items()]
     lines.append(f"  default: {quoted(json.loads(json.dumps(question.default)))}")
     if question.check:
-        lines.append(f"  validator: \"[[ problem('{question.name}') ]]\"")
+        lines.append(f"  validator: \"[[ problem_with('{question.name}') ]]\"")
     return "\n".join(lines) + "\n"
 
 

@@ -279,7 +279,7 @@ def _project_name(value: Any) -> str:
     return str(text).strip()
 
 
-def default_name(folder: str) -> str:
+def default_project_name(folder: str) -> str:
     """A project's name, made of its folder's name without the characters that are refused."""
     printable = "".join(c for c in folder.replace(EXPRESSION, "") if c.isprintable())
     return printable.strip()[:PROJECT_NAME_LENGTH].strip() or DEFAULTS["project_name"]

@@ -36,7 +36,7 @@ GREYED_OUT = ("orchestration", "branching")
 def test_a_choice_that_can_be_greyed_out_asks_about_itself(question: str) -> None:
     for choice in QUESTIONS[question]["choices"].values():
         if isinstance(choice, dict):
-            call = f"impossible('{question}', '{choice['value']}')"
+            call = f"why_impossible('{question}', '{choice['value']}')"
             assert choice == {"value": choice["value"], "validator": f"[[ {call} ]]"}
 
 

@@ -1,7 +1,7 @@
-"""What was written is checked in Copier's own process: to start Python once more takes longer.
+"""Checks the written files in Copier's own process, because to start another one takes longer.
 
-Where anything is not as planned, the hook runs as a process and says it (see copier.yml): Copier
-stops only at the exit code of a process.
+If anything is not as planned, the hook runs as a process and says it (see copier.yml): Copier stops
+only at the exit code of a process.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from .given import Given
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
-def is_as_planned(given: Given) -> bool:
+def files_match_plan(given: Given) -> bool:
     """After a copy: whether all files are as planned. If so, print what a person should know."""
     return _is_done(given, "copy")
 
 
-def is_left_to_do(given: Given, stage: str, before: object, now: object) -> bool:
+def needs_migration(given: Given, stage: str, before: object, now: object) -> bool:
     """Whether hooks/migrate.py has to run in this stage of an update, between two versions.
 
-    It has not where no step can be due, nothing was deleted and all files are as planned. Then
-    print what a person should know.
+    It need not run if no migration is between the versions, nobody deleted a file, and all files
+    are as planned. Then print what a person should know.
     """
     if given.settings["pretend"] or _may_have_steps(given, str(before), str(now)):
         return True

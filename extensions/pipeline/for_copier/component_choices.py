@@ -26,8 +26,8 @@ from .proposals import proposal_of
 # parts: which components ---------------------------------------------------------------------
 
 
-def asks_parts(given: Given) -> bool:
-    """Whether a person chooses the components by their names."""
+def ask_for_parts(given: Given) -> bool:
+    """Whether there is a prompt that chooses the components by their names."""
     return given.would_ask("code_types")
 
 
@@ -45,17 +45,17 @@ def part_choices(given: Given) -> str:
     return str(yaml.safe_dump([[line, name] for name, line in rows.items()], width=999))
 
 
-def usual_parts(given: Given) -> str:
+def default_parts(given: Given) -> str:
     """The names of the components before anybody chose among them, as JSON."""
-    return json.dumps(sorted(_before_choosing(given).names)) if asks_parts(given) else "[]"
+    return json.dumps(sorted(_before_choosing(given).names)) if ask_for_parts(given) else "[]"
 
 
 # images: which component builds an image -----------------------------------------------------
 
 
-def asks_images(given: Given) -> bool:
-    """Whether a file names an image, and it is not known whether a component builds it."""
-    return asks_parts(given) and bool(_image_builders(given, _chosen(given)))
+def ask_for_images(given: Given) -> bool:
+    """Whether a file names an image, and nothing tells whether a component builds it."""
+    return ask_for_parts(given) and bool(_image_builders(given, _chosen(given)))
 
 
 def images_help(given: Given) -> str:
@@ -70,7 +70,7 @@ def images_help(given: Given) -> str:
     return "\n".join([*lines, f"({names}; Enter: none of them)"])
 
 
-def problem_of_images(given: Given) -> str:
+def problem_with_images(given: Given) -> str:
     """What is wrong with the answer just typed, or nothing."""
     if "images" in given.settings["data"]:
         return ""
@@ -84,14 +84,15 @@ def problem_of_images(given: Given) -> str:
 # adjust and new_names: other names or settings -------------------------------------------------
 
 
-def asks_adjust(given: Given) -> bool:
-    """Whether a person may go on with YAML or new names. Without any component, they must."""
+def ask_to_adjust(given: Given) -> bool:
+    """Whether there is a prompt for other names or settings. Without components it is not needed:
+    a person must write some."""
     asked = given.would_ask("components") or given.would_ask("dependency_map")
     return asked and _has_components(given)
 
 
-def as_they_are(given: Given) -> str:
-    """How the choice `accept` calls the components."""
+def meaning_of_accept(given: Given) -> str:
+    """What the choice `accept` means for the components, in words for the prompt."""
     if proposal_of(given).names:
         return "as they were found"
     if _before_choosing(given).names:
@@ -99,16 +100,16 @@ def as_they_are(given: Given) -> str:
     return "each in the repository's root, in the usual order"
 
 
-def impossible_way(given: Given, way: str) -> str:
-    """Why the prompt `adjust` does not offer a choice, or nothing."""
-    if way != "rename" or not asks_adjust(given):
+def why_not_rename(given: Given) -> str:
+    """Why the prompt `adjust` does not offer the choice `rename`, or nothing."""
+    if not ask_to_adjust(given):
         return ""
     if not given.would_ask("components"):
         return "their settings were given"
-    return "" if asks_parts(given) else "their code types were given"
+    return "" if ask_for_parts(given) else "their code types were given"
 
 
-def problem_of_names(given: Given) -> str:
+def problem_with_new_names(given: Given) -> str:
     """What is wrong with the new names just typed, or nothing."""
     if "new_names" in given.settings["data"]:
         return ""
@@ -123,29 +124,31 @@ def problem_of_names(given: Given) -> str:
 # The answers ---------------------------------------------------------------------------------
 
 
-def made(given: Given, question: str) -> str:
-    """The answer that these prompts lead to, as JSON."""
+def answer_from_prompts(given: Given, question: str) -> str:
+    """The answer to `question` that the prompts above give, as JSON."""
     return json.dumps(getattr(_adjusted(given, question), question), ensure_ascii=False)
 
 
-def text_of(given: Given, question: str) -> str:
-    """The same answer as YAML in several lines, for a person to edit."""
-    value = json.loads(made(given, question))
+def yaml_to_edit(given: Given, question: str) -> str:
+    """The same answer as YAML in several lines, which a person edits."""
+    value = json.loads(answer_from_prompts(given, question))
     # An empty prompt where there is no component: Enter must not accept that.
     return readable(value, sort=False) if value != {} else ""
 
 
-def stale(given: Given, question: str) -> str:
-    """A word where a recorded answer is not what these prompts lead to; otherwise nothing.
+def outdated_answer(given: Given, question: str) -> str:
+    """`outdated` if a recorded answer is not the one that the prompts give; else an empty text.
 
-    Copier drops a recorded answer at which its validator says something, and takes the default.
+    Copier drops a recorded answer if its validator returns a text, and takes the default.
     """
     if question in given.data or question not in given.stored:
         return ""
     if given.context[question] != given.stored[question]:
         return ""
-    same = parsed(question, given.stored[question]) == json.loads(made(given, question))
-    return "" if same else "stale"
+    same = parsed(question, given.stored[question]) == json.loads(
+        answer_from_prompts(given, question)
+    )
+    return "" if same else "outdated"
 
 
 def writes_components(given: Given) -> bool:
@@ -164,7 +167,7 @@ def _before_choosing(given: Given) -> Proposal:
         return proposal
     names = ("code_types", "components", "dependency_map", "found")
     values = {name: parsed(name, given.merged.get(name, DEFAULTS[name])) for name in names}
-    if asks_parts(given) and "components" in given.data:
+    if ask_for_parts(given) and "components" in given.data:
         values["components"] = {}  # nobody can choose among those
     return Proposal(**values)
 
@@ -172,7 +175,7 @@ def _before_choosing(given: Given) -> Proposal:
 def _chosen(given: Given) -> Proposal:
     """The components that were chosen. Raises AnswerError for what is wrong in `images`."""
     before = _before_choosing(given)
-    if not asks_parts(given) or "parts" not in given.context:
+    if not ask_for_parts(given) or "parts" not in given.context:
         return before
     chosen = choosing.chosen(before, given.context["parts"], [*answered_code_types(given)])
     builders = _image_builders(given, chosen)
@@ -199,7 +202,7 @@ def _adjusted(given: Given, question: str) -> Any:
     Raises AnswerError.
     """
     chosen, context = _chosen(given), given.context
-    if not asks_adjust(given) or not given.would_ask("components"):
+    if not ask_to_adjust(given) or not given.would_ask("components"):
         return chosen
     if context.get("adjust") == "rename" and context.get("new_names"):
         new = choosing.read_names(context["new_names"], chosen.names)

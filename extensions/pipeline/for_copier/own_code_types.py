@@ -16,16 +16,16 @@ from .given import Given
 
 
 def ask_for_code_types_folder(given: Given) -> bool:
-    """Whether the folder counts: somebody named one, or the usual one is there."""
-    return bool(given.merged.get("code_types_folder") or usual_code_types_folder(given))
+    """Whether there is a prompt for the folder: an answer names one, or the usual one exists."""
+    return bool(given.merged.get("code_types_folder") or default_code_types_folder(given))
 
 
-def usual_code_types_folder(given: Given) -> str:
+def default_code_types_folder(given: Given) -> str:
     """The usual folder of own code types, if the repository has it."""
     return own_types.usual_folder(given.repository)
 
 
-def content_of_code_types(given: Given) -> str:
+def read_code_types_folder(given: Given) -> str:
     """The content of the code types in the folder, as YAML: the answer `own_code_types`.
 
     An update renders the old and the new tree in temporary folders without the repository's files.
@@ -35,21 +35,21 @@ def content_of_code_types(given: Given) -> str:
     return str(yaml.safe_dump(own, allow_unicode=True))
 
 
-def outdated(given: Given) -> str:
-    """A word where the recorded content is not the content of the folder; otherwise nothing.
+def outdated_own_code_types(given: Given) -> str:
+    """`outdated` if the recorded content is not the content of the folder; else an empty text.
 
-    Copier drops a recorded answer at which its validator says something, and computes the default
-    anew. With `--data` Copier would end with a traceback; `check_answers` looks at that.
+    Copier drops a recorded answer if its validator returns a text, and takes the default. It would
+    end with a traceback for an answer of `--data`, so `check_answers` checks those.
     """
     if "own_code_types" in given.data:
         return ""
-    same = given.context["own_code_types"] == yaml.safe_load(content_of_code_types(given))
+    same = given.context["own_code_types"] == yaml.safe_load(read_code_types_folder(given))
     return "" if same else "outdated"
 
 
 def with_own_code_types(given: Given, answers: dict[str, Any]) -> dict[str, Any]:
     """These answers, with the present content of the folder. Raises AnswerError."""
-    named = answers.get("code_types_folder", usual_code_types_folder(given))
+    named = answers.get("code_types_folder", default_code_types_folder(given))
     folder = own_types.check_folder(named)
     if not folder:
         kept = "own_code_types" in given.data

@@ -16,7 +16,7 @@ from ..git_branches import read_branches
 from ..proposal import ANSWERS
 from ..questions import DEFAULTS
 from ..recorded import readable
-from .component_choices import text_of, writes_components
+from .component_choices import writes_components, yaml_to_edit
 from .given import Given
 from .own_code_types import answered_code_types, problem_of_folder
 from .proposals import named_environments, proposal_of
@@ -24,38 +24,38 @@ from .proposals import named_environments, proposal_of
 # What is wrong -------------------------------------------------------------------------------
 
 
-def problem(given: Given, question: str) -> str:
+def problem_with(given: Given, question: str) -> str:
     """What is wrong with the answer just typed, or nothing. The prompt shows it.
 
-    Other answers are left to `check_answers`: where a validator says something, Copier prints a
-    traceback for `--data`, and forgets a stored answer without a word.
+    `check_answers` checks the other answers: if a validator returns a text, Copier prints a
+    traceback for `--data`, and drops a stored answer without a message.
     """
     value, memory = given.context[question], given.memory
     stored = question in given.stored and given.stored[question] == value
     if question in given.data or stored:
         return ""
-    # What the choices before lead to is not typed.
-    if question in (*ANSWERS, "environments") and not asks(given, question):
+    # An answer that follows from other prompts was not typed.
+    if question in (*ANSWERS, "environments") and not ask_for_yaml(given, question):
         return ""
-    begin = text_of(given, question) if question in ANSWERS else ""
-    begin = made_environments(given) if question == "environments" else begin
+    begin = yaml_to_edit(given, question) if question in ANSWERS else ""
+    begin = default_environments(given) if question == "environments" else begin
     if begin and value == begin:
         return ""
     before = given.answers_before(question)
     found = memory.problem_of({**before, question: value}, question)
     if question == "code_types_folder" and not found:
         found = problem_of_folder(given, value)
-    # Another answer cannot mend what is wrong without it; `check_answers` says that.
+    # What was wrong before this answer is not its fault; `check_answers` says that.
     return "" if found == memory.problem_of(before, question) else found
 
 
-def impossible(given: Given, question: str, choice: str) -> str:
+def why_impossible(given: Given, question: str, choice: str) -> str:
     """Why a prompt does not offer a choice, or nothing.
 
-    Copier has no validator for lists. What was not chosen at the prompt is left to
-    `check_answers`, as in `problem`.
+    At a prompt with one choice of several, Copier does not call the question's validator. As in
+    `problem_with`, `check_answers` checks what was not chosen at the prompt.
     """
-    # Nobody sees it without a terminal; but what is proposed has to be possible as it is.
+    # Without prompts nobody sees this; but a proposal must be possible as it is.
     unseen = given.takes_defaults and not proposal_of(given).names
     if unseen or question in given.stored_and_data:
         return ""
@@ -66,30 +66,30 @@ def impossible(given: Given, question: str, choice: str) -> str:
 
 def first_possible(given: Given, question: str, *choices: str) -> str:
     """The first of these choices that the prompt offers; the first of all if it offers none."""
-    possible = [choice for choice in choices if not impossible(given, question, choice)]
+    possible = [choice for choice in choices if not why_impossible(given, question, choice)]
     return [*possible, *choices][0]
 
 
 # YAML at a prompt ----------------------------------------------------------------------------
 
 
-def asks(given: Given, question: str) -> bool:
-    """Whether a person writes this answer, as YAML."""
+def ask_for_yaml(given: Given, question: str) -> bool:
+    """Whether there is a prompt at which a person writes this answer, as YAML."""
     if question == "environments":
-        taken = asks_as_listed(given) and given.context.get("as_listed", True)
+        taken = ask_to_confirm_environments(given) and given.context.get("as_listed", True)
         return given.would_ask(question) and not taken
     return given.would_ask(question) and writes_components(given)
 
 
-def type_of(given: Given, question: str) -> str:
-    """`str` where a person types YAML, which `recorded` parses; otherwise `yaml`.
+def answer_type(given: Given, question: str) -> str:
+    """`str` if a person types YAML, which `recorded` parses; otherwise `yaml`.
 
-    For a text that is no YAML Copier itself would say no more than that.
+    With `yaml`, Copier would only say that a text is not YAML; our messages say what is wrong.
     """
-    return "str" if asks(given, question) else "yaml"
+    return "str" if ask_for_yaml(given, question) else "yaml"
 
 
-def type_of_runner(given: Given) -> str:
+def runner_type(given: Given) -> str:
     """`str` for a label, which the prompt shows as it is; `yaml` for a list or a mapping.
 
     Copier shows the default of a `yaml` question as PyYAML dumps it, a label with three dots below.
@@ -105,10 +105,10 @@ def code_type_choices(given: Given) -> str:
     return str(yaml.safe_dump([*answered_code_types(given)]))
 
 
-def repository_branch(given: Given) -> str:
+def default_branch_of_repository(given: Given) -> str:
     """The default branch of the repository in the destination.
 
-    An update whose answers name none keeps what they meant.
+    In an update it is `main`, as before, if the recorded answers name no branch.
     """
     if given.is_update:
         return str(DEFAULTS["default_branch"])
@@ -119,17 +119,17 @@ def proposed_branching(given: Given) -> str:
     """The choice that fits what was found; otherwise the first that is possible."""
     if named_environments(given.stored_and_data) is None:
         found = proposal_of(given).branching
-        if found and not impossible(given, "branching", found):
+        if found and not why_impossible(given, "branching", found):
             return found
     return first_possible(given, "branching", "develop-main", "release", "custom")
 
 
 def ask_for_environments(given: Given) -> bool:
-    """Whether the list of environments counts: it was chosen, or is already there.
+    """Whether the list of environments is used: `branching` is `custom`, or there is a list.
 
-    Copier forgets the answer to a question that it does not ask. So the question is asked wherever
-    a data file or an earlier answer holds a list, whatever `branching` says beside it. An earlier
-    list counts no more once somebody chooses another `branching`.
+    Copier drops the answer to a question that it does not ask. So the question is asked if a data
+    file or an earlier answer has a list, also if `branching` is not `custom` there. An earlier list
+    is not used any more if somebody chooses another `branching`.
     """
     branching = given.context.get("branching")
     if branching == "custom" or parsed("environments", given.data.get("environments")):
@@ -140,8 +140,8 @@ def ask_for_environments(given: Given) -> bool:
     return bool(given.stored.get("environments")) and same
 
 
-def asks_as_listed(given: Given) -> bool:
-    """Whether there is a list of environments that a person may accept."""
+def ask_to_confirm_environments(given: Given) -> bool:
+    """Whether there is a prompt that shows a list of environments, to accept it."""
     asked = given.would_ask("environments") and ask_for_environments(given)
     return asked and bool(_listed_environments(given))
 
@@ -150,22 +150,21 @@ def environments_help(given: Given) -> str:
     return f"{choosing.environments_line(_listed_environments(given))}. Is that right?"
 
 
-def made_environments(given: Given) -> str:
-    """The list that is there, or one to begin with; nothing where nobody is asked for one."""
+def default_environments(given: Given) -> str:
+    """The recorded or found list, or one to begin with; empty if the list is not used."""
     if not ask_for_environments(given):
         return ""
     listed = _listed_environments(given)
-    if not asks(given, "environments"):
+    if not ask_for_yaml(given, "environments"):
         return json.dumps(listed) if listed else ""
     begin = listed or preset("trunk", given.context["default_branch"])
     return readable(begin, sort=False)
 
 
 def ask_for_registry(given: Given) -> bool:
-    """Whether the registry counts: a component pushes to it, or somebody wrote one.
+    """Whether the registry is used: a component pushes to it, or an answer names one.
 
-    Without images the default is not recorded. A registry that somebody wrote is kept for the next
-    image.
+    So the default is not recorded if there are no images, and a registry that somebody wrote stays.
     """
     usual = DEFAULTS["registry"]
     if given.merged.get("registry", usual) != usual:

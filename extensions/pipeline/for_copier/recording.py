@@ -34,7 +34,7 @@ def recorded(answers: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in kept.items() if k not in FROM_THE_REPOSITORY or v != DEFAULTS[k]}
 
 
-def what_does_not_fit(given: Given) -> str:
+def find_unmatched(given: Given) -> str:
     """What in the repository does not fit the answers, as YAML: the answer `unmatched`."""
     memory = given.memory
     try:
@@ -46,11 +46,11 @@ def what_does_not_fit(given: Given) -> str:
 
 
 def outdated_unmatched(given: Given) -> str:
-    """A word where the repository has changed since that was recorded; otherwise nothing.
+    """`outdated` if the repository has changed since that was recorded; else an empty text.
 
-    See `own_code_types.outdated`.
+    `own_code_types.outdated_own_code_types` says what it is for.
     """
     if "unmatched" in given.data:
         return ""
-    same = given.context["unmatched"] == json.loads(what_does_not_fit(given))
+    same = given.context["unmatched"] == json.loads(find_unmatched(given))
     return "" if same else "outdated"
