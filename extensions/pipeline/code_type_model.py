@@ -129,6 +129,7 @@ class Detect:
     parts_in: tuple[str, ...] = ()
     environments: bool = False
     replaces: tuple[str, ...] = ()
+    replaces_inside: bool = True
     variable: str = ""
     setting: str = ""
     settings: tuple[Suggestion, ...] = ()

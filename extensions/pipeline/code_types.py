@@ -460,6 +460,7 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         parts_in=tuple(given.get("parts_in", [])),
         environments=given.get("environments", False),
         replaces=tuple(given.get("replaces", [])),
+        replaces_inside=given.get("replaces_inside", True),
         variable=given.get("variable", ""),
         setting=given.get("setting", ""),
         settings=tuple(suggestions),

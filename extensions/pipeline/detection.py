@@ -7,6 +7,7 @@ for all code types. `found_edges.py` finds which component needs which.
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import itertools
 import posixpath
 import re
@@ -102,12 +103,16 @@ def find_components(
     detects = {name: t.detect for name, t in sorted(code_types.items()) if t.detect}
     found = {name: _of_type(files, code_types[name], detect) for name, detect in detects.items()}
     for name, detect in detects.items():
+        paths = {component.path for component in found[name]}
+        within = paths
+        if not detect.replaces_inside:
+            parts = _parts(files, detect, _markers(files, detect)) if paths else ()
+            within = {part for part in parts if part not in paths and _is_in_one(part, paths)}
         for replaced in found.keys() & set(detect.replaces):
-            paths = {component.path for component in found[name]}
             found[replaced] = [
                 other
                 for other in found[replaced]
-                if not any(is_in(other.path, path) for path in paths)
+                if other.path not in paths and not _is_in_one(other.path, within)
             ]
     return _with_names(
         [
@@ -117,6 +122,11 @@ def find_components(
             if is_safe(component.path)
         ]
     )
+
+
+def _is_in_one(path: str, outer: Iterable[str]) -> bool:
+    """Whether a path is one of some folders, or lies in one of them; `.` holds every path."""
+    return any(is_in(path, each) for each in outer)
 
 
 def is_safe(path: str) -> bool:
@@ -131,7 +141,11 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
     """The components of one code type, without names."""
     markers = _markers(files, detect)
     parts = _parts(files, detect, markers)
-    folders = {folder: marker for folder, marker in markers.items() if folder not in parts}
+    folders = {
+        folder: left
+        for folder, marker in markers.items()
+        if folder not in parts and (left := [file for file in marker if file not in parts])
+    }
     # A package built in one environment's folder would be deployed to the others, too.
     by_environment = detect.environments and not code_type.produces
     if detect.environments:
@@ -222,22 +236,28 @@ def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
     if detect.by_file:  # if no file fits the first pattern, all others together
         patterns = [detect.files[0], ""]
     for pattern in patterns:
-        holds, beside = detect.holds.get(pattern, ""), detect.beside.get(pattern, "")
+        beside = detect.beside.get(pattern, "")
         some = (pattern,) if pattern else detect.files[1:]
         for folder in sorted(files.holding(some)):
             if folder in markers or (beside and folder not in files.holding((beside,))):
                 continue
             names = files.named(folder, some)
-            fitting = [name for name in names if not holds or files.holds(name, holds)]
-            if fitting:
+            if fitting := [name for name in names if _holds(files, detect, name, some)]:
                 markers[folder] = fitting
     return markers
+
+
+def _holds(files: RepositoryFiles, detect: Detect, name: str, patterns: Iterable[str]) -> bool:
+    """Whether a file's text is as one of the patterns that its name fits wants it."""
+    base = posixpath.basename(name)
+    expressions = [detect.holds.get(p, "") for p in patterns if fnmatch.fnmatchcase(base, p)]
+    return any(not text or files.holds(name, text) for text in expressions)
 
 
 def _parts(
     files: RepositoryFiles, detect: Detect, markers: Mapping[str, list[str]]
 ) -> frozenset[str]:
-    """The folders that files of other components name as their parts."""
+    """The folders and files that files of other components name as their parts."""
     if not detect.parts:
         return frozenset()
     patterns = {
@@ -398,8 +418,10 @@ def _name_words(component: FoundComponent) -> tuple[str, ...]:
     variant = ""
     by_file = bool(component.code_type.detect and component.code_type.detect.by_file)
     if component.file and component.code_type.detect:
-        plain = re.escape(component.code_type.detect.files[0])
+        usual, ending = posixpath.splitext(component.code_type.detect.files[0])
+        plain = re.escape(usual)
         base = posixpath.basename(component.evidence)
+        base = posixpath.splitext(base)[0] if ending else base
         variant = re.sub(rf"{plain}[.\-_]?|[.\-_]?{plain}", "", base, flags=re.IGNORECASE)
     names = meaningful_parts(component.folder if by_file else component.path)
     return (*names, *filter(None, [variant])) or (component.code_type.name,)

@@ -88,6 +88,8 @@ def _names(
             for file in files.named(home, (*detect.files, *detect.parts_in), everywhere=True)
             if not is_in_any(posixpath.dirname(file), others, above=home)
         ]
+        if detect.by_file:  # the other files are other components
+            own = [component.evidence]
         constants: dict[str, str] = {}
         if detect.constants:
             for file in own:

@@ -11,10 +11,41 @@ from repositories import LAMBDA, SERVICE, components, manifest, proposed, reposi
 PROJECT = '[project]\nname = "x"\n'
 MODULE = 'module "net" {\n  source = "../modules/net"\n}\n'
 
+SAM = "AWSTemplateFormatVersion: 2010-09-09\nTransform: 'AWS::Serverless-2016-10-31'\n"
+
 # Files -> `code type path` by name.
 CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "nothing": ({}, {}),
     "nothing that is known": ({"README.md": "", "src/main.c": ""}, {}),
+    "a stack of AWS SAM with its functions, and a site": (
+        {
+            "template.yaml": SAM + "  Properties:\n    CodeUri: src/hello/\n",
+            "requirements.txt": "pytest\n",
+            "src/hello/requirements.txt": "",
+            "site/package.json": '{"scripts": {"build": "vite build"}}',
+        },
+        {"sam": "sam .", "node": "node site"},
+    ),
+    "a stack that builds what lies beside it": (
+        {
+            "deploy/template.yaml": SAM + '  Properties: {CodeUri: "../app"}\n',
+            "app/package.json": '{"scripts": {"test": "jest"}}',
+            "deploy/plain.yaml": "Resources: {}\n",
+        },
+        {"sam": "sam deploy", "node": "node app"},
+    ),
+    "stacks in one folder, one of them nested": (
+        {
+            "orders.yaml": "Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n",
+            "stock.yml": SAM + "  Properties:\n    Location: inner.yaml\n",
+            "inner.yaml": SAM,
+        },
+        {"orders": "sam .", "stock": "sam ."},
+    ),
+    "nested stacks beside a template": (
+        {"template.yaml": SAM, "auth.yaml": SAM, "chart/values.yaml": "Transform: none\n"},
+        {"sam": "sam ."},
+    ),
     "a function": (LAMBDA, {"python": "python functions/sync", "terraform": "terraform infra"}),
     "in the root": (SERVICE, {"python": "python .", "docker": "docker ."}),
     "two services of one type": (

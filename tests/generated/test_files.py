@@ -306,7 +306,7 @@ def test_pull_requests_have_exactly_the_promised_jobs(
     assert calls == builds - {f"{name}-build" for name, _ in said}
 
 
-DEPLOYS_BY_ITSELF = {"cdk", "helm", "kubernetes", "opentofu", "terraform"}
+DEPLOYS_BY_ITSELF = {"cdk", "helm", "kubernetes", "opentofu", "pulumi", "sam", "terraform"}
 PUBLISHES_BY_OIDC = {"dotnet", "node", "python", "rust"}
 """Where an index trusts a job; Maven's repositories have passwords, Go's proxy asks nobody."""
 

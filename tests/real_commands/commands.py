@@ -135,13 +135,18 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
                     script = (action / "setup.sh").read_text(encoding="utf-8")
                     setup = f"export GITHUB_ACTION_PATH={shlex.quote(str(action))}\n{script}"
                     steps_of = yaml.safe_load((action / "action.yml").read_text("utf-8"))["runs"]
-                    runs = any(INSTALLS in one.get("if", "") for one in steps_of["steps"])
+                    runs = any(_installs(one) for one in steps_of["steps"])
                     installs = action if runs and kind == "build" else None
                     found[f"{component}/setup"] = Step(setup, job["env"], action=installs)
                 if command := names.get(step["name"]) if "run" in step else None:
                     variables = {**job["env"], **step.get("env", {})}
                     found[f"{component}/{command}"] = Step(step["run"], variables, setup, installs)
     return found
+
+
+def _installs(step: Mapping[str, Any]) -> bool:
+    """Whether a step of an action is for builds, and runs a script."""
+    return INSTALLS in step.get("if", "") and "run" in step
 
 
 def outputs_of(file: Path) -> dict[str, str]:
@@ -226,7 +231,10 @@ class Runner:
         reads = any("steps.setup" in text for text in step.variables.values())
         calls = re.search(r'^ *(\.|bash) "\$RUNNER_TEMP/', step.script, re.M)
         if step.setup and (reads or calls):
-            found = {**given, **variables, "ENVIRONMENTS": several or environment}
+            # What a job says for all its steps; nothing there is a set-up's own output.
+            of_job = {k: text for k, text in step.variables.items() if "${{" not in text}
+            found = {**given, "ENVIRONMENT": environment, **of_job, **variables}
+            found["ENVIRONMENTS"] = several or environment
             outcome = self._bash(step.setup, project, temporary / "setup", found)
             if outcome.code:
                 return outcome
@@ -257,7 +265,7 @@ class Runner:
         said, folders = temporary / "environment", temporary / "path"
         if not said.exists():
             for step in yaml.safe_load((action / "action.yml").read_text("utf-8"))["runs"]["steps"]:
-                if INSTALLS not in step.get("if", ""):
+                if not _installs(step):
                     continue
                 files = {"GITHUB_ENV": str(said), "GITHUB_PATH": str(folders)}
                 given = {**variables, **files, "GITHUB_ACTION_PATH": str(action)}

@@ -32,6 +32,7 @@ COMPONENTS: dict[str, Any] = {
     "terraform": {"secrets": ["TF_API_TOKEN"]},
     "opentofu": {},
     "cdk": {},
+    "sam": {},
     "kubernetes": {},
     "helm": {},
     "generic": {"test": "check", "build": "pack", "produces": ["pack.txt"], "deploy": "ship"},
@@ -46,10 +47,11 @@ EDGES = {
     "terraform": ["python"],
     "opentofu": ["python"],
     "cdk": ["node", "python"],
+    "sam": ["go", "rust"],
     "docker": ["dotnet", "go", "java", "rust"],
     "kubernetes": ["docker", "terraform"],
     "helm": ["docker", "opentofu"],
-    "generic": ["cdk", "helm", "kubernetes"],
+    "generic": ["cdk", "helm", "kubernetes", "sam"],
 }
 PLACED = {"name": "lambda-package.zip", "to": "terraform/function.zip"}
 SIZES = {"test": "small", "prd": "large"}
@@ -101,6 +103,7 @@ MADE = {
     "rust": "bin/shop",
     "docker": "docker-image",
     "cdk": "cdk.out/{}/manifest.json",
+    "sam": ".aws-sam/build/template.yaml",
     "kubernetes": "rendered/{}.yaml",
     "helm": "chart/{}/rendered.yaml",
     "generic": "pack.txt",
@@ -162,6 +165,7 @@ for folder; do :; done # the last argument
 MORE = {
     "go": '[ "$1" != build ] || { mkdir -p bin && anything > bin/shop; }\n',
     "dotnet": '[ "$1" != publish ] || { mkdir -p publish && anything > publish/shop.dll; }\n',
+    "sam": '[ "$1" != build ] || anything > .aws-sam/build/template.yaml\n',
     "cargo": '[ "$1" != build ] || anything > target/release/shop\n',
     "mvn": "[ ! -d target ] || anything > target/shop-1.0.0.jar\n",
 }
