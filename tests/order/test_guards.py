@@ -580,7 +580,7 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
     "what a person types is no approval, and no plan": (
         (
             (f"{A}/may-deploy/approved.cjs", "if (context.actor !== BOT)", "if (false)"),
-            (f"{A}/read-plan/read.cjs", "if (context.actor !== allRuns.BOT)", "if (false)"),
+            (f"{A}/read-plan/read.cjs", "if (context.actor !== BOT)", "if (false)"),
         ),
         attacks.what_a_person_types_while_an_orchestrator_deploys,
     ),

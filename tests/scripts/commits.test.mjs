@@ -3,14 +3,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure, fakeCore, fakeGitHub, HISTORY, history, script } from './fake-github.mjs'
 
-const { commitInTitle, commitOfEvent, of } = script('shared/commits.cjs')
+const { commitInTitle, commitOfEvent, environmentCommits } = script('shared/commits.cjs')
 const [A, B, C, M, OTHER, GONE] = ['a', 'b', 'c', 'e', 'd', 'f'].map(digit => digit.repeat(40))
 const MAIN = '^refs/heads/main$'
 // main was at A, then B, C and M, which merges OTHER: a commit of a pull request.
 const parents = { [A]: [], [B]: [A], [OTHER]: [B], [C]: [B], [M]: [C, OTHER] }
 
 const gitHub = given => fakeGitHub(history({ parents, branches: { main: M }, ...given }))
-const asked = (github, refs = MAIN, event = {}) => of({
+const asked = (github, refs = MAIN, event = {}) => environmentCommits({
   github, core: fakeCore(), refs,
   context: { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' }, ...event.payload }, ...event },
 })

@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { actionsOf, failure, fakeCore, fakeGitHub, history, paged, script, zipped } from './fake-github.mjs'
 
 const connect = script('shared/api.cjs')
-const { of: commitsOf } = script('shared/commits.cjs')
-const { of: manifestsOf, artifactName, unzipped } = script('shared/manifests.cjs')
-const { of: runsOf } = script('shared/runs.cjs')
+const { environmentCommits } = script('shared/commits.cjs')
+const { environmentManifests, artifactName, unzipped } = script('shared/manifests.cjs')
+const { environmentRuns } = script('shared/runs.cjs')
 
 const [A, B, OTHER] = ['a', 'b', 'd'].map(digit => digit.repeat(40))
 const KEY = '0123456789ab'
@@ -30,9 +30,9 @@ function world(given, payload = {}, routes = {}) {
   const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' }, ...payload }, runId: 100 }
   const core = fakeCore()
   const { read, pages } = connect({ github, core })
-  const commits = commitsOf({ github, context, core, refs: '^refs/heads/main$' })
-  const runs = runsOf({ pages, context, commits })
-  return { github, runs, ...manifestsOf({ read, pages, context, commits, runs }) }
+  const commits = environmentCommits({ github, context, core, refs: '^refs/heads/main$' })
+  const runs = environmentRuns({ pages, context, commits })
+  return { github, runs, ...environmentManifests({ read, pages, context, commits, runs }) }
 }
 
 for (const stored of [false, true]) {

@@ -127,9 +127,9 @@ def test_shellcheck_finds_an_unquoted_variable(tmp_path: Path) -> None:
 def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None:
     """A run counts as one that deploys by the names of its steps: shared/runs.cjs."""
     script = (ACTIONS / "shared" / "runs.cjs").read_text(encoding="utf-8")
-    [check] = re.findall(r"^const MAY_DEPLOY = '(.*)' //", script, re.MULTILINE)
-    [starts] = re.findall(r"^const STARTS = /(.*)/ //", script, re.MULTILINE)
-    [watches] = re.findall(r"^const WATCHES = '(.*)' //", script, re.MULTILINE)
+    [check] = re.findall(r"^const MAY_DEPLOY_STEP = '(.*)' //", script, re.MULTILINE)
+    [starts] = re.findall(r"^const START_STEP = /(.*)/ //", script, re.MULTILINE)
+    [watches] = re.findall(r"^const WATCH_STEP = '(.*)' //", script, re.MULTILINE)
     names: dict[str, list[str]] = {}
     for file in (ACTIONS.parent / "workflows").iterdir():
         text = file.read_text(encoding="utf-8").replace("[[ start.workflow.file ]]", "a-b_c.yml")
@@ -140,7 +140,7 @@ def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None
         "orchestrator"
     ]
     assert [kind for kind in names if watches in names[kind]] == ["orchestrator"]
-    [plans] = re.findall(r"^const PLANS = '(.*)' //", script, re.MULTILINE)
+    [plans] = re.findall(r"^const PLAN_STEP = '(.*)' //", script, re.MULTILINE)
     jobs = (toolbox.ROOT / "macros" / "jobs.jinja").read_text(encoding="utf-8")
     assert f"- name: {plans}\n" in jobs
     manifests = (ACTIONS / "shared" / "manifests.cjs").read_text(encoding="utf-8")

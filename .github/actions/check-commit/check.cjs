@@ -1,7 +1,7 @@
 // @ts-check
 const connect = require('../shared/api.cjs')
-const allCommits = require('../shared/commits.cjs')
-const allRuns = require('../shared/runs.cjs')
+const { commitInTitle, commitOfEvent, environmentCommits } = require('../shared/commits.cjs')
+const { environmentRuns } = require('../shared/runs.cjs')
 const { sleep } = require('../shared/time.cjs')
 
 const LOOKS = 6 // at a newer run that is still queued
@@ -12,7 +12,7 @@ module.exports = async ({ github, context, core }) => {
   const file = GITHUB_WORKFLOW_REF.replace(/@.*/, '').replace(/.*\//, '')
   const trigger = context.payload.workflow_run
 
-  const commit = COMMIT || allCommits.commitOfEvent(context)
+  const commit = COMMIT || commitOfEvent(context)
   if (!commit) {
     return core.setFailed(`The title of ${trigger.html_url}, ${JSON.stringify(trigger.display_title)}, has no commit: start ${file} by hand, and give a commit`)
   }
@@ -20,7 +20,7 @@ module.exports = async ({ github, context, core }) => {
     return core.setFailed(`The input commit, ${JSON.stringify(commit)}, is not 40 hexadecimal digits: give the full SHA, or leave it empty`)
   }
   const { default_branch } = context.payload.repository
-  const commits = allCommits.of({ github, context, core, refs: REFS })
+  const commits = environmentCommits({ github, context, core, refs: REFS })
   const isNextEnvironment = trigger?.path.includes('/orchestrator-')
   const isOneBranch = /^\^refs\/heads\/([\w/-]|\\.)+\$$/.test(REFS)
   if (isNextEnvironment && isOneBranch && !new RegExp(REFS).test(`refs/heads/${default_branch}`)) {
@@ -39,7 +39,7 @@ module.exports = async ({ github, context, core }) => {
   }
 
   const { pages } = connect({ github, core })
-  const runs = allRuns.of({ pages, context, commits })
+  const runs = environmentRuns({ pages, context, commits })
   const byHand = context.eventName === 'workflow_dispatch'
   // A run that a person starts may deploy an older commit: it can be a roll-back.
   const newer = byHand ? undefined : await newerRun(commit)
@@ -78,8 +78,8 @@ module.exports = async ({ github, context, core }) => {
   /** Whether this workflow has already built or deployed the commit that a person chose. */
   async function isRollBack() {
     if (commit === context.sha) return false
-    for await (const run of runs.ofFile(file, { status: 'success' })) {
-      const isSame = run.id !== context.runId && allCommits.commitInTitle(run.display_title) === commit
+    for await (const run of runs.ofWorkflow(file, { status: 'success' })) {
+      const isSame = run.id !== context.runId && commitInTitle(run.display_title) === commit
       if (isSame && await commits.isTrusted(run) && (await runs.progressOf(run)).worked) return true
     }
     return false

@@ -1,6 +1,6 @@
 // @ts-check
 const api = require('../shared/api.cjs')
-const { plain, table, picture } = require('../shared/markdown.cjs')
+const { escaped, table, mermaidGraph } = require('../shared/markdown.cjs')
 const writeManifest = require('./manifest.cjs')
 
 /**
@@ -105,15 +105,15 @@ module.exports = async ({ github, context, core }) => {
   const headline = tooOld ? `Nothing was deployed to ${ENVIRONMENT}: a newer run has deployed, or waits for its approval` : `Deployment to ${ENVIRONMENT} ${what}`
 
   await core.summary.addRaw([
-    `## ${plain(headline)}`,
+    `## ${escaped(headline)}`,
     '',
     ...table(['Component', 'Result', 'Why', 'Link'], rows.map(({ name, result, why = '', url }) => [
-      plain(name), `${ICONS[urgency({ result })]} ${plain(result)}`, plain(why), link(url),
+      escaped(name), `${ICONS[urgency({ result })]} ${escaped(result)}`, escaped(why), link(url),
     ])),
-    ...plan?.nobody.length ? ['', `Changed files that belong to no component: ${plan.nobody.map(plain).join(', ')}. Add files that a component uses to its \`watches\`.`] : [],
-    ...plan?.removed.length ? ['', `Removed from the pipelines, but not undeployed: ${plan.removed.map(plain).join(', ')}.`] : [],
+    ...plan?.nobody.length ? ['', `Changed files that belong to no component: ${plan.nobody.map(escaped).join(', ')}. Add files that a component uses to its \`watches\`.`] : [],
+    ...plan?.removed.length ? ['', `Removed from the pipelines, but not undeployed: ${plan.removed.map(escaped).join(', ')}.`] : [],
     '',
-    ...picture(graph, name => KINDS[urgency(/** @type {Outcome} */ (outcomes.get(name)))], COLOURS),
+    ...mermaidGraph(graph, name => KINDS[urgency(/** @type {Outcome} */ (outcomes.get(name)))], COLOURS),
     '',
   ].join('\n')).write()
   if (!complete) core.setFailed(`${headline}: ${run}`)

@@ -1,7 +1,7 @@
 // @ts-check
 const connect = require('../shared/api.cjs')
-const allCommits = require('../shared/commits.cjs')
-const allRuns = require('../shared/runs.cjs')
+const { commitOfEvent, environmentCommits } = require('../shared/commits.cjs')
+const { environmentRuns } = require('../shared/runs.cjs')
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
@@ -29,10 +29,10 @@ module.exports = async ({ github, context, core }) => {
     )
   }
   // If two runs start at the same time, the older one may ask last and cancel the approval of the newer one.
-  const commit = allCommits.commitOfEvent(context)
+  const commit = commitOfEvent(context)
   if (context.eventName !== 'workflow_dispatch' && commit) {
-    const commits = allCommits.of({ github, context, core, refs: REFS })
-    const newer = await allRuns.of({ pages, context, commits }).findNewer({ files: [file], commit, alsoCounts: (_, asked) => asked })
+    const commits = environmentCommits({ github, context, core, refs: REFS })
+    const newer = await environmentRuns({ pages, context, commits }).findNewer({ files: [file], commit, alsoCounts: (_, asked) => asked })
     if (newer) {
       const advice = newer.conclusion === 'success' ? '' : 'approve that run (after "Re-run all jobs" if it no longer waits); '
       return core.setFailed(

@@ -36,10 +36,11 @@ function cached(ask) {
 }
 
 /**
- * `refs` is a regular expression over full names: it matches the environment's branches or tags.
+ * What can be asked about the commits of an environment. `refs` is a regular expression over full names:
+ * it matches the environment's branches or tags.
  * @param {{github: any, context: any, core: any, refs: string}} options
  */
-function of({ github, context, core, refs }) {
+function environmentCommits({ github, context, core, refs }) {
   const { read, pages } = api({ github, core })
   const { repository: { id, default_branch }, workflow_run } = context.payload
   const main = `refs/heads/${default_branch}`
@@ -209,4 +210,4 @@ function of({ github, context, core, refs }) {
   return { isTag, isDeployable, whyNotDeployable, newerThan, mayBeReviewed, mayHaveDeployed, isReviewed, isTrusted }
 }
 
-module.exports = { commitInTitle, commitOfEvent, of }
+module.exports = { commitInTitle, commitOfEvent, environmentCommits }

@@ -8,7 +8,7 @@ const SPECIAL = /[^\p{L}\p{N}_ ,/.-]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu
  * Escapes text, so that Markdown shows it as it is, in one cell of a table.
  * @param {string} text
  */
-const plain = text => text.replace(/\s+/g, ' ').replace(SPECIAL, character => `&#${character.codePointAt(0)};`)
+const escaped = text => text.replace(/\s+/g, ' ').replace(SPECIAL, character => `&#${character.codePointAt(0)};`)
 
 /**
  * The lines of a table.
@@ -23,18 +23,18 @@ const table = (head, rows) => [head, head.map(() => '---'), ...rows].map(cells =
  * @param {(name: string) => string} kind a key of `colours`, or '' for a component without a colour
  * @param {Record<string, string>} colours
  */
-function picture(graph, kind, colours) {
+function mermaidGraph(graph, kind, colours) {
   const names = Object.keys(graph)
   const node = new Map(names.map((name, index) => [name, `n${index}`]))
   return [
     '```mermaid',
     'graph LR',
     // In Mermaid's language, &#43; is written #43;
-    ...names.map(name => `  ${node.get(name)}["${plain(name).replaceAll('&#', '#')}"]${kind(name) && `:::${kind(name)}`}`),
+    ...names.map(name => `  ${node.get(name)}["${escaped(name).replaceAll('&#', '#')}"]${kind(name) && `:::${kind(name)}`}`),
     ...names.flatMap(name => graph[name].filter(other => node.has(other)).map(other => `  ${node.get(other)} --> ${node.get(name)}`)),
     ...Object.entries(colours).map(([name, colour]) => `  classDef ${name} fill:${colour},color:#fff`),
     '```',
   ]
 }
 
-module.exports = { plain, table, picture }
+module.exports = { escaped, table, mermaidGraph }

@@ -1,6 +1,6 @@
 // @ts-check
 const { execFileSync } = require('node:child_process')
-const { plain, table, picture } = require('../shared/markdown.cjs')
+const { escaped, table, mermaidGraph } = require('../shared/markdown.cjs')
 
 // The commit that was checked out merges the change into its base. Its first parent is that base. Both
 // are only read as text, because a fork can write anything into them.
@@ -24,7 +24,7 @@ module.exports = async ({ core }) => {
 
   async function show() {
     const changes = git('diff', '-z', '--name-status', '--no-renames', BASE, CHANGE, '--', '.github/workflows', '.github/actions', ANSWERS_FILE)
-    const files = [...changes.matchAll(/(\w)\0([^\0]*)\0/g)].map(([, status, file]) => [plain(file), CHANGES[status]])
+    const files = [...changes.matchAll(/(\w)\0([^\0]*)\0/g)].map(([, status, file]) => [escaped(file), CHANGES[status]])
     if (!files.length) return
     const [before, after] = [graphOf(BASE), graphOf(CHANGE)]
     await core.summary.addRaw([
@@ -73,6 +73,6 @@ module.exports = async ({ core }) => {
    */
   function drawing(graph, other, colours) {
     const [word] = Object.keys(colours)
-    return Object.keys(graph).length ? picture(graph, name => Object.hasOwn(other, name) ? '' : word, colours) : ['There is no graph.']
+    return Object.keys(graph).length ? mermaidGraph(graph, name => Object.hasOwn(other, name) ? '' : word, colours) : ['There is no graph.']
   }
 }

@@ -2,9 +2,9 @@
 const { readFileSync, writeFileSync } = require('node:fs')
 const { join } = require('node:path')
 const connect = require('../shared/api.cjs')
-const allCommits = require('../shared/commits.cjs')
-const allManifests = require('../shared/manifests.cjs')
-const allRuns = require('../shared/runs.cjs')
+const { commitInTitle, environmentCommits } = require('../shared/commits.cjs')
+const { environmentManifests } = require('../shared/manifests.cjs')
+const { environmentRuns } = require('../shared/runs.cjs')
 const { followers } = require('./components.cjs')
 const plans = require('./plan.cjs')
 const { overtaken } = require('./remember.cjs')
@@ -31,9 +31,9 @@ module.exports = async ({ github, context, core }) => {
 
   if (!ENVIRONMENT) return report(plans.pullRequest({ config, tree, pipeline, base: all ? undefined : await base() }))
 
-  const commits = allCommits.of({ github, context, core, refs: REFS })
-  const runs = allRuns.of({ pages, context, commits })
-  const manifests = allManifests.of({ read, pages, context, commits, runs })
+  const commits = environmentCommits({ github, context, core, refs: REFS })
+  const runs = environmentRuns({ pages, context, commits })
+  const manifests = environmentManifests({ read, pages, context, commits, runs })
   /** @type {Record<string, Memory>} */
   const memory = {}
   for (const environment of [ENVIRONMENT, ...followers(config, ENVIRONMENT)]) {
@@ -74,8 +74,8 @@ module.exports = async ({ github, context, core }) => {
     const triggeringRun = context.payload.workflow_run
     if (triggeringRun) return manifests.manifestOfRun(triggeringRun, before, triggeringRun.updated_at)
     for (const environment of [ENVIRONMENT, before]) {
-      for await (const run of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
-        if (run.id === context.runId || allCommits.commitInTitle(run.display_title) !== COMMIT || !await commits.isTrusted(run)) continue
+      for await (const run of runs.ofWorkflow(`orchestrator-${environment}.yml`, { status: 'success' })) {
+        if (run.id === context.runId || commitInTitle(run.display_title) !== COMMIT || !await commits.isTrusted(run)) continue
         const found = await manifests.manifestOfRun(run, environment)
         if (found) return found
       }

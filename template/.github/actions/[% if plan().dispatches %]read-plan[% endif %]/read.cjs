@@ -1,8 +1,8 @@
 // @ts-check
 const connect = require('../shared/api.cjs')
-const allCommits = require('../shared/commits.cjs')
-const allManifests = require('../shared/manifests.cjs')
-const allRuns = require('../shared/runs.cjs')
+const { environmentCommits } = require('../shared/commits.cjs')
+const { environmentManifests } = require('../shared/manifests.cjs')
+const { BOT, environmentRuns } = require('../shared/runs.cjs')
 const { common, workflow } = require('../what-changed/contents.cjs')
 const trees = require('../what-changed/trees.cjs')
 
@@ -16,9 +16,9 @@ module.exports = async ({ github, context, core }) => {
     return
   }
   const { read, pages } = connect({ github, core })
-  const commits = allCommits.of({ github, context, core, refs: REFS })
-  const runs = allRuns.of({ pages, context, commits })
-  const manifests = allManifests.of({ read, pages, context, commits, runs })
+  const commits = environmentCommits({ github, context, core, refs: REFS })
+  const runs = environmentRuns({ pages, context, commits })
+  const manifests = environmentManifests({ read, pages, context, commits, runs })
   const plan = /^\d+$/.test(ORCHESTRATOR) ? await manifests.planOf(Number(ORCHESTRATOR), ENVIRONMENT) : undefined
   const why = await whyNot()
   if (plan && !why) return setOutputs(plan)
@@ -27,7 +27,7 @@ module.exports = async ({ github, context, core }) => {
 
   /** Why the plan cannot be used. Anybody who may start workflows can type the id of any run. */
   async function whyNot() {
-    if (context.actor !== allRuns.BOT) return `${context.actor} has started this run, and only an orchestrator can hand on its plan`
+    if (context.actor !== BOT) return `${context.actor} has started this run, and only an orchestrator can hand on its plan`
     if (context.payload.inputs?.packages === 'latest') return '`packages: latest` takes packages that the plan does not name'
     if (!plan) return `it is not a reviewed run of orchestrator-${ENVIRONMENT}.yml with a plan`
     if (plan.commit !== COMMIT) return `it deploys ${plan.commit}`

@@ -2,7 +2,7 @@
 // After a run of another workflow: finds out whether all dependencies are deployed, and whether this run
 // is the one that deploys the component.
 const connect = require('../shared/api.cjs')
-const commits = require('../shared/commits.cjs')
+const { environmentCommits } = require('../shared/commits.cjs')
 const { sleep } = require('../shared/time.cjs')
 const list = require('./runs.cjs')
 
@@ -31,7 +31,7 @@ module.exports = async ({ github, context, core }) => {
   if (!trigger || !dependencies.length) return setOutputs(true)
 
   const api = connect({ github, core })
-  const { isReviewed } = commits.of({ github, context, core, refs: REFS })
+  const { isReviewed } = environmentCommits({ github, context, core, refs: REFS })
   const runsOf = list({ api, context, environment: ENVIRONMENT, commit: COMMIT, isReviewed })
 
   /**

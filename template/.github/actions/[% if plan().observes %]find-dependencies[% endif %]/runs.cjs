@@ -1,6 +1,6 @@
 // @ts-check
 // Reads the runs of a component for one commit.
-const commits = require('../shared/commits.cjs')
+const { commitInTitle } = require('../shared/commits.cjs')
 
 /**
  * @param {{api: any, context: any, environment: string, commit: string, isReviewed: (run: any) => Promise<boolean>}} tools
@@ -13,7 +13,7 @@ module.exports = ({ api, context, environment, commit, isReviewed }) => {
    * @param {string} file
    */
   const isOf = (run, file) =>
-    run.path.split('@')[0] === `.github/workflows/${file}` && commits.commitInTitle(run.display_title) === commit
+    run.path.split('@')[0] === `.github/workflows/${file}` && commitInTitle(run.display_title) === commit
 
   /**
    * The newest run comes first. A run can be re-run for 30 days, so older ones do not matter.

@@ -1,7 +1,7 @@
 // @ts-check
 // Looks at the runs of the components until all have ended. It starts nothing.
 const connect = require('../shared/api.cjs')
-const commits = require('../shared/commits.cjs')
+const { commitInTitle, environmentCommits } = require('../shared/commits.cjs')
 const { sleep, minutesSince } = require('../shared/time.cjs')
 const judge = require('./outcome.cjs')
 
@@ -23,7 +23,7 @@ module.exports = async ({ github, context, core }) => {
   /** @param {any} run */
   async function isReviewed(run) {
     // Branches move while this job watches, so they are read again for each run.
-    const ask = () => commits.of({ github, context, core, refs: REFS }).isReviewed(run)
+    const ask = () => environmentCommits({ github, context, core, refs: REFS }).isReviewed(run)
     return reviews[run.id] ??= await api.retry(ask)
   }
   const outcome = judge({ api, context, isReviewed })
@@ -38,7 +38,7 @@ module.exports = async ({ github, context, core }) => {
     const found = Object.fromEntries(components.map(([component]) => [fileOf(component), /** @type {any[]} */ ([])]))
     const runs = api.pages('GET /repos/{owner}/{repo}/actions/runs', { ...context.repo, created: `>=${earliest}` }, 'workflow_runs')
     for await (const run of runs) {
-      if (commits.commitInTitle(run.display_title) === COMMIT) found[run.path.split('@')[0].split('/').pop()]?.push(run)
+      if (commitInTitle(run.display_title) === COMMIT) found[run.path.split('@')[0].split('/').pop()]?.push(run)
     }
     return found
   }

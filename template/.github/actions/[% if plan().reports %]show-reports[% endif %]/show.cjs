@@ -2,7 +2,7 @@
 const { execFileSync } = require('node:child_process')
 const { globSync, readFileSync, statSync } = require('node:fs')
 const path = require('node:path')
-const { plain, table } = require('../shared/markdown.cjs')
+const { escaped, table } = require('../shared/markdown.cjs')
 const read = require('./read.cjs')
 
 const FILES = 1000
@@ -11,7 +11,7 @@ const SHOWN = 50
 const CHARACTERS = 300
 
 /** @param {string} text from a report, for a cell of a table */
-const cell = text => plain(text.slice(0, CHARACTERS).trim())
+const cell = text => escaped(text.slice(0, CHARACTERS).trim())
 
 /** @param {{core: any}} tools */
 module.exports = async ({ core }) => {
@@ -41,12 +41,12 @@ module.exports = async ({ core }) => {
       cases.push(...report.cases ?? [])
       if (report.coverage) {
         const { covered, all, unit } = report.coverage
-        coverage.push([plain(path.basename(file)), `${covered} of ${all} ${unit}`, all ? `${(100 * covered / all).toFixed(1)} %` : ''])
+        coverage.push([escaped(path.basename(file)), `${covered} of ${all} ${unit}`, all ? `${(100 * covered / all).toFixed(1)} %` : ''])
       }
     }
     if (files.length > FILES) core.warning(`Only ${FILES} of ${files.length} reports are shown`)
     if (!cases.length && !coverage.length) return
-    await core.summary.addRaw([`## Tests in ${plain(FOLDER)}`, '', ...tests(cases), ...tableOf(['Coverage', 'Covered', 'Share'], coverage)].join('\n')).write()
+    await core.summary.addRaw([`## Tests in ${escaped(FOLDER)}`, '', ...tests(cases), ...tableOf(['Coverage', 'Covered', 'Share'], coverage)].join('\n')).write()
   }
 
   /**

@@ -3,9 +3,9 @@
 const { readFileSync, writeFileSync } = require('node:fs')
 const { join } = require('node:path')
 const connect = require('../shared/api.cjs')
-const allCommits = require('../shared/commits.cjs')
-const allManifests = require('../shared/manifests.cjs')
-const allRuns = require('../shared/runs.cjs')
+const { environmentCommits } = require('../shared/commits.cjs')
+const { environmentManifests } = require('../shared/manifests.cjs')
+const { environmentRuns } = require('../shared/runs.cjs')
 const { overtaken, remember } = require('../what-changed/remember.cjs')
 
 /**
@@ -24,9 +24,9 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
   const { RUNNER_TEMP = '' } = process.env
   const now = new Date().toISOString() // the next run looks at whatever begins after this
   const { read, pages } = connect({ github, core })
-  const commits = allCommits.of({ github, context, core, refs })
-  const runs = allRuns.of({ pages, context, commits })
-  const manifests = allManifests.of({ read, pages, context, commits, runs })
+  const commits = environmentCommits({ github, context, core, refs })
+  const runs = environmentRuns({ pages, context, commits })
+  const manifests = environmentManifests({ read, pages, context, commits, runs })
   const config = JSON.parse(readFileSync(require.resolve('../what-changed/components.json'), 'utf8'))
 
   const last = await manifests.newestManifest(environment)

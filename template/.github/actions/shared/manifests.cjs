@@ -1,7 +1,7 @@
 // @ts-check
 // Finds out what was deployed: from the manifests of orchestrators, and from the jobs that ran since.
 const { inflateRawSync } = require('node:zlib')
-const { MAY_DEPLOY, STARTS, rootOfRun } = require('./runs.cjs')
+const { MAY_DEPLOY_STEP, START_STEP, rootRunIdOf } = require('./runs.cjs')
 const { DAY } = require('./time.cjs')
 
 const SUMMARY = 'Deployment summary' // the job that uploads the manifest
@@ -42,10 +42,11 @@ function unzipped(archive) {
 }
 
 /**
- * @param {{read: any, pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').of>,
- *   runs: ReturnType<typeof import('./runs.cjs').of>}} tools
+ * What can be asked about the deployments to an environment.
+ * @param {{read: any, pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').environmentCommits>,
+ *   runs: ReturnType<typeof import('./runs.cjs').environmentRuns>}} tools
  */
-function of({ read, pages, context, commits, runs }) {
+function environmentManifests({ read, pages, context, commits, runs }) {
   /** Artifacts by run and name. @type {Map<string, Promise<any>>} */
   const knownArtifacts = new Map()
   /** Jobs of all attempts, by run. @type {Map<number, Promise<any[]>>} */
@@ -68,7 +69,7 @@ function of({ read, pages, context, commits, runs }) {
    * @param {any} artifact
    * @param {string} job
    */
-  async function contentOf(artifact, job) {
+  async function jsonFromJob(artifact, job) {
     const { id: artifact_id, created_at, workflow_run } = artifact
     const isFromJob = (await jobsOf(workflow_run.id)).some(({ name, started_at, completed_at }) =>
       name === job && started_at <= created_at && (!completed_at || created_at <= completed_at))
@@ -84,7 +85,7 @@ function of({ read, pages, context, commits, runs }) {
    * @returns {Promise<Memory | undefined>}
    */
   async function manifestIn(artifact, environment) {
-    const memory = await contentOf(artifact, SUMMARY)
+    const memory = await jsonFromJob(artifact, SUMMARY)
     return memory?.version === 1 && memory.environment === environment ? memory : undefined
   }
 
@@ -98,7 +99,7 @@ function of({ read, pages, context, commits, runs }) {
     const run = await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id }))
     if (!run || fileOf(run.data) !== `orchestrator-${environment}.yml` || !await commits.isTrusted(run.data)) return
     const found = await artifactOf(run_id, `plan-${environment}`)
-    return found && !found.expired ? contentOf(found, CHANGES) : undefined
+    return found && !found.expired ? jsonFromJob(found, CHANGES) : undefined
   }
 
   /**
@@ -197,16 +198,16 @@ function of({ read, pages, context, commits, runs }) {
       const component = fileOf(run).replace(`-${environment}.yml`, '')
       for (const { name, status, conclusion, started_at, completed_at, steps = [] } of await jobsOf(run.id)) {
         // The job has started a run that was deleted since: nobody knows what that run has deployed.
-        const startsRun = status === 'completed' && steps.some((/** @type {any} */ step) => STARTS.test(step.name))
-        const isChild = (/** @type {Run} */ child) => rootOfRun(child) === run.id && fileOf(child) === `${name}.yml` &&
+        const startsRun = status === 'completed' && steps.some((/** @type {any} */ step) => START_STEP.test(step.name))
+        const isChild = (/** @type {Run} */ child) => rootRunIdOf(child) === run.id && fileOf(child) === `${name}.yml` &&
           (conclusion === 'success' || (child.created_at <= completed_at && child.updated_at >= started_at))
         if (startsRun && counts(run.id, started_at) && !all.some(isChild)) {
           found.push({ component: name.replace(new RegExp(`-${environment}$`), ''), run: run.id, key: '', state: 'unknown', at: started_at })
         }
         const [, job, key] = name.match(/^(.+) \/ .*? ([0-9a-f]{12}|by hand)$/) ?? []
-        const isBegun = steps.length ? steps.some((/** @type {any} */ step) => step.name === MAY_DEPLOY && step.conclusion === 'success') : status === 'completed'
+        const isBegun = steps.length ? steps.some((/** @type {any} */ step) => step.name === MAY_DEPLOY_STEP && step.conclusion === 'success') : status === 'completed'
         // A run that an orchestrator has started counts as part of the orchestrator's run.
-        const id = rootOfRun(run)
+        const id = rootRunIdOf(run)
         if (!job || !isBegun || conclusion === 'skipped' || !counts(id, started_at)) continue
         found.push({
           component: job === 'deploy' ? component : job.replace(new RegExp(`-${environment}$`), ''),
@@ -227,7 +228,7 @@ function of({ read, pages, context, commits, runs }) {
     const first = new Date(Date.parse(since) - 35 * DAY).toISOString()
     /** @type {Run[]} */
     const found = []
-    for await (const run of runs.ofFile(`orchestrator-${environment}.yml`)) {
+    for await (const run of runs.ofWorkflow(`orchestrator-${environment}.yml`)) {
       if (run.created_at < first) break
       found.push(/** @type {Run} */ (run))
     }
@@ -259,7 +260,7 @@ function of({ read, pages, context, commits, runs }) {
   async function hasMissingRuns({ environment, number }) {
     /** @type {Set<number>} */
     const found = new Set()
-    for await (const run of runs.ofFile(`orchestrator-${environment}.yml`)) {
+    for await (const run of runs.ofWorkflow(`orchestrator-${environment}.yml`)) {
       const { run_number } = /** @type {Run} */ (run)
       if (run_number <= number) break
       found.add(run_number)
@@ -270,4 +271,4 @@ function of({ read, pages, context, commits, runs }) {
   return { artifactOf, digestBuiltBy, isFromBuild, manifestOfRun, planOf, newestManifest, attemptsSince, hasPackage, hasMissingRuns }
 }
 
-module.exports = { of, artifactName, unzipped }
+module.exports = { environmentManifests, artifactName, unzipped }

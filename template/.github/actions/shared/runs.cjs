@@ -10,11 +10,11 @@ const { commitInTitle } = require('./commits.cjs')
  */
 
 const BOT = 'github-actions[bot]' // the actor of a run that a workflow has started
-const MAY_DEPLOY = 'Check that it may be deployed' // the first step of each deployment
-const STARTS = /^Start [\w.-]+ and wait for it$/ // a step of an orchestrator that starts a run for each component
-const WATCHES = 'Watch until all have ended' // a step of an orchestrator whose components start by themselves
-const PLANS = 'See what changed' // a step of the first job
-const BUILD = /(^|-)build \/ /
+const MAY_DEPLOY_STEP = 'Check that it may be deployed' // the first step of each deployment
+const START_STEP = /^Start [\w.-]+ and wait for it$/ // a step of an orchestrator that starts a run for each component
+const WATCH_STEP = 'Watch until all have ended' // a step of an orchestrator whose components start by themselves
+const PLAN_STEP = 'See what changed' // a step of the first job
+const BUILD_JOB = /(^|-)build \/ /
 
 /**
  * The id of the run that a deployment began with: the orchestrator's, if one has started this run. The
@@ -23,7 +23,7 @@ const BUILD = /(^|-)build \/ /
  * @param {string | undefined} actor who started the run: an id that a person has typed is ignored
  * @param {string | number | undefined} orchestrator
  */
-const rootOf = (id, actor, orchestrator) => actor === BOT ? Math.min(id, Number(orchestrator) || id) : id
+const rootRunId = (id, actor, orchestrator) => actor === BOT ? Math.min(id, Number(orchestrator) || id) : id
 
 /**
  * The run that has started this one, and the attempt of that run, as the title says. A person can type
@@ -33,7 +33,7 @@ const rootOf = (id, actor, orchestrator) => actor === BOT ? Math.min(id, Number(
 const starterInTitle = title => title.match(/^Deploy [0-9a-f]{40} to [\w-]+, [\w-]+ of run (\d+), attempt (\d+)$/)?.slice(1).map(Number) ?? []
 
 /** @param {Run} run */
-const rootOfRun = ({ id, actor, display_title }) => rootOf(id, actor?.login, starterInTitle(display_title)[0])
+const rootRunIdOf = ({ id, actor, display_title }) => rootRunId(id, actor?.login, starterInTitle(display_title)[0])
 
 /**
  * Whether a job deploys or has deployed. A job that waits or was refused does not. A job without steps
@@ -41,8 +41,8 @@ const rootOfRun = ({ id, actor, display_title }) => rootOf(id, actor?.login, sta
  * @param {Job} job
  */
 function deploys({ name, status, conclusion, steps = [] }) {
-  if (!steps.length) return name.includes(' / ') && !BUILD.test(name) && (status === 'in_progress' || conclusion === 'success')
-  return steps.some(step => STARTS.test(step.name) || (step.name === MAY_DEPLOY && step.conclusion === 'success'))
+  if (!steps.length) return name.includes(' / ') && !BUILD_JOB.test(name) && (status === 'in_progress' || conclusion === 'success')
+  return steps.some(step => START_STEP.test(step.name) || (step.name === MAY_DEPLOY_STEP && step.conclusion === 'success'))
 }
 
 /**
@@ -51,19 +51,20 @@ function deploys({ name, status, conclusion, steps = [] }) {
  * @param {Job} job
  */
 const hasWorked = job => job.conclusion === 'success' &&
-  (BUILD.test(job.name) || deploys(job) || (job.steps ?? []).some(step => step.name === WATCHES))
+  (BUILD_JOB.test(job.name) || deploys(job) || (job.steps ?? []).some(step => step.name === WATCH_STEP))
 
 /**
- * @param {{pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').of>}} tools
+ * What can be asked about the runs that deploy to an environment.
+ * @param {{pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').environmentCommits>}} tools
  */
-function of({ pages, context, commits }) {
+function environmentRuns({ pages, context, commits }) {
   /**
    * The runs of a workflow, the newest first. GitHub updates a filtered list later than a full one.
    * @param {string} file
    * @param {Record<string, string>} [filter]
    * @returns {AsyncGenerator<Run>}
    */
-  async function* ofFile(file, filter) {
+  async function* ofWorkflow(file, filter) {
     try {
       yield* pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file, ...filter }, 'workflow_runs')
     } catch (/** @type {any} */ error) {
@@ -86,7 +87,7 @@ function of({ pages, context, commits }) {
       progress.askedForApproval ||= isApproval && job.conclusion !== 'skipped'
       progress.skipped ||= job.conclusion === 'skipped'
       progress.worked ||= hasWorked(job)
-      progress.planned ||= (job.steps ?? []).some((/** @type {any} */ step) => step.name === PLANS && step.conclusion === 'success')
+      progress.planned ||= (job.steps ?? []).some((/** @type {any} */ step) => step.name === PLAN_STEP && step.conclusion === 'success')
     }
     progress.allowed ||= progress.planned && run.conclusion === 'success'
     return progress
@@ -102,9 +103,9 @@ function of({ pages, context, commits }) {
   async function findNewer({ files, commit, root = context.runId, byHand = false, alsoCounts = () => false }) {
     const newer = await commits.newerThan(commit)
     for (const file of files) {
-      for await (const run of ofFile(file)) {
+      for await (const run of ofWorkflow(file)) {
         if (run.id <= root && (byHand || !newer.commits.size || run.created_at < newer.since)) break
-        const isLater = rootOfRun(run) > root
+        const isLater = rootRunIdOf(run) > root
         const isAhead = newer.commits.has(commitInTitle(run.display_title) ?? '') && (isLater || !byHand)
         if (run.id === context.runId || !(isAhead || (isLater && !commits.isTag))) continue
         if (run.conclusion === 'skipped' || !await commits.isReviewed(run)) continue
@@ -115,7 +116,7 @@ function of({ pages, context, commits }) {
     }
   }
 
-  return { ofFile, progressOf, findNewer }
+  return { ofWorkflow, progressOf, findNewer }
 }
 
-module.exports = { BOT, MAY_DEPLOY, STARTS, rootOf, rootOfRun, starterInTitle, of }
+module.exports = { BOT, MAY_DEPLOY_STEP, START_STEP, rootRunId, rootRunIdOf, starterInTitle, environmentRuns }

@@ -1,9 +1,9 @@
 // @ts-check
 const { rmSync } = require('node:fs')
 const api = require('../shared/api.cjs')
-const commits = require('../shared/commits.cjs')
-const allManifests = require('../shared/manifests.cjs')
-const allRuns = require('../shared/runs.cjs')
+const { commitInTitle, environmentCommits } = require('../shared/commits.cjs')
+const { environmentManifests } = require('../shared/manifests.cjs')
+const { environmentRuns } = require('../shared/runs.cjs')
 const { lookUp } = require('../what-changed/components.cjs')
 
 // The title of an orchestrator's run. Under `observe`, the runs of components have such titles, too.
@@ -43,10 +43,10 @@ module.exports = async ({ github, context, core }) => {
   if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is not the name of a component: give one`)
 
   const { read, pages } = api({ github, core })
-  const environmentCommits = commits.of({ github, context, core, refs: REFS })
-  const { isDeployable, isTrusted } = environmentCommits
-  const runs = allRuns.of({ pages, context, commits: environmentCommits })
-  const manifests = allManifests.of({ read, pages, context, commits: environmentCommits, runs })
+  const commits = environmentCommits({ github, context, core, refs: REFS })
+  const { isDeployable, isTrusted } = commits
+  const runs = environmentRuns({ pages, context, commits })
+  const manifests = environmentManifests({ read, pages, context, commits, runs })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
@@ -101,8 +101,8 @@ module.exports = async ({ github, context, core }) => {
   /** The package that a successful run has deployed with this commit, or with the newest one. */
   async function earlierPackage() {
     for (const environment of environments) {
-      for await (const candidate of runs.ofFile(`orchestrator-${environment}.yml`, { status: 'success' })) {
-        const commit = commits.commitInTitle(candidate.display_title)
+      for await (const candidate of runs.ofWorkflow(`orchestrator-${environment}.yml`, { status: 'success' })) {
+        const commit = commitInTitle(candidate.display_title)
         const fits = PACKAGES === 'latest' ? commit && await isDeployable(commit) : commit === COMMIT
         if (!fits || !await isTrusted(candidate)) continue
         const { components = {} } = await manifests.manifestOfRun(candidate, environment) ?? {}
@@ -180,9 +180,9 @@ module.exports = async ({ github, context, core }) => {
    * @param {string} environment
    */
   async function inNewestRunOf(file, environment) {
-    for await (const candidate of runs.ofFile(file)) {
+    for await (const candidate of runs.ofWorkflow(file)) {
       const { id, display_title } = candidate
-      const mayHoldIt = id !== context.runId && (PACKAGES === 'latest' || commits.commitInTitle(display_title) === COMMIT)
+      const mayHoldIt = id !== context.runId && (PACKAGES === 'latest' || commitInTitle(display_title) === COMMIT)
       const found = mayHoldIt && await packageOf(candidate, environment)
       if (found) return found
     }
@@ -200,7 +200,7 @@ module.exports = async ({ github, context, core }) => {
    */
   async function packageOf(other, environment) {
     const file = other.path.replace(/@.*/, '').replace('.github/workflows/', '')
-    const commit = commits.commitInTitle(other.display_title)
+    const commit = commitInTitle(other.display_title)
     /** @param {string} reason */
     const refuse = reason => void reasons.add(`run ${other.id} ${reason}`)
     if (!environments.flatMap(workflowsOf).includes(file)) return refuse(`is a run of ${file}`)
