@@ -64,7 +64,7 @@ DEEPEST = 50
 
 
 class CannotTellError(Exception):
-    """One line: the place, the cause, the fix. The command exits with 2."""
+    """There is no result. The message is one line: place, cause, fix. The command exits with 2."""
 
 
 class BrokenError(Exception):
@@ -83,7 +83,7 @@ def read_yaml(text: str) -> Any:
     if len(text) > LARGEST:
         raise yaml.YAMLError(f"has more than {LARGEST} letters")
     depth = 0
-    for event in yaml.parse(text, Loader=Loader):  # which needs no stack, unlike a document
+    for event in yaml.parse(text, Loader=Loader):  # parse() does not recurse, unlike load()
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
@@ -147,7 +147,7 @@ def address(given: str) -> str:
 def identity(given: str, folder: Path | None = None) -> str:
     """One form for all spellings of an address: `host/owner/name` in small letters, or a path.
 
-    A path is taken from `folder`.
+    A relative path starts at `folder`.
     """
     text = address(given)
     if not text:
@@ -176,7 +176,7 @@ class Template:
     given: str
     identities: set[str]
     path: Path | None = None
-    """Where a clone of it lies."""
+    """A clone of it, if there is one."""
     releases: dict[str, str] = field(default_factory=dict)
     """Each released version with its commit, the oldest first."""
     head: str = ""
@@ -253,7 +253,10 @@ def read_remote(template: Template) -> None:
 
 
 def templates_of(given: Sequence[str]) -> list[Template]:
-    """The templates that `--template` names, each once. Raises CannotTellError for a folder."""
+    """The templates that `--template` names, each once.
+
+    Raises CannotTellError for a folder that is no repository.
+    """
     made: list[Template] = []
     for text in given:
         template = Template(text, {known := identity(text)})
@@ -299,7 +302,7 @@ class Proof:
     kind: str
     reason: str
     since: datetime | None = None
-    """When they first deployed, as far as was read."""
+    """When they first deployed, in the deployments that were read."""
 
 
 @dataclass
@@ -313,6 +316,7 @@ class Row:
     version: str | None = None
     latest: str | None = None
     behind: int | None = None
+    """How many releases are newer."""
     state: str = "unknown"
     reason: str = ""
     archived: bool = False
@@ -326,7 +330,7 @@ class Row:
     source: str = ""
     """The template's address as it was read: it may contain a password."""
     made_from: Template | None = None
-    """Which of the templates that `--template` names."""
+    """The template of `--template` that it was made from."""
     proof: Proof | None = None
 
     def as_json(self, rings: bool) -> dict[str, Any]:
@@ -403,7 +407,7 @@ def fill_in_state(
     newer = row.made_from.releases_after(version)
     if newer is None and row.made_from.releases:
         row.reason = (
-            f"{shown(version)} is no release, and none of the commits that were read; update to a "
+            f"{shown(version)} is neither a release nor a commit that was read; update to a "
             "release by hand: copier update --vcs-ref VERSION"
         )
     elif newer is None:
@@ -424,7 +428,7 @@ def fill_in_state(
 
 
 def clones_in(folder: Path) -> list[Path]:
-    """The clones below a folder, also as owner/name. Raises CannotTellError if there are none."""
+    """The clones below a folder, at most three levels deep. Raises CannotTellError for none."""
     if not folder.is_dir():
         raise CannotTellError(f"--clones {folder}: is no folder; name the one with the clones")
     found, looked_at = [], [(folder, 0)]
@@ -447,6 +451,7 @@ def clones_in(folder: Path) -> list[Path]:
 
 
 def inside_of(place: Path, folder: Path) -> str:
+    """The path of a place below a folder; the name of the folder for the folder itself."""
     return place.name if place == folder else place.relative_to(folder).as_posix()
 
 
@@ -485,13 +490,14 @@ def read_clones(
             continue
         for answers_file in names:
             row = Row(name, answers_file, url)
-            if fill_in_state(row, text_of(clone, answers_file), templates, clone):
+            if fill_in_state(row, answers_text(clone, answers_file), templates, clone):
                 rows.append(row)
                 places[id(row)] = clone
     return rows, places
 
 
 def no_versions(template: Template, error: CannotTellError) -> CannotTellError:
+    """The error for a template whose versions cannot be read."""
     return CannotTellError(
         f"--template {shown(template.given)}: its versions cannot be read: {error}; check the "
         "address and your rights, or name a clone of it"
@@ -499,13 +505,15 @@ def no_versions(template: Template, error: CannotTellError) -> CannotTellError:
 
 
 def answers_files_of(clone: Path, more: Sequence[str]) -> list[str]:
+    """The answers files of a clone: those with the usual name, and `more` if they exist."""
     here = {entry.name for entry in clone.iterdir() if IS_ANSWERS_FILE.fullmatch(entry.name)}
     return sorted(here | {name for name in more if os.path.lexists(clone / name)})
 
 
-def text_of(clone: Path, name: str) -> str | BrokenError:
+def answers_text(clone: Path, name: str) -> str | BrokenError:
+    """The text of an answers file of a clone, or why it cannot be read."""
     file = clone / name
-    # What a link leads to may be any file of this machine, and reasons are published.
+    # A link may lead to any file of this machine, and the reason, which is published, may quote it.
     try:
         is_link = file.is_symlink() or file.resolve() != clone.resolve() / name
     except (OSError, RuntimeError):  # a loop of links, before Python 3.13
@@ -527,11 +535,11 @@ def text_of(clone: Path, name: str) -> str | BrokenError:
 # Drift -------------------------------------------------------------------------------------------
 
 
-def tell_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progress) -> None:
-    """Run the template's drift.py in each clone, with our copy of the template.
+def fill_in_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progress) -> None:
+    """Run the template's drift.py in each clone, and fill in what it finds.
 
-    Whatever address an answers file contains, git reads only that copy. So no other template's code
-    can run.
+    drift.py uses our copy of the template. Whatever address an answers file contains, git reads
+    only that copy. So no other template's code can run.
     """
     told = [row for row in rows if row.made_from and row.version]
     with tempfile.TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as temporary:
@@ -562,7 +570,7 @@ def tell_drift(rows: Sequence[Row], places: Mapping[int, Path], progress: Progre
             runs += [(row, [*command, row.answers_file], environment) for row in mine]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             waiting = [
-                pool.submit(drift_of, row, places[id(row)], command, environment)
+                pool.submit(compare_with_template, row, places[id(row)], command, environment)
                 for row, command, environment in runs
             ]
             for number, _ in enumerate(concurrent.futures.as_completed(waiting), 1):
@@ -576,7 +584,7 @@ def redirections(bare: Path, sources: Iterable[str]) -> dict[str, str]:
     # Copier adds `.git` to its own short forms, and takes `git+` away.
     bases = sorted({address(source) for source in sources})
     addresses = {x for base in bases for x in (base, base.removesuffix(".git") + ".git")}
-    # Settings that are given in this way already stay.
+    # The settings that the environment already has stay.
     first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
     settings = {"GIT_CONFIG_COUNT": str(first + len(addresses))}
     for number, given in enumerate(sorted(addresses), first):
@@ -585,7 +593,10 @@ def redirections(bare: Path, sources: Iterable[str]) -> dict[str, str]:
     return settings
 
 
-def drift_of(row: Row, clone: Path, command: list[str], environment: dict[str, str]) -> None:
+def compare_with_template(
+    row: Row, clone: Path, command: list[str], environment: dict[str, str]
+) -> None:
+    """Run drift.py in one clone, and fill in what it finds."""
     try:
         done = subprocess.run(
             command,
@@ -604,7 +615,7 @@ def drift_of(row: Row, clone: Path, command: list[str], environment: dict[str, s
         if done.returncode == 0:
             row.drift = "none"
         elif done.returncode == 1 and last.startswith("Drift from "):
-            # The counts are before the bracket, and name no file.
+            # Before the bracket are counts. The names of files come after it, and are left out.
             row.drift = last.partition(": ")[2].partition(" (")[0]
             row.state = "edited"
             behind = f"; {row.reason}" if row.behind else ""
@@ -619,10 +630,11 @@ def drift_of(row: Row, clone: Path, command: list[str], environment: dict[str, s
 # GitHub ------------------------------------------------------------------------------------------
 
 PAGE = 100
-"""Repositories in one call. For a hundred, the list is one call, and the details are another."""
+"""How many repositories one call reads. A hundred need a call for the list, and one for details."""
 
 ACTIONS_APP = 15368
-"""GitHub Actions on github.com. A token of an app may not read the suites of other apps."""
+"""The number of the app GitHub Actions on github.com. An app's token may not read the check suites
+of other apps."""
 
 RUN_FAILED = {"FAILURE", "TIMED_OUT", "STARTUP_FAILURE", "ACTION_REQUIRED"}
 RUN_SAYS_NOTHING = {"SKIPPED", "CANCELLED", "NEUTRAL", "STALE"}
@@ -675,7 +687,7 @@ SUITES = """checkSuites(last: 100%s) {
 
 
 LAST_FRAGMENT = re.compile(r"fragment ((?:Last|All)\d+) ")
-"""For the case that no repository has an environment."""
+"""Fragments that a query uses only if a repository has an environment."""
 
 
 TOO_MUCH = ("RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED")
@@ -686,7 +698,7 @@ class TooMuchError(Exception):
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would take the token to another host."""
+    """Refuses redirects: one could take the token to another host."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -702,7 +714,7 @@ class GitHub:
         self.url, self.token, self.progress = url, token, progress
         self.calls = self.points = 0
         self.said: dict[str, int] = {}
-        """The parts of answers that GitHub refused, and how often."""
+        """What GitHub refused to answer, and how often."""
 
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The data of an answer. Raises TooMuchError and CannotTellError."""
@@ -770,6 +782,7 @@ class GitHub:
         return answer
 
     def _refused(self, error: urllib.error.HTTPError) -> None:
+        """Wait if GitHub asks for that. Raises TooMuchError and CannotTellError otherwise."""
         try:
             told = json.loads(error.read())
         except (ValueError, OSError):
@@ -797,6 +810,7 @@ class GitHub:
         ) from None
 
     def _spent(self, reset: str | None) -> CannotTellError:
+        """The error for a token that has no calls left in this hour."""
         at = ""
         if reset and reset.isdigit():
             at = f" until {datetime.fromtimestamp(int(reset), UTC):%H:%M} UTC"
@@ -805,8 +819,10 @@ class GitHub:
     def in_parts(
         self, items: Sequence[Any], ask: Callable[[Sequence[Any]], dict[str, Any]], size: int = PAGE
     ) -> Iterator[tuple[Sequence[Any], dict[str, Any] | None]]:
-        """Asks about many repositories, in parts that GitHub can answer. None: GitHub cannot answer
-        even for a single one."""
+        """Asks about many repositories, in parts that GitHub can answer.
+
+        The answer is None if GitHub cannot answer about a single one.
+        """
         start = failed = 0
         most = size
         while start < len(items):
@@ -843,6 +859,7 @@ class Found:
     node: dict[str, Any]
     texts: dict[str, Any]
     unread: list[str]
+    """Answers files whose names are known, but not yet their texts."""
     environments: list[str]
     details: dict[str, Any] = field(default_factory=dict)
     runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -899,6 +916,7 @@ def read_organisation(
 
 
 def blob_text(blob: Any) -> str | BrokenError:
+    """The text of an answers file in an answer of GitHub, or why it cannot be read."""
     if blob is None:
         return BrokenError("GitHub did not send it; run this again")
     if blob.get("__typename") != "Blob":
@@ -909,6 +927,7 @@ def blob_text(blob: Any) -> str | BrokenError:
 
 
 def may_be_ours(blob: Any, templates: Sequence[Template]) -> bool:
+    """Whether an answers file belongs to one of the templates, or cannot be read."""
     return fill_in_state(Row("", ""), blob_text(blob), templates) is not None
 
 
@@ -920,7 +939,7 @@ def list_repositories(
     progress: Progress,
 ) -> list[Found]:
     """All repositories with a file that has the name of an answers file."""
-    # The versions of templates that lie on this GitHub come with the first page.
+    # The first page also asks for the versions of templates on the same GitHub.
     asked = {}
     server = urllib.parse.urlsplit(os.environ.get("GITHUB_SERVER_URL") or "https://github.com")
     for number, template in enumerate(templates):
@@ -991,7 +1010,7 @@ def take_versions(
     asked: Mapping[str, tuple[Template, str]],
     data: Mapping[str, Any],
 ) -> None:
-    """Sets the versions of each template, by git if GitHub has no answer."""
+    """Set the versions of each template. If GitHub has no answer, ask git."""
     for alias, (template, path) in asked.items():
         answer = data.get(alias)
         if answer is None:
@@ -1021,7 +1040,7 @@ def take_versions(
 
 
 def details_query(part: Sequence[Found], rings: bool, actions_only: bool) -> str:
-    """The query for repositories with an answers file; with rings, also what proves a version.
+    """The query about repositories with an answers file; with rings, also about their runs.
 
     Most have answers files with the same names, so they share fragments.
     """
@@ -1113,7 +1132,7 @@ def text_at(commit: Any, number: int) -> str | None:
 
 
 def fill_in(row: Row, repository: Found) -> None:
-    """The open pull request that updates it, and the last deployment of each environment."""
+    """Fill in the open pull request that updates it, and each environment's last deployment."""
     details, number = repository.details, repository.names.index(row.answers_file)
     if not details:
         row.reason = "; ".join(filter(None, (row.reason, "GitHub did not send its details")))
@@ -1147,6 +1166,7 @@ def fill_in(row: Row, repository: Found) -> None:
 
 
 def deployed(state: str | None) -> str | None:
+    """The result of a deployment that GitHub shows in this state."""
     if state is None:
         return None
     return "success" if state in DEPLOYED else "failure"
@@ -1176,7 +1196,7 @@ class Ring:
 
 @dataclass
 class Rings:
-    """`rings.yml`."""
+    """The content of `rings.yml`."""
 
     rings: list[Ring]
     version: str | None = None
@@ -1185,7 +1205,7 @@ class Rings:
 
 
 def read_rings(file: Path) -> Rings:
-    """Raises CannotTellError: place, cause, fix."""
+    """Read `rings.yml`. Raises CannotTellError."""
 
     def wrong(place: str, cause: str, fix: str) -> CannotTellError:
         return CannotTellError(f"{file}: {place}{': ' if place else ''}{cause}; {fix}")
@@ -1247,7 +1267,7 @@ def fits(pattern: str, repository: str) -> bool:
 
 
 def put_into_rings(rings: Sequence[Ring], rows: Sequence[Row]) -> list[str]:
-    """Sets the ring of each row. Returns the messages about that."""
+    """Set the ring of each row. Returns messages about repositories and patterns."""
     notes = []
     repositories = sorted({row.repository for row in rows})
     for ring in rings:
@@ -1274,10 +1294,10 @@ def put_into_rings(rings: Sequence[Ring], rows: Sequence[Row]) -> list[str]:
 def roll_out(
     rings: Sequence[Ring], rows: Sequence[Row], version: str | None, now: datetime
 ) -> tuple[list[str], list[str]]:
-    """Decides for each row whether it may be updated now. Returns the failures and the messages.
+    """Decide for each row whether it may be updated now. Returns the failures and the messages.
 
     A ring is open when each repository of all rings before it has the version, has proved it, and
-    has had it for the hours of its ring. Nothing is stored between calls.
+    has had it for the hours that its ring names (`soak`). Nothing is stored between calls.
     """
     notes = put_into_rings(rings, rows)
     failures: list[str] = []
@@ -1331,10 +1351,14 @@ def roll_out(
 
 
 def decide(row: Row, wanted: str | None, closed: str, failed: bool, ring: Ring) -> None:
+    """Decide whether a row may be updated now, and say why.
+
+    `closed`: why its ring is closed; `failed`: whether its own ring has failed.
+    """
     if row.archived:
         row.reason = "is archived: nobody can update it, and no ring waits for it"
     elif row.state in ("broken", "unknown") or wanted is None:
-        return  # the reason is there
+        return  # the row has a reason already
     elif row.has_release(wanted):
         row.reason = f"has {wanted}" if row.version == wanted else f"has {shown(row.version)}"
         if row.proof:
@@ -1441,10 +1465,10 @@ def run_details(run: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, A
 
 
 def read_runs(github: GitHub, repositories: Sequence[Found], progress: Progress) -> None:
-    """The newest runs of their orchestrators, whatever commit they ran for.
+    """Read the newest runs of each orchestrator, for all commits.
 
-    GitHub shows workflows only by their runs: those of the newest commit, and of the commit that
-    was deployed last.
+    The API finds a workflow only by one of its runs. So this starts with the runs of the newest
+    commit, and of the commits that were deployed last.
     """
     wanted: list[tuple[Found, str, str]] = []
     for repository in repositories:
@@ -1488,7 +1512,7 @@ def read_runs(github: GitHub, repositories: Sequence[Found], progress: Progress)
 
 
 def arrival(target: Mapping[str, Any], number: int) -> datetime | None:
-    """When the default branch got the current answers file: by commit, and by pull request."""
+    """When the default branch got the current answers file: its commit, or a later merge."""
     for commit in nodes(target.get(f"l{number}")):
         merged = [p.get("mergedAt") for p in nodes(commit.get("associatedPullRequests"))]
         return max(
@@ -1529,20 +1553,20 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 class Progress:
-    """One line on stderr that shows the progress, if stderr is a terminal."""
+    """Shows the progress in one line on stderr, if that is a terminal."""
 
     def __init__(self) -> None:
-        self.looked_at = sys.stderr.isatty()
+        self.is_terminal = sys.stderr.isatty()
         self.width = 0
 
     def __call__(self, text: str) -> None:
-        if self.looked_at:
+        if self.is_terminal:
             text = shown(text, shutil.get_terminal_size().columns - 1)
             print(f"\r{text:<{self.width}}", end="", file=sys.stderr, flush=True)
             self.width = len(text)
 
     def clear(self) -> None:
-        if self.looked_at and self.width:
+        if self.is_terminal and self.width:
             print("\r" + " " * self.width + "\r", end="", file=sys.stderr, flush=True)
             self.width = 0
 
@@ -1551,6 +1575,7 @@ PROGRESS = Progress()
 
 
 def say(text: str) -> None:
+    """Print a message on stderr."""
     PROGRESS.clear()
     print(f"fleet.py: {shown(text, 2000)}", file=sys.stderr)
 
@@ -1580,7 +1605,7 @@ def deployment_text(deployment: Mapping[str, Any]) -> str:
 
 
 def results_text(row: Row) -> str:
-    """The environments by how their last deployments ended."""
+    """The environments, grouped by the results of their last deployments."""
     ended: dict[str, list[str]] = {}
     for deployment in row.deployments or ():
         ended.setdefault(deployment["result"] or "never", []).append(deployment["environment"])
@@ -1624,6 +1649,7 @@ def width_of(text: str) -> int:
 
 
 def fitted(text: str, width: int) -> str:
+    """A text cut or filled to a number of terminal columns."""
     if width_of(text) > width:
         while text and width_of(text) > width - 1:
             text = text[:-1]
@@ -1631,7 +1657,7 @@ def fitted(text: str, width: int) -> str:
     return text + " " * (width - width_of(text))
 
 
-GIVES_WAY = (
+SHRINKING = (
     *(("reason", 24), ("deployed", 16), ("pull request", 12), ("answers file", 12)),
     *(("reason", 10), ("deployed", 9), ("pull request", 8), ("ring", 6), ("repository", 14)),
 )
@@ -1645,8 +1671,8 @@ def table(rows: Sequence[Row], rings: bool, width: int | None) -> str:
     usual = {"answers file": {ANSWERS_FILE}}
     names = [n for n in names if {c[n] for c in cells} - usual.get(n, {""})]
     widths = {name: max(width_of(name), *(width_of(c[name]) for c in cells)) for name in names}
-    # The columns that shrink first, and how far; after them the widest one.
-    for name, least in (*GIVES_WAY, *[("", 4)] * len(names)):
+    # Each column shrinks to its least width, in this order; after them the widest one does.
+    for name, least in (*SHRINKING, *[("", 4)] * len(names)):
         name = name or max(names, key=widths.__getitem__, default="")
         excess = sum(widths.values()) + 2 * (len(names) - 1) - (width or sys.maxsize)
         if excess > 0 and name in widths:
@@ -1910,6 +1936,8 @@ def page(rows: Sequence[Row], title: str, rings: Sequence[str] | None, now: date
 
 
 class OneLine(argparse.ArgumentParser):
+    """Prints an error in one line, without the usage."""
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"fleet.py: {shown(message)}; see --help\n")
 
@@ -1922,10 +1950,15 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--organisation", metavar="NAME", help="read all its repositories on GitHub, with GH_TOKEN"
+        "--organisation",
+        metavar="NAME",
+        help="read all repositories of NAME on GitHub; GH_TOKEN holds the token",
     )
     where.add_argument(
-        "--clones", metavar="FOLDER", type=Path, help="read clones, as they are checked out"
+        "--clones",
+        metavar="FOLDER",
+        type=Path,
+        help="read the clones in FOLDER, as they are checked out",
     )
     parser.add_argument(
         "--template",
@@ -1939,21 +1972,28 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="FILE",
         action="append",
         default=[],
-        help="an answers file with another name than .copier-answers*.yml",
+        help="also read answers files with this name; .copier-answers*.yml are always read",
     )
     parser.add_argument(
         "--drift",
         action="store_true",
-        help="also find edits, with --clones; runs the template's code",
+        help="also find edited files; needs --clones, and runs the template's code",
     )
-    parser.add_argument("--rings", metavar="FILE", type=Path, help="show which may be updated now")
-    parser.add_argument("--json", action="store_true", help="print a list of objects")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="also write a page")
+    parser.add_argument(
+        "--rings",
+        metavar="FILE",
+        type=Path,
+        help="show which repositories of the rings in FILE may be updated now",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
+    parser.add_argument(
+        "--html", metavar="FILE", type=Path, help="also write FILE, a page to look at in a browser"
+    )
     return parser.parse_args(arguments)
 
 
 def check_options(options: argparse.Namespace, rings: Rings | None) -> None:
-    """Complete the options from the rings. Raises CannotTellError where they do not go together."""
+    """Complete the options from the rings. Raises CannotTellError if they do not fit together."""
     if rings and not options.clones:
         options.organisation = options.organisation or rings.organisation
     options.template = [text for text in options.template if text.strip()]
@@ -1986,7 +2026,7 @@ def read_fleet(options: argparse.Namespace) -> tuple[list[Row], list[str], Rings
     if options.clones:
         rows, places = read_clones(options.clones, templates, options.answers_file, PROGRESS)
         if options.drift:
-            tell_drift(rows, places, PROGRESS)
+            fill_in_drift(rows, places, PROGRESS)
         return in_order(rows), [], None
     token = os.environ.get("GH_TOKEN", "").strip()
     if not token or not token.isascii() or not token.isprintable():
@@ -2013,7 +2053,7 @@ def read_fleet(options: argparse.Namespace) -> tuple[list[Row], list[str], Rings
         for note in notes:
             say(note)
     PROGRESS.clear()
-    if PROGRESS.looked_at:
+    if PROGRESS.is_terminal:
         say(f"{github.calls} calls, {github.points} points of the token's hour")
     return in_order(rows), failures, rings
 
@@ -2055,7 +2095,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         PROGRESS.clear()
         return 130
-    except Exception as error:  # a traceback would say less, and end with 1: a ring has failed
+    except Exception as error:  # a traceback would end with 1: a ring has failed
         say(f"{type(error).__name__}: {error}; report it as a bug")
         return 2
     PROGRESS.clear()
