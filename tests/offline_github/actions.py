@@ -33,15 +33,16 @@ TOKEN_INPUTS = {
     "actions/github-script": "github-token",
 }
 
-# The inputs that a step gives, as JSON. The environment does not tell: act leaves the inputs of a
-# composite action in the environment of its steps.
+# The inputs that a step gives, as JSON. They cannot be read from the environment: act also leaves
+# the inputs of a composite action in the environment of its steps.
 GIVEN = "OFFLINE_GITHUB_INPUTS"
 
-# Steps leave more behind than Node's usual room for what is new, and little of it stays.
+# A step creates many objects that live for a short time, more than Node's usual space for new
+# ones holds.
 FLAGS = "--min-semi-space-size=32 --max-semi-space-size=32"
 
 # When a step fails, act drops what it printed last. So a failing step prints this line and waits
-# until the test's side, which reads act's log, has seen it and made the file. (As a workflow
+# until the test, which reads act's log, has seen it and created the file. (The line is a workflow
 # command, because act does not mask those.)
 DRAINED = "offline-drained"
 DRAIN = """\
@@ -55,9 +56,9 @@ done
 exit "$code"
 """
 
-# act stops a composite action when the run is cancelled, and runs none of its steps that wait for
-# that. So act hears nothing of it: a running step is killed from outside, unless its condition
-# holds then, and this variable tells the conditions of all later steps, which were rewritten.
+# If act knows that a run is cancelled, it stops a composite action and does not run the steps with
+# `always()` in it. So act is not told. A running step is killed from outside, unless its condition
+# holds after a cancellation. The conditions of all later steps are rewritten to read this variable.
 CANCELLED = "OFFLINE_GITHUB_CANCELLED"
 SURVIVES = "OFFLINE_GITHUB_SURVIVES"
 CANCEL = """\
@@ -147,7 +148,7 @@ def write_stand_ins(folder: Path) -> None:
 
 
 def write_shims(folder: Path) -> None:
-    """The commands that stand between act and the steps."""
+    """The commands that act calls instead of `node` and `bash`."""
     commands = {name: shutil.which(name) or f"/bin/{name}" for name in ("bash", "sleep")}
     for name, script in (("node", NODE_SHIM), ("bash", BASH_SHIM)):
         shim = folder / name
@@ -160,7 +161,7 @@ def write_shims(folder: Path) -> None:
 
 
 def stand_in(uses: str, folder: Path) -> Path:
-    """The folder that act takes for an action of another repository."""
+    """The folder in which act looks for an action of another repository."""
     name, _, ref = uses.partition("@")
     if uses.startswith(("./", "docker://")) or not ref:
         raise NotModelledError(f"step uses: {uses}")
@@ -174,7 +175,7 @@ def stand_in(uses: str, folder: Path) -> Path:
 
 
 def with_token(step: dict[str, Any], given: list[str]) -> dict[str, Any]:
-    """A step with the default of its action's token, if it gives none; notes that it is given."""
+    """A step, with the default token of its action if it gives none. The inputs are recorded."""
     token = TOKEN_INPUTS.get(str(step["uses"]).partition("@")[0].lower())
     if token is None or token in given:
         return step
@@ -204,7 +205,7 @@ class _Host:
         self.answers = os.fdopen(answers, "rb")
 
     def run(self, request: dict[str, Any], step: socket.socket) -> dict[str, Any] | None:
-        """What the action answers; None when the step was killed, and this process with it."""
+        """The action's answer; None if the step was killed together with this process."""
         assert self.process.stdin
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
@@ -220,7 +221,7 @@ class ActionHosts:
     """Hands steps to warm Node processes, as many as there are steps at the same time."""
 
     def __init__(self, api_url: str) -> None:
-        # The libraries read the API's address when they are loaded.
+        # The libraries read the address of the API when they are loaded.
         self._environment = {"PATH": os.environ["PATH"], "GITHUB_API_URL": api_url}
         self._idle: list[_Host] = []
         self._lock = threading.Lock()
@@ -241,7 +242,7 @@ class ActionHosts:
     def run(
         self, cwd: str, action: str, environment: dict[str, str], stop: socket.socket
     ) -> dict[str, Any] | None:
-        """What an action answers; None when something came over `stop` before that."""
+        """An action's answer; None if `stop` received something first."""
         request = {
             "cwd": cwd,
             "action": action.lower(),

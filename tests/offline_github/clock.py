@@ -1,4 +1,4 @@
-"""Time as scripts see it, and the calls that GitHub lets them make in an hour."""
+"""The time that scripts see, and the number of calls that GitHub allows them in an hour."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import time
 
 
 def timestamp(text: str) -> float:
-    """The seconds of a date and time of the API's."""
+    """A date and time of the API, in seconds."""
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
 class Clock:
-    """Started at the true time, and runs `speed` times as fast."""
+    """A clock that starts at the true time and runs `speed` times as fast."""
 
     def __init__(self, speed: float) -> None:
         self._lock = threading.RLock()
@@ -33,12 +33,12 @@ class Clock:
             self._speed = speed
 
     def advance(self, seconds: float) -> None:
-        """So much time passes at once."""
+        """Move the clock forward by this time."""
         with self._lock:
             self._shown += seconds
 
     def pair(self) -> tuple[float, float]:
-        """The true time and the one shown, at this moment, in seconds."""
+        """The true time and the time that this clock shows, in seconds."""
         with self._lock:
             real = time.time()
             return real, self._shown + (real - self._real) * self._speed
@@ -47,18 +47,20 @@ class Clock:
         return self.pair()[1]
 
     def stamp(self, new: bool = False, frozen: bool = False) -> str:
-        """The second of this moment; a `new` one is later than all before it, unless `frozen`."""
+        """The current second. A `new` one is later than all earlier ones, unless `frozen`."""
         with self._lock:
             now = self.now()
             if not (frozen and self._last):
                 self._last = max(self._last + new, int(now))
-                self._shown += max(0.0, self._last - now)  # what it gave out is never to come
+                self._shown += max(
+                    0.0, self._last - now
+                )  # seconds that were given out are never in the future
             moment = datetime.datetime.fromtimestamp(self._last, datetime.UTC)
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class SteppedClock(Clock):
-    """Moves only when it is told to, so that the same things happen at the same time."""
+    """A clock that moves only when it is told to, so that a test is the same each time."""
 
     #: Thursday, 1 October 2026, 8:00 UTC.
     START = 1_790_841_600.0
@@ -72,7 +74,7 @@ class SteppedClock(Clock):
 
 
 class RateLimit:
-    """What the GITHUB_TOKENs of one repository may ask for in an hour of scripts' time."""
+    """The calls that the GITHUB_TOKENs of one repository may make in an hour of the clock."""
 
     limit = 1000
 
@@ -85,7 +87,7 @@ class RateLimit:
         self._reset = 0
 
     def set_left(self, calls: int | None) -> None:
-        """Set how many calls are left in the hour that the next call begins; None for endless."""
+        """Set how many calls are left in the hour that the next call begins; None: no limit."""
         with self._lock:
             self._endless, self._reset = calls is None, 0
             self._used = 0 if calls is None else self.limit - calls
@@ -96,7 +98,7 @@ class RateLimit:
             return None if self._endless else self.limit - self._used
 
     def _turn(self) -> None:
-        """Begin an hour, of which everything is left when one has ended before."""
+        """Begin an hour. If an earlier one has ended, all calls are left again."""
         now = self.clock.now()
         if now < self._reset:
             return
@@ -114,12 +116,12 @@ class RateLimit:
             return True
 
     def give_back(self) -> None:
-        """The call does not count."""
+        """Take back the count of a call."""
         with self._lock:
             self._used = max(0, self._used - 1)
 
     def state(self) -> dict[str, int]:
-        """As `GET /rate_limit` tells it; `reset` in seconds of the clock."""
+        """The answer of `GET /rate_limit`; `reset` is in seconds of the clock."""
         with self._lock:
             self._turn()
             return {
@@ -130,6 +132,6 @@ class RateLimit:
             }
 
     def headers(self) -> dict[str, str]:
-        """As every answer has it."""
+        """The headers about the limit that every answer has."""
         shown = {**self.state(), "resource": "core"}
         return {f"x-ratelimit-{name}": str(value) for name, value in shown.items()}

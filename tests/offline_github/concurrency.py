@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-#: So many wait at most, with `queue: max`.
+#: The most claims that wait, with `queue: max`.
 QUEUE = 100
 EXCLUSIVE = "concurrency: queue: max and cancel-in-progress exclude each other"
 
 
 def check(concurrency: Any) -> None:
-    """Refuse what GitHub refuses before it evaluates an expression. Raises ValueError."""
+    """Check a `concurrency` key as GitHub does before it evaluates expressions.
+
+    Raises ValueError.
+    """
     settings = concurrency if isinstance(concurrency, dict) else {}
     if settings.get("queue") == "max" and settings.get("cancel-in-progress") is True:
         raise ValueError(EXCLUSIVE)
@@ -22,15 +25,16 @@ def check(concurrency: Any) -> None:
 
 @dataclass(eq=False)
 class Claim:
-    """A run's or job's wish to hold a group."""
+    """The claim of a run or a job to hold a group."""
 
     group: str
-    #: Stops what holds the group.
+    #: Cancels the holder of the group.
     cancel: Callable[[], None]
     cancel_in_progress: bool = False
-    #: `queue: max`: wait beside others, not in their place.
+    #: With `queue: max` a claim waits beside others; otherwise it replaces them.
     queued: bool = False
-    #: Claims of the run and calling jobs around it: the same group again would wait for itself.
+    #: The claims of its run and of the jobs that call it. It must not wait for the same group
+    #: again.
     outer: list[Claim] = field(default_factory=list)
     state: str = "new"
     message: str = ""
@@ -55,7 +59,7 @@ class Groups:
         self._running: dict[str, Claim] = {}
         self._pending: dict[str, list[Claim]] = {}
         self.changed = threading.Condition()
-        #: Which of those that wait is next: GitHub promises no order.
+        #: Which waiting claim is next: GitHub promises no order.
         self.next: Callable[[list[Claim]], Claim] = lambda waiting: waiting[0]
 
     def shuffle(self, seed: int) -> None:
@@ -63,7 +67,7 @@ class Groups:
         self.next = random.Random(seed).choice
 
     def request(self, claim: Claim) -> None:
-        """Run now, or wait; unless it is queued, it replaces those that wait."""
+        """Let a claim hold its group now, or wait. Without a queue it replaces those that wait."""
         group = claim.group.lower()
         with self.changed:
             holder = self._running.get(group)
@@ -102,7 +106,7 @@ class Groups:
             pending = self._pending.get(group, [])
             if claim in pending:
                 pending.remove(claim)
-            # One may have been cancelled meanwhile.
+            # A claim may have been cancelled in the meantime.
             pending[:] = [waiting for waiting in pending if waiting.state == "pending"]
             if self._running.get(group) is claim:
                 del self._running[group]

@@ -1,4 +1,4 @@
-"""Runs without machines: the test says what becomes of jobs, and a seed who goes next.
+"""Runs without machines: the test decides how jobs end, and a seed decides what happens next.
 
 Everything happens in the thread of the test, one thing at a time: a run starts what it can, a job
 does a step, a script hears the answer to one call. Which of all runs and jobs is next, a generator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .github import OfflineGitHub
     from .workflows import Node
 
-#: What becomes of a job: None runs its steps, without shells (see `Work.steps`).
+#: How a job ends. None: its steps run, without shells (see `Work.steps`).
 Execute = Callable[[Work], "Ended | Going | None"]
 
 
@@ -39,7 +39,7 @@ _laying_out = threading.Lock()
 
 @functools.cache
 def _store() -> Path:
-    """A folder of this process, for what many tests and histories read and none writes."""
+    """A folder of this process for files that many tests read and none writes."""
     folder = Path(tempfile.mkdtemp(prefix="offline-github-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -79,7 +79,7 @@ def laid_out(archive: bytes) -> Path:
 
 
 def _lay_out(place: Path, member: tarfile.TarInfo, data: bytes) -> None:
-    """What `extractall` does at several times the cost: git's archives are no stranger's."""
+    """Unpack as `extractall` does, in a fraction of the time: git's archives need no checks."""
     if member.isdir():
         place.mkdir()
     elif member.issym():
@@ -108,7 +108,7 @@ class Life:
 
 
 class Body:
-    """A job that runs, step by step; as `runner.JobProcess` it can be cancelled."""
+    """A job that runs step by step. It can be cancelled, as `runner.JobProcess` can."""
 
     def __init__(self, work: Work, steps: Going, ended: Callable[[JobOutcome], None]) -> None:
         self.work = work
@@ -126,7 +126,7 @@ class Body:
 
     def go(self, now: float) -> bool:
         if self.work.cancelled and not self.work.in_steps:
-            self._steps.close()  # what the test itself does has no steps that clean up
+            self._steps.close()  # a job that the test executes itself has no steps that clean up
             outcome = self.work.outcome("cancelled")
         else:
             try:
@@ -147,7 +147,7 @@ class Driver:
         self.github = github
         self.execute = execute
         self.random = Random(seed)
-        #: So many seconds pass with each step.
+        #: The seconds that pass with each step.
         self.pace = 1.0
         self._parts: list[Life | Body] = []
 
@@ -187,7 +187,7 @@ class Driver:
         return decided
 
     def step(self) -> bool:
-        """Let one thing happen. Returns False if only the test can go on."""
+        """Let one thing happen. Returns False if nothing goes on without the test."""
         clock = self.github.clock
         ready = [part for part in self._parts if part.ready(clock.now())]
         if not ready:

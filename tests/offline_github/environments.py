@@ -26,11 +26,11 @@ KNOWN = {
 
 
 class ReviewError(ValueError):
-    """GitHub lets nobody, or not this person, approve or reject here."""
+    """GitHub does not let this person, or anybody, approve or reject a job."""
 
 
 def named(github: OfflineGitHub, name: str) -> str | None:
-    """An environment as it is written in the settings: case makes no difference."""
+    """The name of an environment as in the settings: case makes no difference."""
     return next((known for known in github.environments if known.lower() == name.lower()), None)
 
 
@@ -56,11 +56,11 @@ def has_policy(settings: dict[str, Any]) -> bool:
 
 
 def refusal(settings: dict[str, Any], ref: str, name: str) -> str | None:
-    """Why a job on this ref may not deploy; a pattern is for branches or for tags."""
+    """Why a job on this ref may not deploy. A pattern applies to branches or to tags."""
     if not has_policy(settings):
         return None
     kind = "tags" if ref.startswith("refs/tags/") else "branches"
-    # Of a pull request, GitHub takes the whole ref: the pattern is `refs/pull/*/merge`.
+    # For a pull request, GitHub compares the whole ref: the pattern is `refs/pull/*/merge`.
     shown = ref if ref.startswith("refs/pull/") else ref.split("/", 2)[2]
     if any(events.fits(pattern, shown) for pattern in settings.get(kind) or []):
         return None
@@ -94,7 +94,7 @@ def may_review(github: OfflineGitHub, name: str, run: Run, person: str) -> bool:
 
 
 def check_reviewer(settings: dict[str, Any], run: Run, person: str) -> None:
-    """ReviewError if this person may not approve or reject jobs of the run."""
+    """Check that this person may approve or reject jobs of the run. Raises ReviewError."""
     if person not in reviewers(settings):
         raise ReviewError(f"{person} is no reviewer of this environment")
     if settings.get("prevent_self_review") and person == run.triggering_actor:

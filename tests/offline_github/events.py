@@ -13,7 +13,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def triggers(workflow: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """`on:` in its long form, whichever of the three forms it is written in."""
+    """`on:` in its long form: a workflow may use any of three forms."""
     on = workflow["on"]
     if isinstance(on, dict):
         return {event: settings or {} for event, settings in on.items()}
@@ -21,7 +21,10 @@ def triggers(workflow: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def pattern(glob: str) -> re.Pattern[str]:
-    """GitHub's filter pattern: `*` stops at `/`, `**` does not, `?` and `+` quantify."""
+    """A filter pattern of GitHub as a regular expression.
+
+    `*` stops at `/`, `**` does not; `?` and `+` repeat the character before them.
+    """
     parts = []
     for token in re.findall(r"\*\*|\\.|\[[^\]]*\]|.", glob):
         if token == "**":
@@ -46,7 +49,7 @@ def matches(globs: list[str], name: str) -> bool:
 
 
 def fits(glob: str, name: str) -> bool:
-    """The patterns of environments and rulesets are those of Ruby's `fnmatch`, with path names."""
+    """Whether a pattern of an environment or ruleset matches, as in Ruby's `fnmatch`."""
     words = {"**/": "(?:[^/]+/)*", "**": "[^/]*", "*": "[^/]*", "?": "[^/]"}
     tokens = re.findall(r"\*\*/|\*\*|\\.|\[[^\]]*\]|.", glob)
     text = "".join(words.get(t, t if t[0] in "[\\" else re.escape(t)) for t in tokens)
@@ -62,7 +65,7 @@ def filtered(settings: dict[str, Any], include: str, name: str) -> bool:
 
 
 def starts_on_push(settings: dict[str, Any], ref: str) -> bool:
-    """A push of a branch or tag; filters of only one kind leave the other kind out."""
+    """Whether a push of a branch or tag starts it. Filters of one kind exclude the other kind."""
     if any(key.startswith("paths") for key in settings):
         raise NotModelledError("paths filters")
     kind, other = ("branches", "tags") if ref.startswith("refs/heads/") else ("tags", "branches")
@@ -76,7 +79,7 @@ def starts_on_push(settings: dict[str, Any], ref: str) -> bool:
 
 
 def starts_on_merge(settings: dict[str, Any], activity: str, base: str) -> bool:
-    """A `pull_request`, or the merge queue's `merge_group`, that goes to the branch `base`."""
+    """Whether a `pull_request`, or a `merge_group` of the merge queue, to `base` starts it."""
     if any(key.startswith("paths") for key in settings):
         raise NotModelledError("paths filters")
     default = ["opened", "synchronize", "reopened", "checks_requested"]
@@ -87,7 +90,7 @@ def starts_on_merge(settings: dict[str, Any], activity: str, base: str) -> bool:
 def starts_on_workflow_run(
     settings: dict[str, Any], name: str, activity: str, branch: str | None
 ) -> bool:
-    """A run of one of the named workflows was `requested` or is `completed`."""
+    """Whether it starts when a run of a named workflow was `requested` or is `completed`."""
     if name not in as_list(settings.get("workflows")):
         return False
     types = as_list(settings.get("types")) or ["requested", "in_progress", "completed"]
@@ -95,7 +98,7 @@ def starts_on_workflow_run(
 
 
 def dispatch_inputs(settings: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The typed inputs of a dispatch. Raises ValueError where GitHub answers 422."""
+    """The inputs of a dispatch, with their types. Raises ValueError if GitHub would answer 422."""
     declared = settings.get("inputs") or {}
     if unknown := sorted(set(given) - set(declared)):
         raise ValueError(f"Unexpected inputs provided: {unknown}")

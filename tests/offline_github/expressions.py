@@ -17,12 +17,15 @@ class ExpressionError(ValueError):
     """An expression that GitHub would refuse."""
 
 
-#: So many answers are kept at most, to questions of fewer characters than these.
+#: The most answers that are kept, and the most characters of a question whose answer is kept.
 REMEMBERED, SHORT = 10_000, 4_000
 
 
 class _Evaluator:
-    """The Node process; started when first needed, shared by everything in this process."""
+    """The Node process.
+
+    It starts when it is first needed, and everything in this process shares it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,7 +33,7 @@ class _Evaluator:
         self._answers: dict[str, str] = {}
 
     def ask(self, operation: str, **request: Any) -> Any:
-        """What Node answers; short questions are asked once."""
+        """The answer of Node. A short question is asked only once."""
         question = json.dumps({"operation": operation, **request})
         with self._lock:
             answer = self._answers.get(question) or self._asked(question)
@@ -85,7 +88,7 @@ def evaluate_by_node(text: str, context: dict[str, Any]) -> Any:
 
 
 class _NotPlainError(Exception):
-    """More than properties of contexts."""
+    """A value that is not only a property of a context."""
 
 
 #: An expression that only names a property: `needs.build.outputs.digest`.
@@ -94,7 +97,7 @@ FOUND_AS_TEXT = (str, bool, type(None))
 
 
 def _looked_up(text: str, context: dict[str, Any]) -> Any:
-    """Most expressions only name a property, which needs no Node."""
+    """The value of an expression that only names a property, as most do. It needs no Node."""
     whole = PROPERTY.fullmatch(text)
     if whole and isinstance(value := _property(whole[1], context), FOUND_AS_TEXT):
         return value
@@ -126,7 +129,7 @@ def _text(value: Any) -> str:
 
 
 def _read(text: str, context: dict[str, Any]) -> dict[str, Any]:
-    """As much of the contexts as a text can read: less to send, and more that is known."""
+    """The parts of the contexts that a text can read, so that less is sent and more is cached."""
     words = set(re.findall(r"[\w-]+", text.lower()))
     found = {name: value for name, value in context.items() if name in words}
     if "github" in found:
@@ -158,12 +161,15 @@ def substitute(
 
 
 def check(value: Any, contexts: list[str], functions: list[str]) -> None:
-    """ExpressionError if a string (an `if` too) names a context or function that is not there."""
+    """Check that strings (also `if`) name contexts and functions that exist.
+
+    Raises ExpressionError.
+    """
     _evaluator.ask("check", value=value, contexts=contexts, functions=functions)
 
 
 def raw(expression: str) -> dict[str, str]:
-    """An expression, to be put in the place of a context or property."""
+    """An expression that replaces a context or a property."""
     return {"__expression": expression}
 
 

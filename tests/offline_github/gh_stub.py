@@ -38,7 +38,7 @@ def call(method: str, path: str, body: Any = None) -> Any:
 
 
 def options(arguments: list[str], single: tuple[str, ...]) -> tuple[list[str], dict[str, Any]]:
-    """What stands alone, and the options: those in `single` once, others in a list."""
+    """The arguments without a name, and the options: those in `single` once, others in a list."""
     alone: list[str] = []
     found: dict[str, Any] = {}
     rest = iter(arguments)
@@ -58,7 +58,7 @@ def options(arguments: list[str], single: tuple[str, ...]) -> tuple[list[str], d
 
 
 def typed(text: str) -> Any:
-    """What `-F` makes of a value."""
+    """The value of an option `-F`, with its type."""
     if text in ("true", "false", "null"):
         return json.loads(text)
     if text.startswith("@"):

@@ -37,7 +37,7 @@ from .driver import Driver, Execute, laid_out, unpacked
 from .memory import MemoryRepository
 from .model import Artifact, Job, NotModelledError, PullRequest, Run
 from .organisation import Organisation
-from .people import BOT as BOT  # tests have it from here
+from .people import BOT as BOT  # tests import it from here
 from .people import ROLES, account, person_id
 from .repository import WORKFLOWS, Repository
 from .scheduler import Previous
@@ -46,9 +46,9 @@ from .tools import Command, Tools
 from .waits import Wait
 
 MAX_WORKFLOW_RUN_LINKS = 3
-#: A push of more tags than these makes no event.
+#: The most tags of a push that creates events.
 MAX_TAGS = 3
-#: So long a run can be started again.
+#: How long a run can be re-run.
 RERUN_DAYS = 30
 SERVER_URL = "https://github.com"
 
@@ -87,7 +87,7 @@ class OfflineGitHub:
         self.workdir = workdir
         workdir.mkdir(parents=True, exist_ok=True)
         if isinstance(repository, MemoryRepository):
-            self.remote = cast(Repository, repository)  # it answers the same questions
+            self.remote = cast(Repository, repository)  # it has the same methods
         else:
             self.remote = Repository(workdir / "remote.git", repository)
         self.driver = Driver(self, execute, seed) if execute else None
@@ -105,51 +105,51 @@ class OfflineGitHub:
         #: How reviewers without names (True) approve: "at once", or "when told" by the test.
         #: Those with names wait until they are told.
         self.unnamed_reviewers = "when told" if execute else "at once"
-        #: Decides, with `private`, which rules environments can have: "free", "pro", "team" too.
+        #: With `private`, it decides which rules environments can have: also "free", "pro", "team".
         self.plan = "enterprise"
         self.private = True
         #: Whether PUT of an environment keeps the rules that it does not name. GitHub does not say.
         self.put_keeps = True
-        #: person -> "read", "write", "maintain" or "admin"; whom it does not name may write.
+        #: person -> "read", "write", "maintain" or "admin"; others may write.
         self.roles: dict[str, str] = dict(ROLES)
         self.rulesets: list[dict[str, Any]] = []
-        #: Whose pull requests run only when somebody approves that, in a public repository.
+        #: People whose pull requests need an approval to run, in a public repository.
         self.approval_policy = "first_time_contributors"
         #: Whether workflows may approve pull requests.
         self.workflows_approve = True
-        #: So many seconds lists of runs are behind; those with a filter (and by what it asks).
+        #: By how many seconds lists of runs are late, and lists with a filter (also by filter).
         self.list_lag = self.filtered_list_lag = 0.0
         #: How a list shows jobs that a re-run has kept: "as they were", "copied" or "left out".
         self.kept_jobs = "as they were"
         self.variables: dict[str, str] = {}
         self.secrets: dict[str, str] = {}
-        #: More of the machine's environment for jobs that run real tools (indexes, proxies).
+        #: Variables of the machine for jobs that run real tools (indexes, proxies).
         self.runner_environment: dict[str, str] = {}
-        #: What runs jobs on this machine: "own", or "act" to see whether both do the same.
+        #: What runs jobs on this machine: "own", or "act" to compare both.
         self.runner = "own"
         #: How many jobs run at once; 1 makes `order` the same every time.
         self.parallel = 4
         #: The time that scripts of actions/github-script see, REST tells, and runs carry.
         self.clock = SteppedClock() if self.driver else Clock(speed=100)
         self.rate_limit = RateLimit(self.clock)
-        #: Everything happens in the same second from now on: creation, changes and ends of runs.
+        #: If true, all runs are created, change and end in the same second from now on.
         self.same_second = False
         #: How many files a recursive list of a tree names.
         self.tree_limit = 100_000
         #: Folders that such lists have named: object id -> (commit, path).
         self.folders: dict[str, tuple[str, str]] = {}
-        #: When commits were made, as their makers' clocks said: when they came, if not set.
+        #: The dates of commits by their authors' clocks; if not set, when they were pushed.
         self.commit_dates: dict[str, str] = {}
         #: Called with (run, job key) before a job's first step; may push, cancel, dispatch, fail.
         self.before_job: Callable[[Run, str], None] | None = None
-        #: Job key -> result (and outputs), for jobs whose steps shall not run at all.
+        #: Job key -> result (and outputs), for jobs whose steps do not run.
         self.forced_results: dict[str, str] = {}
         self.forced_outputs: dict[str, dict[str, str]] = {}
-        #: Workflow file -> conclusion, for runs of which no job shall run at all.
+        #: Workflow file -> conclusion, for runs of which no job runs.
         self.forced_conclusions: dict[str, str] = {}
         #: Labels of `runs-on` that no runner has: such jobs stay queued.
         self.no_runner: set[str] = set()
-        #: A job that runs, or is held, for longer than these seconds is a mistake of the test.
+        #: After these seconds a job that runs, or is held, is an error of the test.
         self.job_limit = 120
         self.runs: list[Run] = []
         self.api_calls: list[ApiCall] = []
@@ -176,7 +176,7 @@ class OfflineGitHub:
         self._local = threading.local()
 
     def _set_up_machines(self) -> None:
-        """What jobs need that run on this machine."""
+        """Prepare what jobs need that run on this machine."""
         self.tools = Tools(self.workdir)
         shims = self.workdir / "bin"
         shims.mkdir()
@@ -186,7 +186,7 @@ class OfflineGitHub:
 
     @property
     def stand_ins(self) -> Path:
-        """Where act finds the actions of others."""
+        """The folder in which act finds actions of other repositories."""
         folder = self.workdir / "actions"
         with self.lock:  # several jobs may begin at once
             if not folder.exists():
@@ -195,7 +195,7 @@ class OfflineGitHub:
 
     @property
     def path_of_act(self) -> list[str]:
-        """The job's path, with what stands between act and the steps."""
+        """The `PATH` of a job, which begins with the replaced `node` and `bash`."""
         own, shims = self.workdir / "bin", self.workdir / "shims"
         with self.lock:
             if not shims.exists():
@@ -216,7 +216,7 @@ class OfflineGitHub:
 
     @property
     def quota(self) -> int | None:
-        """REST calls left for the jobs' tokens; None when they are sure to suffice."""
+        """The REST calls left for the jobs' tokens; None if there are certainly enough."""
         return self.rate_limit.left
 
     @quota.setter
@@ -225,7 +225,7 @@ class OfflineGitHub:
 
     @property
     def lags(self) -> bool:
-        """Whether lists are late at all; if not, they know what happens in this very second."""
+        """Whether lists are late. If not, they show changes of the current second."""
         return bool(self.list_lag or self.filtered_list_lag)
 
     def role(self, person: str) -> str:
@@ -240,7 +240,10 @@ class OfflineGitHub:
         return self._push([f"refs/heads/{branch}"], by, merged)
 
     def tag(self, *names: str, by: str = "octocat") -> list[Run]:
-        """Push tags, made at HEAD unless they exist. More than three make no event."""
+        """Push tags.
+
+        Those that do not exist are created at HEAD. More than three create no event.
+        """
         for name in names:
             self.remote.ensure_tag(name)
         return self._push([f"refs/tags/{name}" for name in names], by, merged=False)
@@ -328,7 +331,7 @@ class OfflineGitHub:
         return answer
 
     def shell(self, script: str, *, by: str = "octocat") -> subprocess.CompletedProcess[str]:
-        """Commands of a person, with `gh` as far as `gh_stub.py` knows it."""
+        """Run the commands of a person; `gh` is `gh_stub.py`."""
         done = settings.shell(self, script, by)
         if "gh: not modelled" in done.stderr:
             self.report(done.stderr.strip())
@@ -344,7 +347,7 @@ class OfflineGitHub:
     def dispatch_at_once(
         self, workflow_file: str, ref: str, inputs: dict[str, Any] | None, actor: str
     ) -> Run:
-        """Start a workflow, and do not wait: the API does this."""
+        """Start a workflow without waiting for it, as the API does."""
         path = workflow_file if "/" in workflow_file else f"{WORKFLOWS}/{workflow_file}"
         if path not in self.remote.workflows(self._default_commit()):
             raise DispatchError(f"{path} does not exist on the default branch")
@@ -424,7 +427,7 @@ class OfflineGitHub:
         return again
 
     def cancel(self, run: Run) -> None:
-        """Cancel a run that is going on (from `before_job`, a tool, or over the API)."""
+        """Cancel a run in progress (from `before_job`, a tool, or over the API)."""
         with self._outermost():
             run.cancelled = True
             self.touch(run)
@@ -463,7 +466,7 @@ class OfflineGitHub:
         job: str | None = None,
         by: str | None = None,
     ) -> list[str]:
-        """As `approve`: the jobs fail."""
+        """Like `approve`, but the jobs fail."""
         with self._outermost():
             return reviews.review(self, run, "rejected", environment, job, by)
 
@@ -519,17 +522,17 @@ class OfflineGitHub:
             shutil.copy(other._action_log, self._action_log)
 
     def ended(self, run: Run) -> None:
-        """Let `workflow_run` workflows see the end of a run of `add_run`."""
+        """Start the workflows that wait (`workflow_run`) for a run that `add_run` has added."""
         with self._outermost():
             self._fire_workflow_run(run)
 
     def expire(self, run: Run, name: str) -> None:
-        """What happens to an artifact when its retention ends."""
+        """Let an artifact expire."""
         for artifact in run.artifact_store.values():
             artifact.expired |= artifact.name == name
 
     def commands(self, tool: str | None = None, job: str = "") -> list[Command]:
-        """What the recorded tools were called with, in order; `job` is a pattern."""
+        """The calls of the recorded tools, in order; `job` is a pattern."""
         return self.tools.commands(tool, job)
 
     def tool(self, name: str, script: str | None = None) -> None:
@@ -570,7 +573,7 @@ class OfflineGitHub:
             self._planned.append(Planned(method, re.compile(path), planned, times, skip, after))
 
     def cut_off(self, method: str, path: str, times: int = 1, *, skip: int = 0) -> None:
-        """Let the answers to the next REST calls that match end in the middle."""
+        """Let the answers to the next matching REST calls break off in the middle."""
         with self.lock:
             answer = Answer(200)
             self._planned.append(Planned(method, re.compile(path), answer, times, skip, cut=True))
@@ -604,13 +607,13 @@ class OfflineGitHub:
     # Events
 
     def settle(self) -> None:
-        """With `execute`: go on until nothing goes on by itself."""
+        """With `execute`: go on until nothing more happens without the test."""
         assert self.driver
         while self.driver.step():
             pass
 
     def step(self, steps: int = 1) -> bool:
-        """With `execute`: let so many things happen, each anywhere; False if nothing was left."""
+        """With `execute`: let this many things happen, in any run; False if nothing was left."""
         assert self.driver
         return all(self.driver.step() for _ in range(steps))
 
@@ -655,7 +658,7 @@ class OfflineGitHub:
         payload: dict[str, Any],
         fits: Callable[[dict[str, Any]], bool],
     ) -> list[Run]:
-        """Start the workflows of a commit that wait for an event, and whose filters fit."""
+        """Start the workflows of a commit for an event that their filters accept."""
         started = []
         with self._outermost():
             for path, text in self.remote.workflows(commit).items():
@@ -686,7 +689,7 @@ class OfflineGitHub:
         return pull, self._commit(target)
 
     def _fire_workflow_run(self, run: Run) -> None:
-        """A run has ended: start what waits for it, from the default branch's files."""
+        """A run has ended: start what waits for it, with the default branch's files."""
         links, origin = 1, run
         while origin.event == "workflow_run" and origin.triggered_by:
             links, origin = links + 1, origin.triggered_by
@@ -804,7 +807,7 @@ class OfflineGitHub:
         ready.wait()  # runs are created, and ask for their groups, in the order of the events
 
     def _live(self, run: Run, life: Iterator[Wait]) -> None:
-        """Goes through the life of a run, in a thread of its own."""
+        """Take a run from start to end, in a thread of its own."""
         for wait in life:
             self._waits[id(run)] = wait
             wait.pause()
@@ -834,7 +837,7 @@ class OfflineGitHub:
             ready.set()
 
     def _breath(self) -> Iterator[Wait]:
-        """Others may go first, where a driver says who goes."""
+        """Let others go first, if a driver decides about the order."""
         if self.driver:
             yield Wait(lambda: True)
 
@@ -897,7 +900,7 @@ class OfflineGitHub:
 
     @contextmanager
     def _outermost(self) -> Iterator[None]:
-        """The first call waits until nothing goes on by itself; calls that jobs make do not."""
+        """Wait until nothing more happens without the test. Calls that jobs make do not wait."""
         inside = self._busy()
         yield
         if inside or self.driver:
@@ -909,25 +912,25 @@ class OfflineGitHub:
         self.raise_failures()
 
     def raise_failures(self) -> None:
-        """Tell the test what went wrong behind its back."""
+        """Raise in the test what went wrong in another thread."""
         if self.failures:
             failures, self.failures = self.failures, []
             raise failures[0]
 
     def _busy(self) -> bool:
-        """Whether some run goes on without the test; not one that waits for a review."""
+        """Whether a run goes on without the test. One that waits for a review does not."""
         alive = [run for thread, run in self._threads.copy().items() if thread.is_alive()]
         return any(self._goes_on(run) for run in alive)
 
     def _goes_on(self, run: Run) -> bool:
-        """Whether it does something, or is about to; also if it did while this looked."""
+        """Whether a run does something, will do something, or did something during this check."""
         turns, wait = self._turns[id(run)], self._waits.get(id(run))
         if wait is None or not wait.rests() or wait.over():
             return True
         return self._turns[id(run)] != turns or self._waits.get(id(run)) is not wait
 
     def report(self, what: str) -> None:
-        """Something that this double does not imitate was asked for: the test must hear of it."""
+        """Fail the test: something was used that this double does not imitate."""
         self.failures.append(NotModelledError(what))
 
     def planned_answer(self, method: str, path: str) -> Planned | None:
@@ -948,7 +951,7 @@ class OfflineGitHub:
             return 10_000_000 + next(self._ids)
 
     def _now(self) -> str:
-        """A second of its own, for what orders runs and artifacts."""
+        """A second that no other event has, so that runs and artifacts have an order."""
         return self.clock.stamp(new=True, frozen=self.same_second)
 
     def touch(self, run: Run) -> None:
@@ -958,7 +961,7 @@ class OfflineGitHub:
                 run.updated_at = self.moment()
 
     def show_status(self, run: Run, status: str, job: Job | None = None) -> None:
-        """The API shows another status of the run, or of its job, from now on."""
+        """From now on the API shows another status of the run, or of its job."""
         with self.lock:
             shown = job or run
             if shown.status != status:
@@ -970,7 +973,7 @@ class OfflineGitHub:
         run.history.append((self.clock.now(), run.status, run.conclusion))
 
     def moment(self) -> str:
-        """The second of a change; may be the one of the change before."""
+        """The second of a change. Two changes may have the same one."""
         return self.clock.stamp(frozen=self.same_second)
 
     def find_run(self, run_id: int, attempt: int | None = None) -> Run | None:
@@ -1089,7 +1092,7 @@ class OfflineGitHub:
             "triggering_actor": account(run.triggering_actor),
             "repository": self.repository_payload(),
             "head_repository": self.repository_payload(run.head_repository),
-            # GitHub lists those of the repository itself, not those of forks.
+            # GitHub lists only the repository's own ones, not those of forks.
             "pull_requests": [
                 {name: pull[name] for name in ("number", "head", "base")}
                 for pull in [run.payload.get("pull_request")]
@@ -1192,7 +1195,7 @@ class OfflineGitHub:
 
     @staticmethod
     def unknown_to_act(context: dict[str, Any]) -> dict[str, Any]:
-        """Properties of `github` that act leaves empty."""
+        """The properties of `github` that act leaves empty."""
         names = [
             *("actor_id", "ref_protected", "repository_id", "repository_owner_id"),
             *("repositoryUrl", "triggering_actor", "workflow_ref", "workflow_sha"),
@@ -1215,7 +1218,7 @@ class OfflineGitHub:
         return self._action_folders[commit]
 
     def job_actions(self, commit: str) -> Path:
-        """The same for jobs on this machine: with modes, and links."""
+        """The same for jobs on this machine, with the modes of files and with links."""
         if commit not in self._job_actions:
             self._job_actions[commit] = laid_out(self.remote.archive(commit))
         return self._job_actions[commit]

@@ -42,9 +42,9 @@ FILES = ("env", "output", "path", "state", "step_summary")
 #: A line that is a command of the runner: `::error title=x::message`.
 COMMAND = re.compile(r"\s*::(?P<name>[\w-]+)(?:\s+[^:]*(?:::?[^:]+)*?)?::(?P<data>.*)")
 SAID = ("error", "warning", "notice")
-#: Commands that change nothing here.
+#: Commands that have no effect here.
 IGNORED = ("debug", "endgroup", "add-matcher", "remove-matcher", "echo", "save-state")
-#: Variables that no step can replace by its own.
+#: Variables that a step cannot replace.
 OF_THE_RUNNER = ("GITHUB_", "RUNNER_")
 
 
@@ -71,7 +71,7 @@ class Place:
 
 @dataclass
 class Output:
-    """What a step prints, as GitHub shows it."""
+    """The output of a step, as GitHub shows it."""
 
     masks: list[str]
     log: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ def _decoded(data: str) -> str:
 
 
 def add_mask(masks: list[str], secret: str) -> None:
-    """Each line of it, too: a log is masked line by line."""
+    """Mask a value, and each of its lines, because a log is masked line by line."""
     masks += {part for part in (secret, *secret.splitlines()) if part.strip()} - {*masks}
     masks.sort(key=len, reverse=True)
 
@@ -186,7 +186,7 @@ class Machine(Work):
     # From outside
 
     def check(self) -> None:
-        """ActionError when an action of the repository, at any depth, cannot be loaded."""
+        """Check that all actions of the repository can be loaded. Raises ActionError."""
         self._check(self.node.definition["steps"], set())
 
     def _check(self, steps: list[dict[str, Any]], seen: set[str]) -> None:
@@ -204,14 +204,14 @@ class Machine(Work):
         return self.github.job_actions(self.run.sha)
 
     def cancel(self) -> None:
-        """What GitHub does to a running job: the step stops, those with always() still run."""
+        """Cancel as GitHub does: the current step stops, and steps with always() still run."""
         with self._lock:
             self.cancelled = True
             if self._stop and not self._survives:
                 self._stop()
 
     def kill(self) -> None:
-        """It takes too long, whatever its conditions say."""
+        """Stop a job that takes too long, without regard to conditions."""
         with self._lock:
             self.cancelled = self._killed = True
             if self._stop:
@@ -239,7 +239,7 @@ class Machine(Work):
         if self.cancelled:
             outcome.result = "cancelled"
             for leader in self._leaders:
-                _kill_group(leader)  # what a step has started, and left behind
+                _kill_group(leader)  # processes that a step has started and left
         return outcome
 
     # One step

@@ -18,14 +18,14 @@ from .repository import WORKFLOWS, GitError
 
 
 class Tree:
-    """The files of commits that do not differ."""
+    """The files that all commits share."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = dict(files)
 
     @functools.cached_property
     def workflows(self) -> dict[str, str]:
-        """As git lists them: of the folder itself, by name."""
+        """The entries of a folder, sorted by name as git lists them."""
         pattern = re.compile(re.escape(WORKFLOWS) + r"/[^/]+\.ya?ml")
         return {p: self.files[p].decode() for p in sorted(self.files) if pattern.fullmatch(p)}
 
@@ -51,7 +51,7 @@ class Commit:
 
 
 class MemoryRepository:
-    """Branches and tags of one person's work, and those that were pushed."""
+    """The branches and tags of a person's clone, and those that were pushed."""
 
     def __init__(self, files: Mapping[str, str | bytes]) -> None:
         self._first = Tree(_as_bytes(files))
@@ -102,13 +102,13 @@ class MemoryRepository:
         return sha
 
     def tag(self, name: str, commit: str | None = None) -> None:
-        """A lightweight tag, at HEAD unless told; moves one that exists."""
+        """Create a lightweight tag, at HEAD if no commit is given, or move it."""
         sha = commit or self.head
         assert sha
         self._work[f"refs/tags/{name}"] = sha
 
     def move(self, branch: str, commit: str) -> None:
-        """Point a branch elsewhere, for a push by force."""
+        """Point a branch to another commit, for a forced push."""
         self._work[f"refs/heads/{branch}"] = self.head = commit
 
     # As `Repository` has it

@@ -1,4 +1,4 @@
-"""What a run leaves behind: runs, jobs, artifacts, as tests look at them."""
+"""Runs, jobs and artifacts, as tests look at them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class NotModelledError(NotImplementedError):
-    """A workflow uses something that this double does not imitate: better loud than wrong."""
+    """A workflow uses something that this double does not imitate."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Job:
     outputs: dict[str, str] = field(default_factory=dict)
     summary: str = ""
     environment: str | None = None
-    #: Whether GitHub writes a deployment down: there is an environment, and it may.
+    #: Whether GitHub records a deployment: the job has an environment that allows it.
     deployment: bool = False
     concurrency: str | None = None
     runs_on: Any = None
@@ -64,7 +64,7 @@ class Artifact:
     final: bool = False
 
     def fill(self, files: dict[str, bytes]) -> None:
-        """Content that no job uploaded."""
+        """An artifact that no job has uploaded."""
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w") as archive:
             for name, content in files.items():
@@ -82,7 +82,7 @@ class Artifact:
 
 @dataclass
 class Review:
-    """What somebody has said of a job that waited for it."""
+    """A review of a job that waited for one."""
 
     job: str
     environment: str
@@ -116,12 +116,12 @@ class Run:
     workflow_path: str
     workflow_name: str
     event: str
-    #: As the API shows them: of a pull request, its own commit and branch.
+    #: As the API shows them. For a pull request these are its own commit and branch.
     head_sha: str
     head_branch: str | None
     ref: str
     payload: dict[str, Any]
-    #: `github.sha`, whose workflow files run: of a pull request, the merge commit.
+    #: `github.sha`, the commit whose workflow files run. For a pull request it is the merge commit.
     sha: str = ""
     attempt: int = 1
     display_title: str = ""
@@ -134,7 +134,7 @@ class Run:
     order: list[str] = field(default_factory=list)
     #: (job, environment) pairs that somebody had to approve.
     approvals: list[tuple[str, str]] = field(default_factory=list)
-    #: What people have said of jobs that waited for it.
+    #: The reviews of jobs that waited for one.
     reviews: list[Review] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
     concurrency: str | None = None
@@ -150,14 +150,14 @@ class Run:
     triggered_by: Run | None = None
     artifact_store: dict[int, Artifact] = field(default_factory=dict)
 
-    #: When it had which status and conclusion, in seconds.
+    #: Its statuses and conclusions, each with its time in seconds.
     history: list[tuple[float, str, str | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.sha = self.sha or self.head_sha
 
     def seen(self, moment: float, late: bool) -> tuple[str | None, str | None]:
-        """Its status and conclusion: those that it has, or had at a moment."""
+        """Its status and conclusion, now or at a given time."""
         before = [entry for entry in self.history if entry[0] <= moment] if late else []
         return before[-1][1:] if before else (self.status, self.conclusion)
 

@@ -17,7 +17,7 @@ from typing import Any
 from .repository import GIT_ENVIRONMENT, git
 
 LEVELS = {"none": 0, "read": 1, "write": 2}
-#: What `actions/create-github-app-token` and GitHub say where an app is not installed.
+#: The message of `actions/create-github-app-token` and GitHub if an app is not installed.
 NOT_INSTALLED = (
     "Not Found - https://docs.github.com/rest/apps/apps"
     "#get-a-repository-installation-for-the-authenticated-app"
@@ -70,7 +70,7 @@ class Organisation:
     def __init__(self, folder: Path, owner: str, client_id: str, key: str) -> None:
         self.folder, self.owner = folder, owner
         self.client_id, self.key = client_id, key
-        #: What the app may do at all.
+        #: The permissions of the app.
         self.permissions = {"contents": "write", "pull_requests": "write", "workflows": "write"}
         self.tokens: dict[str, AppToken] = {}
         #: owner/name -> its pull requests, oldest first.
@@ -124,7 +124,7 @@ class Organisation:
         headers: dict[str, str],
         data: bytes,
     ) -> tuple[int, dict[str, str], bytes]:
-        """What GitHub answers to git: its status, headers and body."""
+        """GitHub's answer to git: status, headers and body."""
         headers = {name.lower(): value for name, value in headers.items()}
         service = urllib.parse.parse_qs(url.query).get("service", [url.path.rpartition("/")[2]])[0]
         token.used.append(f"{service} {repository}")
@@ -157,7 +157,7 @@ class Organisation:
         return int(said.pop("Status", "200").split(" ")[0]), said, body
 
     def rest(self, token: AppToken, method: str, address: str, body: Any) -> tuple[int, Any]:
-        """REST calls with a token of the app: its status and content."""
+        """The answer to a REST call with a token of the app: status and content."""
         url = urllib.parse.urlsplit(address)
         query = dict(urllib.parse.parse_qsl(url.query))
         token.used.append(f"{method} {url.path}")

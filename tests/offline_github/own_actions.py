@@ -21,11 +21,11 @@ from . import actions, expressions, runner, workflows
 from .model import NotModelledError
 from .repository import Repository
 
-#: What GitHub lets the expressions of a composite action read.
+#: The contexts that expressions of a composite action may read.
 CONTEXTS = ["env", "github", "inputs", "job", "matrix", "runner", "steps", "strategy"]
-#: Whether the run was cancelled, as steps know it.
+#: The expression by which steps know whether the run was cancelled.
 CANCELLED = f"(env.{actions.CANCELLED} == 'true')"
-#: act reads outputs and summary of an action's last step once more, as those of the action.
+#: A last step: act would otherwise read the last step's outputs and summary a second time.
 END = {
     "name": runner.QUIET,
     "if": "always()",
@@ -46,15 +46,15 @@ class OwnActions:
     repository: Repository
     name: str
     commit: str
-    #: Properties of `github` that act does not know, by their value.
+    #: Properties of `github` that act does not know, with their values.
     literals: dict[str, Any]
     folder: Path
-    #: Whatever the job uses, at any depth: `uses` -> what act takes for it.
+    #: All actions that the job uses, at any depth: `uses` -> its replacement for act.
     used: dict[str, Path] = field(default_factory=dict)
     _prepared: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def prepare(self, steps: list[dict[str, Any]], stand_ins: Path) -> list[dict[str, Any]]:
-        """The steps as act runs them; their actions, and those that these use, lie ready."""
+        """The steps as act runs them. All actions that they use are written to the folder."""
         asked = [workflows.as_text(step.get("if", "")) for step in steps]
         conditions = expressions.cancellable(asked, CANCELLED)
         return [
@@ -77,7 +77,7 @@ class OwnActions:
         action = self._action(path, stand_ins)
         declared = [name.lower() for name in action.get("inputs") or {}]
         if unknown := sorted(set(given) - set(declared)):
-            # GitHub only warns; a test must not overlook it.
+            # GitHub only warns; here the test fails.
             message = f"Unexpected input(s) {', '.join(unknown)} for {uses}"
             kept = {key: value for key, value in step.items() if key not in ("uses", "with")}
             return {**kept, "shell": "bash", "run": f"echo '::error::{message}'; exit 1"}
@@ -110,7 +110,7 @@ class OwnActions:
 
 
 def _conditional(step: dict[str, Any], survives: str, **condition: str) -> dict[str, Any]:
-    """A step that runs, or goes on, after a cancellation only if its `if` wants that."""
+    """A step that runs, or goes on, after a cancellation only if its `if` says so."""
     environment = {**(step.get("env") or {}), actions.SURVIVES: f"${{{{ {survives} }}}}"}
     return {**step, **condition, "env": environment}
 
@@ -136,7 +136,7 @@ def load(folder: Path, path: str, name: str, commit: str) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1000)
 def _read(path: str, text: str) -> dict[str, Any]:
-    """The text of an action's file; the result is shared, as that of many commits is the same."""
+    """The parsed file of an action. Many commits have the same, so the result is shared."""
     try:
         action: Any = yaml.load(text, Loader=workflows.Loader)
     except yaml.YAMLError as error:

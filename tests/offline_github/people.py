@@ -1,14 +1,14 @@
-"""Accounts: everybody that a test names has one."""
+"""Accounts: every person that a test names has one."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Any
 
-#: Who starts a run with the GITHUB_TOKEN of a job.
+#: The actor of a run that a job has started with its GITHUB_TOKEN.
 BOT = "github-actions[bot]"
 IDS = {"octocat": 3001, "stranger": 3002, BOT: 41898282}
-#: What somebody may do who is not listed in `OfflineGitHub.roles`.
+#: The role of people who are not in `OfflineGitHub.roles`.
 ROLES = {"octocat": "admin", "stranger": "read", BOT: "write"}
 
 
@@ -17,7 +17,7 @@ def person_id(login: str) -> int:
 
 
 def login_of(number: int) -> str | None:
-    """Whose number that is, if the account was ever named."""
+    """The person with this number, if there is one."""
     return next((login for login, known in IDS.items() if known == number), None)
 
 

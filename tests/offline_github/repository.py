@@ -38,7 +38,7 @@ class GitError(RuntimeError):
 def git(*arguments: str | Path, cwd: Path, data: bytes | None = None) -> bytes:
     """What a git command prints."""
     if arguments == ("rev-parse", "HEAD") and (commit := _head(cwd)):
-        return commit  # most often asked for: no process, where it can be read
+        return commit  # the most frequent question: read it from the files, without a process
     result = subprocess.run(
         ["git", *map(str, arguments)],
         cwd=cwd,
@@ -54,7 +54,7 @@ def git(*arguments: str | Path, cwd: Path, data: bytes | None = None) -> bytes:
 
 
 def _head(work_tree: Path) -> bytes:
-    """The commit that is checked out; nothing where that takes more than reading two files."""
+    """The commit that is checked out; None if reading two files is not enough to know it."""
     with contextlib.suppress(OSError):
         head = (work_tree / ".git" / "HEAD").read_bytes()
         if head.startswith(b"ref: "):
@@ -67,7 +67,7 @@ _packed: dict[str, frozenset[str]] = {}
 
 
 def objects_of(index: Path) -> frozenset[str]:
-    """The objects of a pack. Its name is a digest of them, so it is read once."""
+    """The objects of a pack. A pack's name is a digest of them, so each is read once."""
     if index.name not in _packed:
         listed = git("show-index", cwd=index.parent, data=index.read_bytes()).decode()
         _packed[index.name] = frozenset(line.split()[1] for line in listed.splitlines())
@@ -87,7 +87,7 @@ class Repository:
         self._workflows: dict[str, dict[str, str]] = {}
         self._archives: dict[str, bytes] = {}
         self._objects: set[str] = set()
-        # What is said of commits by their SHA never changes.
+        # The answers about a SHA never change.
         self._commits: set[str] = set()
         self._parents: dict[str, list[str]] = {}
         self._trees: dict[str, list[tuple[str, str, str, str]]] = {}
@@ -96,7 +96,7 @@ class Repository:
         self._missing: dict[tuple[str, str], list[str]] = {}
         self._changed: dict[tuple[str, str], list[dict[str, str]]] = {}
         self._counts: dict[tuple[str, str], bytes] = {}
-        # All that `git init --bare` would make, without a process.
+        # The files that `git init --bare` would create, without a process.
         for folder in ("objects", "refs"):
             (path / folder).mkdir(parents=True)
         (path / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
@@ -107,7 +107,7 @@ class Repository:
         return self.path.as_uri()
 
     def change(self, ref: str) -> str:
-        """What a push of this ref does to it."""
+        """The effect of a push on this ref."""
         before = self.resolve(ref)
         if before is None:
             return "creation"
@@ -118,18 +118,21 @@ class Repository:
         return "update" if base == before else "non_fast_forward"
 
     def push(self, ref: str, target: str = "") -> None:
-        """What `git push --force` does, for which git needs a dozen processes."""
+        """Push like `git push --force`, for which git needs a dozen processes."""
         if not ref.startswith("refs/heads/") or not self._take(ref, target or ref):
             to = f"{ref}:{target or ref}"
             git("push", "--quiet", "--force", self.path, to, cwd=self.work_tree)
 
     def _packs(self) -> dict[str, frozenset[str]]:
-        """The packs of the work tree, which hold what many objects would in a folder each."""
+        """The packs of the work tree: each holds many objects in one file."""
         folder = self.work_tree / ".git" / "objects" / "pack"
         return {file.stem: objects_of(file) for file in folder.glob("*.idx")}
 
     def _take(self, ref: str, target: str) -> bool:
-        """Link what a branch reaches, and packs; False, and no change, if some is elsewhere."""
+        """Link the objects of a branch, and the packs.
+
+        False, and no change, if an object is missing.
+        """
         commit = ""
         with contextlib.suppress(OSError):
             commit = (self.work_tree / ".git" / ref).read_text(encoding="utf-8").strip()
@@ -158,7 +161,7 @@ class Repository:
         return True
 
     def merge(self, base: str, head: str, ref: str, message: str) -> str | None:
-        """Points a ref to a merge of two commits; None, and no change, if they conflict."""
+        """Point a ref to a merge of two commits. None, and no change, if they conflict."""
         try:
             tree = git("merge-tree", "--write-tree", base, head, cwd=self.path).decode().strip()
         except GitError as error:
@@ -175,7 +178,9 @@ class Repository:
         """The commit of a ref, branch, tag or SHA."""
         if name in self._commits:
             return name
-        if name.startswith("refs/heads/"):  # most often asked for: no process, where it can be read
+        if name.startswith(
+            "refs/heads/"
+        ):  # the most frequent question: read it from the files, without a process
             with contextlib.suppress(OSError):
                 return (self.path / name).read_text(encoding="utf-8").strip()
         try:
@@ -197,7 +202,7 @@ class Repository:
         return refs
 
     def pointed(self) -> dict[str, tuple[str, str]]:
-        """Full ref name -> type and SHA of what it points to, a tag object too."""
+        """Full ref name -> type and SHA of its object, which may be a tag object."""
         form = "%(refname) %(objecttype) %(objectname)"
         lines = git("for-each-ref", f"--format={form}", cwd=self.path).decode().splitlines()
         rows = [line.split() for line in lines]
@@ -244,7 +249,7 @@ class Repository:
         return files
 
     def ensure_tag(self, name: str) -> None:
-        """A tag of the work tree, at HEAD unless there is one."""
+        """Create a tag in the work tree, at HEAD, unless it exists."""
         if name not in git("tag", "--list", name, cwd=self.work_tree).decode().split():
             git("tag", name, cwd=self.work_tree)
 
@@ -267,7 +272,7 @@ class Repository:
         return self._histories[commit]
 
     def missing(self, base: str, head: str) -> list[str]:
-        """What one commit has before it and another has not, oldest first."""
+        """The commits in the history of one commit and not of another, oldest first."""
         if (base, head) not in self._missing:
             listed = git("rev-list", "--reverse", f"{base}..{head}", cwd=self.path)
             self._missing[base, head] = listed.decode().split()
@@ -311,7 +316,7 @@ class Repository:
             return None
 
     def compare(self, base: str, head: str) -> dict[str, int | str] | None:
-        """How two commits lie to each other, as the API says it; None if one is unknown."""
+        """The comparison of two commits, as the API returns it; None if one is unknown."""
         first, second = self.resolve(base), self.resolve(head)
         if not first or not second:
             return None

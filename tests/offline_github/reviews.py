@@ -1,4 +1,4 @@
-"""Approving and rejecting the jobs that wait for it, as the page of a run lets people do."""
+"""Approves and rejects jobs that wait for a review, as people do on the page of a run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def review(
 
 
 def _person(github: OfflineGitHub, run: Run, job: Job, by: str | None) -> str:
-    """Who reviews: the one that the test names, or the first who may."""
+    """The reviewer: the person that the test names, or the first who may."""
     assert job.environment
     settings = environments.rules(github, job.environment)
     people = [by] if by else environments.reviewers(settings)

@@ -17,7 +17,7 @@ APPROVAL_POLICIES = (
 )
 #: What a push does to a ref -> the rule that forbids it.
 RULES = ("creation", "update", "deletion", "non_fast_forward")
-#: Rules on how a change gets into a branch, which no push of these tests breaks.
+#: Rules about how a change gets into a branch. No push of these tests breaks them.
 OF_MERGING = ("pull_request", "required_status_checks", "required_linear_history")
 #: `actor_id` of `RepositoryRole` -> the role.
 ROLES = {2: "maintain", 4: "write", 5: "admin"}
@@ -29,7 +29,7 @@ class PushError(ValueError):
 
 
 def checked(body: dict[str, Any]) -> dict[str, Any]:
-    """A ruleset, if this double knows all of it."""
+    """A ruleset. The double must know all of its rules."""
     known = {"name", "target", "enforcement", "conditions", "rules", "bypass_actors"}
     if unknown := sorted(set(body) - known):
         raise NotModelledError(f"ruleset: {unknown}")
@@ -58,7 +58,7 @@ def _names(patterns: list[str], ref: str, default_branch: str) -> bool:
 
 
 def check_push(github: OfflineGitHub, ref: str, change: str, by: str, merged: bool) -> None:
-    """PushError if the role of who pushes, or a ruleset, forbids this change of a ref."""
+    """Check that the person's role and the rulesets allow this change. Raises PushError."""
     role = github.role(by)
     if LEVELS.index(role) < LEVELS.index("write"):
         raise PushError(f"Permission to {github.name} denied to {by}")
@@ -83,7 +83,7 @@ def check_push(github: OfflineGitHub, ref: str, change: str, by: str, merged: bo
 
 
 def is_held(github: OfflineGitHub, run: Run) -> bool:
-    """Whether a run starts only when somebody lets it: a stranger's, in a public repository."""
+    """Whether a run needs an approval to start: that of a stranger, in a public repository."""
     if github.private or run.event != "pull_request" or run.head_repository == github.name:
         return False
     # The stranger of these tests is not new to GitHub, and has contributed nothing.

@@ -23,17 +23,17 @@ from . import actions
 from .model import NotModelledError
 
 COLLECTOR = "offline-github collects the outputs"
-#: A step of which the log shows nothing.
+#: A step that the log does not show.
 QUIET = "offline-github ends the action"
 LABEL = "offline"
 NOT_MODELLED = ("container", "services", "continue-on-error")
-# act's words for what goes wrong with a step -> GitHub's.
+# act's message for a failed step -> GitHub's message.
 ACT_ERRORS = {
     r"^exit status (\d+)$": r"Process completed with exit code \1.",
     r"^fork/exec .*: no such file or directory$": "An error occurred trying to start process "
     "'bash' with its working directory. No such file or directory",
 }
-#: Looking for garbage is a fifth of act's work; it ends before there is much.
+#: Garbage collection is a fifth of act's work. act ends before there is much garbage.
 ACT = {"GOGC": "off", "GOMEMLIMIT": "300MiB"}
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -43,7 +43,7 @@ class JobRequest:
     """Everything that a job's steps can see."""
 
     folder: Path
-    #: `uses` of any step, also inside composite actions -> the folder that act takes for it.
+    #: `uses` of any step, also inside composite actions -> the folder with that action for act.
     actions: dict[str, Path]
     event_name: str
     event: dict[str, Any]
@@ -53,7 +53,7 @@ class JobRequest:
     #: `env`, `defaults` and `outputs` of the job, and its steps: contexts already replaced.
     job: dict[str, Any]
     steps: list[dict[str, Any]]
-    #: What act passes to the steps, and turns into the `github` context.
+    #: Variables that act passes to the steps, and from which it makes the `github` context.
     environment: dict[str, str]
     secrets: dict[str, str]
     variables: dict[str, str]
@@ -80,7 +80,7 @@ class JobProcess:
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """What GitHub does to a running job: the step stops, those with always() still run."""
+        """Cancel as GitHub does: the current step stops, and steps with always() still run."""
         self._cancelled.set()
         if self._process:
             (self.request.folder / "cancelled").touch()
@@ -88,7 +88,7 @@ class JobProcess:
                 sessions[-1].stop()
 
     def kill(self) -> None:
-        """It takes too long, whatever its conditions say."""
+        """Stop a job that takes too long, without regard to conditions."""
         self._cancelled.set()
         if self._process:
             self._process.kill()
@@ -118,7 +118,7 @@ class JobProcess:
             start_new_session=True,
         )
         if self._cancelled.is_set():
-            self.cancel()  # it came before the process was there
+            self.cancel()  # the cancellation came before the process started
         assert self._process.stdout
         outcome = _read_log(self._process.stdout)
         self._process.wait()
@@ -136,7 +136,7 @@ class JobProcess:
         return [Session(int(pid), kind, word == "true") for pid, kind, word in map(_words, lines)]
 
     def _kill_orphans(self) -> None:
-        """What a step has started, and left behind."""
+        """The processes that a step has started and left."""
         for session in self._sessions():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(session.leader, signal.SIGKILL)
@@ -169,7 +169,7 @@ class Session:
                         os.kill(pid, signal.SIGKILL)
 
     def _others(self) -> list[int]:
-        """What the step itself has started; what the shim then does is left alone."""
+        """The processes that the step itself has started, without those of the shim."""
         table = subprocess.run(
             ["ps", "-A", "-o", "pid=,pgid=,ppid=,comm="], capture_output=True, text=True, check=True
         )
@@ -190,7 +190,7 @@ def _derived(request: JobRequest, outputs: list[str], collected: Path) -> dict[s
     collector = {
         "name": COLLECTOR,
         "if": "always()",
-        "shell": "sh",  # without a shim: nothing comes after it
+        "shell": "sh",  # without a shim: it is the last step
         "working-directory": str(request.folder),
         "env": variables,
         "run": f"printf '%s\\0' {values} > '{collected}'",
@@ -242,7 +242,7 @@ def _command(request: JobRequest, workflow: Path) -> list[str]:
 
 
 def _environment(request: JobRequest) -> dict[str, str]:
-    """What a hosted runner gives to every step; nothing of the machine's own environment."""
+    """The variables that a hosted runner gives to every step, and none of this machine."""
     path = os.pathsep.join([*request.path, *os.environ["PATH"].split(os.pathsep)])
     return {
         "LANG": "C.UTF-8",
@@ -309,7 +309,7 @@ def check_modelled(definition: dict[str, Any]) -> None:
 
 
 def labels(runs_on: Any) -> set[str]:
-    """What a job asks of its runner, a group's name among it."""
+    """The labels that a job requires of its runner, with the name of a group."""
     if isinstance(runs_on, dict):
         return set().union(*map(labels, runs_on.values()))
     return {runs_on} if isinstance(runs_on, str) else set(runs_on)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 #: A condition without any of these does not survive the cancellation of a run.
 NEVER = {"success": False, "failure": False, "cancelled": True}
-#: What `job.status` is for act, which hears of no cancellation.
+#: The value of `job.status` for act, which is not told of a cancellation.
 JOB_STATUS = expressions.raw(f"({own_actions.CANCELLED} && 'cancelled' || job.status)")
 
 
 @dataclass
 class Previous:
-    """The attempt before, of which some jobs run again, with all that depends on them."""
+    """An earlier attempt. Some of its jobs run again, with all jobs that depend on them."""
 
     run: Run
     again: set[str]
@@ -37,15 +37,15 @@ class Previous:
 
 @dataclass
 class Progress:
-    """How far a job of the tree has come."""
+    """The progress of a job of the tree."""
 
     status: str = "pending"
     result: str | None = None
     outputs: dict[str, str] = field(default_factory=dict)
-    #: What a calling job hands to the jobs of the workflow it calls.
+    #: What a calling job passes to the jobs of the workflow that it calls.
     inputs: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
-    #: Whose values the environment of a job replaces; None stands for all that it has.
+    #: The names whose values the job's environment replaces; None: all of the environment's names.
     environment_secrets: frozenset[str] | None = frozenset()
     claims: list[Claim] = field(default_factory=list)
     process: runner.JobProcess | machine.Machine | Body | None = None
@@ -55,9 +55,9 @@ class Progress:
     permitted: bool = False
     evaluated: bool = False
     approved: bool = False
-    #: Since when it waits for a runner, or for what a test calls `hold`.
+    #: The time since which it waits for a runner, or for a `hold` of a test.
     held: float | None = None
-    #: Whether it waits for a review, and what came of it: "approved" or "rejected".
+    #: Whether it waits for a review, and the result: "approved" or "rejected".
     asks: bool = False
     review: str | None = None
 
@@ -117,7 +117,7 @@ class Scheduler:
     # The loop
 
     def execute(self) -> Iterator[Wait]:
-        """Run everything; ends when every job has a result, yields where there is nothing to do."""
+        """Run all jobs until each has a result. Yields when there is nothing to do."""
         with contextlib.ExitStack() as stack:
             if not self.github.driver:
                 pool = concurrent.futures.ThreadPoolExecutor(self.github.parallel)
@@ -156,7 +156,7 @@ class Scheduler:
         return not self.running and not any(p.held for p in self.progress.values())
 
     def _look(self) -> float | None:
-        """Nobody tells of a group that is free, or of a `hold` that is over."""
+        """Look for a group that is free, or a `hold` that is over: nothing announces these."""
         waits = any(
             p.held or any(claim.state == "pending" for claim in p.claims)
             for p in self.progress.values()
@@ -172,7 +172,7 @@ class Scheduler:
         self.github.show_status(self.run, status)
 
     def _advance(self) -> bool:
-        """One step for every job that can take one, in the order of the files."""
+        """Let every job that can go on take one step, in the order of the files."""
         changed = False
         for node in self.nodes:
             assert node.parent
@@ -199,7 +199,7 @@ class Scheduler:
             except expressions.ExpressionError as error:
                 return self._finish(node, "failure", f"##[error]The template is not valid. {error}")
             if not starts:
-                # Ready and only stopped by the cancellation, or never wanted.
+                # The job was ready and the cancellation stopped it, or its condition does not hold.
                 results = [self.progress[a.key].result for a in node.ancestors()]
                 stopped = self._cancelled(node) and all(result == "success" for result in results)
                 return self._finish(node, "cancelled" if stopped else "skipped")
@@ -253,7 +253,7 @@ class Scheduler:
         return granted
 
     def _stop(self, node: Node) -> None:
-        """A newer job, or run, of its group takes its place: it and all that it calls."""
+        """Cancel a job, with all jobs that it calls: a newer claim replaces it in its group."""
         self.progress[node.key].cancelled = True
         self.wake(node)
 
@@ -362,7 +362,7 @@ class Scheduler:
     # Jobs with steps
 
     def _may_start(self, node: Node, progress: Progress) -> bool:
-        """Whether the job's environment and a runner take it; not so when it ends, or is held."""
+        """Whether the job can start: its environment allows it, and it has a runner."""
         github, run, job = self.github, self.run, self._job(node)
         if not progress.evaluated:
             self._evaluate(node, job)
@@ -403,7 +403,7 @@ class Scheduler:
         return environments.rules(self.github, job.environment)
 
     def _approved(self, settings: dict[str, Any], node: Node, progress: Progress) -> bool:
-        """Whether somebody has approved the job; it waits, or ends, when not."""
+        """Whether somebody has approved the job. Otherwise it waits, or ends."""
         if hold := settings.get("hold"):
             free = hold.is_set() if isinstance(hold, threading.Event) else hold(self.run, node.key)
             return bool(free) or self._hold(node, progress, "waiting")
@@ -559,7 +559,7 @@ class Scheduler:
     # Re-runs
 
     def keep(self, previous: Previous) -> None:
-        """What neither runs again, nor depends on what does, keeps its result."""
+        """Keep the results of jobs that neither run again nor depend on jobs that do."""
         jobs, chosen = previous.run.jobs, previous.again
         around = {key.rsplit(" / ", i)[0] for key in chosen for i in range(key.count(" / ") + 1)}
 

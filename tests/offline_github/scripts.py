@@ -43,7 +43,7 @@ class Host:
         self._process.stdin.flush()
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """What the script of this message has come to."""
+        """The state of the script that this message belongs to."""
         self.tell(message)
         assert self._process.stdout
         line = self._process.stdout.readline()
@@ -100,7 +100,7 @@ def _answer(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     answer = respond(session, Call(asked["method"], asked["url"], body, asked["known"]))
     if answer.status == 0:
         return {"request": asked["request"], "error": "ECONNRESET"}
-    if answer.status == 302:  # to an artifact's archive, which Octokit follows
+    if answer.status == 302:  # a redirect to an artifact's archive, which Octokit follows
         number = int(asked["url"].partition("?")[0].split("/")[-2])
         artifact = session.github.artifact(number)
         assert artifact

@@ -25,8 +25,8 @@ DEFAULT_TOOLS = (
     "gcloud",
 )
 
-# What a recorded tool runs: tells this process how it was called, and does what that answers.
-# Thousands run, and bash starts in a twentieth of the time that Python takes.
+# A recorded tool runs this: it tells this process how it was called, and does what the answer says.
+# Thousands of calls run, and bash starts twenty times as fast as Python.
 STUB = """\
 #!{bash}
 exec 3<>/dev/tcp/127.0.0.1/{port}
@@ -72,7 +72,7 @@ class Command:
 
 @dataclass
 class Failure:
-    """Calls that shall fail, by patterns."""
+    """Patterns of calls that fail."""
 
     tool: str
     arguments: str
@@ -139,7 +139,7 @@ class Tools:
         self._failures.append(Failure(tool, arguments, job, code))
 
     def go_on_from(self, other: Tools) -> None:
-        """Have been called as others were."""
+        """Take over the recorded calls of another one."""
         self._commands = list(other._commands)
 
     def heal(self) -> None:
@@ -172,7 +172,7 @@ def _digest(file: Path) -> str:
 
 
 class _Recorder(socketserver.ThreadingTCPServer):
-    """Hears the stubs of all folders of this process."""
+    """Receives the calls of the stubs in all folders of this process."""
 
     daemon_threads = True
     request_queue_size = 50

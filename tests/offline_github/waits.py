@@ -1,4 +1,4 @@
-"""What a run waits for: what it cannot do by itself."""
+"""The things that a run waits for, because it cannot do them itself."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def _always() -> bool:
 class Wait:
     #: Whether the run can go on.
     over: Callable[[], bool]
-    #: Told whenever `over` may have changed.
+    #: Notified when the result of `over` may have changed.
     changed: threading.Condition | None = None
     #: Whether only other runs, and the test, can end it.
     rests: Callable[[], bool] = _always
-    #: So often it looks by itself, in seconds.
+    #: How often it checks without a notification, in seconds.
     look: Callable[[], float | None] = lambda: None
 
     def pause(self) -> None:
@@ -31,7 +31,7 @@ class Wait:
 
 
 class Inbox:
-    """What others tell a run; nothing is taken out while it waits."""
+    """The messages of others to a run. It takes none out while it waits."""
 
     def __init__(self) -> None:
         self._items: list[Any] = []

@@ -1,10 +1,10 @@
-"""Ways to get into production, or over something newer, what does not belong there.
+"""Attacks: ways to deploy to production, or over something newer, what must not be deployed.
 
-Each is played to its end by whoever might try it: somebody with a fork; `mallory`, who may push
-branches and tags that no rule protects, and start workflows, but not approve; a dependency that
-runs in a test or a build, and can upload artifacts; a colleague who re-runs, cancels and starts
-things; bad luck. It raises ThroughError when it has got through. The numbers are those under
-which they were found; `test_attacks.py` says of each what closes it.
+The attackers are: somebody with a fork; `mallory`, who may push branches and tags that no rule
+protects, and start workflows, but not approve; a dependency that runs in a test or a build, and can
+upload artifacts; a colleague who re-runs, cancels and starts things; bad luck. An attack is played
+to its end, and raises ThroughError if it succeeds. Attacks with the same number were found
+together. `test_guards.py` names for each guard an attack that it prevents.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ATTACKS: dict[str, tuple[str, Attack]] = {}
 
 
 class ThroughError(Exception):
-    """It has got through; the text says how."""
+    """The attack has succeeded. The text says how."""
 
 
 def on(kind: str) -> Callable[[Attack], Attack]:
@@ -45,7 +45,7 @@ def through(what: str, happened: bool) -> None:
 
 
 def approve_all(world: World) -> None:
-    """A reviewer who approves whatever asks."""
+    """A reviewer who approves every run that asks."""
     for _ in range(10):
         if not (waiting := world.waiting()):
             return
@@ -63,7 +63,7 @@ def deployed_by(world: World, run: Run) -> list[str]:
 
 
 def forged_test(commit: str, trigger: str, environment: str = "") -> dict[str, str]:
-    """An orchestrator of test that tests nothing, and says that it has deployed this commit."""
+    """An orchestrator of test that tests nothing, and claims that it has deployed this commit."""
     where = f"    environment: {environment}\n" if environment else ""
     return {
         f".github/workflows/{TEST}": f"""\
@@ -103,7 +103,7 @@ def a_branch_called_like_a_commit(world: World) -> None:
 
 @on("call")
 def a_tag_called_main_on_what_was_merged_with_a_pull_request(world: World) -> None:
-    """2. A commit of a pull request forges an orchestrator, the next one takes that back."""
+    """2. One commit of a pull request forges an orchestrator, and the next one removes it."""
     first = world.merged()
     original = world.repository.workflows(first)[f".github/workflows/{TEST}"]
     trigger = "workflow_dispatch: {inputs: {commit: {type: string}}}"
@@ -122,7 +122,7 @@ def a_tag_called_main_on_what_was_merged_with_a_pull_request(world: World) -> No
 
 @on("call")
 def a_tag_called_main_on_what_nobody_merged(world: World) -> None:
-    """Held when tried: the same with a commit that is on no branch."""
+    """The same with a commit that is on no branch. This was always refused."""
     main = world.merged()
     world.approve(world.candidate())
     forged = world.commit("side", forged_test(main, "push: {tags: [main]}"), start=main)
@@ -137,7 +137,7 @@ def a_tag_called_main_on_what_nobody_merged(world: World) -> None:
 
 @on("call")
 def a_feature_branch_that_pretends_to_be_the_test(world: World) -> None:
-    """11, and held when tried: by its file, its title and the id of its run."""
+    """11. It pretends by its file, its title and the id of its run. This was always refused."""
     main = world.merged()
     world.commit("side", forged_test(main, "push: "), start=main)
     [run] = [r for r in world.github.push("side", by="mallory") if r.workflow_file == TEST]
@@ -178,7 +178,7 @@ def a_package_swapped_after_it_was_deployed(world: World) -> None:
 
 @on("call")
 def a_package_swapped_before_it_is_deployed(world: World) -> None:
-    """Held when tried: a check of terraform uploads the package of python, in the same run."""
+    """A check of terraform uploads the package of python, in the same run. Always refused."""
 
     def swap(step: Step) -> Any:
         if step.name == "Validate":
@@ -194,7 +194,7 @@ def a_package_swapped_before_it_is_deployed(world: World) -> None:
 
 @on("call")
 def a_package_swapped_before_production_takes_it(world: World) -> None:
-    """Held when tried: in production's own run, between its jobs."""
+    """The same in production's own run, between its jobs. This was always refused."""
 
     def swap(step: Step) -> Any:
         if step.name == "Set up Terraform" and step.env["ENVIRONMENT"] == "prd":
@@ -323,7 +323,7 @@ def _taken(world: World, runs: list[Run]) -> None:
 
 @on("call")
 def a_workflow_of_a_feature_branch_that_names_production(world: World) -> None:
-    """4. Whoever may push a branch brings a workflow of their own."""
+    """4. Anybody who may push a branch can add a workflow of their own."""
     world.set_up()
     world.commit()
     world.push("main", merged=True, by="lead")
@@ -338,7 +338,7 @@ def a_workflow_of_a_feature_branch_that_names_production(world: World) -> None:
 
 @on("call")
 def a_push_to_the_branch_itself(world: World) -> None:
-    """4. What everything rests on: nobody pushes to such a branch without a review."""
+    """4. All guards rely on this: nobody can push to such a branch without a review."""
     world.set_up()
     world.commit()
     world.push("main", merged=True, by="lead")
@@ -353,7 +353,7 @@ def a_push_to_the_branch_itself(world: World) -> None:
 
 
 def _released(world: World) -> str:
-    """A branch of releases, as an administrator starts it, and somebody brings it on."""
+    """A release branch that an administrator creates, and that somebody then pushes to."""
     world.set_up()
     main = world.commit()
     world.push("main", merged=True, by="lead")
@@ -368,7 +368,7 @@ def _released(world: World) -> str:
 
 @on("pattern")
 def a_branch_that_fits_the_pattern_of_production(world: World) -> None:
-    """4. A rule that asks for pull requests lets anybody create a branch of releases.
+    """4. A rule that requires pull requests lets anybody create a release branch.
 
     Its workflows count as reviewed then, and pretend to have tested what really was reviewed.
     """
@@ -402,7 +402,7 @@ def a_push_to_the_default_branch_beside_branches_of_releases(world: World) -> No
 
 @on("by-hand")
 def a_feature_branch_that_pretends_to_be_a_production_by_hand(world: World) -> None:
-    """11. A person may deploy any branch: so its workflows would count as reviewed."""
+    """11. A person may deploy any branch, so its workflows would count as reviewed."""
     world.set_up()
     main = world.commit()
     world.push("main", merged=True, by="lead")
@@ -420,7 +420,7 @@ def a_feature_branch_that_pretends_to_be_a_production_by_hand(world: World) -> N
 
 @on("after-hand")
 def a_feature_branch_that_pretends_to_be_a_test_by_hand(world: World) -> None:
-    """11. The same one environment before: what was reviewed seems to be tested."""
+    """11. The same in the environment before: a reviewed commit seems to be tested."""
     world.set_up()
     main = world.commit()
     world.push("main", merged=True, by="lead")
@@ -439,7 +439,7 @@ def a_feature_branch_that_pretends_to_be_a_test_by_hand(world: World) -> None:
 
 @on("pattern")
 def a_branch_of_releases_beside_the_default_branch(world: World) -> None:
-    """Found here: its candidate was refused, because main is no branch of releases."""
+    """A fault, not an attack: its candidate was refused, because main is no release branch."""
     commit = _released(world)
     approve_all(world)
     through("it never asks", world.at("prd") != {"terraform": commit})
@@ -447,7 +447,7 @@ def a_branch_of_releases_beside_the_default_branch(world: World) -> None:
 
 @on("tag")
 def a_workflow_of_a_tag_that_names_production(world: World) -> None:
-    """4. Whoever may push such a tag brings a workflow of their own."""
+    """4. Anybody who may push such a tag can add a workflow of their own."""
     world.set_up()
     world.commit()
     world.push("main", merged=True, by="lead")
@@ -489,7 +489,7 @@ def a_component_that_was_built_alone(world: World) -> None:
 
 @on("dispatch")
 def a_component_that_was_built_alone_for_an_orchestrator(world: World) -> None:
-    """5. Somebody types the orchestrator's run, as if that had started it."""
+    """5. Somebody types the id of the orchestrator's run, as if that had started the component."""
     main = world.merged()
     run = world.github.runs_of(TEST)[-1]
     world.started("python-test.yml", by="mallory", orchestrator=str(run.id), attempt="1")
@@ -512,7 +512,7 @@ def a_component_that_was_built_again(world: World) -> None:
 
 @on("dispatch")
 def a_component_that_was_built_again_before_production_plans(world: World) -> None:
-    """5. The same while production's run has yet to begin: what test has deployed is gone."""
+    """5. The same before production's run begins: the package that test deployed is gone."""
     held = [True]
     world.hold = lambda work: work.run.workflow_file == PRD and bool(held)
     world.commit()
@@ -529,7 +529,7 @@ def a_component_that_was_built_again_before_production_plans(world: World) -> No
 
 
 def _started_by_a_workflow(world: World, file: str, **inputs: str) -> Run:
-    """What a workflow of a feature branch starts, with the token of its own job."""
+    """A run that a workflow of a feature branch starts, with the token of its own job."""
     return world.github.dispatch(file, "main", inputs, by=BOT)
 
 
@@ -564,14 +564,14 @@ def _built_meanwhile(world: World, by: str) -> str:
 
 @on("dispatch")
 def a_component_that_a_person_builds_meanwhile(world: World) -> None:
-    """5. Somebody types the orchestrator's run while that builds: its own package counts."""
+    """5. Somebody types the orchestrator's run id while it builds: its own package counts."""
     main = _built_meanwhile(world, "mallory")
     through("what was tested is not deployed", world.at("prd") != {"terraform": main})
 
 
 @on("dispatch")
 def a_component_that_a_workflow_builds_meanwhile(world: World) -> None:
-    """5. A workflow does: the package of the run that GitHub has named counts."""
+    """5. A workflow does the same: the package of the run that GitHub has named counts."""
     main = _built_meanwhile(world, BOT)
     through("what was tested is not deployed", world.at("prd") != {"terraform": main})
 
@@ -595,7 +595,7 @@ def _deployed_in_its_name(world: World, start: Callable[..., Run]) -> None:
 
 @on("dispatch")
 def a_test_that_is_run_again_while_a_component_still_deploys(world: World) -> None:
-    """5. What it had started deploys the package that was built before; found by a history."""
+    """5. The run that it had started deploys the package of the first build; found by a history."""
     world.merged()
     [test] = world.github.runs_of(TEST)
     child = world.github.runs_of("terraform-test.yml")[-1]
@@ -609,7 +609,7 @@ def a_test_that_is_run_again_while_a_component_still_deploys(world: World) -> No
 
 @on("dispatch")
 def what_a_person_deploys_in_an_orchestrators_name(world: World) -> None:
-    """5. It has failed, a person deploys other packages in its name, and its re-run takes that."""
+    """5. It has failed. A person deploys other packages in its name, and its re-run takes those."""
     _deployed_in_its_name(world, lambda file, **own: world.started(file, by="mallory", **own))
 
 
@@ -621,7 +621,7 @@ def what_a_workflow_deploys_in_an_orchestrators_name(world: World) -> None:
 
 @on("dispatch")
 def what_a_workflow_deploys_in_an_orchestrators_name_meanwhile(world: World) -> None:
-    """5. The same while the orchestrator's own run deploys, which fails then."""
+    """5. The same while the orchestrator's own run deploys. That run then fails."""
     main = world.commit()
     [test] = world.push()
     while not world.github.runs_of("terraform-test.yml"):
@@ -694,7 +694,7 @@ def a_test_that_runs_again_while_production_takes_its_package(world: World) -> N
 
 @on("dispatch")
 def what_a_person_types_is_no_approval(world: World) -> None:
-    """7. The run of an orchestrator that was approved, or waits, typed into a child."""
+    """7. Somebody starts a component with the id of an approved or waiting orchestrator."""
     first = world.merged()
     world.approve(world.candidate())
     approved = world.candidate()
@@ -766,7 +766,7 @@ jobs:
 
 @on("call")
 def a_rerun_of_what_failed_is_not_approved(world: World) -> None:
-    """Held when tried: the approval of attempt 1, in attempt 2 of what has failed."""
+    """Attempt 2 of the failed jobs uses the approval of attempt 1. This was always refused."""
     world.failing = lambda step: step.name == "Deploy" and step.env["ENVIRONMENT"] == "prd"
     world.merged()
     run = world.candidate()
@@ -782,7 +782,7 @@ def a_rerun_of_what_failed_is_not_approved(world: World) -> None:
 
 @on("dispatch")
 def a_rerun_of_what_failed_by_an_orchestrator_is_not_approved(world: World) -> None:
-    """Held when tried: the same where each component has a run of its own."""
+    """The same with a run for each component. This was always refused."""
     world.failing = lambda step: step.name == "Deploy" and step.env["ENVIRONMENT"] == "prd"
     world.merged()
     run = world.candidate()
@@ -795,7 +795,7 @@ def a_rerun_of_what_failed_by_an_orchestrator_is_not_approved(world: World) -> N
 
 @on("call")
 def an_approval_without_reviewers(world: World) -> None:
-    """Held when tried: GitHub makes a missing environment, and lets everybody in."""
+    """GitHub creates a missing environment without protection. This was always refused."""
     del world.github.environments["prd-approval"]
     world.merged()
     world.started("terraform-prd.yml")
@@ -804,7 +804,7 @@ def an_approval_without_reviewers(world: World) -> None:
 
 @on("call")
 def a_fork_that_brings_its_own_orchestrators(world: World) -> None:
-    """11, and held when tried: a pull request that runs them, with a green approval."""
+    """11. A pull request runs them, with a green approval. This was always refused."""
     main = world.merged()
     waits = world.candidate()
     files = forged_test(main, "pull_request: ")
@@ -822,7 +822,7 @@ def a_fork_that_brings_its_own_orchestrators(world: World) -> None:
 
 @on("call")
 def a_roll_back_in_test_makes_no_newer_candidate(world: World) -> None:
-    """9. It must not take the place of the newest candidate, nor be deployed over it."""
+    """9. Its candidate must not replace the newest one, and must not be deployed over it."""
     old, newest = world.merged(), world.merged()
     waits = world.candidate()
     world.started(TEST, commit=old)
@@ -837,7 +837,7 @@ def a_roll_back_in_test_makes_no_newer_candidate(world: World) -> None:
 
 @on("each")
 def a_roll_back_in_test_takes_no_candidates_place_in_the_queue(world: World) -> None:
-    """9. Where each component asks, candidates wait for their turn; found by a history."""
+    """9. If each component asks, candidates wait for their turn; found by a history."""
     old, _, newest = world.merged(), world.merged(), world.merged()
     world.started(TEST, commit=old)
     # Two wait: the first for its approval, the newest for the end of that.
@@ -862,7 +862,10 @@ def a_commit_of_a_clock_that_is_wrong(world: World) -> None:
 
 @on("call")
 def an_old_candidate_that_is_run_again(world: World) -> None:
-    """9. All of it, what failed, or the approval alone: the newest one still waits."""
+    """9. All jobs, the failed ones, or only the approval run again.
+
+    The newest candidate still waits.
+    """
     world.merged()
     old = world.candidate()
     newest = world.merged()
@@ -882,7 +885,7 @@ def an_old_candidate_that_is_run_again(world: World) -> None:
 
 @on("call")
 def an_old_push_that_is_run_again(world: World) -> None:
-    """13. It must not take the place of the newest push that waits; found by a history."""
+    """13. It must not replace the newest push that waits; found by a history."""
     world.merged()
     old = world.github.runs_of(TEST)[-1]
     world.commit()
@@ -898,7 +901,7 @@ def an_old_push_that_is_run_again(world: World) -> None:
 
 @on("call")
 def an_old_commit_by_hand_in_test(world: World) -> None:
-    """13. Nor must what a person starts."""
+    """13. A run that a person starts must not replace it either."""
     old = world.merged()
     world.commit()
     world.push()
@@ -926,7 +929,7 @@ def _approved_after(world: World, hide: Callable[[Run], None], alone: bool = Fal
 
 @on("call")
 def an_old_run_that_is_approved_last(world: World) -> None:
-    """10. The plain case."""
+    """10. The simple case."""
     _approved_after(world, lambda run: None)
 
 
@@ -945,7 +948,7 @@ def an_approved_run_behind_many_skipped_ones(world: World) -> None:
 
 @on("call")
 def an_approved_run_that_is_run_again(world: World) -> None:
-    """10. Its new attempt waits, so that the newest attempt has no approval."""
+    """10. Its new attempt waits, so the newest attempt has no approval."""
 
     def hide(run: Run) -> None:
         world.github.rerun(run)
@@ -956,13 +959,13 @@ def an_approved_run_that_is_run_again(world: World) -> None:
 
 @on("call")
 def an_approved_component_alone(world: World) -> None:
-    """10. Its workflow is another one than the orchestrator."""
+    """10. Its workflow is not the orchestrator."""
     _approved_after(world, lambda run: None, alone=True)
 
 
 @on("none")
 def an_old_run_where_nobody_is_asked(world: World) -> None:
-    """10. Any environment, and any way of asking: a run of an old commit is run again, in part."""
+    """10. In any environment, failed jobs of an old commit's run are run again."""
     world.merged()
     runs = [world.github.runs_of(file)[-1] for file in (TEST, PRD)]
     newest = world.merged()
@@ -1014,7 +1017,7 @@ def a_test_that_succeeds_at_last(world: World) -> None:
 
 @on("dispatch")
 def a_component_that_is_run_again_before_its_orchestrator(world: World) -> None:
-    """It has failed by chance: a person re-runs it, then what failed of the orchestrator.
+    """It has failed by chance. A person re-runs it, and then the failed jobs of the orchestrator.
 
     That took the result of the re-run, which production did not believe once it was approved.
     """
@@ -1034,7 +1037,7 @@ def a_component_that_is_run_again_before_its_orchestrator(world: World) -> None:
 
 @on("trunk-dispatch")
 def a_job_of_ones_own_that_is_left_out(world: World) -> None:
-    """Somebody is told of failures: that job is skipped after each success."""
+    """A job of the repository's own reports failures. It is skipped after each success."""
     file = f".github/workflows/{TEST}"
     text = world.repository.workflows(world.merged())[file]
     job = "  tell: {needs: [terraform-test], if: failure(), runs-on: x, steps: [{run: x}]}\n"
@@ -1054,7 +1057,7 @@ jobs: {{approval: {{name: approval, runs-on: x, steps: [{{run: x}}]}}}}
 
 @on("call")
 def a_feature_branch_with_a_green_approval(world: World) -> None:
-    """11. The real run must not be refused as older; nor when a tag is called main."""
+    """11. It must not make the real run look older; the same with a tag called main."""
     main = world.merged()
     waits = world.candidate()
     text = _green_approval(main, "push: {branches: ['**'], tags: ['**']}")
@@ -1083,7 +1086,7 @@ jobs:
 
 @on("call")
 def a_pull_request_of_a_stranger_that_cancels_a_deployment(world: World) -> None:
-    """12. Groups are those of the whole repository: a stranger's job asks for that of production.
+    """12. A concurrency group is repository-wide: a stranger's job claims that of production.
 
     A writer can do the same on a branch of their own, and nothing closes that: whoever may push may
     cancel runs, too.
@@ -1131,7 +1134,7 @@ def a_component_alone_pushes_nothing_out(world: World) -> None:
 
 @on("call")
 def a_commit_started_twice(world: World) -> None:
-    """13. What a colleague waits for is not cancelled, whatever somebody else starts."""
+    """13. A run that a colleague waits for is not cancelled when somebody else starts the same."""
     world.merged()
     first = world.started(PRD)
     second = world.started(PRD)
@@ -1142,7 +1145,7 @@ def a_commit_started_twice(world: World) -> None:
 
 @on("call")
 def a_default_branch_that_production_refuses(world: World) -> None:
-    """14. The run after test is one of the default branch; it says so early, and how to mend it."""
+    """14. The run after test is on the default branch. It says so early, and how to fix it."""
     world.merged("develop")
     world.github.default_branch = "develop"
     world.merged("main")
@@ -1154,7 +1157,7 @@ def a_default_branch_that_production_refuses(world: World) -> None:
 
 @on("tag")
 def tags_that_come_at_once(world: World) -> None:
-    """13. Each tag has its turn; one that comes out of order ends red, and is named."""
+    """13. Tags are deployed one after the other. One out of order fails, with a message."""
     commits = [world.merged() for _ in range(3)]
     for name, commit in (("v1", commits[0]), ("v3", commits[2]), ("v2", commits[1])):
         world.repository.tag(name, commit)
@@ -1174,7 +1177,7 @@ def tags_that_come_at_once(world: World) -> None:
 
 @on("call")
 def a_scan_that_only_warns(world: World) -> None:
-    """A security scan warns where somebody goes back, and only to what was once deployed there."""
+    """In a roll-back a security scan only warns, but only for a commit that was deployed there."""
     old = world.merged()
     never = world.commit()
     world.push()
@@ -1222,7 +1225,7 @@ def packages_and_runs_that_somebody_plants(world: World) -> None:
 
 @on("trunk")
 def a_run_of_test_that_deployed_nothing(world: World) -> None:
-    """6. It was overtaken, so it is green; production must not take what it holds."""
+    """6. It was overtaken, so it is green. Production must not take its packages."""
     world.merged()
     old = world.commit()
     world.push()
@@ -1279,7 +1282,7 @@ def _approved_and_deploying(world: World, job: str) -> tuple[str, str, Run]:
 
 @on("dispatch")
 def what_a_person_types_while_an_orchestrator_deploys(world: World) -> None:
-    """7. Its run was approved for this commit, and goes on: a person is asked all the same."""
+    """7. The typed run was approved for this commit and still runs. A person is asked anyway."""
     first, _, run = _approved_and_deploying(world, "terraform-prd")
     inputs = {"commit": first, "orchestrator": str(run.id), "attempt": "1"}
     world.github.dispatch("terraform-prd.yml", "main", inputs, by="mallory")
@@ -1345,7 +1348,7 @@ def changed(world: World, *names: str, text: str = "") -> str:
 
 
 def stale(world: World, environment: str = "test") -> list[str]:
-    """The components that are not as main has them: their last attempt was for other contents, or
+    """The components that are not as on main: their last attempt was for other contents, or
     did not succeed."""
     main = world.repository.resolve("refs/heads/main")
     assert main
@@ -1360,7 +1363,7 @@ def stale(world: World, environment: str = "test") -> list[str]:
 
 
 def lie(world: World, run: Run) -> None:
-    """What test knows, with a package of first that nobody has built from what was reviewed."""
+    """The manifest of test, with a package of first that was not built from a reviewed commit."""
     memory = world.remembered("test")
     [package, *_] = memory["packages"]["first"]
     package |= {"run": run.id, "digest": digest((package["commit"], EVIL))}
@@ -1384,7 +1387,7 @@ jobs: {{summary: {{name: {job}, runs-on: x, steps: [{{name: Lie, run: x}}]}}}}
 
 
 def _believed(world: World) -> None:
-    """Second changes, and takes the package of first, which has not."""
+    """Second changes, and takes the package of first, which has not changed."""
     changed(world, "second")
     through("a package that nobody has deployed was taken", evil_in(world, "test"))
     through("test is not as main is", bool(stale(world)))
@@ -1392,7 +1395,7 @@ def _believed(world: World) -> None:
 
 @on("changed")
 def a_half_that_failed_and_was_reverted(world: World) -> None:
-    """15. B is deployed in part, and C takes it back: nothing differs from the last success."""
+    """15. B is deployed in part, and C reverts it: no content differs from the last success."""
     changed(world, "first", "second", text="A\n")
     world.failing = lambda step: step.name == "Deploy" and step.work.key.startswith("second-")
     changed(world, "first", "second", text="B\n")
@@ -1403,7 +1406,7 @@ def a_half_that_failed_and_was_reverted(world: World) -> None:
 
 @on("changed")
 def a_deployment_that_failed_and_was_not_touched_again(world: World) -> None:
-    """15. What failed differs from nothing that was tried."""
+    """15. A failed component does not differ from the last attempt."""
     changed(world, "first", "second")
     world.failing = lambda step: step.name == "Deploy" and step.work.key.startswith("second-")
     changed(world, "second")
@@ -1414,7 +1417,7 @@ def a_deployment_that_failed_and_was_not_touched_again(world: World) -> None:
 
 @on("changed")
 def a_deployment_that_was_cancelled(world: World) -> None:
-    """15. So it is with one that somebody has stopped in the middle, and taken back."""
+    """15. The same with a deployment that somebody has cancelled, and then reverted."""
     changed(world, "first", "second", text="A\n")
     world.commit("main", {"parts/first/file.txt": "B\n"})
     [run] = world.push()
@@ -1461,7 +1464,7 @@ def a_manifest_that_a_build_uploads(world: World) -> None:
 
 @on("changed")
 def a_manifest_of_a_feature_branch(world: World) -> None:
-    """17. Its orchestrator only says what was deployed."""
+    """17. An orchestrator of a feature branch uploads a false manifest."""
     main = changed(world, "first", "second")
     world.instead = lying(world)
     world.commit("side", {f".github/workflows/{TEST}": _liar("push: ")}, start=main)
@@ -1473,7 +1476,7 @@ def a_manifest_of_a_feature_branch(world: World) -> None:
 
 @on("changed-dispatch")
 def a_plan_of_a_feature_branch(world: World) -> None:
-    """17. Its orchestrator says which package of first there is, and its workflow starts second."""
+    """17. Its orchestrator names a false package of first, and its workflow starts second."""
     main = changed(world, "first", "second")
 
     def instead(step: Step) -> Any:
@@ -1506,7 +1509,7 @@ def a_plan_of_a_feature_branch(world: World) -> None:
 
 @on("changed-dispatch")
 def what_a_workflow_deploys_with_the_latest_packages(world: World) -> None:
-    """17. It starts second as if it was planned so; later runs would take it for what main has."""
+    """17. It starts second as if planned. Later runs would believe that main is deployed."""
     main = changed(world, "first", "second")
     test = world.github.runs_of(TEST)[-1]
     newer = world.commit("main", {FIRST: "newer\n"})
@@ -1530,7 +1533,7 @@ FIRST = "parts/first/file.txt"
 
 @on("changed-dispatch")
 def pipelines_that_change_while_a_component_is_started(world: World) -> None:
-    """17. GitHub starts the head of a branch; a change is taken back before its own run begins."""
+    """17. GitHub starts the head of a branch. A change is reverted before its own run begins."""
     workflow = ".github/workflows/second-deploy.yml"
     main = changed(world, "first", "second")
     text = world.repository.text(main, workflow)
@@ -1555,7 +1558,7 @@ def pipelines_that_change_while_a_component_is_started(world: World) -> None:
 
 @on("changed")
 def a_manifest_of_a_tag_called_main(world: World) -> None:
-    """17. The same, and it seems to come from the branch."""
+    """17. The same from a tag, so that it seems to come from the branch."""
     main = changed(world, "first", "second")
     world.instead = lying(world)
     forged = world.commit("side", {f".github/workflows/{TEST}": _liar("push: ")}, start=main)
@@ -1604,7 +1607,7 @@ def a_manifest_of_a_run_started_alone(world: World) -> None:
 
 @on("changed")
 def a_manifest_of_another_workflow(world: World) -> None:
-    """17. A workflow of one's own has a job of the same name, in which a dependency runs."""
+    """17. Another workflow has a job of the same name, which runs a dependency."""
     world.instead = lying(world)
     changed(world, "first", "second")
     world.merged("main", {".github/workflows/own.yml": _liar("workflow_dispatch: ")})
@@ -1614,7 +1617,7 @@ def a_manifest_of_another_workflow(world: World) -> None:
 
 @on("changed")
 def manifests_that_are_deleted(world: World) -> None:
-    """17. Whoever may write may delete artifacts: all of them, then the newest."""
+    """17. Anybody who may write can delete artifacts: all of them, then the newest."""
     changed(world, "first", "second", text="A\n")
     for run, artifact in world.memories("test"):
         del run.artifact_store[artifact.id]
@@ -1631,7 +1634,7 @@ def manifests_that_are_deleted(world: World) -> None:
 
 @on("changed")
 def a_run_that_is_deleted(world: World) -> None:
-    """17. Whoever may write may delete runs, with all that they have left and done."""
+    """17. Anybody who may write can delete runs, with their artifacts and jobs."""
     changed(world, "first", "second", text="A\n")
     changed(world, "first", text="B\n")
     run, _ = world.memories("test")[-1]
@@ -1642,7 +1645,7 @@ def a_run_that_is_deleted(world: World) -> None:
 
 @on("changed")
 def a_component_alone_that_nobody_remembers(world: World) -> None:
-    """17. The newest manifest knows nothing of what somebody has deployed since."""
+    """17. The newest manifest does not contain what somebody has deployed since."""
     old = changed(world, "second", text="A\n")
     changed(world, "first", "second", text="B\n")
     world.started("second-test.yml", commit=old)
@@ -1651,7 +1654,7 @@ def a_component_alone_that_nobody_remembers(world: World) -> None:
 
 
 def _named_like_a_deployment(world: World, ref: str) -> None:
-    """It says that what is remembered was deployed once more, and succeeded."""
+    """A job that claims that the components of the manifest were deployed again, with success."""
     old = changed(world, "second", text="A\n")
     main = changed(world, "first", "second", text="B\n")
     world.started("second-test.yml", commit=old)
@@ -1682,19 +1685,19 @@ jobs:
 
 @on("changed")
 def a_job_of_a_feature_branch_that_has_the_name_of_a_deployment(world: World) -> None:
-    """17. It names the environment, but what it runs belongs to none."""
+    """17. It names the environment, but its workflow belongs to no environment."""
     _named_like_a_deployment(world, "refs/heads/x-test")
 
 
 @on("changed")
 def a_job_of_a_tag_called_main_that_has_the_name_of_a_deployment(world: World) -> None:
-    """17. It seems to run what belongs to the environment."""
+    """17. Its workflow seems to belong to the environment."""
     _named_like_a_deployment(world, "refs/tags/main")
 
 
 @on("changed")
 def a_component_alone_with_packages_of_another_commit(world: World) -> None:
-    """20. It was deployed with what is newest, which is not what its commit says."""
+    """20. It was deployed with the newest packages, which are not those of its commit."""
     old = changed(world, "first", "second")
     newest = world.commit("main", {"parts/first/file.txt": "newer\n"})
     world.repository.push("refs/heads/main")
@@ -1709,7 +1712,7 @@ def a_component_alone_with_packages_of_another_commit(world: World) -> None:
 
 
 def _approved_weeks_later(world: World, is_newer: bool) -> None:
-    """C changes second only; before that is approved, somebody brings first back to A."""
+    """C changes only second. Before that is approved, somebody rolls first back to A."""
     old = changed(world, "first", "second", text="A\n")
     approve_all(world)
     changed(world, "first", text="B\n")
@@ -1731,13 +1734,13 @@ def _approved_weeks_later(world: World, is_newer: bool) -> None:
 
 @on("changed")
 def an_approval_that_comes_after_a_newer_component_alone(world: World) -> None:
-    """18. What was left out was deployed meanwhile, by a run that is newer than the plan."""
+    """18. In the meantime a run newer than the plan has deployed a component that was left out."""
     _approved_weeks_later(world, is_newer=True)
 
 
 @on("changed")
 def an_approval_that_comes_after_an_older_component_alone(world: World) -> None:
-    """18. The same by a run that had begun, and waited, when this one was planned."""
+    """18. The same by a run that had begun, and waited, when this run planned."""
     _approved_weeks_later(world, is_newer=False)
 
 
@@ -1762,7 +1765,7 @@ def an_older_plan_that_is_approved_last(world: World) -> None:
 
 @on("changed")
 def a_package_that_is_older_than_what_takes_it(world: World) -> None:
-    """Found here: production refused what test had taken from an earlier run."""
+    """A fault, not an attack: production refused a package of an earlier run of test."""
     changed(world, "first", "second")
     approve_all(world)
     changed(world, "second")
@@ -1772,7 +1775,7 @@ def a_package_that_is_older_than_what_takes_it(world: World) -> None:
 
 @on("changed-each")
 def a_deployment_that_only_waits(world: World) -> None:
-    """Found here: somebody's component alone, which waits for its approval, has changed nothing."""
+    """A fault, not an attack: a component that waits for its approval has changed nothing yet."""
     changed(world, "first", "second")
     approve_all(world)
     world.started("first-prd.yml")
@@ -1785,7 +1788,7 @@ def a_deployment_that_only_waits(world: World) -> None:
 
 @on("changed")
 def a_component_alone_while_test_still_deploys(world: World) -> None:
-    """Found by a history: production got only that part of a commit which nobody had replaced."""
+    """Found by a history: production got only the part of a commit that nobody had replaced."""
     old = changed(world, "first", "second", text="A\n")
     approve_all(world)
     files = {f"parts/{name}/file.txt": "B\n" for name in ("first", "second")}
@@ -1807,7 +1810,7 @@ def a_component_alone_while_test_still_deploys(world: World) -> None:
 
 
 def _until_started(world: World, file: str, count: int) -> Run:
-    """The newest run of a workflow, when there are so many."""
+    """The newest run of a workflow, as soon as it has this many runs."""
     while len(world.github.runs_of(file)) < count:
         assert world.github.step()
     return world.github.runs_of(file)[-1]
@@ -1846,7 +1849,7 @@ def a_component_that_fails_when_it_is_run_again(world: World) -> None:
 
 @on("changed-dispatch")
 def a_component_whose_run_is_deleted_when_it_has_failed(world: World) -> None:
-    """15. So whoever may write can hide that it was deployed in part."""
+    """15. In this way anybody who may write could hide that it was deployed in part."""
     changed(world, "first", "second", text="A\n")
     held = [True]
     world.hold = lambda work: work.run.workflow_file == "second-test.yml" and bool(held)
@@ -1870,7 +1873,7 @@ def a_component_whose_run_is_deleted_when_it_has_failed(world: World) -> None:
 
 @on("changed")
 def an_attempt_that_deploys_and_dies(world: World) -> None:
-    """15. It leaves no manifest; the next attempt fails earlier, and knew nothing of it."""
+    """15. It leaves no manifest. The next attempt fails earlier, and did not know of it."""
     changed(world, "first", "second", text="A\n")
     world.instead = lambda step: (
         "failure"
@@ -1891,7 +1894,7 @@ def an_attempt_that_deploys_and_dies(world: World) -> None:
 
 @on("changed-dispatch")
 def a_run_whose_title_names_another_orchestrator(world: World) -> None:
-    """17. It reads the plan of one that has nothing to do, and is taken for another one's."""
+    """17. It reads the plan of a run with nothing to do; its title names another run."""
     old = changed(world, "second", text="A\n")
     main = changed(world, "first", "second", text="B\n")
     idle = world.started(TEST)
@@ -1941,7 +1944,7 @@ def a_run_that_comes_while_a_job_is_run_again(world: World) -> None:
 
 @on("changed-dispatch")
 def a_package_that_a_run_alone_replaces_and_ends_sooner(world: World) -> None:
-    """What is run again has another package; the repository keeps it for less long."""
+    """The re-run makes another package, and the repository keeps it for a shorter time."""
     changed(world, "first", "second")
     approve_all(world)
     again = world.github.rerun(world.github.runs_of("first-test.yml")[-1], actor="mallory")

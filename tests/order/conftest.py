@@ -21,7 +21,7 @@ def pipelines(copied: Copied) -> Get:
     def get(kind: str) -> Pipelines:
         answers, components, settings = ATTACKED[kind]
         given = {k: v for k, v in settings.items() if k not in OWN}
-        # What is attacked is everything, changed or not, unless the kind says otherwise.
+        # All components are deployed, changed or not, unless the kind says otherwise.
         work_tree = copied({"only_changed": False, **answers, **given})
         return Pipelines(work_tree, components, **settings)
 

@@ -18,7 +18,7 @@ from offline_github.environments import ReviewError
 from worlds import LEAD, Deployment, Pipelines, World
 
 LENGTH = 5
-#: Writes down when it begins and ends, for whom, and the bytes that it deploys.
+#: Records its begin, its end, its component and environment, and the bytes that it deploys.
 SHIP = """\
 #!/usr/bin/env bash
 line() { # in one write, because others write there as well
@@ -30,7 +30,7 @@ line begin "$1"
 sleep 0.1
 line end "$1"
 """
-#: Other bytes each time.
+#: It makes other bytes each time.
 BUILD = """\
 #!/usr/bin/env bash
 printf '%s %s' "$1" "$(date +%s%N)" > package.txt
@@ -57,7 +57,7 @@ class Machines(World):
         if asked:
             self.github.environments[asked] = {"reviewers": [LEAD], **refs}
         if (pipelines.orchestration, pipelines.approval) == ("dispatch", "each"):
-            # The orchestrator watches as long as a component waits: this test would never be asked.
+            # The orchestrator watches while a component waits, so the test would never be called.
             self.github.environments["prd"]["approve"] = "at once"
         self.repository = self.github.remote  # type: ignore[assignment]
         self.admitted = []
@@ -65,7 +65,7 @@ class Machines(World):
 
     @property
     def deployments(self) -> list[Deployment]:  # type: ignore[override]
-        """In the order in which they began."""
+        """The deployments, in the order in which they began."""
         found: list[Deployment] = []
         for text in self.shipped.read_text(encoding="utf-8").splitlines():
             what, component, environment, sha, run, attempt, content, moment = text.split("\t")
@@ -87,7 +87,7 @@ class Machines(World):
 
 
 class Executed(histories.History):
-    """One history."""
+    """Play one history, with executed jobs."""
 
     def __init__(self, pipelines: Pipelines, seed: int, folder: Path) -> None:
         self.pipelines, self.seed = pipelines, seed

@@ -1,4 +1,4 @@
-"""Histories of what people and events do to a repository, and what has to hold of each.
+"""Histories of what people and events do to a repository, and the rules that each must keep.
 
 A history is a list of events. Each has random numbers of its own, so that one that is left out
 changes no other: so a history that breaks a rule is made shorter before it is shown.
@@ -56,7 +56,7 @@ class History:
         self.lines: list[str] = []
         self.problems: list[str] = []
         self.touched: defaultdict[int, set[str]] = defaultdict(set)
-        """What people have done to runs, by age: then a run need not deploy."""
+        """What people have done to runs, by age. Such a run need not deploy."""
         self.failures = 0
         self.names: dict[str, str] = {}
         self.tags: dict[str, str] = {}
@@ -65,7 +65,7 @@ class History:
     # What happens
 
     def live(self, chosen: list[Event]) -> None:
-        """All of it; `problems` has what went wrong."""
+        """Play all events. `problems` has what went wrong."""
         self._push(Random(0), "main")
         self.github.settle()
         for event in chosen:
@@ -109,7 +109,7 @@ class History:
             self._push(random, self.pipelines.branch("dev"))
 
     def _merge(self, random: Random) -> None:
-        """A pull request of two commits, which nobody has built."""
+        """A pull request of two commits that nobody has built."""
         main = self.github.remote.resolve("refs/heads/main")
         side = f"side{random.random()}"
         self.world.commit(side, start=main)
@@ -170,7 +170,7 @@ class History:
         packages = inputs.get("packages", "")
         self.say(f"by hand {file}{of} {packages}".rstrip())
         if self.pipelines.tag and file.endswith("-prd.yml"):
-            # A tag is what it runs on, so that the environment lets it in.
+            # The run is on a tag, so that the environment accepts it.
             if not self.tags:
                 return
             branch = next(tag for tag, sha in self.tags.items() if not commit or sha == commit)
@@ -242,10 +242,10 @@ class History:
         self._tag(random, old=True)
 
     def _last(self) -> None:
-        """A commit that nobody disturbs has to reach every environment, whatever was before."""
+        """After the history, a commit that nobody disturbs must reach every environment."""
         self.failures = 0
         for _ in range(40):
-            # Whatever still waits is refused: first the oldest, which may hold up others.
+            # Reject all runs that still wait, the oldest first, because it may hold up others.
             if not (self.pipelines.tag or self.pipelines.approval == "each"):
                 break
             if not (waiting := self._waiting()):
@@ -327,7 +327,7 @@ def blocked(history: History) -> Iterator[str]:
 
 
 def broken(history: History) -> Iterator[str]:
-    """Every rule that the history has broken."""
+    """The rules that the history has broken."""
     world = history.world
     yield from twice_at_once(history)
     yield from older_over_newer(history)
@@ -353,7 +353,7 @@ def twice_at_once(history: History) -> Iterator[str]:
 
 
 def older_over_newer(history: History) -> Iterator[str]:
-    """Only what a person started after that may bring back an older commit."""
+    """Only a run that a person has started after that may deploy an older commit."""
     last: dict[tuple[str, str], Deployment] = {}
     for d in history.world.deployments:
         before = last.get(d.place)
@@ -367,7 +367,7 @@ def older_over_newer(history: History) -> Iterator[str]:
 
 
 def not_approved(history: History) -> Iterator[str]:
-    """Each attempt of what reaches production was approved itself."""
+    """Each attempt that deploys to production was approved itself."""
     approval = history.pipelines.approval
     if approval == "none":
         return
@@ -385,7 +385,7 @@ def not_approved(history: History) -> Iterator[str]:
 
 
 def not_tested(history: History) -> Iterator[str]:
-    """What an environment takes of another one was deployed there, byte for byte."""
+    """A package that an environment takes from another one was deployed there, byte for byte."""
     world = history.world
     for d in world.deployments:
         before = history.pipelines.before.get(d.environment)
@@ -399,7 +399,7 @@ def not_tested(history: History) -> Iterator[str]:
 
 
 def lost(history: History) -> Iterator[str]:
-    """What an event brought is deployed, or waits for a person, or there is a good reason."""
+    """Each run that an event started deploys, or waits for a person, or has a good reason."""
     for run in history.github.latest_attempts():
         is_ours = run.workflow_file.startswith("orchestrator-")
         by_event = run.event in ("push", "workflow_run") and run.conclusion != "skipped"
@@ -443,7 +443,7 @@ def good_reason(history: History, run: Run) -> str:
         by_tag = pipelines.tag and environment == "prd"  # one follows the other
         if by_tag or other.event == "workflow_dispatch" or other.conclusion == "skipped":
             continue
-        # Of candidates that only wait, and of pushes that only wait for their turn, one is enough.
+        # If several candidates or pushes only wait, one of them is enough.
         other_commit = world.commit_of(other)
         ahead = world.is_older(commit, other_commit, world.first_parents(other_commit))
         if ahead or (other_commit == commit and age(other) > run.id):
@@ -471,7 +471,7 @@ def run(pipelines: Pipelines, seed: int, chosen: list[Event]) -> History:
 
 
 def shrunk(pipelines: Pipelines, seed: int, chosen: list[Event]) -> History:
-    """The same problem with as few events as can be, each left out in turn."""
+    """The same problem with as few events as possible. Each event is left out in turn."""
     best = run(pipelines, seed, chosen)
     kind = problem_kind(best)
     left_out = True
@@ -494,7 +494,7 @@ def problem_kind(history: History) -> str:
 
 
 def check(pipelines: Pipelines, seed: int, say: Callable[[str], None] = print) -> History:
-    """One history; AssertionError, with the shortest of its kind, if it breaks a rule."""
+    """Play one history. AssertionError, with the shortest such history, if it breaks a rule."""
     chosen = events(pipelines, seed)
     history = run(pipelines, seed, chosen)
     if history.problems:

@@ -45,7 +45,7 @@ SEVERAL = {
     "components": {**generic(["first", "second"], deploy=""), **generic(["third"])},
     "dependency_map": {"third": ["first", "second"]},
 }
-# What first builds in test is deployed in production alone.
+# `first`, which test builds, is deployed only in production.
 AT_LAST = {"components": {**generic(["first"], environments=["prd"]), **generic(["second"])}}
 TRUNK = {**LAMBDA, "branching": "trunk"}
 ALONE, BOTH = ("terraform",), ("first", "second")
@@ -76,7 +76,7 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]] = {
 }
 #: Settings that are not answers.
 OWN = ("tag", "trunk", "touched")
-#: More of them, which only attacks try.
+#: More kinds, which only attacks try.
 ATTACKED = {
     **KINDS,
     "several": (SEVERAL, ("third",), {}),

@@ -1,4 +1,4 @@
-"""Each attack is played to its end, and gets nowhere."""
+"""Each attack is played to its end, and fails."""
 
 from __future__ import annotations
 

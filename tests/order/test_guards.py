@@ -1,7 +1,7 @@
-"""Each guard is taken away, one at a time: then an attack that it closes must get through.
+"""Each guard is removed, one at a time: then an attack that it prevents must succeed.
 
-`GUARDS`: what is broken in which file of `.github`, and the attack. A guard that no attack misses
-would be no guard.
+`GUARDS` names the attack, and the change in a file of `.github` that removes the guard. A guard
+without such an attack would be useless.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ GUARDS: dict[str, Guard] = {
         "return isTag ? await isTagged(sha) : Boolean(await newerOnBranch(sha))",
         attacks.a_tag_on_what_nobody_merged,
     ),
-    # Whose runs are believed
+    # Which runs are trusted
     "only what a branch was at was reviewed": (
         f"{A}/shared/commits.cjs",
         "await commitsSince(await newestOnDefaultBranch(), head_sha))",
@@ -468,7 +468,7 @@ SETTINGS: dict[str, tuple[Callable[[World], Any], Callable[[World], None]]] = {
         attacks.a_pull_request_of_a_stranger_that_cancels_a_deployment,
     ),
 }
-"""What docs/ci-cd.md sets up, how it is taken away, and the attack that misses it."""
+"""What docs/ci-cd.md sets up, how it is removed, and the attack that then succeeds."""
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -489,7 +489,7 @@ def broken(pipelines: Pipelines, guard: Guard) -> Pipelines:
 def test_a_text_that_holds_a_commit_is_no_commit(
     pipelines: Callable[[str], Pipelines], tmp_path: Path
 ) -> None:
-    """As it was first written: a commit was looked for in the text, and the text was built.
+    """The first version: it looked for a commit in the text, and built the text.
 
     Today the text itself has to lie on the branch, too, so both are taken away.
     """
@@ -636,7 +636,7 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
         attacks.a_job_of_a_feature_branch_that_has_the_name_of_a_deployment,
     ),
 }
-"""What two checks close, each of which is enough."""
+"""Attacks that two checks prevent, each of which is enough."""
 
 
 @pytest.mark.parametrize("name", TWICE)

@@ -1,4 +1,4 @@
-"""Random histories: whatever happens, nothing old comes over something newer, nothing is lost.
+"""Random histories: no older commit is deployed over a newer one, and no commit is lost.
 
     HISTORIES=300 python3 dev.py test tests/order/test_histories.py
 
@@ -23,7 +23,7 @@ from kinds import KINDS
 from worlds import Pipelines
 
 FIXED = range(4)
-#: These broke a rule once, or are near one that did.
+#: Seeds that broke a rule once, or are similar to one that did.
 ONCE_BROKEN = {
     "call": [23, 62, 72],
     "dispatch": [16],
@@ -61,7 +61,7 @@ def test_fresh_histories(
         print(f"\n{kind}: seeds {first} to {first + count - 1}; deployments: {dict(deployed)}")
 
 
-#: Their work is only to say that it was done.
+#: Jobs whose only work is to report that they ran.
 QUICK = {**dict.fromkeys(["lint", "test", "security"], ""), "path": "."}
 
 

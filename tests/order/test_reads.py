@@ -34,7 +34,7 @@ def test_a_release_of_twenty_four_components(
 
 
 LIMIT = 128 * 1024
-"""So long a variable of a step may be: Linux' MAX_ARG_STRLEN."""
+"""The longest variable of a step: Linux' MAX_ARG_STRLEN."""
 
 
 def test_a_release_of_what_has_changed(template: Path, tmp_path: Path) -> None:

@@ -24,17 +24,17 @@ from offline_github.work import Going, Step, Work
 ENVIRONMENTS = ("dev", "test", "prd")
 LEAD = "lead"
 EVIL = "evil"
-"""The bytes of a package that nobody has built from what was reviewed."""
+"""The bytes of an attacker's package, which was not built from a reviewed commit."""
 COMPONENTS = "actions/what-changed/components.json"
 
 
 def digest(content: tuple[str, str]) -> str:
-    """Of a package: the commit that it says it was built from, and its bytes."""
+    """The contents of a package: the commit that it names, and its bytes."""
     return hashlib.sha256("\n".join(content).encode()).hexdigest()
 
 
 def age(run: Run) -> int:
-    """The id of the run that decides: of the orchestrator, where one has started this run."""
+    """The id of the run that decides: the orchestrator's, if one has started this run."""
     return int(run.inputs.get("orchestrator") or run.id) if run.actor == BOT else run.id
 
 
@@ -46,13 +46,13 @@ class Deployment:
     run: Run
     """The attempt."""
     packages: dict[str, tuple[str, str]]
-    """What was taken, by producer: the commit that it says, and the bytes."""
+    """The packages that it took, by producer: the commit that each names, and its bytes."""
     line: list[str]
-    """The branch that it belongs to, as it was then, the newest commit first."""
+    """The commits of its branch at that time, the newest first."""
     checked: int
-    """When its job began. All moments are counted, one for each thing that happens."""
+    """When its job began. Moments are numbers: each event has one."""
     overtaken: list[Run]
-    """The runs that were let deploy there by then, and make this one too old."""
+    """The runs that were allowed to deploy there before, and that make this one too old."""
     begin: int = 0
     end: int = 0
     result: str = ""
@@ -64,7 +64,7 @@ class Deployment:
 
 @dataclass
 class Pipelines:
-    """What a copy of the template holds, and how it is set up."""
+    """A kind of repository: its answers, and how it is set up."""
 
     work_tree: Path
     components: tuple[str, ...]
@@ -75,11 +75,11 @@ class Pipelines:
     """Whether a tag starts production, and nothing comes before it but dev."""
 
     broken: tuple[tuple[str, str, str], ...] = ()
-    """Files of `.github`, what in them is broken on purpose, and what stands there instead."""
+    """Files of `.github`, with texts that are replaced to break them, and the new texts."""
     trunk: bool = False
     """Whether there is one branch, and test comes after dev."""
     touched: tuple[str, ...] = ()
-    """Folders that each commit changes of which nothing else is said."""
+    """Folders that a commit changes unless its test names others."""
 
     @property
     def before(self) -> dict[str, str]:
@@ -98,7 +98,7 @@ class Pipelines:
 
 @dataclass
 class Notes:
-    """What a job has taken and made, so far."""
+    """The packages that a job has taken and made so far."""
 
     component: str = ""
     checked: int = 0
@@ -143,23 +143,23 @@ class World:
             self.github.environments["prd"]["reviewers"] = [LEAD]
         self.deployments: list[Deployment] = []
         self.admitted: list[tuple[str, Run]] = []
-        """(environment, run): deployments whose own check has let them go on."""
+        """(environment, run) of deployments that passed their own check."""
         self.contents: dict[int, tuple[str, str]] = {}
-        """What artifacts hold, by id."""
+        """The contents of artifacts, by id."""
         self.failing: Callable[[Step], bool] = lambda step: False
         """Whether a step that checks, builds or deploys fails."""
         self.instead: Callable[[Step], Any] = lambda step: None
-        """What a test lets a step do, if anything: somebody has changed it."""
+        """What a test makes a step do, if somebody has changed it."""
         self.forgotten: Callable[[], None] = lambda: None
         """What of that a test takes away again."""
         self.hold: Callable[[Work], bool] = lambda work: False
-        """Whether a job has yet to begin."""
+        """Whether a job has not begun yet."""
         self.checked_out: list[tuple[Run, str]] = []
-        """What jobs have checked out: any text that git takes for a commit."""
+        """The refs that jobs have checked out: any text that git accepts as a commit."""
         self.failed: set[int] = set()
         """Ages of runs in which a step failed because the test said so."""
         self.lines: dict[str, list[str]] = {}
-        """By branch: every commit that a push has ever left it at, its newest last."""
+        """By branch: each commit that it has pointed to after a push, the newest last."""
         self.moment = 0
         self._notes: defaultdict[tuple[int, int, str], Notes] = defaultdict(Notes)
         self._builds = self._commits = 0
@@ -183,7 +183,7 @@ class World:
         return runs
 
     def merged(self, branch: str = "main", files: Mapping[str, str | None] | None = None) -> str:
-        """A commit more on a branch, pushed, until nothing goes on by itself."""
+        """Push one more commit, and go on until nothing more happens by itself."""
         sha = self.commit(branch, files)
         self.push(branch)
         self.github.settle()
@@ -194,7 +194,7 @@ class World:
         self.github.settle()
 
     def started(self, file: str, ref: str = "main", **inputs: Any) -> Run:
-        """A run that a person starts, when nothing goes on by itself any more."""
+        """Start a run by hand, and go on until nothing more happens by itself."""
         by = str(inputs.pop("by", "octocat"))
         run = self.github.dispatch(file, ref, inputs, by=by)
         self.github.settle()
@@ -208,7 +208,7 @@ class World:
         return [run for run in self.github.latest_attempts() if self.github.waiting(run)]
 
     def set_up(self) -> None:
-        """What docs/ci-cd.md says of branches, tags, environments and reviewers, as commands."""
+        """Run the commands of docs/ci-cd.md for branches, tags, environments and reviewers."""
         page = (self.pipelines.work_tree / "docs/ci-cd.md").read_text(encoding="utf-8")
         part = page.partition("### Branches and tags")[2].partition("### Secrets")[0]
         commands = re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
@@ -222,14 +222,14 @@ class World:
     # What can be asked
 
     def first_parents(self, commit: str) -> list[str]:
-        """A commit and what its branch was at before, if it was this branch's all the time."""
+        """A commit and the earlier ones of its branch, if it has always been on this branch."""
         line = [commit]
         while parents := self.repository.parents(line[-1]):
             line.append(parents[0])
         return line
 
     def line(self, environment: str) -> list[str]:
-        """What the environment's branch was at, the newest first."""
+        """The commits that the environment's branch has pointed to, the newest first."""
         branch = self.pipelines.branch(environment)
         newest = self.github.remote.resolve(f"refs/heads/{branch}")
         return self.first_parents(newest) if newest else []
@@ -261,7 +261,7 @@ class World:
         return self.orchestrator(run).event == "workflow_dispatch"
 
     def let_in(self, environment: str, component: str) -> dict[int, Run]:
-        """By age, the runs that were let deploy so far: approved, or past their own check."""
+        """By age, the runs that were allowed to deploy: approved, or past their own check."""
         files = (f"orchestrator-{environment}.yml", f"{component}-{environment}.yml")
         found = {}
         for run in self.github.runs:
@@ -282,7 +282,7 @@ class World:
         return words[1] if words[:1] == ["Deploy"] else ""
 
     def makes_too_old(self, other: Run, run: Run, commit: str, line: list[str]) -> bool:
-        """Whether a run that was let in overtakes another one, which is to deploy this commit."""
+        """Whether a run that was allowed to deploy overtakes another one with this commit."""
         if age(other) == age(run) or self.commit_of(other) not in line:
             return False
         by_tag = self.pipelines.tag and "-prd." in other.workflow_file
@@ -359,8 +359,11 @@ class World:
         return fails
 
     def upload(self, run: Run, name: str, content: tuple[str, str]) -> int:
-        """A package, gone before the one that a plan knows by that name; the id of its artifact."""
-        # No two archives are the same, for they say when their files were made.
+        """Upload a package that expires before the one in the plan.
+
+        Returns the id of its artifact.
+        """
+        # No two archives are equal, because they contain the times of their files.
         made = "\n".join([*content, str(self.moment)])
         artifact = self.keep(run, name, {"package": made.encode()})
         artifact.retention_days = 1
@@ -368,7 +371,7 @@ class World:
         return artifact.id
 
     def keep(self, run: Run, name: str, files: dict[str, bytes]) -> Artifact:
-        """As the action uploads files with `overwrite`."""
+        """Upload an artifact as the action does with `overwrite`."""
         store = run.artifact_store
         for artifact in [a for a in store.values() if a.name == name]:
             del store[artifact.id]
@@ -377,12 +380,12 @@ class World:
         return artifact
 
     def remember(self, run: Run, memory: dict[str, Any]) -> None:
-        """Upload what an environment knows, as the last job of its pipeline does."""
+        """Upload the manifest of an environment, as the last job of its pipeline does."""
         text = json.dumps(memory).encode()
         self.keep(run, f"manifest-{memory['environment']}", {"manifest.json": text})
 
     def memories(self, environment: str) -> list[tuple[Run, Artifact]]:
-        """Where what an environment knows is kept, the oldest first, each with its run."""
+        """The manifests of an environment, the oldest first, each with its run."""
         found = [
             (artifact, run)
             for run in self.github.latest_attempts()
@@ -392,13 +395,13 @@ class World:
         return [(run, artifact) for artifact, run in sorted(found, key=lambda one: one[0].id)]
 
     def remembered(self, environment: str) -> dict[str, Any]:
-        """What it knows, as its newest pipeline has left it."""
+        """The content of its newest manifest."""
         [text] = self.memories(environment)[-1][1].files.values()
         memory: dict[str, Any] = json.loads(text)
         return memory
 
     def forged(self, run: Run, environment: str, commit: str) -> dict[str, Any]:
-        """What nobody has deployed: all components, with packages of a run that hold EVIL."""
+        """A false manifest: all components are deployed, with packages that contain EVIL."""
         text = self.repository.text(commit, f".github/{COMPONENTS}")
         assert text
         components: dict[str, Any] = json.loads(text)["components"]
@@ -447,7 +450,7 @@ class World:
         return JobOutcome("success", {"digest": digest(package)})
 
     def _deploy(self, step: Step, notes: Notes) -> Going:
-        # Somebody may have moved the branch by force while it was looked at.
+        # Somebody may have forced the branch to another commit during this check.
         now = self.line(step.env["ENVIRONMENT"])
         deployment = Deployment(
             notes.component,

@@ -19,13 +19,13 @@ from offline_github.model import Job
 from offline_github.repository import git
 
 Made = Callable[[str, Mapping[str, Any], Mapping[str, str]], Path]
-"""The fixture `made`: name, answers and files to a work tree."""
+"""The fixture `made`: from a name, answers and files to a work tree."""
 
 MACHINE = ("UV_", "PIP_", "SSL_", "REQUESTS_", "HTTP", "NO_PROXY", "HOME", "XDG_")
-"""What real tools read of a machine: where its package index is, and how to trust it."""
+"""The variables of a machine that real tools read: its package index, and how to trust it."""
 
 MANIFEST = ".package/manifest"
-"""What in a package says what the package is."""
+"""The file in a package that describes the package."""
 
 BUILD = """\
 #!/usr/bin/env bash
@@ -35,7 +35,7 @@ printf '%s of %s\\n' "$1" "$GITHUB_SHA" > package.txt
 
 
 def commit(work_tree: Path, files: Mapping[str, str], message: str = "A change") -> str:
-    """Write files, commit all there is, and return the commit."""
+    """Write files, commit everything, and return the commit."""
     for name, text in files.items():
         path = work_tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,20 +59,20 @@ def repository(
     copy(template, work_tree, {"only_changed": False, **answers})
     commit(work_tree, files, "The first")
     git("branch", "develop", cwd=work_tree)
-    # One file instead of some hundred in as many folders: many tests copy it, and check it out.
+    # A pack is one file instead of hundreds: many tests copy the repository and check it out.
     git("-c", "repack.updateServerInfo=false", "repack", "-a", "-d", "--quiet", cwd=work_tree)
 
 
 def start(
     template: Path, folder: Path, answers: Mapping[str, Any], files: Mapping[str, str]
 ) -> OfflineGitHub:
-    """Such a repository, on a GitHub of its own."""
+    """A repository with generated pipelines, on a GitHub of its own."""
     repository(template, folder / "repository", answers, files)
     return OfflineGitHub(folder / "github", folder / "repository")
 
 
 def reopened(work_tree: Path, folder: Path, branches: tuple[str, ...]) -> OfflineGitHub:
-    """A copy of a work tree, on a GitHub of its own, whose branches were there before."""
+    """A copy of a work tree, on a GitHub of its own that already has these branches."""
     github = OfflineGitHub(folder / "github", shutil.copytree(work_tree, folder / "repository"))
     for branch in branches:
         github.remote.push(f"refs/heads/{branch}")  # this starts nothing
@@ -125,7 +125,7 @@ def diamond(**answers: Any) -> dict[str, Any]:
 
 
 def folders(names: list[str]) -> dict[str, str]:
-    """A file in each component's folder, so that git keeps it."""
+    """A file in each component's folder, so that git keeps the folder."""
     return {f"parts/{name}/README.md": f"{name}\n" for name in names}
 
 
@@ -158,14 +158,14 @@ def planned(
 
 
 def deployments(github: OfflineGitHub, tool: str) -> list[str]:
-    """What a tool was called with, in the order of the calls."""
+    """The arguments of a tool's calls, in order."""
     return [command.arguments[0] for command in github.commands(tool)]
 
 
 def package(
     built_from: str, files: Mapping[str, bytes], executables: Collection[str] = ()
 ) -> dict[str, bytes]:
-    """The files with a manifest that fits: as a build keeps them, and as anybody could."""
+    """The files with a manifest that fits them, as a build makes it. Anybody could make one."""
     lines = [f"commit {built_from}\n"]
     for kind in ("executable", "file"):
         for name in sorted(files, key=os.fsencode):
@@ -175,17 +175,17 @@ def package(
 
 
 def digest_of(artifact: Mapping[str, bytes]) -> str:
-    """A package in one digest: what its build reports."""
+    """The digest of a package that its build reports."""
     return hashlib.sha256(artifact[MANIFEST]).hexdigest()
 
 
 def forged(commit_sha: str) -> dict[str, bytes]:
-    """A package that fits its manifest, as anybody could make it."""
+    """A package that fits its manifest. Anybody could make one."""
     return package(commit_sha, {"package.txt": b"evil"})
 
 
 def built_by(github: OfflineGitHub, run: Run, key: str) -> Run:
-    """Write down for a run of `add_run` which of its jobs uploaded its packages."""
+    """Record for a run of `add_run` which of its jobs has uploaded its packages."""
     moment = next((a.created_at for a in run.artifact_store.values()), run.created_at)
     parts = key.split(" / ")
     for count in range(1, len(parts) + 1):
@@ -199,13 +199,13 @@ def built_by(github: OfflineGitHub, run: Run, key: str) -> Run:
 
 
 def components_of(github: OfflineGitHub) -> dict[str, Any]:
-    """What the pipelines of the work tree know of each component."""
+    """The data about each component in the pipelines of the work tree."""
     file = github.remote.work_tree / ".github/actions/what-changed/components.json"
     return dict(json.loads(file.read_text(encoding="utf-8"))["components"])
 
 
 def key_of(*parts: str) -> str:
-    """Not what a plan would say, and told apart all the same."""
+    """A key that no plan has, different for each component."""
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
@@ -304,7 +304,7 @@ def left_by(
 
 
 def manifest_of(run: Run) -> dict[str, Any]:
-    """What a run has left for the next one."""
+    """The manifest that a run has left for the next one."""
     [(_, files)] = [entry for entry in run.artifacts.items() if entry[0].startswith("manifest-")]
     [content] = files.values()
     return dict(json.loads(content))

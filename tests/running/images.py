@@ -1,4 +1,4 @@
-"""Doubles of what builds, scans, pushes and runs images: BuildKit, skopeo, uv and a cluster."""
+"""Doubles of the tools that build, scan, push and run images: BuildKit, skopeo, uv, a cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from offline_github import OfflineGitHub
 
 DOCKERFILE = "FROM scratch\nCOPY . /app\n"
 
-# As BuildKit does: another image each time, as a folder, and its digest in a file of metadata. What
-# scans the image says which one it saw.
+# Like BuildKit, it makes another image each time, as a folder, and writes its digest into a file of
+# metadata. The scanner prints which image it saw.
 DOCKER = """\
 for argument; do
   case "$argument" in
@@ -36,14 +36,14 @@ cat > "$metadata" <<EOF
 EOF
 """
 
-# Says what it pushed.
+# It prints what it has pushed.
 SKOPEO = """\
 for argument; do
   case "$argument" in oci:*) echo "pushed $(cat "${argument#oci:}/index.json")" ;; esac
 done
 """
 
-# The cluster says what was applied; kustomize is the real one.
+# The cluster prints what was applied; kustomize is real.
 KUBECTL = """\
 case "$1" in
   kustomize) exec {kubectl} "$@" ;;
@@ -60,7 +60,7 @@ EOF
 esac
 """
 
-# uv's tools are real elsewhere (tests/real_commands); here the time is better spent.
+# tests/real_commands runs the real tools of uv; here that would only take time.
 UV = """\
 case "$*" in
   *install.py) mkdir "$RUNNER_TEMP/python" && touch "$RUNNER_TEMP/python/folders.txt" ;;

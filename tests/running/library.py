@@ -1,4 +1,4 @@
-"""A Python library whose wheel and sdist say what they are of, and a recorded uv."""
+"""A Python library whose wheel and sdist name their commit, and a recorded uv."""
 
 from __future__ import annotations
 

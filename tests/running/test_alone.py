@@ -60,7 +60,7 @@ def repository(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Offl
 
 @pytest.fixture
 def github(repository: OfflineGitHub) -> OfflineGitHub:
-    """The repository with a new commit on `main`, of which there is no package yet."""
+    """The repository with a new commit on `main` that has no package yet."""
     repository.forced_results = {}
     repository.before_job = None
     repository.tools.heal()
@@ -70,12 +70,12 @@ def github(repository: OfflineGitHub) -> OfflineGitHub:
 
 
 def other_commit(github: OfflineGitHub, **files: str) -> str:
-    """A commit unlike all others: without the number, two of one second would be the same."""
+    """A commit with a number, because two equal commits of one second would be the same."""
     return commit(github.remote.work_tree, files, f"Change {github.new_id()}")
 
 
 def new_commit(github: OfflineGitHub, branch: str = "main", **files: str) -> str:
-    """A commit that arrives without any event, so that nothing runs but what a test starts."""
+    """A commit that arrives without an event, so that only the test starts runs."""
     sha = other_commit(github, **files)
     github.remote.push(f"refs/heads/{branch}")
     return sha
@@ -114,14 +114,14 @@ def take(github: OfflineGitHub, **inputs: str) -> Run:
 
 
 def taken(github: OfflineGitHub, run: Run) -> list[str]:
-    """Digests of the packages with which `taker` was deployed."""
+    """The digests of the packages with which `taker` was deployed."""
     commands = [c for c in github.commands("ship") if c.run == run.id]
     assert all(c.arguments == ["taker"] and c.folder == "parts/taker" for c in commands)
     return [c.files["input.txt"] for c in commands]
 
 
 def refused(run: Run) -> str:
-    """Why the deployment did not even check anything out."""
+    """Why the deployment ended before its checkout."""
     assert run.results == {"deploy": "failure", "deploy / deploy": "failure"}
     job = run.job("deploy / deploy")
     assert job.steps == {"Check that it may be deployed": "failure"}
@@ -147,7 +147,10 @@ DEPLOYED = {"deploy": "success", "deploy / deploy": "success"}
     ids=["of its producer", "of the orchestrator"],
 )
 def test_takes_the_newest_package_of_its_commit(github: OfflineGitHub, files: list[str]) -> None:
-    """Of those that can be believed: each other one is newer, and says why it was not taken."""
+    """Only trusted runs count.
+
+    Each other run here is newer, and its text says why it does not count.
+    """
     for file in files:
         deliver(github, f"good, of {file}", file=file)
     unmerged = on_branch(github, "unmerged", moves_on=False)
@@ -159,7 +162,7 @@ def test_takes_the_newest_package_of_its_commit(github: OfflineGitHub, files: li
     deliver(github, "of another environment", artifact="maker-package-test")
     deliver(github, "under another name", artifact="taker-package-dev")
     deliver(github, "uploaded by another job", by="deploy / deploy")
-    # Whoever may push a branch may change the workflow there: its titles, and what it packs.
+    # Whoever may push a branch may change its workflows, and so their titles and packages.
     deliver(github, "of a branch", head_sha=unmerged, head_branch="unmerged")
     deliver(github, "a pull request's", event="pull_request")
     run = take(github)
@@ -182,7 +185,7 @@ def test_says_clearly_when_no_package_fits(github: OfflineGitHub) -> None:
     other = deliver(github, "of another component", file="solo-dev.yml")
     named = without_package(github, take(github, packages=str(other.id)))
     assert f"is not in run {other.id} (run {other.id} is a run of solo-dev.yml): start" in named
-    # Nor is the environment's, when another is asked for.
+    # The package of this environment is not taken either if another environment is named.
     run = github.dispatch("taker-test.yml", "main", {"packages": "latest"})
     assert without_package(github, run) == (
         "The package of maker, maker-package-test, is not in any run: "
@@ -213,7 +216,7 @@ def test_a_title_that_lies_about_the_commit_is_noticed(github: OfflineGitHub) ->
 
 
 def test_a_package_built_alone_is_taken_alone(github: OfflineGitHub) -> None:
-    """Both workflows for real, and a re-run of what failed, with the package of attempt 1."""
+    """Both workflows really run, and the re-run of a failed job takes the package of attempt 1."""
     github.fail_tool("ship", "maker")
     made = github.dispatch("maker-dev.yml", "main")
     jobs = {"changes", "build", "build / build", *DEPLOYED}
@@ -246,7 +249,7 @@ def test_a_commit_of_another_branch_is_refused(github: OfflineGitHub) -> None:
     sha = on_branch(github, "other")
     message = foreign(sha, "^refs/heads/main$")
     assert refused(github.dispatch("solo-dev.yml", "main", {"commit": sha})) == message
-    # Nor does it help to start the workflow from that branch, or to give it main's name as a tag.
+    # It is also refused if the workflow starts from that branch, or from a tag called main.
     git("tag", "main", sha, cwd=github.remote.work_tree)
     github.remote.push("refs/tags/main")
     try:
@@ -271,7 +274,7 @@ def test_a_commit_is_refused_before_anything_is_built(github: OfflineGitHub, fil
 def test_an_older_commit_is_deployed_by_the_workflows_of_today(github: OfflineGitHub) -> None:
     work_tree = github.remote.work_tree
     workflows = {f.name: f.read_text() for f in (work_tree / ".github/workflows").iterdir()}
-    # The older commit had other pipelines, which would do nothing, and other sources.
+    # The older commit has other sources, and pipelines that would do nothing.
     old_files = {f".github/workflows/{name}": OLD_PIPELINE for name in workflows}
     old = commit(work_tree, {**old_files, "parts/taker/README.md": "older\n"})
     today = {f".github/workflows/{name}": text for name, text in workflows.items()}
@@ -297,7 +300,7 @@ def test_an_older_commit_is_deployed_by_the_workflows_of_today(github: OfflineGi
 
 
 def test_a_command_can_tell_which_commit_it_deploys(github: OfflineGitHub) -> None:
-    """GITHUB_SHA is that of the workflow: an image with it as its tag would be mistaken for it."""
+    """GITHUB_SHA is the commit of the workflow: as an image's tag it would name a wrong commit."""
     github.tools.watch([], ["GITHUB_SHA", "COMMIT"])
     older = head(github)
     new = new_commit(github)
@@ -308,7 +311,7 @@ def test_a_command_can_tell_which_commit_it_deploys(github: OfflineGitHub) -> No
 
 
 def taken_sources(github: OfflineGitHub, run: Run) -> tuple[str, str]:
-    """What of `taker` was deployed: its own file and the package, of the texts they could be."""
+    """The texts with which `taker` was deployed: that of its own file and that of the package."""
     [command] = [c for c in github.commands("ship") if (c.run, c.arguments) == (run.id, ["taker"])]
     commits = git("rev-list", "--all", cwd=github.remote.path).decode().split()
     texts = ["older\n", "newer\n", "of today", *(f"maker of {sha}\n" for sha in commits)]
@@ -317,7 +320,7 @@ def taken_sources(github: OfflineGitHub, run: Run) -> tuple[str, str]:
 
 
 def on_branch(github: OfflineGitHub, name: str, *, moves_on: bool = True) -> str:
-    """A commit that only this branch has; main goes on beside it."""
+    """A commit that only this branch has; main gets another one."""
     work_tree = github.remote.work_tree
     git("switch", "--quiet", "--force-create", name, "main", cwd=work_tree)
     sha = other_commit(github)
@@ -329,7 +332,7 @@ def on_branch(github: OfflineGitHub, name: str, *, moves_on: bool = True) -> str
 
 
 def foreign(sha: str, refs: str) -> str:
-    """What is said of a commit that an environment does not deploy."""
+    """The message about a commit that an environment does not deploy."""
     where = f"No branch like {refs} has ever pointed to {sha}"
     if refs.startswith("^refs/tags/"):
         where = f"No tag like {refs} points to {sha}, or the commit is not on main"
@@ -359,7 +362,7 @@ def test_a_pattern_of_branches_refuses_commits_of_others(
 
 @pytest.mark.parametrize("chosen", [False, True], ids=["by its commit", "by its name"])
 def test_a_tag_lets_in_its_commit(github: OfflineGitHub, chosen: bool) -> None:
-    """An annotated one is an object of its own, and not the commit."""
+    """An annotated tag is an object of its own, and not the commit."""
     sha, name = head(github), f"v1.{github.new_id()}"
     git("tag", "--annotate", "--message", name, name, cwd=github.remote.work_tree)
     github.remote.push(f"refs/tags/{name}")
@@ -374,7 +377,7 @@ def test_a_commit_without_a_fitting_tag_is_refused(github: OfflineGitHub) -> Non
     for tag in ("v.1", "av1.0"):
         git("tag", "--force", tag, cwd=github.remote.work_tree)
         github.remote.push(f"refs/tags/{tag}")
-    # Nor is one of a commit beside the default branch, which nobody has reviewed.
+    # A tag of a commit beside the default branch is refused, too: nobody has reviewed that commit.
     beside = on_branch(github, "beside")
     git("tag", f"v2.{github.new_id()}", beside, cwd=github.remote.work_tree)
     github.remote.push("refs/tags/*")
@@ -389,7 +392,7 @@ def test_by_hand_a_feature_branch_may_be_deployed(github: OfflineGitHub) -> None
     run = solo(github, "sandbox", "feature/by-hand")
     assert run.results == DEPLOYED
     assert (run.head_sha, run.job("deploy / deploy").environment) == (sha, "sandbox")
-    # And what that branch grew from.
+    # The commit that the branch began with is deployed, too.
     assert solo(github, "sandbox", "feature/by-hand", before).results == DEPLOYED
 
 

@@ -1,4 +1,4 @@
-"""Who lets a production deployment through: once, each, or nobody; and that a re-run asks again."""
+"""Who approves a deployment to production (`once`, `each`, `none`); a re-run asks again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def head(github: OfflineGitHub) -> str:
 
 
 def candidate(github: OfflineGitHub, **more: Any) -> None:
-    """A test of the newest commit has ended, which makes a candidate for production."""
+    """A test of the newest commit ends, so a run of production begins and waits."""
     github.ended(former_run(github, "test", head(github), **more))
 
 
@@ -111,7 +111,7 @@ def test_once_fails_where_nobody_could_be_asked(
     for one in (run, alone):
         assert one.job("approval").errors[0].startswith(NO_REVIEWERS) and one.approvals == []
     assert github.commands("ship") == []
-    # Once there are some, a re-run asks them.
+    # When there are reviewers, a re-run asks them.
     github.environments["prd-approval"] = {"reviewers": True}
     again = github.rerun(run, failed_only=True)
     assert again.conclusion == "success" and again.approvals == [("approval", "prd-approval")]
@@ -119,7 +119,7 @@ def test_once_fails_where_nobody_could_be_asked(
 
 
 def test_each_attempt_needs_an_approval_of_its_own(repository: Open) -> None:
-    """`main` has moved on since: a re-run deploys what the first attempt was to deploy."""
+    """`main` has a newer commit: a re-run still deploys the commit of the first attempt."""
     github = repository("once")
     github.fail_tool("ship", "second")
     first = head(github)
@@ -131,11 +131,11 @@ def test_each_attempt_needs_an_approval_of_its_own(repository: Open) -> None:
     commit(github.remote.work_tree, {"version.txt": "2\n"})
     github.remote.push("refs/heads/main")
 
-    # Of the jobs that failed alone, the one that asks is none.
+    # "Re-run failed jobs" does not run the job that asks for the approval.
     second = github.rerun(run, failed_only=True)
     assert second.ran == ["deployment-summary", DEPLOYS[1]] and second.approvals == []
     assert second.job(DEPLOYS[1]).errors[0] == AGAIN
-    # Nothing after it has run, not even the checkout.
+    # Nothing after that check has run, not even the checkout.
     steps = second.job(DEPLOYS[1]).steps
     assert steps == {"Check that it may be deployed": "failure"}
     assert deployments(github, "ship") == ["first", "second"]
@@ -188,7 +188,7 @@ def test_only_a_newer_candidate_takes_the_place_of_one_that_waits(repository: Op
     for run in (by_hand[0], newer):
         github.approve(run, by="lead")
         assert run.conclusion == "success"
-    # Approved or not, nothing older is deployed over what is newer.
+    # Even if it is approved, an older commit is not deployed over a newer one.
     url = f"https://github.com/{github.name}/actions/runs/{newer.id}"
     github.approve(by_hand[1], by="lead")
     assert failed(by_hand[1]) == {"first-prd", DEPLOYS[0]}

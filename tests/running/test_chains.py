@@ -53,7 +53,7 @@ def repository(made: Made, tmp_path: Path) -> Open:
 
 
 def changed(github: OfflineGitHub, text: str, branch: str = "main") -> str:
-    """One more commit on a branch, which is made if need be; not pushed."""
+    """One more commit on a branch, which is created if it is missing. Nothing is pushed."""
     work_tree = github.remote.work_tree
     exists = git("branch", "--list", branch, cwd=work_tree)
     git("switch", "--quiet", *([] if exists else ["--create"]), branch, cwd=work_tree)
@@ -78,7 +78,7 @@ def chain(github: OfflineGitHub, *environments: str) -> list[Run]:
 
 
 def test_trunk_takes_the_first_commit_all_the_way(repository: Open) -> None:
-    """`main` moves on during dev and again during test, by pushes that start nothing."""
+    """`main` gets commits during dev and during test, by pushes that start nothing."""
     github = repository("trunk")
     first = changed(github, "2\n")
     heads = [first]
@@ -124,7 +124,7 @@ def test_a_chain_ends_at_a_failure(repository: Open, stops: str) -> None:
     runs = chain(github, *before)
     assert [run.conclusion for run in runs] == [*["success"] * (len(before) - 1), "failure"]
     ended = github.runs[len(before) :]
-    # The link that says no is itself a run, after which nothing can be said to have succeeded.
+    # The link that refuses is itself a run that did not succeed, so nothing follows it.
     names = {"dev": ["test", "prd"], "test": ["prd"]}[stops]
     assert [run.workflow_file for run in ended] == [f"orchestrator-{name}.yml" for name in names]
     assert {(run.conclusion, len(run.order)) for run in ended} == {("skipped", 0)}
@@ -156,7 +156,7 @@ def test_from_a_tag(repository: Open) -> None:
 
 @pytest.mark.parametrize("default", ["feature/all", "main"])
 def test_from_a_branch_that_fits_a_pattern(repository: Open, default: str) -> None:
-    """What follows runs as the default branch; no policy of an environment names a pattern."""
+    """The next links run on the default branch, so no environment's policy needs the pattern."""
     github = repository("custom")
     changed(github, "1\n", "feature/all")
     github.remote.push("refs/heads/feature/all")
@@ -170,7 +170,7 @@ def test_from_a_branch_that_fits_a_pattern(repository: Open, default: str) -> No
 
 
 def test_by_hand_on_a_feature_branch(repository: Open) -> None:
-    """Every link deploys what the person chose, also the one whose predecessor ran on main."""
+    """Every link deploys the commit that the person chose, also after a link that ran on main."""
     github = repository("custom")
     tried = changed(github, "2\n", "feature/a")
     github.remote.push("refs/heads/feature/a")
@@ -182,7 +182,7 @@ def test_by_hand_on_a_feature_branch(repository: Open) -> None:
     assert shipped(github) == [(name, tried) for name in names]
 
 
-# What somebody with the right to push could try
+# What somebody who may push could try
 
 FORGED = """\
 name: {name}
@@ -216,7 +216,7 @@ def test_a_forged_title_takes_no_commit_further(
     ref: str,
     skipped: bool,
 ) -> None:
-    """The predecessor's workflow, changed where nobody reviews it, claims that it has tested."""
+    """Its workflow was changed on a branch that nobody reviews, and claims that it has tested."""
     github = repository(chain_name)
     untested = changed(github, "2\n", "main" if victim.startswith("v") else victim)
     if victim == "v1":
@@ -244,7 +244,7 @@ def test_a_forged_title_takes_no_commit_further(
 
 
 def test_a_forged_title_cannot_smuggle_a_commit_past_the_branch(repository: Open) -> None:
-    """Even where the title is believed, the branch itself is asked."""
+    """Even if the title is trusted, the commit must be on the branch."""
     github = repository("trunk")
     evil = changed(github, "evil", "evil")
     github.remote.push("refs/heads/evil")
@@ -280,7 +280,7 @@ def test_a_push_waits_for_the_deployment_that_runs(repository: Open) -> None:
         if key == "site-preview / deploy" and not pushed:
             changed(github, "3\n", "feature/b")
             pushed.extend(github.push("feature/b"))
-            # Of another branch, but to the same environment: it waits, and cancels nothing.
+            # From another branch to the same environment: it waits, and cancels nothing.
             assert [run.status for run in pushed] == ["pending"]
             assert not run.cancelled
 
@@ -332,7 +332,7 @@ def test_what_a_person_or_a_tag_starts_is_never_dropped(repository: Open, enviro
 
     def others(run: Run, key: str) -> None:
         if run.workflow_file != f"orchestrator-{environment}.yml":
-            github.cancel(run)  # what follows is tested above
+            github.cancel(run)  # the next links are tested above
         elif key == f"site-{environment} / deploy" and len(github.runs) == 1:
             begin(1)
             begin(2)
@@ -346,7 +346,7 @@ def test_what_a_person_or_a_tag_starts_is_never_dropped(repository: Open, enviro
 
 
 def test_what_a_person_starts_runs_beside_what_events_have_started(repository: Open) -> None:
-    """It waits for no push, and only what deploys the same component waits for its end."""
+    """It does not wait for pushes; only a deployment of the same component waits for it."""
     github = repository("custom")
     first = changed(github, "2\n")
     by_hand: list[Run] = []

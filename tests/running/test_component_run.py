@@ -53,7 +53,7 @@ def soon(condition: Callable[[], bool]) -> None:
 
 
 class Calls(list[ApiCall]):
-    """REST calls. `then` comes before the answer is sent."""
+    """Matching REST calls. `then` is called before the answer is sent."""
 
     then: Callable[[ApiCall], None] = staticmethod(lambda call: None)
 
@@ -63,7 +63,7 @@ class Calls(list[ApiCall]):
 
 
 class Scene:
-    """A repository whose orchestrators really run nothing but the jobs that start and wait."""
+    """A repository whose orchestrators really run only the jobs that start runs and wait."""
 
     def __init__(self, github: OfflineGitHub, deploys: Collection[str] = ("site",)) -> None:
         self.github = github
@@ -90,7 +90,7 @@ class Scene:
         return f"Deploy {self.commit} to dev, site {orchestrator}"
 
     def strangers(self) -> None:
-        """What else may start the same workflow in the same second; all of it has failed."""
+        """Other runs of the same workflow that start in the same second. All of them failed."""
         foreign = {"head_sha": self.commit, "head_branch": "develop", "conclusion": "failure"}
         for title in (self.title(), self.title("of run 1, attempt 1")):
             self.github.add_run(CHILD, event="workflow_dispatch", display_title=title, **foreign)
@@ -112,7 +112,7 @@ class Scene:
         self.github.same_second = True
 
     def hold(self, until: Callable[[Run], bool]) -> None:
-        """Nobody approves the deployment until then; the first look finds that it waits."""
+        """Nobody approves the deployment before that, so the first check finds that it waits."""
 
         def waiting(call: ApiCall) -> None:
             if call.path.endswith("/dispatches") and call.status == 200:
@@ -123,12 +123,12 @@ class Scene:
         self.github.environments["dev"] = hold
 
     def over(self) -> bool:
-        """Whether no orchestrator runs any longer."""
+        """Whether all runs of orchestrators have ended."""
         runs = [run for run in self.github.runs if run.workflow_file.startswith("orchestrator")]
         return all(run.status == "completed" for run in runs)
 
     def starts(self) -> list[int]:
-        """What GitHub answered to each call that could start a run."""
+        """GitHub's answers to the calls that could start a run."""
         return [c.status for c in self.calls if c.method == "POST" and "/dispatches" in c.path]
 
     def polls(self) -> list[ApiCall]:
@@ -152,7 +152,7 @@ def errors(run: Run, job: str = WAIT) -> list[str]:
 
 
 def plan(github: OfflineGitHub, fault: tuple[Any, ...], **kwargs: Any) -> None:
-    """A fault of the start: a code of the network, or an answer and whether the run started."""
+    """A failed start: a network error, or an answer together with whether the run started."""
     status, *rest = fault
     if isinstance(status, str):
         github.unreachable(1, POST, status, method="POST", **kwargs)
@@ -247,7 +247,7 @@ def test_an_hour_costs_a_component_few_calls(scene: Scene) -> None:
     orchestrator = scene.deploy()
     assert orchestrator.conclusion == "success"
     counted = [call for call in scene.calls if call.status != 304]
-    # The start, that it waits, how it ended, and what was to be seen between these two.
+    # The messages: the start, that it waits, the states between, and the end.
     assert 3 <= len(counted) <= 6
     assert 5 < len(scene.polls()) < 70
 
@@ -305,7 +305,7 @@ def test_a_rerun_starts_anew_what_failed(scene: Scene) -> None:
     assert again.job(WAIT).outputs == scene.outputs(second) and again.conclusion == "success"
     assert second.display_title == scene.title(f"of run {orchestrator.id}, attempt 2")
     assert second.inputs["attempt"] == "2" and scene.starts() == [200, 200]
-    # A third attempt, of everything, deploys once more.
+    # A third attempt, of all jobs, deploys again.
     third = github.rerun(again)
     assert [run.inputs["attempt"] for run in scene.ours()] == ["1", "2", "3"]
     assert third.job(WAIT).outputs == scene.outputs(scene.ours()[-1])
@@ -328,10 +328,10 @@ def cancelled_while(scene: Scene, moment: Callable[[ApiCall], bool]) -> Callable
 
 def test_cancelling_reaches_a_run_whose_start_is_unclear(scene: Scene) -> None:
     github = scene.github
-    github.speed = 20  # so that the step before does not find it sooner
+    github.speed = 20  # so that an earlier step does not find it
     scene.hold(lambda run: False)
     plan(github, (204,), after=True)
-    github.answer("GET", LIST, 200, {"workflow_runs": []})  # nor this one at once
+    github.answer("GET", LIST, 200, {"workflow_runs": []})  # this one is not found at once either
     cancel = cancelled_while(scene, lambda call: call.method == "POST")
 
     def after(call: ApiCall) -> None:
@@ -370,7 +370,7 @@ def test_random_faults(scene: Scene, seed: int) -> None:
 
     def faults() -> None:
         for _ in range(chance.randint(0, 2)):
-            fault = chance.choice(bodies)  # what GitHub refuses, it has not done
+            fault = chance.choice(bodies)  # if GitHub refuses a call, the call has no effect
             plan(github, fault, after=chance.random() < 0.5 and not 400 <= fault[0] < 500)
         for path in (ONE_RUN, LIST):
             for _ in range(chance.randint(0, 3)):
@@ -387,7 +387,7 @@ def test_random_faults(scene: Scene, seed: int) -> None:
         faults()
         scene.surround()
         work, before, after = chance.random() / 20, github.before_job, scene.calls.then
-        # Every other attempt is cancelled, at a call that it may never come to.
+        # Every second attempt is cancelled at a call that may never happen.
         last = len(scene.calls) + (chance.randint(1, 8) if chance.random() < 0.5 else 999)
         cancel = cancelled_while(scene, lambda call, last=last: len(scene.calls) == last)
 

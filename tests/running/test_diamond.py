@@ -26,7 +26,7 @@ def test_all_is_built_and_then_deployed_in_order(template: Path, tmp_path: Path)
     assert run.results == dict.fromkeys(expected, "success")
     assert run.concurrency == "orchestrator-dev"
 
-    # A build waits for those whose packages it takes, a deployment also for those it comes after.
+    # A build waits for components whose packages it takes, a deployment for all that it depends on.
     place = {key: number for number, key in enumerate(run.order)}
     for producer, consumer in (("base", "right"), ("left", "top"), ("right", "top")):
         assert place[f"{producer}-build / build"] < place[f"{consumer}-build / build"]
@@ -35,7 +35,7 @@ def test_all_is_built_and_then_deployed_in_order(template: Path, tmp_path: Path)
     assert order.index("base") < min(order.index("left"), order.index("right"))
     assert order.index("top") > max(order.index("left"), order.index("right"))
 
-    # Packages arrive where they are wanted, and the same ones at the checks and the deployment.
+    # Packages arrive in the right places; checks and deployment get the same ones.
     text = {name: f"{name} of {run.head_sha}\n".encode() for name in DIAMOND}
     packages = {name: files["package.txt"] for name, files in run.packages.items()}
     assert packages == {f"{name}-package-dev": text[name] for name in DIAMOND}

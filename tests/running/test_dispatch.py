@@ -49,7 +49,7 @@ PAIR["second"] |= {"build": "", "produces": []}
 BARE = {name: {**component, "build": "", "produces": []} for name, component in PAIR.items()}
 WIDE = [f"part-{index}" for index in range(5)]
 ANSWERS: dict[str, dict[str, Any]] = {
-    # Two may wait at once: eight environments share eighteen.
+    # Two may wait at once: eight environments share 18 places.
     "wide": {
         "components": generic([*WIDE, "after"], **UNCHECKED, build="", produces=[], path="."),
         "dependency_map": {"after": WIDE[4]},
@@ -67,7 +67,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "pair": {"components": PAIR, "dependency_map": {"second": "first"}},
     "bare": {"components": BARE, "dependency_map": {"second": "first"}},
 }
-# Each build gives other bytes.
+# Each build makes other bytes.
 BUILD = """\
 #!/usr/bin/env bash
 printf '%s of %s, %s\\n' "$1" "$COMMIT" "$(date +%s%N)" > package.txt
@@ -104,7 +104,7 @@ def changed(github: OfflineGitHub, branch: str) -> str:
 
 
 def moved_on(github: OfflineGitHub, branch: str) -> str:
-    """One more commit on the branch, whose workflows do not start."""
+    """One more commit on the branch. No workflow starts."""
     newest = changed(github, branch)
     github.remote.push(f"refs/heads/{branch}")
     return newest
@@ -147,7 +147,7 @@ def url(run: Run) -> str:
 
 
 def posts(github: OfflineGitHub) -> list[tuple[str, Any]]:
-    """What was written over the API: the last parts of the path, and the body."""
+    """The calls that wrote something: the last parts of the path, and the body."""
     return [
         (call.path.split("/actions/")[1], call.body)
         for call in github.api_calls
@@ -169,7 +169,7 @@ def test_deploys_in_order_and_hands_packages_on(repository: Open) -> None:
     order = deployments(github, "ship")
     assert order[0] == "base" and order[-1] == "top" and set(order[1:3]) == {"left", "right"}
 
-    # Each has one run, started with the ids of those that hold what it takes.
+    # Each has one run. Its inputs name the runs with the packages that it takes.
     runs = children(github, "dev")
     assert set(runs) == set(NAMES) and {r.conclusion for r in runs.values()} == {"success"}
     keys = ("changes", "build", "build / build", "deploy", DEPLOY)
@@ -190,7 +190,7 @@ def test_deploys_in_order_and_hands_packages_on(repository: Open) -> None:
     title = f"Deploy {commit_sha} to dev, top of run {run.id}, attempt 1"
     assert runs["top"].display_title == title and runs["top"].event == "workflow_dispatch"
 
-    # The packages lie in the runs that built them, and arrive byte for byte.
+    # The packages are in the runs that built them, and arrive byte for byte.
     for name in NAMES:
         [package] = runs[name].packages
         content = runs[name].packages[package]["package.txt"]
@@ -202,7 +202,7 @@ def test_deploys_in_order_and_hands_packages_on(repository: Open) -> None:
     both = {"LEFT_PACKAGE", "RIGHT_PACKAGE"}
     assert both == {name for name in ships["top"].environment if name.endswith("_PACKAGE")}
 
-    # Nothing has more rights than it needs, and the summary leads to each run.
+    # No job has more rights than it needs, and the summary links to each run.
     for name in NAMES:
         assert run.job(f"{name}-dev").permissions == {"actions": "write"}
     reads = {"actions": "read", "contents": "read"}
@@ -231,7 +231,7 @@ def started_by(github: OfflineGitHub, run: Run) -> dict[str, Run]:
 
 
 def test_only_what_changed_is_started(repository: Open) -> None:
-    """What it takes comes from former runs: of a component in test, of the orchestrator in prd."""
+    """Packages come from earlier runs: a component's run in test, the orchestrator's in prd."""
     github = repository("changes")
     first, first_prd = pushed(github, "README.md")
     bases = started_by(github, first)["base"]
@@ -255,7 +255,7 @@ def test_only_what_changed_is_started(repository: Open) -> None:
     assert prd.packages["right-package-prd"] == package_of_test
     assert package_of_test != started_by(github, first)["right"].packages["right-package-test"]
 
-    # Nobody is asked for nothing; a person gets everything, and one component alone.
+    # If there is nothing to do, nobody is asked. A person can deploy everything, or one component.
     for run in pushed(github, "README.md"):
         assert started_by(github, run) == {} and run.approvals == []
     everything = github.dispatch(TEST, "main", {"all": "true"})
@@ -268,7 +268,7 @@ def test_only_what_changed_is_started(repository: Open) -> None:
 
 
 def test_pipelines_that_have_changed_since_the_plan(repository: Open) -> None:
-    """GitHub starts the head of a branch: what was planned does not hold for that."""
+    """GitHub starts the head of a branch, to which the plan may not apply."""
     github = repository("changes")
     workflow = ".github/workflows/left-deploy.yml"
     text = (github.remote.work_tree / workflow).read_text(encoding="utf-8")
@@ -286,7 +286,7 @@ def test_pipelines_that_have_changed_since_the_plan(repository: Open) -> None:
     [error, *_] = left.job("changes").errors
     assert f"it used the pipelines of {planned_with}, which have changed since" in error
     assert set(deployments(github, "ship")) == {"base", "right"}
-    # The run for that change deploys what was left out.
+    # The run for that change deploys the components that were left out.
     github.before_job = lambda run, key: None
     [run] = github.push("develop")
     assert run.conclusion == "success" and set(started_by(github, run)) == {"left", "top"}
@@ -339,7 +339,7 @@ def test_what_failed_holds_back_what_depends_on_it_and_a_rerun_goes_on(repositor
     _, left = github.runs_of("left-dev.yml")
     assert left.display_title.endswith(f", left of run {run.id}, attempt 2")
     [top] = github.runs_of("top-dev.yml")
-    # The package of what was built again, and of what was not.
+    # The packages of a component that was built again, and of one that was not.
     packages = {"left": {"run": left.id}, "right": {"run": before["right"].id}}
     assert json.loads(top.inputs["packages"]) == packages
     assert rows(again)["left"] == ("success", url(left))
@@ -377,7 +377,7 @@ def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
     github.forced_results = {"build / build": "success"}
     reached: set[str] = set()
 
-    # Nobody approves: both wait when the orchestrator is cancelled.
+    # Nobody approves. Both wait when the orchestrator is cancelled.
     def both_wait(run: Run, key: str) -> bool:
         [orchestrator] = github.runs_of("orchestrator-dev.yml")
         reached.add(run.workflow_file)
@@ -399,7 +399,7 @@ def test_cancelling_cancels_all_that_runs(repository: Open) -> None:
 
 
 def test_what_was_tested_goes_to_production_and_is_asked_for_once(repository: Open) -> None:
-    """The commit and its bytes, also where the branch moves on before each component."""
+    """Production gets the commit and its bytes, also if the branch moves before each component."""
     github = repository("pair")
     github.environments |= {
         "test": {"secrets": {"TOKEN": "of test"}},
@@ -419,7 +419,7 @@ def test_what_was_tested_goes_to_production_and_is_asked_for_once(repository: Op
     names = ("changes", "approval", "first-prd", "second-prd", "deployment-summary")
     assert run.ran == sorted(names) and run.approvals == ASKED
     runs = {environment: children(github, environment) for environment in ("test", "prd")}
-    # GitHub runs a branch's head, which is not what is deployed.
+    # GitHub runs the head of the branch, which is not the deployed commit.
     assert [runs[environment]["second"].head_sha for environment in runs] == moved
     assert shipped(github) == [("first", tested), ("second", tested)] * 2
     assert {name: child.approvals for name, child in runs["prd"].items()} == {
@@ -427,7 +427,7 @@ def test_what_was_tested_goes_to_production_and_is_asked_for_once(repository: Op
         "second": [],
     }
     assert {tuple(child.ran) for child in runs["prd"].values()} == {("changes", DEPLOY)}
-    # A run of its own has its environment's secrets, with nothing handed to it.
+    # A component's run gets the secrets of its environment without passing them on.
     ships = github.commands("ship")
     assert [c.environment["TOKEN"] for c in ships] == ["of test"] * 2 + ["of prd"] * 2
 
@@ -444,7 +444,7 @@ def test_what_was_tested_goes_to_production_and_is_asked_for_once(repository: Op
 
 
 def test_under_stop_no_wave_starts_after_a_failure(repository: Open) -> None:
-    """In production: `right` succeeded, and `top` needs both; `left` alone would not hold it."""
+    """In production `left` fails, and `right` succeeds: the next wave, `top`, does not start."""
     github = repository("diamond")
     sha = head(github)
     former_run(github, "test", sha, dict.fromkeys(NAMES, package(sha, {"package.txt": b"p"})))
@@ -459,7 +459,7 @@ def test_under_stop_no_wave_starts_after_a_failure(repository: Open) -> None:
 
 
 def test_a_run_before_that_nobody_reviewed_starts_nothing(repository: Open) -> None:
-    """A tag called `main` passes the guard: the workflow that ran may say what it likes."""
+    """A tag called `main` passes the first check, but its workflow may claim anything."""
     github = repository("pair")
     title = f"Deploy {head(github)} to test"
     evil = unreviewed(github)
@@ -513,14 +513,14 @@ def test_a_rerun_of_production_is_approved_anew(repository: Open) -> None:
     again = github.rerun(again)
     assert again.conclusion == "success" and again.approvals == ASKED
     assert deployments(github, "ship") == ["first", "second", "first", "second"]
-    # Started by a person it asks for itself.
+    # A run that a person starts asks for its own approval.
     alone = github.dispatch("second-prd.yml", "main")
     assert alone.conclusion == "success" and alone.approvals == ASKED
     assert alone.display_title == f"Deploy {head(github)} to prd, second alone"
 
 
 def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) -> None:
-    """Nor one of another commit, one that has ended, or one that nobody reviewed."""
+    """An orchestrator of another commit, one that has ended or one that nobody reviewed is none."""
     github = repository("bare")
     older, tested = head(github), moved_on(github, "main")
     former_run(github, "test", tested)
@@ -563,7 +563,7 @@ def test_an_orchestrator_that_a_person_names_is_no_approval(repository: Open) ->
 
 
 def approved_by_itself(github: OfflineGitHub, evil: str, commit_sha: str) -> Run:
-    """A run of an orchestrator that only a feature branch has, and that says all that is wanted."""
+    """A run of an orchestrator on a feature branch, which claims everything that is needed."""
     run = github.add_run(
         PRD,
         head_sha=evil,

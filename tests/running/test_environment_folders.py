@@ -54,7 +54,7 @@ def github(template: Path, tmp_path: Path) -> OfflineGitHub:
 
 
 def folders(github: OfflineGitHub, job: str) -> list[str]:
-    """Where Terraform was called in a job, each once, in order."""
+    """The folders in which Terraform was called in a job, each once, in order."""
     calls = [c.folder for c in github.commands("terraform") if c.job == job]
     return list(dict.fromkeys(calls))
 

@@ -108,7 +108,7 @@ MADE = {
     "helm": "chart/{}/rendered.yaml",
     "generic": "pack.txt",
 }
-"""Of each package, a file; with the name of an environment where there is one for each."""
+"""A file of each package; with an environment's name if there is one for each environment."""
 
 FILES = {
     **{f"{name}/README.md": "" for name in COMPONENTS},
@@ -126,7 +126,7 @@ FILES = {
         if file.is_file()
     },
 }
-# What a tool makes: another text each time, which says for which environment and of what size.
+# The text that a tool writes: another one each time, with its environment and a size.
 ANYTHING = 'anything() { echo "$ENVIRONMENT ${SIZE:-} $(date +%s%N)"; }\n'
 STUBS = {
     "npm": 'case "$*" in *"run build"*) mkdir -p dist && anything > dist/index.html ;; esac',
@@ -143,7 +143,7 @@ for folder; do :; done
 sed -nE "s/.*newName: '(.*)', digest: '(.*)'.*/image: \\1@\\2/p" "$folder/kustomization.yaml"
 anything
 """,
-    # What is rendered runs the image that it was told.
+    # The rendered manifests run the image that they were given.
     "helm": """\
 [ "$1" != package ] || { mkdir -p chart && anything > chart/shop-1.2.3.tgz; }
 [ "$1" = template ] || exit 0
@@ -161,7 +161,7 @@ for folder; do :; done # the last argument
     "skopeo": SKOPEO,
     "pack": "anything > pack.txt\n",
 }
-# The answers of the samples, and then what they make.
+# The answers of the samples, and then their products.
 MORE = {
     "go": '[ "$1" != build ] || { mkdir -p bin && anything > bin/shop; }\n',
     "dotnet": '[ "$1" != publish ] || { mkdir -p publish && anything > publish/shop.dll; }\n',
@@ -179,7 +179,7 @@ for name, text in MORE.items():
 
 @pytest.fixture
 def github(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OfflineGitHub:
-    """Its jobs have every tool that any code type names, as a stub, and no other."""
+    """A GitHub whose jobs have each tool that a code type names, as a stub, and no other."""
     github = start(template, tmp_path, ANSWERS, FILES)
     secrets = {"TF_API_TOKEN": "a token", "KUBE_CONFIG": "access"}
     github.environments = {name: {"secrets": secrets} for name in ("test", "prd")}
@@ -242,7 +242,7 @@ def test_every_code_type_reaches_production_as_it_was_tested(github: OfflineGitH
                     first, then = (f"{n}-{name} / deploy" for n in (other, component))
                     assert place[first] < place[then]
 
-    # Production takes what was tested, byte for byte, though each build gives other bytes.
+    # Production takes what was tested, byte for byte, although each build makes other bytes.
     assert set(test.packages) == {f"{component}-package-test" for component in MADE}
     tested = {name: test.packages[f"{name}-package-test"] for name in MADE}
     assert prd.packages == {f"{name}-package-prd": files for name, files in tested.items()}
@@ -261,7 +261,7 @@ def test_every_code_type_reaches_production_as_it_was_tested(github: OfflineGitH
 def check_deployments(
     github: OfflineGitHub, environment: str, packages: dict[str, dict[str, bytes]]
 ) -> None:
-    """Each deployment has what was built for it, and the packages that it wants."""
+    """Check that each deployment has what was built for it, and the packages that it takes."""
     files = {name: file.format(environment) for name, file in MADE.items()}
     digests = {n: hashlib.sha256(packages[n][file]).hexdigest() for n, file in files.items()}
     assert len(set(digests.values())) == len(MADE)

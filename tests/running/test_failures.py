@@ -44,7 +44,7 @@ COLOURS = """\
 def repository(template: Path, tmp_path_factory: pytest.TempPathFactory) -> OfflineGitHub:
     answers = diamond(environments=ENVIRONMENTS)
     github = start(template, tmp_path_factory.mktemp("failures"), answers, folders(DIAMOND))
-    github.remote.push("refs/heads/main")  # the tests themselves say what runs
+    github.remote.push("refs/heads/main")  # the tests decide which jobs run
     github.environments["release-approval"] = {"reviewers": True}
     return github
 
@@ -84,7 +84,7 @@ def release(github: OfflineGitHub) -> Run:
 def results(
     environment: str, unlike: dict[str, str], skipped: Iterable[str] = (), summary: str = "success"
 ) -> dict[str, str]:
-    """Every job's result: success, but for what is `unlike` it, and for calls left out."""
+    """Every job's result: success, except for those in `unlike`, and for calls left out."""
     expected = {"changes": "success", "deployment-summary": summary}
     if environment == "release":
         expected["approval"] = "success"
@@ -124,7 +124,7 @@ def link(run: Run, key: str) -> str:
 def test_a_failure_holds_back_what_depends_on_it(
     github: OfflineGitHub, call: str, held_back: set[str]
 ) -> None:
-    """In dev, where that is all that a failure holds back."""
+    """In dev, a failure holds back only the components that depend on it."""
     only(github, "dev")
     [key] = [key for key in failed_at(call) if key != call]
     github.forced_results[key] = "failure"
@@ -158,7 +158,7 @@ def test_a_command_that_fails_is_named(github: OfflineGitHub, command: str) -> N
         assert run.job(call).outputs["deployment-status"] == "failure"
         assert job.steps["Deploy"] == "failure"
     else:
-        # Every check is reported, and nothing is built, let alone kept, unless all have passed.
+        # All checks run and are reported. Nothing is built unless all have passed.
         steps = {id: job.steps.get(name, "skipped") for id, name in COMMANDS.items()}
         passed = dict.fromkeys(COMMANDS, "success")
         if command != "build":
@@ -187,7 +187,7 @@ def test_a_command_that_fails_is_named(github: OfflineGitHub, command: str) -> N
 def test_production_stops_at_a_failure(
     github: OfflineGitHub, call: str, deployed_anyway: set[str]
 ) -> None:
-    """Nobody is asked, and nothing deployed, unless all is built; a failure ends the waves."""
+    """Nobody is asked unless everything was built, and no wave starts after a failure."""
     key = [*failed_at(call)][1]
     only(github, "release", *[key] * (call == "top-build"))
     if call == "top-build":

@@ -19,7 +19,7 @@ from offline_github import OfflineGitHub, Run
 TRIVY = (
     "aquasec/trivy:0.74.0@sha256:62b1e65e8869bc4b4c6aa4fa2b21595256c7c2f6018a9d9ad61caf87187c1969"
 )
-# The map and its four code types, and nothing else: everything lies in the root.
+# Only the map and its four code types: everything is in the root.
 SEED = {name: example("seed")[name] for name in ("project_name", "code_types", "dependency_map")}
 SEED_FILES = {
     "app.py": "print('hello')\n",
@@ -44,7 +44,7 @@ def digest_of(run: Run, artifact: str) -> str:
 
 
 def without_seconds(line: str) -> str:
-    """The deadline is for all rollouts together, so some of it may be over."""
+    """A call as if no time had passed: the deadline is for all rollouts together."""
     return re.sub(r"--timeout (600|59\d)s", "--timeout 600s", line)
 
 
@@ -58,7 +58,7 @@ def images_in(manifests: bytes) -> list[str]:
 
 
 def calls_of(github: OfflineGitHub, job: str, run: Run | None = None) -> list[str]:
-    """What docker and skopeo were called with in a job, with a word for folders of this machine."""
+    """The calls of docker and skopeo in a job. Folders of this machine are replaced by words."""
     return [
         re.sub(r"/\S+/tmp/image", "TEMP/image", re.sub(r"/\S+:/project", "HERE:/project", c.line))
         for c in github.commands(None, f"^{job}$")
@@ -71,7 +71,7 @@ def calls_of(github: OfflineGitHub, job: str, run: Run | None = None) -> list[st
 
 
 def check_what_docker_did(seed: OfflineGitHub, run: Run, cache: str) -> None:
-    """The image is built once, into a folder; that is scanned, and that very folder is pushed."""
+    """The image is built once, into a folder. That folder is scanned, and then pushed."""
     build, scan, push = calls_of(seed, "docker-build / build", run)
     name = run.workflow_file.removeprefix("orchestrator-").removesuffix(".yml")
     assert build == (
@@ -95,7 +95,7 @@ def check_what_docker_did(seed: OfflineGitHub, run: Run, cache: str) -> None:
         ("scanned", digest),
         ("pushed", digest),
     ]
-    # With GitHub's own token, in the job that pushes and in no other.
+    # GitHub's own token is used, only in the job that pushes.
     writing = {key for key, job in run.jobs.items() if "write" in job.permissions.values()}
     assert writing == {"docker-build", "docker-build / build"}
     granted = {"actions": "read", "contents": "read", "packages": "write"}
@@ -164,7 +164,7 @@ def test_the_map_of_the_requirements_runs_in_all_three_environments(seed: Offlin
     check_what_docker_did(seed, dev, cache)
     # What reaches production comes from no cache.
     check_what_docker_did(seed, test, "")
-    # Production builds and pushes nothing: it has what was tested, byte for byte.
+    # Production builds and pushes nothing: it gets what was tested, byte for byte.
     assert len(seed.commands("skopeo")) == 2
     for component in ("python", "docker", "kubernetes"):
         tested = test.packages[f"{component}-package-test"]
@@ -211,7 +211,7 @@ def small(
 
 
 def failed_alone(run: Run, job: str) -> str:
-    """The first error of the job because of which a run failed."""
+    """The first error of the job that made a run fail."""
     assert failed(run) == {job, job.partition(" / ")[0], "deployment-summary"}
     return run.job(job).errors[0]
 
@@ -268,7 +268,7 @@ def test_a_stage_called_test_is_built(made: Made, tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_names_another_image_is_refused(made: Made, tmp_path: Path) -> None:
-    """It would go on running what it ran, and nobody would notice."""
+    """The cluster would go on running the old image, and nobody would notice."""
     github = small(made, tmp_path, {"k8s/web.yaml": deployment("web", "webserver")})
     [run] = github.push("main")
     message = failed_alone(run, "cluster-build / build")
@@ -387,7 +387,7 @@ def test_what_the_cluster_refuses_fails_at_once(made: Made, tmp_path: Path) -> N
 
 
 def test_another_digest_on_the_way_is_noticed(made: Made, tmp_path: Path) -> None:
-    """Somebody replaces the reference in the package between the build and the cluster."""
+    """Somebody replaces the image's reference in the package between build and deployment."""
     github = small(made, tmp_path)
 
     def tamper(run: Run, job: str) -> None:
@@ -437,7 +437,7 @@ def test_what_it_builds_from_is_there_before_the_build(template: Path, tmp_path:
 
 def test_twelve_images_and_one_set_of_manifests(template: Path, tmp_path: Path) -> None:
     names = [f"app-{index}" for index in range(12)]
-    # What is checked is checked elsewhere: here twelve images have to meet.
+    # The checks are tested elsewhere. Here twelve images come together.
     no_checks = {"lint": "", "test": "", "security": ""}
     answers = {
         "code_types": ["kubernetes"],
@@ -466,7 +466,7 @@ def test_twelve_images_and_one_set_of_manifests(template: Path, tmp_path: Path) 
 
 
 def test_a_component_in_the_root_beside_others_in_folders(template: Path, tmp_path: Path) -> None:
-    """The root's package holds nothing of what belongs to the others."""
+    """The package of the root has no files of the other components."""
     answers = {
         "code_types": ["python", "docker", "kubernetes"],
         "components": {"docker": {"path": "image"}, "kubernetes": {"path": "deploy to"}},

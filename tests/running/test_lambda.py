@@ -88,7 +88,7 @@ def test_what_was_built_once_is_deployed_in_order_and_reaches_production(
     assert zip_names(package) == {"lambda_handler.py"}
     assert zip_of(prd, "prd") == package
 
-    # Terraform read the very zip, under the name that the code asks for, before each command.
+    # Before each command, Terraform reads that zip under the name that the code uses.
     digest = hashlib.sha256(package).hexdigest()
     deploys = ["terraform-test / deploy", "terraform-prd / deploy"]
     commands = github.commands("terraform")
@@ -110,7 +110,7 @@ def test_what_was_built_once_is_deployed_in_order_and_reaches_production(
     for command in commands:
         assert command.folder == "iac/terraform"
         assert command.files == {"lambda_function.zip": digest}
-    # The environment's secret, under both names, and in the deploy job alone.
+    # The environment's secret is set under both names, only in the deploy job.
     for run, environment in ((test, "test"), (prd, "prd")):
         job = f"terraform-{environment} / deploy"
         assert run.job(job).environment == environment
@@ -129,7 +129,7 @@ def test_a_failing_test_stops_what_depends_on_it(github: OfflineGitHub) -> None:
     assert run.conclusion == "failure"
     assert failed(run) == {"python-build", "python-build / build", "deployment-summary"}
     assert skipped(run) == {"terraform-build", "terraform-dev"}
-    # The other checks are reported all the same, and nothing is built.
+    # The other checks are still reported, and nothing is built.
     steps = run.job("python-build / build").steps
     results = ["success", "failure", "success", "skipped"]
     assert [steps.get(name, "skipped") for name in COMMANDS] == results

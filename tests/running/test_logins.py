@@ -132,13 +132,13 @@ def test_exactly_the_jobs_that_need_it_log_in(cloud: str, template: Path, tmp_pa
     )
     by_hand = [c.line for c in github.commands("az", PUSHING)]
     assert by_hand == (["az acr login --name shopimages"] if cloud == "azure" else [])
-    # It logs in when the image has been scanned, right before it is pushed.
+    # The job logs in after the scan, right before the push.
     steps = list(run.job(PUSHING).steps)
     assert (
         steps.index("Security scan") < steps.index("Log in to the registry") < steps.index("Build")
     )
 
-    # The cluster is reached by the login, and kubectl reads what that wrote.
+    # The cluster is reached by the login: kubectl reads the file that it wrote.
     deploy = github.commands(job="cluster-dev / deploy")
     paths = {command.environment["KUBECONFIG"] for command in deploy}
     [kubeconfig] = paths
@@ -164,7 +164,7 @@ def test_exactly_the_jobs_that_need_it_log_in(cloud: str, template: Path, tmp_pa
 
 
 def test_a_login_that_is_not_trusted_deploys_nothing(template: Path, tmp_path: Path) -> None:
-    """Permissions taken away from the job that deploys: the login fails before any command."""
+    """The job that deploys lacks its permissions: the login fails before any command."""
     answers = {
         "components": {"infra": COMPONENTS["infra"]},
         "environments": [{"name": "dev", "branch": "main"}],

@@ -29,7 +29,7 @@ DIAMOND = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["d"]}
 
 
 def answers(graph: Mapping[str, list[str]], **more: Any) -> dict[str, Any]:
-    """Components that only deploy, and say which commit."""
+    """Components that only deploy, and record the commit."""
     return {
         "components": {
             name: {"code_type": "generic", "deploy": f'ship {name} "$(git rev-parse HEAD)"'}
@@ -51,14 +51,14 @@ def building(given: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 class Stage(dict[str, str]):
-    """A repository, and what its jobs come to: `forced_results` that look at the run as well."""
+    """A repository, and the results of its jobs: like `forced_results`, but also by run."""
 
     def __init__(self, github: OfflineGitHub) -> None:
         super().__init__()
         self.github = github
         self.real = {*REAL}
         self.ends: dict[tuple[str, str], str] = {}
-        """(component and environment, job) -> result; success where none."""
+        """(component and environment, job) -> result; success if there is none."""
         self.before: Callable[[Run, str], None] | None = None
         """Called before each job."""
         self.deployed: list[str] = []
@@ -128,7 +128,7 @@ def diamond(stage: Open) -> Stage:
 
 
 def table(run: Run) -> dict[str, tuple[str, str]]:
-    """What the summary says of each component: result and link, in the order of the rows."""
+    """The result and the link of each component in the summary, in the order of the rows."""
     lines = run.job("deployment-summary").summary.splitlines()
     rows = [
         line.removeprefix("| ").removesuffix(" |").split(" | ")
@@ -161,7 +161,7 @@ def deploying(runs: list[Run]) -> list[Run]:
 
 
 def test_each_deploys_once_after_all_it_waits_for(diamond: Stage) -> None:
-    """Also where a component before has a run that only found that its time had not come."""
+    """Also if an earlier component has a run that only found that it was too early."""
     commit_sha = diamond.changed()
     started = diamond.github.push("main")
     assert [run.workflow_file for run in started] == ["a-dev.yml", "orchestrator-dev.yml"]
@@ -187,7 +187,7 @@ def test_each_deploys_once_after_all_it_waits_for(diamond: Stage) -> None:
         f"  n{i} --> n{j}" for i, j in ((0, 1), (0, 2), (1, 3), (2, 3), (3, 4))
     ]
     assert watcher.results == dict.fromkeys(REAL, "success")
-    # It starts nothing, and could not.
+    # The orchestrator starts nothing, and has no right to.
     assert watcher.job("watch").permissions == {"actions": "read", "contents": "read"}
     assert watcher.job("deployment-summary").permissions == {"actions": "read"}
     assert {call.method for call in diamond.github.api_calls} == {"GET"}
@@ -268,7 +268,7 @@ STOP = {"a": [], "b": [], "c": ["a"], "d": ["c"]}
 
 
 def test_stop_starts_no_later_wave_after_a_failure(stage: Open) -> None:
-    """What depends on nothing that failed is held up as well, until a re-run succeeds."""
+    """Components that do not depend on the failed one wait, too, until a re-run succeeds."""
     environments = [{"name": "dev", "branch": "main", "on_failure": "stop"}]
     stop = stage("stop", answers(STOP, environments=environments))
     stop.ends = {("b-dev", DEPLOY): "failure"}
@@ -283,7 +283,7 @@ def test_stop_starts_no_later_wave_after_a_failure(stage: Open) -> None:
 
 
 def test_nobody_waits_for_one_that_does_nothing(stage: Open) -> None:
-    """`b` has no commands; what it waits for is waited for all the same."""
+    """`b` has no commands. Components that wait for it wait for its dependencies instead."""
     given = answers({"a": [], "x": [], "b": ["a", "x"], "c": ["b"]})
     del given["components"]["b"]["deploy"]
     idle = stage("idle", given)
@@ -344,7 +344,7 @@ OTHER_ENDS: list[dict[str, Any]] = [
     {"event": "schedule"},
     {"event": "repository_dispatch"},
     {"event": "merge_group"},
-    # What starts these is a push: no other workflow's end does.
+    # Only a push starts these, and not the end of another workflow.
     {"event": "workflow_run"},
 ]
 CHAIN = {"a": [], "s": [], "b": ["a"], "c": ["b"]}
@@ -372,7 +372,7 @@ def test_any_other_end_starts_nothing(chain: Stage, ended: str, after: list[str]
         before = len(chain.github.runs)
         forge(chain, f"{ended}.yml", fire=True, **what)
         started = chain.github.runs[before + 1 :]
-        # The end of those that are skipped starts those that wait for them, which are skipped too.
+        # The end of skipped runs starts the runs that wait for them, and these are skipped, too.
         assert {f"{name}.yml" for name in after} <= {run.workflow_file for run in started}, what
         for run in started:
             assert (run.conclusion, run.order) == ("skipped", []), what
@@ -388,7 +388,7 @@ def pair(stage: Open) -> Stage:
 
 
 def test_a_run_of_an_unreviewed_file_starts_nothing(pair: Stage) -> None:
-    """It says of itself that it ran on `main`, as that of a tag of this name does."""
+    """It claims to have run on `main`, as a run of a tag with this name does."""
     head, evil = pair.head, foreign(pair)
     by_hand = {"event": "workflow_dispatch"}
     nowhere = f"No branch like ^refs/heads/main$ has ever pointed to {evil}, so it is not deployed"
@@ -411,7 +411,7 @@ def test_a_run_of_an_unreviewed_file_starts_nothing(pair: Stage) -> None:
 
 
 def test_a_tag_named_like_the_branch_with_its_own_workflow(pair: Stage) -> None:
-    """The same, really run: what a person who may push tags can try."""
+    """The same with a real run, as a person who may push tags can try it."""
     github, head = pair.github, pair.head
     work_tree = github.remote.work_tree
     git("switch", "--quiet", "--create", "feature", cwd=work_tree)
@@ -510,7 +510,7 @@ BACK = {"a": [], "b": [], "c": ["a"], "d": ["b"], "e": ["c", "d"]}
 
 
 def test_once_more_by_hand(stage: Open) -> None:
-    """Nothing that its first deployment did counts, as long as the second is on its way."""
+    """The first deployment of the commit does not count while the second one runs."""
     back = stage("back", answers(BACK))
     github, newer = back.github, back.changed()
     back.pushed()
@@ -544,7 +544,7 @@ def test_once_more_by_hand(stage: Open) -> None:
 
 
 def test_an_older_commit_goes_back_by_hand_alone(diamond: Stage) -> None:
-    """No event brings it over a newer one, so what a person starts is not followed."""
+    """No event deploys an older commit over a newer one, so nothing follows a start by hand."""
     github, older = diamond.github, diamond.head
     diamond.ignore("orchestrator-dev")
     diamond.changed()
@@ -579,7 +579,7 @@ def ships(stage: Stage, environment: str) -> list[tuple[str, str]]:
 
 
 def test_production_gets_what_was_tested(chain: Stage) -> None:
-    """The commit and its bytes, also where `main` moves on; each component asks for itself."""
+    """Production gets the commit and its bytes, also if `main` moves; each component asks."""
     github = chain.github
     tested = chain.changed()
     chain.real |= {"approval", BUILD, DEPLOY}
@@ -646,7 +646,7 @@ def test_production_waits_for_a_test_that_a_rerun_mends(chain: Stage) -> None:
 
 
 def test_a_rerun_in_production_is_approved_anew(chain: Stage) -> None:
-    """Nothing of a later wave follows one that failed (`stop`), until somebody lets it re-run."""
+    """After a failure no later wave starts (`stop`), until somebody approves a re-run."""
     github = chain.github
     chain.ends = {("s-prd", DEPLOY): "failure", ("a-prd", "changes"): "success"}
     github.forced_outputs["changes"] = {"commit": chain.head, "deploy": "true"}
@@ -669,7 +669,7 @@ def test_a_rerun_in_production_is_approved_anew(chain: Stage) -> None:
 
 
 def test_a_package_of_one_that_deploys_nothing_reaches_production(stage: Open) -> None:
-    """Nobody waits for `lib` there, which only brings its package over."""
+    """No component waits for `lib` in production: it only promotes its package."""
     given = building(answers({"lib": [], "api": [], "web": ["lib", "api"]}), "lib")
     del given["environments"], given["components"]["lib"]["deploy"]
     packages = stage("lib", given)
@@ -704,7 +704,7 @@ def test_trunk(stage: Open) -> None:
 
 
 def random_graph(source: random.Random) -> dict[str, list[str]]:
-    """Up to four waves of components that wait for some of those before."""
+    """Up to four waves of components, each of which waits for some earlier ones."""
     names = iter("abcdefgh")
     graph: dict[str, list[str]] = {}
     waves: list[list[str]] = []

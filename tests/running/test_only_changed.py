@@ -84,7 +84,7 @@ def texts(run: Run) -> dict[str, str]:
 
 
 def test_nothing_that_a_component_is_made_of(github: OfflineGitHub) -> None:
-    """Two jobs in each environment; nobody is asked, and the summary says what stayed as it was."""
+    """Two jobs in each environment. Nobody is asked, and the summary names what is unchanged."""
     first, _ = github.runs[:2]
     before = len(github.commands())
     for run in pushed(github, {"README.md": "changed\n"}):
@@ -125,7 +125,7 @@ def test_a_change_moves_what_takes_its_package_and_nothing_else(github: OfflineG
     assert texts(test)["right-package-test"] == texts(prd)["right-package-prd"]
     assert texts(test)["right-package-test"] != texts(first)["right-package-test"]
 
-    # What only comes after another one is not deployed again with it.
+    # A component that only waits for another one is not deployed again with it.
     test, prd = pushed(github, {"parts/base/README.md": "changed\n"})
     assert shipped(github, test) == shipped(github, prd) == {"base", "right", "top"}
 
@@ -151,7 +151,7 @@ def test_what_failed_is_deployed_again_though_its_change_was_taken_back(
 
 
 def test_production_takes_bytes_of_an_older_run(github: OfflineGitHub) -> None:
-    """What production did not get in one run comes with the next, though test left it as it was."""
+    """Production deploys in its next run what it missed, although test has not changed it."""
     github.fail_tool("ship", "alone", "^alone-prd")
     older, failing = pushed(github, {"parts/alone/README.md": "changed\n"})
     assert older.conclusion == "success" and failing.conclusion == "failure"
@@ -186,7 +186,7 @@ def test_a_removed_component_is_named(github: OfflineGitHub, template: Path) -> 
 
 @pytest.mark.parametrize("whose", ["another job", "another workflow", "a feature branch", "a fork"])
 def test_a_forged_manifest_leaves_nothing_out(github: OfflineGitHub, whose: str) -> None:
-    """It says that a change was deployed, with the key that it has."""
+    """A manifest that claims that a change was deployed, with the right key."""
     change = {"parts/alone/README.md": "changed\n"}
     git("switch", "--quiet", "--create", "evil", cwd=github.remote.work_tree)
     sha = commit(github.remote.work_tree, change)
@@ -233,7 +233,7 @@ def proposed(github: OfflineGitHub, files: dict[str, str]) -> Run:
 def test_a_pull_request_checks_what_it_affects(
     github: OfflineGitHub, file: str, builds: set[str], queue: bool
 ) -> None:
-    """And the packages that this takes; the required check is green, also where that is nothing."""
+    """Also the components whose packages it takes. The required check is green if nothing runs."""
     if queue:
         git("switch", "--quiet", "--create", "change", "main", cwd=github.remote.work_tree)
         commit(github.remote.work_tree, {file: "changed\n"})
@@ -257,7 +257,10 @@ def test_a_plan_that_fails_is_no_green_check(github: OfflineGitHub) -> None:
 
 
 def test_the_lambda_example(made: Made, tmp_path: Path) -> None:
-    """Terraform alone takes the zip of a former run; a change of the function deploys both."""
+    """If only Terraform changes, it takes the zip of an earlier run.
+
+    A change of the function deploys both.
+    """
     answers = {**example("lambda"), "only_changed": True}
     work_tree = made("lambda", answers, LAMBDA_FILES)
     github = with_the_machines_packages(reopened(work_tree, tmp_path, ()))

@@ -1,4 +1,4 @@
-"""What arrives of a package: every byte, name and right to execute, where it is wanted."""
+"""Packages arrive complete: every byte, name and executable bit, in the right place."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def github(repository: OfflineGitHub) -> OfflineGitHub:
 
 
 def found(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, but for what belongs to the package itself."""
+    """Every file below a folder, without the manifest of the package."""
     return {
         name: file.read_bytes()
         for file in folder.rglob("*")
@@ -138,7 +138,7 @@ def kept(github: OfflineGitHub, run: Run, name: str) -> Path:
 
 
 def test_packages_arrive_complete(github: OfflineGitHub) -> None:
-    """One run for all of it: a run costs more than what is looked at."""
+    """One run for all of it, because a run takes more time than the checks."""
     commit(github.remote.work_tree, {})
     [run] = github.push("main")
     assert run.conclusion == "success", {k: j.errors for k, j in run.jobs.items() if j.errors}
@@ -162,13 +162,14 @@ def test_packages_arrive_complete(github: OfflineGitHub) -> None:
         nothing = {"artifact-name": "none", "artifact-path": "none"}
         assert run.job(f"{name}-dev").outputs == {**nothing, "deployment-status": "success"}
 
-    # A component's own package lies where its build had left it, also in place of another file.
+    # A component's own package is where its build wrote it, and replaces a file there.
     maker = kept(github, run, "maker")
     assert found(maker / "parts/maker") == {**MADE, "README.md": b"maker\n"}
     assert executables(maker / "parts/maker") == RUNNABLE
     assert (maker / "variables").read_text() == ""
 
-    # `to` names a file, a folder with a / behind it, or a folder that is merged with what is there.
+    # `to` names a file, a folder (with a / at its end), or a folder that is merged with an
+    # existing one.
     both = kept(github, run, "both")
     assert found(both / "parts/both") == {
         "README.md": b"both\n",
@@ -183,7 +184,7 @@ def test_packages_arrive_complete(github: OfflineGitHub) -> None:
     placed = {"tool", "bin/other", "assets/sub folder/run me.sh", "assets/link"}
     assert executables(both / "parts/both") == placed
 
-    # Packages lie side by side, and variables name their folders.
+    # Each package has its own folder, which a variable names.
     variables = "MAKER_PACKAGE=.packages/maker\nSECOND_PACKAGE=.packages/second\n"
     assert (both / "variables").read_text() == variables
     assert found(both / ".packages/second") == {"package.txt": b"second for dev\n"}
@@ -212,7 +213,7 @@ CASES = {
 def test_only_the_package_that_the_build_left_is_deployed(
     github: OfflineGitHub, taker: str, case: str
 ) -> None:
-    """Whatever another job of the run does."""
+    """Also if another job of the run uploads or replaces packages."""
     head = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
     built = package(head, MADE, RUNNABLE)
     deployment = f"{taker}-dev / deploy"

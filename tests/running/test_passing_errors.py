@@ -33,7 +33,7 @@ ELSEWHERE = {
     "/contents/{path}",  # of what a pull request is compared with
     "/git/ref/{ref}",  # its base
 }
-"""What these runs do not read; the scripts' own tests do."""
+"""Paths that these runs do not read, but the tests of the scripts do."""
 
 
 def kind(path: str) -> str:
@@ -43,7 +43,7 @@ def kind(path: str) -> str:
 
 
 def never_read(work_tree: Path, paths: set[str]) -> set[str]:
-    """The reads in generated scripts that none of the paths is one of."""
+    """The reads in generated scripts that match none of the paths."""
     scripts = (work_tree / ".github" / "actions").rglob("*.cjs")
     routes = {route for file in scripts for route in READ.findall(file.read_text(encoding="utf-8"))}
     patterns = {route: re.sub(r"\{\w+\}", "[^/]+", route) + "$" for route in routes}
@@ -72,7 +72,7 @@ def deploy_everywhere(github: OfflineGitHub) -> list[Run]:
 
 
 def test_a_read_that_fails_once_fails_nothing(made: Made, tmp_path: Path) -> None:
-    """Whatever is read is found in a run without faults, so that no new read is forgotten."""
+    """First a run without faults finds all reads, so that no new one is forgotten."""
     work_tree = made("read", ANSWERS, folders(["maker", "taker"]))
 
     def opened(name: str) -> OfflineGitHub:
@@ -80,7 +80,7 @@ def test_a_read_that_fails_once_fails_nothing(made: Made, tmp_path: Path) -> Non
         github.tool("ship")
         github.tool("sleep", "exit 0")  # before a download is tried again
         github.environments["prd-approval"] = {"reviewers": True}
-        github.parallel = 1  # what is planned for a job happens to that job
+        github.parallel = 1  # a fault that is planned for a job happens to that job
         return github
 
     clean = opened("clean")
@@ -100,7 +100,7 @@ def test_a_read_that_fails_once_fails_nothing(made: Made, tmp_path: Path) -> Non
     planned = Counter()
 
     def plan(run: Run, key: str) -> None:
-        """Each read of the job fails at first, in turns by a 502 and by a dropped connection."""
+        """Each read of the job fails once, in turns by a 502 and by a dropped connection."""
         met = Counter()
         for each in reads[run.workflow_file, key]:
             faults = [(BAD_GATEWAY, DROPPED)[planned[each] % 2]]

@@ -64,12 +64,12 @@ def production(github: OfflineGitHub) -> Run:
 
 
 def refused(run: Run) -> str:
-    """Why the first job said no; nothing else has run, and nobody was asked."""
+    """Why the first job refused. Nothing else has run, and nobody was asked."""
     assert failed(run) == {"changes", "deployment-summary"}
     assert skipped(run) == {"approval", "site-prd"} and run.approvals == []
     summary = run.job("deployment-summary").summary
     assert summary.startswith("## Deployment to prd failed in changes\n")
-    # The row leads to the job that says why.
+    # The row links to the job that says why.
     assert f"/actions/runs/{run.id}/job/{run.job('changes').id})" in summary
     return run.job("changes").errors[0]
 
@@ -94,10 +94,10 @@ def test_deploys_the_tested_commit(github: OfflineGitHub) -> None:
     assert run.order == ["changes", "approval", "site-prd / deploy", "deployment-summary"]
     assert run.approvals == [("approval", "prd-approval")] and test.approvals == []
     assert [key for key, job in run.jobs.items() if job.deployment] == ["site-prd / deploy"]
-    # A run that waits for its approval holds up no other.
+    # A run that waits for its approval does not hold up others.
     assert test.concurrency == "orchestrator-test" and run.concurrency is None
     assert run.job("site-prd / deploy").concurrency == "site-prd"
-    # Nothing may do more than read, and no job has a secret.
+    # All tokens can only read, and no job has a secret.
     levels = {level for job in run.jobs.values() for level in job.permissions.values()}
     assert levels == {"read"} and {c.method for c in github.api_calls} == {"GET"}
     url = f"https://github.com/{github.name}/actions/runs/{run.id}/job"
@@ -121,7 +121,7 @@ def test_main_that_moves_on_meanwhile_is_not_deployed(github: OfflineGitHub) -> 
             moved.append(changed(github, "2\n"))
             github.push("main")
             return
-        while not shipped(github, "prd"):  # else the newer approval may end the older one
+        while not shipped(github, "prd"):  # otherwise the newer approval may end the older run
             time.sleep(0.01)
 
     github.before_job = push
@@ -225,7 +225,7 @@ def test_a_title_without_a_commit_is_an_error(github: OfflineGitHub) -> None:
 
 
 def test_rolls_back_through_test(github: OfflineGitHub) -> None:
-    """The older commit has no workflows at all: those of the branch deploy it."""
+    """The older commit has no workflows: those of the branch deploy it."""
     work_tree = github.remote.work_tree
     git("rm", "--quiet", "-r", ".github", cwd=work_tree)
     older = commit(work_tree, {}, "Without workflows")

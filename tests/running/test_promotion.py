@@ -28,7 +28,7 @@ from offline_github import OfflineGitHub, Run
 from offline_github.model import Artifact
 from offline_github.repository import git
 
-# Other bytes at every build.
+# Each build makes other bytes.
 BUILD = 'date +%s%N > package.txt; echo "$1 for $ENVIRONMENT" >> package.txt'
 UNCHECKED = {"lint": "", "test": ""}
 DEPLOY_ONLY = {**UNCHECKED, "security": "", "build": "", "produces": []}
@@ -57,7 +57,7 @@ def repository(made: Made, tmp_path: Path) -> Open:
 
 
 def deployed(github: OfflineGitHub, run: Run) -> dict[str, dict[str, str]]:
-    """With which files each component was deployed in a run."""
+    """The files with which each component was deployed in a run."""
     return {c.arguments[0]: c.files for c in github.commands("ship") if c.run == run.id}
 
 
@@ -70,7 +70,7 @@ def test_a_build_that_differs_each_time_reaches_every_environment_alike(reposito
     python = {
         "path": "parts/python",
         **{"lint": "", "security": "", "deploy": "ship python"},
-        "test": "date +%s%N > stamp.txt",  # which the build of a Lambda zip packs
+        "test": "date +%s%N > stamp.txt",  # the build of a Lambda zip packs this
     }
     answers: dict[str, Any] = {
         "code_types": ["python"],
@@ -120,7 +120,7 @@ def test_rolls_back_to_a_package_that_was_kept_or_is_built_again(repository: Ope
     commit(github.remote.work_tree, {}, "Newer")
     github.remote.push("refs/heads/main")
 
-    # Straight to production: with the package that it has kept.
+    # Directly to production, with the package that production has kept.
     back = github.dispatch(PRD, "main", {"commit": old})
     jobs = ["changes", "approval", "maker-prd", "taker-prd", "deployment-summary"]
     jobs += ["maker-prd / deploy", "taker-prd / deploy"]
@@ -131,8 +131,7 @@ def test_rolls_back_to_a_package_that_was_kept_or_is_built_again(repository: Ope
     assert deployed(github, back) == deployed(github, prd)
     assert len(github.commands("build")) == 1
 
-    # When the package is gone that was tested with all others, nobody is asked, and the error says
-    # what to start.
+    # If the tested package is gone, nobody is asked, and the error says what to start.
     for run, name in ((test, "test"), (prd, "prd"), (back, "prd")):
         github.expire(run, f"maker-package-{name}")
     built = {"maker-package-test": package(old, {"package.txt": b"alone"})}
@@ -165,7 +164,7 @@ def test_rolls_back_to_a_package_that_was_kept_or_is_built_again(repository: Ope
 
 
 def later(github: OfflineGitHub, run: Run, sha: str) -> None:
-    """One more job of the run uploads a package of the same name, which fits its manifest."""
+    """Another job of the run uploads a package of the same name that fits its manifest."""
     github.new_artifact(run, "maker-package-test").fill(package(sha, {"package.txt": b"evil"}))
 
 
@@ -259,7 +258,10 @@ def test_only_what_was_tested_is_promoted(
 
 @pytest.mark.parametrize("whose", ["fork", "feature-branch", "other-workflow"])
 def test_a_manifest_of_nobody_we_know_is_not_promoted(repository: Open, whose: str) -> None:
-    """By hand, where no event names the run: not one that nobody reviewed, whatever it says."""
+    """By hand no event names the run.
+
+    A run that nobody reviewed is not used, whatever it claims.
+    """
     github = repository("two", TWO)
     sha = git("rev-parse", "HEAD", cwd=github.remote.work_tree).decode().strip()
     git("switch", "--quiet", "--create", "feature/x", cwd=github.remote.work_tree)
@@ -284,7 +286,7 @@ def test_a_manifest_of_nobody_we_know_is_not_promoted(repository: Open, whose: s
     assert prd.approvals == [] and github.commands("ship") == []
 
 
-# What is not the same everywhere
+# Builds that differ between environments
 
 UNLIKE: dict[str, Any] = {
     "components": {
@@ -319,7 +321,7 @@ def test_environments_of_a_component_and_builds_for_each_of_them(repository: Ope
         place = {key: number for number, key in enumerate(run.order)}
         first, last = (place[f"{name}-{environment} / deploy"] for name in ("first", "last"))
         assert first < last
-    # Nobody is asked before it is built.
+    # Nobody is asked before it was built.
     assert place["each-build / build"] < place["approval"] < place["first-prd / deploy"]
 
     made = {
@@ -336,7 +338,7 @@ def test_environments_of_a_component_and_builds_for_each_of_them(repository: Ope
         assert files["each"]["package.txt"] == own
         assert files["last"] == {OF_MIDDLE: made["middle-package-dev"], OF_EACH: own}
 
-    # Alone, too: it is built for its environment, and nobody takes what was built for another.
+    # The same if it is started alone: it is built for its environment and takes no other build.
     workflows = github.remote.work_tree / ".github" / "workflows"
     assert not (workflows / "middle-prd.yml").exists()
     each = github.dispatch("each-prd.yml", "main")
@@ -358,7 +360,7 @@ def test_environments_of_a_component_and_builds_for_each_of_them(repository: Ope
 
 
 def test_the_error_names_the_environment_that_builds(repository: Open) -> None:
-    """Where what comes before production is promoted too."""
+    """Also if the environment before production promotes, too."""
     github = repository("trunk-alone", {**TWO, "branching": "trunk"})
     run = github.dispatch(PRD, "main")
     [error, *_] = run.job("changes").errors

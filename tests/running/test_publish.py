@@ -60,7 +60,7 @@ def test_a_tag_publishes_what_was_built_once(repository: Open, orchestration: st
     package = run.packages["lib-package-release"]
     built = {name: hashlib.sha256(package[name]).hexdigest() for name in (WHEEL, SDIST)}
     assert publications(github) == [built]
-    # Though the checkout holds no tags: versions are read from them.
+    # The version is read from the tag, which the checkout has.
     assert package[WHEEL] == b"v1.2.3\n"
     publish = PUBLISH if orchestration == "call" else "deploy / deploy"
     asked = run.approvals if orchestration == "observe" else orchestrators[0].approvals
@@ -70,7 +70,7 @@ def test_a_tag_publishes_what_was_built_once(repository: Open, orchestration: st
     assert re.fullmatch(f"Publish{key}", run.job(publish).name)
     trusted = {key for key, job in run.jobs.items() if "id-token" in job.permissions}
     assert trusted == {publish, publish.rpartition(" / ")[0]}
-    # What is published comes from no cache; what is only checked may.
+    # A published package uses no cache; a package that is only checked may.
     caches = [used["inputs"]["enable-cache"] for used in github.actions_used(SETUP)]
     assert caches == ["true", "false", "false"]
     # The workflow for `ci` has no such job at all.

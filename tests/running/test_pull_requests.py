@@ -98,7 +98,7 @@ def test_everything_is_checked_and_nothing_deployed(github: OfflineGitHub) -> No
     assert run.results == dict.fromkeys({"changes", *CALLS, *JOBS, CHECK}, "success")
     assert len(github.runs) == 1
 
-    # In order only where a package is needed.
+    # A build waits only if it needs a package.
     order = run.order
     assert order.index("library-build / build") < order.index("web-build / build")
     assert order.index("web-build / build") < order.index("cluster-build / build")
@@ -118,7 +118,7 @@ def test_everything_is_checked_and_nothing_deployed(github: OfflineGitHub) -> No
         assert rendered["metadata"]["namespace"] == name
         assert rendered["spec"]["template"]["spec"]["containers"][0]["image"] == reference
 
-    # No credentials: no secret, no environment, no login, and a token that reads.
+    # No credentials: no secret, no environment, no login, and a read-only token.
     assert {level for job in run.jobs.values() for level in job.permissions.values()} == {"read"}
     assert {job.environment for job in run.jobs.values()} == {None}
     assert all("TOKEN" not in command.environment for command in github.commands())
@@ -152,7 +152,7 @@ def test_the_merge_queue_is_checked_too(github: OfflineGitHub) -> None:
 
 
 def test_a_failing_check_is_named_and_hides_nothing_else(github: OfflineGitHub) -> None:
-    """Only what is built upon it is left out."""
+    """Only builds that take its package are left out."""
     github.fail_tool("check", "test library")
     run = proposed(github, {"README.md": "changed\n"})
     assert failed(run) == {"library-build", "library-build / build", CHECK}
@@ -263,7 +263,7 @@ def test_the_graph_is_shown_before_and_after(github: OfflineGitHub, template: Pa
 
 
 def test_a_build_that_is_handed_secrets_is_left_out(made: Made, tmp_path: Path) -> None:
-    """And what needs its package; the required check does not wait for either."""
+    """Also builds that need its package. The required check waits for neither."""
     answers = {
         "components": {
             **generic(["secret"], **ONE_CHECK, secrets=["TOKEN"]),

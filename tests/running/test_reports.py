@@ -1,4 +1,4 @@
-"""What tests have reported is in the summary of the run, also of those that fail."""
+"""The reports of tests are in the summary of the run, also if tests fail."""
 
 from __future__ import annotations
 

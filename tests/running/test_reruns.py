@@ -66,7 +66,7 @@ def test_runs_again_what_failed_and_what_it_kept_from_running(github: OfflineGit
     assert set(again.order) == first | behind
     assert sorted(deployments(github, "ship")) == ["base", "middle", "middle", "side", "top"]
 
-    # What was built in the first attempt is what the second deploys, each package once.
+    # The second attempt deploys the packages of the first, each once.
     ids = {a.name: a.id for a in again.artifact_store.values()}
     assert ids.pop("manifest-test") and sorted(ids) == sorted(f"{n}-package-test" for n in NAMES)
     assert len(again.artifact_store) == len(NAMES) + 1 and kept.items() <= ids.items()
@@ -82,7 +82,7 @@ def test_runs_again_what_failed_and_what_it_kept_from_running(github: OfflineGit
     before, after = github.commands("ship", "^middle-test / deploy$")
     assert before.files == after.files and set(before.files) == {"package.txt"}
 
-    # The summary tells of all components, also of those that did not run again, in their order.
+    # The summary shows all components in order, also those that did not run again.
     table = rows(again)
     assert list(table) == ["changes", "base", "side", "middle", "top"]
     url = f"https://github.com/{github.name}/actions/runs/{run.id}/job"
@@ -94,7 +94,7 @@ def test_runs_again_what_failed_and_what_it_kept_from_running(github: OfflineGit
     picture = again.job("deployment-summary").summary
     assert all(f'["{name}"]:::success' in picture for name in NAMES)
 
-    # For production that is a first attempt, with the very packages that test has deployed.
+    # In production this is a first attempt, with the packages that test has deployed.
     untouched, prd = github.runs_of("orchestrator-prd.yml")
     assert (untouched.conclusion, prd.conclusion, prd.attempt) == ("skipped", "success", 1)
     assert prd.display_title == f"Deploy {run.head_sha} to test, then prd"
@@ -113,7 +113,7 @@ def test_a_build_that_runs_again_replaces_its_package(github: OfflineGitHub) -> 
     assert (before.name, after.name) == ("base-package-dev", "base-package-dev")
     assert before.id != after.id and after.final and not after.expired
     assert after.files["package.txt"] == b"base, attempt 2\n"
-    # The deployment of an attempt takes what was built in it.
+    # A deployment takes the package that its own attempt has built.
     first, second = github.commands("ship", "^base-dev / deploy$")
     assert first.files != second.files
     assert [c.code for c in (first, second)] == [0, 0] and again.conclusion == "success"

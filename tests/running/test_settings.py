@@ -30,7 +30,7 @@ def site(template: Path, folder: Path, **settings: Any) -> OfflineGitHub:
 
 
 def handed(github: OfflineGitHub) -> dict[str, list[str]]:
-    """The secrets that each command has found."""
+    """The secrets that each command has seen."""
     return {
         f"{command.tool} {command.arguments[0]}": [
             name for name, value in SECRETS.items() if command.environment.get(name) == value
@@ -48,7 +48,7 @@ def error_of(run: Run) -> str:
 
 
 def test_secrets_that_install(template: Path, tmp_path: Path) -> None:
-    """They reach checks and builds, also of pull requests of this repository, and no deployment."""
+    """Checks and builds get them, also in pull requests of this repository; deployments do not."""
     github = site(
         template, tmp_path, install_secrets=["NPM_TOKEN"], build="check build\nbuild site"
     )
@@ -107,7 +107,7 @@ def test_a_secret_may_be_called_like_what_looks_for_it(template: Path, tmp_path:
 
 
 def with_submodule(github: OfflineGitHub, folder: Path) -> None:
-    """`parts/site/lib` becomes another repository, which holds one itself."""
+    """`parts/site/lib` becomes another repository, which has a submodule itself."""
     for name, inner in (("inner", ""), ("lib", "inner")):
         other = folder / name
         other.mkdir()
@@ -128,7 +128,7 @@ def add_submodule(work_tree: Path, url: Path, path: str) -> None:
 
 @pytest.mark.parametrize("submodules", [None, True, "recursive", False])
 def test_submodules(template: Path, tmp_path: Path, submodules: bool | str | None) -> None:
-    """Checked out as the setting says; without it, nothing is built of an empty folder."""
+    """They are checked out as the setting says. Without it, an empty folder is not built."""
     setting = {} if submodules is None else {"submodules": submodules}
     github = site(
         template,
@@ -150,10 +150,11 @@ def test_submodules(template: Path, tmp_path: Path, submodules: bool | str | Non
 
 @pytest.mark.parametrize("lfs", [None, False])
 def test_files_of_git_lfs(template: Path, tmp_path: Path, lfs: bool | None) -> None:
-    """A pointer is not built as if it were the file."""
+    """A pointer file is not built as if it were the real file."""
     github = site(template, tmp_path, **({} if lfs is None else {"lfs": lfs}))
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
-    # Other files that the attributes mean are what they are, and those of others do not count.
+    # Other files that the attributes match are real files, and files of other components do not
+    # count.
     files = {"parts/site/a.onnx": "the file itself\n", "b.onnx": pointer}
     commit(github.remote.work_tree, {".gitattributes": "*.onnx filter=lfs\n", **files})
     [run] = github.push("main")
@@ -173,7 +174,7 @@ def test_files_of_git_lfs(template: Path, tmp_path: Path, lfs: bool | None) -> N
 def test_what_is_not_checked_out_is_found_by_any_name(
     tmp_path: Path, folder: str, name: str
 ) -> None:
-    """git quotes such names, and reads [id] as a pattern, where it is not told otherwise."""
+    """Without an option, git quotes such names, and reads [id] as a pattern."""
     [script] = toolbox.ROOT.glob("template/.github/actions/check-out/missing.sh")
     git("init", "--quiet", cwd=tmp_path)
     pointer = tmp_path / folder / f"{name}.bin"
@@ -196,7 +197,7 @@ def test_what_is_not_checked_out_is_found_by_any_name(
 
 
 def test_services_are_not_modelled(template: Path, tmp_path: Path) -> None:
-    """No container runs here: the double says so, and does not leave them out."""
+    """The double runs no containers. It says so instead of leaving services out."""
     github = site(template, tmp_path, services={"db": {"image": "postgres:18", "ports": [5432]}})
     with pytest.raises(NotModelledError, match="services"):
         github.push("main")
