@@ -33,6 +33,7 @@ COMPONENTS: dict[str, Any] = {
     "opentofu": {},
     "cdk": {},
     "sam": {},
+    "pulumi": {},
     "kubernetes": {},
     "helm": {},
     "generic": {"test": "check", "build": "pack", "produces": ["pack.txt"], "deploy": "ship"},
@@ -48,6 +49,7 @@ EDGES = {
     "opentofu": ["python"],
     "cdk": ["node", "python"],
     "sam": ["go", "rust"],
+    "pulumi": ["docker", "sam"],
     "docker": ["dotnet", "go", "java", "rust"],
     "kubernetes": ["docker", "terraform"],
     "helm": ["docker", "opentofu"],
@@ -85,6 +87,7 @@ STEPS = {
     "opentofu": {"Lint", "Validate", "Security scan", "Deploy"},
     "kubernetes": {"Lint", "Security scan", "Render and validate", "Deploy"},
     "helm": {"Lint", "Security scan", "Render and validate", "Deploy"},
+    "pulumi": {*CHECKS, "Deploy"},
     "cdk": {"Lint", "Test", "Synthesize", "Deploy"},
     "generic": {"Test", "Build", "Deploy"},
     **{
