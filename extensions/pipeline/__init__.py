@@ -29,6 +29,7 @@ The plan
     steps.py               what jobs are made of: tools, packages, commands, variables
     builds.py              `{component}-build.yml`
     deployments.py         `{component}-deploy.yml`
+    component_plans.py     `{component}-plan.yml`
     component_workflows.py `{component}-{env}.yml`
     orchestrators.py       `orchestrator-{env}.yml`
     calls.py               the jobs in which these call builds and deployments

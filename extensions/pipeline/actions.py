@@ -49,6 +49,11 @@ OF_REPORTS: Mapping[str, tuple[str, ...]] = {"show-reports": ("action.yml", "rea
 OF_PULL_REQUESTS: Mapping[str, tuple[str, ...]] = {"show-graph": ("action.yml", "graph.cjs")}
 """Only for repositories whose pull requests are checked."""
 
+OF_PLANS: Mapping[str, tuple[str, ...]] = {
+    "show-plan": ("action.yml", "changes.cjs", "compare.cjs", "show.cjs"),
+}
+"""Only for repositories with components whose plan is shown."""
+
 WITH_INSTALL_SECRETS: Mapping[str, tuple[str, ...]] = {
     "require-secrets": ("action.yml", "require.sh"),
 }
@@ -60,6 +65,7 @@ def action_files(
     reports: bool = False,
     install_secrets: bool = False,
     pull_requests: bool = True,
+    plans: bool = False,
 ) -> list[str]:
     """The files of all shared actions, relative to the repository's root."""
     actions = {
@@ -67,6 +73,7 @@ def action_files(
         **OF_ORCHESTRATION[orchestration],
         **(OF_REPORTS if reports else {}),
         **(OF_PULL_REQUESTS if pull_requests else {}),
+        **(OF_PLANS if plans else {}),
         **(WITH_INSTALL_SECRETS if install_secrets else {}),
     }
     return [f"{ACTIONS}/{name}/{file}" for name, files in sorted(actions.items()) for file in files]

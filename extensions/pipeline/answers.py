@@ -33,7 +33,7 @@ from .names import EXPRESSION, check_no_collision, unknown
 from .own_types import check_folder, replacement_notices, with_own
 from .questions import BY_NAME, DEFAULTS, PlainAnswers, read_plain_answers
 from .schema import check
-from .scope import check_calls
+from .scope import check_calls, deploys_to
 from .settings import CLOUDS
 from .triggers import check_chains, check_publishing, check_tags
 from .yaml_text import NOT_YAML
@@ -155,6 +155,8 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_groups(components, environments)
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
+    if not asking:
+        _check_plans(components, environments, raw["orchestration"], plain)
     runner = read_runner(raw["runner"], "runner")
     check_services(components, runner)
     for component in components:
@@ -322,6 +324,9 @@ def _check_environments(
     }
     if registry.environment and any(pushes(component) for component in components):
         reserved[REGISTRY_ENVIRONMENT] = "images are pushed under that name"
+    planned = any(component.plan for component in components)
+    if planned:
+        reserved["plan"] = "its files would be those of plans"
     for environment in environments:
         if why := reserved.get(environment.name.lower()):
             raise AnswerError(
@@ -329,12 +334,14 @@ def _check_environments(
                 f"the name is reserved, because {why}; rename it",
             )
     names = {environment.name.lower(): environment.name for environment in environments}
+    taken = {"approval": "approvals", **({"plan": "plans"} if planned else {})}
     for environment in environments:
-        if approval := names.get(f"{environment.name.lower()}-approval"):
-            raise AnswerError(
-                f"environments.{approval}",
-                f"the name is reserved for the approvals of {environment.name}; rename it",
-            )
+        for end, what in taken.items():
+            if other := names.get(f"{environment.name.lower()}-{end}"):
+                raise AnswerError(
+                    f"environments.{other}",
+                    f"the name is reserved for the {what} of {environment.name}; rename it",
+                )
 
 
 def _check_belonging(
@@ -358,8 +365,38 @@ def _check_files(components: tuple[Component, ...], environments: tuple[Environm
     # Also for what a component does not do yet: a later answer may have it built or deployed.
     for component in components:
         ends = ["build", "deploy", *(e.name for e in environments)]
+        if component.plan:
+            ends += ["plan", *(f"{e.name}-plan" for e in environments)]
         files += [(f"{component.name}-{end}", f"components.{component.name}") for end in ends]
     check_no_collision(files, "file")
+
+
+def _check_plans(
+    components: tuple[Component, ...],
+    environments: tuple[Environment, ...],
+    orchestration: str,
+    plain: Mapping[str, Any],
+) -> None:
+    """Refuse plans that nobody would see, or that nobody could compare. Raises AnswerError."""
+    for component in components:
+        if not component.plan:
+            continue
+        place = f"components.{component.name}.plan"
+        asked = plain["approval"] != "none" and any(
+            e.production and deploys_to(component, e) for e in environments
+        )
+        if not asked and not plain["pull_requests"]:
+            raise AnswerError(
+                place,
+                "nobody would see the plan: no deployment is approved, and pull requests are not "
+                "checked; drop this, or change `approval` or `pull_requests`",
+            )
+        if asked and orchestration == "dispatch" and plain["approval"] == "once":
+            raise AnswerError(
+                place,
+                "under dispatch a component's own run makes the plan, after the one approval for "
+                "all; say `approval: each`, or choose call",
+            )
 
 
 def _check_groups(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
@@ -382,7 +419,8 @@ def _check_titles(components: tuple[Component, ...], environments: tuple[Environ
     titles = [(e.orchestrator, f"environments.{e.name}") for e in environments]
     titles.append((title(PULL_REQUEST), "the workflow for pull requests"))
     for component in components:
-        for end in ("Build", "Deploy", *(e.title for e in environments)):
+        plan = ["Plan"] * component.plan
+        for end in ("Build", "Deploy", *plan, *(e.title for e in environments)):
             titles.append((f"{title(component.name)} {end}", f"components.{component.name}"))
     check_no_collision(titles, "workflow's name")
 

@@ -315,10 +315,14 @@ def asks_once(environment: Environment, answers: Answers) -> bool:
     return environment.production and answers.approval == "once"
 
 
+def needs_a_person(environment: Environment, answers: Answers) -> bool:
+    """Whether a person has to approve what is deployed to an environment."""
+    return environment.production and answers.approval != "none"
+
+
 def asks_somebody(environment: Environment, answers: Answers) -> bool:
     """Whether a person has to approve what an orchestrator's run deploys."""
-    asks = environment.production and answers.approval != "none"
-    return asks and answers.orchestration != "observe"
+    return needs_a_person(environment, answers) and answers.orchestration != "observe"
 
 
 def package_environments(environment: Environment) -> str:

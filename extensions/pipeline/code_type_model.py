@@ -14,6 +14,10 @@ JOBS = ("lint", "test", "security", "build", "deploy")
 CHECKS = ("lint", "test", "security")
 """The jobs that check. All run, also when one fails; then nothing is built or deployed."""
 
+PLAN_VARIABLES = ("CHANGES", "CHANGES_TEXT", "READ_ONLY")
+"""What a plan's command gets: the file for its changes, the file for the tool's own words, and
+whether it may only read. A contract: docs/code-types.md."""
+
 SETUP = "setup"
 """How a job's `tools` name what the key `setup` says. A contract: docs/code-types.md."""
 
@@ -180,6 +184,10 @@ class CodeType:
     """A shell command that succeeds if such a $folder belongs to the component and has to stay."""
     publish: JobDefaults | None = None
     """The deploy job of a component that is published."""
+    plan: JobDefaults | None = None
+    """The command that only reads, and writes down what a deployment would change."""
+    apply: str = ""
+    """The deployment's command after that; empty if it is the usual one."""
     consumes: tuple[Consumed, ...] = ()
     detect: Detect | None = None
     environment_files: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 from .code_type_model import (
     CACHE,
     JOBS,
+    PLAN_VARIABLES,
     SETUP,
     SETUP_FILES,
     CloudAddition,
@@ -138,8 +139,14 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
             raise unknown(publish.product, list(products), "publish.product", "product")
         if not publish.command.strip():
             raise AnswerError("publish.command", "it is empty; write the command that publishes")
+    plan = None
+    if "plan" in data:
+        plan = _job("plan", data["plan"], functions, "plan")
+        check_command(data["plan"].get("apply", ""), "plan.apply")
     for job, defaults in read.items():
         _check_tools(defaults, tools, setup, f"jobs.{job}", caches=job != "deploy")
+    if plan:
+        _check_tools(plan, tools, setup, "plan", caches=False)
     if publish:
         _check_tools(publish, tools, setup, "publish", caches=False)
     if read["build"].command:
@@ -165,8 +172,8 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         for variable in (secret, *others):
             check_variable(variable, "secret_variables")
     settings = _settings(data.get("settings", {}))
-    given_to = [*read.values(), *([publish] if publish else [])]
-    taken = {"ENVIRONMENT", "ENVIRONMENTS", "COMMIT"}
+    given_to = [*read.values(), *filter(None, (publish, plan))]
+    taken = {"ENVIRONMENT", "ENVIRONMENTS", "COMMIT", *PLAN_VARIABLES}
     taken |= {name.upper() for job in given_to for name in job.variables}
     for setting in settings.values():
         if setting.variable.upper() in taken:
@@ -200,6 +207,8 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         leaves_out_others=data.get("leaves_out_others", False),
         keeps_others=data.get("keeps_others", ""),
         publish=publish,
+        plan=plan,
+        apply=_with_functions(data.get("plan", {}).get("apply", ""), functions).strip("\n"),
         consumes=tuple(
             _consumed(given, f"consumes[{index}]")
             for index, given in enumerate(data.get("consumes", []))

@@ -22,9 +22,11 @@ from .calls import (
     build_call,
     deploy_call,
     job_condition,
+    needs_a_person,
     package_environments,
     refs,
 )
+from .component_plans import PLAN_JOB, ComponentPlan, plan_call
 from .components import Component
 from .deployments import DeployWorkflow
 from .environments import Environment
@@ -85,6 +87,11 @@ class ComponentWorkflow:
         return any(call.id == "deploy" for call in self.calls)
 
     @property
+    def plans(self) -> tuple[Call, ...]:
+        """What its deployment would change, shown before it is approved."""
+        return tuple(call for call in self.calls if call.id == PLAN_JOB)
+
+    @property
     def what(self) -> str:
         """What it does, as its header says."""
         promotes = bool(self.changes and self.changes.promotions)
@@ -101,6 +108,7 @@ class ComponentWorkflow:
 def component_workflow(
     build: BuildWorkflow | None,
     deploy: DeployWorkflow | None,
+    plan: ComponentPlan | None,
     component: Component,
     scope: Scope,
     triggers: Triggers,
@@ -125,7 +133,8 @@ def component_workflow(
     # A deployment checks the commit itself. Any job before it needs a job that checks it.
     first: tuple[str, ...] = ()
     started = answers.orchestration == "dispatch"
-    if builds or promotions or triggers.guard or finds or not deploys or started:
+    shows = plan if deploys and needs_a_person(environment, answers) else None
+    if builds or promotions or triggers.guard or finds or not deploys or started or shows:
         first = (CHANGES,)
     # With `call`, a person starts the orchestrator to roll back, and not this workflow.
     scans = builds is not None and "roll-back" in builds.reads
@@ -161,9 +170,12 @@ def component_workflow(
             call = dataclasses.replace(call, inputs=inputs)
         when = job_condition("build", name) if changes.reads_plan else ready
         calls.append(dataclasses.replace(call, condition=when))
-    approval = _approval(component, environment, answers, first, ready) if deploys else None
+    built = (*first, *["build"] * bool(builds))
+    before = (*built, *[PLAN_JOB] * bool(shows))
+    asked_after = before if shows else first
+    approval = _approval(component, environment, answers, asked_after, ready) if deploys else None
     if deploys:
-        needs = (*first, *["build"] * bool(builds), *[APPROVAL] * bool(approval))
+        needs = (*before, *[APPROVAL] * bool(approval))
         digest = (
             f"${{{{ needs.changes.outputs.{name}-digest }}}}"
             if promotions
@@ -176,6 +188,11 @@ def component_workflow(
         # A package that was built for one environment is of no use in another.
         if environments != environment.name and not again.intersection(producers):
             inputs["environments"] = environments
+        if shows:
+            # A job after one that is left out has to name the results that it wants.
+            when = job_condition("deploy", name) if changes.reads_plan else ready * (not builds)
+            calls.append(plan_call(shows, environment, answers, inputs, built, PLAN_JOB, when))
+            inputs["changes"] = f"${{{{ needs.{PLAN_JOB}.outputs.changes || 'none' }}}}"
         if approval:
             inputs["approved"] = _approved(answers)
         when = ready if not builds else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .code_type_model import JOBS, SETUP, CodeType, JobDefaults
+from .code_type_model import JOBS, PLAN_VARIABLES, SETUP, CodeType, JobDefaults
 from .code_types import check_command
 from .errors import AnswerError, as_text, listed, shown
 from .names import (
@@ -85,6 +85,8 @@ class Component:
     """Whether files of Git LFS are checked out; None where nothing is said."""
     watches: tuple[str, ...] = ()
     """Paths outside its folder whose change affects it; with `!`, paths whose change does not."""
+    plan: bool = False
+    """Whether what its deployment would change is shown before it is approved."""
 
     def job(self, job_id: str) -> JobDefaults:
         """What its code type says of one of its jobs."""
@@ -136,6 +138,8 @@ class Component:
     def shell(self) -> list[str]:
         """Its commands, and the files of its code type's action that those may call."""
         texts = list(self.commands.values())
+        if self.plan and self.code_type.plan:
+            texts += [self.code_type.plan.command, self.code_type.apply]
         setup, its_own = self.code_type.setup, set(self.commands) - self.own_commands
         if setup and any(SETUP in self.job(job).tools for job in its_own):
             texts += setup.files.values()
@@ -150,6 +154,8 @@ class Component:
     def default_variables(self) -> tuple[str, ...]:
         """The variables that its code type gives to any of its commands."""
         names = [name for job in self.commands for name in self.job(job).variables]
+        if self.plan and self.code_type.plan:
+            names += [*self.code_type.plan.variables, *PLAN_VARIABLES]
         if self.cloud in self.code_type.clouds:
             names += self.code_type.clouds[self.cloud].variables
         return tuple(dict.fromkeys(names))
@@ -237,6 +243,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         submodules=given.get("submodules"),
         lfs=given.get("lfs"),
         watches=_watches(given, place),
+        plan=_plan(given, code_type, code_types, commands, place),
     )
 
 
@@ -388,6 +395,32 @@ def _watches(given: Mapping[str, Any], place: str) -> tuple[str, ...]:
     """Its `watches`, each once, in the order given. Raises AnswerError."""
     place = f"{place}.watches"
     return tuple(dict.fromkeys(check_watch(path, place) for path in given.get("watches", ())))
+
+
+def _plan(
+    given: Mapping[str, Any],
+    code_type: CodeType,
+    code_types: Mapping[str, CodeType],
+    commands: Mapping[str, str],
+    place: str,
+) -> bool:
+    """Whether its deployment is planned before it is approved. Raises AnswerError."""
+    if not given.get("plan"):
+        return False
+    place = f"{place}.plan"
+    if not code_type.plan:
+        able = ", ".join(sorted(name for name, other in code_types.items() if other.plan))
+        raise AnswerError(
+            place,
+            f"{code_type.name} has no command that shows what a deployment would change; drop it, "
+            f"or use one of the code types that have: {able or 'none'}",
+        )
+    if "deploy" not in commands or given.get("publish"):
+        raise AnswerError(place, "it deploys nothing, so there is nothing to plan; drop this")
+    if "deploy" in given:
+        cause = "it has a `deploy` of its own, and only the usual one can be planned"
+        raise AnswerError(place, f"{cause}; remove one of them")
+    return True
 
 
 def _line(value: str | int, place: str) -> str:

@@ -49,6 +49,8 @@ class DeployWorkflow:
     """What the component's own build made; None where it makes nothing."""
     packages: tuple[TakenPackage, ...]
     """Those of other components."""
+    plan: Command | None
+    """What shows the changes right before the command, which makes only those; None if nothing."""
     command: Command
     login: tuple[str, ...]
     """Steps that log in, right before the command, as YAML text."""
@@ -138,24 +140,30 @@ def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | 
     permissions = {**READ_PACKAGES, **login.permissions}
     if defaults.identity:
         permissions["id-token"] = "write"
-    job_tools = set_up_steps(component, (defaults,), component.path_in(here))
-    text = component.commands["deploy"]
+    plan = plan_command(component, answers) if component.plan else None
+    planned = (component.code_type.plan,) if component.plan and component.code_type.plan else ()
+    job_tools = set_up_steps(component, (defaults, *planned), component.path_in(here))
+    command = component.commands["deploy"]
+    if plan and component.code_type.apply:
+        command = component.code_type.apply
+    text = f"{plan.text}\n{command}" if plan else command
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if answers.plans:
         variables["PLAN"] = "${{ inputs.plan }}"
-    job_tools = tuple(_in_a_deployment(tool) for tool in job_tools)
+    job_tools = tuple(in_a_deployment(tool) for tool in job_tools)
     if component.by_environment or ENVIRONMENTS.search(text):
         variables["ENVIRONMENTS"] = "${{ inputs.environment }}"
     return DeployWorkflow(
         component=component,
-        inputs=_inputs(bool(own), bool(packages), answers),
+        inputs=_inputs(bool(own), bool(packages), bool(plan), answers),
         tools=job_tools,
         own=own,
         packages=packages,
+        plan=plan,
         command=Command(
             id="deploy",
             name=defaults.name,
-            text=text,
+            text=command,
             variables={
                 **step_variables(
                     default_variables(defaults, component, answers), component, answers
@@ -189,7 +197,7 @@ def _settings(component: Component, answers: Answers, text: str) -> dict[str, st
     return {k: v for k, v in variables.items() if re.search(rf"\b{k}\b", text)}
 
 
-def _in_a_deployment(tool: Tool) -> Tool:
+def in_a_deployment(tool: Tool) -> Tool:
     """The tool for one environment alone, without a cache."""
     inputs = {name: value for name, value in tool.inputs.items() if name != "cache"}
     if "environments" in inputs:
@@ -204,7 +212,27 @@ def asks_for_approval(answers: Answers) -> bool:
     return answers.approval == "once" and any(e.production for e in answers.environments)
 
 
-def _inputs(own: bool, packages: bool, answers: Answers) -> tuple[Input, ...]:
+def plan_command(component: Component, answers: Answers) -> Command:
+    """The step that shows what the deployment of a component would change."""
+    defaults = component.code_type.plan
+    assert defaults
+    login = cloud_login(defaults, component, answers)
+    handed = component.secrets if defaults.secrets else ()
+    return Command(
+        id="plan",
+        name="Plan",
+        text=defaults.command,
+        variables={
+            **step_variables(default_variables(defaults, component, answers), component, answers),
+            **step_variables(login.variables, component, answers),
+            **secret_variables(component, handed),
+            "CHANGES": "${{ runner.temp }}/changes",
+            "CHANGES_TEXT": "${{ runner.temp }}/changes.txt",
+        },
+    )
+
+
+def _inputs(own: bool, packages: bool, plan: bool, answers: Answers) -> tuple[Input, ...]:
     inputs = [
         Input("commit", "string", "Commit to deploy, as a full SHA"),
         Input("environment", "string", "Environment to deploy to"),
@@ -223,6 +251,8 @@ def _inputs(own: bool, packages: bool, answers: Answers) -> tuple[Input, ...]:
                 "environments", "string", "Environments to take packages of; empty: environment", ""
             ),
         ]
+    if plan:
+        inputs.append(Input("changes", "string", "The digest of the changes that were shown", ""))
     if asks_for_approval(answers):
         inputs.append(
             Input("approved", "string", "What was approved: see the action may-deploy", "")

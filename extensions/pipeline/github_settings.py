@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from .builds import BuildWorkflow
+from .component_plans import ComponentPlan, plan_environment, planned_for
 from .deployments import DeployWorkflow
 from .environments import Environment, is_pattern
 from .orchestrators import orchestrator_file
@@ -32,6 +33,8 @@ class GitHubEnvironment:
     """Configuration variables that only jobs with an environment read."""
     clouds: tuple[str, ...]
     """The clouds that jobs log in to there."""
+    reads: str = ""
+    """The environment that its identity may read, and not change; empty for one that deploys."""
     approves: str = ""
     """The environment whose deployments are approved in it; empty for one of its own."""
     publishes: bool = False
@@ -110,6 +113,8 @@ def github_settings(plan: Plan) -> GitHubSettings:
             )
         if not deploys:
             continue
+        if environment.name in plan.shown_for:
+            environments.append(_of_plans(plan, environment, variables))
         texts = [text for deploy in deploys for text in _texts(deploy)]
         read = _read_in(environment, plan.environments, texts)
         environments.append(
@@ -168,12 +173,32 @@ def github_settings(plan: Plan) -> GitHubSettings:
     )
 
 
-def _texts(workflow: BuildWorkflow | DeployWorkflow) -> list[str]:
+def _of_plans(plan: Plan, environment: Environment, of_repository: Set[str]) -> GitHubEnvironment:
+    """The GitHub Environment whose identity may only read. Pull requests log in there, too."""
+    plans = [p for p in plan.plans if deploys_to(p.component, environment)]
+    texts = [text for each in plans for text in _texts(each)]
+    refs = _only_refs(plan, environment)
+    if refs and environment.name in planned_for(plan.pull_requests):
+        refs = (*refs, ("refs/pull/*/merge", "branch"))
+    return GitHubEnvironment(
+        name=plan_environment(environment.name),
+        reviewed=False,
+        refs=refs,
+        secrets=_sorted(secret for each in plans for secret in each.secrets),
+        variables=_sorted(_read_in(environment, plan.environments, texts) - of_repository),
+        clouds=_sorted(each.cloud for each in plans if each.cloud),
+        reads=environment.name,
+    )
+
+
+def _texts(workflow: BuildWorkflow | DeployWorkflow | ComponentPlan) -> list[str]:
     """The texts of a workflow that may name a variable of GitHub's.
 
     The login to a registry is left out if it runs in an environment of its own.
     """
     commands = workflow.commands if isinstance(workflow, BuildWorkflow) else (workflow.command,)
+    if isinstance(workflow, DeployWorkflow) and workflow.plan:
+        commands = (workflow.plan, *commands)
     login = () if isinstance(workflow, BuildWorkflow) and workflow.environment else workflow.login
     texts = [*login, *workflow.variables.values(), *(tool.text for tool in workflow.tools)]
     if isinstance(workflow, BuildWorkflow):

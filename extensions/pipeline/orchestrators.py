@@ -30,6 +30,7 @@ from .calls import (
     packages_of_this_run,
     refs,
 )
+from .component_plans import ComponentPlan, plan_call
 from .component_workflows import ComponentWorkflow
 from .deployments import DeployWorkflow
 from .dispatch import Start, plan_starts
@@ -61,6 +62,8 @@ class OrchestratorWorkflow:
     """Whether all its runs have to run: a run of a tag or of a person is never dropped."""
     changes: Changes
     builds: tuple[Call, ...] = ()
+    plans: tuple[Call, ...] = ()
+    """What deployments would change, shown before they are approved."""
     approval: Approval | None = None
     deployments: tuple[Call, ...] = ()
     starts: tuple[Start, ...] = ()
@@ -103,7 +106,7 @@ class OrchestratorWorkflow:
     def summary_needs(self) -> tuple[str, ...]:
         """The ids of all jobs but the summary."""
         watch = (WATCH,) if self.watched else ()
-        called = [call.id for call in (*self.builds, *self.deployments)]
+        called = [call.id for call in (*self.builds, *self.plans, *self.deployments)]
         return (*self.gates, *watch, *called, *(start.id for start in self.starts))
 
     @property
@@ -127,6 +130,7 @@ def orchestrator_workflow(
     scope: Scope,
     builds: Mapping[str, BuildWorkflow],
     deploys: Mapping[str, DeployWorkflow],
+    plans: Mapping[str, ComponentPlan],
     workflows: Mapping[str, ComponentWorkflow],
     answers: Answers,
 ) -> OrchestratorWorkflow:
@@ -163,17 +167,23 @@ def orchestrator_workflow(
     )
     asks = asks_once(environment, answers) and not observed
     builds_here = _builds(scope, builds, answers) if called else ()
+    gates: tuple[str, ...] = (CHANGES, APPROVAL) if asks and scope.deployed else (CHANGES,)
+    deployments: tuple[Call, ...] = ()
+    plans_here: tuple[Call, ...] = ()
+    if called:
+        deployments, plans_here = _deployments(
+            scope, deploys, plans, graph, waves, gates, builds_here, answers
+        )
     approval = None
     if asks and scope.deployed:
         approval = Approval(
             environment=f"{environment.name}-approval",
             group="" if queues else approval_group(environment.name),
-            # Nobody is asked before the builds have succeeded.
-            needs=(CHANGES, *(call.id for call in builds_here)),
+            # Nobody is asked before the builds have succeeded and the plans are shown.
+            needs=(CHANGES, *(call.id for call in (*builds_here, *plans_here))),
             condition=SOMETHING_DEPLOYED,
             refs="" if environment.trigger == "manual" else changes.refs,
         )
-    gates = (CHANGES, APPROVAL) if approval else (CHANGES,)
     return OrchestratorWorkflow(
         environment=environment,
         orchestration=answers.orchestration,
@@ -182,13 +192,10 @@ def orchestrator_workflow(
         predecessor=predecessor,
         queues=queues,
         changes=changes,
+        plans=plans_here,
         approval=approval,
         builds=builds_here,
-        deployments=(
-            _deployments(scope, deploys, graph, waves, gates, builds_here, answers)
-            if called
-            else ()
-        ),
+        deployments=deployments,
         starts=(
             plan_starts(scope, workflows, graph, waves, gates, answers)
             if answers.orchestration == "dispatch"
@@ -255,31 +262,43 @@ def _only_promoted(
 def _deployments(
     scope: Scope,
     deploys: Mapping[str, DeployWorkflow],
+    plans: Mapping[str, ComponentPlan],
     graph: Graph,
     waves: tuple[tuple[str, ...], ...],
     gates: tuple[str, ...],
     builds_here: tuple[Call, ...],
     answers: Answers,
-) -> tuple[Call, ...]:
-    """A deployment waits for the builds that it takes from, and for what it depends on.
+) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+    """The deployments, and the plans that are shown before them.
 
-    Where one failure stops all, it waits for all builds and for the wave before.
+    A deployment waits for the builds that it takes from, and for what it depends on. Where one
+    failure stops all, it waits for all builds and for the wave before. A plan comes before the
+    approval; if each deployment asks for its own, the plan comes right before that.
     """
     environment = scope.environment
     before = deployed_before(scope, graph, waves)
     direct: dict[str, tuple[str, ...]] = {call.id: call.needs for call in builds_here}
+    once = APPROVAL in gates
+    shown = set(plans) if asks_somebody(environment, answers) else set()
     for name in scope.of_jobs(scope.deployed):
         producers = [package.producer for package in deploys[name].packages]
         built = {*producers, name} if not environment.stops else set(scope.built)
         built |= _built_before(name, graph, scope)
-        direct[f"{name}-{environment.name}"] = (
+        job = f"{name}-{environment.name}"
+        wanted = (
             *gates,
             *(f"{n}-build" for n in scope.of_jobs(built & scope.built)),
             *(f"{n}-{environment.name}" for n in scope.of_jobs(before[name])),
         )
+        if name in shown:
+            taken = scope.of_jobs({*producers, name} & scope.built)
+            first = (CHANGES, *(f"{n}-build" for n in taken)) if once else wanted
+            direct[f"{job}-plan"] = first
+            wanted = (*wanted, f"{job}-plan")
+        direct[job] = wanted
     needs = all_before(direct)
-    approved = ("needs.approval.result == 'success'",) if APPROVAL in gates else ()
-    calls = []
+    approved = ("needs.approval.result == 'success'",) if once else ()
+    calls, plan_calls = [], []
     for name in scope.of_jobs(scope.deployed):
         job = f"{name}-{environment.name}"
         producers = [package.producer for package in deploys[name].packages]
@@ -288,13 +307,21 @@ def _deployments(
             inputs["digest"] = digest_in(scope)(name)
         if producers:
             inputs["packages"] = packages_of_this_run(producers, digest_in(scope))
+        if name in shown:
+            plan_job = f"{job}-plan"
+            given = {**inputs, "deployed": "${{ needs.changes.outputs.deploy }}" if once else ""}
+            when = job_condition("deploy", name)
+            plan_calls.append(
+                plan_call(plans[name], environment, answers, given, needs[plan_job], plan_job, when)
+            )
+            inputs["changes"] = f"${{{{ needs.{plan_job}.outputs.changes || 'none' }}}}"
         if approved:
             inputs["approved"] = "${{ needs.approval.outputs.attempt || 'never' }}"
         when = job_condition("deploy", name, *approved)
         calls.append(
             deploy_call(deploys[name], environment, answers, inputs, needs[job], job, when)
         )
-    return tuple(calls)
+    return tuple(calls), tuple(plan_calls)
 
 
 def _built_before(name: str, graph: Graph, scope: Scope) -> set[str]:

@@ -11,6 +11,7 @@ from .actions import ACTIONS, action_files
 from .answers import Answers
 from .builds import BuildWorkflow, build_workflow
 from .code_type_model import SETUP_FILES, CodeType
+from .component_plans import ComponentPlan, component_plan, planned_for
 from .component_workflows import ComponentWorkflow, component_workflow
 from .deployments import DeployWorkflow, deploy_workflow
 from .environments import Environment
@@ -37,6 +38,8 @@ class Plan:
     """All components, in the order of deployment."""
     builds: tuple[BuildWorkflow, ...]
     deploys: tuple[DeployWorkflow, ...]
+    plans: tuple[ComponentPlan, ...]
+    """What deployments would change, for components with `plan: true`."""
     workflows: tuple[ComponentWorkflow, ...]
     """Those of one component and one environment."""
     orchestrators: tuple[OrchestratorWorkflow, ...]
@@ -104,18 +107,31 @@ class Plan:
     @property
     def setups(self) -> list[SetupAction]:
         """The actions of code types that some workflow uses, by name."""
-        tools = [t for b in self.builds for t in b.tools] + [
-            t for d in self.deploys for t in d.tools
-        ]
+        tools = [tool for build in self.builds for tool in build.tools]
+        tools += [tool for deploy in self.deploys for tool in deploy.tools]
+        tools += [tool for plan in self.plans for tool in plan.tools]
         used = {tool.action for tool in tools}
         actions = [SetupAction(c, c.setup) for c in self.code_types if c.setup]
         return [action for action in actions if action.name in used]
 
     @property
+    def shown_for(self) -> list[str]:
+        """The environments for which some workflow shows a plan."""
+        found = planned_for((*self.orchestrators, *self.workflows, *self.pull_requests))
+        return [environment.name for environment in self.environments if environment.name in found]
+
+    @property
+    def reviewed_plans(self) -> list[str]:
+        """The environments whose plans a person sees before approving the deployment."""
+        found = planned_for((*self.orchestrators, *self.workflows))
+        return [environment.name for environment in self.environments if environment.name in found]
+
+    @property
     def called_files(self) -> tuple[str, ...]:
         """The files that other files call, start or wait for."""
         before = {o.predecessor.name for o in self.orchestrators if o.predecessor}
-        workflows = [b.file for b in self.builds] + [d.file for d in self.deploys]
+        workflows = [build.file for build in self.builds]
+        workflows += [deploy.file for deploy in self.deploys] + [plan.file for plan in self.plans]
         if not self.calls:
             workflows += [w.file for w in self.workflows]
         workflows += [o.file for o in self.orchestrators if o.environment.name in before]
@@ -134,6 +150,7 @@ class Plan:
             self.reports,
             self.installs_with_secrets,
             bool(self.pull_requests),
+            bool(self.plans),
         )
         return (*shared, *setups)
 
@@ -148,6 +165,7 @@ class Plan:
         of_workflows = (
             *(build.file for build in self.builds),
             *(deploy.file for deploy in self.deploys),
+            *(plan.file for plan in self.plans),
             *(workflow.file for workflow in self.workflows),
             *(o.file for o in self.orchestrators),
             *(p.file for p in self.pull_requests),
@@ -167,7 +185,10 @@ def make_plan(answers: Answers) -> Plan:
     for build in builds.values():
         check_commands_size(build.component, build.file, build.commands)
     for deploy in deploys.values():
-        check_commands_size(deploy.component, deploy.file, (deploy.command,))
+        commands = (deploy.plan, deploy.command) if deploy.plan else (deploy.command,)
+        check_commands_size(deploy.component, deploy.file, commands)
+    graph = answers.dependencies.graph(answers.components)
+    plans = {n: component_plan(d, graph, answers) for n, d in deploys.items() if d.plan}
     workflows: list[ComponentWorkflow] = []
     orchestrators = []
     notices = [*answers.notices, *answers.dependencies.notices]
@@ -189,6 +210,7 @@ def make_plan(answers: Answers) -> Plan:
             name: component_workflow(
                 builds.get(name),
                 deploys.get(name),
+                plans.get(name),
                 by_name[name],
                 scope,
                 triggers[name],
@@ -200,7 +222,7 @@ def make_plan(answers: Answers) -> Plan:
             or (answers.orchestration == "dispatch" and name in scope.built | scope.deployed)
         }
         workflows += its_workflows.values()
-        orchestrator = orchestrator_workflow(scope, builds, deploys, its_workflows, answers)
+        orchestrator = orchestrator_workflow(scope, builds, deploys, plans, its_workflows, answers)
         check_orchestrator_size(orchestrator)
         orchestrators.append(orchestrator)
     return Plan(
@@ -208,8 +230,9 @@ def make_plan(answers: Answers) -> Plan:
         waves=order,
         builds=tuple(builds.values()),
         deploys=tuple(deploys.values()),
+        plans=tuple(plans.values()),
         workflows=tuple(workflows),
         orchestrators=tuple(orchestrators),
-        pull_requests=plan_pull_requests(builds, answers) if answers.pull_requests else (),
+        pull_requests=plan_pull_requests(builds, plans, answers) if answers.pull_requests else (),
         notices=tuple(notices),
     )

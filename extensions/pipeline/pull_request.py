@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .answers import Answers
 from .builds import BuildWorkflow
 from .calls import CHANGES, Value, all_before, build_call, job_condition, packages_of_this_run
+from .component_plans import ComponentPlan, plan_call, pull_request_plans
 from .environments import PULL_REQUEST
 from .errors import AnswerError, listed
 from .graph import waves
@@ -30,6 +30,8 @@ class PullRequest:
 
     number: int
     calls: tuple[Call, ...]
+    plans: tuple[Call, ...]
+    """What deployments would change, if somebody of this repository has written the change."""
     notices: tuple[str, ...]
     """What is left out, and why."""
     runners: tuple[Any, ...]
@@ -41,12 +43,18 @@ class PullRequest:
     @property
     def jobs(self) -> tuple[str, ...]:
         """The ids of all jobs before the one at the end."""
-        return (CHANGES, *(call.id for call in self.calls)) if self.calls else ()
+        return (CHANGES, *(c.id for c in (*self.calls, *self.plans))) if self.calls else ()
 
     @property
     def installs_with(self) -> tuple[str, ...]:
         """The secrets that its builds install with; GitHub hands none to a fork."""
         return tuple(sorted({secret for call in self.calls for secret in call.secrets}))
+
+    @property
+    def given(self) -> str:
+        """What pull requests of this repository get, in English."""
+        secrets = ["the secrets that the installation needs"] * bool(self.installs_with)
+        return listed([*secrets, *["an identity that reads, for plans"] * bool(self.plans)])
 
     @property
     def file(self) -> str:
@@ -73,9 +81,9 @@ def is_hosted(runner: Any) -> bool:
 
 
 def plan_pull_requests(
-    builds: Mapping[str, BuildWorkflow], answers: Answers
+    builds: Mapping[str, BuildWorkflow], plans: Mapping[str, ComponentPlan], answers: Answers
 ) -> tuple[PullRequest, ...]:
-    """The checks and builds of every component, with no credentials and no deployment.
+    """The checks and builds of every component, with no credentials and no deployment, and plans.
 
     What needs secrets is left out, and so is whatever takes the package of such a component.
     Raises AnswerError where a single component takes more packages than one run can build.
@@ -107,21 +115,45 @@ def plan_pull_requests(
         call = build_call(
             builds[name], None, answers, inputs, all_before(needs)[job], job, commit=COMMIT
         )
-        calls[name] = dataclasses.replace(call, condition=job_condition("build", name))
+        calls[name] = replace(call, condition=job_condition("build", name))
     takes = {name: [p.producer for p in builds[name].packages] for name in calls}
+    planned = {n: _plans(plan, calls[n], answers) for n, plan in plans.items() if n in calls}
+    for name in plans:
+        if name not in calls:
+            notices.setdefault(name, f"{name} is not built in pull requests, so they show no plan.")
     return tuple(
         PullRequest(
             number=number,
             calls=tuple(calls[name] for name in names),
+            plans=tuple(call for name in names for call in planned.get(name, ())),
             notices=tuple(notices.values()) if number == 1 else (),
             runners=tuple(builds[name].runner for name in names),
             everything=not answers.only_changed,
         )
-        for number, names in enumerate(_builds_of_runs(takes), 1)
+        for number, names in enumerate(_builds_of_runs(takes, set(plans)), 1)
     )
 
 
-def _builds_of_runs(takes: Mapping[str, list[str]]) -> list[list[str]]:
+def _plans(plan: ComponentPlan, build: Call, answers: Answers) -> tuple[Call, ...]:
+    """The plans of a component, after its build: one for each branch that it can be merged into."""
+    inputs: dict[str, Value | tuple[str, ...]] = {
+        "deployed": "${{ needs.changes.outputs.build }}",
+        "digest": f"${{{{ needs.{build.id}.outputs.digest }}}}",
+        "environments": PULL_REQUEST,
+    }
+    if "packages" in build.inputs:
+        inputs["packages"] = build.inputs["packages"]
+    needs = (*build.needs, build.id)
+    calls = []
+    for environment, trusted in pull_request_plans(plan.component, answers):
+        job = f"{plan.component.name}-{environment.name}-plan"
+        when = job_condition("build", plan.component.name, trusted)
+        call = plan_call(plan, environment, answers, inputs, needs, job, when, commit=COMMIT)
+        calls.append(replace(call, inputs={k: v for k, v in call.inputs.items() if k != "refs"}))
+    return tuple(calls)
+
+
+def _builds_of_runs(takes: Mapping[str, list[str]], planned: Set[str]) -> list[list[str]]:
     """The builds of each run, in their order, at most as many as GitHub calls in a run.
 
     A build takes packages of its own run, so a component that two runs need is built in both.
@@ -135,13 +167,18 @@ def _builds_of_runs(takes: Mapping[str, list[str]]) -> list[list[str]]:
             other = todo.pop()
             together.add(other)
             todo += [p for p in takes[other] if p not in together]
-        if len(together) > REUSABLE_WORKFLOWS:
+        if _called(together, planned) > REUSABLE_WORKFLOWS:
             raise AnswerError(
                 "pull_requests",
                 f"{name} takes packages of {len(together) - 1} components, and GitHub runs at most "
                 f"{REUSABLE_WORKFLOWS} builds together; take fewer (`artifacts: []`), or say false",
             )
-        if len({*runs[-1], *together}) > REUSABLE_WORKFLOWS:
+        if _called({*runs[-1], *together}, planned) > REUSABLE_WORKFLOWS:
             runs.append([])
         runs[-1] = [n for n in takes if n in {*runs[-1], *together}]
     return runs
+
+
+def _called(names: Set[str], planned: Set[str]) -> int:
+    """How many workflows the builds of components call, and their plans."""
+    return len(names) + len(names & planned)

@@ -144,7 +144,8 @@ QUESTIONS = (
         what="settings of components, and more components: `code_type`, `path`, the commands "
         '`lint`, `test`, `security`, `build`, `deploy` (`""` switches one off), `produces`, '
         "`secrets`, `install_secrets`, `services`, `submodules`, `lfs`, `env`, `runner`, `cloud`, "
-        "`timeout_minutes`, `environments`, `build_per_environment`, `watches`, `publish: true` "
+        "`timeout_minutes`, `environments`, `build_per_environment`, `watches`, `plan: true` "
+        "to [show what a deployment changes](docs/plans.md), `publish: true` "
         "for a [library](docs/libraries.md) that a tag publishes, and the settings of its code "
         "type, as `dockerfile` ([all of them](docs/answers.md#components))",
         usual="what was found, else `{}`",

@@ -104,7 +104,11 @@ def check_calls(
 ) -> None:
     """Refuse more called workflows than GitHub runs in one run. Raises AnswerError."""
     scopes = [scope_of(e, environments, components, dependencies) for e in environments]
-    number, most = max((len(s.built) + len(s.deployed), len(s.components)) for s in scopes)
+    planned = {component.name for component in components if component.plan}
+    number, most = max(
+        (len(s.built) + len(s.deployed) + len(s.deployed & planned), len(s.components))
+        for s in scopes
+    )
     if number > REUSABLE_WORKFLOWS:
         raise AnswerError(
             "orchestration",

@@ -99,10 +99,11 @@ COMMON: Mapping[str, Any] = {
     "environments": {"type": "array", "minItems": 1, "items": {"type": "string"}},
     "build_per_environment": {"type": "boolean"},
     "watches": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+    "plan": {"type": "boolean"},
 }
 """The settings of every component besides its commands. A contract: docs/answers.md."""
 
-EVERYDAY = ("path", "publish", "secrets", "env", "runner", "cloud", "environments")
+EVERYDAY = ("path", "publish", "secrets", "env", "runner", "cloud", "environments", "plan")
 """Settings whose names are also common variables, so that `env` may hold these names."""
 
 PACKAGE = {

@@ -51,7 +51,7 @@ def orchestrator_size(workflow: OrchestratorWorkflow) -> int:
     size += 700 * bool(workflow.approval)
     for promotion in workflow.changes.promotions:
         size += 380 + 5 * len(promotion.producer) + len(promotion.environments)
-    for call in (*workflow.builds, *workflow.deployments):
+    for call in (*workflow.builds, *workflow.plans, *workflow.deployments):
         size += 90 + len(call.id) + len(call.file) + len(call.condition)
         size += sum(2 + len(need) for need in call.needs)
         size += sum(9 + len(s) + len(call.reasons.get(s, "")) for s in call.permissions)

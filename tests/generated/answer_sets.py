@@ -296,6 +296,41 @@ ANSWER_SETS: dict[str, Answers] = {
         ],
         "approval": "each",
     },
+    # What a deployment would change is shown, by whatever it is started and approved.
+    "plans": {
+        "components": {
+            name: {"code_type": name, "path": name, "plan": True, "secrets": ["TF_API_TOKEN"]}
+            for name, code_type in CODE_TYPES.items()
+            if code_type.plan
+        },
+        "environments": [
+            {"name": "dev", "branch": "feature/**"},
+            {"name": "test", "branch": "main"},
+            {"name": "prd", "after": "test", "production": True, "env": {"LEVEL": "1"}},
+            {"name": "release", "tag": "v*", "production": True},
+        ],
+        "cloud": "aws",
+    },
+    "plans-of-each": {
+        "components": {
+            "network": {"code_type": "terraform", "path": "net/{environment}", "plan": True},
+            "app": {"code_type": "opentofu", "path": "app", "plan": True, "lint": ""},
+        },
+        "dependency_map": {"app": "network"},
+        "orchestration": "dispatch",
+        "approval": "each",
+        "branching": "trunk",
+        "cloud": "azure",
+    },
+    "plans-observed": {
+        "components": {
+            "network": {"code_type": "terraform", "path": "net", "plan": True},
+            "app": {"code_type": "terraform", "path": "app", "plan": True, "env": {"A": "1"}},
+        },
+        "dependency_map": {"app": "network"},
+        "orchestration": "observe",
+        "branching": "trunk",
+    },
     # Every answer that is true or false, or one of some choices, is another one than usual.
     "nobody-asks": {**example("lambda"), **{q.name: another(q) for q in PLAIN}},
     "runners": {

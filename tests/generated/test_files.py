@@ -70,6 +70,12 @@ def is_approved(read: Answers, environment: Environment) -> bool:
     return environment.production and read.approval == "once"
 
 
+def is_shown(read: Answers, component: Component, environment: Environment) -> bool:
+    """Whether a person sees what a deployment would change, and then approves it."""
+    asked = environment.production and read.approval != "none"
+    return component.plan and asked and is_deployed(component, environment)
+
+
 def members(read: Answers, environment: Environment) -> list[Component]:
     """The components that have to do with an environment, or with one that comes after it."""
     names, last = {environment.name}, 0
@@ -107,6 +113,8 @@ def expected_files(read: Answers) -> set[str]:
         for environment in read.environments:
             if is_deployed(component, environment):
                 workflows |= {f"{name}-deploy.yml"}
+                workflows |= {f"{name}-plan.yml"} if component.plan else set()
+                actions |= {"show-plan"} if component.plan else set()
             own = component in members(read, environment)
             if own and has_workflow(read, component, environment):
                 workflows |= {f"{name}-{environment.name}.yml"}
@@ -178,6 +186,8 @@ def test_orchestrators_have_exactly_the_promised_jobs(
             built = {c.name for c in its_own if is_built(read, c, environment)}
             uses = {f"{c}-build": f"$/.github/workflows/{c}-build.yml" for c in built}
             uses |= {f"{c}-{name}": f"$/.github/workflows/{c}-deploy.yml" for c in deployed}
+            shown = {c.name for c in its_own if is_shown(read, c, environment)}
+            uses |= {f"{c}-{name}-plan": f"$/.github/workflows/{c}-plan.yml" for c in shown}
         elif read.orchestration == "dispatch":
             started = [c for c in its_own if c.name in deployed or is_built(read, c, environment)]
             uses = {f"{c.name}-{name}": f"{c.name}-{name}.yml" for c in started}
@@ -223,6 +233,7 @@ def test_workflows_of_components_have_exactly_the_promised_jobs(
             deploys = is_deployed(component, environment)
             calls = {"build"} if is_built(read, component, environment) else set()
             calls |= {"deploy"} if deploys else set()
+            calls |= {"plan"} if is_shown(read, component, environment) else set()
             approval = {"approval"} if deploys and is_approved(read, environment) else set()
             jobs = set(workflow["jobs"])
             # A deployment checks the commit before anything else; whatever is earlier needs that.
@@ -272,22 +283,40 @@ def test_pull_requests_have_exactly_the_promised_jobs(
     handed |= from_images
     assert {name for name, _ in said} == taken_by(read, set(handed)) - handed
     builds = {name.removesuffix(".yml") for name in files if name.endswith("-build.yml")}
+
+    def last(component: Component, first: Environment) -> str:
+        """The last environment of a chain to which the component is deployed."""
+        of_chain = [e for e in read.environments if e.root == first.name]
+        return ([e.name for e in of_chain if is_deployed(component, e)] or [""])[-1]
+
     calls: set[str] = set()
+    planned: set[tuple[str, str]] = set()
     for number, (name, text) in enumerate(sorted(texts.items(), key=lambda t: len(t[0])), 1):
         workflow = files[name]
         check, gates = "pull-request-checks", {"changes"} & set(workflow["jobs"])
         assert workflow["on"] == {"pull_request": None, "merge_group": None}
         named = set(re.findall(r"\$\{\{[^}]*\bsecrets\.(\w+)", text))
-        assert named == {secret for c in read.components for secret in c.install_secrets}
+        assert named == {
+            secret
+            for c in read.components
+            for secret in (*c.install_secrets, *(c.secrets if c.plan else ()))
+        }
         assert not re.search(r"\$\{\{[^}]*\bgithub\.token\b", text)
         assert gates or set(workflow["jobs"]) == {check}
+        plans = {job for job in workflow["jobs"] if job.endswith("-plan")}
+        for job in plans:
+            what = workflow["jobs"][job]
+            component = what["uses"].removeprefix("$/.github/workflows/").removesuffix("-plan.yml")
+            assert "head.repo.id == github.event.repository.id" in what["if"]
+            assert f"{component}-build" in what["needs"] and "refs" not in what["with"]
+            planned.add((component, what["with"]["environment"]))
         here = {
             job: what["uses"]
             for job, what in workflow["jobs"].items()
-            if job not in {check, *gates}
+            if job not in {check, *gates, *plans}
         }
         assert here == {job: f"$/.github/workflows/{job}.yml" for job in here}
-        assert len(here) <= 50
+        assert len(here) + len(plans) <= 50
         calls |= set(here)
         for job in here:
             what = workflow["jobs"][job]
@@ -299,11 +328,18 @@ def test_pull_requests_have_exactly_the_promised_jobs(
             )
             assert gates <= set(what["needs"]) <= {*gates, *here}
         checks = workflow["jobs"][check]
-        assert set(checks.get("needs", [])) == {*gates, *here}
+        assert set(checks.get("needs", [])) == {*gates, *here, *plans}
         suffix = f" {number}" if number > 1 else ""
         assert (checks["if"], checks["name"]) == ("always()", f"Pull request checks{suffix}")
         assert checks["permissions"] == {"contents": "read"}
     assert calls == builds - {f"{name}-build" for name, _ in said}
+    assert planned == {
+        (component.name, last(component, first))
+        for component in read.components
+        if component.plan and f"{component.name}-build" in calls
+        for first in read.environments
+        if first.trigger != "after" and last(component, first)
+    }
 
 
 DEPLOYS_BY_ITSELF = {"cdk", "helm", "kubernetes", "opentofu", "pulumi", "sam", "terraform"}
@@ -346,6 +382,11 @@ def test_nothing_asks_for_a_token_without_need(answer_set: str, generated: Gener
             if is_deployed(component, environment):
                 expected[f"{name}-deploy.yml", "deploy"] = token
                 calls.append(("deploy", place, token))
+                if component.plan:
+                    expected[f"{name}-plan.yml", "plan"] = token
+                    expected["pull-request.yml", f"{place}-plan"] = token
+                if is_shown(read, component, environment):
+                    calls.append(("plan", f"{place}-plan", token))
             for job, called, wanted in calls:
                 expected[orchestrator, called] = wanted
                 expected[f"{place}.yml", job] = wanted

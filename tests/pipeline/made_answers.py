@@ -290,6 +290,10 @@ def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
             for key in ("deploy", "build", "produces", *([] if publish.secrets else ["secrets"])):
                 given.pop(key, None)
             given["publish"] = True
+        elif CODE_TYPES[given["code_type"]].plan and "deploy" not in given and draw(st.booleans()):
+            # Somebody sees it, and sees it before the approval.
+            later = (orchestration, made["approval"]) == ("dispatch", "once")
+            given["plan"] = made["pull_requests"] and not later
     return made
 
 

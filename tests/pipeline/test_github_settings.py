@@ -515,13 +515,37 @@ def test_what_jobs_use_is_set_up_and_nothing_else(made: Plan) -> None:
                 deploying.setdefault(orchestrator.environment.name, []).append(deploy)
     pushing = [build for build in made.builds if build.environment]
     pushes = ["registry"] * bool(pushing)
-    assert set(environments) == {*approvals, *deploying, *pushes}
+    calls = [
+        c for w in (*made.orchestrators, *made.workflows, *made.pull_requests) for c in w.plans
+    ]
+    planned = {str(call.inputs["environment"]) for call in calls}
+    assert set(environments) == {*approvals, *deploying, *pushes, *(f"{n}-plan" for n in planned)}
+    for name in planned:
+        environment = environments[f"{name}-plan"]
+        plans = [p for p in made.plans if p.component.belongs_to(name)]
+        assert (environment.reads, environment.reviewed) == (name, False)
+        assert set(environment.secrets) == {secret for p in plans for secret in p.secrets}
+        assert set(environment.clouds) == {p.cloud for p in plans if p.cloud}
+        assert set(environment.variables) <= set(environments[name].variables)
+        in_pull_requests = name in {
+            c.inputs["environment"] for p in made.pull_requests for c in p.plans
+        }
+        refs = environments[name].refs
+        assert environment.refs == (
+            (*refs, ("refs/pull/*/merge", "branch")) if refs and in_pull_requests else refs
+        )
     for name in approvals:
         nothing = GitHubEnvironment(name, True, environments[name].refs, (), (), ())
         assert environments[name] == replace(nothing, approves=name.removesuffix("-approval"))
     for name, deploys in deploying.items():
         environment = environments[name]
-        read = {v for d in deploys for v in variables_in(d.variables, d.command.variables, d.login)}
+        read = {
+            variable
+            for d in deploys
+            for variable in variables_in(
+                d.variables, d.command.variables, d.login, d.plan.variables if d.plan else ""
+            )
+        }
         # What other environments alone say is looked up, and not used.
         said = {e.name: variables_in(*e.env.values()) for e in made.environments}
         own = variables_in(*(c.env for c in made.answers.components))

@@ -22,6 +22,7 @@ from pipeline.answers import ORCHESTRATIONS
 from pipeline.builds import BuildWorkflow
 from pipeline.ci_cd_page import ci_cd_page
 from pipeline.code_type_model import JOBS
+from pipeline.component_plans import ComponentPlan
 from pipeline.component_workflows import ComponentWorkflow
 from pipeline.deployments import DeployWorkflow
 from pipeline.environments import Environment
@@ -254,7 +255,9 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
         path = re.sub(r"\[%[^%]*%\]|\.jinja$", "", file.relative_to(folder).as_posix())
         if file.is_file() and "[[" not in path:
             found.add(f"{ACTIONS}/{path}")
-    assert found == {file for name in ORCHESTRATIONS for file in action_files(name, True, True)}
+    assert found == {
+        file for name in ORCHESTRATIONS for file in action_files(name, True, True, plans=True)
+    }
 
 
 @pytest.mark.parametrize(
@@ -318,18 +321,21 @@ Owner = OrchestratorWorkflow | ComponentWorkflow
 
 def calls_of(
     made: Plan,
-) -> Iterator[tuple[Call, BuildWorkflow | DeployWorkflow, Environment | None]]:
+) -> Iterator[tuple[Call, BuildWorkflow | DeployWorkflow | ComponentPlan, Environment | None]]:
     """Every job that calls a workflow, with that, and its environment; none in pull requests."""
-    called: dict[str, BuildWorkflow | DeployWorkflow] = {b.file: b for b in made.builds}
-    called |= {d.file: d for d in made.deploys}
+    called: dict[str, BuildWorkflow | DeployWorkflow | ComponentPlan] = {
+        **{build.file: build for build in made.builds},
+        **{deploy.file: deploy for deploy in made.deploys},
+        **{plan.file: plan for plan in made.plans},
+    }
     for orchestrator in made.orchestrators:
-        for call in (*orchestrator.builds, *orchestrator.deployments):
+        for call in (*orchestrator.builds, *orchestrator.plans, *orchestrator.deployments):
             yield call, called[call.file], orchestrator.environment
     for workflow in made.workflows:
         for call in workflow.calls:
             yield call, called[call.file], workflow.environment
     for pull_request in made.pull_requests:
-        for call in pull_request.calls:
+        for call in (*pull_request.calls, *pull_request.plans):
             yield call, called[call.file], None
 
 
@@ -342,7 +348,7 @@ def test_nothing_collides(made: Plan) -> None:
     for orchestrator in made.orchestrators:
         assert not twice([*orchestrator.summary_needs, "deployment-summary"])
     for pull_request in made.pull_requests:
-        assert not twice([pull_request.check, *(call.id for call in pull_request.calls)])
+        assert not twice([pull_request.check, *pull_request.jobs])
 
 
 @costly
@@ -361,6 +367,9 @@ def test_names_are_what_other_people_rely_on(made: Plan) -> None:
         for call in orchestrator.deployments:
             assert call.id == f"{call.file.removesuffix('-deploy.yml')}-{name}"
             assert call.inputs["environment"] == name
+        for call in orchestrator.plans:
+            assert call.id == f"{call.file.removesuffix('-plan.yml')}-{name}-plan"
+            assert call.inputs["environment"] == name
 
 
 @costly
@@ -372,7 +381,8 @@ def test_callers_give_what_the_called_ask_for(made: Plan) -> None:
         declared = {each.name: each for each in called.inputs}
         assert set(call.inputs) <= set(declared)
         assert {n for n, each in declared.items() if each.default is None} <= set(call.inputs)
-        assert call.secrets == (called.secrets if environment else ())
+        with_secrets = environment or isinstance(called, ComponentPlan)
+        assert call.secrets == (called.secrets if with_secrets else ())
         granted = dict(called.permissions)
         if isinstance(called, BuildWorkflow) and environment:
             granted |= called.pushing
@@ -400,7 +410,7 @@ def test_what_may_be_written(made: Plan) -> None:
             assert publish
             expected = {"id-token"} if publish.identity else pushes if publish.registry else set()
             assert called.identity == publish.identity
-        elif isinstance(called, DeployWorkflow):
+        elif isinstance(called, DeployWorkflow | ComponentPlan):
             expected = {"id-token"} if component.cloud != "none" else set()
         elif environment and component.code_type.name == "docker" and called.builds:
             expected = pushes
@@ -412,7 +422,8 @@ def test_what_may_be_written(made: Plan) -> None:
 def test_who_reads_runs(made: Plan) -> None:
     """A package is found and downloaded over the REST API, and a deployment looks at approvals."""
     for _, called, _ in calls_of(made):
-        needed = isinstance(called, DeployWorkflow) or bool(called.packages)
+        takes_own = isinstance(called, ComponentPlan) and called.own is not None
+        needed = isinstance(called, DeployWorkflow) or bool(called.packages) or takes_own
         assert (called.permissions.get("actions") == "read") == needed
         assert called.permissions["contents"] == "read"
 
@@ -423,7 +434,7 @@ def test_packages_are_handed_on_by_run_and_digest(made: Plan) -> None:
     """Exactly those that are taken, in an orchestrator's run; a person says which otherwise."""
     for call, called, environment in calls_of(made):
         taken = [package.producer for package in called.packages]
-        alone = call.id in ("build", "deploy")
+        alone = call.id in ("build", "plan", "deploy")
         given_packages = call.inputs.get("packages")
         if alone or not taken:
             assert given_packages == ("${{ inputs.packages }}" if taken else None)
@@ -491,6 +502,65 @@ def test_a_production_is_approved_before_anything_is_deployed(made: Plan) -> Non
             assert owner.approval.environment == f"{owner.environment.name}-approval"
     for deploy in made.deploys:
         assert deploy.asks == (once and any(e.production for e in made.environments))
+
+
+@costly
+@given(plans())
+def test_a_person_approves_the_plan_that_the_deployment_compares(made: Plan) -> None:
+    """The plan comes before whoever is asked, and the deployment gets its digest."""
+    planned = {plan.component.name for plan in made.plans}
+    assert planned == {c.name for c in made.answers.components if c.plan} & {
+        deploy.component.name for deploy in made.deploys
+    }
+    for owner in (*made.orchestrators, *made.workflows):
+        asks = made.answers.approval != "none" and owner.environment.production
+        calls = owner.calls if isinstance(owner, ComponentWorkflow) else owner.deployments
+        for call in calls:
+            if not call.file.endswith("-deploy.yml"):
+                continue
+            of_it = [p for p in owner.plans if p.file == call.file.replace("-deploy", "-plan")]
+            shown = asks and call.file.removesuffix("-deploy.yml") in planned
+            assert len(of_it) == shown
+            if not shown:
+                assert "changes" not in call.inputs
+                continue
+            job = of_it[0].id
+            assert job in call.needs
+            assert call.inputs["changes"] == f"${{{{ needs.{job}.outputs.changes || 'none' }}}}"
+            if owner.approval:
+                assert job in owner.approval.needs
+                # Nothing is deployed before that, so what others change is said in the plan.
+                in_orchestrator = isinstance(owner, OrchestratorWorkflow)
+                assert ("deployed" in of_it[0].inputs) == in_orchestrator
+
+
+def test_where_a_pull_request_shows_a_plan() -> None:
+    """The last environment that its target branch leads to; a tag leads there from the default."""
+    trusted = (
+        "github.event.pull_request.head.repo.id == github.event.repository.id && "
+        "github.event.pull_request.user.login != 'dependabot[bot]'"
+    )
+    made = plan(
+        components={"infra": {"code_type": "terraform", "plan": True}},
+        environments=[
+            {"name": "preview", "branch": "feature/**"},
+            {"name": "dev", "branch": "it's-dev"},
+            {"name": "test", "after": "dev"},
+            {"name": "release", "tag": "v*"},
+            {"name": "lab", "branch": "**"},
+        ],
+    )
+    [pull_request] = made.pull_requests
+    found = {}
+    for call in pull_request.plans:
+        assert trusted in call.condition and call.needs == ("changes", "infra-build")
+        found[call.inputs["environment"]] = call.condition.split(" && ")[4]
+    assert found == {
+        "preview": "startsWith(github.base_ref, 'feature/')",
+        "test": "github.base_ref == 'it''s-dev'",
+        "release": "github.base_ref == github.event.repository.default_branch",
+        "lab": "startsWith(github.base_ref, '')",
+    }
 
 
 def test_who_is_asked() -> None:

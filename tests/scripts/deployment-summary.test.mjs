@@ -191,6 +191,11 @@ test('what was deployed is written down, and the reason is shown', async () => {
   assert.equal(packages.python[0].expires, '2026-11-08T12:00:00.000Z')
 })
 
+test('a plan that could not be made: its component has failed', async () => {
+  const done = await planned({ ...first, 'python-dev': ok, 'terraform-dev-plan': { result: 'failure' }, 'terraform-dev': { result: 'skipped' } })
+  assert.deepEqual(done.rows.find(([name]) => name === 'terraform').slice(0, 3), ['terraform', '❌ failure', 'new here'])
+})
+
 test('what failed is written down; what was refused, or never began, is not', async () => {
   const jobs = [
     deploys('python', '2026-11-01T11:01:00Z', { conclusion: 'failure' }),

@@ -104,6 +104,10 @@ for (const [name, needs, expected] of [
   ['the first job has said nothing', { changes: { result: 'success', outputs: {} }, 'a-build': { result: 'skipped' } }, [
     'failed: Not all jobs have succeeded, see their logs: a-build (skipped)',
   ]],
+  ['a fork gets no plan', { changes: planned(['a']), 'a-build': { result: 'success' }, 'a-prd-plan': { result: 'skipped' } }, []],
+  ['a plan could not be made', { changes: planned(['a']), 'a-build': { result: 'success' }, 'a-prd-plan': { result: 'failure' } }, [
+    'failed: Not all jobs have succeeded, see their logs: a-prd-plan (failure)',
+  ]],
   ['some have not', { a: { result: 'success' }, b: { result: 'skipped' }, c: { result: 'failure' } }, [
     'failed: Not all jobs have succeeded, see their logs: b (skipped), c (failure)',
   ]],

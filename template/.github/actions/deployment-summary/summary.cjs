@@ -50,7 +50,7 @@ module.exports = async ({ github, context, core }) => {
   }
 
   /** @param {string} name */
-  const idsOf = name => [`${name}-build`, `${name}-${ENVIRONMENT}`].filter(id => id in needs)
+  const idsOf = name => [`${name}-build`, `${name}-${ENVIRONMENT}-plan`, `${name}-${ENVIRONMENT}`].filter(id => id in needs)
 
   /**
    * The jobs of a component that the plan has chosen. A single job starts a run that builds and deploys.
@@ -60,8 +60,8 @@ module.exports = async ({ github, context, core }) => {
     const ids = idsOf(name)
     if (!plan) return ids
     const { build, deploy } = plan
-    const lists = ids.length === 1 ? [[...build, ...deploy]] : [build, deploy]
-    return ids.filter((_, index) => lists[index].includes(name))
+    const listOf = (/** @type {string} */ id) => ids.length === 1 ? [...build, ...deploy] : id === `${name}-build` ? build : deploy
+    return ids.filter(id => listOf(id).includes(name))
   }
 
   /**

@@ -1,0 +1,236 @@
+"""`{component}-plan.yml`: shows what a deployment of one component would change, and only reads.
+
+A component has it with `plan: true`. The module `plan.py` is something else: all that is generated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from .answers import Answers
+from .calls import COMMIT, Value, refs
+from .components import Component
+from .deployments import DeployWorkflow, in_a_deployment, plan_command
+from .environments import Environment, is_pattern, title
+from .graph import Graph
+from .scope import chain, deploys_to
+from .steps import (
+    READ_CONTENTS,
+    READ_PACKAGES,
+    Call,
+    Command,
+    Input,
+    LeftOut,
+    TakenPackage,
+    Tool,
+    cloud_login,
+    named_secrets,
+    set_up_steps,
+)
+
+PLAN_JOB = "plan"
+"""The id of the job in a component's workflow that shows its plan."""
+
+SPECIAL = r".\?|[*+\[]"
+"""Where a pattern of branches begins to fit several names: `?` repeats the character before it."""
+
+TIMEOUT_MINUTES = 30
+"""How long a plan may take where its component says nothing."""
+
+
+def plan_environment(environment: str) -> str:
+    """The GitHub Environment with the identity that may only read."""
+    return f"{environment}-plan"
+
+
+@dataclass(frozen=True)
+class ComponentPlan:
+    """`{component}-plan.yml`."""
+
+    component: Component
+    inputs: tuple[Input, ...]
+    tools: tuple[Tool, ...]
+    own: TakenPackage | None
+    packages: tuple[TakenPackage, ...]
+    command: Command
+    login: tuple[str, ...]
+    cloud: str
+    permissions: Mapping[str, str]
+    variables: Mapping[str, str]
+    secrets: tuple[str, ...]
+    runner: Any
+    timeout_minutes: int
+    leaves_out: LeftOut
+    upstream: tuple[str, ...]
+    """The components before it: what they change is not in its plan until they are deployed."""
+
+    @property
+    def folder(self) -> str:
+        """Where its command starts."""
+        return self.component.path_in("${{ inputs.environment }}")
+
+    @property
+    def file(self) -> str:
+        return f"{self.component.name}-plan.yml"
+
+    @property
+    def name(self) -> str:
+        return f"{title(self.component.name)} Plan"
+
+    @property
+    def reads(self) -> set[str]:
+        """The names of its inputs."""
+        return {each.name for each in self.inputs}
+
+    @property
+    def this_run(self) -> str:
+        """JSON: the run that holds its own package, and the digest that its build reported."""
+        run, digest = "${{ github.run_id }}", "${{ inputs.digest }}"
+        return f'{{"{self.component.name}": {{"run": {run}, "digest": "{digest}"}}}}'
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why it gets each of its permissions, for a comment beside it."""
+        return {
+            "actions": "finds and downloads packages",
+            "id-token": "logs in by OIDC, as an identity that may only read",
+        }
+
+
+def component_plan(deploy: DeployWorkflow, graph: Graph, answers: Answers) -> ComponentPlan:
+    """The plan of a component that is deployed."""
+    component = deploy.component
+    defaults = component.code_type.plan
+    assert defaults
+    login = cloud_login(defaults, component, answers)
+    handed = component.secrets if defaults.secrets else ()
+    command = plan_command(component, answers)
+    reads = READ_PACKAGES if deploy.own or deploy.packages else READ_CONTENTS
+    tools = set_up_steps(component, (defaults,), component.path_in("${{ inputs.environment }}"))
+    return ComponentPlan(
+        component=component,
+        inputs=_inputs(deploy, answers),
+        tools=tuple(in_a_deployment(tool) for tool in tools),
+        own=deploy.own,
+        packages=deploy.packages,
+        command=replace(command, variables={**command.variables, "READ_ONLY": "true"}),
+        login=login.steps,
+        cloud=login.cloud,
+        permissions=dict(sorted({**reads, **login.permissions}.items())),
+        variables=deploy.variables,
+        secrets=tuple(dict.fromkeys((*handed, *named_secrets(list(login.steps))))),
+        runner=component.runner or answers.runner,
+        timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
+        leaves_out=deploy.leaves_out,
+        upstream=_all_before(component.name, graph),
+    )
+
+
+def _inputs(deploy: DeployWorkflow, answers: Answers) -> tuple[Input, ...]:
+    inputs = [
+        Input("commit", "string", "Commit to plan, as a full SHA"),
+        Input("environment", "string", "Environment that it would be deployed to"),
+        Input("refs", "string", "Branches or tags to deploy from, as a regular expression", ""),
+    ]
+    if answers.plans:
+        inputs.append(Input("plan", "string", "What the action what-changed has decided", ""))
+    inputs.append(Input("deployed", "string", "JSON: the components that the same run deploys", ""))
+    if deploy.own:
+        inputs.append(Input("digest", "string", "The digest of its own package in this run"))
+    if deploy.packages:
+        inputs.append(
+            Input("packages", "string", "Which packages to take: see the action take-package")
+        )
+    if deploy.own or deploy.packages:
+        what = "Environments to take packages of; empty: environment"
+        inputs.append(Input("environments", "string", what, ""))
+    return tuple(inputs)
+
+
+def _all_before(name: str, graph: Graph) -> tuple[str, ...]:
+    """All components that one depends on, directly or not, by name."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        new = set(graph[todo.pop()]) - found
+        found |= new
+        todo += new
+    return tuple(sorted(found))
+
+
+def plan_call(
+    plan: ComponentPlan,
+    environment: Environment,
+    answers: Answers,
+    inputs: Mapping[str, Value | tuple[str, ...]],
+    needs: tuple[str, ...],
+    job_id: str,
+    when: str = "",
+    commit: str = COMMIT,
+) -> Call:
+    """A job that calls a plan. `inputs` are those that only the caller knows."""
+    given: dict[str, Value | tuple[str, ...]] = {
+        "commit": commit,
+        "environment": environment.name,
+        "refs": refs(environment, answers),
+    }
+    given.update({name: value for name, value in inputs.items() if name in plan.reads})
+    return Call(
+        id=job_id,
+        file=plan.file,
+        needs=needs,
+        permissions=plan.permissions,
+        reasons=plan.reasons,
+        inputs={name: value for name, value in given.items() if value != ""},
+        secrets=plan.secrets,
+        condition=when,
+    )
+
+
+def pull_request_plans(component: Component, answers: Answers) -> list[tuple[Environment, str]]:
+    """The environments for which a pull request shows a plan, each with the condition.
+
+    It is the last one of each chain to which the component is deployed. A chain that starts on a
+    tag or by hand counts as one of the default branch. A pattern of branches is compared up to its
+    first special character. A fork gets no credentials; neither does Dependabot.
+    """
+    found = []
+    for first in answers.environments:
+        if first.trigger == "after":
+            continue
+        deployed = [e for e in chain(first, answers.environments) if deploys_to(component, e)]
+        if deployed:
+            found.append((deployed[-1], " && ".join((*TRUSTED, _merges_into(first)))))
+    return found
+
+
+TRUSTED = (
+    "github.event.pull_request.head.repo.id == github.event.repository.id",
+    "github.event.pull_request.user.login != 'dependabot[bot]'",
+)
+"""The conditions under which a pull request gets an identity. A merge group has no pull request."""
+
+
+def _merges_into(first: Environment) -> str:
+    """The condition under which a pull request leads to the chain of an environment."""
+    if first.trigger != "branch":
+        return "github.base_ref == github.event.repository.default_branch"
+    branch = first.source.replace("'", "''")
+    if not is_pattern(first.source):
+        return f"github.base_ref == '{branch}'"
+    return f"startsWith(github.base_ref, '{re.split(SPECIAL, branch)[0]}')"
+
+
+class Shows(Protocol):
+    """A workflow that may call plans."""
+
+    @property
+    def plans(self) -> tuple[Call, ...]: ...
+
+
+def planned_for(workflows: Iterable[Shows]) -> frozenset[str]:
+    """The environments for which workflows show a plan."""
+    return frozenset(str(call.inputs["environment"]) for w in workflows for call in w.plans)
