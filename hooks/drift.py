@@ -108,7 +108,7 @@ def read_answers(answers_file: str) -> dict[str, Any]:
             "with --answers-file"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotTellError(f"{answers_file}: cannot be read: {error}; mend it") from None
+        raise CannotTellError(f"{answers_file}: cannot be read: {error}; repair it") from None
     for number, line in enumerate(text.splitlines(), 1):
         if CONFLICT.match(line):
             raise CannotTellError(
@@ -119,7 +119,7 @@ def read_answers(answers_file: str) -> dict[str, Any]:
         answers = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CannotTellError(
-            f"{answers_file}: is not YAML: {error}; mend it, or take it back from git"
+            f"{answers_file}: is not YAML: {error}; repair it, or restore it from git"
         ) from None
     if not isinstance(answers, dict) or not ANSWERS & set(answers):
         raise CannotTellError(
@@ -129,7 +129,7 @@ def read_answers(answers_file: str) -> dict[str, Any]:
     for key in ("_src_path", "_commit"):
         if not isinstance(answers.get(key), str) or not answers[key].strip():
             raise CannotTellError(
-                f"{answers_file}: {key} does not say which template this came from; take it back "
+                f"{answers_file}: {key} does not say which template this came from; restore it "
                 "from git, or copy the template from a git repository"
             )
     return answers
@@ -167,7 +167,9 @@ def render(answers: Mapping[str, Any], answers_file: str, folder: Path, trust: b
                 skip_tasks=True,
             )
         if not made.template.vcs:
-            raise CannotTellError(f"{answers_file}: {source} is no git repository; use one")
+            raise CannotTellError(
+                f"{answers_file}: {source} is no git repository; name one in _src_path"
+            )
         return str(made.template.url_expanded)
     except UnsafeTemplateError:
         raise CannotTellError(

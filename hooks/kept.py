@@ -86,5 +86,5 @@ def write_again(paths: Iterable[str], answers_file: str) -> list[str]:
         for path in missing:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).write_bytes((Path(folder) / path).read_bytes())
-            lines.append(f"{path}: had been deleted, and is called by another; written again")
+            lines.append(f"{path}: had been deleted, but another file uses it; it is written again")
     return lines

@@ -276,7 +276,7 @@ def _project_name(value: Any) -> str:
         cause = f"{shown(text)} is no name; use one line of printable characters without ${{{{"
         raise AnswerError("project_name", cause)
     if len(text) > PROJECT_NAME_LENGTH:
-        cause = f"it has {len(text)} characters; at most {PROJECT_NAME_LENGTH} fit"
+        cause = f"it has {len(text)} characters; at most {PROJECT_NAME_LENGTH} are allowed"
         raise AnswerError("project_name", cause)
     return str(text).strip()
 

@@ -127,7 +127,7 @@ def read_registry(
     """
     check(given, {"type": "string"}, "registry")
     if len(given) > REGISTRY_LENGTH:
-        cause = f"{shown(given)} has {len(given)} characters; at most {REGISTRY_LENGTH} fit"
+        cause = f"{shown(given)} has {len(given)} characters; at most {REGISTRY_LENGTH} are allowed"
         raise AnswerError("registry", cause)
     name = given.removesuffix("/")
     for owner in clouds.values():

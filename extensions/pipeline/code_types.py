@@ -291,8 +291,8 @@ def _check_form(data: Any) -> None:
         if isinstance(given, dict) and given.keys() & {"command", "pull_request"}:
             raise AnswerError(
                 f"products.{product}",
-                "write the command alone; it is the same in pull requests, and makes "
-                "something for each of $ENVIRONMENTS where those differ",
+                "write only the command; pull requests run it, too, and it makes a result for "
+                "each of $ENVIRONMENTS if those differ",
             )
     if inner(data, "outputs"):
         cause = "list the names alone; the build command writes them to $GITHUB_OUTPUT"

@@ -359,6 +359,6 @@ def _check_placements(consumer: Component, edges: list[Dependency]) -> None:
                 where = repr(spot) if a == b else f"{spot!r} and {other!r}"
                 raise AnswerError(
                     "dependency_map",
-                    f"{consumer.name} places {what} and {other_what} in one spot, {where}; "
+                    f"{consumer.name} places {what} and {other_what} in one place, {where}; "
                     "choose another `to` for one of them",
                 )

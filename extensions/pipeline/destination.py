@@ -191,7 +191,7 @@ def about_differing_files(
             f"edits, or say `--overwrite` to replace {them}"
         )
     else:
-        called = [f"call the component {old} otherwise, as {new}" for old, new in free.items()]
+        called = [f"give the component {old} another name, like {new}" for old, new in free.items()]
         ways = [f"move {them}", *called, f"or say `--overwrite` to replace {them}"]
         cause = f"{are} here already with other content, {nobody}; {', '.join(ways)}"
     # Not an AnswerError, which would shorten its place: every file is to be named.

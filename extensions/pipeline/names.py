@@ -35,7 +35,9 @@ def check_name(name: object, place: str) -> str:
         cause = f"the name {shown(name)} is not text{yaml_surprise(name)}"
         raise AnswerError(place, cause)
     if len(name) > NAME_LENGTH:
-        cause = f"the name {shown(name)} has {len(name)} characters; at most {NAME_LENGTH} fit"
+        cause = (
+            f"the name {shown(name)} has {len(name)} characters; at most {NAME_LENGTH} are allowed"
+        )
         raise AnswerError(place, cause)
     if not NAME.fullmatch(name):
         cause = (
@@ -61,7 +63,7 @@ def check_variable(name: str, place: str) -> str:
 def check_path(path: str, place: str) -> str:
     """A path inside the repository: relative, with /, normalised. Raises AnswerError."""
     if len(path) > PATH_LENGTH:
-        cause = f"{shown(path)} has {len(path)} characters; at most {PATH_LENGTH} fit"
+        cause = f"{shown(path)} has {len(path)} characters; at most {PATH_LENGTH} are allowed"
         raise AnswerError(place, cause)
     if not path.strip() or not path.isprintable():
         raise AnswerError(place, f"{shown(path)} is not a path; use printable characters")

@@ -64,7 +64,7 @@ def read_folder(repository: Path, folder: str) -> dict[str, Any]:
     if not files:
         raise AnswerError("code_types_folder", f"{shown(folder)} holds no .yml; add a code type")
     if len(files) > FILES:
-        raise AnswerError(folder, f"holds {len(files)} code types; at most {FILES} fit")
+        raise AnswerError(folder, f"holds {len(files)} code types; at most {FILES} are allowed")
     return {file.stem: read_file(file, f"{folder}/{file.name}") for file in files}
 
 
@@ -73,7 +73,7 @@ def read_file(file: Path, place: str) -> Any:
     if not file.is_file():
         raise AnswerError(place, "is not a file; a code type has to be one")
     if file.stat().st_size > FILE_BYTES:
-        raise AnswerError(place, f"is too big; at most {FILE_BYTES // 1024} KB fit")
+        raise AnswerError(place, f"is too big; at most {FILE_BYTES // 1024} KB are allowed")
     content = read_yaml(file.read_bytes(), place)
     _check_size(content, place)
     return _plain(content)

@@ -39,7 +39,7 @@ def unmatched(
     ]
     lines += [
         f"{image.consumer} runs the image {in_markdown(image.image)} ({in_markdown(image.file)}), "
-        f"and no component is called so: if one of yours builds it, say so in "
+        f"and no component has that name: if one of yours builds it, name it in "
         f"components.{image.consumer}.env (for a component api: "
         f"`API_IMAGE: {in_markdown(image.known_as or image.image)}`)."
         for image in unknown_images_of(answers, files)

@@ -83,7 +83,7 @@ def _unmerged(plan: Plan, repository: Path) -> list[str]:
     left |= {f"{WORKFLOWS}/{file.stem}" for file in (repository / WORKFLOWS).glob("*.rej")}
     actions = (repository / ACTIONS).rglob("*.rej")
     left |= {file.relative_to(repository).with_suffix("").as_posix() for file in actions}
-    cause = "was not merged as a whole; take over by hand what"
+    cause = "was not merged completely; apply by hand what"
     return [f"{path}: {cause} {path}.rej holds, and delete that" for path in sorted(left)]
 
 

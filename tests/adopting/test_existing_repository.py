@@ -100,7 +100,7 @@ def test_a_component_called_like_a_workflow_of_ones_own_gets_a_name(
     write(own, **dict.fromkeys(paths, "on: push\njobs: {}\n"))
     assert refused(own, lambda: command(ANSWERS)) == (
         f"{paths[0]}: is here already with other content, and there is no terminal to ask at; "
-        f"move it, call the component python otherwise, as {name}, or say `--overwrite` to "
+        f"move it, give the component python another name, like {name}, or say `--overwrite` to "
         "replace it"
     )
 

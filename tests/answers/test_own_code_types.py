@@ -95,7 +95,7 @@ WRONG: dict[str, tuple[dict[str, str | bytes], str | None, str]] = {
     "too big": (
         {"types/go.yml": SWIFT + "#" * FILE_BYTES},
         "types",
-        "types/go.yml: is too big; at most 64 KB fit",
+        "types/go.yml: is too big; at most 64 KB are allowed",
     ),
     "a billion words": (
         {"types/go.yml": BILLION},
@@ -110,7 +110,7 @@ WRONG: dict[str, tuple[dict[str, str | bytes], str | None, str]] = {
     "too many": (
         {f"types/t{n}.yml": SWIFT for n in range(FILES + 1)},
         "types",
-        "types: holds 51 code types; at most 50 fit",
+        "types: holds 51 code types; at most 50 are allowed",
     ),
     "no slug": ({f"{FOLDER}/my go.yml": SWIFT}, None, f"{FOLDER}/my go.yml: 'my go' is not a safe"),
     "by case": (
@@ -164,7 +164,9 @@ def test_other_contents_than_those_of_the_files_are_refused(
 ) -> None:
     folder = repository(tmp_path / "repository", {f"{FOLDER}/swift.yml": SWIFT})
     line = refusal(folder, "--data", "own_code_types={swift: {label: Other}}")
-    assert line.startswith(f"own_code_types: it is what the files in {FOLDER} hold, and differs;")
+    assert line.startswith(
+        f"own_code_types: it differs from the files in {FOLDER}, which are read anyway;"
+    )
 
 
 def test_what_is_there_is_offered_and_recorded(template: Path, tmp_path: Path) -> None:

@@ -135,17 +135,17 @@ def generated() -> list[Row]:
         (
             "very-long/project-name",
             {"project_name": long},
-            "project_name: it has 10000 ... 100 fit",
+            "project_name: it has 10000 ... 100 are allowed",
         ),
         (
             "very-long/component",
             {"components": {long: generic}},
-            "components: the name 'xxx... has 10000 characters; at most 40 fit",
+            "components: the name 'xxx... has 10000 characters; at most 40 are allowed",
         ),
         (
             "very-long/environment",
             {"environments": [{"name": long, "branch": "main"}]},
-            "environments[0]: the name 'xxx... has 10000 characters; at most 40 fit",
+            "environments[0]: the name 'xxx... has 10000 characters; at most 40 are allowed",
         ),
         ("very-long/code-type", {"code_types": [long]}, "code_types: 'xxx... is no code type; ..."),
         ("very-long/answer", {long: 1}, "xxx...: there is no such answer; known are: ..."),
@@ -173,12 +173,12 @@ def generated() -> list[Row]:
             # Docker refuses a name of more than 255 characters, the first time that it builds.
             "very-long/registry",
             {"registry": f"{long}.azurecr.io", "cloud": "azure"},
-            "registry: 'xxx... has 10011 characters; at most 200 fit",
+            "registry: 'xxx... has 10011 characters; at most 200 are allowed",
         ),
         (
             "very-long/registry-path",
             {"registry": f"ghcr.io/{'a/' * 5000}a"},
-            "registry: 'ghcr.io/a/a/... has 10009 characters; at most 200 fit",
+            "registry: 'ghcr.io/a/a/... has 10009 characters; at most 200 are allowed",
         ),
         (
             # Each letter could belong to this part of the pattern or to that one.

@@ -454,14 +454,14 @@ CANNOT: dict[str, tuple[Change, str]] = {
     ),
     "a-folder": (
         both(delete(ANSWERS_FILE), lambda repository: (repository / ANSWERS_FILE).mkdir()),
-        "cannot be read: ...; mend it",
+        "cannot be read: ...; repair it",
     ),
     "no-text": (
         lambda repository: (repository / ANSWERS_FILE).write_bytes(b"\xff\xfe"),
-        "cannot be read: ...; mend it",
+        "cannot be read: ...; repair it",
     ),
-    "no-yaml": (written("a: [1\nb: 2\n"), "is not YAML: ...; mend it, or take it back from git"),
-    "no-date": (written("a: 2024-13-45\n"), "is not YAML: ...; mend it, or take it back from git"),
+    "no-yaml": (written("a: [1\nb: 2\n"), "is not YAML: ...; repair it, or restore it from git"),
+    "no-date": (written("a: 2024-13-45\n"), "is not YAML: ...; repair it, or restore it from git"),
     "empty": (written(""), NO_ANSWERS),
     "a-list": (written("- a\n"), NO_ANSWERS),
     "another-template": (written(OTHER_TEMPLATE), NO_ANSWERS),
@@ -528,7 +528,7 @@ def test_the_template_is_no_git_repository(
 ) -> None:
     recorded("_src_path", str(template))(repository)
     assert DRIFT.main(["--trust"]) == 2
-    check_line("... is no git repository; use one", capsys)
+    check_line("... is no git repository; name one in _src_path", capsys)
 
 
 def test_a_template_that_only_has_answers_of_those_names(

@@ -109,17 +109,17 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "rejected": (
         write(f"{ORCHESTRATOR}.rej", "@@ -1 +1 @@\n"),
-        f"{ORCHESTRATOR}: was not merged as a whole; take over by hand what {ORCHESTRATOR}.rej"
+        f"{ORCHESTRATOR}: was not merged completely; apply by hand what {ORCHESTRATOR}.rej"
         " holds, and delete that",
     ),
     "rejected-own": (
         write(".github/workflows/own.yml.rej", "@@ -1 +1 @@\n"),
-        ".github/workflows/own.yml: was not merged as a whole; take over by hand what"
+        ".github/workflows/own.yml: was not merged completely; apply by hand what"
         " .github/workflows/own.yml.rej holds, and delete that",
     ),
     "rejected-own-action": (
         write(".github/actions/check-commit/own.sh.rej", "@@ -1 +1 @@\n"),
-        ".github/actions/check-commit/own.sh: was not merged as a whole; take over by hand what"
+        ".github/actions/check-commit/own.sh: was not merged completely; apply by hand what"
         " .github/actions/check-commit/own.sh.rej holds, and delete that",
     ),
     "job-gone": (

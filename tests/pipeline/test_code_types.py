@@ -617,12 +617,12 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "a command for pull requests": (
         go(products={"a": {"command": "x", "pull_request": "y"}}),
         ".products.a: ",
-        "write the command alone; it is the same in pull requests",
+        "write only the command; pull requests run it, too",
     ),
     "a product with a command": (
         go(products={"a": {"command": "x"}}),
         ".products.a: ",
-        "write the command alone",
+        "write only the command",
     ),
     "outputs by product": (go(outputs={"image": "a"}), ".outputs: ", "list the names alone"),
     "names of environments in a tool": (

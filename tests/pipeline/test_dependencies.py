@@ -317,10 +317,10 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         f"{ARTIFACT}.to",
         "git's own folder",
     ),
-    "two in one spot": (two("a/b", "a/b"), "dependency_map", "in one spot"),
-    "one spot, written otherwise": (two("a/b", "./a//b"), "dependency_map", "in one spot"),
-    "one spot by case": (two("a/B", "A/b"), "dependency_map", "in one spot"),
-    "one inside the other": (two("a", "a/b/c"), "dependency_map", "in one spot"),
+    "two in one place": (two("a/b", "a/b"), "dependency_map", "in one place"),
+    "one spot, written otherwise": (two("a/b", "./a//b"), "dependency_map", "in one place"),
+    "one spot by case": (two("a/B", "A/b"), "dependency_map", "in one place"),
+    "one inside the other": (two("a", "a/b/c"), "dependency_map", "in one place"),
 }  # fmt: skip
 
 

@@ -86,7 +86,7 @@ test('the run that follows the last to end goes on, and no other', async () => {
     const other = last === a ? b : a
     assert.deepEqual((await find({ ...both, jobs, before: last })).outputs, { ready: 'true', packages })
     const left = await find({ ...both, jobs, before: other })
-    assert.deepEqual([left.ready, left.log], ['false', [`notice: Nothing to do: the run that follows run ${last.id}, the last to end, deploys this component`]])
+    assert.deepEqual([left.ready, left.log], ['false', [`notice: Nothing to do: run ${last.id} ended last, and the run that it starts deploys this component`]])
   }
 })
 
@@ -94,7 +94,7 @@ test('an earlier attempt leaves it to the next', async () => {
   const first = runOf('a', 1)
   const second = { ...first, run_attempt: 2 }
   const given = { runs: { a: [second] }, jobs: { 1: deployed(20) } }
-  assert.deepEqual((await find({ ...given, before: first })).log, ['notice: Nothing to do: the run that follows run 1, the last to end, deploys this component'])
+  assert.deepEqual((await find({ ...given, before: first })).log, ['notice: Nothing to do: run 1 ended last, and the run that it starts deploys this component'])
   assert.equal((await find({ ...given, before: second })).ready, 'true')
 })
 
@@ -122,7 +122,7 @@ test('what the event says is true, whatever lists say', async () => {
 test('the run of the event counts as little as another that has only looked, and once', async () => {
   const [older, told] = [runOf('a', 1), runOf('a', 2)]
   const done = await find({ before: told, runs: { a: [told, older] }, jobs: { 1: deployed(20), 2: notYet } })
-  assert.deepEqual([done.ready, done.log], ['false', ['notice: Nothing to do: the run that follows run 1, the last to end, deploys this component']])
+  assert.deepEqual([done.ready, done.log], ['false', ['notice: Nothing to do: run 1 ended last, and the run that it starts deploys this component']])
   assert.deepEqual(done.github.calls.filter(({ route }) => route === JOBS).map(({ parameters }) => parameters.run_id), [2, 1])
 })
 

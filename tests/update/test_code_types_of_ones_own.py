@@ -136,8 +136,8 @@ def test_a_folder_that_is_gone_counts_as_it_was_recorded(
     update(repository, vcs_ref=CURRENT)
     lines = [line for line in capfd.readouterr().err.splitlines() if FOLDER in line]
     assert lines == [
-        f"code_types_folder: {FOLDER} is gone, so its code types count as they were recorded; "
-        "put it back, or say --data code_types_folder= to do without them"
+        f"code_types_folder: {FOLDER} is gone, so the recorded content of its code types is used; "
+        "restore it, or drop them by --data code_types_folder="
     ]
     assert changed(repository) == set()
     with pytest.raises(UserMessageError, match="'swift' is no code type"):

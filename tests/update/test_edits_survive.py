@@ -233,7 +233,7 @@ def test_a_conflict_beside_the_file(repository: Path, capfd: pytest.CaptureFixtu
         update(repository, vcs_ref="v3.0.0", conflict="rej")
     said = capfd.readouterr().err
     for path in (PULL_REQUEST, SUMMARY):
-        cause = "was not merged as a whole; take over by hand what"
+        cause = "was not merged completely; apply by hand what"
         assert f"{path}: {cause} {path}.rej holds" in said
         assert "# v99.0.0" in (repository / f"{path}.rej").read_text(encoding="utf-8")
 

@@ -148,11 +148,13 @@ def test_a_deleted_file_that_others_call_is_written_again(
         file.unlink()
     commit(repository)
     update(repository, vcs_ref=CURRENT)
-    # What nothing needs stays away: a person wanted it so.
+    # What nothing needs stays away: a person wanted that.
     paths = {file.as_posix() for file in left}
     assert tree(repository) == {path: text for path, text in before.items() if path not in paths}
     said = capfd.readouterr().out.splitlines()
-    written = [line for line in said if line.endswith("and is called by another; written again")]
+    written = [
+        line for line in said if line.endswith("but another file uses it; it is written again")
+    ]
     assert sorted(line.split(": had been deleted,")[0] for line in written) == sorted(
         file.as_posix() for file in called
     )

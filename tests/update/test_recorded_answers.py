@@ -159,7 +159,7 @@ def test_a_choice_that_copier_alone_refuses(repository: Path) -> None:
     """Its own reading finds the recorded answer wrong, and takes the default instead."""
     line = refusal(repository, vcs_ref=VERSION[call_is_only_hidden])
     assert line == (
-        "orchestration: 'call' is no answer that Copier takes; it is recorded in"
+        "orchestration: 'call' is an answer that Copier does not accept; it is recorded in"
         " .copier-answers.yml: give another with --data orchestration=..."
     )
 

@@ -62,7 +62,8 @@ def with_own_code_types(given: Given, answers: dict[str, Any]) -> dict[str, Any]
     own = own_types.read_folder(given.repository, folder)
     if parsed("own_code_types", given.data.get("own_code_types", own)) != own:
         raise AnswerError(
-            "own_code_types", f"it is what the files in {folder} hold, and differs; leave it out"
+            "own_code_types",
+            f"it differs from the files in {folder}, which are read anyway; leave it out",
         )
     return {**answers, "code_types_folder": folder, "own_code_types": own}
 
@@ -83,8 +84,8 @@ def tell_missing_folder(given: Given, answers: Mapping[str, Any]) -> None:
         return
     if not own_types.exists(given.repository, folder):
         given.memory.tell(
-            f"code_types_folder: {folder} is gone, so its code types count as they were "
-            "recorded; put it back, or say --data code_types_folder= to do without them"
+            f"code_types_folder: {folder} is gone, so the recorded content of its code "
+            "types is used; restore it, or drop them by --data code_types_folder="
         )
 
 

@@ -131,7 +131,9 @@ def _check_kept(given: Given) -> None:
         if memory.read_answers(kept) != memory.read_answers(final):
             value = shown(before[name])
             way_out = _way_out(given, name)
-            raise UserMessageError(f"{name}: {value} is no answer that Copier takes{way_out}")
+            raise UserMessageError(
+                f"{name}: {value} is an answer that Copier does not accept{way_out}"
+            )
 
 
 def _check_destination(given: Given) -> None:

@@ -96,7 +96,7 @@ module.exports = async ({ github, context, core }) => {
   // second, the higher id counts. All runs come to the same answer, so exactly one of them deploys.
   const [last] = Object.values(found).sort((a, b) => b.end.localeCompare(a.end) || b.id - a.id)
   if (last.id !== trigger.id || last.attempt !== trigger.run_attempt) {
-    core.notice(`Nothing to do: the run that follows run ${last.id}, the last to end, deploys this component`)
+    core.notice(`Nothing to do: run ${last.id} ended last, and the run that it starts deploys this component`)
     return setOutputs(false)
   }
   // This run has not waited for producers whose packages are only promoted.
