@@ -70,6 +70,8 @@ class CloudAddition:
     """Steps between the login and the command, as YAML text."""
     variables: Mapping[str, str] = field(default_factory=dict)
     prerequisites: tuple[str, ...] = ()
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    """Permissions of GITHUB_TOKEN that the code type's own command needs besides, by scope."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,13 @@ class Detect:
 
     files: tuple[str, ...]
     holds: Mapping[str, str] = field(default_factory=dict)
-    beside: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     nested: str = "component"
     parts: str = ""
     parts_in: tuple[str, ...] = ()
     environments: bool = False
-    replaces: tuple[str, ...] = ()
+    replaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By code type: the patterns of files by which a component has to be found; none for any."""
     replaces_inside: bool = True
     variable: str = ""
     setting: str = ""

@@ -445,7 +445,10 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         check_variable(given["variable"], f"{place}.variable")
         if "setting" in given:
             raise AnswerError(f"{place}.setting", "there is also a `variable`; remove one of them")
-    for name in given.get("replaces", []):
+    replaces = given.get("replaces", {})
+    if isinstance(replaces, list):
+        replaces = dict.fromkeys(replaces, ())
+    for name in replaces:
         check_name(name, f"{place}.replaces")
     suggestions = []
     for index, settings in enumerate(given.get("settings", [])):
@@ -463,12 +466,15 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
     return Detect(
         files=tuple(given["files"]),
         holds=given.get("holds", {}),
-        beside=given.get("beside", {}),
+        beside={
+            pattern: (names,) if isinstance(names, str) else tuple(names)
+            for pattern, names in given.get("beside", {}).items()
+        },
         nested=given.get("nested", "component"),
         parts=given.get("parts", ""),
         parts_in=tuple(given.get("parts_in", [])),
         environments=given.get("environments", False),
-        replaces=tuple(given.get("replaces", [])),
+        replaces={name: tuple(patterns) for name, patterns in replaces.items()},
         replaces_inside=given.get("replaces_inside", True),
         variable=given.get("variable", ""),
         setting=given.get("setting", ""),
@@ -531,6 +537,7 @@ def _cloud(given: Mapping[str, Any], setup: Setup | None, place: str) -> CloudAd
     return CloudAddition(
         steps=given.get("steps", "").strip("\n"),
         variables=_variables(given, place),
+        permissions=given.get("permissions", {}),
         prerequisites=tuple(given.get("prerequisites", [])),
     )
 

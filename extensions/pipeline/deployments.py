@@ -119,8 +119,9 @@ class DeployWorkflow:
         by_oidc = ["logs in"] * bool(self.cloud) + ["publishes"] * self.identity
         return {
             "actions": "finds and downloads packages",
-            "id-token": f"{' and '.join(by_oidc)} by OIDC",
+            "id-token": f"{' and '.join(by_oidc) or 'deploys'} by OIDC",
             "packages": "publishes there",
+            "pages": "deploys to GitHub Pages",
         }
 
 

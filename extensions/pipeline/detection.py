@@ -103,12 +103,17 @@ def find_components(
     detects = {name: t.detect for name, t in sorted(code_types.items()) if t.detect}
     found = {name: _of_type(files, code_types[name], detect) for name, detect in detects.items()}
     for name, detect in detects.items():
-        paths = {component.path for component in found[name]}
-        within = paths
-        if not detect.replaces_inside:
-            parts = _parts(files, detect, _markers(files, detect)) if paths else ()
-            within = {part for part in parts if part not in paths and _is_in_one(part, paths)}
-        for replaced in found.keys() & set(detect.replaces):
+        for replaced in found.keys() & detect.replaces.keys():
+            by_file = compiled(detect.replaces[replaced] or ("*",))
+            paths = {
+                component.path
+                for component in found[name]
+                if by_file(posixpath.basename(component.evidence))
+            }
+            within = paths
+            if not detect.replaces_inside:
+                parts = _parts(files, detect, _markers(files, detect)) if paths else ()
+                within = {part for part in parts if part not in paths and _is_in_one(part, paths)}
             found[replaced] = [
                 other
                 for other in found[replaced]
@@ -236,10 +241,10 @@ def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
     if detect.by_file:  # if no file fits the first pattern, all others together
         patterns = [detect.files[0], ""]
     for pattern in patterns:
-        beside = detect.beside.get(pattern, "")
+        beside = detect.beside.get(pattern, ())
         some = (pattern,) if pattern else detect.files[1:]
         for folder in sorted(files.holding(some)):
-            if folder in markers or (beside and folder not in files.holding((beside,))):
+            if folder in markers or (beside and folder not in files.holding(beside)):
                 continue
             names = files.named(folder, some)
             if fitting := [name for name in names if _holds(files, detect, name, some)]:

@@ -356,9 +356,11 @@ def cloud_login(defaults: JobDefaults, component: Component, answers: Answers) -
         return Login()
     cloud = answers.clouds[component.cloud]
     addition = component.code_type.clouds.get(component.cloud, CloudAddition())
+    if addition.permissions and "deploy" in component.own_commands:
+        addition = CloudAddition()  # what it may do is only for the code type's own command
     steps = tuple(filter(None, (cloud.login, addition.steps)))
     by_oidc = cloud.name if cloud.login else ""
-    return Login(steps, cloud.permissions, addition.variables, by_oidc)
+    return Login(steps, {**cloud.permissions, **addition.permissions}, addition.variables, by_oidc)
 
 
 def registry_login(answers: Answers) -> Login:

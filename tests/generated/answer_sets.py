@@ -96,7 +96,7 @@ def _tree(number: int) -> Answers:
 
 NAMED_HERE = (
     *("cdk", "docker", "dotnet", "generic", "go", "helm", "java", "kubernetes", "node"),
-    *("opentofu", "python", "rust", "terraform"),
+    *("opentofu", "python", "rust", "static", "terraform"),
 )
 """The code types with settings below; any other one is there with its path alone."""
 
@@ -133,6 +133,7 @@ def _everything(cloud: str, orchestration: str) -> Answers:
             "terraform": {"path": "infra", "secrets": ["TF_API_TOKEN"]},
             "opentofu": {"path": "network", "env": {"TF_VAR_zone": "${{ vars.ZONE }}"}},
             "rust": {"path": "services/search"},
+            "static": {"path": "docs"},
             "cdk": {"path": "stacks"},
             "kubernetes": {"path": "k8s"},
             "helm": {"path": "charts/shop"},

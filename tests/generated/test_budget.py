@@ -24,7 +24,7 @@ Generated = Callable[[str], Path]
 SETS = [*EXAMPLE_NAMES, "all-types", "twelve", "dispatch", "observe"]
 """The examples, every code type at once, a graph, and the orchestrations that the others leave."""
 
-TOGETHER = {"lambda": 900, "all-types": 5_800}
+TOGETHER = {"lambda": 900, "all-types": 6_265}
 """The most lines that all workflows have together."""
 
 ACTIONS = 1_880
@@ -120,7 +120,7 @@ def test_each_file(name: str, generated: Generated) -> None:
         if file.startswith("orchestrator-"):
             summary = workflows(repository)[file]["jobs"]["deployment-summary"]
             jobs = workflows(repository)[file]["jobs"]
-            most = 100 + 20 * len(json.loads(summary["steps"][0]["with"]["graph"]))
+            most = 100 + 21 * len(json.loads(summary["steps"][0]["with"]["graph"]))
             # Under `dispatch` what is brought over may have a run, too: docs/decisions/0036.
             starts = any("run-component" in str(job.get("steps")) for job in jobs.values())
             most += 12 * starts * str(jobs["changes"]).count("promote-package")

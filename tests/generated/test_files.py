@@ -342,7 +342,16 @@ def test_pull_requests_have_exactly_the_promised_jobs(
     }
 
 
-DEPLOYS_BY_ITSELF = {"cdk", "helm", "kubernetes", "opentofu", "pulumi", "sam", "terraform"}
+DEPLOYS_BY_ITSELF = {
+    "cdk",
+    "helm",
+    "kubernetes",
+    "opentofu",
+    "pulumi",
+    "sam",
+    "static",
+    "terraform",
+}
 PUBLISHES_BY_OIDC = {"dotnet", "node", "python", "rust"}
 """Where an index trusts a job; Maven's repositories have passwords, Go's proxy asks nobody."""
 
@@ -359,6 +368,8 @@ def writes(component: Component, registry: str) -> set[str]:
     if component.publishes:
         helm = {"packages" if registry.startswith("ghcr.io/") else "id-token"}
         return {"id-token"} if name in PUBLISHES_BY_OIDC else helm if name == "helm" else set()
+    if (name, component.cloud) == ("static", "none") and "deploy" not in component.own_commands:
+        return {"id-token", "pages"}  # for GitHub Pages
     deploys = name in DEPLOYS_BY_ITSELF or "deploy" in component.own_commands
     return {"id-token"} if deploys and component.cloud != "none" else set()
 

@@ -113,6 +113,12 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "product as a list": ({**MINIMAL, "products": {"a": ["make"]}}, False),
     "outputs": ({**MINIMAL, "outputs": ["a"]}, True),
     "own commands": ({**MINIMAL, "detect": {"files": ["a"], "commands": {"calls": ["go"]}}}, True),
+    "beside several": ({**MINIMAL, "detect": {"files": ["a"], "beside": {"a": ["b", "c"]}}}, True),
+    "beside nothing": ({**MINIMAL, "detect": {"files": ["a"], "beside": {"a": []}}}, False),
+    "replaces by files": ({**MINIMAL, "detect": {"files": ["a"], "replaces": {"go": ["a"]}}}, True),
+    "replaces by none": ({**MINIMAL, "detect": {"files": ["a"], "replaces": {"go": []}}}, False),
+    "permissions": ({**MINIMAL, "clouds": {"none": {"permissions": {"pages": "write"}}}}, True),
+    "more": ({**MINIMAL, "clouds": {"none": {"permissions": {"contents": "write"}}}}, False),
     "own commands without calls": (
         {**MINIMAL, "detect": {"files": ["a"], "commands": {"before": "x"}}},
         False,
@@ -430,7 +436,10 @@ def test_which_jobs_log_in() -> None:
 
 
 def test_which_code_types_leave_out_others() -> None:
-    assert [name for name, what in CODE_TYPES.items() if what.leaves_out_others] == ["python"]
+    assert [name for name, what in CODE_TYPES.items() if what.leaves_out_others] == [
+        "python",
+        "static",
+    ]
 
 
 def test_habits_run_in_no_circle() -> None:

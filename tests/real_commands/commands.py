@@ -145,8 +145,9 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
 
 
 def _installs(step: Mapping[str, Any]) -> bool:
-    """Whether a step of an action is for builds, and runs a script."""
-    return INSTALLS in step.get("if", "") and "run" in step
+    """Whether a step of an action installs the project, by a script; not a language or a tool."""
+    condition = step.get("if", "")
+    return "run" in step and INSTALLS in condition and "steps.find" not in condition
 
 
 def outputs_of(file: Path) -> dict[str, str]:

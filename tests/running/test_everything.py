@@ -28,6 +28,7 @@ COMPONENTS: dict[str, Any] = {
     "java": {"deploy": "ship"},
     "dotnet": {"deploy": "ship"},
     "rust": {"deploy": "ship"},
+    "static": {"deploy": "ship"},
     "docker": {},
     "terraform": {"secrets": ["TF_API_TOKEN"]},
     "opentofu": {},
@@ -88,6 +89,7 @@ STEPS = {
     "kubernetes": {"Lint", "Security scan", "Render and validate", "Deploy"},
     "helm": {"Lint", "Security scan", "Render and validate", "Deploy"},
     "pulumi": {*CHECKS, "Deploy"},
+    "static": {"Lint", "Build and check", "Security scan", "Build", "Deploy"},
     "cdk": {"Lint", "Test", "Synthesize", "Deploy"},
     "generic": {"Test", "Build", "Deploy"},
     **{
@@ -104,6 +106,7 @@ MADE = {
     "java": "dist/shop-1.0.0.jar",
     "dotnet": "publish/shop.dll",
     "rust": "bin/shop",
+    "static": "site/index.html",
     "docker": "docker-image",
     "cdk": "cdk.out/{}/manifest.json",
     "sam": ".aws-sam/build/template.yaml",
