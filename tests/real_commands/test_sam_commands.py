@@ -273,7 +273,7 @@ def test_one_build_for_all_environments(machine: Runner, tmp_path: Path) -> None
     outcome = machine.run("shop/build", project)
     assert machine.lines == [f"{BUILD} --config-file {project}/samconfig.toml"]
     [notice] = outcome.notices
-    assert "the build of prd is not used" in notice
+    assert "the build of prd are not used" in notice
 
 
 @pytest.mark.parametrize(
