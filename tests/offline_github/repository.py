@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import threading
 from pathlib import Path
+from typing import Any
 
 WORKFLOWS = ".github/workflows"
 
@@ -78,6 +79,23 @@ def objects_of(index: Path) -> frozenset[str]:
 _reached: dict[str, list[str]] = {}
 
 
+class Facts(dict[Any, Any]):
+    """Answers about SHAs, which never change: many tests push the same commits."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if len(self) >= self._size:
+            self.clear()
+        super().__setitem__(key, value)
+
+
+#: For the commits of all repositories.
+ARCHIVES, TREES = Facts(30), Facts(300)
+MESSAGES, PARENTS, HISTORIES, MISSING, CHANGED, COUNTS, BASES = (Facts(3000) for _ in range(7))
+
+
 class Repository:
     """A bare repository, and the work tree that is pushed to it."""
 
@@ -85,17 +103,10 @@ class Repository:
         self.path = path
         self.work_tree = work_tree
         self._workflows: dict[str, dict[str, str]] = {}
-        self._archives: dict[str, bytes] = {}
         self._objects: set[str] = set()
-        # The answers about a SHA never change.
         self._commits: set[str] = set()
-        self._parents: dict[str, list[str]] = {}
-        self._trees: dict[str, list[tuple[str, str, str, str]]] = {}
-        self._messages: dict[str, str] = {}
-        self._histories: dict[str, list[str]] = {}
-        self._missing: dict[tuple[str, str], list[str]] = {}
-        self._changed: dict[tuple[str, str], list[dict[str, str]]] = {}
-        self._counts: dict[tuple[str, str], bytes] = {}
+        #: The files of the refs, and what git listed when they had these contents.
+        self._listings: dict[tuple[str, str], tuple[dict[str, bytes], list[str]]] = {}
         # The files that `git init --bare` would create, without a process.
         for folder in ("objects", "refs"):
             (path / folder).mkdir(parents=True)
@@ -153,6 +164,7 @@ class Repository:
             with contextlib.suppress(FileExistsError):  # another thread may push the same
                 link.hardlink_to(self.work_tree / ".git" / name)
         self._objects.update(names)
+        self._commits.add(names[0])
         file = self.path / target
         file.parent.mkdir(parents=True, exist_ok=True)
         whole = file.with_name(f"{file.name}.{threading.get_ident()}.lock")
@@ -193,20 +205,34 @@ class Repository:
 
     def refs(self, prefix: str) -> dict[str, str]:
         """Ref name (without the prefix) -> commit, in the order of the names."""
-        form = "%(refname) %(objectname) %(*objectname)"
-        lines = git("for-each-ref", f"--format={form}", prefix, cwd=self.path).decode().splitlines()
         refs = {}
-        for line in lines:
+        for line in self._listed("%(refname) %(objectname) %(*objectname)", prefix):
             name, commit, *tagged = line.split()
             refs[name.removeprefix(prefix)] = tagged[0] if tagged else commit
         return refs
 
     def pointed(self) -> dict[str, tuple[str, str]]:
         """Full ref name -> type and SHA of its object, which may be a tag object."""
-        form = "%(refname) %(objecttype) %(objectname)"
-        lines = git("for-each-ref", f"--format={form}", cwd=self.path).decode().splitlines()
-        rows = [line.split() for line in lines]
+        rows = [line.split() for line in self._listed("%(refname) %(objecttype) %(objectname)")]
         return {name: (kind, sha) for name, kind, sha in rows}
+
+    def _listed(self, form: str, prefix: str = "refs/") -> list[str]:
+        """The lines of `git for-each-ref`, which only runs when a file of the refs has changed."""
+        state = self._ref_files()
+        known, lines = self._listings.get((form, prefix), ({}, []))
+        if state != known:
+            listed = git("for-each-ref", f"--format={form}", prefix, cwd=self.path)
+            lines = listed.decode().splitlines()
+            self._listings[form, prefix] = state, lines
+        return lines
+
+    def _ref_files(self) -> dict[str, bytes]:
+        state = {}
+        refs = [f"{at}/{n}" for at, _, found in os.walk(self.path / "refs") for n in found]
+        for file in (*refs, str(self.path / "packed-refs")):
+            with contextlib.suppress(FileNotFoundError):  # another thread may just replace it
+                state[file] = Path(file).read_bytes()
+        return state
 
     def tag_object(self, sha: str) -> dict[str, object] | None:
         """An annotated tag, by the SHA of its object."""
@@ -231,13 +257,14 @@ class Repository:
 
     def archive(self, commit: str) -> bytes:
         """`.github` of a commit, as a tar file."""
-        if commit not in self._archives:
+        archive: bytes | None = ARCHIVES.get(commit)
+        if archive is None:
             paths = ("--format=tar", commit, ".github")
             try:
-                self._archives[commit] = git("archive", *paths, cwd=self.path)
+                archive = ARCHIVES[commit] = git("archive", *paths, cwd=self.path)
             except GitError:  # it has none
-                self._archives[commit] = bytes(tarfile.RECORDSIZE)
-        return self._archives[commit]
+                archive = bytes(tarfile.RECORDSIZE)
+        return archive
 
     def github_files(self, commit: str) -> dict[str, bytes]:
         """The contents of `.github`, by path."""
@@ -254,59 +281,67 @@ class Repository:
             git("tag", name, cwd=self.work_tree)
 
     def message(self, commit: str) -> str:
-        if commit not in self._messages:
+        message: str | None = MESSAGES.get(commit)
+        if message is None:
             printed = git("log", "-1", "--format=%B", commit, cwd=self.path)
-            self._messages[commit] = printed.decode().strip()
-        return self._messages[commit]
+            message = MESSAGES[commit] = printed.decode().strip()
+        return message
 
     def parents(self, commit: str) -> list[str]:
-        if commit not in self._parents:
+        parents: list[str] | None = PARENTS.get(commit)
+        if parents is None:
             listed = git("rev-list", "--parents", "-1", commit, cwd=self.path).decode().split()
-            self._parents[commit] = listed[1:]
-        return self._parents[commit]
+            parents = PARENTS[commit] = listed[1:]
+        return parents
 
     def history(self, commit: str) -> list[str]:
         """A commit and all before it, newest first."""
-        if commit not in self._histories:
-            self._histories[commit] = git("rev-list", commit, cwd=self.path).decode().split()
-        return self._histories[commit]
+        history: list[str] | None = HISTORIES.get(commit)
+        if history is None:
+            history = HISTORIES[commit] = git("rev-list", commit, cwd=self.path).decode().split()
+        return history
 
     def missing(self, base: str, head: str) -> list[str]:
         """The commits in the history of one commit and not of another, oldest first."""
-        if (base, head) not in self._missing:
+        missing: list[str] | None = MISSING.get((base, head))
+        if missing is None:
             listed = git("rev-list", "--reverse", f"{base}..{head}", cwd=self.path)
-            self._missing[base, head] = listed.decode().split()
-        return self._missing[base, head]
+            missing = MISSING[base, head] = listed.decode().split()
+        return missing
 
     def changed(self, base: str, head: str) -> list[dict[str, str]]:
         """The files that differ between the merge base and a commit, as the API names them."""
-        if (base, head) not in self._changed:
+        changed: list[dict[str, str]] | None = CHANGED.get((base, head))
+        if changed is None:
             arguments = ("--name-status", "--no-renames", "-z", f"{base}...{head}")
             try:
                 fields = git("diff", *arguments, cwd=self.path).decode().split("\0")
             except GitError:  # they have nothing in common
                 fields = []
             words = {"A": "added", "D": "removed"}
-            self._changed[base, head] = [
+            changed = CHANGED[base, head] = [
                 {"filename": name, "status": words.get(letter, "modified")}
                 for letter, name in zip(fields[::2], fields[1::2], strict=False)
             ]
-        return self._changed[base, head]
+        return changed
 
     def merge_base(self, base: str, head: str) -> str | None:
         """The best common ancestor of two commits; None if they have none."""
-        try:
-            return git("merge-base", base, head, cwd=self.path).decode().strip()
-        except GitError:
-            return None
+        common: str | None = BASES.get((base, head))
+        if common is None:
+            with contextlib.suppress(GitError):
+                common = git("merge-base", base, head, cwd=self.path).decode().strip()
+                BASES[base, head] = common
+        return common
 
     def tree(self, commit: str) -> list[tuple[str, str, str, str]]:
         """(path, mode, type, object id) of each file."""
-        if commit not in self._trees:
+        tree: list[tuple[str, str, str, str]] | None = TREES.get(commit)
+        if tree is None:
             listed = git("ls-tree", "-r", "-z", commit, cwd=self.path).decode().split("\0")
             found = [line.partition("\t") for line in listed if line]
-            self._trees[commit] = [(path, *what.split(" ")) for what, _, path in found]  # type: ignore[misc]
-        return self._trees[commit]
+            tree = TREES[commit] = [(path, *what.split(" ")) for what, _, path in found]  # type: ignore[misc]
+        return tree
 
     def text(self, commit: str, path: str) -> bytes | None:
         """A file of a commit."""
@@ -320,11 +355,12 @@ class Repository:
         first, second = self.resolve(base), self.resolve(head)
         if not first or not second:
             return None
-        pair = (first, second)
-        if pair not in self._counts:
+        counts: bytes | None = COUNTS.get((first, second))
+        if counts is None:
             between = f"{first}...{second}"
-            self._counts[pair] = git("rev-list", "--left-right", "--count", between, cwd=self.path)
-        behind, ahead = map(int, self._counts[pair].split())
+            counts = git("rev-list", "--left-right", "--count", between, cwd=self.path)
+            COUNTS[first, second] = counts
+        behind, ahead = map(int, counts.split())
         status = {(True, True): "diverged", (True, False): "ahead", (False, True): "behind"}
         return {
             "status": status.get((ahead > 0, behind > 0), "identical"),
