@@ -263,6 +263,62 @@ def test_the_events_are_those_of_the_double_with_machines(quick: Quick) -> None:
     ],
 )
 def test_what_needs_no_node_is_what_node_says(text: str) -> None:
-    values = {"text": "b", "yes": True, "no": False, "number": 1.5, "nothing": None, "list": [1]}
-    context = {"a": {**values, "inner": {"a-b": "${{ a.text }}"}}}
-    assert expressions.evaluate(text, context) == expressions.evaluate_by_node(text, context)
+    assert expressions.evaluate(text, VALUES) == expressions.evaluate_by_node(text, VALUES)
+
+
+VALUES: dict[str, Any] = {
+    "a": {
+        **{"text": "b", "yes": True, "no": False, "number": 1.5, "nothing": None, "list": [1]},
+        "inner": {"a-b": "${{ a.text }}"},
+    }
+}
+OPERANDS = (
+    *("a.text", "'b'", "'B'", "''", "'it''s'", "'ä'", "'Ä'", "'0'", "'false'", "0"),
+    *("a.yes", "a.no", "a.nothing", "a.number", "a.list", "a.inner", "true", "false", "null"),
+)
+FORMS = (
+    *("{} == {}", "{} != {}", "{} && {}", "{} || {}", "contains({}, {})", "!{} == {}"),
+    *("!({} && !{}) || a.text", "{} || {} && 'x'", "{} == {} != true", "({}) != !!{}"),
+)
+
+
+def outcome(evaluate: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return evaluate(*given)
+    except expressions.ExpressionError:
+        return "refused"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_operators_that_need_no_node_are_those_of_node(form: str) -> None:
+    for left in OPERANDS:
+        for right in OPERANDS:
+            text = "${{ " + form.format(left, right) + " }}"
+            by_node = expressions.evaluate_by_node(text, VALUES)
+            assert expressions.evaluate(text, VALUES) == by_node, text
+            assert expressions.evaluate(f"-{text}-", VALUES) == (
+                expressions.evaluate_by_node(f"-{text}-", VALUES)
+            ), text
+
+
+CONDITIONS = (
+    *("success()", "failure()", "cancelled()", "always()", "!cancelled() && a.yes", "a.yes"),
+    *("a.no", "a.text == 'B'", "${{ a.nothing }}", "${{ !failure() }}", " ${{ a.no }}", "'x'"),
+    *("${{ a.no }} ${{ a.no }}", "contains(a.text, 'b') || b.text", "b", "success", "a.gone.x"),
+    *("unknown()", "success(1)", "a.text ==", "(a.yes", "a.yes)", "'}}'", "${{ '}}' }}", "a .yes"),
+    *("ALWAYS()", "a['yes']", "a.yes && always(", "!a.list", "'${{'", "success() || a.number"),
+)
+
+
+@pytest.mark.parametrize("text", CONDITIONS)
+def test_conditions_that_need_no_node_are_those_of_node(text: str) -> None:
+    for names in ((), ("success",), ("failure",), ("cancelled",)):
+        status = {name: name in names for name in ("success", "failure", "cancelled")}
+        by_node = outcome(expressions.condition_by_node, text, VALUES, status)
+        assert outcome(expressions.condition, text, VALUES, status) == by_node
+
+
+@pytest.mark.parametrize("text", ["${{ success() }}", "${{ b.text || a.text }}", "${{ a.yes && }}"])
+def test_what_github_refuses_is_refused(text: str) -> None:
+    with pytest.raises(expressions.ExpressionError):
+        expressions.evaluate(text, VALUES)

@@ -1,4 +1,6 @@
-"""GitHub's expressions, evaluated by GitHub's own `@actions/expressions` in one Node process."""
+"""GitHub's expressions, evaluated by GitHub's own `@actions/expressions` in one Node process.
+
+The plainest of them need no Node: see `plain_expressions.py`."""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import toolbox
+
+from . import plain_expressions
 
 
 class ExpressionError(ValueError):
@@ -78,54 +82,13 @@ def evaluate(value: Any, context: dict[str, Any]) -> Any:
     if not isinstance(value, str) or "${{" not in value:
         return value
     try:
-        return _looked_up(value, context)
-    except _NotPlainError:
+        return plain_expressions.text_of(value, context)
+    except plain_expressions.NotPlainError:
         return evaluate_by_node(value, context)
 
 
 def evaluate_by_node(text: str, context: dict[str, Any]) -> Any:
     return _evaluator.ask("evaluate", value=text, context=_read(text, context))
-
-
-class _NotPlainError(Exception):
-    """A value that is not only a property of a context."""
-
-
-#: An expression that only names a property: `needs.build.outputs.digest`.
-PROPERTY = re.compile(r"\$\{\{\s*([A-Za-z][\w-]*(?:\.[A-Za-z_][\w-]*)+)\s*\}\}")
-FOUND_AS_TEXT = (str, bool, type(None))
-
-
-def _looked_up(text: str, context: dict[str, Any]) -> Any:
-    """The value of an expression that only names a property, as most do. It needs no Node."""
-    whole = PROPERTY.fullmatch(text)
-    if whole and isinstance(value := _property(whole[1], context), FOUND_AS_TEXT):
-        return value
-    if text.count("${{") != len(PROPERTY.findall(text)):
-        raise _NotPlainError
-    return PROPERTY.sub(lambda match: _text(_property(match[1], context)), text)
-
-
-def _property(path: str, context: dict[str, Any]) -> Any:
-    root, *names = path.split(".")
-    if root not in context:
-        raise _NotPlainError
-    value: Any = context[root]
-    for name in names:
-        if not isinstance(value, dict):
-            raise _NotPlainError
-        if name not in value:
-            name = next((key for key in value if key.lower() == name.lower()), "")
-        value = value.get(name)
-        if value is None:
-            return None
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, FOUND_AS_TEXT):
-        raise _NotPlainError
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
 def _read(text: str, context: dict[str, Any]) -> dict[str, Any]:
@@ -145,6 +108,13 @@ def condition(text: str, context: dict[str, Any], status: dict[str, bool]) -> bo
     """Whether an `if` holds; `status` says what success(), failure() and cancelled() return."""
     if not text.strip():
         return status["success"]
+    try:
+        return plain_expressions.condition(text, context, status)
+    except plain_expressions.NotPlainError:
+        return condition_by_node(text, context, status)
+
+
+def condition_by_node(text: str, context: dict[str, Any], status: dict[str, bool]) -> bool:
     read = _read(text, context)
     return bool(_evaluator.ask("condition", text=text, context=read, status=status))
 

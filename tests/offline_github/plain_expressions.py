@@ -1,0 +1,221 @@
+"""Expressions that are evaluated without Node, because they do no more than most of them do.
+
+Properties, texts, `!`, `&&`, `||`, `==`, `!=`, brackets, `contains()`, and the functions that ask
+for a status, as long as all values are texts, booleans or null. For all else, errors as well, it
+raises `NotPlainError`: GitHub's own library decides then. Tests hold both against each other.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Value = str | bool | None
+Evaluate = Callable[[Mapping[str, Any], Mapping[str, bool] | None], Any]
+
+STATUS = ("success", "failure", "cancelled", "always")
+LITERALS: dict[str, Value] = {"true": True, "false": False, "null": None}
+TOKEN = re.compile(
+    r"\s*(?:(?P<path>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)|(?P<text>'(?:[^']|'')*')"
+    r"|(?P<sign>&&|\|\||==|!=|[!(),]))\s*",
+    re.ASCII,
+)
+#: `${{ }}` in a text; `}}` between quotes does not end it.
+PIECE = re.compile(r"\$\{\{((?:[^'}]|'[^']*'|\}(?!\}))*)\}\}")
+
+
+class NotPlainError(Exception):
+    """More than is evaluated here."""
+
+
+def text_of(text: str, context: Mapping[str, Any]) -> Value:
+    """A text with every `${{ }}` in it evaluated; alone, it keeps its type."""
+    if whole := PIECE.fullmatch(text):
+        if "${{" not in whole[1]:
+            return _value(_compiled(whole[1]).evaluate(context, None))
+        raise NotPlainError
+    if text.count("${{") != len(PIECE.findall(text)):
+        raise NotPlainError
+    return PIECE.sub(lambda m: as_text(_compiled(m[1]).evaluate(context, None)), text)
+
+
+def condition(text: str, context: Mapping[str, Any], status: Mapping[str, bool]) -> bool:
+    """Whether an `if` holds: behind `success() &&`, unless it asks for the status itself."""
+    if "${{" in text:
+        if not (whole := PIECE.fullmatch(text)) or "${{" in whole[1]:
+            raise NotPlainError
+        text = whole[1]
+    compiled = _compiled(text)
+    if not compiled.asks and not status["success"]:
+        compiled.evaluate(context, status)  # what it names must be there all the same
+        return False
+    return bool(compiled.evaluate(context, status))
+
+
+def as_text(value: Any) -> str:
+    value = _value(value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def _value(value: Any) -> Value:
+    if value is None or isinstance(value, str | bool):
+        return value
+    raise NotPlainError
+
+
+class Compiled:
+    """An expression as a function."""
+
+    def __init__(self, text: str) -> None:
+        self.roots: set[str] = set()
+        #: Whether it calls a function of the status.
+        self.asks = False
+        self._tokens: list[tuple[str, str]] = []
+        place = 0
+        while place < len(text):
+            if not (found := TOKEN.match(text, place)):
+                raise NotPlainError
+            self._tokens.append((str(found.lastgroup), str(found[str(found.lastgroup)])))
+            place = found.end()
+        self._tokens.append(("end", ""))
+        self._evaluate = self._either()
+        if self._tokens[0][0] != "end":
+            raise NotPlainError
+
+    def evaluate(self, context: Mapping[str, Any], status: Mapping[str, bool] | None) -> Value:
+        if not self.roots <= context.keys() or (self.asks and status is None):
+            raise NotPlainError  # GitHub refuses it, also where it would not get there
+        return _value(self._evaluate(context, status))
+
+    def _took(self, *signs: str) -> str:
+        kind, token = self._tokens[0]
+        if kind == "sign" and token in signs:
+            self._tokens.pop(0)
+            return token
+        return ""
+
+    def _either(self) -> Evaluate:
+        parts = [self._both()]
+        while self._took("||"):
+            parts.append(self._both())
+        return parts[0] if len(parts) == 1 else _first(parts, True)
+
+    def _both(self) -> Evaluate:
+        parts = [self._compared()]
+        while self._took("&&"):
+            parts.append(self._compared())
+        return parts[0] if len(parts) == 1 else _first(parts, False)
+
+    def _compared(self) -> Evaluate:
+        left = self._negated()
+        while sign := self._took("==", "!="):
+            left = _comparison(left, self._negated(), sign == "==")
+        return left
+
+    def _negated(self) -> Evaluate:
+        if not self._took("!"):
+            return self._primary()
+        operand = self._negated()
+        return lambda context, status: not _value(operand(context, status))
+
+    def _primary(self) -> Evaluate:
+        if self._took("("):
+            inner = self._either()
+            self._closed()
+            return inner
+        kind, token = self._tokens.pop(0)
+        if kind == "text":
+            text = token[1:-1].replace("''", "'")
+            return lambda context, status: text
+        if kind != "path":
+            raise NotPlainError
+        if self._took("("):
+            return self._call(token)
+        if token in LITERALS:
+            literal = LITERALS[token]
+            return lambda context, status: literal
+        root, *names = token.split(".")
+        self.roots.add(root)
+        return lambda context, status: _property(context[root], names)
+
+    def _call(self, name: str) -> Evaluate:
+        if name in STATUS:
+            self.asks = True
+            self._closed()
+            return lambda context, status: name == "always" or (status or {})[name]
+        if name != "contains":
+            raise NotPlainError
+        search = self._either()
+        if not self._took(","):
+            raise NotPlainError
+        item = self._either()
+        self._closed()
+        return lambda context, status: (
+            _folded(as_text(item(context, status))) in _folded(as_text(search(context, status)))
+        )
+
+    def _closed(self) -> None:
+        if not self._took(")"):
+            raise NotPlainError
+
+
+def _first(parts: list[Evaluate], wanted: bool) -> Evaluate:
+    """The first value that is true, or that is not; else the last one."""
+
+    def evaluate(context: Mapping[str, Any], status: Mapping[str, bool] | None) -> Value:
+        value: Value = None
+        for part in parts:
+            value = _value(part(context, status))
+            if bool(value) is wanted:
+                break
+        return value
+
+    return evaluate
+
+
+def _comparison(left: Evaluate, right: Evaluate, equal: bool) -> Evaluate:
+    def evaluate(context: Mapping[str, Any], status: Mapping[str, bool] | None) -> bool:
+        one, other = _value(left(context, status)), _value(right(context, status))
+        if type(one) is not type(other):
+            raise NotPlainError  # they become numbers
+        if isinstance(one, str) and isinstance(other, str):
+            return (_folded(one) == _folded(other)) is equal
+        return (one == other) is equal
+
+    return evaluate
+
+
+def _folded(text: str) -> str:
+    """A text as it is compared: without regard to case."""
+    if not text.isascii():
+        raise NotPlainError
+    return text.lower()
+
+
+def _property(value: Any, names: list[str]) -> Any:
+    for name in names:
+        if not isinstance(value, dict):
+            raise NotPlainError
+        if name not in value:
+            name = next((key for key in value if key.lower() == name.lower()), "")
+        value = value.get(name)
+        if value is None:
+            return None
+    return value
+
+
+@functools.lru_cache(maxsize=5_000)
+def _parsed(text: str) -> Compiled | None:
+    try:
+        return Compiled(text)
+    except NotPlainError:
+        return None
+
+
+def _compiled(text: str) -> Compiled:
+    compiled = _parsed(text)
+    if compiled is None:
+        raise NotPlainError
+    return compiled
