@@ -1,40 +1,78 @@
-"""The GitHub CLI, as far as pages on setting up use it; runs as a process of its own, named `gh`.
+"""The GitHub CLI, as far as pages on setting up use it.
 
-A command that it does not know ends with 64, which `OfflineGitHub.shell` reports.
+Its command hands on to the process of the test how it was called: no Python starts for it. What is
+not known ends with 64, which `OfflineGitHub.shell` reports.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
-import sys
-import urllib.error
-import urllib.request
+import shutil
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
-HERE = f"/repos/{os.environ['OFFLINE_GH_REPOSITORY']}"
+#: Answers a REST call: method, path and body to status and body.
+Respond = Callable[[str, str, Any], tuple[int, Any]]
+
+STUB = """\
+#!{bash}
+exec 3<>/dev/tcp/127.0.0.1/{port}
+input=
+case " $* " in
+  *" --input - "* | " secret set "* | " variable set "*) IFS= read -r -d '' input ;;
+esac
+printf '=%s\\0' "$#" "$@" "$input" >&3 # what may be empty is never mistaken for the end
+printf '\\0' >&3
+IFS= read -r code <&3 && IFS= read -r -d '' out <&3 && IFS= read -r -d '' err <&3 || exit 255
+printf '%s' "$out"
+printf '%s' "$err" >&2
+exit "$code"
+"""
+
+
+class GhError(Exception):
+    """The command ends with this code, and says this."""
+
+    def __init__(self, code: int, says: str) -> None:
+        super().__init__(says)
+        self.code = code
 
 
 def unknown(what: str) -> NoReturn:
-    print(f"gh: not modelled: {what}", file=sys.stderr)
-    raise SystemExit(64)
+    raise GhError(64, f"not modelled: {what}")
 
 
-def call(method: str, path: str, body: Any = None) -> Any:
-    request = urllib.request.Request(
-        os.environ["OFFLINE_GH_URL"] + path,
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"token {os.environ['OFFLINE_GH_TOKEN']}"},
-    )
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return json.loads(answer.read() or "null")
-    except urllib.error.HTTPError as error:
-        text = error.read().decode()
-        print(text)
-        print(f"gh: {json.loads(text)['message']} (HTTP {error.code})", file=sys.stderr)
-        raise SystemExit(1) from error
+@contextlib.contextmanager
+def put_into(folder: Path, repository: str, respond: Respond) -> Iterator[None]:
+    """A command `gh` in this folder, for as long as this lasts."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            text = b""
+            while not text.endswith(b"\0\0"):
+                received = self.request.recv(65536)
+                if not received:
+                    return
+                text += received
+            _, *arguments, given = (word[1:] for word in text.decode()[:-2].split("\0"))
+            code, out, err = Gh(repository, respond, given).run(arguments)
+            self.request.sendall(f"{code}\n{out}\0{err}\0".encode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        bash = shutil.which("bash") or "/bin/bash"
+        stub = folder / "gh"
+        stub.write_text(STUB.format(bash=bash, port=server.server_address[1]), encoding="utf-8")
+        stub.chmod(0o755)
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 def options(arguments: list[str], single: tuple[str, ...]) -> tuple[list[str], dict[str, Any]]:
@@ -86,49 +124,74 @@ def looked_up(value: Any, query: str) -> Any:
     return value
 
 
-def api(arguments: list[str]) -> None:
-    single = ("--method", "-X", "--input", "--jq", "-q", "-H", "--header")
-    [path], found = options(arguments, single)
-    body: Any = fields(found) or None
-    if "--input" in found:
-        if found["--input"] != "-":
-            unknown(f"--input {found['--input']}")
-        body = json.load(sys.stdin)
-    method = found.get("--method") or found.get("-X") or ("GET" if body is None else "POST")
-    path = "/" + path.lstrip("/").replace("{owner}/{repo}", HERE.removeprefix("/repos/"))
-    answer = call(method, f"{HERE}/_user" if path == "/user" else path, body)
-    query = found.get("--jq") or found.get("-q")
-    shown = answer if query is None else looked_up(answer, query)
-    if shown is not None:
-        print(shown if isinstance(shown, str) else json.dumps(shown))
+class Gh:
+    """One call of the command."""
 
+    def __init__(self, repository: str, respond: Respond, given: str) -> None:
+        self.repository, self.respond, self.given = repository, respond, given
+        self.here = f"/repos/{repository}"
+        self._out = io.StringIO()
 
-def keep(kind: str, arguments: list[str]) -> None:
-    """`gh secret set` and `gh variable set`."""
-    [action, name], found = options(arguments, ("--env", "-e", "--body", "-b"))
-    if action != "set":
-        unknown(f"{kind} {action}")
-    value = found.get("--body", found.get("-b"))
-    body = {"value": sys.stdin.read() if value is None else value}
-    call("PUT", f"{HERE}/_{kind}/{name}", {**body, "env": found.get("--env") or found.get("-e")})
+    def run(self, arguments: list[str]) -> tuple[int, str, str]:
+        """The exit code, and what it prints as output and errors."""
+        code, errors = 0, ""
+        try:
+            self._do(arguments)
+        except GhError as error:
+            code, errors = error.code, f"gh: {error}\n"
+        except Exception as error:
+            code, errors = 1, f"gh: {error!r}\n"
+        return code, self._out.getvalue(), errors
 
+    def _print(self, text: str) -> None:
+        self._out.write(f"{text}\n")
 
-def main(arguments: list[str]) -> None:
-    match arguments:
-        case ["api", *rest]:
-            api(rest)
-        case ["repo", "edit", "--default-branch", branch]:
-            call("PATCH", HERE, {"default_branch": branch})
-        case [("secret" | "variable") as kind, *rest]:
-            keep(kind, rest)
-        case ["workflow", "run", file, *rest]:
-            _, found = options(rest, ("--ref", "-r"))
-            ref = found.get("--ref") or found.get("-r") or call("GET", HERE)["default_branch"]
-            body = {"ref": ref, "inputs": fields(found)}
-            call("POST", f"{HERE}/actions/workflows/{file}/dispatches", body)
-        case _:
-            unknown(" ".join(arguments))
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        status, answer = self.respond(method, path, body)
+        if status >= 400:
+            self._print(json.dumps(answer))
+            raise GhError(1, f"{answer['message']} (HTTP {status})")
+        return answer
 
+    def _api(self, arguments: list[str]) -> None:
+        single = ("--method", "-X", "--input", "--jq", "-q", "-H", "--header")
+        [path], found = options(arguments, single)
+        body: Any = fields(found) or None
+        if "--input" in found:
+            if found["--input"] != "-":
+                unknown(f"--input {found['--input']}")
+            body = json.loads(self.given)
+        method = found.get("--method") or found.get("-X") or ("GET" if body is None else "POST")
+        path = "/" + path.lstrip("/").replace("{owner}/{repo}", self.repository)
+        answer = self._call(method, f"{self.here}/_user" if path == "/user" else path, body)
+        query = found.get("--jq") or found.get("-q")
+        shown = answer if query is None else looked_up(answer, query)
+        if shown is not None:
+            self._print(shown if isinstance(shown, str) else json.dumps(shown))
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    def _keep(self, kind: str, arguments: list[str]) -> None:
+        """`gh secret set` and `gh variable set`."""
+        [action, name], found = options(arguments, ("--env", "-e", "--body", "-b"))
+        if action != "set":
+            unknown(f"{kind} {action}")
+        value = found.get("--body", found.get("-b"))
+        body = {"value": self.given if value is None else value}
+        kept = {**body, "env": found.get("--env") or found.get("-e")}
+        self._call("PUT", f"{self.here}/_{kind}/{name}", kept)
+
+    def _do(self, arguments: list[str]) -> None:
+        match arguments:
+            case ["api", *rest]:
+                self._api(rest)
+            case ["repo", "edit", "--default-branch", branch]:
+                self._call("PATCH", self.here, {"default_branch": branch})
+            case [("secret" | "variable") as kind, *rest]:
+                self._keep(kind, rest)
+            case ["workflow", "run", file, *rest]:
+                _, found = options(rest, ("--ref", "-r"))
+                ref = found.get("--ref") or found.get("-r")
+                ref = ref or self._call("GET", self.here)["default_branch"]
+                body = {"ref": ref, "inputs": fields(found)}
+                self._call("POST", f"{self.here}/actions/workflows/{file}/dispatches", body)
+            case _:
+                unknown(" ".join(arguments))

@@ -5,17 +5,15 @@ Whatever a call may say that is not modelled ends in NotModelledError.
 
 from __future__ import annotations
 
+import json
 import os
-import shlex
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import environments, rulesets
+from . import environments, gh_stub, rulesets
 from .model import Job, NotModelledError, Run
 from .people import account, login_of, person_id
-from .server import Answer, ApiError, Request, Session, route
+from .server import Answer, ApiError, Call, Request, Session, respond, route
 
 if TYPE_CHECKING:
     from .github import OfflineGitHub
@@ -25,8 +23,6 @@ BRANCH_PLAN = (
     "Fail to create protected rule, please ensure billing plan include protected branch gate."
 )
 
-
-GH = Path(__file__).with_name("gh_stub.py")
 
 _READ = dict.fromkeys(("actions", "contents", "deployments"), "read")
 _WRITE = dict.fromkeys(_READ, "write")
@@ -50,26 +46,23 @@ def shell(github: OfflineGitHub, script: str, person: str) -> subprocess.Complet
     """Run a script in bash, in an empty folder, with a `gh` that is logged in as this person."""
     folder = github.workdir / "shell"
     folder.mkdir(exist_ok=True)
-    stub = folder / "gh"
-    python, program = shlex.quote(sys.executable), shlex.quote(str(GH))
-    stub.write_text(f'#!/bin/sh\nexec {python} -I {program} "$@"\n', encoding="utf-8")
-    stub.chmod(0o755)
-    token, _ = github.server.tokens(session(github, person))
-    environment = {
-        "PATH": os.pathsep.join([str(folder), os.environ["PATH"]]),
-        "OFFLINE_GH_URL": github.server.url,
-        "OFFLINE_GH_TOKEN": token,
-        "OFFLINE_GH_REPOSITORY": github.name,
-    }
-    command = ["bash", "-euo", "pipefail", "-c", script]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
+    who = session(github, person)
+
+    def heard(method: str, path: str, body: Any) -> tuple[int, Any]:
+        # Both sides have the other's words only as JSON.
+        said = respond(who, Call(method, path, json.loads(json.dumps(body))))
+        return said.status, json.loads(json.dumps(said.body))
+
+    path = os.pathsep.join([str(folder), os.environ["PATH"]])
+    with gh_stub.put_into(folder, github.name, heard):
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env={"PATH": path},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
 
 
 def _only(body: dict[str, Any], known: set[str], what: str) -> None:
