@@ -195,6 +195,8 @@ class CodeType:
     detect: Detect | None = None
     environment_files: tuple[str, ...] = ()
     """What its commands read for one environment: paths with {environment}; folders end with /."""
+    environments_in: tuple[Needed, ...] = ()
+    """How files in its folder name environments in their text."""
     reads_above: tuple[str, ...] = ()
     """Names of files and folders that are also read in the folders above a component's."""
     settings: Mapping[str, Setting] = field(default_factory=dict)

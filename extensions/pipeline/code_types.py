@@ -217,6 +217,10 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         environment_files=tuple(
             _environment_file(path) for path in data.get("environment_files", [])
         ),
+        environments_in=tuple(
+            _needed(given, f"environments_in[{index}]")
+            for index, given in enumerate(data.get("environments_in", []))
+        ),
         reads_above=tuple(_read_above(name) for name in data.get("reads_above", [])),
         settings=settings,
     )

@@ -6,7 +6,8 @@ A code type says in `environment_files` which files its commands read for one en
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ class EnvironmentFiles:
     path: str
     """The path, with {environment} in place of the name."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """The file or folder of each name."""
+    """The file or folder of each name, with the name behind it if it is a section of that file."""
     is_folder: bool = False
 
 
@@ -49,7 +50,19 @@ def environment_files(
         return [EnvironmentFiles(path, names, is_folder=True)]
     patterns = (join(path, p) + "/" * p.endswith("/") for p in code_type.environment_files)
     wanted = code_type.detect.files if code_type.detect else ("*",)
-    return [group for pattern in patterns if (group := _matching(files, pattern, wanted)).names]
+    groups = [_matching(files, pattern, wanted) for pattern in patterns]
+    return [group for group in (*groups, *_named_inside(files, code_type, path)) if group.names]
+
+
+def _named_inside(
+    files: RepositoryFiles, code_type: CodeType, path: str
+) -> Iterator[EnvironmentFiles]:
+    """What files of a component say for each environment, in sections with its name."""
+    for section in code_type.environments_in:
+        for file in files.named(path, section.named_in):
+            named = re.findall(section.pattern, files.text(file), re.MULTILINE)
+            known = [name for name in dict.fromkeys(named) if kind(name) and NAME.fullmatch(name)]
+            yield EnvironmentFiles(file, {name: f"{file} ({name})" for name in known})
 
 
 def folders_of_environments(files: RepositoryFiles, path: str) -> dict[str, str]:

@@ -16,6 +16,10 @@ from repositories import components, proposed, repository
 TF = 'terraform {\n  backend "s3" {}\n}\n'
 CHART = {"chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n"}
 INFRA = {"infra/main.tf": TF}
+STACK = {"template.yaml": "Transform: AWS::Serverless-2016-10-31\n"}
+SECTIONS = ("default", "dev", "prod", "guided")
+CONFIG = "version = 0.1\n" + "".join(f"[{name}.deploy.parameters]\n" for name in SECTIONS)
+SAM = {**STACK, "samconfig.toml": CONFIG}
 
 
 def files(*names: str) -> dict[str, str]:
@@ -79,6 +83,15 @@ FOUND: dict[str, tuple[dict[str, str], str]] = {
         "dev acme*",
     ),
     "stacks of other names": (stacks("live/blue/app", "live/green/app"), "blue green*"),
+    "stacks of Pulumi": (
+        {"Pulumi.yaml": "runtime: go\n", **files("Pulumi.dev.yaml", "Pulumi.prod.yaml")},
+        "dev prod*",
+    ),
+    "sections of samconfig": (SAM, "dev prod*"),
+    "sections of samconfig in YAML": (
+        {**STACK, "samconfig.yaml": "version: 0.1\nprod:\n  deploy:\ndev:\n  deploy:\n"},
+        "dev prod*",
+    ),
     "folders that are not alike": (stacks("live/blue/app", "live/green/dns"), ""),
 }
 
@@ -249,6 +262,16 @@ def test_what_the_answers_do_not_fit(case: str) -> None:
         code_types=["terraform"], components={"terraform": {"path": "infra", **settings}}
     )
     assert unmatched(answers, repository(there), Branches("main", frozenset(known))) == says
+
+
+def test_sections_that_the_answers_do_not_fit() -> None:
+    answers = read_answers(code_types=["sam"], components={"sam": {"path": "."}})
+    says = unmatched(answers, repository(SAM), NO_BRANCHES)
+    belongs, lacks = (
+        line.replace("sam ", "terraform ").replace(".sam", ".terraform") for line in says
+    )
+    assert belongs == NONE[0].replace("infra/prod.tfvars", "samconfig.toml (prod)")
+    assert lacks == LACKS.format("samconfig.toml (dev)", "test, prd")
 
 
 @pytest.mark.parametrize(

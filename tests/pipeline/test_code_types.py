@@ -505,6 +505,11 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".environment_files",
         "a folder that ends with /",
     ),
+    "environments in files without a group": (
+        go(environments_in=[{"named_in": ["a"], "pattern": "x"}]),
+        ".environments_in[0].pattern",
+        "group",
+    ),
     "what it reads without a group": (
         go(detect={"files": ["a"], "reads": "key"}),
         ".detect.reads",

@@ -146,6 +146,13 @@ def test_the_runtimes_of_the_functions(
     assert (said["python"], said["node"]) == (python, node)
 
 
+def test_a_runtime_that_is_a_parameter(machine: Runner, tmp_path: Path) -> None:
+    text = HEAD.replace("python3.13", "!Ref Runtime")
+    outcome = machine.run("shop/setup", write(tmp_path / "shop", {"template.yaml": text}))
+    [notice] = outcome.notices
+    assert outcome.code == 0 and "is no plain text" in notice
+
+
 def test_no_template(machine: Runner, tmp_path: Path) -> None:
     outcome = machine.run("shop/setup", write(tmp_path / "shop", {"other.yaml": HEAD}))
     assert outcome.code == 1 and "::error title=Template::There is no" in outcome.output
