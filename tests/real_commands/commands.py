@@ -121,6 +121,8 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
         names = {code_type.jobs[job].name: job for job in JOBS}
         if code_type.publish:
             names[code_type.publish.name] = "deploy"
+        if settings.get("plan"):
+            names["Plan"] = "plan"
         for kind in ("build", "deploy"):
             file = repository / ".github/workflows" / f"{component}-{kind}.yml"
             if not file.exists():

@@ -15,8 +15,11 @@ import toolbox
 from commands import Runner, write
 
 ANSWERS: dict[str, Any] = {
-    "components": {"infra": {"code_type": "pulumi", "path": "infra"}},
-    "dependency_map": {"infra": []},
+    "components": {
+        "infra": {"code_type": "pulumi", "path": "infra"},
+        "shown": {"code_type": "pulumi", "path": "shown", "plan": True},
+    },
+    "dependency_map": {"infra": [], "shown": []},
 }
 
 
@@ -289,6 +292,91 @@ def test_nobody_says_where_the_state_is(machine: Runner, tmp_path: Path) -> None
     with (folder / "Pulumi.yaml").open("a") as file:
         file.write("backend:\n  url: s3://state\n")
     assert machine.run("infra/deploy", folder).code == 0
+
+
+def step(op: str, name: str, old: Any = None, new: Any = None, kind: str = "aws:s3:Bucket") -> Any:
+    """A step of a preview, as Pulumi's JSON has it."""
+    urn = f"urn:pulumi:dev::shop::{kind}::{name}"
+    states = {"oldState": old and {"inputs": old}, "newState": new and {"inputs": new}}
+    return {"op": op, "urn": urn, **{k: state for k, state in states.items() if state}}
+
+
+PREVIEW = {
+    "steps": [
+        step("create", "shop-dev", new={"at": "now"}, kind="pulumi:pulumi:Stack"),
+        step("same", "kept", {"acl": "private"}, {"acl": "private"}),
+        step("create", "new", new={"acl": "private"}),
+        step("update", "logs", {"days": 1, "key": "[secret]"}, {"days": 7, "key": "[secret]"}),
+        step("create-replacement", "db", {"zone": "a"}, {"zone": "b"}, "aws:rds:Instance"),
+        step("replace", "db", {"zone": "a"}, {"zone": "b"}, "aws:rds:Instance"),
+        step("delete-replaced", "db", {"zone": "a"}, kind="aws:rds:Instance"),
+        step("delete", "old", {"acl": "private"}),
+    ],
+    "diagnostics": [{"message": "error: no stack named 'dev' found", "severity": "error"}],
+}
+CHANGES = """\
+replace aws:rds:Instance::db
+    zone: "a" -> "b"
+update aws:s3:Bucket::logs
+    days: 1 -> 7
+create aws:s3:Bucket::new
+    acl: null -> "private"
+delete aws:s3:Bucket::old
+    acl: "private" -> null
+"""
+
+
+def previewed(machine: Runner, folder: Path, preview: Any) -> tuple[Any, str, str]:
+    """What a plan writes when Pulumi shows this preview."""
+    answer = write(machine.folder, {"preview.json": json.dumps(preview)}) / "preview.json"
+    stub, real = machine.tools / "pulumi", machine.tools / "stub/pulumi"
+    if not real.exists():
+        real.parent.mkdir()
+        stub.rename(real)
+    stub.write_text(f'#!/bin/sh\ncat "{answer}"\nexec "{real}" "$@"\n', encoding="utf-8")
+    stub.chmod(0o755)
+    places = [machine.folder / name for name in ("changes", "text")]
+    found = dict(zip(("CHANGES", "CHANGES_TEXT"), map(str, places), strict=True))
+    outcome = machine.run("shown/plan", folder, **found, **TOKEN)
+    return outcome, *(file.read_text("utf-8") if file.exists() else "" for file in places)
+
+
+def test_a_plan(machine: Runner, tmp_path: Path) -> None:
+    folder = write(tmp_path / "shown", project("yaml"))
+    outcome, changes, text = previewed(machine, folder, PREVIEW)
+    assert outcome.code == 0, outcome.output
+    preview = "pulumi preview --stack dev --non-interactive --json --suppress-outputs"
+    assert machine.lines == [preview]
+    assert text == CHANGES
+    lines = [line.split("\t") for line in changes.splitlines()]
+    assert [f"{what} {address}" for what, address, _ in lines] == [
+        line for line in CHANGES.splitlines() if not line.startswith(" ")
+    ]
+    # The same again is the same; another value is another change.
+    other = json.loads(json.dumps(PREVIEW).replace('"days": 7', '"days": 9'))
+    assert previewed(machine, folder, PREVIEW)[1] == changes
+    after = previewed(machine, folder, other)[1].splitlines()
+    assert [a == b for a, b in zip(after, changes.splitlines(), strict=True)].count(False) == 1
+    assert previewed(machine, folder, {"steps": []})[1:] == ("", "")
+
+
+def test_a_plan_that_fails_says_why(machine: Runner, tmp_path: Path) -> None:
+    folder = write(tmp_path / "shown", project("yaml"))
+    previewed(machine, folder, PREVIEW)
+    places = {name: str(machine.folder / name) for name in ("CHANGES", "CHANGES_TEXT")}
+    outcome = machine.run("shown/plan", folder, STUB_FAILS="pulumi", **places, **TOKEN)
+    assert outcome.code == 1 and "error: no stack named 'dev' found" in outcome.output
+    assert not (machine.folder / "CHANGES").exists()
+    outcome = machine.run("shown/plan", folder, **places)
+    assert outcome.code == 1 and "::error title=Backend::" in outcome.output
+
+
+def test_what_was_shown_is_deployed_without_another_preview(
+    machine: Runner, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "shown", project("yaml"))
+    assert machine.run("shown/deploy", folder, **TOKEN).code == 0
+    assert machine.lines == [f"pulumi up --stack dev {UP} --skip-preview"]
 
 
 def test_the_scan_reads_lock_files_alone(machine: Runner, tmp_path: Path) -> None:
