@@ -132,7 +132,7 @@ def test_the_check_for_drift_brings_what_a_user_needs() -> None:
     assert script_block["requires-python"] == project["requires-python"]
     # Jinja2 and PyYAML come with Copier.
     assert script_block["dependencies"] == project["dependencies"][:2]
-    [workflow] = (ROOT / "template" / ".github" / "workflows").glob("*drift.yml*")
+    [workflow] = (ROOT / "template" / ".github" / "workflows").glob("*%]drift.yml*")
     pins = set(re.findall(r"--with (\S+)", workflow.read_text(encoding="utf-8")))
     assert len(pins) == 2 and pins < set(project["optional-dependencies"]["test"])
 

@@ -32,6 +32,7 @@ The plan
     component_plans.py     `{component}-plan.yml`
     component_workflows.py `{component}-{env}.yml`
     orchestrators.py       `orchestrator-{env}.yml`
+    infrastructure_drift.py `infrastructure-drift.yml`
     calls.py               the jobs in which these call builds and deployments
     dispatch.py            the jobs in which an orchestrator starts runs
     pull_request.py        `pull-request.yml`

@@ -54,6 +54,12 @@ OF_PLANS: Mapping[str, tuple[str, ...]] = {
 }
 """Only for repositories with components whose plan is shown."""
 
+OF_DRIFT: Mapping[str, tuple[str, ...]] = {
+    "read-deployed": ("action.yml", "read.cjs"),
+    "report-drift": ("action.yml", "report.cjs"),
+}
+"""Only for repositories that look for drift of what is deployed."""
+
 WITH_INSTALL_SECRETS: Mapping[str, tuple[str, ...]] = {
     "require-secrets": ("action.yml", "require.sh"),
 }
@@ -66,6 +72,7 @@ def action_files(
     install_secrets: bool = False,
     pull_requests: bool = True,
     plans: bool = False,
+    drift: bool = False,
 ) -> list[str]:
     """The files of all shared actions, relative to the repository's root."""
     actions = {
@@ -74,6 +81,7 @@ def action_files(
         **(OF_REPORTS if reports else {}),
         **(OF_PULL_REQUESTS if pull_requests else {}),
         **(OF_PLANS if plans else {}),
+        **(OF_DRIFT if drift else {}),
         **(WITH_INSTALL_SECRETS if install_secrets else {}),
     }
     return [f"{ACTIONS}/{name}/{file}" for name, files in sorted(actions.items()) for file in files]

@@ -87,6 +87,8 @@ class Answers(PlainAnswers):
     dependencies: Dependencies
     orchestration: str
     environments: tuple[Environment, ...]
+    default_branch: str
+    """The repository's default branch, as far as the answers know."""
     cloud: str
     """What deployments log in to, where a component does not say otherwise."""
     clouds: Mapping[str, Cloud]
@@ -141,7 +143,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     environments = read_environments(
         raw["branching"],
         _environments_so_far(given, raw, asking, components),
-        check_branch(raw["default_branch"], "default_branch"),
+        default_branch := check_branch(raw["default_branch"], "default_branch"),
     )
     check(raw["unmatched"], UNMATCHED, "unmatched")
     pushing = any(map(pushes, components))
@@ -179,6 +181,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         dependencies=dependencies,
         orchestration=raw["orchestration"],
         environments=environments,
+        default_branch=default_branch,
         cloud=raw["cloud"],
         clouds=catalogue.clouds,
         registry=registry,
@@ -378,6 +381,13 @@ def _check_plans(
     plain: Mapping[str, Any],
 ) -> None:
     """Refuse plans that nobody would see, or that nobody could compare. Raises AnswerError."""
+    if plain["infrastructure_drift"]:
+        place = "infrastructure_drift"
+        if not any(component.plan for component in components):
+            raise AnswerError(place, "no component has `plan: true`; add it to one, or drop this")
+        if orchestration == "observe":
+            cause = "under observe no run knows what is deployed; choose call or dispatch"
+            raise AnswerError(place, cause)
     for component in components:
         if not component.plan:
             continue
@@ -385,7 +395,7 @@ def _check_plans(
         asked = plain["approval"] != "none" and any(
             e.production and deploys_to(component, e) for e in environments
         )
-        if not asked and not plain["pull_requests"]:
+        if not asked and not plain["pull_requests"] and not plain["infrastructure_drift"]:
             raise AnswerError(
                 place,
                 "nobody would see the plan: no deployment is approved, and pull requests are not "

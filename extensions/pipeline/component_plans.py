@@ -88,7 +88,8 @@ class ComponentPlan:
     @property
     def this_run(self) -> str:
         """JSON: the run that holds its own package, and the digest that its build reported."""
-        run, digest = "${{ github.run_id }}", "${{ inputs.digest }}"
+        # Without a digest, the plan of the action what-changed names it.
+        run, digest = "${{ inputs.digest && github.run_id || 0 }}", "${{ inputs.digest }}"
         return f'{{"{self.component.name}": {{"run": {run}, "digest": "{digest}"}}}}'
 
     @property
@@ -184,7 +185,7 @@ def plan_call(
         needs=needs,
         permissions=plan.permissions,
         reasons=plan.reasons,
-        inputs={name: value for name, value in given.items() if value != ""},
+        inputs={name: v for name, v in given.items() if v != "" or name == "digest"},
         secrets=plan.secrets,
         condition=when,
     )

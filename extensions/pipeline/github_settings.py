@@ -180,6 +180,9 @@ def _of_plans(plan: Plan, environment: Environment, of_repository: Set[str]) -> 
     refs = _only_refs(plan, environment)
     if refs and environment.name in planned_for(plan.pull_requests):
         refs = (*refs, ("refs/pull/*/merge", "branch"))
+    default = (_default_branch(plan) or plan.answers.default_branch, "branch")
+    if refs and plan.drift and default not in refs:  # what a schedule starts runs there
+        refs = (*refs, default)
     return GitHubEnvironment(
         name=plan_environment(environment.name),
         reviewed=False,

@@ -145,3 +145,35 @@ def check_no_collision(names: list[tuple[str, str]], what: str) -> None:
 def unknown(name: object, known: list[str], place: str, what: str) -> AnswerError:
     """The error for an unknown name, with the nearest known one."""
     return AnswerError(place, f"{shown(name)} is no {what}{nearest(name, known)}")
+
+
+CRON = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
+"""The fields of a cron expression, with the least and the greatest number of each. GitHub: "Events
+that trigger workflows", schedule."""
+
+CRON_FIELD = re.compile(r"(\*|\d+(-\d+)?)(/\d+)?")
+
+TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+"""A name of the IANA's list; only GitHub knows all of them."""
+
+
+def check_schedule(text: str, place: str) -> None:
+    """Refuse what is no cron expression with a time zone behind it, or nothing. Raises AnswerError.
+
+    GitHub also reads names of months and weekdays; numbers say the same.
+    """
+    example = "write it as 17 6 * * 1-5, or 17 6 * * 1-5 Europe/Berlin"
+    fields = text.split()
+    if not text:
+        return
+    if len(fields) not in (len(CRON), len(CRON) + 1):
+        raise AnswerError(place, f"{shown(text)} is no cron expression of five fields; {example}")
+    for (name, least, greatest), field in zip(CRON, fields, strict=False):
+        for part in field.split(","):
+            numbers = [int(number) for number in re.findall(r"\d+", part.partition("/")[0])]
+            fits = CRON_FIELD.fullmatch(part) and numbers == sorted(numbers)
+            if not fits or not all(least <= number <= greatest for number in numbers):
+                cause = f"{shown(part)} is no {name} from {least} to {greatest}"
+                raise AnswerError(place, f"{cause}; {example}")
+    if len(fields) > len(CRON) and not TIME_ZONE.fullmatch(fields[-1]):
+        raise AnswerError(place, f"{shown(fields[-1])} is no time zone; {example}")

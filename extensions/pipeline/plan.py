@@ -16,6 +16,8 @@ from .component_workflows import ComponentWorkflow, component_workflow
 from .deployments import DeployWorkflow, deploy_workflow
 from .environments import Environment
 from .graph import waves
+from .infrastructure_drift import FILE as DRIFT_OF_INFRASTRUCTURE
+from .infrastructure_drift import InfrastructureDrift, infrastructure_drift
 from .orchestrators import OrchestratorWorkflow, orchestrator_workflow
 from .pull_request import PullRequest, is_hosted, plan_pull_requests
 from .scope import scope_of
@@ -45,6 +47,8 @@ class Plan:
     orchestrators: tuple[OrchestratorWorkflow, ...]
     pull_requests: tuple[PullRequest, ...]
     """The checks of pull requests; none with `pull_requests: false`."""
+    drift: InfrastructureDrift | None = None
+    """What looks for drift on a schedule."""
     notices: tuple[str, ...] = field(default=())
 
     @property
@@ -117,7 +121,8 @@ class Plan:
     @property
     def shown_for(self) -> list[str]:
         """The environments for which some workflow shows a plan."""
-        found = planned_for((*self.orchestrators, *self.workflows, *self.pull_requests))
+        drift = [self.drift] if self.drift else []
+        found = planned_for((*self.orchestrators, *self.workflows, *self.pull_requests, *drift))
         return [environment.name for environment in self.environments if environment.name in found]
 
     @property
@@ -151,6 +156,7 @@ class Plan:
             self.installs_with_secrets,
             bool(self.pull_requests),
             bool(self.plans),
+            bool(self.drift),
         )
         return (*shared, *setups)
 
@@ -170,6 +176,7 @@ class Plan:
             *(o.file for o in self.orchestrators),
             *(p.file for p in self.pull_requests),
             *[DRIFT_FILE] * self.checks_drift,
+            *[DRIFT_OF_INFRASTRUCTURE] * bool(self.drift),
         )
         workflows = [f"{WORKFLOWS}/{file}" for file in of_workflows]
         return tuple(sorted([*workflows, *self.action_files, "docs/ci-cd.md"]))
@@ -234,5 +241,6 @@ def make_plan(answers: Answers) -> Plan:
         workflows=tuple(workflows),
         orchestrators=tuple(orchestrators),
         pull_requests=plan_pull_requests(builds, plans, answers) if answers.pull_requests else (),
+        drift=infrastructure_drift(plans, answers),
         notices=tuple(notices),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from .clouds import DEFAULT_REGISTRY
 from .environments import DEFAULT_BRANCH
+from .names import check_schedule
 from .schema import check
 
 
@@ -68,6 +69,14 @@ class PlainAnswers:
         False,
         "whether a check of pull requests fails if generated files were edited",
         prompt="Check in pull requests that generated files were not edited?",
+    )
+    infrastructure_drift: str = answer(
+        "",
+        "when to look for drift of components with `plan: true`: a cron expression, with a time "
+        "zone behind it if it is not UTC, as `17 6 * * 1-5 Europe/Berlin` "
+        "([Plans](docs/plans.md#drift); not asked for: use `--data`)",
+        usual="never",
+        check=check_schedule,
     )
     only_changed: bool = answer(
         True,

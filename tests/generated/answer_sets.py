@@ -311,6 +311,7 @@ ANSWER_SETS: dict[str, Answers] = {
             {"name": "release", "tag": "v*", "production": True},
         ],
         "cloud": "aws",
+        "infrastructure_drift": "*/5 0-6,22 1 * 0",
     },
     "plans-of-each": {
         "components": {
@@ -322,6 +323,7 @@ ANSWER_SETS: dict[str, Answers] = {
         "approval": "each",
         "branching": "trunk",
         "cloud": "azure",
+        "infrastructure_drift": "17 6 * * 1-5 America/Argentina/Buenos_Aires",
     },
     "plans-observed": {
         "components": {

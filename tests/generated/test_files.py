@@ -130,6 +130,9 @@ def expected_files(read: Answers) -> set[str]:
         builds = sum(file.endswith("-build.yml") for file in workflows)
         workflows |= {"pull-request.yml"} | ({"pull-request-2.yml"} if builds > 50 else set())
     workflows |= {"drift.yml"} if read.drift_check else set()
+    if read.infrastructure_drift:
+        workflows |= {"infrastructure-drift.yml"}
+        actions |= {"read-deployed", "report-drift"}
     files = {f".github/workflows/{name}" for name in workflows}
     own = {f"setup-{c.code_type.name}": c.code_type.setup for c in read.components}
     for name in actions:
@@ -342,17 +345,35 @@ def test_pull_requests_have_exactly_the_promised_jobs(
     }
 
 
-DEPLOYS_BY_ITSELF = {
-    "cdk",
-    "helm",
-    "kubernetes",
-    "opentofu",
-    "pulumi",
-    "sam",
-    "static",
-    "terraform",
-}
-PUBLISHES_BY_OIDC = {"dotnet", "node", "python", "rust"}
+@pytest.mark.parametrize("answer_set", ANSWER_SETS)
+def test_drift_is_looked_for_wherever_a_planned_component_is_deployed(
+    answer_set: str, generated: Generated
+) -> None:
+    read, files = answers_of(answer_set), workflows(generated(answer_set))
+    workflow = files.get("infrastructure-drift.yml")
+    assert (workflow is not None) == bool(read.infrastructure_drift)
+    if not workflow:
+        return
+    assert set(workflow["on"]) == {"schedule", "workflow_dispatch"}
+    [schedule] = workflow["on"]["schedule"]
+    assert " ".join(schedule.values()) == read.infrastructure_drift
+    places = [
+        (component.name, environment.name)
+        for component in read.components
+        for environment in read.environments
+        if component.plan and is_deployed(component, environment)
+    ]
+    plans = {f"{component}-{environment}-plan" for component, environment in places}
+    before = {f"deployed-{environment}" for _, environment in places}
+    assert set(workflow["jobs"]) == {*plans, *before, "report"}
+    assert set(workflow["jobs"]["report"]["needs"]) == plans | before
+    written = {name for name, job in workflow["jobs"].items() if "write" in str(job["permissions"])}
+    assert {name for name in written if name not in plans} == {"report"}
+
+
+CODE_TYPES = load_catalogue(ROOT).code_types
+DEPLOYS_BY_ITSELF = {name for name, one in CODE_TYPES.items() if one.jobs["deploy"].cloud}
+PUBLISHES_BY_OIDC = {n for n, one in CODE_TYPES.items() if one.publish and one.publish.identity}
 """Where an index trusts a job; Maven's repositories have passwords, Go's proxy asks nobody."""
 
 
@@ -396,6 +417,7 @@ def test_nothing_asks_for_a_token_without_need(answer_set: str, generated: Gener
                 if component.plan:
                     expected[f"{name}-plan.yml", "plan"] = token
                     expected["pull-request.yml", f"{place}-plan"] = token
+                    expected["infrastructure-drift.yml", f"{place}-plan"] = token
                 if is_shown(read, component, environment):
                     calls.append(("plan", f"{place}-plan", token))
             for job, called, wanted in calls:
@@ -403,6 +425,7 @@ def test_nothing_asks_for_a_token_without_need(answer_set: str, generated: Gener
                 expected[f"{place}.yml", job] = wanted
             if read.orchestration == "dispatch":
                 expected[orchestrator, place] = {"actions"}
+    expected["infrastructure-drift.yml", "report"] = {"issues"}
     found = {
         (file, name): {
             what

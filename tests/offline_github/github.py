@@ -162,6 +162,8 @@ class OfflineGitHub:
         self._ids = itertools.count(1)
         self._numbers: dict[str, int] = {}
         self._pull_requests: list[PullRequest] = []
+        #: Issues, as the API shows them, with the texts of their comments.
+        self.issues: list[dict[str, Any]] = []
         self._action_folders: dict[str, Path] = {}
         self._job_actions: dict[str, Path] = {}
         self._threads: dict[threading.Thread, Run] = {}

@@ -541,6 +541,45 @@ def dispatch(request: Request) -> Answer:
     )
 
 
+def _issue(request: Request) -> dict[str, Any]:
+    number = int(request.parameters["number"])
+    found = [issue for issue in request.github.issues if issue["number"] == number]
+    if not found:
+        raise ApiError(404, "Not Found")
+    return found[0]
+
+
+@route("GET", "/issues", "issues: read")
+def list_issues(request: Request) -> Answer:
+    wanted = {"state": request.query.get("state", "open")}
+    issues = [i for i in request.github.issues[::-1] if wanted["state"] in (i["state"], "all")]
+    creator = request.query.get("creator")
+    return request.page([i for i in issues if creator in (None, i["user"]["login"])])
+
+
+@route("POST", "/issues", "issues: write")
+def create_issue(request: Request) -> Answer:
+    body = {name: request.body[name] for name in ("title", "body")}
+    number = len(request.github.issues) + 1
+    user = {"login": request.session.login}
+    issue = {"number": number, "state": "open", "comments": [], "user": user, **body}
+    request.github.issues.append(issue)
+    return Answer(201, issue)
+
+
+@route("PATCH", "/issues/{number}", "issues: write")
+def change_issue(request: Request) -> Answer:
+    issue = _issue(request)
+    issue.update(request.body)
+    return Answer(200, issue)
+
+
+@route("POST", "/issues/{number}/comments", "issues: write")
+def comment(request: Request) -> Answer:
+    _issue(request)["comments"].append(request.body["body"])
+    return Answer(201, {})
+
+
 def _cancel(request: Request) -> Answer:
     run = request.run()
     if run.status == "completed":

@@ -256,7 +256,9 @@ def test_every_shared_action_is_a_file_of_the_template() -> None:
         if file.is_file() and "[[" not in path:
             found.add(f"{ACTIONS}/{path}")
     assert found == {
-        file for name in ORCHESTRATIONS for file in action_files(name, True, True, plans=True)
+        file
+        for name in ORCHESTRATIONS
+        for file in action_files(name, True, True, plans=True, drift=True)
     }
 
 

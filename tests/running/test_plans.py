@@ -29,6 +29,7 @@ ANSWERS: dict[str, Any] = {
     "branching": "custom",
     "environments": [{"name": "prd", "branch": "main", "production": True}],
     "only_changed": True,
+    "infrastructure_drift": "17 6 * * 1-5 Europe/Berlin",
 }
 PRD = "orchestrator-prd.yml"
 PLAN, DEPLOY = "app-prd-plan / plan", "app-prd / deploy"
@@ -340,3 +341,37 @@ def test_a_pull_request(github: OfflineGitHub, fork: bool) -> None:
         return
     assert table(run)[0] == "| 💥 destroyed | terraform_data.queue |"
     assert run.job(PLAN).environment == "prd-plan" and applied(github, run) == []
+
+
+DRIFT = "infrastructure-drift.yml"
+
+
+def test_drift_has_an_issue_until_there_is_none(github: OfflineGitHub, tmp_path: Path) -> None:
+    """What was not deployed yet is no drift."""
+    commit(github.remote.work_tree, {"app/main.tf.json": code(web="2")})
+    github.remote.push("refs/heads/main")
+    run = github.dispatch(DRIFT, "main")
+    assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
+    assert github.issues == [] and "Nothing changes" in run.job(PLAN).summary
+    # Somebody changes something by hand, and then back.
+    state = tmp_path / "states/app.tfstate"
+    before = state.read_text(encoding="utf-8")
+    deployed_elsewhere(github, state, code(secret="hunter2-hunter2", web="9", queue="1"))
+    for _ in range(2):
+        run = github.dispatch(DRIFT, "main")
+        assert run.conclusion == "success"
+        assert github.issues, {k: j.log for k, j in run.jobs.items()}
+        [issue] = github.issues
+        assert (issue["title"], issue["state"]) == ("Infrastructure drift: app", "open")
+        assert "| update | terraform_data.web |" in issue["body"]
+    state.write_text(before, encoding="utf-8")
+    assert github.dispatch(DRIFT, "main").conclusion == "success"
+    assert [(i["state"], len(i["comments"])) for i in github.issues] == [("closed", 1)]
+    assert applied(github, run) == []
+
+
+def test_drift_that_nobody_can_look_for(github: OfflineGitHub) -> None:
+    github.fail_tool("terraform", "^plan", "app-prd-plan")
+    run = github.dispatch(DRIFT, "main")
+    assert failed(run) == {"app-prd-plan", "app-prd-plan / plan", "report"}
+    assert github.issues == []

@@ -15,7 +15,7 @@ beforeEach(() => {
 })
 
 const write = (name, text) => writeFileSync(path.join(temp, name), text)
-const kept = () => readFileSync(path.join(temp, 'changes.json'), 'utf8')
+const kept = () => readFileSync(path.join(temp, 'app-changes-prd.json'), 'utf8')
 const show = (lines, env = {}, text) => {
   if (lines) write('changes', lines.map(line => `${line.join('\t')}\n`).join(''))
   if (text) write('changes.txt', text)
@@ -102,11 +102,11 @@ test('the same run deploys another component before', async () => {
 
 const compare = (lines, SHOWN = digest(kept())) => {
   write('changes', lines.map(line => `${line.join('\t')}\n`).join(''))
-  return run('show-plan/compare.cjs', { env: { COMPONENT: 'app', RUNNER_TEMP: temp, SHOWN } })
+  return run('show-plan/compare.cjs', { env: { COMPONENT: 'app', ENVIRONMENT: 'prd', RUNNER_TEMP: temp, SHOWN } })
 }
 const shown = async (lines, env) => {
   await show(lines, env)
-  write('shown/changes.json', kept())
+  write('shown/app-changes-prd.json', kept())
 }
 const AGAIN = 're-run all jobs, so that the new plan is shown'
 
@@ -173,7 +173,7 @@ test('nobody approves the deployment', async () => {
 
 for (const [name, change] of [
   ['it is missing', () => rmSync(path.join(temp, 'shown'), { recursive: true })],
-  ['somebody has replaced it', () => write('shown/changes.json', kept().replace('"a"', '"b"'))],
+  ['somebody has replaced it', () => write('shown/app-changes-prd.json', kept().replace('"a"', '"b"'))],
 ]) {
   test(`the plan that was shown cannot be read: ${name}`, async () => {
     await shown([['create', 'a']])

@@ -20,12 +20,12 @@ function without(changes, others) {
 
 /** @param {{core: any}} tools */
 module.exports = async ({ core }) => {
-  const { COMPONENT = '', RUNNER_TEMP = '', SHOWN = '' } = process.env
+  const { COMPONENT = '', ENVIRONMENT = '', RUNNER_TEMP = '', SHOWN = '' } = process.env
   const changes = read(path.join(RUNNER_TEMP, 'changes'))
   core.info(changes.length ? `${COMPONENT}: ${counted(changes)}` : `${COMPONENT}: nothing changes`)
   if (!SHOWN) return // nobody approves this deployment
 
-  const file = path.join(RUNNER_TEMP, 'shown', 'changes.json')
+  const file = path.join(RUNNER_TEMP, 'shown', `${COMPONENT}-changes-${ENVIRONMENT}.json`)
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
   if (!text || digest(text) !== SHOWN) return core.setFailed(`The plan of ${COMPONENT} that was shown cannot be read: ${AGAIN}`)
   /** @type {import('./changes.cjs').Plan} */

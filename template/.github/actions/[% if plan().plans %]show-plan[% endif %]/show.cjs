@@ -20,7 +20,7 @@ module.exports = async ({ core }) => {
   /** @type {import('./changes.cjs').Plan} */
   const plan = { component: COMPONENT, environment: ENVIRONMENT, commit: COMMIT, upstream, isUnknown, changes }
   const text = JSON.stringify(plan)
-  writeFileSync(path.join(RUNNER_TEMP, 'changes.json'), text)
+  writeFileSync(path.join(RUNNER_TEMP, `${COMPONENT}-changes-${ENVIRONMENT}.json`), text)
   core.setOutput('changes', digest(text))
 
   const lines = [`## Plan: ${escaped(COMPONENT)} to ${escaped(ENVIRONMENT)}`, '']

@@ -1,0 +1,32 @@
+// @ts-check
+const connect = require('../shared/api.cjs')
+const { environmentCommits } = require('../shared/commits.cjs')
+const { environmentManifests } = require('../shared/manifests.cjs')
+const { environmentRuns } = require('../shared/runs.cjs')
+const { lookUp } = require('../what-changed/components.cjs')
+const { overtaken } = require('../what-changed/remember.cjs')
+
+/** @param {{github: any, context: any, core: any}} tools */
+module.exports = async ({ github, context, core }) => {
+  const { COMPONENTS = '', ENVIRONMENT = '', REFS = '' } = process.env
+  const { read, pages } = connect({ github, core })
+  const commits = environmentCommits({ github, context, core, refs: REFS })
+  const runs = environmentRuns({ pages, context, commits })
+  const manifests = environmentManifests({ read, pages, context, commits, runs })
+
+  const manifest = await manifests.newestManifest(ENVIRONMENT)
+  const attempts = manifest ? await manifests.attemptsSince(ENVIRONMENT, manifest.planned, run => run !== manifest.run) : []
+  const now = manifest && overtaken(manifest, attempts)
+  /** @type {Record<string, {commit: string, plan: {packages: Record<string, unknown>}}>} */
+  const deployed = {}
+  for (const name of COMPONENTS.split(' ')) {
+    const entry = now && lookUp(now.components, name)
+    if (entry?.kind !== 'deployed' || entry.state !== 'success') {
+      core.notice(`Nobody knows what is deployed of ${name} to ${ENVIRONMENT}, so its drift is not looked at: ` +
+        `start orchestrator-${ENVIRONMENT}.yml, or look at its last run`)
+      continue
+    }
+    deployed[name] = { commit: entry.commit, plan: { packages: { ...entry.takes, ...entry.package ? { [name]: entry.package } : {} } } }
+  }
+  core.setOutput('deployed', JSON.stringify(deployed))
+}

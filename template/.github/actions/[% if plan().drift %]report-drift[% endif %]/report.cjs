@@ -1,0 +1,78 @@
+// @ts-check
+const { existsSync, readFileSync } = require('node:fs')
+const path = require('node:path')
+const connect = require('../shared/api.cjs')
+const { escaped, table } = require('../shared/markdown.cjs')
+
+/** @typedef {{action: string, what: string}} Change as the action show-plan writes it */
+
+const SHOWN = 50
+const BOT = 'github-actions[bot]'
+const ISSUES = '/repos/{owner}/{repo}/issues'
+
+/** @param {{github: any, context: any, core: any}} tools */
+module.exports = async ({ github, context, core }) => {
+  const { COMPONENTS = '', FOLDER = '', NEEDS = '' } = process.env
+  /** @type {Record<string, string[]>} */
+  const components = JSON.parse(COMPONENTS)
+  /** @type {Record<string, {result: string}>} */
+  const needs = JSON.parse(NEEDS)
+  const { pages } = connect({ github, core })
+  const run = `${context.serverUrl}/${context.repo.owner}/${context.repo.repo}/actions/runs/${context.runId}`
+
+  /** @type {any[]} */
+  const issues = await Array.fromAsync(pages(`GET ${ISSUES}`, { ...context.repo, state: 'open', creator: BOT }))
+  for (const [component, environments] of Object.entries(components)) {
+    const found = environments.map(environment => ({ environment, changes: changesOf(component, environment) }))
+    const drifted = found.filter(({ changes }) => changes?.length)
+    const mark = `<!-- infrastructure drift of ${component} -->`
+    const issue = issues.find(({ body, pull_request }) => !pull_request && body?.startsWith(mark))
+    if (drifted.length) await open(component, issue, [mark, ...drifted.flatMap(lines), `Found by [this run](${run}).`].join('\n'))
+    // If one plan is missing, nobody knows whether there is drift.
+    else if (issue && found.every(({ changes }) => changes)) await close(component, issue)
+  }
+  const failed = Object.keys(needs).filter(id => !['success', 'skipped'].includes(needs[id].result))
+  if (failed.length) core.setFailed(`Drift could not be looked for everywhere, see the logs of these jobs: ${failed.join(', ')}`)
+
+  /**
+   * What a deployment would change now; undefined if there is no plan.
+   * @param {string} component
+   * @param {string} environment
+   * @returns {Change[] | undefined}
+   */
+  function changesOf(component, environment) {
+    const file = path.join(FOLDER, `${component}-changes-${environment}.json`)
+    if (needs[`${component}-${environment}-plan`]?.result !== 'success' || !existsSync(file)) return
+    return JSON.parse(readFileSync(file, 'utf8')).changes
+  }
+
+  /**
+   * @param {string} component
+   * @param {{number: number, body: string} | undefined} issue
+   * @param {string} body
+   */
+  async function open(component, issue, body) {
+    const title = `Infrastructure drift: ${component}`
+    const same = (/** @type {string} */ text) => text.replace(/\nFound by .*$/, '')
+    core.warning(`${component} has drifted`)
+    if (!issue) await github.request(`POST ${ISSUES}`, { ...context.repo, title, body })
+    else if (same(issue.body) !== same(body)) await github.request(`PATCH ${ISSUES}/{issue_number}`, { ...context.repo, issue_number: issue.number, body })
+  }
+
+  /**
+   * @param {string} component
+   * @param {{number: number}} issue
+   */
+  async function close(component, { number: issue_number }) {
+    core.info(`${component} has no drift any more`)
+    await github.request(`POST ${ISSUES}/{issue_number}/comments`, { ...context.repo, issue_number, body: `There is no drift any more, says [this run](${run}).` })
+    await github.request(`PATCH ${ISSUES}/{issue_number}`, { ...context.repo, issue_number, state: 'closed', state_reason: 'completed' })
+  }
+}
+
+/** @param {{environment: string, changes?: Change[]}} found */
+function lines({ environment, changes = [] }) {
+  const rows = changes.slice(0, SHOWN).map(({ action, what }) => [escaped(action), escaped(what)])
+  const more = changes.length > SHOWN ? ['', `And ${changes.length - SHOWN} more.`] : []
+  return [`## ${escaped(environment)}`, '', 'A deployment of what is deployed already would change this:', '', ...table(['Change', 'What'], rows), ...more, '']
+}
