@@ -270,7 +270,9 @@ VALUES: dict[str, Any] = {
     "a": {
         **{"text": "b", "yes": True, "no": False, "number": 1.5, "nothing": None, "list": [1]},
         "inner": {"a-b": "${{ a.text }}"},
-    }
+    },
+    "needs": {"one": {"result": "Success"}, "two": {"result": "skipped", "more": "x"}},
+    "none": {},
 }
 OPERANDS = (
     *("a.text", "'b'", "'B'", "''", "'it''s'", "'ä'", "'Ä'", "'0'", "'false'", "0"),
@@ -306,6 +308,14 @@ CONDITIONS = (
     *("a.no", "a.text == 'B'", "${{ a.nothing }}", "${{ !failure() }}", " ${{ a.no }}", "'x'"),
     *("${{ a.no }} ${{ a.no }}", "contains(a.text, 'b') || b.text", "b", "success", "a.gone.x"),
     *("unknown()", "success(1)", "a.text ==", "(a.yes", "a.yes)", "'}}'", "${{ '}}' }}", "a .yes"),
+    *("contains(needs.*.result, 'success')", "!contains(needs.*.RESULT, 'failure')"),
+    *("contains(needs.*.result, 'skip')", "contains(needs.*.more, 'x')", "needs.*.result"),
+    *(
+        "contains(none.*.result, 'success')",
+        "contains(a.*.result, 'b')",
+        "contains('a', needs.*.x)",
+    ),
+    *("contains(needs.*.result.x, 'success')", "contains(needs.*.result, null)"),
     *("ALWAYS()", "a['yes']", "a.yes && always(", "!a.list", "'${{'", "success() || a.number"),
 )
 

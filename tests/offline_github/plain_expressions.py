@@ -1,8 +1,8 @@
 """Expressions that are evaluated without Node, because they do no more than most of them do.
 
-Properties, texts, `!`, `&&`, `||`, `==`, `!=`, brackets, `contains()`, and the functions that ask
-for a status, as long as all values are texts, booleans or null. For all else, errors as well, it
-raises `NotPlainError`: GitHub's own library decides then. Tests hold both against each other.
+Properties, texts, `!`, `&&`, `||`, `==`, `!=`, `( )`, `contains()` (of `needs.*.result`, too), and
+the functions of a status, as long as all values are texts, booleans or null. For all else, errors
+as well, it raises `NotPlainError`: GitHub's own library decides then. Tests compare the two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Evaluate = Callable[[Mapping[str, Any], Mapping[str, bool] | None], Any]
 STATUS = ("success", "failure", "cancelled", "always")
 LITERALS: dict[str, Value] = {"true": True, "false": False, "null": None}
 TOKEN = re.compile(
-    r"\s*(?:(?P<path>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)|(?P<text>'(?:[^']|'')*')"
+    r"\s*(?:(?P<each>[A-Za-z_][\w-]*\.\*\.[A-Za-z_][\w-]*(?![\w.-]))"
+    r"|(?P<path>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)|(?P<text>'(?:[^']|'')*')"
     r"|(?P<sign>&&|\|\||==|!=|[!(),]))\s*",
     re.ASCII,
 )
@@ -147,14 +148,44 @@ class Compiled:
             return lambda context, status: name == "always" or (status or {})[name]
         if name != "contains":
             raise NotPlainError
-        search = self._either()
+        if self._tokens[0][0] == "each":
+            search = self._each()
+        else:
+            inner = self._either()
+
+            def search(context: Mapping[str, Any], status: Mapping[str, bool] | None) -> Any:
+                return as_text(inner(context, status))
+
         if not self._took(","):
             raise NotPlainError
         item = self._either()
         self._closed()
-        return lambda context, status: (
-            _folded(as_text(item(context, status))) in _folded(as_text(search(context, status)))
-        )
+
+        def contains(context: Mapping[str, Any], status: Mapping[str, bool] | None) -> bool:
+            value, wanted = search(context, status), _value(item(context, status))
+            if isinstance(value, str):
+                return _folded(as_text(wanted)) in _folded(value)
+            if not isinstance(wanted, str):
+                raise NotPlainError
+            return _folded(wanted) in [_folded(text) for text in value]
+
+        return contains
+
+    def _each(self) -> Evaluate:
+        """`needs.*.result`: the texts that go by this name."""
+        root, _, name = self._tokens.pop(0)[1].split(".")
+        self.roots.add(root)
+
+        def evaluate(context: Mapping[str, Any], status: Mapping[str, bool] | None) -> list[str]:
+            holders = context[root]
+            if not isinstance(holders, dict):
+                raise NotPlainError
+            texts = [_property(holder, [name]) for holder in holders.values()]
+            if not all(isinstance(text, str) for text in texts):
+                raise NotPlainError
+            return texts
+
+        return evaluate
 
     def _closed(self) -> None:
         if not self._took(")"):

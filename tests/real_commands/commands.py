@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import os
 import re
 import shlex
@@ -55,22 +55,24 @@ ANSWERS: dict[str, Any] = {
 STUB = """\
 #!{python} -SE
 # Writes down how it was called, and which files of interest were there; fails if it was told to.
-import json, os, sys
-from pathlib import Path
+# It imports nothing that takes longer to load than all of its work.
+import os, sys
 arguments = sys.argv[1:]
-entry = {{"tool": Path(sys.argv[0]).name, "arguments": arguments, "files": {{}}}}
+entry = {{"tool": os.path.basename(sys.argv[0]), "arguments": arguments, "files": {{}}}}
 entry["folder"] = os.getcwd()
 for name in arguments:
     if name.endswith(("requirements.txt", "versions.txt")):
-        entry["files"][name] = Path(name).read_text()
-with open({log!r}, "a") as log:
-    log.write(json.dumps(entry) + "\\n")
+        with open(name) as file:
+            entry["files"][name] = file.read()
+with open({log!r}, "a", encoding="utf-8") as log:
+    log.write(ascii(entry) + "\\n")
 if " ".join([entry["tool"], *arguments]).startswith(os.environ.get("STUB_FAILS", "\\0")):
     sys.exit(1)
 if "pip-audit" in " ".join(arguments[:1]):
     nothing = '{{"dependencies": [{{"name": "all", "version": "1", "vulns": []}}]}}'
     report = os.environ.get("STUB_AUDIT", nothing)
-    Path(arguments[arguments.index("--output") + 1]).write_text(report)
+    with open(arguments[arguments.index("--output") + 1], "w") as file:
+        file.write(report)
     sys.exit("fix_versions" in report)
 real = os.environ.get("REAL_" + entry["tool"].upper())
 if real:
@@ -173,7 +175,7 @@ class Runner:
         self.tools.mkdir(parents=True)
         for name in ("uv", "uvx"):
             (self.tools / name).symlink_to(toolbox.script(name))
-        self._log = self.folder / "commands.jsonl"
+        self._log = self.folder / "commands"
 
     def record(self, name: str) -> None:
         """Put a recorded stub on the PATH; for `uvx`, one that hands on all but pip-audit."""
@@ -187,7 +189,8 @@ class Runner:
     def recorded(self) -> list[dict[str, Any]]:
         if not self._log.exists():
             return []
-        return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+        lines = self._log.read_text(encoding="utf-8").splitlines()
+        return [ast.literal_eval(line) for line in lines]
 
     @property
     def lines(self) -> list[str]:
