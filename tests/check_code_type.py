@@ -53,6 +53,9 @@ OURS = toolbox.ROOT / "code_types"
 FOLDER = "code-types"
 """Where the generated repositories say that they have it."""
 
+PLAN = "Plan"
+"""The step with the command of `plan`."""
+
 TEMPORARY = re.compile(r"/[^\s=:]*/act/[0-9a-f]+/tmp\b")
 """A job's folder for what is temporary, which is another one in each run."""
 
@@ -149,7 +152,8 @@ class Subject:
     def command_of(self, step: str) -> str:
         """The command that a step of this name runs; of the build's workflow or the deployment's,
         which have no names in common."""
-        return next((job for job in JOBS if self.code_type.jobs[job].name == step), "")
+        names = {job: self.code_type.jobs[job].name for job in JOBS} | {"plan": PLAN}
+        return next((job for job, name in names.items() if name == step), "")
 
     def users_of(self, number: int) -> list[str]:
         """The jobs for which the tool is set up that this line of the file belongs to."""
@@ -199,7 +203,7 @@ def read(file: Path) -> Subject:
 def unused(subject: Subject) -> Iterator[str]:
     """What the file defines, and nothing uses."""
     content, name = subject.content, subject.file.name
-    jobs = [*content["jobs"].values(), content.get("publish") or {}]
+    jobs = [*content["jobs"].values(), content.get("publish") or {}, content.get("plan") or {}]
     set_up = {tool for job in jobs for tool in (job or {}).get("tools", [])}
     if "setup" in content and "setup" not in set_up:
         yield f"{name}: setup: no job names it among its `tools`; drop it, or name it there"
@@ -221,6 +225,7 @@ def commands_of(content: Any) -> list[str]:
     texts += [text for name, text in setup.get("files", {}).items() if name.endswith(".sh")]
     texts += [(job or {}).get("command", "") for job in content["jobs"].values()]
     texts += [(content.get("publish") or {}).get("command", "")]
+    texts += [(content.get("plan") or {}).get(key, "") for key in ("command", "apply")]
     texts += content.get("products", {}).values()
     return texts
 
@@ -239,6 +244,8 @@ def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) 
     with_command |= {"build"} if code_type.produces else set()
     if not sample and any(code_type.jobs[job].secrets for job in with_command):
         first["secrets"] = ["A_SECRET", *code_type.secret_variables]
+    if code_type.plan and not sample:
+        first["plan"] = True
     components = {PATH: first}
     others = [name for name in code_type.products if name not in code_type.produces]
     for number, product in enumerate(others, 2):
@@ -272,6 +279,8 @@ def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) 
         "environments": environments,
         "cloud": cloud,
     }
+    if "plan" in first and orchestration == "dispatch":
+        answers["approval"] = "each"
     registry = subject.catalogue.clouds[cloud].registry if cloud != "none" else None
     if registry and any(code_type.jobs[job].registry for job in JOBS):
         answers["registry"] = registry.form
@@ -450,7 +459,7 @@ def run(
     secrets = dict.fromkeys(re.findall(r"secrets\.([A-Z][A-Z0-9_]*)", text), "secret")
     variables = dict.fromkeys(re.findall(r"\bvars\.([A-Z][A-Z0-9_]*)", text), "value")
     github.environments = {
-        name: {"secrets": secrets, "vars": variables} for name in ("dev", "registry")
+        name: {"secrets": secrets, "vars": variables} for name in ("dev", "prd-plan", "registry")
     }
     github.secrets = secrets
     # Production only brings over and deploys the same.

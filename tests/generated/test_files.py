@@ -120,7 +120,9 @@ def expected_files(read: Answers) -> set[str]:
                 workflows |= {f"{name}-{environment.name}.yml"}
         if "test" in component.commands and component.code_type.reports:
             actions |= {"show-reports"}
-        if any("setup" in component.job(job).tools for job in component.commands):
+        plan = component.code_type.plan if component.plan else None
+        jobs = [*map(component.job, component.commands), *([plan] if plan else [])]
+        if any("setup" in job.tools for job in jobs):
             actions |= {f"setup-{component.code_type.name}"}
             further |= {
                 f"setup-{component.code_type.name}/{file}"

@@ -271,8 +271,8 @@ def texts(value: Any) -> list[str]:
 
 
 def jobs_of(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a code type's file says of jobs, and of the one that publishes."""
-    return [*data["jobs"].values(), *([data["publish"]] if "publish" in data else [])]
+    """What a code type's file says of jobs, of the one that publishes and of the plan."""
+    return [*data["jobs"].values(), *(data[key] for key in ("publish", "plan") if key in data)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

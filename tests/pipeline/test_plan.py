@@ -661,7 +661,8 @@ def test_a_components_own_variables_are_those_of_its_jobs(made: Plan) -> None:
 def test_an_orchestrator_has_one_of_each_job(made: Plan) -> None:
     assert [o.environment for o in made.orchestrators] == list(made.environments)
     for orchestrator in made.orchestrators:
-        calls = [call.id for call in (*orchestrator.builds, *orchestrator.deployments)]
+        called = (*orchestrator.builds, *orchestrator.plans, *orchestrator.deployments)
+        calls = [call.id for call in called]
         assert orchestrator.summary_needs == (*orchestrator.gates, *calls)
         graph = json.loads(orchestrator.graph)
         assert list(graph) == [name for wave in orchestrator.waves for name in wave]

@@ -31,6 +31,8 @@ def scripts(code_type: CodeType) -> dict[str, str]:
     found |= {f"products.{name}": command for name, command in code_type.products.items()}
     if code_type.publish:
         found["publish"] = code_type.publish.command
+    if code_type.plan:
+        found |= {"plan.command": code_type.plan.command, "plan.apply": code_type.apply}
     steps = {f"tools.{name}": text for name, text in code_type.tools.items()}
     steps |= {f"clouds.{name}": addition.steps for name, addition in code_type.clouds.items()}
     if code_type.setup:
