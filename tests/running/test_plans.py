@@ -375,3 +375,38 @@ def test_drift_that_nobody_can_look_for(github: OfflineGitHub) -> None:
     run = github.dispatch(DRIFT, "main")
     assert failed(run) == {"app-prd-plan", "app-prd-plan / plan", "report"}
     assert github.issues == []
+
+
+@pytest.mark.parametrize("orchestration", ["call", "dispatch", "observe"])
+def test_each_deployment_asks_after_its_plan(
+    made: Made, tmp_path: Path, orchestration: str
+) -> None:
+    """The plan of a component comes right before its own approval, whatever runs it."""
+    given = {"approval": "each", "orchestration": orchestration, "infrastructure_drift": ""}
+    work_tree = made(f"plans-{orchestration}", {**ANSWERS, **given}, FILES)
+    github = opened(work_tree, tmp_path, ("main",), f"python3 -ES {STUB}")
+    github.environments["prd"] = {"reviewers": ["lead"]}
+    commit(github.remote.work_tree, {"app/main.tf.json": code(web=FROM_NETWORK)})
+    own, plan, deploy = PRD, PLAN, DEPLOY
+    if orchestration == "call":
+        github.push("main")
+    else:  # a person starts both, because nobody waits for a run that waits for its approval
+        github.remote.push("refs/heads/main")
+        own, plan, deploy = "app-prd.yml", "plan / plan", "deploy / deploy"
+        github.dispatch("network-prd.yml", "main")
+    for run in github.runs:
+        for _ in github.waiting(run):
+            github.approve(run)
+    if orchestration == "dispatch":
+        github.dispatch(own, "main")
+    [run] = github.runs_of(own)
+    assert github.waiting(run) == [(deploy, "prd")]
+    # The network is deployed, so its output is known; and the plan is exactly what is made.
+    assert table(run, plan) == ["| created | terraform_data.web |"]
+    (tmp_path / "states/app.tfstate").write_text(
+        json.dumps({"resources": {"terraform_data.old": {"input": "1"}}, "outputs": {}}),
+        encoding="utf-8",
+    )
+    github.approve(run)
+    assert deploy in failed(run) and applied(github, run).count("app") == 0
+    assert "(new: delete terraform_data.old)" in "".join(run.job(deploy).errors)
