@@ -394,7 +394,7 @@ def test_each_deployment_asks_after_its_plan(
         github.remote.push("refs/heads/main")
         own, plan, deploy = "app-prd.yml", "plan / plan", "deploy / deploy"
         github.dispatch("network-prd.yml", "main")
-    for run in github.runs:
+    for run in [*github.runs]:  # the end of one may start another
         for _ in github.waiting(run):
             github.approve(run)
     if orchestration == "dispatch":
