@@ -153,7 +153,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     if not asking or given.get("environments") or given.get("branching", "custom") != "custom":
         # Before that, a component may name environments to come.
         _check_belonging(components, environments)
-    _check_files(components, environments)
+    _check_files(components, environments, plain)
     _check_groups(components, environments)
     _check_titles(components, environments)
     _check_variables(components, dependencies, environments)
@@ -359,11 +359,17 @@ def _check_belonging(
                 raise unknown(name, known, place, "environment")
 
 
-def _check_files(components: tuple[Component, ...], environments: tuple[Environment, ...]) -> None:
+def _check_files(
+    components: tuple[Component, ...],
+    environments: tuple[Environment, ...],
+    plain: Mapping[str, Any],
+) -> None:
     """Refuse two files or jobs of one name, as `a-b` in `c` and `a` in `b-c`."""
     files = [(PULL_REQUEST, "the workflow for pull requests")]
     files += [(f"{PULL_REQUEST}-checks", "the job that gathers checks")]
     files += [("deployment-summary", "the summary job")]
+    if plain["infrastructure_drift"]:
+        files += [("infrastructure-drift", "the workflow that looks for drift")]
     files += [(f"orchestrator-{e.name}", f"environments.{e.name}") for e in environments]
     # Also for what a component does not do yet: a later answer may have it built or deployed.
     for component in components:

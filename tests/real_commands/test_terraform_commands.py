@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toolbox
@@ -550,3 +551,38 @@ def test_where_no_version_is_asked_for_it_is_pinned() -> None:
     for code_type in load_code_types(toolbox.ROOT / "code_types").values():
         texts = [*code_type.tools.values(), code_type.setup.steps if code_type.setup else ""]
         assert not [text for text in texts if re.search("latest|lts/", text)], code_type.name
+
+
+MADE_AGAIN = {"actions": ["delete", "create"], "importing": {"id": "x"}}
+MARKED = {"before": {"key": "hunter2"}, "after_sensitive": {"key": True}}
+
+
+@pytest.mark.parametrize(
+    ("plan", "listed"),
+    [
+        ({"address": "a.b", "change": MADE_AGAIN}, ["import a.b", "replace a.b"]),
+        (
+            {"address": "a.b", "change": {"actions": ["create", "forget"]}},
+            ["create and forget a.b"],
+        ),
+        ({"address": "a.b", "change": {"actions": ["update"], **MARKED}}, ["update a.b"]),
+    ],
+    ids=["imported and replaced", "forgotten", "marked as sensitive only now"],
+)
+def test_what_a_plan_lists(plan: dict[str, Any], listed: list[str]) -> None:
+    invoked = {"address": "action.c.d", "config_values": {"key": "hunter2", "function": "f"}}
+    invoked["config_sensitive"] = {"key": True}
+    [*lines, last] = changes_of({"resource_changes": [plan], "action_invocations": [invoked]})
+    assert [" ".join(line[:2]) for line in lines] == listed
+    assert last[:2] == ["invoke", "action.c.d"] and '"function":"f"' in last[2]
+    assert "hunter2" not in str([*lines, last])
+
+
+def changes_of(plan: dict[str, Any]) -> list[list[str]]:
+    """The list of changes that belongs to a plan as JSON."""
+    setup = load_code_types(toolbox.ROOT / "code_types")["terraform"].setup
+    assert setup
+    command = ["jq", "--raw-output", setup.files["changes.jq"]]
+    done = subprocess.run(command, input=json.dumps(plan), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [line.split("\t") for line in done.stdout.splitlines()]

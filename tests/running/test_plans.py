@@ -363,7 +363,7 @@ def test_drift_has_an_issue_until_there_is_none(github: OfflineGitHub, tmp_path:
         assert github.issues, {k: j.log for k, j in run.jobs.items()}
         [issue] = github.issues
         assert (issue["title"], issue["state"]) == ("Infrastructure drift: app", "open")
-        assert "| update | terraform_data.web |" in issue["body"]
+        assert "| update | <code>terraform_data.web</code> |" in issue["body"]
     state.write_text(before, encoding="utf-8")
     assert github.dispatch(DRIFT, "main").conclusion == "success"
     assert [(i["state"], len(i["comments"])) for i in github.issues] == [("closed", 1)]

@@ -38,7 +38,7 @@ A deployment of what is deployed already would change this:
 
 | Change | What |
 | --- | --- |
-| update | aws&#95;&#95;x |
+| update | <code>aws&#95;&#95;x</code> |
 
 Found by [this run](${RUN}).`
 
@@ -72,6 +72,27 @@ test('other drift changes the issue', async () => {
 test('much drift is shortened', async () => {
   const { written } = await report({ test: Array.from({ length: 53 }, (_, index) => ['update', `a${index}`]), prd: [] })
   assert.match(written[0][1].body, /^And 3 more\.$/m)
+})
+
+test('an issue is never longer than GitHub takes', async () => {
+  const long = Array.from({ length: 50 }, (_, index) => ['update', `a${index}["${'@'.repeat(200)}"]`])
+  const { written } = await report({ test: long, prd: long })
+  assert.ok(written[0][1].body.length < 65_536)
+  assert.match(written[0][1].body, /^And \d+ more\.$/m)
+})
+
+test('what is known of an environment stays if its plan failed', async () => {
+  const issues = [{ number: 3, body: BODY }]
+  const needs = { ...NEEDS, 'app-prd-plan': { result: 'failure' } }
+  const { written } = await report({ test: [['delete', 'b']], prd: [] }, { needs, issues })
+  const test = BODY.split('\n').slice(1, -1).join('\n').replace('prd', 'test').replace('update', 'delete').replace('aws&#95;&#95;x', 'b')
+  assert.deepEqual(written, [[CHANGE, { issue_number: 3, body: BODY.replace(MARK, `${MARK}\n${test}`) }]])
+})
+
+test('an issue is closed though another environment was never deployed', async () => {
+  const needs = { ...NEEDS, 'app-test-plan': { result: 'skipped' } }
+  const { written } = await report({ prd: [] }, { needs, issues: [{ number: 3, body: BODY }] })
+  assert.deepEqual(written.map(([route]) => route), [COMMENT, CHANGE])
 })
 
 test('without drift the issue is closed', async () => {

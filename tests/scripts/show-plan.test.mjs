@@ -51,7 +51,7 @@ test('of what has to be the same again, a digest is kept', async () => {
   await show([['update', 'a', 'from 1', 'to 2'], ['update', 'b', 'from 1']])
   const { changes, ...plan } = JSON.parse(kept())
   assert.deepEqual(plan, { component: 'app', environment: 'prd', commit: 'a'.repeat(40), upstream: [], isUnknown: false })
-  assert.match(changes[0].content, /^[0-9a-f]{16}$/)
+  assert.match(changes[0].content, /^[0-9a-f]{64}$/)
   assert.notEqual(changes[0].content, changes[1].content)
 })
 

@@ -26,7 +26,14 @@ module.exports = async ({ github, context, core }) => {
         `start orchestrator-${ENVIRONMENT}.yml, or look at its last run`)
       continue
     }
-    deployed[name] = { commit: entry.commit, plan: { packages: { ...entry.takes, ...entry.package ? { [name]: entry.package } : {} } } }
+    const packages = { ...entry.takes, ...entry.package ? { [name]: entry.package } : {} }
+    const expired = Object.keys(packages).filter(one => Date.parse(packages[one].expires) < Date.now())
+    if (expired.length) {
+      core.notice(`The drift of ${name} in ${ENVIRONMENT} is not looked at, because the package of ${expired.join(', ')} has expired: ` +
+        `deploy ${name} again, and give ${ENVIRONMENT} more retention_days`)
+      continue
+    }
+    deployed[name] = { commit: entry.commit, plan: { packages } }
   }
   core.setOutput('deployed', JSON.stringify(deployed))
 }

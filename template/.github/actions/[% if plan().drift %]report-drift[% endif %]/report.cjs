@@ -7,6 +7,7 @@ const { escaped, table } = require('../shared/markdown.cjs')
 /** @typedef {{action: string, what: string}} Change as the action show-plan writes it */
 
 const SHOWN = 50
+const CHARACTERS = 60_000 // GitHub refuses an issue of more than 65,536
 const BOT = 'github-actions[bot]'
 const ISSUES = '/repos/{owner}/{repo}/issues'
 
@@ -23,13 +24,19 @@ module.exports = async ({ github, context, core }) => {
   /** @type {any[]} */
   const issues = await Array.fromAsync(pages(`GET ${ISSUES}`, { ...context.repo, state: 'open', creator: BOT }))
   for (const [component, environments] of Object.entries(components)) {
-    const found = environments.map(environment => ({ environment, changes: changesOf(component, environment) }))
-    const drifted = found.filter(({ changes }) => changes?.length)
     const mark = `<!-- infrastructure drift of ${component} -->`
     const issue = issues.find(({ body, pull_request }) => !pull_request && body?.startsWith(mark))
-    if (drifted.length) await open(component, issue, [mark, ...drifted.flatMap(lines), `Found by [this run](${run}).`].join('\n'))
-    // If one plan is missing, nobody knows whether there is drift.
-    else if (issue && found.every(({ changes }) => changes)) await close(component, issue)
+    const before = issue ? issue.body.split(/\n(?=## |Found by )/) : []
+    const found = environments.map(environment => ({ environment, changes: changesOf(component, environment) }))
+    const sections = found.flatMap(({ environment, changes }) => {
+      const head = `## ${escaped(environment)}`
+      // If a plan is missing, nobody knows whether the drift is still there.
+      if (!changes) return before.filter((/** @type {string} */ section) => section.startsWith(`${head}\n`))
+      return changes.length ? [[head, ...lines(changes, CHARACTERS / environments.length)].join('\n')] : []
+    })
+    if (found.some(({ changes }) => changes?.length)) core.warning(`${component} has drifted`)
+    if (sections.length) await open(component, issue, [mark, ...sections, `Found by [this run](${run}).`].join('\n'))
+    else if (issue) await close(component, issue)
   }
   const failed = Object.keys(needs).filter(id => !['success', 'skipped'].includes(needs[id].result))
   if (failed.length) core.setFailed(`Drift could not be looked for everywhere, see the logs of these jobs: ${failed.join(', ')}`)
@@ -54,7 +61,6 @@ module.exports = async ({ github, context, core }) => {
   async function open(component, issue, body) {
     const title = `Infrastructure drift: ${component}`
     const same = (/** @type {string} */ text) => text.replace(/\nFound by .*$/, '')
-    core.warning(`${component} has drifted`)
     if (!issue) await github.request(`POST ${ISSUES}`, { ...context.repo, title, body })
     else if (same(issue.body) !== same(body)) await github.request(`PATCH ${ISSUES}/{issue_number}`, { ...context.repo, issue_number: issue.number, body })
   }
@@ -70,9 +76,16 @@ module.exports = async ({ github, context, core }) => {
   }
 }
 
-/** @param {{environment: string, changes?: Change[]}} found */
-function lines({ environment, changes = [] }) {
-  const rows = changes.slice(0, SHOWN).map(({ action, what }) => [escaped(action), escaped(what)])
-  const more = changes.length > SHOWN ? ['', `And ${changes.length - SHOWN} more.`] : []
-  return [`## ${escaped(environment)}`, '', 'A deployment of what is deployed already would change this:', '', ...table(['Change', 'What'], rows), ...more, '']
+/**
+ * @param {Change[]} changes
+ * @param {number} room how many characters the table may have
+ */
+function lines(changes, room) {
+  let size = 0
+  const rows = changes
+    // Only in code, GitHub leaves the @ of a name alone.
+    .map(({ action, what }) => [escaped(action), `<code>${escaped(what)}</code>`])
+    .filter((row, index) => index < SHOWN && (size += row.join('').length + 10) < room)
+  const more = changes.length > rows.length ? ['', `And ${changes.length - rows.length} more.`] : []
+  return ['', 'A deployment of what is deployed already would change this:', '', ...table(['Change', 'What'], rows), ...more, '']
 }

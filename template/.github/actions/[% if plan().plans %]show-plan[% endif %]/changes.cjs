@@ -27,7 +27,7 @@ function parse(text) {
   const changes = text.split('\n').filter(Boolean).map((line, index) => {
     const [action, what, ...rest] = line.split('\t')
     if (!/^[a-z][a-z ]*$/.test(action) || !what) throw new Error(`Line ${index + 1} of the list of changes is not an action, a tab and an address: correct the plan's command`)
-    return { action, what, content: createHash('sha256').update(rest.join('\t')).digest('hex').slice(0, 16) }
+    return { action, what, content: createHash('sha256').update(rest.join('\t')).digest('hex') }
   })
   return changes.sort((a, b) => urgency(a) - urgency(b) || (a.what < b.what ? -1 : Number(a.what > b.what)))
 }
