@@ -394,6 +394,10 @@ def _check_plans(
         if orchestration == "observe":
             cause = "under observe no run knows what is deployed; choose call or dispatch"
             raise AnswerError(place, cause)
+        planned = sum(component.plan for component in components)
+        if planned > REUSABLE_WORKFLOWS:
+            cause = f"{planned} components have `plan: true`, and GitHub runs at most"
+            raise AnswerError(place, f"{cause} {REUSABLE_WORKFLOWS} plans together; drop this")
     for component in components:
         if not component.plan:
             continue

@@ -1055,6 +1055,24 @@ def test_as_many_as_github_calls() -> None:
     assert refusal(components=apart, environments=environments, pull_requests=False) == ""
 
 
+def test_as_many_plans_as_github_calls() -> None:
+    """The workflow that looks for drift calls them all; an orchestrator's run starts other runs."""
+
+    def said(number: int) -> str:
+        components = {
+            f"c{i}": {"code_type": "terraform", "path": f"c{i}", "plan": True}
+            for i in range(number)
+        }
+        started = {"orchestration": "dispatch", "approval": "each"}
+        return refusal(components=components, infrastructure_drift="0 6 * * *", **started)
+
+    assert said(50) == ""
+    assert said(51) == (
+        "infrastructure_drift: 51 components have `plan: true`, and GitHub runs at most 50 plans "
+        "together; drop this"
+    )
+
+
 def binary_tree(number: int, **settings: Any) -> dict[str, Any]:
     """Components of which each waits for two others; names as long as people give them."""
     names = [f"service-number-{index:03}" for index in range(number)]
