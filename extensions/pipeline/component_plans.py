@@ -194,8 +194,9 @@ def plan_call(
 def pull_request_plans(component: Component, answers: Answers) -> list[tuple[Environment, str]]:
     """The environments for which a pull request shows a plan, each with the condition.
 
-    It is the last one of each chain to which the component is deployed. A chain that starts on a
-    tag or by hand counts as one of the default branch. A pattern of branches is compared up to its
+    It is the last one of each chain to which the component is deployed; the last ones, if several
+    come after the same one. A chain that starts on a tag or by hand counts as one of the default
+    branch. A pattern of branches is compared up to its
     first special character. A fork gets no credentials; neither does Dependabot.
     """
     found = []
@@ -203,8 +204,10 @@ def pull_request_plans(component: Component, answers: Answers) -> list[tuple[Env
         if first.trigger == "after":
             continue
         deployed = [e for e in chain(first, answers.environments) if deploys_to(component, e)]
-        if deployed:
-            found.append((deployed[-1], " && ".join((*TRUSTED, _merges_into(first)))))
+        for environment in deployed:
+            later = chain(environment, deployed)
+            if later == [environment]:
+                found.append((environment, " && ".join((*TRUSTED, _merges_into(first)))))
     return found
 
 

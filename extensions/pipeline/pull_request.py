@@ -15,6 +15,7 @@ from .environments import PULL_REQUEST
 from .errors import AnswerError, listed
 from .graph import waves
 from .limits import REUSABLE_WORKFLOWS
+from .scope import built_per_environment
 from .steps import Call
 
 CHECKS_JOB = "pull-request-checks"
@@ -117,10 +118,17 @@ def plan_pull_requests(
         )
         calls[name] = replace(call, condition=job_condition("build", name))
     takes = {name: [p.producer for p in builds[name].packages] for name in calls}
-    planned = {n: _plans(plan, calls[n], answers) for n, plan in plans.items() if n in calls}
-    for name in plans:
+    again = built_per_environment(answers.components, answers.dependencies)
+    planned = {}
+    for name, plan in plans.items():
         if name not in calls:
-            notices.setdefault(name, f"{name} is not built in pull requests, so they show no plan.")
+            why = "it is not built there"
+            notices[f"{name} plan"] = f"{name} has no plan in pull requests: {why}."
+        elif name in again:
+            why = "its package differs between environments"
+            notices[f"{name} plan"] = f"{name} has no plan in pull requests: {why}."
+        else:
+            planned[name] = _plans(plan, calls[name], answers)
     return tuple(
         PullRequest(
             number=number,

@@ -289,10 +289,15 @@ def test_pull_requests_have_exactly_the_promised_jobs(
     assert {name for name, _ in said} == taken_by(read, set(handed)) - handed
     builds = {name.removesuffix(".yml") for name in files if name.endswith("-build.yml")}
 
-    def last(component: Component, first: Environment) -> str:
-        """The last environment of a chain to which the component is deployed."""
-        of_chain = [e for e in read.environments if e.root == first.name]
-        return ([e.name for e in of_chain if is_deployed(component, e)] or [""])[-1]
+    def last(component: Component) -> set[str]:
+        """The environments after which the component is deployed to no other one."""
+        after = {e.name: e.source for e in read.environments if e.trigger == "after"}
+        deployed = {e.name for e in read.environments if is_deployed(component, e)}
+        earlier: set[str] = set()
+        for name in deployed:
+            while name := after.get(name, ""):
+                earlier.add(name)
+        return deployed - earlier
 
     calls: set[str] = set()
     planned: set[tuple[str, str]] = set()
@@ -339,11 +344,10 @@ def test_pull_requests_have_exactly_the_promised_jobs(
         assert checks["permissions"] == {"contents": "read"}
     assert calls == builds - {f"{name}-build" for name, _ in said}
     assert planned == {
-        (component.name, last(component, first))
+        (component.name, environment)
         for component in read.components
         if component.plan and f"{component.name}-build" in calls
-        for first in read.environments
-        if first.trigger != "after" and last(component, first)
+        for environment in last(component)
     }
 
 

@@ -548,6 +548,8 @@ def test_where_a_pull_request_shows_a_plan() -> None:
             {"name": "preview", "branch": "feature/**"},
             {"name": "dev", "branch": "it's-dev"},
             {"name": "test", "after": "dev"},
+            {"name": "eu", "after": "test"},
+            {"name": "us", "after": "test"},
             {"name": "release", "tag": "v*"},
             {"name": "lab", "branch": "**"},
         ],
@@ -559,7 +561,8 @@ def test_where_a_pull_request_shows_a_plan() -> None:
         found[call.inputs["environment"]] = call.condition.split(" && ")[4]
     assert found == {
         "preview": "startsWith(github.base_ref, 'feature/')",
-        "test": "github.base_ref == 'it''s-dev'",
+        "eu": "github.base_ref == 'it''s-dev'",
+        "us": "github.base_ref == 'it''s-dev'",
         "release": "github.base_ref == github.event.repository.default_branch",
         "lab": "startsWith(github.base_ref, '')",
     }

@@ -310,7 +310,7 @@ def test_the_first_deployment_of_what_it_reads(made: Made, tool: str, tmp_path: 
     """The network is not there yet, so no plan can be made."""
     github = opened(made("plans", ANSWERS, FILES), tmp_path, ("main",), tool)
     run = changed(github, {"app/main.tf.json": code(web=FROM_NETWORK)})
-    assert "**No plan can be made before network is deployed.**" in run.job(PLAN).summary
+    assert "**The plan has failed.** Perhaps it needs what network deploys" in run.job(PLAN).summary
     github.approve(run)
     assert run.conclusion == "success" and applied(github, run) == ["network", "app"]
     assert table(run, DEPLOY) == ["| created | terraform_data.web |"]

@@ -245,7 +245,8 @@ def test_the_graph_is_shown_before_and_after(github: OfflineGitHub, template: Pa
     rows = re.findall(r"^\| (\.\S+) \| (\w+) \|$", summary, re.MULTILINE)
     words = {file.rpartition("workflows/")[2]: word for file, word in rows}
     setup = [
-        f".github/actions/setup-terraform/{name}" for name in ("action.yml", "lint.sh", "setup.sh")
+        f".github/actions/setup-terraform/{name}"
+        for name in ("action.yml", "changes.jq", "lint.sh", "plan.sh", "setup.sh")
     ]
     assert words == {
         ".copier-answers.yml": "changed",

@@ -86,8 +86,8 @@ test('a plan that cannot be made', async () => {
 
 test('a plan that cannot be made before another component is deployed', async () => {
   const { log, outputs, summaries } = await show(undefined, { OUTCOME: 'failure', ...NETWORK })
-  assert.deepEqual(log, ['warning: No plan of app can be made before network is deployed: see the log of the step Plan'])
-  assert.match(summaries[0], /^\*\*No plan can be made before network is deployed\.\*\* /m)
+  assert.deepEqual(log, ['warning: The plan of app has failed, perhaps because network is not deployed yet: read the log of the step Plan before you approve'])
+  assert.match(summaries[0], /^\*\*The plan has failed\.\*\* Perhaps it needs what network deploys: /m)
   assert.deepEqual(outputs, { changes: digest(kept()) })
   const { isUnknown, upstream, changes } = JSON.parse(kept())
   assert.deepEqual([isUnknown, upstream, changes], [true, ['network'], []])
@@ -96,6 +96,7 @@ test('a plan that cannot be made before another component is deployed', async ()
 test('the same run deploys another component before', async () => {
   const { summaries } = await show([], NETWORK)
   assert.match(summaries[0], /^The same run deploys network before\. /m)
+  assert.match((await show([], { ...NETWORK, GITHUB_EVENT_NAME: 'pull_request' })).summaries[0], /^Before that, network has to be deployed\. /m)
 })
 
 // The deployment.

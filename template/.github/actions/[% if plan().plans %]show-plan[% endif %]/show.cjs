@@ -8,7 +8,7 @@ const CHARACTERS = 60_000 // GitHub shows a summary of at most 1 MiB
 
 /** @param {{core: any}} tools */
 module.exports = async ({ core }) => {
-  const { COMMIT = '', COMPONENT = '', DEPLOYED = '', ENVIRONMENT = '', OUTCOME = '', RUNNER_TEMP = '', UPSTREAM = '' } = process.env
+  const { COMMIT = '', COMPONENT = '', DEPLOYED = '', ENVIRONMENT = '', GITHUB_EVENT_NAME, OUTCOME = '', RUNNER_TEMP = '', UPSTREAM = '' } = process.env
   /** @type {string[]} */
   const deployed = JSON.parse(DEPLOYED || '[]')
   const upstream = UPSTREAM.split(' ').filter(name => deployed.includes(name))
@@ -25,14 +25,18 @@ module.exports = async ({ core }) => {
 
   const lines = [`## Plan: ${escaped(COMPONENT)} to ${escaped(ENVIRONMENT)}`, '']
   if (isUnknown) {
-    lines.push(`**No plan can be made before ${before} is deployed.** The deployment lists what it changes before it changes it, and destroys nothing.`, '')
-    core.warning(`No plan of ${COMPONENT} can be made before ${upstream.join(', ')} is deployed: see the log of the step Plan`)
+    lines.push(
+      `**The plan has failed.** Perhaps it needs what ${before} deploys: the log of the step Plan tells. ` +
+      'A deployment makes changes that nobody has seen: it only lists them before it makes them, and destroys nothing.', '',
+    )
+    core.warning(`The plan of ${COMPONENT} has failed, perhaps because ${upstream.join(', ')} is not deployed yet: read the log of the step Plan before you approve`)
   } else {
     lines.push(`**${changes.length ? counted(changes) : 'Nothing changes'}**, with commit ${escaped(COMMIT.slice(0, 7))}.`, '')
     if (upstream.length) {
+      const first = GITHUB_EVENT_NAME === 'pull_request' ? `Before that, ${before} has to be deployed` : `The same run deploys ${before} before`
       lines.push(
-        `The same run deploys ${before} before. What follows from that is not in this plan. The deployment lists it ` +
-        'before it makes the changes, and destroys nothing that is not listed here.', '',
+        `${first}. What follows from that is not in this plan. The deployment lists it before it makes the changes, ` +
+        'and destroys nothing that is not listed here.', '',
       )
     }
     lines.push(...listed(changes), ...inFull(path.join(RUNNER_TEMP, 'changes.txt')))
