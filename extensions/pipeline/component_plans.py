@@ -35,10 +35,10 @@ PLAN_JOB = "plan"
 """The id of the job in a component's workflow that shows its plan."""
 
 SPECIAL = r".\?|[*+\[]"
-"""Where a pattern of branches begins to fit several names: `?` repeats the character before it."""
+"""Where the special part of a branch pattern begins: `?` applies to the character before it."""
 
 TIMEOUT_MINUTES = 30
-"""How long a plan may take where its component says nothing."""
+"""How long a plan may take if its component says nothing."""
 
 
 def plan_environment(environment: str) -> str:
@@ -196,8 +196,8 @@ def pull_request_plans(component: Component, answers: Answers) -> list[tuple[Env
 
     It is the last one of each chain to which the component is deployed; the last ones, if several
     come after the same one. A chain that starts on a tag or by hand counts as one of the default
-    branch. A pattern of branches is compared up to its
-    first special character. A fork gets no credentials; neither does Dependabot.
+    branch. A pattern of branches is compared up to its first special character. A fork gets no
+    credentials; neither does Dependabot.
     """
     found = []
     for first in answers.environments:

@@ -1,4 +1,4 @@
-"""`infrastructure-drift.yml`: compares on a schedule what is deployed with what was deployed."""
+"""`infrastructure-drift.yml`: plans again, on a schedule, what was deployed last."""
 
 from __future__ import annotations
 

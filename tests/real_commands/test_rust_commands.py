@@ -294,7 +294,7 @@ def test_a_library_has_no_binary(runner: Runner, tmp_path: Path) -> None:
     outcome = runner.run("app/build", project)
     assert outcome.code == 1
     [line] = titles(outcome)
-    assert line.endswith(f"no binary in {project}; a library builds nothing: produces: []")
+    assert line.endswith(f"no binary in {project}: if it is a library, set produces: []")
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_a_tag_that_fits(tag: str, machine: Machine, tmp_path: Path) -> None:
         ("v1.2.4", {}, "sha-1 has the version 1.2.3, and 'v1.2.4' is no tag of it"),
         ("v11.2.3", {}, "is no tag of it"),
         ("main", {}, "is no tag of it"),
-        ("v1.2.3", {"STUB_BYTES": "other"}, "another crate of this commit"),
+        ("v1.2.3", {"STUB_BYTES": "other"}, "differ from those that were tested"),
     ],
 )
 def test_what_is_not_published(

@@ -428,4 +428,4 @@ def test_pages_have_to_be_named(machine: Machine, tmp_path: Path) -> None:
     assert machine.runner.run("site/deploy", project, PAGES="true").code == 0
     outcome = machine.runner.run("site/deploy", project, PAGES="")
     [line] = errors(outcome)
-    assert outcome.code == 1 and "set PAGES, true in the one environment" in line
+    assert outcome.code == 1 and "set PAGES, which is true in the one environment" in line

@@ -233,7 +233,7 @@ def test_other_changes_than_those_that_were_approved_are_not_made(
     assert (
         "new: create terraform_data.queue, create" if lost else "no longer there: update"
     ) in error
-    # What the error says helps.
+    # The advice in the error helps.
     again = github.rerun(run)
     github.approve(again)
     assert again.conclusion == "success" and applied(github, again)[-1:] == ["app"]

@@ -66,7 +66,7 @@ TABLES = {
         "| created | Site AWS::SNS::Topic Other |",
     ],
 }
-# Each keeps what it deploys. None of them deploys without what it was given to write with.
+# Each keeps what it deploys, and answers from that.
 TOOLS = {
     "kubectl": """\
 annotation=kubectl.kubernetes.io/last-applied-configuration
@@ -162,7 +162,7 @@ def changed(github: OfflineGitHub, files: Mapping[str, str]) -> Run:
 
 
 def table(run: Run, name: str) -> list[str]:
-    """The changes that were shown of a component."""
+    """The changes of a component that were shown."""
     text = unescape(run.job(f"{name}-prd-plan / plan").summary.partition("<details>")[0])
     return [line for line in text.split("\n") if line.startswith("| ") and "---" not in line][1:]
 

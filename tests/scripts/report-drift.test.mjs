@@ -34,7 +34,7 @@ const BODY = `\
 ${MARK}
 ## prd
 
-A deployment of what is deployed already would change this:
+If the same commit were deployed again, that would change this:
 
 | Change | What |
 | --- | --- |
@@ -110,7 +110,7 @@ test('without drift and without an issue nothing is written', async () => {
 
 for (const [name, changes, needs, log] of [
   ['failed', { test: [], prd: [] }, { ...NEEDS, 'app-prd-plan': { result: 'failure' } }, [
-    'failed: Drift could not be looked for everywhere, see the logs of these jobs: app-prd-plan',
+    'failed: Some drift may not have been found, see the logs of these jobs: app-prd-plan',
   ]],
   ['was left out', { test: [] }, { ...NEEDS, 'app-prd-plan': { result: 'skipped' } }, []],
   ['left no list', { test: [] }, NEEDS, []],

@@ -39,7 +39,7 @@ module.exports = async ({ github, context, core }) => {
     else if (issue) await close(component, issue)
   }
   const failed = Object.keys(needs).filter(id => !['success', 'skipped'].includes(needs[id].result))
-  if (failed.length) core.setFailed(`Drift could not be looked for everywhere, see the logs of these jobs: ${failed.join(', ')}`)
+  if (failed.length) core.setFailed(`Some drift may not have been found, see the logs of these jobs: ${failed.join(', ')}`)
 
   /**
    * What a deployment would change now; undefined if there is no plan.
@@ -83,9 +83,9 @@ module.exports = async ({ github, context, core }) => {
 function lines(changes, room) {
   let size = 0
   const rows = changes
-    // Only in code, GitHub leaves the @ of a name alone.
+    // GitHub turns an @ into a mention, except in code.
     .map(({ action, what }) => [escaped(action), `<code>${escaped(what)}</code>`])
     .filter((row, index) => index < SHOWN && (size += row.join('').length + 10) < room)
   const more = changes.length > rows.length ? ['', `And ${changes.length - rows.length} more.`] : []
-  return ['', 'A deployment of what is deployed already would change this:', '', ...table(['Change', 'What'], rows), ...more, '']
+  return ['', 'If the same commit were deployed again, that would change this:', '', ...table(['Change', 'What'], rows), ...more, '']
 }

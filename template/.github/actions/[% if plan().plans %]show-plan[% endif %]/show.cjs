@@ -26,8 +26,8 @@ module.exports = async ({ core }) => {
   const lines = [`## Plan: ${escaped(COMPONENT)} to ${escaped(ENVIRONMENT)}`, '']
   if (isUnknown) {
     lines.push(
-      `**The plan has failed.** Perhaps it needs what ${before} deploys: the log of the step Plan tells. ` +
-      'A deployment makes changes that nobody has seen: it only lists them before it makes them, and destroys nothing.', '',
+      `**The plan has failed.** Perhaps it needs what ${before} deploys: read the log of the step Plan. ` +
+      'The deployment will make changes that nobody has seen. It lists them before it makes them, and destroys nothing.', '',
     )
     core.warning(`The plan of ${COMPONENT} has failed, perhaps because ${upstream.join(', ')} is not deployed yet: read the log of the step Plan before you approve`)
   } else {
