@@ -17,6 +17,10 @@ SITES = {
     "docusaurus": {"docusaurus.config.ts": "", "package.json": PACKAGE},
     "eleventy": {".eleventy.js": "", "package.json": PACKAGE},
     "mkdocs": {"mkdocs.yml": "site_name: Shop\n"},
+    "mkdocs with its packages": {
+        "mkdocs.yml": "site_name: Shop\n",
+        "requirements.txt": "# The site\n\nmkdocs-material==9.5.49\npymdown-extensions\n",
+    },
     "jekyll": {"_config.yml": "title: Shop\n", "Gemfile": ""},
     "plain": {"index.html": HTML, "robots.txt": ""},
     "plain, with folders": {
@@ -49,6 +53,12 @@ def test_a_site_is_one_component(case: str, folder: str) -> None:
     files = {f"{folder}{name}": text for name, text in SITES[case].items()}
     path = folder.rstrip("/") or "."
     assert components(proposed(files)) == {"static": f"static {path}"}
+
+
+@pytest.mark.parametrize("packages", ["", "mkdocs\nflask\n", "flask\nmkdocs"])
+def test_a_program_beside_a_site_stays(packages: str) -> None:
+    found = proposed({**SITES["mkdocs"], "requirements.txt": packages})
+    assert set(components(found)) == {"python", "static"}
 
 
 @pytest.mark.parametrize("case", OTHERS)
