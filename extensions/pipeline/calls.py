@@ -11,10 +11,9 @@ from .builds import (
     built_for,
     built_in_pull_requests_for,
 )
-from .deployments import DeployWorkflow
 from .environments import PULL_REQUEST, Environment, filter_to_regex
 from .scope import Scope, built_per_environment, root
-from .steps import Call
+from .steps import Call, EnvironmentWorkflow
 
 CHANGES = "changes"
 """The id of the first job of every pipeline."""
@@ -271,8 +270,8 @@ def build_call(
     )
 
 
-def deploy_call(
-    deploy: DeployWorkflow,
+def environment_call(
+    workflow: EnvironmentWorkflow,
     environment: Environment,
     answers: Answers,
     inputs: Mapping[str, Value | tuple[str, ...]],
@@ -281,7 +280,7 @@ def deploy_call(
     when: str = "",
     commit: str = COMMIT,
 ) -> Call:
-    """A job that calls a deployment.
+    """A job that calls a deployment, or a plan of one.
 
     `inputs` are those that only the caller knows: digest, packages, approval.
     """
@@ -290,15 +289,15 @@ def deploy_call(
         "environment": environment.name,
         "refs": refs(environment, answers),
     }
-    given.update({name: value for name, value in inputs.items() if name in deploy.reads})
+    given.update({name: value for name, value in inputs.items() if name in workflow.reads})
     return Call(
         id=job_id,
-        file=deploy.file,
+        file=workflow.file,
         needs=needs,
-        permissions=deploy.permissions,
-        reasons=deploy.reasons,
+        permissions=workflow.permissions,
+        reasons=workflow.reasons,
         inputs=given,
-        secrets=deploy.secrets,
+        secrets=workflow.secrets,
         condition=when,
     )
 

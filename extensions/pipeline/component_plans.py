@@ -8,24 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from .answers import Answers
-from .calls import COMMIT, Value, refs
 from .components import Component
 from .deployments import DeployWorkflow, in_a_deployment, plan_command
 from .environments import Environment, is_pattern, title
-from .graph import Graph
+from .graph import Graph, reaches
 from .scope import chain, deploys_to
 from .steps import (
     READ_CONTENTS,
     READ_PACKAGES,
     Call,
-    Command,
+    EnvironmentWorkflow,
     Input,
-    LeftOut,
-    TakenPackage,
-    Tool,
     cloud_login,
     named_secrets,
     set_up_steps,
@@ -46,31 +42,12 @@ def plan_environment(environment: str) -> str:
     return f"{environment}-plan"
 
 
-@dataclass(frozen=True)
-class ComponentPlan:
+@dataclass(frozen=True, kw_only=True)
+class ComponentPlan(EnvironmentWorkflow):
     """`{component}-plan.yml`."""
 
-    component: Component
-    inputs: tuple[Input, ...]
-    tools: tuple[Tool, ...]
-    own: TakenPackage | None
-    packages: tuple[TakenPackage, ...]
-    command: Command
-    login: tuple[str, ...]
-    cloud: str
-    permissions: Mapping[str, str]
-    variables: Mapping[str, str]
-    secrets: tuple[str, ...]
-    runner: Any
-    timeout_minutes: int
-    leaves_out: LeftOut
     upstream: tuple[str, ...]
     """The components before it: what they change is not in its plan until they are deployed."""
-
-    @property
-    def folder(self) -> str:
-        """Where its command starts."""
-        return self.component.path_in("${{ inputs.environment }}")
 
     @property
     def file(self) -> str:
@@ -79,11 +56,6 @@ class ComponentPlan:
     @property
     def name(self) -> str:
         return f"{title(self.component.name)} Plan"
-
-    @property
-    def reads(self) -> set[str]:
-        """The names of its inputs."""
-        return {each.name for each in self.inputs}
 
     @property
     def this_run(self) -> str:
@@ -126,7 +98,9 @@ def component_plan(deploy: DeployWorkflow, graph: Graph, answers: Answers) -> Co
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
         leaves_out=deploy.leaves_out,
-        upstream=_all_before(component.name, graph),
+        upstream=tuple(
+            n for n in sorted(graph) if n != component.name and reaches(graph, component.name, n)
+        ),
     )
 
 
@@ -149,46 +123,6 @@ def _inputs(deploy: DeployWorkflow, answers: Answers) -> tuple[Input, ...]:
         what = "Environments to take packages of; empty: environment"
         inputs.append(Input("environments", "string", what, ""))
     return tuple(inputs)
-
-
-def _all_before(name: str, graph: Graph) -> tuple[str, ...]:
-    """All components that one depends on, directly or not, by name."""
-    found: set[str] = set()
-    todo = [name]
-    while todo:
-        new = set(graph[todo.pop()]) - found
-        found |= new
-        todo += new
-    return tuple(sorted(found))
-
-
-def plan_call(
-    plan: ComponentPlan,
-    environment: Environment,
-    answers: Answers,
-    inputs: Mapping[str, Value | tuple[str, ...]],
-    needs: tuple[str, ...],
-    job_id: str,
-    when: str = "",
-    commit: str = COMMIT,
-) -> Call:
-    """A job that calls a plan. `inputs` are those that only the caller knows."""
-    given: dict[str, Value | tuple[str, ...]] = {
-        "commit": commit,
-        "environment": environment.name,
-        "refs": refs(environment, answers),
-    }
-    given.update({name: value for name, value in inputs.items() if name in plan.reads})
-    return Call(
-        id=job_id,
-        file=plan.file,
-        needs=needs,
-        permissions=plan.permissions,
-        reasons=plan.reasons,
-        inputs={name: v for name, v in given.items() if v != "" or name == "digest"},
-        secrets=plan.secrets,
-        condition=when,
-    )
 
 
 def pull_request_plans(component: Component, answers: Answers) -> list[tuple[Environment, str]]:

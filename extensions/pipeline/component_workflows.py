@@ -20,13 +20,13 @@ from .calls import (
     approval_group,
     asks_once,
     build_call,
-    deploy_call,
+    environment_call,
     job_condition,
     needs_a_person,
     package_environments,
     refs,
 )
-from .component_plans import PLAN_JOB, ComponentPlan, plan_call
+from .component_plans import PLAN_JOB, ComponentPlan
 from .components import Component
 from .deployments import DeployWorkflow
 from .environments import Environment
@@ -191,7 +191,9 @@ def component_workflow(
         if shows:
             # A job after one that is left out has to name the results that it wants.
             when = job_condition("deploy", name) if changes.reads_plan else ready * (not builds)
-            calls.append(plan_call(shows, environment, answers, inputs, built, PLAN_JOB, when))
+            calls.append(
+                environment_call(shows, environment, answers, inputs, built, PLAN_JOB, when)
+            )
             inputs["changes"] = f"${{{{ needs.{PLAN_JOB}.outputs.changes || 'none' }}}}"
         if approval:
             inputs["approved"] = _approved(answers)
@@ -200,7 +202,7 @@ def component_workflow(
             when = job_condition("deploy", name, *[ASKED_BEFORE] * bool(approval))
         commit = COMMIT if first else "${{ inputs.commit || github.sha }}"
         calls.append(
-            deploy_call(deploys, environment, answers, inputs, needs, "deploy", when, commit)
+            environment_call(deploys, environment, answers, inputs, needs, "deploy", when, commit)
         )
     return ComponentWorkflow(
         component=component,

@@ -6,7 +6,6 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .answers import Answers
 from .components import Component
@@ -16,9 +15,8 @@ from .steps import (
     ENVIRONMENTS,
     READ_PACKAGES,
     Command,
+    EnvironmentWorkflow,
     Input,
-    LeftOut,
-    TakenPackage,
     Tool,
     cloud_login,
     default_variables,
@@ -38,43 +36,18 @@ TIMEOUT_MINUTES = 60
 """How long a deployment may take where its component says nothing."""
 
 
-@dataclass(frozen=True)
-class DeployWorkflow:
+@dataclass(frozen=True, kw_only=True)
+class DeployWorkflow(EnvironmentWorkflow):
     """`{component}-deploy.yml`."""
 
-    component: Component
-    inputs: tuple[Input, ...]
-    tools: tuple[Tool, ...]
-    own: TakenPackage | None
-    """What the component's own build made; None where it makes nothing."""
-    packages: tuple[TakenPackage, ...]
-    """Those of other components."""
     plan: Command | None
     """What shows the changes right before the command, which makes only those; None if nothing."""
-    command: Command
-    login: tuple[str, ...]
-    """Steps that log in, right before the command, as YAML text."""
-    cloud: str
-    """The cloud that it logs in to by OIDC; empty for none."""
     identity: bool
     """Whether a package index trusts it by OIDC."""
-    permissions: Mapping[str, str]
-    variables: Mapping[str, str]
-    """Environment variables of the job."""
-    secrets: tuple[str, ...]
-    runner: Any
-    timeout_minutes: int
     planned: bool
     """Whether an orchestrator's plan says what is deployed."""
     started: bool
     """Whether an orchestrator starts the run; the component's package may be in its run."""
-    leaves_out: LeftOut
-    """Folders of other components inside its own."""
-
-    @property
-    def folder(self) -> str:
-        """Where its command starts."""
-        return self.component.path_in("${{ inputs.environment }}")
 
     @property
     def file(self) -> str:
@@ -91,11 +64,6 @@ class DeployWorkflow:
             return self.command.name
         key = f"fromJSON(inputs.plan).deployKeys['{self.component.name}']"
         return f"{self.command.name} ${{{{ inputs.plan && {key} || 'by hand' }}}}"
-
-    @property
-    def reads(self) -> set[str]:
-        """The names of its inputs."""
-        return {each.name for each in self.inputs}
 
     @property
     def asks(self) -> bool:

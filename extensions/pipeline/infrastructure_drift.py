@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answers import Answers
-from .calls import Value, as_object, refs
-from .component_plans import ComponentPlan, plan_call
+from .calls import Value, as_object, environment_call, refs
+from .component_plans import ComponentPlan
 from .environments import Environment
 from .names import CRON
 from .scope import deploys_to
@@ -91,7 +91,7 @@ def _call(plan: ComponentPlan, job: str, environment: Environment, answers: Answ
         "packages": as_object(members),
         "digest": "",  # the plan names its package, too
     }
-    return plan_call(
+    return environment_call(
         plan,
         environment,
         answers,

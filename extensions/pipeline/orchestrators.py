@@ -23,14 +23,14 @@ from .calls import (
     asks_once,
     asks_somebody,
     build_call,
-    deploy_call,
     digest_in,
+    environment_call,
     job_condition,
     package_environments,
     packages_of_this_run,
     refs,
 )
-from .component_plans import ComponentPlan, plan_call
+from .component_plans import ComponentPlan
 from .component_workflows import ComponentWorkflow
 from .deployments import DeployWorkflow
 from .dispatch import Start, plan_starts
@@ -309,17 +309,21 @@ def _deployments(
             inputs["packages"] = packages_of_this_run(producers, digest_in(scope))
         if name in shown:
             plan_job = f"{job}-plan"
-            given = {**inputs, "deployed": "${{ needs.changes.outputs.deploy }}" if once else ""}
+            given = dict(inputs)
+            if once:
+                given["deployed"] = "${{ needs.changes.outputs.deploy }}"
             when = job_condition("deploy", name)
             plan_calls.append(
-                plan_call(plans[name], environment, answers, given, needs[plan_job], plan_job, when)
+                environment_call(
+                    plans[name], environment, answers, given, needs[plan_job], plan_job, when
+                )
             )
             inputs["changes"] = f"${{{{ needs.{plan_job}.outputs.changes || 'none' }}}}"
         if approved:
             inputs["approved"] = "${{ needs.approval.outputs.attempt || 'never' }}"
         when = job_condition("deploy", name, *approved)
         calls.append(
-            deploy_call(deploys[name], environment, answers, inputs, needs[job], job, when)
+            environment_call(deploys[name], environment, answers, inputs, needs[job], job, when)
         )
     return tuple(calls), tuple(plan_calls)
 

@@ -9,8 +9,16 @@ from typing import Any
 
 from .answers import Answers
 from .builds import BuildWorkflow
-from .calls import CHANGES, Value, all_before, build_call, job_condition, packages_of_this_run
-from .component_plans import ComponentPlan, plan_call, pull_request_plans
+from .calls import (
+    CHANGES,
+    Value,
+    all_before,
+    build_call,
+    environment_call,
+    job_condition,
+    packages_of_this_run,
+)
+from .component_plans import ComponentPlan, pull_request_plans
 from .environments import PULL_REQUEST
 from .errors import AnswerError, listed
 from .graph import waves
@@ -156,7 +164,7 @@ def _plans(plan: ComponentPlan, build: Call, answers: Answers) -> tuple[Call, ..
     for environment, trusted in pull_request_plans(plan.component, answers):
         job = f"{plan.component.name}-{environment.name}-plan"
         when = job_condition("build", plan.component.name, trusted)
-        call = plan_call(plan, environment, answers, inputs, needs, job, when, commit=COMMIT)
+        call = environment_call(plan, environment, answers, inputs, needs, job, when, commit=COMMIT)
         calls.append(replace(call, inputs={k: v for k, v in call.inputs.items() if k != "refs"}))
     return tuple(calls)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -129,6 +130,52 @@ class Call:
     """Why it gets each of its permissions, for a comment beside it."""
     condition: str = ""
     """When it runs; empty for when all before it has succeeded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentWorkflow(ABC):
+    """A workflow that does something with one component for the environment that it is told."""
+
+    component: Component
+    inputs: tuple[Input, ...]
+    tools: tuple[Tool, ...]
+    own: TakenPackage | None
+    """What the component's own build made; None where it makes nothing."""
+    packages: tuple[TakenPackage, ...]
+    """Those of other components."""
+    command: Command
+    login: tuple[str, ...]
+    """Steps that log in, right before the command, as YAML text."""
+    cloud: str
+    """The cloud that it logs in to by OIDC; empty for none."""
+    permissions: Mapping[str, str]
+    variables: Mapping[str, str]
+    """Environment variables of the job."""
+    secrets: tuple[str, ...]
+    runner: Any
+    timeout_minutes: int
+    leaves_out: LeftOut
+    """Folders of other components inside its own."""
+
+    @property
+    @abstractmethod
+    def file(self) -> str:
+        """The name of its file."""
+
+    @property
+    @abstractmethod
+    def reasons(self) -> Mapping[str, str]:
+        """Why it gets each of its permissions, for a comment beside it."""
+
+    @property
+    def folder(self) -> str:
+        """Where its command starts."""
+        return self.component.path_in("${{ inputs.environment }}")
+
+    @property
+    def reads(self) -> set[str]:
+        """The names of its inputs."""
+        return {each.name for each in self.inputs}
 
 
 def artifact_name(component: str, environment: str) -> str:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .tools import sent
+
 #: Answers a REST call: method, path and body to status and body.
 Respond = Callable[[str, str, Any], tuple[int, Any]]
 
@@ -53,13 +55,10 @@ def put_into(folder: Path, repository: str, respond: Respond) -> Iterator[None]:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            text = b""
-            while not text.endswith(b"\0\0"):
-                received = self.request.recv(65536)
-                if not received:
-                    return
-                text += received
-            _, *arguments, given = (word[1:] for word in text.decode()[:-2].split("\0"))
+            text = sent(self.request)
+            if not text:
+                return
+            _, *arguments, given = (word[1:] for word in text.decode().split("\0"))
             code, out, err = Gh(repository, respond, given).run(arguments)
             self.request.sendall(f"{code}\n{out}\0{err}\0".encode())
 

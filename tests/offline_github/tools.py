@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import socketserver
 import threading
 from dataclasses import dataclass, field
@@ -183,19 +184,27 @@ class _Recorder(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
+def sent(request: socket.socket) -> bytes:
+    """What a stub sends, up to two null bytes, which end it; empty if the stub has gone."""
+    text = b""
+    while not text.endswith(b"\0\0"):
+        received = request.recv(65536)
+        if not received:
+            return b""
+        text += received
+    return text[:-2]
+
+
 class _Call(socketserver.StreamRequestHandler):
     """With a `=` before each: the stub's path, where it runs, how many arguments, and these; then
     its variables."""
 
     def handle(self) -> None:
         assert isinstance(self.server, _Recorder)
-        text = b""
-        while not text.endswith(b"\0\0"):
-            received = self.request.recv(65536)
-            if not received:
-                return
-            text += received
-        path, cwd, count, *rest = map(os.fsdecode, text[:-2].split(b"\0"))
+        text = sent(self.request)
+        if not text:
+            return
+        path, cwd, count, *rest = map(os.fsdecode, text.split(b"\0"))
         last = int(count[1:])
         arguments = [argument[1:] for argument in rest[:last]]
         variables = dict(variable.split("=", 1) for variable in rest[last:] if "=" in variable)
