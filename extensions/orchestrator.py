@@ -177,6 +177,7 @@ class Orchestrator(Extension):
             "environments_help": prompts.environments_help,
             "ask_to_confirm_environments": prompts.ask_to_confirm_environments,
             "default_environments": prompts.default_environments,
+            "proposed_cloud": prompts.proposed_cloud,
             "ask_for_registry": prompts.ask_for_registry,
             "runner_type": prompts.runner_type,
             "find_unmatched": recording.find_unmatched,

@@ -53,6 +53,7 @@ An existing repository
     detection.py           finds its components
     environment_names.py   which names are those of environments
     found_environments.py  finds its environments
+    found_clouds.py        finds the cloud that a component deploys to
     found_edges.py         finds which component needs which
     found_reads.py         finds them by what one component reads of another
     found_needs.py         finds what a component reads outside its folder

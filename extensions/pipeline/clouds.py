@@ -48,7 +48,12 @@ CLOUD: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["name", "registry"],
-    "properties": {"name": {"type": "string"}, "login": {"type": "string"}, "registry": REGISTRY},
+    "properties": {
+        "name": {"type": "string"},
+        "login": {"type": "string"},
+        "keys": {"type": "array", "items": {"type": "string"}},
+        "registry": REGISTRY,
+    },
 }
 
 
@@ -77,6 +82,8 @@ class Cloud:
     login: str
     """Steps that log in, as YAML text; empty for none."""
     registry: RegistryKind
+    keys: tuple[str, ...] = ()
+    """Variables in which tools find keys of the cloud, if nothing has logged in."""
 
     @property
     def permissions(self) -> Mapping[str, str]:
@@ -115,6 +122,7 @@ def _read(file: Path) -> Cloud:
         title=data["name"],
         login=data.get("login", "").strip("\n"),
         registry=RegistryKind(**registry),
+        keys=tuple(data.get("keys", ())),
     )
 
 

@@ -148,6 +148,10 @@ class Detect:
     constants: str = ""
     needs: tuple[Needed, ...] = ()
     """How its files name folders beside its own that its commands read."""
+    clouds: Mapping[str, str] = field(default_factory=dict)
+    """By cloud: a pattern in its files that shows that they deploy to it."""
+    own_login: str = ""
+    """A pattern in its files by which the tool logs in by itself, and to no cloud here."""
     not_read: Mapping[str, str] = field(default_factory=dict)
     """Names of tools that its commands do not run, by pattern of the tools' files."""
 

@@ -442,6 +442,9 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
                 raise unknown(pattern, given["files"], f"{place}.{key}", "pattern of `files`")
     for pattern, text in given.get("holds", {}).items():
         _check_expression(text, f"{place}.holds.{pattern}")
+    for cloud, text in given.get("clouds", {}).items():
+        _check_expression(text, f"{place}.clouds.{cloud}")
+    _check_expression(given.get("own_login", ""), f"{place}.own_login")
     _check_expression(given.get("constants", "()()"), f"{place}.constants", groups=2)
     for key in ("parts", "known_as", "reads"):
         _check_expression(given.get(key, "()"), f"{place}.{key}", groups=1)
@@ -494,6 +497,8 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
             _needed(needed, f"{place}.needs[{index}]")
             for index, needed in enumerate(given.get("needs", []))
         ),
+        clouds=given.get("clouds", {}),
+        own_login=given.get("own_login", ""),
         not_read=given.get("not_read", {}),
     )
 

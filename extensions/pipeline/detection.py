@@ -76,6 +76,10 @@ class FoundComponent:
     """The project's own commands, by the names of the jobs."""
     watches: tuple[str, ...] = ()
     """What it reads outside its folder, apart from packages that it takes."""
+    cloud: str = ""
+    """The cloud that its deployment logs in to, if others log in to none or to another one."""
+    keys: tuple[str, ...] = ()
+    """The secrets with keys of a cloud that the repository's own workflows name."""
     runs_unknown_image: bool = False
     """Whether it runs an image, and it is not known whether a component builds it."""
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .checkout import Finder, checkout_settings
+from .clouds import Cloud
 from .code_type_model import CodeType
 from .components import packages_variable, read_components
 from .dependencies import read_dependencies
 from .detection import FoundComponent, find_components
 from .environments import BRANCHING, DEVELOP
 from .errors import AnswerError
+from .found_clouds import cloud_of_all, find_clouds, keys_in_workflows
 from .found_edges import IMAGE, FoundEdge, find_edges, usual_producers
 from .found_environments import as_answer, find_environments
 from .found_needs import find_needs
@@ -30,6 +32,8 @@ from .task_runners import own_commands
 
 ANSWERS = ("code_types", "components", "dependency_map")
 """The answers of a proposal. They belong together."""
+
+NO_CLOUDS: Mapping[str, Cloud] = {}
 
 USUAL = tuple(entry["name"] for entry in BRANCHING["trunk"])
 """The names of the usual environments."""
@@ -52,6 +56,8 @@ class Proposal:
     """The environments that files are named after; empty if that is not clear."""
     branching: str = ""
     """The choice of `branching` that fits the branches, if there are no such environments."""
+    cloud: str = ""
+    """The cloud that all deployments log in to, if files show one."""
     found: Mapping[str, str] = field(default_factory=dict)
     """The file by component, by `consumer needs producer` and by `environment NAME`."""
     table: str = ""
@@ -71,10 +77,12 @@ def propose(
     code_types: Mapping[str, CodeType],
     branches: Branches = NO_BRANCHES,
     given: tuple[str, ...] | None = None,
+    clouds: Mapping[str, Cloud] = NO_CLOUDS,
 ) -> Proposal:
     """The proposal for the files of a repository; an empty one if nothing is found.
 
-    `given` are the names of the environments, if the answers say them.
+    `given` are the names of the environments, if the answers say them. Of `clouds` none is proposed
+    if the answers say it.
     """
     found = find_components(files, code_types)
     if len(found) > DISPATCHED_COMPONENTS:  # more than any orchestration takes
@@ -94,6 +102,7 @@ def propose(
     found = tuple(
         dataclasses.replace(component, watches=needs.get(component.name, ())) for component in found
     )
+    found, cloud = _with_logins(found, files, clouds)
     for some in (edges, ()):
         made = tuple(
             _in_environments(_with_products(component, some), names) for component in found
@@ -102,7 +111,7 @@ def propose(
             tuple(_with_commands(component, made, files) for component in made), some, checkout
         )
         if _is_answer(proposal, code_types):
-            proposal = dataclasses.replace(proposal, unknown_images=unknown)
+            proposal = dataclasses.replace(proposal, unknown_images=unknown, cloud=cloud)
             return _with_environments(proposal, environments, branches)
     return Proposal()
 
@@ -111,6 +120,35 @@ def _in_environments(component: FoundComponent, names: tuple[str, ...]) -> Found
     """The component in the environments that have a folder; in all if all have one, or none has."""
     here = tuple(name for name in names if name in component.environments)
     return dataclasses.replace(component, belongs=here if here and len(here) < len(names) else ())
+
+
+def _with_logins(
+    found: tuple[FoundComponent, ...], files: RepositoryFiles, clouds: Mapping[str, Cloud]
+) -> tuple[tuple[FoundComponent, ...], str]:
+    """The components with the cloud that each logs in to or the keys that it has, and the cloud of
+    all deployments, if it is the same."""
+    paths = {path for component in found for path in component.paths}
+    shown = {}
+    for component in found if clouds else ():
+        there = find_clouds(files, component.code_type, component.paths, paths)
+        if len(there) == 1 and there[0].name in clouds:
+            shown[component.name] = there[0].name
+    if not shown:
+        return found, ""
+    keys = keys_in_workflows(files, clouds.values())
+    found = tuple(
+        dataclasses.replace(component, keys=tuple(keys[shown[component.name]]))
+        if component.name in shown
+        else component
+        for component in found
+    )
+    logins = {c.name: shown[c.name] for c in found if c.name in shown and not c.keys}
+    deployed = [c.name for c in found if c.code_type.jobs["deploy"].command]
+    if cloud := cloud_of_all(logins, deployed):
+        return found, cloud
+    return tuple(
+        dataclasses.replace(component, cloud=logins.get(component.name, "")) for component in found
+    ), ""
 
 
 def _with_environments(
@@ -253,6 +291,10 @@ def _settings(component: FoundComponent, edges: tuple[FoundEdge, ...]) -> dict[s
         settings["produces"] = list(component.produces)
     if component.watches:
         settings["watches"] = list(component.watches)
+    if component.cloud:
+        settings["cloud"] = component.cloud
+    if component.keys:
+        settings["secrets"] = list(component.keys)
     env = {}
     detect = component.code_type.detect
     if component.file and detect and detect.setting:

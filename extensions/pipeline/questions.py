@@ -214,6 +214,7 @@ QUESTIONS = (
         "cloud",
         default="none",
         what="the cloud that deployments log in to by OIDC: `none`, `aws`, `azure`, `gcp`",
+        usual="what was found, or `none`",
         prompt="Which cloud do deployments log in to?",
         choices={
             "none": "none: with your own secrets, or no login",

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .answers import Answers
+from .clouds import NONE
 from .code_type_model import CodeType
 from .components import Component
 from .detection import SHARED, FoundComponent
 from .environments import is_pattern
+from .found_clouds import find_clouds
 from .found_edges import edges_and_circles
 from .found_environments import environment_files
 from .git_branches import Branches
 from .image_names import unknown_images_of
 from .printing import in_markdown
+from .questions import DEFAULTS
 from .repository_files import RepositoryFiles, is_in, join
 
 SHOWN = 3
@@ -33,6 +36,7 @@ def unmatched(
     lines = _missing_branches(answers, branches)
     for component in answers.components:
         lines += _unmatched_environments(component, answers, files)
+        lines += _other_clouds(component, answers, files)
     lines += [
         *_edges_in_circles(answers, files),
         *_files_of_other_tools(answers, files, code_types),
@@ -124,6 +128,41 @@ def _files_of_other_tools(
                 "your own for it."
             )
     return lines
+
+
+def _other_clouds(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
+    """The cloud that a component deploys to, if it logs in to none or to another one.
+
+    Nothing if it has secrets, which may be keys, or a machine of its own, which may have a role.
+    """
+    no_login = component.code_type.clouds.get(NONE)
+    if (
+        "deploy" not in component.commands
+        or "deploy" in component.own_commands
+        or component.publishes
+        or component.secrets
+        or (component.runner or answers.runner) != DEFAULTS["runner"]
+        or (no_login and no_login.prerequisites)  # docs/ci-cd.md says it already
+    ):
+        return []
+    paths = [component.path]
+    if component.by_environment:
+        here = [e.name for e in answers.environments if component.belongs_to(e.name)]
+        paths = [component.path_in(name) for name in here]
+    others = {other.path for other in answers.components} - {component.path}
+    found = find_clouds(files, component.code_type, paths, others)
+    if not found or component.cloud in [cloud.name for cloud in found]:
+        return []
+    first, known = found[0], answers.clouds
+    if first.name not in known:
+        return []
+    other = "no cloud" if component.cloud == NONE else known[component.cloud].title
+    secrets = f"components.{component.name}.secrets"
+    return [
+        f"{component.name} deploys to {known[first.name].title} ({in_markdown(first.file)}) and "
+        f"logs in to {other}: answer `cloud: {first.name}`, or name its keys "
+        f"({', '.join(known[first.name].keys)}) in {secrets}."
+    ]
 
 
 def _unmatched_environments(

@@ -124,6 +124,11 @@ def proposed_branching(given: Given) -> str:
     return first_possible(given, "branching", "develop-main", "release", "custom")
 
 
+def proposed_cloud(given: Given) -> str:
+    """The cloud that files show; otherwise none."""
+    return proposal_of(given).cloud or str(DEFAULTS["cloud"])
+
+
 def ask_for_environments(given: Given) -> bool:
     """Whether the list of environments is used: `branching` is `custom`, or there is a list.
 

@@ -28,9 +28,12 @@ def proposal_of(given: Given) -> Proposal:
     if repository not in memory.proposals:
         files = memory.files(repository)
         known = (files, present_code_types(given), read_branches(repository))
-        proposal = proposals.propose(*known, named_environments(given.stored_and_data))
+        said = "cloud" in given.stored_and_data
+        clouds = proposals.NO_CLOUDS if said else memory.catalogue.clouds
+        names = named_environments(given.stored_and_data)
+        proposal = proposals.propose(*known, names, clouds)
         if proposal.environments and memory.problem_of(_as_answers(proposal)):
-            proposal = proposals.propose(*known, proposals.USUAL)
+            proposal = proposals.propose(*known, proposals.USUAL, clouds)
         memory.proposals[repository] = proposal
     return memory.proposals[repository]
 

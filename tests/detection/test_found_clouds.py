@@ -1,0 +1,156 @@
+"""The cloud that files deploy to is proposed as `cloud`, or its keys as `secrets`; what the answers
+leave without a login is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from copies import copy
+from made_answers import CATALOGUE
+from pipeline.answers import read_answers
+from pipeline.git_branches import NO_BRANCHES
+from pipeline.proposal import propose
+from pipeline.unmatched import unmatched
+from repositories import LAMBDA, SERVICE, repository
+
+AWS = 'provider "aws" {\n  region = "eu-west-1"\n}\n'
+AZURE = 'resource "azurerm_resource_group" "all" {\n}\n'
+KEYS = (
+    "on: push\njobs: {a: {steps: [{env: {AWS_SECRET_ACCESS_KEY: '${{ secrets.AWS_SECRET_ACCESS_KEY "
+    "}}', ID: '${{ secrets.AWS_ACCESS_KEY_ID }}', OTHER: '${{ secrets.OTHER }}'}}]}}\n"
+)
+SAM = "Transform: AWS::Serverless-2016-10-31\nResources: {}\n"
+SITE = {"mkdocs.yml": "site_name: Docs\n", "docs/index.md": "# Docs\n"}
+
+# Files -> the cloud of all, and what is proposed for single components.
+CASES: dict[str, tuple[dict[str, str], str, dict[str, dict[str, Any]]]] = {
+    "a provider": ({"infra/main.tf": AWS}, "aws", {}),
+    "a resource, beside what deploys nothing": ({**LAMBDA, **SERVICE}, "aws", {}),
+    "in a file of OpenTofu": ({"infra/main.tofu": AZURE}, "azure", {}),
+    "Google": ({"main.tf": 'provider "google-beta" {}\n'}, "gcp", {}),
+    "each environment's folder": (
+        {"infra/dev/main.tf": "locals {}\n", "infra/prod/main.tf": AWS},
+        "aws",
+        {},
+    ),
+    "a comment": ({"infra/main.tf": '# provider "aws" {\n'}, "", {}),
+    "none that is known": ({"infra/main.tf": 'provider "cloudflare" {}\n'}, "", {}),
+    "two in one component": ({"infra/main.tf": AWS + AZURE}, "", {}),
+    "HCP Terraform logs in": ({"infra/main.tf": "terraform {\n  cloud {\n  }\n}\n" + AWS}, "", {}),
+    "one cloud each": (
+        {"a/main.tf": AWS, "b/main.tf": AZURE},
+        "",
+        {"a": {"cloud": "aws"}, "b": {"cloud": "azure"}},
+    ),
+    "one of two that are deployed": (
+        {"infra/main.tf": AWS, **SITE},
+        "",
+        {"terraform": {"cloud": "aws"}},
+    ),
+    "inside another": (
+        {"main.tf": AWS, "azure/main.tf": AZURE},
+        "",
+        {"terraform": {"cloud": "aws"}, "azure": {"cloud": "azure"}},
+    ),
+    "the CDK": ({"cdk.json": '{"app": "python3 app.py"}', "app.py": ""}, "aws", {}),
+    "SAM": ({"template.yaml": SAM}, "aws", {}),
+    "Pulumi in TypeScript": (
+        {"Pulumi.yaml": "name: a\nruntime: nodejs\n", "index.ts": 'import "@pulumi/aws";\n'},
+        "aws",
+        {},
+    ),
+    "Pulumi in Python": (
+        {"Pulumi.yaml": "name: a\nruntime: python\n", "a.py": "import pulumi_azure_native\n"},
+        "azure",
+        {},
+    ),
+    "Pulumi in YAML": (
+        {"Pulumi.yaml": "name: a\nruntime: yaml\nresources:\n  b:\n    type: gcp:storage:Bucket\n"},
+        "gcp",
+        {},
+    ),
+    "keys that workflows have": (
+        {"infra/main.tf": AWS, ".github/workflows/deploy.yml": KEYS},
+        "",
+        {"terraform": {"secrets": ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]}},
+    ),
+    "keys of another cloud": (
+        {"infra/main.tf": AZURE, ".github/workflows/deploy.yml": KEYS},
+        "azure",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_is_proposed(case: str) -> None:
+    files, cloud, settings = CASES[case]
+    proposal = propose(repository(files), CATALOGUE.code_types, clouds=CATALOGUE.clouds)
+    assert proposal.names
+    assert proposal.cloud == cloud
+    found = {
+        name: kept
+        for name, given in proposal.components.items()
+        if (kept := {key: given[key] for key in ("cloud", "secrets") if key in given})
+    }
+    assert found == settings
+
+
+def logins(folder: Path) -> dict[str, list[str]]:
+    """By generated workflow of a component: the actions that log in."""
+    found = {}
+    for file in sorted((folder / ".github/workflows").glob("*-deploy.yml")):
+        [job] = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"].values()
+        used = [step["uses"].partition("@")[0] for step in job["steps"] if "uses" in step]
+        found[file.stem] = [name for name in used if "credentials" in name or "login" in name]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("data", "login"),
+    [
+        ({}, ["aws-actions/configure-aws-credentials"]),
+        ({"cloud": "none"}, []),
+        ({"cloud": "azure"}, ["azure/login"]),
+    ],
+    ids=["found", "none was answered", "another one was answered"],
+)
+def test_the_answer_decides(
+    data: dict[str, str], login: list[str], template: Path, tmp_path: Path
+) -> None:
+    for name, text in LAMBDA.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert logins(copy(template, tmp_path, data)) == {"terraform-deploy": login}
+    recorded = yaml.safe_load((tmp_path / ".copier-answers.yml").read_text(encoding="utf-8"))
+    assert recorded["cloud"] == data.get("cloud", "aws")
+
+
+NOTE = (
+    "terraform deploys to AWS (infra/main.tf) and logs in to {}: answer `cloud: aws`, or name its "
+    "keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) in components.terraform.secrets."
+)
+
+# Answers besides the component -> what is said.
+SAID: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "no login": ({}, {}, [NOTE.format("no cloud")]),
+    "another login": ({"cloud": "azure"}, {}, [NOTE.format("Azure")]),
+    "its login": ({"cloud": "aws"}, {}, []),
+    "its own login": ({}, {"cloud": "aws"}, []),
+    "keys": ({}, {"secrets": ["AWS_KEY"]}, []),
+    "a deployment of its own": ({}, {"deploy": "make deploy"}, []),
+    "no deployment": ({}, {"deploy": ""}, []),
+    "a machine with a role": ({"runner": ["self-hosted", "aws"]}, {}, []),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_what_has_no_login_is_named(case: str) -> None:
+    answers, settings, lines = SAID[case]
+    components = {"terraform": {"path": "infra", **settings}}
+    read = read_answers({"branching": "trunk", "components": components, **answers}, CATALOGUE)
+    there = repository({"infra/main.tf": AWS})
+    assert unmatched(read, there, NO_BRANCHES) == lines
