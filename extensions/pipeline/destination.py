@@ -15,8 +15,8 @@ from typing import Any
 
 from .actions import ACTIONS
 from .errors import AnswerError, one_line
-from .plan import WORKFLOWS
 from .questions import DEFAULTS
+from .repository_files import WORKFLOWS
 
 ONLY_OURS = {"code_types", "dependency_map"}
 """Answers that no other template has: by them this template is known after a move."""

@@ -15,8 +15,6 @@ from .clouds import Cloud
 from .code_type_model import CodeType
 from .repository_files import RepositoryFiles, is_in_any
 
-WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
-
 
 @dataclass(frozen=True)
 class FoundCloud:
@@ -56,8 +54,7 @@ def find_clouds(
 
 def keys_in_workflows(files: RepositoryFiles, clouds: Iterable[Cloud]) -> dict[str, list[str]]:
     """By cloud: the secrets with its keys that the repository's own workflows name."""
-    names = sorted(name for name in files.every() if WORKFLOW.fullmatch(name))
-    texts = "\n".join(files.text(name) for name in names)
+    texts = "\n".join(map(files.text, files.workflows))
     said = set(re.findall(r"\bsecrets\.(\w+)", texts))
     return {cloud.name: [key for key in cloud.keys if key in said] for cloud in clouds}
 

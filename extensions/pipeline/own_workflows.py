@@ -14,7 +14,8 @@ import yaml
 
 from .environments import Environment, filter_to_regex, is_pattern
 from .errors import one_line
-from .plan import WORKFLOWS, Plan
+from .plan import Plan
+from .repository_files import WORKFLOWS
 
 ACTION = re.compile(
     r"deploy|publish|release|configure-aws-credentials|google-github-actions/auth"

@@ -20,13 +20,13 @@ from .infrastructure_drift import FILE as DRIFT_OF_INFRASTRUCTURE
 from .infrastructure_drift import InfrastructureDrift, infrastructure_drift
 from .orchestrators import OrchestratorWorkflow, orchestrator_workflow
 from .pull_request import PullRequest, is_hosted, plan_pull_requests
+from .repository_files import WORKFLOWS
 from .scope import scope_of
 from .sizes import check_commands_size, check_orchestrator_size
 from .steps import SetupAction
 from .triggers import NOTHING, triggers_under_observe
 from .what_changed import components_data
 
-WORKFLOWS = ".github/workflows"
 DRIFT_FILE = "drift.yml"
 """No other file has this name: the files of components have at least two words."""
 

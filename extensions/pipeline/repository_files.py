@@ -54,6 +54,12 @@ PER_FOLDER = 25
 """The most files of a folder that are read for one pattern: the first by name."""
 
 
+WORKFLOWS = ".github/workflows"
+"""Where GitHub looks for workflows."""
+
+WORKFLOW = re.compile(rf"{re.escape(WORKFLOWS)}/[^/]+\.ya?ml")
+
+
 class RepositoryFiles:
     """Names of files, relative to the root and with /, and their texts.
 
@@ -71,6 +77,8 @@ class RepositoryFiles:
         names = list(names)
         self.every = every or (lambda: names)
         """All files, also those in folders that are left out. It is slow and seldom needed."""
+        self.workflows = sorted(filter(WORKFLOW.fullmatch, names))
+        """The repository's own workflows."""
         by_folder: dict[str, list[str]] = {}
         for each in sorted(names):
             folder, _, base = each.rpartition("/")
@@ -182,12 +190,14 @@ def list_files(root: Path) -> RepositoryFiles:
             return ""
 
     every = functools.partial(_names, root, lambda folder: folder in (".git", "node_modules"))
-    return RepositoryFiles(_names(root, _left_out), read, root.resolve().name, every)
+    names = [*_names(root, _left_out), *_names(root, _left_out, WORKFLOWS)]
+    return RepositoryFiles(names, read, root.resolve().name, every)
 
 
-def _names(root: Path, left_out: Callable[[str], bool]) -> list[str]:
+def _names(root: Path, left_out: Callable[[str], bool], start: str = "") -> list[str]:
+    """The names of the files in the folder `start` and below."""
     names: list[str] = []
-    folders = [""]
+    folders = [start]
     while folders and len(names) < FILES:
         folder = folders.pop()
         try:

@@ -16,7 +16,7 @@ from .found_environments import environment_files
 from .git_branches import Branches
 from .image_names import unknown_images_of
 from .printing import in_markdown
-from .questions import DEFAULTS
+from .pull_request import is_hosted
 from .repository_files import RepositoryFiles, is_in, join
 
 SHOWN = 3
@@ -141,7 +141,7 @@ def _other_clouds(component: Component, answers: Answers, files: RepositoryFiles
         or "deploy" in component.own_commands
         or component.publishes
         or component.secrets
-        or (component.runner or answers.runner) != DEFAULTS["runner"]
+        or not is_hosted(component.runner or answers.runner)
         or (no_login and no_login.prerequisites)  # docs/ci-cd.md says it already
     ):
         return []

@@ -18,7 +18,8 @@ from .github_settings import github_settings
 from .limits import WORKFLOW_FILE_BYTES
 from .orchestrators import SUMMARY
 from .own_workflows import deploying_twice
-from .plan import DRIFT_FILE, WORKFLOWS, Plan
+from .plan import DRIFT_FILE, Plan
+from .repository_files import WORKFLOWS
 from .yaml_text import LOADER
 
 ANSWERS_FILE = ".copier-answers.yml"
