@@ -1,4 +1,4 @@
-"""Repositories as detection sees them, written down as files with what they hold."""
+"""Sample repositories: the names of their files with the texts in them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def repository(files: Mapping[str, str], name: str = "shop") -> RepositoryFiles:
 
 
 def proposed(files: Mapping[str, str], name: str = "shop") -> Proposal:
-    """What is proposed for these files; checked as answers are."""
+    """The proposal for these files. It is also read as answers, which raises if one is wrong."""
     proposal = propose(repository(files, name), CATALOGUE.code_types)
     if proposal.names:
         read(proposal)
@@ -48,7 +48,7 @@ def answers(proposal: Proposal) -> dict[str, Any]:
 
 
 def read(proposal: Proposal) -> Answers:
-    """The answers as they are read. Raises AnswerError when the proposal is none."""
+    """Read the proposal as answers. Raises AnswerError if it is not valid."""
     given = {**answers(proposal), "found": dict(proposal.found), "orchestration": "dispatch"}
     if proposal.environments:
         given["environments"] = proposal.environments
@@ -56,12 +56,12 @@ def read(proposal: Proposal) -> Answers:
 
 
 def components(proposal: Proposal) -> dict[str, str]:
-    """`code type path` by name."""
+    """The code type and the path of each component, by its name."""
     return {c.name: f"{c.code_type.name} {c.path}" for c in read(proposal).components}
 
 
 def edges(proposal: Proposal) -> dict[str, dict[str, list[str]]]:
-    """By consumer and producer: what is taken, with its place."""
+    """What each consumer takes from each producer, with its place."""
     found: dict[str, dict[str, list[str]]] = {}
     for edge in read(proposal).dependencies.edges:
         takes = [f"{p.product} -> {p.to}" if p.to else p.product for p in edge.placements]

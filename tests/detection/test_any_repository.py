@@ -1,4 +1,4 @@
-"""Whatever lies in a repository: what is proposed are answers, of what is really there."""
+"""Whatever files a repository has, a proposal is valid and names only files that exist."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FILES = st.dictionaries(
 
 @quick
 @given(FILES)
-def test_what_is_proposed_are_answers(names: dict[str, None]) -> None:
+def test_a_proposal_is_valid_and_names_what_exists(names: dict[str, None]) -> None:
     files = {name: TEXTS[name.rpartition("/")[2]] for name in names}
     there = repository(files)
     proposal = propose(there, CATALOGUE.code_types)
@@ -56,7 +56,7 @@ def test_what_is_proposed_are_answers(names: dict[str, None]) -> None:
         environments = component.environments or [e.name for e in answers.environments]
         for path in map(component.path_in, environments):
             assert path == "." or there.exists(path)
-    # Each speaks by a file that is there, and each edge is one of the answers'.
+    # `found` names an existing file for each component, and only edges of the answers.
     what = {k for k in proposal.found if NEEDS not in k and not k.startswith(ENVIRONMENT)}
     assert what == proposal.names
     named = [entry["name"] for entry in proposal.environments]
@@ -67,15 +67,15 @@ def test_what_is_proposed_are_answers(names: dict[str, None]) -> None:
     assert {k for k in proposal.found if NEEDS in k} <= edges
     for what, file in proposal.found.items():
         assert NEEDS in what or there.exists(file)
-    # The order in which a file system lists them means nothing.
+    # The order in which the file system lists the files changes nothing.
     mixed = list(files)
     random.Random(2026).shuffle(mixed)
     again = RepositoryFiles(mixed, lambda name: files.get(name, ""), "shop")
     assert propose(again, CATALOGUE.code_types) == proposal
 
 
-def test_more_than_any_orchestration_takes() -> None:
-    """Nothing is proposed: it would be an error that nobody has made."""
+def test_too_many_components_are_not_proposed() -> None:
+    """Otherwise the copy would refuse its own proposal."""
     for number, expected in ((250, 250), (251, 0)):
         files = repository({f"a{index}/setup.py": "setup()" for index in range(number)})
         assert len(propose(files, CATALOGUE.code_types).names) == expected

@@ -16,7 +16,7 @@ SHARED = '[submodule "x"]\n\tpath = {}\n\turl = ../x.git\n'
 
 
 def proposed(files: dict[str, str]) -> dict[str, Any]:
-    """What is proposed for `api` and `web` beside their paths."""
+    """The settings that are proposed for `api` and `web`, without code types and paths."""
     files = {**CHARTS, **files}
     found = propose(RepositoryFiles(files, lambda name: files.get(name, "")), CODE_TYPES)
     known = ("code_type", "path")
@@ -47,7 +47,7 @@ def test_submodules(path: str, names: list[str]) -> None:
     ("attributes", "file", "found"),
     [
         ("*.onnx", "api/m/model.onnx", True),
-        ("*.onnx", "api/tests/data/model.onnx", True),  # no component is there, but its tests
+        ("*.onnx", "api/tests/data/model.onnx", True),  # among the tests of the component
         ("*.onnx", "api/model.txt", False),
         ("*.onnx", "model.onnx", False),
         ("/api/*.bin", "api/a.bin", True),
@@ -58,14 +58,14 @@ def test_submodules(path: str, names: list[str]) -> None:
         ("a?i/[!ab].bin", "api/a.bin", False),
         ("model*", "api/x/models", True),
         ("api/[", "api/a.bin", False),
-        # As `git lfs track` writes names with spaces and with #.
+        # `git lfs track` writes names with spaces and with # like this.
         ("my[[:space:]]model.bin", "api/my model.bin", True),
         ("\\#1[^[:digit:]].bin", "api/#1a.bin", True),
         ('"my model.bin"', "api/my model.bin", True),
         ("api/**/[[a]/**/b*c*.bin", "api/x/[/y/z/bacd.bin", True),
         ("api/**/a/*.bin", "api/b/a.bin", False),
         ("a[a--&&]i/x", "a-i/x", False),
-        # Each * could end at any of these letters.
+        # Many ways to match: a slow matcher would try them all.
         ("*a" * 30 + "b", f"api/{'a' * 200}", False),
         ("**/a/" * 15 + "b", f"api/{'a/' * 60}c", False),
     ],

@@ -1,4 +1,4 @@
-"""What a person makes of a proposal by choices: the same components under other names."""
+"""A person renames the components of a proposal, or chooses among them, at a prompt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROPOSAL = Proposal(
 )
 
 
-def test_a_new_name_is_taken_over_everywhere() -> None:
+def test_a_new_name_replaces_the_old_one_everywhere() -> None:
     made = renamed(PROPOSAL, {"a": "docker", "docker": "image"})
     assert made == Proposal(
         code_types=["terraform"],
@@ -48,14 +48,14 @@ def test_a_new_name_is_taken_over_everywhere() -> None:
         ("a=docker", "two components would be called 'docker'"),
     ],
 )
-def test_new_names_that_are_none(text: str, says: str) -> None:
+def test_wrong_new_names_are_refused(text: str, says: str) -> None:
     with pytest.raises(AnswerError) as error:
         read_names(text, PROPOSAL.names)
     assert says in str(error.value)
 
 
-def test_what_can_be_chosen() -> None:
-    """A folder that is called like a template is not one."""
+def test_choices_are_found_components_and_other_code_types() -> None:
+    """The name of a folder is never rendered as a template."""
     shown = choices(PROPOSAL, CODE_TYPES)
     assert shown["a"].split() == ["a", "Python", "."]
     assert shown["terraform"].split() == ["terraform", "Terraform", "[", "[", "1", "/", "0", "]]"]
@@ -64,6 +64,6 @@ def test_what_can_be_chosen() -> None:
     assert choices(Proposal(), CODE_TYPES) == {t.name: t.label for t in CODE_TYPES.values()}
 
 
-def test_all_of_it_is_written_out() -> None:
+def test_every_component_is_written_out() -> None:
     made = written_out(PROPOSAL)
     assert (made.code_types, list(made.components)) == ([], sorted(PROPOSAL.names))

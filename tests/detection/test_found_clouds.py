@@ -1,5 +1,7 @@
-"""The cloud that files deploy to is proposed as `cloud`, or its keys as `secrets`; what the answers
-leave without a login is named."""
+"""The cloud that files deploy to is proposed as `cloud`, or its keys as `secrets`.
+
+A line names each component that the answers leave without a login.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,10 @@ KEYS = (
 SAM = "Transform: AWS::Serverless-2016-10-31\nResources: {}\n"
 SITE = {"mkdocs.yml": "site_name: Docs\n", "docs/index.md": "# Docs\n"}
 
-# Files -> the cloud of all, and what is proposed for single components.
+# Files -> the cloud for all components, and the settings for single ones.
 CASES: dict[str, tuple[dict[str, str], str, dict[str, dict[str, Any]]]] = {
     "a provider": ({"infra/main.tf": AWS}, "aws", {}),
-    "a resource, beside what deploys nothing": ({**LAMBDA, **SERVICE}, "aws", {}),
+    "a resource, beside a component that is not deployed": ({**LAMBDA, **SERVICE}, "aws", {}),
     "in a file of OpenTofu": ({"infra/main.tofu": AZURE}, "azure", {}),
     "Google": ({"main.tf": 'provider "google-beta" {}\n'}, "gcp", {}),
     "each environment's folder": (
@@ -37,7 +39,7 @@ CASES: dict[str, tuple[dict[str, str], str, dict[str, dict[str, Any]]]] = {
         {},
     ),
     "a comment": ({"infra/main.tf": '# provider "aws" {\n'}, "", {}),
-    "none that is known": ({"infra/main.tf": 'provider "cloudflare" {}\n'}, "", {}),
+    "an unknown cloud": ({"infra/main.tf": 'provider "cloudflare" {}\n'}, "", {}),
     "two in one component": ({"infra/main.tf": AWS + AZURE}, "", {}),
     "HCP Terraform logs in": ({"infra/main.tf": "terraform {\n  cloud {\n  }\n}\n" + AWS}, "", {}),
     "one cloud each": (
@@ -50,7 +52,7 @@ CASES: dict[str, tuple[dict[str, str], str, dict[str, dict[str, Any]]]] = {
         "",
         {"terraform": {"cloud": "aws"}},
     ),
-    "inside another": (
+    "a component inside another": (
         {"main.tf": AWS, "azure/main.tf": AZURE},
         "",
         {"terraform": {"cloud": "aws"}, "azure": {"cloud": "azure"}},
@@ -86,7 +88,7 @@ CASES: dict[str, tuple[dict[str, str], str, dict[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_is_proposed(case: str) -> None:
+def test_the_cloud_is_proposed(case: str) -> None:
     files, cloud, settings = CASES[case]
     proposal = propose(repository(files), CATALOGUE.code_types, clouds=CATALOGUE.clouds)
     assert proposal.names
@@ -100,7 +102,7 @@ def test_is_proposed(case: str) -> None:
 
 
 def logins(folder: Path) -> dict[str, list[str]]:
-    """By generated workflow of a component: the actions that log in."""
+    """The actions that log in, by the name of the deploy workflow."""
     found = {}
     for file in sorted((folder / ".github/workflows").glob("*-deploy.yml")):
         [job] = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"].values()
@@ -118,7 +120,7 @@ def logins(folder: Path) -> dict[str, list[str]]:
     ],
     ids=["found", "none was answered", "another one was answered"],
 )
-def test_the_answer_decides(
+def test_an_answer_replaces_the_proposed_cloud(
     data: dict[str, str], login: list[str], template: Path, tmp_path: Path
 ) -> None:
     for name, text in LAMBDA.items():
@@ -134,7 +136,7 @@ NOTE = (
     "keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) in components.terraform.secrets."
 )
 
-# Answers besides the component -> what is said.
+# More answers, and settings of the component -> the expected lines.
 SAID: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "no login": ({}, {}, [NOTE.format("no cloud")]),
     "another login": ({"cloud": "azure"}, {}, [NOTE.format("Azure")]),
@@ -143,12 +145,12 @@ SAID: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "keys": ({}, {"secrets": ["AWS_KEY"]}, []),
     "a deployment of its own": ({}, {"deploy": "make deploy"}, []),
     "no deployment": ({}, {"deploy": ""}, []),
-    "a machine with a role": ({"runner": ["self-hosted", "aws"]}, {}, []),
+    "a self-hosted runner": ({"runner": ["self-hosted", "aws"]}, {}, []),
 }
 
 
 @pytest.mark.parametrize("case", SAID)
-def test_what_has_no_login_is_named(case: str) -> None:
+def test_a_component_without_a_login_is_named(case: str) -> None:
     answers, settings, lines = SAID[case]
     components = {"terraform": {"path": "infra", **settings}}
     read = read_answers({"branching": "trunk", "components": components, **answers}, CATALOGUE)

@@ -1,4 +1,4 @@
-"""What is found in a repository: exactly these components, with these names and paths."""
+"""Detection finds exactly these components, with these names and paths."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MODULE = 'module "net" {\n  source = "../modules/net"\n}\n'
 
 SAM = "AWSTemplateFormatVersion: 2010-09-09\nTransform: 'AWS::Serverless-2016-10-31'\n"
 
-# Files -> `code type path` by name.
+# Files -> the code type and the path of each component, by its name.
 CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    "nothing": ({}, {}),
-    "nothing that is known": ({"README.md": "", "src/main.c": ""}, {}),
+    "no files": ({}, {}),
+    "no known code": ({"README.md": "", "src/main.c": ""}, {}),
     "a stack of AWS SAM with its functions, and a site": (
         {
             "template.yaml": SAM + "  Properties:\n    CodeUri: src/hello/\n",
@@ -77,15 +77,15 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "web-python": "python web",
         },
     ),
-    "names that are no safe ones": (
+    "folders with unsafe characters": (
         {"1. first/setup.py": "setup()", "Größe (neu)/setup.py": "setup()"},
         {"first": "python 1. first", "gr-e-neu": "python Größe (neu)"},
     ),
-    "a name that is reserved": (
+    "a reserved name": (
         {"orchestrator/setup.py": "setup()", "other/setup.py": "setup()"},
         {"orchestrator-python": "python orchestrator", "other": "python other"},
     ),
-    "names that are code types'": (
+    "folders named like code types": (
         {"docker/setup.py": "setup()", "other/setup.py": "setup()", "Dockerfile": ""},
         {"docker": "docker .", "docker-python": "python docker", "other": "python other"},
     ),
@@ -97,14 +97,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         },
         {"python": "python old"},
     ),
-    "a workspace's root that has nothing of its own": (
+    "a workspace root without dependencies": (
         {
             "pyproject.toml": "[project]\nname = 'shop'\n[tool.uv.workspace]\nmembers = ['*']\n",
             "api/pyproject.toml": PROJECT,
         },
         {"python": "python api"},
     ),
-    "a workspace's root with code": (
+    "a workspace root with dependencies": (
         {
             "pyproject.toml": (
                 "[project]\ndependencies = [\n  'api',\n]\n[tool.uv.workspace]\nmembers = ['*']\n"
@@ -176,7 +176,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         },
         {"api": "docker .", "worker": "docker ."},
     ),
-    "a Dockerfile beside those of people at work": (
+    "a Dockerfile beside one for development": (
         {"a/Dockerfile": "", "a/Dockerfile.dev": ""},
         {"docker": "docker a"},
     ),
@@ -215,11 +215,11 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {f"k8s/{env}/{name}/a.yaml": manifest("x") for env in ("base", "dev") for name in "ab"},
         {"kubernetes": "kubernetes k8s"},
     ),
-    "a context of its own": (
+    "a Dockerfile that copies from its own folder": (
         {"docker/Dockerfile": "COPY run.sh /\n", "docker/run.sh": "", "Makefile": ""},
         {"docker": "docker docker"},
     ),
-    "a folder that no path may be": (
+    "a folder with a colon, which no path may contain": (
         {"a:b/setup.py": "setup()", "c/setup.py": "setup()"},
         {"python": "python c"},
     ),
@@ -227,7 +227,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_found(name: str) -> None:
+def test_components_are_found(name: str) -> None:
     files, expected = CASES[name]
     proposal = proposed(files)
     if not expected:
@@ -239,7 +239,7 @@ def test_found(name: str) -> None:
 @pytest.mark.parametrize(
     "folder", ["node_modules/x", ".venv/lib", "vendor", "tests/data", "docs", "examples/a", "Build"]
 )
-def test_others_folders_are_left_out(folder: str) -> None:
+def test_vendored_test_and_example_folders_are_left_out(folder: str) -> None:
     assert not proposed({f"{folder}/setup.py": "setup()", f"a/{folder}/Dockerfile": ""}).names
     other = f"x{folder.replace('/', '-')}"
     assert components(proposed({f"{other}/setup.py": "setup()"})) == {"python": f"python {other}"}
@@ -249,8 +249,8 @@ def test_left_out_folders_are_lower_case() -> None:
     assert {name.lower() for name in OTHERS} == OTHERS
 
 
-def test_names_do_not_hang_on_others() -> None:
-    """A third service leaves the names of two as they were, whatever it is called."""
+def test_a_new_component_renames_no_other() -> None:
+    """Two services keep their names, whatever a third is called."""
     two = {"services/api/setup.py": "setup()", "services/worker/setup.py": "setup()"}
     names = {it.path: it.name for it in find_components(repository(two), CATALOGUE.code_types)}
     for more in ("aaa/requirements.txt", "zzz/requirements.txt", "Dockerfile", "api/main.tf"):
@@ -258,7 +258,7 @@ def test_names_do_not_hang_on_others() -> None:
         assert names.items() <= {it.path: it.name for it in found}.items()
 
 
-# Files of a Python project -> what it is proposed to produce.
+# Files of a Python project -> the `produces` that is proposed for it.
 PRODUCES: dict[str, tuple[dict[str, str], list[str] | None]] = {
     "a handler": (LAMBDA, None),
     "an asynchronous handler": (
@@ -272,11 +272,11 @@ PRODUCES: dict[str, tuple[dict[str, str], list[str] | None]] = {
     ),
     "an old package": ({"p/setup.py": "setup()"}, ["dist"]),
     "an application": ({"p/requirements.txt": "", "p/app.py": "def index():\n"}, []),
-    "an application with a module and tools' configuration of those names": (
+    "an application whose setup.py and setup.cfg do not make a package": (
         {"p/requirements.txt": "", "p/setup.py": "def setup():\n", "p/setup.cfg": "[flake8]\n"},
         [],
     ),
-    "one beside another's handler": (
+    "a project whose subfolder has a handler": (
         {"requirements.txt": "", "f/requirements.txt": "", "f/main.py": "def go(event):\n"},
         [],
     ),
@@ -284,7 +284,7 @@ PRODUCES: dict[str, tuple[dict[str, str], list[str] | None]] = {
 
 
 @pytest.mark.parametrize("name", PRODUCES)
-def test_what_python_is_proposed_to_produce(name: str) -> None:
+def test_produces_of_a_python_project(name: str) -> None:
     files, expected = PRODUCES[name]
     settings = proposed(files).components.get("python", {})
     assert settings.get("produces") == expected

@@ -1,4 +1,4 @@
-"""Which folders with a Cargo.toml are components, and what they are proposed to build."""
+"""Which folders with a Cargo.toml are components, and which `produces` each gets."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ TWO = PACKAGE + '[dependencies]\nlambda_http = "1"\n[[bin]]\nname = "a"\n[[bin]]
         ({"Cargo.toml": WORKSPACE, "api/Cargo.toml": PACKAGE, "api/src/main.rs": ""}, ["bin"]),
     ],
 )
-def test_what_is_built(files: dict[str, str], produces: list[str]) -> None:
+def test_produces_of_a_crate(files: dict[str, str], produces: list[str]) -> None:
     [component] = read(proposed(files)).components
     assert component.path == "." and list(component.produces) == produces
 
 
-def test_members_are_parts_and_packages_beside_one_another_are_not() -> None:
+def test_members_of_a_workspace_are_no_components() -> None:
     files = {
         "services/Cargo.toml": WORKSPACE,
         "services/api/Cargo.toml": PACKAGE,

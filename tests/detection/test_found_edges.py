@@ -1,4 +1,4 @@
-"""Who needs whom, where the files say so: exactly these edges, with what is placed where."""
+"""Edges between components, as the files show them: exactly these, with each artifact's place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMAGES = {f"{name}/Dockerfile": "" for name in ("api", "web")}
 
 PAGE = '{"main": "x", "private": true, "scripts": {"build": "vite build"}}'
 
-# Files -> by consumer and producer: what is taken, and where it has to lie.
+# Files -> for each consumer and producer: the artifacts, each with its place.
 CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
     "a zip that Terraform names": (
         LAMBDA,
@@ -47,7 +47,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
         },
     ),
     "a zip that two functions could be": (
-        # It is not known which, so Terraform waits for both, as usual.
+        # Either could be meant, so Terraform takes both, as by default.
         {
             **within("f/sync", HANDLER),
             **within("f/clean", HANDLER),
@@ -101,7 +101,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
         },
         {"docker": {"node": []}},
     ),
-    "an image that Compose says the name of": (
+    "an image that Compose names": (
         {
             **IMAGES,
             "k8s/a.yaml": manifest("acme/storefront:1"),
@@ -110,7 +110,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
         },
         {"kubernetes": {"web": ["docker-image"]}},
     ),
-    "an image of nobody's: the manifests have to name what was built": (
+    "an image with an unknown name": (
         {"Dockerfile": "", "k8s/a.yaml": manifest("acme/storefront:1")},
         {"kubernetes": {"docker": ["docker-image"]}},
     ),
@@ -153,15 +153,15 @@ CASES: dict[str, tuple[dict[str, str], dict[str, dict[str, list[str]]]]] = {
         {"kubernetes": {"api": ["docker-image"]}},
     ),
     "manifests that name none": (
-        # Where no image can be one of ours, the order stays, and none has to be in there.
+        # None of the images can be built here: only the order is left, without an artifact.
         {**IMAGES, "k8s/a.yaml": manifest("postgres:18")},
         {"kubernetes": {"api": [], "web": []}},
     ),
-    "manifests that name what nobody knows": (
+    "manifests with a variable as the image": (
         {**IMAGES, "k8s/a.yaml": manifest("$IMAGE")},
         {"kubernetes": {"api": ["docker-image"], "web": ["docker-image"]}},
     ),
-    "an image by the repository's name": (
+    "an image named like the repository": (
         {"Dockerfile": "", "k8s/a.yaml": manifest("ghcr.io/acme/shop")},
         {"kubernetes": {"docker": ["docker-image"]}},
     ),
@@ -178,11 +178,11 @@ def test_edges(name: str) -> None:
     assert edges(proposed(files)) == expected
 
 
-# Files -> the map that is proposed: nothing where it says what is usual, short where it can be.
+# Files -> the map that is proposed. It is empty if it equals the usual one.
 MAPS: dict[str, tuple[dict[str, str], Any]] = {
     "usual": (SERVICE, []),
     "order alone": ({**IMAGES, "api/requirements.txt": ""}, {"web": []}),
-    "a package that is taken by nobody": (
+    "a package that no component takes": (
         {**IMAGES, "api/setup.py": "setup()"},
         [
             {"code_type": "api", "depends_on": ["python"], "artifacts": []},
@@ -193,18 +193,18 @@ MAPS: dict[str, tuple[dict[str, str], Any]] = {
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_the_map_is_short(name: str) -> None:
+def test_the_dependency_map_is_short(name: str) -> None:
     files, expected = MAPS[name]
     assert proposed(files).dependency_map == expected
 
 
-def test_a_manifest_calls_an_image_otherwise() -> None:
+def test_the_image_name_of_a_manifest_is_proposed_as_a_variable() -> None:
     files = {**IMAGES, "k8s/a.yaml": manifest("acme/shop_api:1"), "k8s/b.yaml": manifest("web")}
     kubernetes = proposed(files).components["kubernetes"]
     assert kubernetes == {"path": "k8s", "env": {"API_IMAGE": "acme/shop_api"}}
 
 
-def test_what_speaks_for_it() -> None:
+def test_the_file_that_shows_a_component_or_edge() -> None:
     assert proposed(LAMBDA).found == {
         "python": "functions/sync/requirements.txt",
         "terraform": "infra/main.tf",
@@ -212,14 +212,14 @@ def test_what_speaks_for_it() -> None:
     }
 
 
-def test_the_table() -> None:
+def test_the_table_of_the_proposal() -> None:
     assert proposed(LAMBDA).table.splitlines() == [
         "python     Python     functions/sync  requirements.txt",
         "terraform  Terraform  infra           main.tf           after python",
     ]
 
 
-def test_a_chart_names_an_image_elsewhere() -> None:
+def test_the_key_of_an_image_in_values_is_proposed_as_a_variable() -> None:
     chart = {"chart/Chart.yaml": "apiVersion: v2\nname: shop\n"}
     one = {"api/Dockerfile": "", **chart}
     assert (

@@ -1,4 +1,4 @@
-"""The environments that files and folders are named after, and what of them the answers miss."""
+"""Environments are proposed by names of files and folders, and a line names what fits no answer."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def overlays(*names: str) -> dict[str, str]:
     return {f"{place}/kustomization.yaml": "resources: []\n" for place in places}
 
 
-# What lies there, and the environments that are proposed: production with a star.
+# Files -> the environments that are proposed; a star marks production.
 FOUND: dict[str, tuple[dict[str, str], str]] = {
-    "nothing": (INFRA, ""),
+    "no names": (INFRA, ""),
     "variables": ({**INFRA, **files("infra/dev.tfvars", "infra/prod.tfvars")}, "dev prod*"),
     "in a folder": (
         {**INFRA, **files("infra/vars/staging.tfvars", "infra/vars/production.tfvars")},
         "staging production*",
     ),
-    "the usual ones": (
+    "the default environments": (
         {**INFRA, **files(*(f"infra/{n}.tfvars" for n in ("dev", "test", "prd")))},
         "",
     ),
@@ -57,12 +57,15 @@ FOUND: dict[str, tuple[dict[str, str], str]] = {
         stacks("infra/staging", "infra/prod", "infra/demo", "infra/bootstrap", "infra/shared"),
         "staging demo prod*",
     ),
-    "several regions": (
+    "production in several regions": (
         {**INFRA, **files("infra/dev.tfvars", "infra/prod-eu.tfvars", "infra/prod-us.tfvars")},
         "dev prod-eu* prod-us*",
     ),
-    "variants of one": (overlays("dev", "prod", "init-db-prod", "prod-minimal"), "dev prod*"),
-    "two names for one": (
+    "variants of one environment": (
+        overlays("dev", "prod", "init-db-prod", "prod-minimal"),
+        "dev prod*",
+    ),
+    "two names for one environment": (
         {
             **INFRA,
             **CHART,
@@ -97,14 +100,14 @@ FOUND: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("case", FOUND)
-def test_environments(case: str) -> None:
+def test_environments_are_proposed(case: str) -> None:
     there, expected = FOUND[case]
     entries = proposed(there).environments
     names = [entry["name"] + "*" * entry.get("production", False) for entry in entries]
     assert " ".join(names) == expected
 
 
-# The environments, the branches, and what starts each.
+# The environments, the branches, and what starts each environment.
 STARTS: dict[str, tuple[str, Branches, list[str]]] = {
     "one after the other": ("dev qa prod", NO_BRANCHES, ["branch main", "after dev", "after qa"]),
     "master": ("dev prod", Branches("master"), ["branch master", "after dev"]),
@@ -123,7 +126,7 @@ STARTS: dict[str, tuple[str, Branches, list[str]]] = {
         Branches("develop", frozenset({"main", "develop"})),
         ["branch develop", "after dev"],
     ),
-    "more than one run starts": (
+    "more environments than one run can start": (
         "dev test qa staging preprod prod",
         NO_BRANCHES,
         ["branch main", "after dev", "after test", "manual True", "manual True", "after qa"],
@@ -137,7 +140,7 @@ STARTS: dict[str, tuple[str, Branches, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", STARTS)
-def test_what_starts_them(case: str) -> None:
+def test_triggers_of_environments(case: str) -> None:
     names, branches, expected = STARTS[case]
     there = repository({**INFRA, **files(*(f"infra/{name}.tfvars" for name in names.split()))})
     proposal = propose(there, CATALOGUE.code_types, branches)
@@ -151,7 +154,7 @@ def test_what_starts_them(case: str) -> None:
     assert starts == expected
 
 
-def test_a_stack_is_one_component() -> None:
+def test_a_stack_in_folders_of_environments_is_one_component() -> None:
     there = {
         **stacks("live/dev/app", "live/dev/network", "live/prod/app", "live/prod/network"),
         **stacks("live/prod/dns", "global/iam"),
@@ -167,7 +170,7 @@ def test_a_stack_is_one_component() -> None:
     assert "environments" not in proposal.components["app"]
 
 
-def test_what_a_stack_takes_lies_in_each_folder() -> None:
+def test_an_artifact_is_placed_in_the_folder_of_each_environment() -> None:
     zip_name = 'resource "x" "y" {\n  filename = "sync.zip"\n}\n'
     there = {
         "functions/sync/handler.py": "def handler(event, context):\n    return event\n",
@@ -194,7 +197,7 @@ BRANCH = (
     "`default_branch`, `branching` or `environments`."
 )
 
-# The files, the settings of terraform, the branches, and what is said.
+# The files, the settings of terraform, the branches, and the expected lines.
 UNMATCHED: dict[str, tuple[dict[str, str], dict[str, Any], set[str], list[str]]] = {
     "nothing": (INFRA, {}, set(), []),
     "all": (
@@ -209,7 +212,7 @@ UNMATCHED: dict[str, tuple[dict[str, str], dict[str, Any], set[str], list[str]]]
         set(),
         [*NONE, LACKS.format("infra/dev.tfvars", "test, prd")],
     ),
-    "many of others": (
+    "many files": (
         {**CHART, **INFRA, **files(*(f"infra/{n}-dev.tfvars" for n in "abcde"))},
         {},
         set(),
@@ -256,7 +259,7 @@ UNMATCHED: dict[str, tuple[dict[str, str], dict[str, Any], set[str], list[str]]]
 
 
 @pytest.mark.parametrize("case", UNMATCHED)
-def test_what_the_answers_do_not_fit(case: str) -> None:
+def test_files_and_branches_that_fit_no_environment_are_named(case: str) -> None:
     there, settings, known, says = UNMATCHED[case]
     answers = read_answers(
         code_types=["terraform"], components={"terraform": {"path": "infra", **settings}}
@@ -264,7 +267,7 @@ def test_what_the_answers_do_not_fit(case: str) -> None:
     assert unmatched(answers, repository(there), Branches("main", frozenset(known))) == says
 
 
-def test_sections_that_the_answers_do_not_fit() -> None:
+def test_sections_of_samconfig_that_fit_no_environment_are_named() -> None:
     answers = read_answers(code_types=["sam"], components={"sam": {"path": "."}})
     says = unmatched(answers, repository(SAM), NO_BRANCHES)
     belongs, lacks = (
@@ -288,5 +291,5 @@ def test_sections_that_the_answers_do_not_fit() -> None:
         ("", ""),
     ],
 )
-def test_kinds(name: str, expected: str) -> None:
+def test_kind_of_an_environment_name(name: str, expected: str) -> None:
     assert kind(name) == expected

@@ -1,4 +1,4 @@
-"""What a component reads beside its folder is proposed as `watches`: exactly these, and no more."""
+"""What a component reads outside its folder is proposed as `watches`, and nothing else is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CSPROJ = '<Project Sdk="Microsoft.NET.Sdk.Web">{}</Project>'
 SERVER = '{{"name": "{}", "main": "x", "dependencies": {{{}}}}}'
 CHART = "apiVersion: v2\nname: x\n"
 
-# Files -> what each component is proposed to watch.
+# Files -> the `watches` that is proposed for each component.
 CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
     "nothing": ({**LAMBDA, **SERVICE}, {}),
     "uv, by path and by member": (
@@ -26,7 +26,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
             "vendored/pyproject.toml": PROJECT.format("other"),
             "base/pyproject.toml": PROJECT.format("base"),
         },
-        # What the member needs in its turn, too.
+        # `base` is here because `lib`, which `api` needs, needs it.
         {"api": ["base", "lib", "vendored"], "lib": ["base"]},
     ),
     "a file of requirements": (
@@ -109,7 +109,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
         },
         {"shop": ["parent"]},
     ),
-    "what leads out, or is put together": (
+    "a path outside the repository, or with a variable": (
         {
             "infra/main.tf": 'module "a" {\n  source = "../../other"\n}\n'
             'x = "${path.module}/../${y}"\n'
@@ -128,7 +128,7 @@ def test_what_is_watched(case: str) -> None:
 
 
 def test_a_package_is_taken_and_not_watched() -> None:
-    """The zip of a function is an edge; its sources are no business of who deploys it."""
+    """Terraform takes the zip of the function by an edge, so it does not watch its sources."""
     files = {**LAMBDA, "infra/more.tf": 'x = "${path.module}/../functions/sync/handler.py"\n'}
     proposal = proposed(files)
     assert proposal.dependency_map and not any("watches" in s for s in proposal.components.values())

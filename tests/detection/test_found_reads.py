@@ -1,4 +1,4 @@
-"""Which root module reads the state of which, by its name: order alone."""
+"""A root module that reads another's state waits for it, and takes no artifact."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
         ),
         {"app": ["network"]},
     ),
-    "a file beside it": (
+    "a state file in another folder": (
         two("", reads('path = "../network/terraform.tfstate"')),
         {"app": ["network"]},
     ),
-    "of any environment": (
+    "a variable for the environment": (
         two(S3 % "prod/one/terraform.tfstate", reads('key = "${var.env}/one/terraform.tfstate"')),
         {"app": ["network"]},
     ),
@@ -60,13 +60,13 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
         two(PARTIAL, reads('key = "prod/network/terraform.tfstate"')),
         {"app": ["network"]},
     ),
-    "nobody's": (two(PARTIAL, reads('key = "prod/dns/terraform.tfstate"')), {}),
-    "what says nothing": (two(PARTIAL, reads('key = "prod/terraform.tfstate"')), {}),
-    "two that could be meant": (
+    "a key that fits no module": (two(PARTIAL, reads('key = "prod/dns/terraform.tfstate"')), {}),
+    "a key without a name": (two(PARTIAL, reads('key = "prod/terraform.tfstate"')), {}),
+    "two modules with the same key": (
         {"a/main.tf": S3 % "x", "b/main.tf": S3 % "x", "c/main.tf": reads('key = "x"')},
         {},
     ),
-    "its own": ({"a/main.tf": S3 % "x" + reads('key = "x"'), "b/main.tf": PARTIAL}, {}),
+    "its own state": ({"a/main.tf": S3 % "x" + reads('key = "x"'), "b/main.tf": PARTIAL}, {}),
     "a circle": (
         {
             "a/main.tf": S3 % "a" + reads('key = "b"'),
@@ -90,7 +90,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_reads(case: str) -> None:
+def test_a_module_waits_for_the_state_that_it_reads(case: str) -> None:
     files, expected = CASES[case]
     proposal = proposed(files)
     assert {who: list(whom) for who, whom in edges(proposal).items()} == expected
@@ -106,7 +106,7 @@ CIRCLE = (
 @pytest.mark.parametrize(
     ("dependencies", "says"), [(None, [CIRCLE]), ({"a": ["b"]}, []), ({"b": ["a"]}, [])]
 )
-def test_a_circle_is_named_until_a_person_says_the_order(
+def test_a_circle_is_named_until_the_answers_give_an_order(
     dependencies: dict[str, list[str]] | None, says: list[str]
 ) -> None:
     files, _ = CASES["a circle"]
@@ -121,7 +121,7 @@ def test_a_circle_is_named_until_a_person_says_the_order(
 
 
 def test_a_circle_of_stacks_is_named() -> None:
-    """Their folders are several, one for each environment."""
+    """Each stack has a folder for each environment."""
     files = {
         f"live/{env}/{stack}/main.tf": S3 % f"{env}/{stack}" + reads(f'key = "{env}/{other}"')
         for env in ("dev", "prod")
@@ -139,8 +139,8 @@ def test_a_circle_of_stacks_is_named() -> None:
     assert line.startswith("a needs b (live/dev/a/main.tf reads dev/b), b needs a (")
 
 
-def test_a_circle_is_named_though_other_files_say_an_order() -> None:
-    """Two orders of two components, one of them part of a longer circle: the other is kept."""
+def test_a_circle_inside_a_longer_circle_is_named() -> None:
+    """a and b read each other; c is part of the longer circle b, c, a."""
     files = {
         "a/main.tf": S3 % "a" + reads('key = "b"'),
         "b/main.tf": S3 % "b" + reads('key = "a"') + reads('key = "c"'),
@@ -174,7 +174,7 @@ TERRAGRUNT = (
     ],
     ids=["beside Terraform", "alone", "own commands"],
 )
-def test_files_of_a_tool_that_nothing_runs_are_named(
+def test_files_of_terragrunt_are_named_unless_a_component_runs_it(
     components: dict[str, dict[str, str]], says: list[str]
 ) -> None:
     files = {f"live/{env}/a/terragrunt.hcl": "" for env in ("dev", "prod")}
@@ -184,7 +184,7 @@ def test_files_of_a_tool_that_nothing_runs_are_named(
     assert lines == says
 
 
-def test_the_file_that_says_so() -> None:
+def test_the_file_that_reads_the_state_is_named() -> None:
     files, _ = CASES["a key"]
     says = proposed(files).found["app needs network"]
     assert says == "app/main.tf reads states/one.tfstate"

@@ -1,4 +1,4 @@
-"""Which folders are sites, and which code is not replaced by them."""
+"""Which folders are sites, and which code beside a site stays a component."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def test_a_program_beside_a_site_stays(packages: str) -> None:
 
 
 @pytest.mark.parametrize("case", OTHERS)
-def test_what_is_no_site(case: str) -> None:
+def test_other_files_make_no_site(case: str) -> None:
     found = set(components(proposed({**OTHERS[case], "api/go.mod": "module a\n"})).values())
     assert found - {"node ."} == {"go api"}
     assert ("node ." in found) == ("package.json" in OTHERS[case])
 
 
 def test_code_beside_a_site_stays() -> None:
-    """Documentation of a library is no reason to drop the library, nor a package further inside."""
+    """The library and the packages remain components."""
     files = {
         "mkdocs.yml": "site_name: Shop\n",
         "pyproject.toml": LIBRARY,

@@ -1,4 +1,4 @@
-"""Images that no component is called like are named, and turn no guard off."""
+"""Images that no component is named after: a line names them, and the guards stay on."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ FILES = {"web/Dockerfile": "", "api/Dockerfile": "", "k8s/a.yaml": manifest("acm
         ("quay.io/prometheus/node-exporter", False),
     ],
 )
-def test_which_images_are_asked_for(image: str, asked: bool) -> None:
+def test_unknown_images_are_asked_for(image: str, asked: bool) -> None:
     found = proposed({**FILES, "k8s/a.yaml": manifest(image)}).unknown_images
     assert [it.file for it in found] == ["k8s/a.yaml"] * asked
 
 
-def test_nothing_is_asked_where_every_image_is_run() -> None:
+def test_nothing_is_asked_if_every_built_image_is_deployed() -> None:
     text = manifest("web") + "---\n" + manifest("api") + "---\n" + manifest("acme/other")
     assert proposed({**FILES, "k8s/a.yaml": text}).unknown_images == ()
     assert proposed({"k8s/a.yaml": manifest("acme/other")}).unknown_images == ()
@@ -53,7 +53,7 @@ def lines(**changes: Any) -> list[str]:
         ("all: &all\n  self: *all\n  image: acme/backend\n", "all.image"),
     ],
 )
-def test_a_chart_says_by_a_key_where_an_image_is(values: str, key: str) -> None:
+def test_a_line_names_the_key_of_an_image_in_a_chart(values: str, key: str) -> None:
     files = {"web/Dockerfile": "", "c/Chart.yaml": CHART, "c/values.yaml": values}
     for env, silent in ({}, False), ({"DOCKER_IMAGE": f"x {key}"}, True):
         given = answers(proposed(files))
@@ -62,7 +62,7 @@ def test_a_chart_says_by_a_key_where_an_image_is(values: str, key: str) -> None:
         assert [f"`API_IMAGE: {key}`" in line for line in said] == [True] * (not silent)
 
 
-def test_a_line_names_it_until_somebody_has_said_whose_it_is() -> None:
+def test_a_line_names_an_image_until_a_variable_assigns_it() -> None:
     [line] = lines()
     assert line.startswith("kubernetes runs the image acme/storefront (k8s/a.yaml), and no ")
     assert "components.kubernetes.env (for a component api: `API_IMAGE: acme/storefront`)" in line
@@ -84,7 +84,9 @@ def test_a_line_names_it_until_somebody_has_said_whose_it_is() -> None:
         ),
     ],
 )
-def test_whose_it_is(files: dict[str, str], env: dict[str, str]) -> None:
+def test_an_assigned_image_becomes_a_variable_and_an_edge(
+    files: dict[str, str], env: dict[str, str]
+) -> None:
     proposal = proposed(files)
     whose = read_images("web = acme/storefront", proposal, ["api", "web"])
     made = with_images(proposal, whose)
@@ -98,8 +100,8 @@ def test_whose_it_is(files: dict[str, str], env: dict[str, str]) -> None:
     assert ("web", "docker-image") in taken
 
 
-def test_an_image_among_others_that_are_known() -> None:
-    """The manifests take one image, and then the other too."""
+def test_an_assigned_image_is_added_to_known_ones() -> None:
+    """The manifests take the known image as before, and the assigned one too."""
     text = manifest("api") + "---\n" + manifest("acme/storefront")
     proposal = proposed({**FILES, "k8s/a.yaml": text})
     made = with_images(proposal, {"acme/storefront": "web"})
@@ -116,6 +118,6 @@ def test_an_image_among_others_that_are_known() -> None:
         ("web", "'web' names no image; write web=IMAGE"),
     ],
 )
-def test_what_is_no_answer(text: str, says: str) -> None:
+def test_wrong_assignments_of_images_are_refused(text: str, says: str) -> None:
     with pytest.raises(AnswerError, match=says):
         read_images(text, proposed(FILES), ["api", "web"])

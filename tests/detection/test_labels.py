@@ -1,7 +1,7 @@
-"""What a person says is in two real repositories, of which we have the names of all files.
+"""Labelled components are found in two real repositories, of which only file names are stored.
 
-What the files hold is put in here in as few words as say it; `benchmarks/detection.py` reads the
-real ones, and those of thirteen more.
+The texts of the files that matter are written here, as short as possible. `benchmarks/detection.py`
+reads the real files of the repositories whose labels name a commit.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def label(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", HOLDS)
-def test_what_a_person_says_is_found(name: str) -> None:
+def test_labelled_components_and_edges_are_found(name: str) -> None:
     listed = (LISTINGS / f"{name}.txt").read_text(encoding="utf-8").split("\n")
     assert set(HOLDS[name]) <= set(listed)
     proposal = proposed({file: HOLDS[name].get(file, "") for file in listed if file})
@@ -73,7 +73,7 @@ def pairs(proposal: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("file", sorted(LABELS.rglob("*.yml")), ids=lambda file: file.stem)
 def test_labels_are_complete(file: Path) -> None:
-    """Edges are among what is there, and paths are those of files."""
+    """Each edge joins labelled components, and each path exists if there is a listing."""
     data = yaml.safe_load(file.read_text(encoding="utf-8"))
     known = data["components"] + data.get("unsure", [])
     places = {f"{it['code_type']} {it['path']}" for it in known}

@@ -1,4 +1,4 @@
-"""The project's own tasks are proposed as the commands, where it is clear what they do."""
+"""The project's own tasks are proposed as commands if it is clear what they do."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def scripts(**given: str) -> dict[str, str]:
         ),
         ({"justfile": "lint *args:\n    go vet {{args}}\n"}, {"lint": f"{JUST} lint"}),
         ({"justfile": "@unit-test:\n  go test ./...\n"}, {"test": f"{JUST} unit-test"}),
-        # Nobody knows whether these are on the machine, or what they are.
+        # These tools may be missing on a runner, or the task cannot be read.
         ({"Makefile": "lint:\n\tgolangci-lint run\n"}, {}),
         ({"Makefile": "lint: deps\n\tgo vet\ndeps:\n\tbrew install x\n"}, {}),
         ({"Makefile": "lint: missing\n\tgo vet\n"}, {}),
         ({"Makefile": "lint:\n\t$(LINT)\ntest:\n\t$(shell x) go\n"}, {}),
         ({"Makefile": "lint := go vet\nlinting:\n\tgo vet\n"}, {}),
-        # A check that checks nothing turns ours off.
+        # These tasks hide failures or check nothing. As a command, they would turn ours off.
         ({"Makefile": "lint:\n\t@echo todo\ntest:\n\ttrue\n"}, {}),
         ({"Makefile": "lint:\ntest: lint\n"}, {}),
         ({"Makefile": "lint:\n\tset -e; ls; exit 0\ntest:\n\tcd x && cat y\n"}, {}),
@@ -74,10 +74,10 @@ def scripts(**given: str) -> dict[str, str]:
             },
             {"test": f"{TASK} test"},
         ),
-        # Two files with one task: which one is meant?
+        # Two files have the same task, so it is not clear which one is meant.
         ({"Makefile": MAKE, "justfile": "lint:\n  go vet\n"}, {}),
         ({"Makefile": "lint:\n\tx\n", "justfile": "lint:\n  go vet\n"}, {}),
-        # It is of the whole repository, and so perhaps of other code too.
+        # The Makefile in the root may be for other code too.
         ({"Makefile": MAKE, "other/go.mod": "module y\n"}, {}),
         ({"Makefile": MAKE, "web/package.json": '{"main": "x"}'}, {}),
         (
@@ -90,7 +90,7 @@ def test_tasks_of_a_module(files: dict[str, str], expected: dict[str, str]) -> N
     assert commands({**GO, **files}) == expected
 
 
-def test_a_build_that_leaves_something_is_ours() -> None:
+def test_a_build_that_produces_something_is_not_replaced() -> None:
     assert commands({**GO, "Makefile": MAKE + TEST, "x.go": "package main\n"}) == {
         "lint": "make lint",
         "test": "make test",
@@ -104,7 +104,7 @@ def test_tasks_above_a_component_are_not_its_own() -> None:
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        # These run anyway, after what they need was installed.
+        # The code type runs lint and test of package.json anyway.
         (scripts(lint="eslint .", test="jest"), {}),
         (scripts(lint="eslint .", check="tsc") | {"Makefile": "lint:\n\tnpm run x\n"}, {}),
         (scripts(check="tsc", test="jest"), {"lint": "run-script check"}),
@@ -128,6 +128,6 @@ def test_scripts_of_a_package(files: dict[str, str], expected: dict[str, str]) -
 
 
 def test_a_workspace_is_built() -> None:
-    """It leaves nothing that anybody takes, but has to build."""
+    """No component takes its result, but the build has to work."""
     files = {"package.json": '{"workspaces": ["a"], "scripts": {"build": "turbo build"}}'}
     assert commands(files, "node") == {"build": "run-script build"}

@@ -1,4 +1,4 @@
-"""What is found is what a copy takes when nobody says otherwise, and is recorded then."""
+"""A copy takes and records the proposal if no answer is given."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def taken(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy(template, write(tmp_path_factory.mktemp("found") / "shop", LAMBDA), {})
 
 
-def test_without_a_terminal_it_is_taken(taken: Path) -> None:
+def test_a_copy_without_a_terminal_takes_the_proposal(taken: Path) -> None:
     assert {name: recorded(taken)[name] for name in answers(proposed(LAMBDA))} == {
         "code_types": ["python", "terraform"],
         "components": {"python": {"path": "functions/sync"}, "terraform": {"path": "infra"}},
@@ -63,13 +63,13 @@ def test_without_a_terminal_it_is_taken(taken: Path) -> None:
     assert DOCS in (taken / "docs/ci-cd.md").read_text(encoding="utf-8")
 
 
-def test_the_answers_are_enough(taken: Path, template: Path, tmp_path: Path) -> None:
-    """The same answers make the same files, where there is nothing to be found."""
+def test_recorded_answers_make_the_same_files(taken: Path, template: Path, tmp_path: Path) -> None:
+    """The second copy goes into an empty folder, where nothing can be found."""
     elsewhere = copy(template, tmp_path / "shop", recorded(taken))
     assert tree(taken) == {**tree(elsewhere), **{k: v.encode() for k, v in LAMBDA.items()}}
 
 
-def test_what_is_recorded_is_not_looked_for_again(
+def test_a_second_copy_keeps_the_recorded_answers(
     taken: Path, template: Path, tmp_path: Path
 ) -> None:
     files = {name: data.decode() for name, data in tree(taken).items()}
@@ -78,8 +78,8 @@ def test_what_is_recorded_is_not_looked_for_again(
     assert {**tree(taken), "web/Dockerfile": b"FROM scratch\n"} == tree(repository)
 
 
-def test_an_update_keeps_it(tmp_path: Path) -> None:
-    """It renders both trees where nothing is to be found, and looks at nothing anew."""
+def test_an_update_keeps_the_recorded_proposal(tmp_path: Path) -> None:
+    """The new Dockerfile changes no answer."""
     more = replace("code_types/python.yml", "label: Python", "label: Snakes")
     versions = template_versions(tmp_path / "template", more)
     with clone_once(tmp_path / "clones"):
@@ -97,18 +97,17 @@ def test_an_update_keeps_it(tmp_path: Path) -> None:
     [{"code_types": ["python"]}, {"components": {"python": {}}}],
     ids=["code types", "components"],
 )
-def test_who_says_anything_of_it_says_all(
+def test_a_given_answer_turns_off_all_proposals(
     said: dict[str, Any], template: Path, tmp_path: Path
 ) -> None:
-    """A data file means the same, whatever lies in the repository."""
+    """The same answers mean the same in a repository with code and in an empty one."""
     here = copy(template, write(tmp_path / "here" / "shop", LAMBDA), said)
     there = copy(template, tmp_path / "there" / "shop", said)
     assert tree(here) == {**tree(there), **{k: v.encode() for k, v in LAMBDA.items()}}
     assert "found" not in recorded(here)
 
 
-def test_links_and_others_repositories(tmp_path: Path) -> None:
-    """What is linked lies elsewhere, and a submodule has pipelines of its own."""
+def test_links_and_submodules_are_not_followed(tmp_path: Path) -> None:
     repository = write(tmp_path / "shop", {**LAMBDA, "sub/.git": "", "sub/x/Dockerfile": ""})
     (repository / "link").symlink_to(repository / "infra", target_is_directory=True)
     (repository / "round").symlink_to(repository, target_is_directory=True)
@@ -116,7 +115,7 @@ def test_links_and_others_repositories(tmp_path: Path) -> None:
     assert propose(list_files(repository), CATALOGUE.code_types) == proposed(LAMBDA)
 
 
-def test_files_that_are_no_text(tmp_path: Path) -> None:
+def test_binary_files_are_ignored(tmp_path: Path) -> None:
     repository = write(tmp_path / "shop", LAMBDA)
     (repository / "pyproject.toml").write_bytes(b"\xff\xfex[project]\0")
     (repository / "a.yaml").write_bytes(b"kind: \xff")
@@ -130,7 +129,7 @@ TOO_MANY = (
 
 
 def roots(number: int) -> dict[str, str]:
-    """So many components that are both built and deployed."""
+    """Files of this number of components that are both built and deployed."""
     return {f"infra/s{index}/main.tf": 'variable "x" {}\n' for index in range(number)}
 
 
@@ -142,22 +141,22 @@ ONE_ENVIRONMENT = {"branching": "custom", "environments": [{"name": "dev", "bran
     [
         (roots(25), "call"),
         (roots(26), "dispatch"),
-        # Only built, so each is one workflow.
+        # These are only built, so each has one workflow.
         ({f"lib/s{index}/requirements.txt": "" for index in range(50)}, "call"),
     ],
     ids=["25 deployed", "26 deployed", "50 built"],
 )
-def test_more_than_one_run_takes_is_dispatched(
+def test_dispatch_is_the_default_if_one_run_is_too_small(
     files: dict[str, str], orchestration: str, template: Path, tmp_path: Path
 ) -> None:
-    """Without a terminal too: nobody has chosen what is not possible."""
+    """`call` would be refused for this number of workflows."""
     made = copy(template, write(tmp_path / "shop", files), ONE_ENVIRONMENT)
     assert recorded(made)["orchestration"] == orchestration
     assert len(recorded(made)["components"]) == len(files)
 
 
-def test_who_says_call_for_too_many_is_told_so(template: Path, tmp_path: Path) -> None:
-    """Before anything is written."""
+def test_call_with_too_many_components_is_refused(template: Path, tmp_path: Path) -> None:
+    """Nothing is written."""
     repository = write(tmp_path / "shop", roots(26))
     answers = tmp_path / "answers.yml"
     components = {f"c{index}": {"code_type": "terraform"} for index in range(26)}
@@ -170,8 +169,8 @@ def test_who_says_call_for_too_many_is_told_so(template: Path, tmp_path: Path) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs the terminals of Unix")
-def test_at_a_prompt_call_is_greyed_out(template: Path, tmp_path: Path) -> None:
-    """And Enter takes what is left."""
+def test_a_prompt_shows_why_call_cannot_be_chosen(template: Path, tmp_path: Path) -> None:
+    """Enter takes `dispatch`."""
     from terminal import Terminal
 
     repository = write(tmp_path / "shop", roots(26))
