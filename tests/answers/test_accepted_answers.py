@@ -1,4 +1,4 @@
-"""What looks odd and is right: none of it may be refused, and all of it means what it says."""
+"""Answers that look odd and are valid: none is refused, and each means what it says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEED_MAP = (
     '[{"code_type": "terraform", "depends_on": "python", "artifacts": ["lambda-package.zip"]},'
     ' {"code_type": "kubernetes", "depends_on": "docker", "artifacts": ["docker-image"]}]'
 )
-"""The dependency map of the requirements, word for word."""
+"""The dependency map of the requirements, unchanged."""
 
 
 def plan_of(**answers: Any) -> Plan:
@@ -35,21 +35,21 @@ def edges(plan: Plan) -> set[str]:
 
 
 def handed_files(plan: Plan) -> set[tuple[str, str]]:
-    """(product, where it goes)"""
+    """Each product, with the place where it goes."""
     return {(product, where) for _, product, _, where in ci_cd_page(plan).handed_files}
 
 
 PACKAGE = ("lambda-package.zip", ".packages/python/lambda-package.zip")
-"""What terraform takes from python when nobody says otherwise."""
+"""What terraform takes from python by default."""
 
 
 # -- the dependency map ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("written", [SEED_MAP, json.loads(SEED_MAP)], ids=["text", "list"])
-def test_the_seeds_map(written: Any) -> None:
-    """Word for word, with its four code types. It does not say for whom docker waits, so that is
-    what is usual; it says for whom kubernetes does, so that does not wait for terraform."""
+def test_the_map_of_the_requirements(written: Any) -> None:
+    """The map does not name docker, so docker waits for python by default. It says that kubernetes
+    waits for docker, so kubernetes does not wait for terraform."""
     alone = {"code_types": ["python", "terraform", "docker", "kubernetes"]}
     for answers in (alone, example("seed")):
         plan = plan_of(**{**answers, "dependency_map": written})
@@ -84,7 +84,7 @@ def test_the_seeds_map(written: Any) -> None:
     ],
     ids=repr,
 )
-def test_forms_of_one_map(written: Any) -> None:
+def test_all_forms_of_a_map_mean_the_same(written: Any) -> None:
     plan = plan_of(dependency_map=written)
     assert edges(plan) == {"terraform after python"}
     assert handed_files(plan) == {PACKAGE}
@@ -101,12 +101,12 @@ def test_forms_of_one_map(written: Any) -> None:
     ],
     ids=repr,
 )
-def test_none_instead_of_what_is_usual(written: Any) -> None:
+def test_an_empty_list_turns_the_default_dependency_off(written: Any) -> None:
     assert edges(plan_of(dependency_map=written)) == set()
     assert edges(plan_of(dependency_map={})) == {"terraform after python"}
 
 
-def test_several_entries_add_up() -> None:
+def test_entries_of_one_component_are_added() -> None:
     plan = plan_of(
         components={"api": GENERIC, "worker": {"code_type": "python", "produces": ["dist"]}},
         dependency_map=[
@@ -121,7 +121,7 @@ def test_several_entries_add_up() -> None:
     assert plan.waves == (("python", "worker"), ("api",), ("terraform",))
 
 
-def test_order_only() -> None:
+def test_no_artifacts_leaves_only_the_order() -> None:
     entry = {"code_type": "terraform", "depends_on": "python", "artifacts": []}
     plan = plan_of(dependency_map=[entry])
     assert edges(plan) == {"terraform after python"}
@@ -143,7 +143,7 @@ def test_order_only() -> None:
         ("it's $HOME & co/x.zip", "it's $HOME & co/x.zip"),
     ],
 )
-def test_where_an_artifact_goes(to: str, where: str) -> None:
+def test_the_place_of_an_artifact(to: str, where: str) -> None:
     artifact = {"name": "lambda-package.zip", "to": to}
     entry = {"code_type": "terraform", "depends_on": "python", "artifacts": [artifact]}
     assert handed_files(plan_of(dependency_map=[entry])) == {("lambda-package.zip", where)}
@@ -158,13 +158,13 @@ def test_one_artifact_in_two_places() -> None:
     }
 
 
-def test_names_that_only_begin_alike_are_two_spots() -> None:
+def test_paths_with_a_common_beginning_are_two_places() -> None:
     artifacts = [{"name": "lambda-package.zip", "to": to} for to in ("infra/a", "infra/ab")]
     entry = {"code_type": "terraform", "depends_on": "python", "artifacts": artifacts}
     assert len(handed_files(plan_of(dependency_map=[entry]))) == 2
 
 
-def test_two_consumers_may_use_one_spot() -> None:
+def test_two_consumers_may_use_one_place() -> None:
     """Each has a workspace of its own."""
     artifacts = [{"name": "lambda-package.zip", "to": "x.zip"}]
     plan = plan_of(
@@ -187,14 +187,14 @@ def test_two_consumers_may_use_one_spot() -> None:
     ],
     ids=repr,
 )
-def test_a_code_type_that_is_not_selected(written: Any, left: set[str]) -> None:
+def test_a_dependency_on_an_unselected_code_type_is_left_out(written: Any, left: set[str]) -> None:
     plan = plan_of(code_types=["python"], components={"api": GENERIC}, dependency_map=written)
     assert edges(plan) == left
     assert len(plan.notices) == 1
     assert "terraform, which is not selected" in plan.notices[0]
 
 
-def test_its_notice_is_in_every_orchestrator_and_the_docs(template: Path, tmp_path: Path) -> None:
+def test_the_notice_is_in_every_orchestrator_and_the_docs(template: Path, tmp_path: Path) -> None:
     answers = {"code_types": ["python"], "dependency_map": {"terraform": "python"}}
     files = tree(copy(template, tmp_path / "new", answers))
     (notice,) = plan_of(**answers).notices
@@ -205,7 +205,7 @@ def test_its_notice_is_in_every_orchestrator_and_the_docs(template: Path, tmp_pa
     assert not [path for path in files if "terraform" in path]
 
 
-def test_a_usual_dependency_yields_to_a_written_one() -> None:
+def test_a_written_dependency_replaces_the_opposite_default() -> None:
     plan = plan_of(dependency_map={"python": "terraform"})
     assert edges(plan) == {"python after terraform"}
     assert len(plan.notices) == 1
@@ -216,8 +216,8 @@ def test_a_usual_dependency_yields_to_a_written_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["on", "no", "null", "y", "true", "Off", "call", "e1", "NaN"])
-def test_words_that_yaml_reads_otherwise(name: str, template: Path, tmp_path: Path) -> None:
-    """Quoted in the answers, they stay names in the plan and in what is written."""
+def test_names_that_yaml_reads_as_other_values(name: str, template: Path, tmp_path: Path) -> None:
+    """As quoted text they stay names, in the plan and in the written files."""
     answers = {
         "code_types": [],
         "components": {name: {**GENERIC, "deploy": "true"}},
@@ -239,7 +239,7 @@ def test_words_that_yaml_reads_otherwise(name: str, template: Path, tmp_path: Pa
     ["Änderungs-Dienst", "注文", "🚀 launch", "it's \"quoted\"", "# no comment", "a: b", "- x",
      "[[ 7 * 7 ]] [% if %]", "{{ x }}", "$HOME `id`", "x" * 100, "007", "*anchor", "</a>"],
 )  # fmt: skip
-def test_names_of_projects(name: str, template: Path, tmp_path: Path) -> None:
+def test_unusual_project_names(name: str, template: Path, tmp_path: Path) -> None:
     answers = {"code_types": ["python"], "project_name": name}
     assert plan_of(**answers).answers.project_name == name
     files = tree(copy(template, tmp_path / "new", answers))
@@ -250,7 +250,7 @@ def test_names_of_projects(name: str, template: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("given", "name"), [(12, "12"), (1.5, "1.5"), (0, "0"), ("  a  ", "a")])
-def test_names_of_projects_that_are_made_text(given: Any, name: str) -> None:
+def test_project_names_are_made_text(given: Any, name: str) -> None:
     assert plan_of(project_name=given).answers.project_name == name
 
 
@@ -284,13 +284,13 @@ def test_values_of_variables(given: Any, text: str, template: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("path", [".", "./", "a b/c", "it's", "ünï/🚀", ".hidden", "a/./b", "..."])
-def test_paths(path: str) -> None:
+def test_unusual_paths(path: str) -> None:
     plan = plan_of(components={"python": {"path": path}})
     (python,) = [c for c in plan.answers.components if c.name == "python"]
     assert Path(python.path) == Path(path)
 
 
-def test_most_components() -> None:
+def test_49_components_are_accepted() -> None:
     components = {f"c{i}": GENERIC for i in range(47)}
     assert len(plan_of(components=components).order) == 49
 
@@ -307,14 +307,14 @@ def test_branches_and_tags(trigger: str, ref: str) -> None:
     assert (dev.trigger, dev.source) == (trigger, ref)
 
 
-def test_a_list_means_custom_whatever_branching_says() -> None:
+def test_a_list_of_environments_replaces_branching() -> None:
     environments = [{"name": "live", "branch": "main"}]
     for branching in ("develop-main", "trunk", "release", "custom"):
         plan = plan_of(branching=branching, environments=environments)
         assert [e.name for e in plan.environments] == ["live"]
 
 
-def test_three_links_and_any_order_of_the_list() -> None:
+def test_environments_may_be_listed_in_any_order() -> None:
     chain = [
         {"name": "d", "after": "c", "production": True},
         {"name": "b", "after": "a", "manual": False},
@@ -330,9 +330,9 @@ def test_three_links_and_any_order_of_the_list() -> None:
     ]
 
 
-def test_a_component_belongs_to_some_environments() -> None:
-    """In any order and however often they are named; elsewhere it is neither deployed nor missed:
-    order passes through it, and its package still reaches those who take it."""
+def test_components_in_some_environments() -> None:
+    """`environments` may be in any order and name one twice. A component is not deployed elsewhere.
+    There, order passes through it, and consumers still get its package."""
     plan = plan_of(
         components={
             "api": {**GENERIC, "build": "make", "produces": ["x"], "deploy": "make"},
@@ -357,26 +357,27 @@ def test_a_component_belongs_to_some_environments() -> None:
     }
     assert "terraform-dev" in jobs["dev"]["api-dev"]
     assert {"base-test", "base-prd"} <= {*jobs["test"], *jobs["prd"]}
-    # terraform takes python's package everywhere, so it is built, and brought over, all the same.
+    # terraform takes python's package in all environments, so python is built and promoted.
     assert "python-build" in jobs["test"]
     (prd,) = [o for o in plan.orchestrators if o.environment.name == "prd"]
     assert [p.producer for p in prd.changes.promotions] == ["python", "api"]
 
 
 def test_a_build_for_each_environment() -> None:
-    """Said, or seen in its own command; whoever takes its package is built again as well."""
+    """By the answer, or because the build command uses ENVIRONMENT. A consumer of the package is
+    built again, too."""
     for settings in ({"build_per_environment": True}, {"build": 'make "$ENVIRONMENT"'}):
         plan = plan_of(components={"python": {"produces": ["lambda-package.zip"], **settings}})
         (prd,) = [o for o in plan.orchestrators if o.environment.name == "prd"]
         assert [call.id for call in prd.builds] == ["python-build", "terraform-build"]
         assert prd.changes.promotions == ()
-    # ENVIRONMENTS is another word, and a false that says what is so anyway is no contradiction.
+    # ENVIRONMENTS is another variable, and an explicit `false` is allowed.
     settings = {"build": 'make "$ENVIRONMENTS"', "build_per_environment": False}
     plan = plan_of(components={"python": {"produces": ["lambda-package.zip"], **settings}})
     assert not plan.orchestrators[-1].builds
 
 
-def test_names_of_former_versions_are_free() -> None:
+def test_names_reserved_by_older_versions_are_allowed() -> None:
     environments = [
         {"name": "prd", "branch": "main", "production": True},
         {"name": "commit", "after": "prd"},
@@ -389,7 +390,7 @@ def test_names_of_former_versions_are_free() -> None:
 
 
 @pytest.mark.parametrize("approval", ["once", "each", "none"])
-def test_how_production_asks(approval: str) -> None:
+def test_approval_of_an_orchestrator(approval: str) -> None:
     asks = [bool(o.approval) for o in plan_of(approval=approval).orchestrators]
     assert asks == [False, False, approval == "once"]
 
@@ -416,7 +417,7 @@ def test_runners(runner: Any) -> None:
     ],
 )
 def test_clouds_and_registries(cloud: str, registry: str, template: Path, tmp_path: Path) -> None:
-    """What is written down is what was said; the images' name is printed as it was planned."""
+    """The answers are recorded unchanged, and the build gets the planned name of the image."""
     answers = {
         "code_types": ["docker", "kubernetes"],
         "cloud": cloud,
@@ -450,7 +451,7 @@ def copier(template: Path, destination: Path, *arguments: str) -> int:
     return int(code)
 
 
-def test_one_copy_by_data_by_file_and_from_python(template: Path, tmp_path: Path) -> None:
+def test_data_data_file_and_python_make_the_same_copy(template: Path, tmp_path: Path) -> None:
     answers = {**example("seed"), "dependency_map": SEED_MAP}
     file = tmp_path / "answers.yml"
     file.write_text(yaml.safe_dump(answers), encoding="utf-8")
@@ -466,7 +467,7 @@ def test_one_copy_by_data_by_file_and_from_python(template: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("empty", ["components={}", "dependency_map=[]"])
-def test_nothing_by_data_is_the_default(empty: str, template: Path, tmp_path: Path) -> None:
+def test_an_empty_answer_by_data_is_the_default(empty: str, template: Path, tmp_path: Path) -> None:
     arguments = ["--data", "code_types=[python]", "--data", empty]
     assert copier(template, tmp_path / "new", *arguments) == 0
     copy(template, tmp_path / "other" / "new", {"code_types": ["python"]})
@@ -474,22 +475,24 @@ def test_nothing_by_data_is_the_default(empty: str, template: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["lambda", "monorepo", "seed", "single"])
-def test_the_answers_file_of_a_former_copy(name: str, template: Path, tmp_path: Path) -> None:
+def test_a_recorded_answers_file_is_a_valid_data_file(
+    name: str, template: Path, tmp_path: Path
+) -> None:
     former = copy(template, tmp_path / "former", example(name))
     answers = former / ".copier-answers.yml"
     elsewhere = tmp_path / "answers.yml"
     text = answers.read_text(encoding="utf-8")
     elsewhere.write_text(f"{text}_commit: v0.0.1\n", encoding="utf-8")
     assert copier(template, tmp_path / "new", "--data-file", str(elsewhere)) == 0
-    # Where the template is, Copier knows better than an old file.
+    # Copier ignores the file's `_commit`.
     assert tree(tmp_path / "new") == tree(former)
 
 
 @pytest.mark.parametrize("way", ["data-file", "answers-file"])
-def test_an_answer_of_a_former_version_is_told_of(
+def test_an_answer_of_an_older_version_is_reported(
     way: str, template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """And counts for nothing: what is written is what there is without it."""
+    """It changes no generated file."""
     new = tmp_path / "new"
     text = "code_types: [python]\nretry_approval: false\n"
     arguments = ["--overwrite"]
@@ -507,7 +510,7 @@ def test_an_answer_of_a_former_version_is_told_of(
     assert tree(new) == tree(copy(template, tmp_path / "other" / "new", {"code_types": ["python"]}))
 
 
-def test_data_wins_over_a_data_file(template: Path, tmp_path: Path) -> None:
+def test_data_takes_precedence_over_a_data_file(template: Path, tmp_path: Path) -> None:
     file = tmp_path / "answers.yml"
     file.write_text("code_types: [pyton]\nbranching: trunk\n", encoding="utf-8")
     arguments = ["--data-file", str(file), "--data", "code_types=[python]"]
@@ -516,8 +519,8 @@ def test_data_wins_over_a_data_file(template: Path, tmp_path: Path) -> None:
     assert (stored["code_types"], stored["branching"]) == (["python"], "trunk")
 
 
-def test_only_what_was_written_is_stored(template: Path, tmp_path: Path) -> None:
-    """The usual dependencies are computed at every render, so that later choices are ordered."""
+def test_only_given_answers_are_recorded(template: Path, tmp_path: Path) -> None:
+    """Each render computes the default dependencies, so they follow later choices."""
     new = copy(template, tmp_path / "new", {"code_types": ["terraform", "python"]})
     stored = yaml.safe_load((new / ".copier-answers.yml").read_text(encoding="utf-8"))
     assert stored["dependency_map"] == []

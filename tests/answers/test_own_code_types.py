@@ -1,5 +1,7 @@
-"""Code types of a repository's own: what lies in their folder is offered, recorded, or refused in
-one line, with nothing written."""
+"""Code types in a folder of the repository: valid ones are offered and recorded.
+
+A wrong one is refused in one line, and nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ Refusal = Callable[..., str]
 
 @pytest.fixture
 def refusal(template: Path, capfd: pytest.CaptureFixture[str]) -> Refusal:
-    """The line with which a copy into a repository ends. Nothing is written."""
+    """The one line that a copy into a repository ends with. The copy writes nothing."""
 
     def run(folder: Path, *arguments: str) -> str:
         before = tree(folder)
@@ -69,7 +71,7 @@ def refusal(template: Path, capfd: pytest.CaptureFixture[str]) -> Refusal:
     return run
 
 
-# What is wrong -> the files, the answer `code_types_folder` (None: none), and the line.
+# Case -> the files, `code_types_folder` (or None), and how the line begins.
 WRONG: dict[str, tuple[dict[str, str | bytes], str | None, str]] = {
     "no folder": ({}, "types", "code_types_folder: 'types' is no folder of this repository"),
     "a file": ({"types": "x"}, "types", "code_types_folder: 'types' is no folder of this repo"),
@@ -134,7 +136,7 @@ WRONG: dict[str, tuple[dict[str, str | bytes], str | None, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_named_with_file_and_key(
+def test_a_wrong_code_type_is_refused_with_file_and_key(
     case: str, refusal: Refusal, tmp_path: Path
 ) -> None:
     files, named, says = WRONG[case]
@@ -159,9 +161,7 @@ def test_nothing_is_read_from_outside(what: str, refusal: Refusal, tmp_path: Pat
     assert line == f"{name}: leads out of the repository; put the file itself here"
 
 
-def test_other_contents_than_those_of_the_files_are_refused(
-    refusal: Refusal, tmp_path: Path
-) -> None:
+def test_an_answer_that_differs_from_the_files_is_refused(refusal: Refusal, tmp_path: Path) -> None:
     folder = repository(tmp_path / "repository", {f"{FOLDER}/swift.yml": SWIFT})
     line = refusal(folder, "--data", "own_code_types={swift: {label: Other}}")
     assert line.startswith(
@@ -169,8 +169,10 @@ def test_other_contents_than_those_of_the_files_are_refused(
     )
 
 
-def test_what_is_there_is_offered_and_recorded(template: Path, tmp_path: Path) -> None:
-    """Without a word about it: the usual folder is found. Anchors are written out."""
+def test_code_types_in_the_usual_folder_are_offered_and_recorded(
+    template: Path, tmp_path: Path
+) -> None:
+    """No answer names the folder. YAML anchors are expanded in the record."""
     folder = repository(
         tmp_path / "repository",
         {f"{FOLDER}/swift.yml": SWIFT, f"{FOLDER}/schema.json": "{}", f"{FOLDER}/README.md": "x"},
@@ -188,7 +190,7 @@ def test_what_is_there_is_offered_and_recorded(template: Path, tmp_path: Path) -
     assert "swift test" in workflow.read_text(encoding="utf-8")
 
 
-def test_without_any_nothing_is_recorded(template: Path, tmp_path: Path) -> None:
+def test_without_code_types_nothing_is_recorded(template: Path, tmp_path: Path) -> None:
     for files in ({}, {f"{FOLDER}/README.md": "Not yet."}):
         folder = repository(tmp_path / f"with-{len(files)}", dict(files))
         copy(template, folder, {"code_types": ["python"]})
@@ -204,8 +206,8 @@ def test_the_usual_folder_can_be_declined(template: Path, tmp_path: Path) -> Non
     assert recorded(folder)["code_types_folder"] == ""
 
 
-def test_what_is_recorded_counts_where_there_is_no_folder(template: Path, tmp_path: Path) -> None:
-    """As the check for drift and an update render: elsewhere, from the answers alone."""
+def test_recorded_code_types_are_used_without_the_folder(template: Path, tmp_path: Path) -> None:
+    """The drift check and an update render from the answers alone."""
     folder = repository(tmp_path / "repository", {"ci/swift.yml": SWIFT})
     copy(template, folder, {"code_types": ["swift"], "code_types_folder": "ci"})
     answers = {name: value for name, value in recorded(folder).items() if name[0] != "_"}
@@ -213,8 +215,10 @@ def test_what_is_recorded_counts_where_there_is_no_folder(template: Path, tmp_pa
     assert tree(copy(template, tmp_path / "elsewhere", answers)) == tree(folder)
 
 
-def test_one_that_is_called_like_ours_takes_its_place(template: Path, tmp_path: Path) -> None:
-    """Habits of others still mean it, and a person is told."""
+def test_a_code_type_replaces_the_templates_type_of_that_name(
+    template: Path, tmp_path: Path
+) -> None:
+    """Default dependencies on the name still hold, and docs/ci-cd.md names the replacement."""
     python = SWIFT.replace("Swift", "Our Python")
     folder = repository(tmp_path / "repository", {f"{FOLDER}/python.yml": python})
     copy(template, folder, {"code_types": ["python", "terraform"]})
@@ -226,8 +230,8 @@ def test_one_that_is_called_like_ours_takes_its_place(template: Path, tmp_path: 
     assert "terraform (after python)" in orchestrator.read_text(encoding="utf-8")
 
 
-def test_their_components_are_found(template: Path, tmp_path: Path) -> None:
-    """As those of ours are: by `detect`."""
+def test_components_of_own_code_types_are_found(template: Path, tmp_path: Path) -> None:
+    """Their key `detect` works as in the template's code types."""
     swift = SWIFT + "detect: {files: [Package.swift]}\n"
     files = {f"{FOLDER}/swift.yml": swift, "server/Package.swift": "", "app/Package.swift": ""}
     folder = repository(tmp_path / "repository", dict(files))

@@ -1,6 +1,6 @@
-"""A person at a terminal: the default path needs no typing, and a wrong answer is asked again.
+"""A copy at a terminal: Enter takes each default, and a wrong answer is asked again.
 
-Each session ends with the very files that the same answers make without a terminal.
+Sessions end with the same files that the same answers make without a terminal.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from terminal import Terminal
 ENTER = "\r"
 DOWN = "\x1b[B"
 CLEAR = "\x7f" * 60
-"""Backspaces: enough for every default that a prompt of one line shows."""
+"""Enough backspaces to clear the default of a prompt with one line."""
 
 NO_MORE = CLEAR * 10
-"""The same in several lines."""
+"""Enough backspaces to clear a default with several lines."""
 
 QUESTIONS = {
     "project_name": "What is this repository called",
@@ -52,7 +52,7 @@ QUESTIONS = {
 }
 
 LAST = [question.name for question in PLAIN if question.prompt]
-"""The last questions."""
+"""The questions of `PLAIN`, which come last."""
 
 LATER = list(QUESTIONS)[list(QUESTIONS).index("orchestration") :]
 """The questions after those about components."""
@@ -64,7 +64,7 @@ CHECK = {
     "python": DOWN * CODE_TYPES.index("python") + " ",
     "terraform": DOWN * AFTER_PYTHON + " ",
 }
-"""Keys that check the boxes, or uncheck them: python and terraform one after the other."""
+"""Keys that check or uncheck a box. The keys of terraform start at python's box."""
 
 
 class Session:
@@ -82,7 +82,7 @@ class Session:
         return session
 
     def asks(self, question: str) -> None:
-        """Wait for a question; what comes next is typed at it."""
+        """Wait for a question; the next keys answer it."""
         self.process.expect_exact(QUESTIONS[question])
 
     def types(self, keys: str) -> None:
@@ -93,12 +93,12 @@ class Session:
         self.types(keys)
 
     def decides(self, question: str, key: str) -> None:
-        """Answer by a key that needs no Enter: one would already answer the next question."""
+        """Answer with one key. An additional Enter would answer the next question."""
         self.asks(question)
         self.process.send(key)
 
     def writes(self, question: str, text: str) -> None:
-        """Answer by a text of several lines, pasted in place of what is there."""
+        """Paste a text of several lines in place of the default."""
         self.asks(question)
         self.pastes(text)
 
@@ -106,8 +106,8 @@ class Session:
         self.process.send(f"{NO_MORE}\x1b[200~{text}\x1b[201~\x1b\r")
 
     def complains(self, *texts: str) -> None:
-        """Of what was typed last. The terminal is drawn anew: of a second complaint, only those
-        characters would be sent that differ from the first."""
+        """Expect these texts about the last input. Ctrl-L redraws the terminal first: otherwise it
+        sends only the characters that differ from an earlier message."""
         self.process.send("\x0c")
         for text in texts:
             self.says(text)
@@ -116,19 +116,19 @@ class Session:
         self.process.expect_exact(text)
 
     def ends_after(self, *questions: str) -> tuple[int | None, str]:
-        """Answer by Enter whatever of these is still asked for, until the command ends."""
+        """Press Enter at each of these questions that is still asked, until the command ends."""
         patterns = [*map(QUESTIONS.get, questions), pexpect.EOF]
         said = ""
         while (found := self.process.expect_exact(patterns)) < len(questions):
             said += self.process.before
             self.types("")
-            # A prompt is drawn again when it is answered, so each is listened for only once.
+            # An answered prompt is drawn again, so each question is expected only once.
             patterns[found] = "\0never"
         self.process.close()
         return self.process.exitstatus, said + self.process.before
 
     def ends(self) -> tuple[int | None, str]:
-        """The exit code, and what was said last."""
+        """The exit code, and the last output."""
         self.process.expect(pexpect.EOF)
         self.process.close()
         return self.process.exitstatus, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.process.before)
@@ -147,7 +147,7 @@ def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None
     session.answers("parts", CHECK["python"] + CHECK["terraform"])
     for question in ("adjust", "orchestration", "branching", "cloud"):
         session.answers(question)
-    # Nothing is pushed: a question where to would wait for its answer, and this one never come.
+    # No image is pushed, so the registry is not asked for: the next question is the runner.
     session.answers("runner")
     for question in LAST:
         session.answers(question)
@@ -158,7 +158,7 @@ def test_checkboxes_and_enter_are_enough(template: Path, tmp_path: Path) -> None
 
 
 def test_a_folder_of_own_code_types_is_proposed(template: Path, tmp_path: Path) -> None:
-    """A wrong one is asked again, with the reason; its code types are among the choices."""
+    """A wrong folder is asked for again, with the reason. Its code types are among the choices."""
     swift = "label: Aqua\ndescription: Tests\njobs: {test: {command: swift test}}\n"
     folders = [tmp_path / "demo", tmp_path / "other" / "demo"]
     for folder in folders:
@@ -166,12 +166,12 @@ def test_a_folder_of_own_code_types_is_proposed(template: Path, tmp_path: Path) 
         (folder / ".github/code-types/aqua.yml").write_text(swift, encoding="utf-8")
     session = Session(template, folders[0])
     session.answers("project_name")
-    session.says("Which folder contains your own code types?")  # asked of nobody else
+    session.says("Which folder contains your own code types?")  # only asked if the folder exists
     session.says(".github/code-types")
     session.types("-other")
     session.says("is no folder of this repository")
     session.types("\x7f" * len("-other"))
-    session.answers("parts", " ")  # the first of them
+    session.answers("parts", " ")  # the first choice
     code, said = session.ends_after("adjust", *LATER)
     assert code == 0, said
     copy(template, folders[1], {"project_name": "demo", "code_types": ["aqua"]})
@@ -193,7 +193,7 @@ def repository(folder: Path, files: dict[str, str] = FOUND) -> Path:
     return folder
 
 
-def test_what_is_found_is_shown_and_enter_takes_it(template: Path, tmp_path: Path) -> None:
+def test_found_components_are_shown_and_enter_takes_them(template: Path, tmp_path: Path) -> None:
     session = Session(template, repository(tmp_path / "demo"))
     session.answers("project_name")
     session.says("Found in this repository: which components do you want?")
@@ -222,7 +222,8 @@ PYTHON = {"code_type": "python", "produces": []}
 
 
 def check_made(session: Session, template: Path, made: Path, answers: dict[str, Any]) -> None:
-    """It ends with the files that these answers make where nothing is to be found."""
+    """The session ends with the files that these answers make in an empty folder, where nothing
+    can be found."""
     code, last = session.ends_after(*LATER)
     assert code == 0, last
     answers = {"project_name": "demo", **answers}
@@ -230,8 +231,8 @@ def check_made(session: Session, template: Path, made: Path, answers: dict[str, 
     assert {**tree(other), **{k: v.encode() for k, v in FOUND.items()}} == tree(made)
 
 
-def test_whose_an_image_is(template: Path, tmp_path: Path) -> None:
-    """It is asked where no component is called so; without an answer the guard stays."""
+def test_the_component_of_an_unknown_image_is_asked_for(template: Path, tmp_path: Path) -> None:
+    """Without an answer, a line names the image, and the guard stays."""
     manifest = "kind: Deployment\nspec: {}\n---\n    image: acme/storefront:1\n    image: redis:8\n"
     files = {"web/Dockerfile": "", "api/Dockerfile": "", "k8s/a.yaml": manifest}
     for answer, env in (("web=acme/storefront", {"WEB_IMAGE": "acme/storefront"}), ("", None)):
@@ -263,12 +264,12 @@ def test_whose_an_image_is(template: Path, tmp_path: Path) -> None:
         assert bool(recorded.get("unmatched")) == (not answer)
 
 
-def test_it_is_thinned_out_and_renamed(template: Path, tmp_path: Path) -> None:
-    """Without a line of YAML; a name that is none, or not there, is asked for again."""
+def test_found_components_are_removed_and_renamed(template: Path, tmp_path: Path) -> None:
+    """This needs no YAML. A wrong new name, or an unknown old one, is asked for again."""
     session = Session(template, repository(tmp_path / "demo"))
     session.answers("project_name")
     session.says("Found in this repository")
-    session.types(" " + DOWN * 5 + " ")  # without api, with the second of other code types
+    session.types(" " + DOWN * 5 + " ")  # removes api, adds the second of the other code types
     session.answers("adjust", DOWN)
     session.answers("new_names", "wbe=shop, docker=image")
     session.complains("'wbe' is no component; did you mean 'web'?")
@@ -298,8 +299,8 @@ def test_it_is_thinned_out_and_renamed(template: Path, tmp_path: Path) -> None:
     check_made(session, template, tmp_path / "demo", answers)
 
 
-def test_an_update_thins_out_and_renames(template: Path, tmp_path: Path) -> None:
-    """What is recorded is chosen among in the same way; what nobody touches stays as it is."""
+def test_an_update_removes_and_renames_components(template: Path, tmp_path: Path) -> None:
+    """The same choices are offered for recorded components; the other answers stay the same."""
     versions = template_versions(tmp_path / "versions")
     answers = {
         "project_name": "demo",
@@ -348,8 +349,8 @@ def test_an_update_thins_out_and_renames(template: Path, tmp_path: Path) -> None
     assert not edited((made / ".copier-answers.yml").read_text(encoding="utf-8"), recorded)
 
 
-def test_it_is_written_in_several_lines(template: Path, tmp_path: Path) -> None:
-    """Every component is there, so one that is deleted there is gone."""
+def test_components_are_edited_as_yaml(template: Path, tmp_path: Path) -> None:
+    """The text lists every component, so deleting one there removes it."""
     session = Session(template, repository(tmp_path / "demo"))
     session.answers("project_name")
     session.says("Found in this repository")
@@ -376,8 +377,8 @@ def test_it_is_written_in_several_lines(template: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("branching", ["found", "trunk"])
-def test_environments_that_are_found(branching: str, template: Path, tmp_path: Path) -> None:
-    """Enter takes them; who chooses another way of branching has done with them."""
+def test_found_environments_are_proposed(branching: str, template: Path, tmp_path: Path) -> None:
+    """Enter takes them; another choice of branching drops them."""
     files = dict.fromkeys(("infra/main.tf", "infra/dev.tfvars", "infra/live.tfvars"), "x = 1\n")
     made = repository(tmp_path / "demo", files)
     session = Session(template, made)
@@ -454,8 +455,8 @@ def test_wrong_answers_are_asked_again_with_the_reason(template: Path, tmp_path:
     check_same(session, tmp_path / "demo", template, answers)
 
 
-def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
-    """Without any component there is nothing to deploy; the reason comes while it can be mended."""
+def test_a_copy_without_components_is_asked_again(template: Path, tmp_path: Path) -> None:
+    """The question that can add a component says why."""
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
     session.answers("parts")
     session.writes("components", "")
@@ -476,8 +477,8 @@ def test_nothing_chosen_is_asked_again(template: Path, tmp_path: Path) -> None:
     check_same(session, tmp_path / "demo", template, answers)
 
 
-def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_path: Path) -> None:
-    """By a component that no box names; and a registry of another cloud is asked for again."""
+def test_a_registry_is_asked_for_if_images_are_pushed(template: Path, tmp_path: Path) -> None:
+    """A component from the YAML pushes one. A registry of another cloud is asked for again."""
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
     session.answers("parts", CHECK["docker"])
     session.answers("adjust", DOWN * 2)
@@ -502,7 +503,7 @@ def test_a_registry_is_asked_for_where_images_are_pushed(template: Path, tmp_pat
     check_same(session, tmp_path / "demo", template, answers)
 
 
-def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_path: Path) -> None:
+def test_impossible_choices_are_greyed_out_with_the_reason(template: Path, tmp_path: Path) -> None:
     components = {name: {"code_type": "generic", "deploy": "make"} for name in "abcd"}
     given = f"components={json.dumps(components)}"
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo", "--data", given)
@@ -515,7 +516,7 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
     session.asks("branching")
     session.says("Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.says("Orchestrator Dev -> Orchestrator Test -> A Prd -> B Prd -> C Prd -> D Prd are 5")
-    session.types(DOWN)  # custom, beside `release` all that is left
+    session.types(DOWN)  # custom: only it and release can be chosen
     session.writes("environments", "[{name: dev, tag: v*}, {name: prd, after: dev}]")
     session.says("Orchestrator Dev -> A Prd -> B Prd -> C Prd -> D Prd are 4 links")
     session.pastes("[{name: dev, tag: v*}]")
@@ -532,7 +533,9 @@ def test_what_is_impossible_is_greyed_out_with_the_reason(template: Path, tmp_pa
     check_same(session, tmp_path / "demo", template, answers)
 
 
-def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: Path) -> None:
+def test_branching_without_a_tag_is_greyed_out_for_a_published_package(
+    template: Path, tmp_path: Path
+) -> None:
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo")
     session.answers("parts", CHECK["python"])
     session.answers("adjust", DOWN * 2)
@@ -541,7 +544,7 @@ def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: P
     session.answers("orchestration")
     session.asks("branching")
     session.says("components.python.publish: no environment starts from a tag, so nothing would")
-    session.types("")  # release, the first that is left
+    session.types("")  # release, the first that can be chosen
     for question in ("cloud", "runner", *LAST):
         session.answers(question)
     session.says("at the package index a trusted publisher for python")
@@ -553,7 +556,7 @@ def test_what_would_never_be_published_is_greyed_out(template: Path, tmp_path: P
     check_same(session, tmp_path / "demo", template, answers)
 
 
-def test_too_many_for_one_run_are_dispatched(template: Path, tmp_path: Path) -> None:
+def test_call_is_greyed_out_for_51_components(template: Path, tmp_path: Path) -> None:
     components = {f"c{i}": {"code_type": "generic", "lint": "make"} for i in range(51)}
     given = f"components={json.dumps(components)}"
     session = Session(template, tmp_path / "demo", "--data", "project_name=demo", "--data", given)
@@ -581,7 +584,7 @@ def test_wrong_data_is_refused_before_the_first_question(template: Path, tmp_pat
 
 
 def test_data_that_fits_no_later_answer_ends_with_one_line(template: Path, tmp_path: Path) -> None:
-    """It is right alone, so it shows only when the rest was answered: no traceback then either."""
+    """The data is valid alone. Only a later answer shows that it is wrong, without a traceback."""
     session = Session(template, tmp_path / "demo", "--data", "dependency_map={python: api}")
     session.answers("project_name")
     session.answers("parts", CHECK["python"])

@@ -1,8 +1,8 @@
-"""Whatever a tired or hostile person answers ends with one clear line, and nothing is written.
+"""Every wrong answer ends with one clear line, and nothing is written.
 
-The rows are in `wrong_answers.yml`. Each is proved three times: where answers are read, and
-through Copier's own command by `--data-file` and by `--data`. The command runs in this process,
-because a new one costs a second, and there are hundreds; one of each kind runs for real.
+`wrong_answers.yml` has most rows. Each row is tested where answers are read. The first four of each
+class also go through Copier's command, by `--data-file` and by `--data`. The command runs in this
+process, because a new one costs a second. The rows of ONE_OF_EACH run in processes of their own.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ CATALOGUE = load_catalogue(ROOT)
 TEXT_ANSWERS = [question.name for question in QUESTIONS if question.is_text]
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST_LINE = 400
-"""A line that is longer scrolls what matters out of a terminal."""
+"""A longer line would fill a terminal and hide its cause."""
 
 COPIERS_LINES = ("", "Copying from template version None")
-"""What Copier says of itself on standard error."""
+"""Lines on standard error that Copier itself prints."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Wrong answers, and the line that they end with."""
+    """Wrong answers, and the line that a copy with them ends with."""
 
     name: str
     answers: dict[Any, Any]
     says: str
     pure: bool = False
-    """Whether Copier itself already fails on them, so that only reading them can be tested."""
+    """Whether Copier itself fails on the answers, so that only reading them can be tested."""
 
     def check(self, line: str) -> None:
         parts = [re.escape(part) for part in re.split(r" ?\.\.\. ?", self.says)]
@@ -52,13 +52,13 @@ class Row:
 
     @property
     def by_data(self) -> list[str]:
-        """The answers as `--data` arguments; empty where they cannot be written so."""
+        """The answers as `--data` arguments; empty if `--data` cannot express them."""
         arguments = []
         for key, value in self.answers.items():
             if not isinstance(value, str):
                 if key in TEXT_ANSWERS:
                     return []
-                # As JSON for the shell, but YAML's own, which also has dates and bare keys.
+                # In one line, as JSON would be. YAML also has dates and keys that are not text.
                 value = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
             if "\0" in value:
                 return []
@@ -67,7 +67,7 @@ class Row:
 
 
 def unfolding(levels: int) -> Any:
-    """A list that its YAML anchors write in a line, and that is 10 to the power of levels long."""
+    """A list of 10 to the power of `levels` words, which YAML anchors write in a few lines."""
     value: Any = "ha"
     for _ in range(levels):
         value = [value] * 10
@@ -75,14 +75,14 @@ def unfolding(levels: int) -> Any:
 
 
 def endless() -> Any:
-    """A list that holds itself: `&a [*a]`."""
+    """A list that contains itself: `&a [*a]`."""
     value: list[Any] = []
     value.append(value)
     return value
 
 
 def generated() -> list[Row]:
-    """Rows that nobody would want to read in a file."""
+    """Rows that are too long for a file."""
     long = "x" * 10_000
     generic = {"code_type": "generic"}
     both = {**generic, "lint": "make", "deploy": "make"}
@@ -181,7 +181,7 @@ def generated() -> list[Row]:
             "registry: 'ghcr.io/a/a/... has 10009 characters; at most 200 are allowed",
         ),
         (
-            # Each letter could belong to this part of the pattern or to that one.
+            # A slow pattern would try many ways to match these letters.
             "hostile/registry-that-takes-long-to-refuse",
             {"registry": f"acmeshop.azurecr.io/{'a' * 80}-{'a-' * 40}!", "cloud": "azure"},
             "registry: ... is no registry that images can be pushed to; ...",
@@ -245,11 +245,11 @@ def read_table() -> list[Row]:
 
 
 WRONG_FOR_ALL = (("sometimes", "'sometimes'"), (1, "1"), (None, "nothing"), ([True], "[True]"))
-"""Answers that are neither true nor false nor one of some choices, and how they are shown."""
+"""Values that are neither true, false nor a choice, each with its text in the message."""
 
 
 def plain_answers() -> list[Row]:
-    """The same wrong answers to each question that takes true or false, or one of some choices."""
+    """The same wrong values for each question that takes true or false, or a choice."""
     rows = []
     for question in PLAIN:
         for value, shown in WRONG_FOR_ALL:
@@ -270,7 +270,7 @@ ROWS = [*read_table(), *generated(), *plain_answers()]
 
 
 def four_of_each_class(rows: list[Row]) -> list[Row]:
-    """The first four rows of each class, for proofs that cost a whole `copier copy`."""
+    """The first four rows of each class, for tests that run a whole `copier copy`."""
     by_class: dict[str, list[Row]] = {}
     for row in rows:
         by_class.setdefault(row.name.split("/")[0], []).append(row)
@@ -313,7 +313,7 @@ def command(template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
 
 
 def check_refused(row: Row, destination: Path, code: int, out: str, err: str) -> None:
-    """Exit code 1, one line that helps, nothing written."""
+    """The command ended with exit code 1 and one line, and wrote nothing."""
     lines = [line for line in ANSI.sub("", err).splitlines() if line not in COPIERS_LINES]
     assert "Traceback" not in out + err
     assert len(lines) == 1, err[-2000:]
@@ -334,26 +334,28 @@ def test_every_class_has_at_least_four_rows() -> None:
 
 
 @each(ROWS)
-def test_reading(row: Row) -> None:
+def test_reading_refuses(row: Row) -> None:
     with pytest.raises(AnswerError) as caught:
         read_answers(row.answers, CATALOGUE)
     row.check(str(caught.value))
 
 
 @each(BY_FILE)
-def test_by_data_file(row: Row, command: Command, tmp_path: Path) -> None:
+def test_a_copy_refuses_by_data_file(row: Row, command: Command, tmp_path: Path) -> None:
     result = command("--data-file", data_file(tmp_path, row.answers))
     check_refused(row, tmp_path / "new", *result)
 
 
 @each(BY_DATA)
-def test_by_data(row: Row, command: Command, tmp_path: Path) -> None:
+def test_a_copy_refuses_by_data(row: Row, command: Command, tmp_path: Path) -> None:
     check_refused(row, tmp_path / "new", *command(*row.by_data))
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 @pytest.mark.parametrize("way", ["data", "data-file"])
-def test_for_real(name: str, way: str, template: Path, tmp_path: Path) -> None:
+def test_a_copy_in_a_process_of_its_own_refuses(
+    name: str, way: str, template: Path, tmp_path: Path
+) -> None:
     row = next(row for row in ROWS if row.name == name)
     file = data_file(tmp_path, row.answers)
     arguments = row.by_data if way == "data" else ["--data-file", file]
@@ -362,8 +364,8 @@ def test_for_real(name: str, way: str, template: Path, tmp_path: Path) -> None:
     check_refused(row, tmp_path / "new", done.returncode, done.stdout, done.stderr)
 
 
-def test_data_and_data_file_together(command: Command, tmp_path: Path) -> None:
-    """Answers that are right alone may contradict each other."""
+def test_data_that_contradicts_a_data_file_is_refused(command: Command, tmp_path: Path) -> None:
+    """Each is valid alone."""
     row = Row("", {}, "dependency_map.terraform: 'api' is no component or code type; ...")
     file = data_file(
         tmp_path, {"code_types": ["terraform"], "dependency_map": {"terraform": "api"}}
@@ -373,8 +375,10 @@ def test_data_and_data_file_together(command: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["${{ x }}", "a\tb", "x" * 101])
-def test_folder_whose_name_is_no_project_name(folder: str, template: Path, tmp_path: Path) -> None:
-    """The folder's name is the default of the project's name: wrong, or made right."""
+def test_a_folder_whose_name_is_no_project_name(
+    folder: str, template: Path, tmp_path: Path
+) -> None:
+    """The default of `project_name` is the folder's name: refused in one line, or corrected."""
     done = copier_command(template, tmp_path / folder, "--data", "code_types=[python]")
     assert "Traceback" not in done.stderr
     if done.returncode:
@@ -382,8 +386,8 @@ def test_folder_whose_name_is_no_project_name(folder: str, template: Path, tmp_p
         assert not (tmp_path / folder).exists()
 
 
-def test_stored_answers_that_became_wrong(command: Command, tmp_path: Path) -> None:
-    """Copier would drop them without a word, and render the default."""
+def test_recorded_answers_that_became_wrong_are_refused(command: Command, tmp_path: Path) -> None:
+    """Copier alone would drop them silently, and render the defaults."""
     new = tmp_path / "new"
     new.mkdir()
     stored = "code_types: [python]\ndependency_map: {python: gone}\n"
@@ -397,8 +401,8 @@ def test_stored_answers_that_became_wrong(command: Command, tmp_path: Path) -> N
     assert (new / ".copier-answers.yml").read_text(encoding="utf-8") == stored
 
 
-def test_a_value_that_unfolds_is_not_unfolded() -> None:
-    """Nine lines of anchors are a billion words; a message repeats 60 characters of them."""
+def test_a_message_does_not_expand_yaml_anchors() -> None:
+    """Nine lines of anchors stand for a billion words. The message repeats 60 characters."""
     answers = {"code_types": ["python"], "components": {"python": {"path": unfolding(9)}}}
     tracemalloc.start()
     with pytest.raises(AnswerError, match="expected text"):
@@ -415,8 +419,8 @@ def test_every_answer_has_a_wrong_row() -> None:
             pytest.fail(f"tests/answers/wrong_answers.yml has no wrong {name}", pytrace=False)
 
 
-def test_more_than_github_reads_writes_nothing(template: Path, tmp_path: Path) -> None:
-    """What only the plan can tell is told before the first file, too."""
+def test_a_plan_that_github_cannot_run_writes_nothing(template: Path, tmp_path: Path) -> None:
+    """The plan notices it, and still before the first file is written."""
     made = {"code_type": "generic", "build": "make", "produces": ["x"]}
     answers = {
         "components": {"all": {**made, "path": "all"}} | {f"c{i}": made for i in range(50)},
