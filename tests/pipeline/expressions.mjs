@@ -1,5 +1,5 @@
-// What GitHub makes of values in a workflow: its own reader finds the expressions in them, and its
-// own evaluator says what they are. Reads [[value as YAML text, contexts], ...] as JSON from standard
+// Evaluates values of a workflow: GitHub's own parser finds the expressions in them, and its own
+// evaluator computes them. Reads [[value as YAML text, contexts], ...] as JSON from standard
 // input; writes the values, or errors, as JSON.
 
 import "../node/packages.mjs";
@@ -11,7 +11,7 @@ const { reviver } = await import("@actions/expressions/data/reviver");
 
 const AROUND = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: x\n        env:\n          VALUE: ";
 
-/** The last value of a mapping of GitHub's reader. */
+/** The last value of a mapping that GitHub's parser read. */
 const last = mapping => [...mapping].at(-1).value;
 
 function evaluated([value, contexts]) {

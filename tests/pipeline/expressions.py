@@ -1,4 +1,4 @@
-"""What GitHub makes of values in a workflow, by its own reader and evaluator of expressions."""
+"""Evaluates values of a workflow with GitHub's own parser and evaluator of expressions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pipeline.printing import scalar
 
 
 def evaluated(asked: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Each value, as the templates print it, in its contexts. Raises ValueError for what no
-    workflow may hold."""
+    """Each value, printed as the templates print it, evaluated in its contexts. Raises ValueError
+    for a value that GitHub refuses in a workflow."""
     done = subprocess.run(
         [str(toolbox.NODE), Path(__file__).with_suffix(".mjs")],
         input=json.dumps([[scalar(value), contexts] for value, contexts in asked]),

@@ -1,4 +1,4 @@
-"""Runs a piece of JavaScript with the tests' Node: GitHub's own readers are written in it."""
+"""Runs JavaScript with the Node of the tests, because GitHub's own parsers are written in it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import toolbox
 
 
 def javascript(function: str, value: Any) -> Any:
-    """What the function (JavaScript text) returns for the value; both travel as JSON.
+    """The result of the function (JavaScript text) for the value. Both are passed as JSON.
 
-    `YAML` is the npm package `yaml`, a YAML 1.2 reader, which GitHub's language service uses too.
+    In the function, `YAML` is the npm package `yaml`, a YAML 1.2 parser that GitHub's language
+    service uses, too.
     """
     program = (
         "import { readFileSync } from 'node:fs'; import * as YAML from 'yaml';"

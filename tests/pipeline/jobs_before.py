@@ -1,4 +1,4 @@
-"""What comes before each job, worked out by other means than the plan does."""
+"""All jobs before a job, computed in another way than in the plan."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 
 def with_all_before(direct: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Each job with all that come before it, directly or not, in the order of the jobs."""
+    """Each job with all jobs before it, direct or not, in the order of the jobs."""
 
     def above(job: str) -> set[str]:
         return {one for need in direct[job] for one in (need, *above(need))}

@@ -1,4 +1,4 @@
-"""What the tests of the pure modules share: the shipped code types, and answers made at random."""
+"""Helpers for tests of the pure modules: the shipped code types, and random answers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from pipeline.settings import CLOUDS
 CATALOGUE = load_catalogue(toolbox.ROOT)
 CODE_TYPES = CATALOGUE.code_types
 
-# No database: the tests leave nothing behind in the work tree. The same examples every time: a
-# test that fails for one run in a hundred stops work that has nothing to do with it. Other ones
-# are looked for with RANDOM_EXAMPLES=1 in the environment, and a few in each run (test_fresh.py).
+# No database: the tests write nothing into the work tree. The examples are the same in each run: a
+# test that fails in one run of a hundred would block unrelated work. RANDOM_EXAMPLES=1 in the
+# environment draws other examples, and test_fresh.py draws a few new ones in each run.
 quick = settings(
     deadline=None,
     derandomize=not os.environ.get("RANDOM_EXAMPLES"),
@@ -35,7 +35,7 @@ quick = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 costly = settings(quick, max_examples=25)
-# Each example is a whole batch, so none is made smaller after a failure.
+# Each example is a large batch, so Hypothesis does not shrink it after a failure.
 slow = settings(quick, max_examples=3, phases=[Phase.explicit, Phase.generate])
 
 KNOWN_PLACES = tuple(DEFAULTS)
@@ -47,7 +47,7 @@ def generic(**settings: Any) -> dict[str, Any]:
 
 
 def read(known: Mapping[str, CodeType] = CODE_TYPES, **answers: Any) -> Answers:
-    """`read_answers`; without components there is one, because having none is an error."""
+    """`read_answers`, with one component if none is given: without any, answers are refused."""
     if not answers.get("code_types") and not answers.get("components"):
         answers["code_types"] = ["python"]
     return read_answers(answers, dataclasses.replace(CATALOGUE, code_types=known))
@@ -58,7 +58,7 @@ def plan(**answers: Any) -> Plan:
 
 
 def refusal(**answers: Any) -> str:
-    """The message with which the answers are refused; "" when they are taken."""
+    """The message with which the answers are refused, or "" if they are accepted."""
     try:
         plan(**answers)
     except AnswerError as error:
@@ -67,7 +67,7 @@ def refusal(**answers: Any) -> str:
 
 
 def catalogue(**depends_on: list[str]) -> dict[str, CodeType]:
-    """Code types that only have habits: `catalogue(app=["image"], image=[])`."""
+    """Code types with nothing but `depends_on`: `catalogue(app=["image"], image=[])`."""
     bare = CODE_TYPES["generic"]
     return {
         name: dataclasses.replace(bare, name=name, depends_on=tuple(others))
@@ -85,7 +85,7 @@ def graph_answers(graph: Mapping[str, list[str]], **more: Any) -> dict[str, Any]
 
 
 def shuffled(value: Any, source: random.Random, lists: bool = False) -> Any:
-    """The same value with every mapping's keys (and on request every list) in another order."""
+    """The same value, with the keys of each mapping (and with `lists`, each list) shuffled."""
     if isinstance(value, dict):
         items = [(key, shuffled(item, source, lists)) for key, item in value.items()]
         return dict(source.sample(items, len(items)))
@@ -95,19 +95,20 @@ def shuffled(value: Any, source: random.Random, lists: bool = False) -> Any:
     return value
 
 
-# Some sort differently by case or length, some could run into one another when joined by "-".
+# Some sort differently by case or by length. Some could collide when they are joined by "-".
 NODES = ["a", "b", "B2", "a-b", "b-c", "c", "a10", "a9", "z", "Zeta", "worker", "on", "null"]
 
 
 @functools.cache
 def some_of(names: tuple[str, ...], **bounds: int) -> st.SearchStrategy[list[str]]:
-    """Some of the names, each once; the same strategy each time, which is checked once."""
+    """Some of the names, each at most once. The cache returns one strategy for the same names,
+    because Hypothesis checks each new strategy."""
     return st.lists(st.sampled_from(names), unique=True, **bounds)
 
 
 @st.composite
 def acyclic_graphs(draw: st.DrawFn, max_size: int = len(NODES)) -> dict[str, list[str]]:
-    """Each node with the nodes it waits for, in any order; no cycle."""
+    """Each node with the nodes that it waits for, in any order and without a cycle."""
     nodes = draw(st.lists(st.sampled_from(NODES), min_size=1, max_size=max_size, unique=True))
     edges = {
         node: draw(some_of(tuple(nodes[:index]), max_size=3)) if index else []
@@ -118,7 +119,7 @@ def acyclic_graphs(draw: st.DrawFn, max_size: int = len(NODES)) -> dict[str, lis
 
 @st.composite
 def cyclic_graphs(draw: st.DrawFn) -> dict[str, list[str]]:
-    """Each node with the nodes it waits for: at least one cycle, no node on itself."""
+    """Each node with the nodes that it waits for, with a cycle. No node waits for itself."""
     nodes = draw(st.lists(st.sampled_from(NODES), min_size=2, unique=True))
     graph = {node: draw(some_of(tuple(n for n in nodes if n != node))) for node in nodes}
     ring = draw(st.permutations(nodes))[: draw(st.integers(2, len(nodes)))]
@@ -129,7 +130,8 @@ def cyclic_graphs(draw: st.DrawFn) -> dict[str, list[str]]:
 
 # Whole answers -------------------------------------------------------------------------------
 
-# Everything a value of an answer may hold: no control characters, no separators but the space.
+# The characters that a value of an answer may contain: no control characters, and of the
+# separators only the space.
 characters = st.characters(exclude_categories=["C", "Z"], include_characters=" ")
 printable = st.text(characters, max_size=12).filter(lambda text: "${{" not in text)
 awkward = st.sampled_from(
@@ -154,8 +156,8 @@ DRAWN_TYPES = [
     *("cdk", "docker", "dotnet", "generic", "go", "helm", "java", "kubernetes", "node", "opentofu"),
     *("python", "terraform"),
 ]
-"""Not all that there are: with each new one, every random example would be another one. Random
-tests draw from these."""
+"""The code types that random tests use. With all types, each new type would change every random
+example."""
 
 REGISTRIES: dict[str, list[str]] = {
     "none": [],
@@ -166,10 +168,10 @@ REGISTRIES: dict[str, list[str]] = {
     "azure": ["acmeshop.azurecr.io", "acmeshop.azurecr.io/team/shop"],
     "gcp": ["europe-west1-docker.pkg.dev/acme-shop/images"],
 }
-"""Registries that a cloud has; ghcr.io goes with every cloud."""
+"""The registries of a cloud, besides ghcr.io, which every cloud may use."""
 
 
-# A strategy that is made anew for each example is checked anew, too.
+# Made once, because Hypothesis checks each new strategy.
 OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
     "path": st.sampled_from([".", "src", "src/in ner", "a b/c", "it's/é", "on", "... a"]),
     "cloud": st.sampled_from(CLOUDS),
@@ -239,14 +241,14 @@ def _plain(question: Question) -> st.SearchStrategy[Any]:
 
 @st.composite
 def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
-    """Whole answers, right but for names that may run into one another."""
+    """Complete answers that are valid, except that names may collide."""
     names = draw(st.lists(st.sampled_from(COMPONENTS), min_size=1, max_size=5, unique=True))
     components = {name: draw(_settings(name)) for name in names}
     entries = [
         {
             "code_type": name,
             "depends_on": draw(st.lists(st.sampled_from(names[:index]), max_size=3)),
-            # Nothing else may be named here: what is produced depends on much.
+            # No other artifact is named: what a component produces depends on many answers.
             **draw(st.sampled_from([{}, {}, {"artifacts": []}])),
         }
         for index, name in enumerate(names)
@@ -281,7 +283,7 @@ def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
     tagged = {environment["name"] for environment in environments if "tag" in environment}
     for given in components.values():
         publish = CODE_TYPES[given["code_type"]].publish
-        # Only in an environment that starts from a tag.
+        # Only a component of an environment that starts from a tag can be published.
         if (
             publish
             and not tagged.isdisjoint(given.get("environments", names))
@@ -291,7 +293,7 @@ def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
                 given.pop(key, None)
             given["publish"] = True
         elif CODE_TYPES[given["code_type"]].plan and "deploy" not in given and draw(st.booleans()):
-            # Somebody sees it, and sees it before the approval.
+            # A person has to see the plan, and before the approval.
             later = (orchestration, made["approval"]) == ("dispatch", "once")
             given["plan"] = made["pull_requests"] and not later
     return made
@@ -299,7 +301,7 @@ def answers(draw: st.DrawFn, orchestration: str = "call") -> dict[str, Any]:
 
 @st.composite
 def plans(draw: st.DrawFn, orchestration: str = "call") -> Plan:
-    """The plan for random answers that are taken."""
+    """The plan for random answers that are accepted."""
     made = draw(answers(orchestration))
     try:
         return make_plan(read_answers(made, CATALOGUE))

@@ -1,4 +1,4 @@
-"""Workflows as the templates print them, without Copier: where one file is all that matters."""
+"""Renders one workflow with the templates, without Copier."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _template(kind: str) -> Template:
 
 
 def printed(made: Plan, kind: str, what: Any) -> str:
-    """The file of an orchestrator, a build, ... of the plan; `kind` is what the template says."""
+    """The file of an orchestrator, a build, ... of the plan; `kind` is its name in the template."""
     settings = SimpleNamespace(answers_file=".copier-answers.yml")
     return _template(kind).render(plan=lambda: made, _copier_conf=settings, **{kind: what})
 

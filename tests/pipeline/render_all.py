@@ -2,7 +2,8 @@
 
     python render_all.py TEMPLATE JOBS    JOBS: a JSON file, {"DESTINATION": answers, ...}
 
-Prints, as JSON, the message with which each was refused; "" for what was written.
+Writes a file beside JOBS, with the suffix `.messages`: as JSON, the message with which each was
+refused, or "" if it was written.
 """
 
 import json

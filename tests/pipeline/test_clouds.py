@@ -1,4 +1,4 @@
-"""Clouds and registries: what is accepted, who logs in where, and with which permissions."""
+"""Clouds and registries: which answers are accepted, which jobs log in, with which permissions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACR = "acmeshop.azurecr.io"
 ARTIFACTS = "europe-west1-docker.pkg.dev"
 DEV = [{"name": "dev", "branch": "main"}]
 
-# The registry that a cloud has, for tests that need one of each.
+# A registry of each cloud.
 REGISTRY_OF = {"aws": f"{ECR}/shop", "azure": ACR, "gcp": f"{ARTIFACTS}/acme/images"}
 
 
@@ -53,7 +53,7 @@ def step_names(steps: tuple[str, ...]) -> list[str]:
 
 # The registry that the answers name --------------------------------------------------------------
 
-# The answer -> the cloud that it goes with, and its host.
+# The answer -> its cloud, and its host.
 ACCEPTED: dict[str, tuple[str, str]] = {
     ECR: ("aws", ECR),
     f"{ECR}/shop": ("aws", ECR),
@@ -82,25 +82,25 @@ ACCEPTED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("given", ACCEPTED)
-def test_a_registry_of_the_cloud(given: str) -> None:
+def test_a_registry_of_its_cloud_is_accepted(given: str) -> None:
     cloud, host = ACCEPTED[given]
     made = plan(code_types=["docker"], cloud=cloud, registry=given)
     registry = made.answers.registry
     assert (registry.base, registry.environment) == (given, "registry")
     assert dict(registry.permissions) == {"id-token": "write"}
     assert variables_of(made, "docker", "build")["IMAGE"] == f"{given}/docker"
-    # Only what is pushed is logged in for.
+    # The job logs in only to push.
     (login,) = build_of(made, "docker").login
     assert login.replace("\n  if: inputs.push", "") == registry.login
     assert {step["if"] for step in yaml.safe_load(login)} == {"inputs.push"}
-    # Docker logs in to the host, never to a path below it.
+    # Docker logs in to the host, without a path.
     assert "<registry-host>" not in registry.login
     (step,) = (s for s in yaml.safe_load(registry.login) if s["name"] == "Log in to the registry")
     assert (step.get("env") or step["with"])["REGISTRY" if cloud == "azure" else "registry"] == host
 
 
 @pytest.mark.parametrize("given", ACCEPTED)
-def test_a_registry_of_another_cloud(given: str) -> None:
+def test_a_registry_of_another_cloud_is_refused(given: str) -> None:
     owner, _ = ACCEPTED[given]
     title = {"aws": "AWS", "azure": "Azure", "gcp": "Google Cloud"}[owner]
     for cloud in set(CLOUDS) - {owner}:
@@ -111,8 +111,8 @@ def test_a_registry_of_another_cloud(given: str) -> None:
         )
 
 
-def test_the_cloud_of_a_component_is_not_that_of_the_registry() -> None:
-    """One registry for all of them, which the common answer pays for."""
+def test_the_registry_belongs_to_the_common_cloud() -> None:
+    """All components share one registry, so `cloud` of a component does not matter for it."""
     own = {"docker": {"cloud": "aws"}}
     assert refusal(components=own, cloud="none", registry=ECR).endswith("aws or ghcr.io")
     assert not refusal(components={"docker": {"cloud": "none"}}, cloud="aws", registry=ECR)
@@ -120,12 +120,12 @@ def test_the_cloud_of_a_component_is_not_that_of_the_registry() -> None:
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 @pytest.mark.parametrize("given", ["ghcr.io", "ghcr.io/"])
-def test_githubs_registry_goes_with_every_cloud(given: str, cloud: str) -> None:
+def test_githubs_registry_is_accepted_with_every_cloud(given: str, cloud: str) -> None:
     made = plan(components={"Web": {"code_type": "docker"}}, cloud=cloud, registry=given)
     assert made.answers.registry.environment == ""
     assert dict(made.answers.registry.permissions) == {"packages": "write"}
-    # GitHub knows repositories by their names in any case; an image's name has none, and the
-    # command takes it down where only GitHub can say it.
+    # `github.repository` may contain capitals, which the name of an image may not. The command
+    # makes it lower case, because only GitHub knows the value.
     assert variables_of(made, "Web", "build")["IMAGE"] == "ghcr.io/${{ github.repository }}/web"
     build = build_of(made, "Web")
     assert build.environment == ""
@@ -137,7 +137,7 @@ def test_githubs_registry_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("given", [f"{ECR}/", f"{ECR}/shop/"])
-def test_a_slash_at_the_end_means_nothing(given: str) -> None:
+def test_a_slash_at_the_end_is_ignored(given: str) -> None:
     assert read(cloud="aws", registry=given).registry == (
         read(cloud="aws", registry=given.removesuffix("/")).registry
     )
@@ -147,7 +147,7 @@ FORMS = (
     "123456789012.dkr.ecr.eu-west-1.amazonaws.com/prefix, images.azurecr.io/prefix, "
     "europe-west1-docker.pkg.dev/project/repository, ghcr.io"
 )
-# What is no registry: refused whatever the cloud.
+# Invalid registries, which are refused with every cloud.
 NO_REGISTRY: dict[str, str] = {
     "nothing": "",
     "a word": "ecr",
@@ -203,7 +203,7 @@ NO_REGISTRY: dict[str, str] = {
 
 
 @pytest.mark.parametrize("case", NO_REGISTRY)
-def test_what_is_no_registry(case: str) -> None:
+def test_an_invalid_registry_is_refused(case: str) -> None:
     given = NO_REGISTRY[case]
     for cloud in CLOUDS:
         assert refusal(cloud=cloud, registry=given) == (
@@ -213,8 +213,8 @@ def test_what_is_no_registry(case: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/acme", "/acme/shop", "/acme/"])
-def test_githubs_registry_with_a_path(path: str) -> None:
-    """It is that of the repository's owner; whoever has another place says `IMAGE`."""
+def test_githubs_registry_with_a_path_is_refused(path: str) -> None:
+    """The path follows from the repository. The variable `IMAGE` can name another one."""
     for cloud in CLOUDS:
         assert refusal(cloud=cloud, registry=f"ghcr.io{path}") == (
             f"registry: 'ghcr.io{path}' has a path; write ghcr.io alone"
@@ -222,29 +222,29 @@ def test_githubs_registry_with_a_path(path: str) -> None:
 
 
 @pytest.mark.parametrize("given", [None, 3, True, ["ghcr.io"], {"host": "ghcr.io"}], ids=repr)
-def test_a_registry_is_text(given: Any) -> None:
+def test_a_registry_that_is_not_text_is_refused(given: Any) -> None:
     assert refusal(registry=given).startswith("registry: expected text, not ")
 
 
-def test_a_registry_of_digits_that_only_look_like_some() -> None:
-    """AWS knows no fullwidth digits, and Docker no host that holds any."""
+def test_a_registry_with_fullwidth_digits_is_refused() -> None:
+    """AWS has no account with such digits, and Docker accepts no host with them."""
     wide = ECR.replace("123456789012", "".join(chr(0xFF10 + int(n)) for n in "123456789012"))
     assert refusal(cloud="aws", registry=wide).startswith("registry: ")
 
 
-def test_every_form_that_a_message_names_is_accepted() -> None:
+def test_every_registry_in_a_message_is_accepted() -> None:
     for name, cloud in CATALOGUE.clouds.items():
         assert not refusal(cloud=name, registry=cloud.registry.form)
     assert {cloud.registry.form for cloud in CATALOGUE.clouds.values()} == set(FORMS.split(", "))
 
 
-# Names that are ours -----------------------------------------------------------------------------
+# Reserved names --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["pull-request", "Pull-Request"])
 @pytest.mark.parametrize("pull_requests", [True, False])
-def test_no_environment_is_called_like_pull_requests(name: str, pull_requests: bool) -> None:
-    """Whether they are checked or not, so that they can be switched on at any time."""
+def test_the_name_of_pull_requests_is_reserved(name: str, pull_requests: bool) -> None:
+    """It is reserved without the checks, too, so that they can be turned on later."""
     environments = [*DEV, {"name": name, "branch": "x"}]
     assert refusal(environments=environments, pull_requests=pull_requests) == (
         f"environments.{name}: the name is reserved, because pull requests are checked under that "
@@ -254,7 +254,7 @@ def test_no_environment_is_called_like_pull_requests(name: str, pull_requests: b
 
 @pytest.mark.parametrize("name", ["registry", "REGISTRY"])
 @pytest.mark.parametrize("cloud", REGISTRY_OF)
-def test_no_environment_is_called_like_that_of_a_clouds_registry(name: str, cloud: str) -> None:
+def test_the_environment_of_a_registry_is_reserved(name: str, cloud: str) -> None:
     answers: dict[str, Any] = {
         "environments": [*DEV, {"name": name, "branch": "x"}],
         "cloud": cloud,
@@ -264,7 +264,7 @@ def test_no_environment_is_called_like_that_of_a_clouds_registry(name: str, clou
         f"environments.{name}: the name is reserved, because images are pushed under that name; "
         "rename it"
     )
-    # Nobody pushes there: no component does, or images go to GitHub's own.
+    # Here, no job pushes to that registry.
     assert not refusal(code_types=["python"], **answers)
     assert not refusal(components={"docker": {"build": ""}}, **answers)
     assert not refusal(code_types=["docker"], **{**answers, "registry": "ghcr.io"})
@@ -272,7 +272,7 @@ def test_no_environment_is_called_like_that_of_a_clouds_registry(name: str, clou
 
 @pytest.mark.parametrize("pull_requests", [True, False])
 @pytest.mark.parametrize("component, environment", [("pull", "request"), ("Pull", "Request")])
-def test_no_workflow_is_called_like_that_of_pull_requests(
+def test_the_file_of_the_pull_request_workflow_is_reserved(
     component: str, environment: str, pull_requests: bool
 ) -> None:
     message = refusal(
@@ -293,7 +293,7 @@ def test_no_workflow_is_called_like_that_of_pull_requests(
         *(("pull-request", "x2"), ("pull-request-2", "dev")),
     ],
 )
-def test_names_that_only_resemble_those_of_pull_requests(component: str, environment: str) -> None:
+def test_names_similar_to_pull_requests_are_allowed(component: str, environment: str) -> None:
     made = plan(
         components={component: generic(lint="true")},
         environments=[{"name": environment, "branch": "main"}],
@@ -309,7 +309,7 @@ def test_names_that_only_resemble_those_of_pull_requests(component: str, environ
 READ = {"contents": "read"}
 DOWNLOAD = {"actions": "read", "contents": "read"}
 
-# Each code type with a command of its own where it deploys nothing by itself.
+# A deploy command for each code type that has none.
 OWN_COMMANDS: dict[str, dict[str, str]] = {
     **{name: {} for name in ("cdk", "helm", "kubernetes", "opentofu", "terraform")},
     **{name: {"deploy": "ship"} for name in ("docker", "dotnet", "go", "java", "node", "python")},
@@ -324,7 +324,7 @@ def settings(code_type: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("code_type", sorted(CODE_TYPES))
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_permissions(cloud: str, code_type: str) -> None:
-    """Exactly these: of a build, of what a caller adds so that it can push, of a deployment."""
+    """Exactly these: of a build, of its caller to push, and of a deployment."""
     registries = ["ghcr.io"] if cloud == "none" else ["ghcr.io", REGISTRY_OF[cloud]]
     for registry in registries:
         made = plan(
@@ -344,7 +344,7 @@ def test_permissions(cloud: str, code_type: str) -> None:
         assert granted == {"x-build": READ | dict(build.pushing)}
 
 
-def test_what_takes_a_package_finds_it_over_the_rest_api() -> None:
+def test_a_job_that_takes_a_package_may_read_runs() -> None:
     made = plan(
         components={"x": generic(lint="l", deploy="d"), "p": generic(build="b", produces=["f"])},
         dependency_map={"x": "p"},
@@ -354,8 +354,8 @@ def test_what_takes_a_package_finds_it_over_the_rest_api() -> None:
 
 
 @pytest.mark.parametrize("code_type", sorted(CODE_TYPES))
-def test_what_deploys_nothing_logs_in_nowhere(code_type: str) -> None:
-    """Python and Docker deploy nothing by themselves."""
+def test_a_component_without_a_deployment_has_no_login(code_type: str) -> None:
+    """This also holds for code types that do not deploy by default, as Python and Docker."""
     component = settings(code_type, deploy="")
     made = plan(components={"x": component}, environments=DEV, cloud="aws")
     assert not made.deploys
@@ -367,8 +367,8 @@ def test_what_deploys_nothing_logs_in_nowhere(code_type: str) -> None:
 
 @pytest.mark.parametrize("own", CLOUDS)
 @pytest.mark.parametrize("common", CLOUDS)
-def test_a_components_own_cloud_wins(common: str, own: str) -> None:
-    """In deployments; the registry stays the common one."""
+def test_cloud_of_a_component_takes_precedence(common: str, own: str) -> None:
+    """It counts for deployments. The registry stays that of the common cloud."""
     for code_type in CODE_TYPES:
         answers: dict[str, Any] = {
             "components": {"x": settings(code_type, cloud=own)},
@@ -391,8 +391,8 @@ LOGINS = {
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_who_logs_in(cloud: str) -> None:
-    """The steps of every job, by name, in their order; nothing that is not listed logs in."""
+def test_which_steps_log_in(cloud: str) -> None:
+    """The login steps of every job, by name and in order. No other job logs in."""
     answers: dict[str, Any] = {
         "components": {name: settings(name) for name in OWN_COMMANDS},
         "environments": DEV,
@@ -415,8 +415,8 @@ def logins(made: Plan) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("cloud", REGISTRY_OF)
-def test_what_pushes_to_a_clouds_registry_has_an_environment(cloud: str) -> None:
-    """A cloud trusts a job by its environment; nobody has been asked to approve anything yet."""
+def test_a_build_that_pushes_to_a_cloud_has_an_environment(cloud: str) -> None:
+    """The cloud trusts the job by its environment. No approval is needed to push."""
     made = plan(
         code_types=["docker", "python"],
         components={"web": {"code_type": "docker"}, "off": {"code_type": "docker", "build": ""}},
@@ -433,12 +433,12 @@ def test_what_pushes_to_a_clouds_registry_has_an_environment(cloud: str) -> None
 # Secrets and variables ---------------------------------------------------------------------------
 
 
-def test_kubernetes_without_a_cloud_reads_one_secret_in_its_deployment() -> None:
+def test_kubernetes_without_a_cloud_reads_its_secret_only_to_deploy() -> None:
     made = plan(code_types=["kubernetes"])
     assert build_of(made, "kubernetes").secrets == ()
     deploy = deploy_of(made, "kubernetes")
     assert deploy.secrets == ("KUBE_CONFIG",)
-    # The step that writes it to a file reads it; the command sees no secret.
+    # Only the step that writes a file reads the secret; the command does not get it.
     assert "KUBE_CONFIG" not in variables_of(made, "kubernetes", "deploy")
     (step,) = (step for text in deploy.login for step in yaml.safe_load(text))
     assert step["env"]["ACCESS"] == "${{ secrets.KUBE_CONFIG }}"
@@ -458,8 +458,8 @@ def test_kubernetes_in_a_cloud_reads_no_secret(cloud: str) -> None:
         assert not [w for w in (*made.builds, *made.deploys) if w.secrets]
 
 
-def test_the_secret_of_the_cluster_beside_secrets_of_ones_own() -> None:
-    """Also where it is named once more, for the command to see."""
+def test_the_secret_of_the_cluster_is_added_to_own_secrets() -> None:
+    """If `secrets` names it as well, the command gets it, too."""
     for own, expected in [
         (["TOKEN"], ("TOKEN", "KUBE_CONFIG")),
         (["KUBE_CONFIG", "TOKEN"], ("KUBE_CONFIG", "TOKEN")),
@@ -480,7 +480,7 @@ ARM = {
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 @pytest.mark.parametrize("code_type", ["opentofu", "terraform"])
-def test_terraform_logs_in_to_azure_by_itself(code_type: str, cloud: str) -> None:
+def test_terraform_gets_variables_to_log_in_to_azure(code_type: str, cloud: str) -> None:
     made = plan(code_types=[code_type, "kubernetes"], environments=DEV, cloud=cloud)
     for workflow in (*made.builds, *made.deploys):
         name, deploys = workflow.component.name, isinstance(workflow, DeployWorkflow)
@@ -519,7 +519,7 @@ GIVEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
 
 
 @pytest.mark.parametrize("case", GIVEN)
-def test_variables_of_ones_own_win_over_a_code_types(case: str) -> None:
+def test_own_variables_take_precedence_over_a_code_types(case: str) -> None:
     answers, command, name, usual = GIVEN[case]
     components = answers["components"]
     own = {**answers, "components": {"x": {**components["x"], "env": {name: "mine"}}}}
@@ -543,7 +543,7 @@ def test_variables_of_ones_own_win_over_a_code_types(case: str) -> None:
     assert found == [expected for _, _, expected in cases]
 
 
-def test_an_image_with_a_name_of_its_own_is_pushed_by_the_same_login() -> None:
+def test_an_image_with_another_name_is_pushed_with_the_same_login() -> None:
     image = f"{ECR}/team/front"
     made = plan(components={"docker": {"env": {"IMAGE": image}}}, cloud="aws", registry=ECR)
     assert variables_of(made, "docker", "build")["IMAGE"] == image
@@ -556,7 +556,7 @@ def test_an_image_with_a_name_of_its_own_is_pushed_by_the_same_login() -> None:
 # The files -----------------------------------------------------------------------------------
 
 
-def test_what_is_shipped() -> None:
+def test_shipped_clouds() -> None:
     assert {n: (c.title, bool(c.login)) for n, c in CATALOGUE.clouds.items()} == {
         "none": ("GitHub", False),
         "aws": ("AWS", True),
@@ -568,7 +568,7 @@ def test_what_is_shipped() -> None:
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_logins_hold_no_secret_but_the_jobs_own_token(cloud: str) -> None:
+def test_logins_read_no_secret(cloud: str) -> None:
     what = CATALOGUE.clouds[cloud]
     assert "secrets." not in what.login + what.registry.login
 
@@ -636,7 +636,7 @@ def test_a_broken_file_is_named_with_its_key(case: str, folder: Path) -> None:
     assert message.isprintable()
 
 
-def test_a_file_that_is_not_broken(folder: Path) -> None:
+def test_a_valid_file_adds_a_cloud(folder: Path) -> None:
     (folder / "oci.yml").write_text(registry(base="r.example/x"), encoding="utf-8")
     loaded = load_clouds(folder)
     assert {n: cloud for n, cloud in loaded.items() if n != "oci"} == dict(CATALOGUE.clouds)

@@ -1,4 +1,4 @@
-"""The code types and their schema: what is shipped is right, what is broken is named."""
+"""Code types and their schema: shipped files are valid, and errors name the file and the key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILES = {
     for file in sorted(FOLDER.glob("*.yml"))
 }
 SHIPPED = {name: module.in_full(data, FILES) for name, data in FILES.items()}
-"""What the files hold; what is like another one is written out."""
+"""The contents of the files. A file with `like` is expanded."""
 ACTIONS = yaml.safe_load(
     (toolbox.TESTS / "validators/action_inputs.yml").read_text(encoding="utf-8")
 )
@@ -44,7 +44,7 @@ ACTIONS = yaml.safe_load(
 # The schema ------------------------------------------------------------------------------------
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == jsonschema.Draft202012Validator.META_SCHEMA["$schema"]
 
@@ -62,13 +62,13 @@ def test_the_schema_knows_the_clouds() -> None:
     [SETTINGS, ENTRY, ENVIRONMENT, CLOUD],
     ids=["component", "map", "env", "cloud"],
 )
-def test_the_schemas_of_the_answers_are_schemas(schema: Any) -> None:
+def test_the_schemas_of_the_answers_are_valid(schema: Any) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
 
 
 def ours(value: Any) -> str:
     try:
-        # The one function that the loader resolves its references with.
+        # The function that the loader uses to resolve references.
         check(value, module._resolved(SCHEMA), "x")
     except AnswerError as error:
         return str(error)
@@ -81,7 +81,7 @@ def theirs(value: Any) -> bool:
 
 MINIMAL: dict[str, Any] = {"label": "Go", "description": "Builds", "jobs": {}}
 JOB: dict[str, Any] = {"command": "make", "tools": ["a"], "secrets": True}
-# A value, and whether it is a code type.
+# A value, and whether it is a valid code type.
 VERDICTS: dict[str, tuple[Any, bool]] = {
     "minimal": (MINIMAL, True),
     "a job": ({**MINIMAL, "jobs": {"lint": JOB}}, True),
@@ -210,17 +210,17 @@ def test_our_check_and_jsonschema_agree(case: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_what_is_shipped_fits_the_schema(name: str) -> None:
+def test_shipped_files_match_the_schema(name: str) -> None:
     assert theirs(SHIPPED[name]) and theirs(FILES[name])
     assert not ours(SHIPPED[name])
 
 
-# Not among them: 30.0, which JSON Schema counts as a whole number, and a person does not write.
+# Without 30.0: JSON Schema accepts it as a whole number, and our check does not.
 values = st.one_of(
     *(st.none(), st.booleans(), st.integers(-1, 400), st.just(1.5), st.text(max_size=3)),
     *(st.just([]), st.just({}), st.just(["a"]), st.just([3]), st.just({"a": "b"})),
     st.just({"lint": {}}),
-).map(copy.deepcopy)  # What one example changes must not reach the next.
+).map(copy.deepcopy)  # A change in one example must not affect the next.
 keys = st.sampled_from(
     [
         *SCHEMA["properties"],
@@ -237,8 +237,8 @@ keys = st.sampled_from(
 
 @quick
 @given(st.sampled_from(DRAWN_TYPES), st.data())
-def test_they_agree_on_every_change(name: str, data: st.DataObject) -> None:
-    """Something in a shipped code type is replaced, added or dropped, as deep as it lies."""
+def test_our_check_and_jsonschema_agree_on_changed_files(name: str, data: st.DataObject) -> None:
+    """One value at any depth of a shipped code type is replaced, added or dropped."""
     changed = copy.deepcopy(SHIPPED[name])
     for _ in range(data.draw(st.integers(1, 3))):
         place: Any = changed
@@ -259,7 +259,7 @@ def test_they_agree_on_every_change(name: str, data: st.DataObject) -> None:
     assert (ours(changed) == "") == theirs(changed)
 
 
-# What is shipped -------------------------------------------------------------------------------
+# Shipped files ---------------------------------------------------------------------------------
 
 
 def texts(value: Any) -> list[str]:
@@ -271,13 +271,13 @@ def texts(value: Any) -> list[str]:
 
 
 def jobs_of(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a code type's file says of jobs, of the one that publishes and of the plan."""
+    """The mappings of a code type's jobs, of `publish` and of `plan`."""
     return [*data["jobs"].values(), *(data[key] for key in ("publish", "plan") if key in data)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_no_script_holds_an_expression(name: str) -> None:
-    """GitHub would paste the value into the script before any shell could quote it."""
+def test_scripts_contain_no_expression(name: str) -> None:
+    """GitHub would insert the value into the script, and no shell could quote it."""
     data = SHIPPED[name]
     scripts = [job["command"] for job in jobs_of(data) if "command" in job]
     for key in ("products", "functions"):
@@ -286,14 +286,14 @@ def test_no_script_holds_an_expression(name: str) -> None:
     scripts += [setup["script"], *texts(setup.get("files", {}))] if setup else []
     for steps in (yaml.safe_load(text) for _, text in given_steps(name)):
         scripts += [step["run"] for step in steps if "run" in step]
-        # What actions/github-script runs is a script too.
+        # The input `script` of actions/github-script is a script, too.
         scripts += [step["with"]["script"] for step in steps if "script" in step.get("with", {})]
     assert bool(scripts) == (name != "generic")
     assert not [script for script in scripts if "${{" in script]
 
 
 def given_steps(name: str) -> list[tuple[str, str]]:
-    """(place, text) of the steps that a code type's file holds as YAML text."""
+    """The place and the text of all steps that a code type's file has as YAML text."""
     data = SHIPPED[name]
     tools = [(f"{name}, {tool}", text) for tool, text in data.get("tools", {}).items()]
     if "steps" in data.get("setup", {}):
@@ -303,7 +303,7 @@ def given_steps(name: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_no_failure_is_hidden(name: str) -> None:
+def test_commands_hide_no_failure(name: str) -> None:
     assert not [text for text in texts(SHIPPED[name]) if re.search(r"\|\|\s*(true|:)\b", text)]
 
 
@@ -315,7 +315,7 @@ for _cloud in CATALOGUE.clouds.values():
 
 
 @pytest.mark.parametrize("place", STEPS)
-def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None:
+def test_steps_use_recorded_pins_of_actions(place: str) -> None:
     text = STEPS[place]
     steps = yaml.safe_load(text)
     assert steps and isinstance(steps, list)
@@ -332,7 +332,7 @@ def test_steps_use_pinned_actions_of_which_there_is_a_record(place: str) -> None
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_tool_and_product_is_of_use(name: str) -> None:
+def test_every_tool_and_product_is_used(name: str) -> None:
     data = SHIPPED[name]
     used = {tool for job in jobs_of(data) for tool in job.get("tools", [])}
     assert used == {*data.get("tools", {}), *(["setup"] if "setup" in data else [])}
@@ -350,24 +350,24 @@ def test_every_tool_and_product_is_of_use(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_function_is_called_what_its_file_says(name: str) -> None:
+def test_a_function_is_defined_under_its_key(name: str) -> None:
     for function, text in SHIPPED[name].get("functions", {}).items():
         assert re.match(rf"{function}\(\) \{{\n", text)
 
 
-def test_what_is_made_for_each_environment() -> None:
-    """All else is the same for all of them; and all of it is the same in a pull request."""
+def test_builds_that_depend_on_environments() -> None:
+    """Exactly these builds read ENVIRONMENTS and its variables."""
     names = {name for name, text in BUILDS.items() if "$ENVIRONMENTS" in text}
     assert names == {"cdk: cdk.out", "helm: chart", "kubernetes: rendered"}
     for name in names:
         assert "${ENVIRONMENT_VARIABLES:-null}" in BUILDS[name]
-    # A name of its own only marks what is pushed.
+    # docker reads ENVIRONMENT to tag the pushed image and to name its cache.
     elsewhere = {n for n, text in BUILDS.items() if re.search(r"\$ENVIRONMENT\b", text)}
     assert elsewhere == names | {"docker: docker-image"}
 
 
 def files_called(code_type: CodeType, command: str) -> list[str]:
-    """The files of `setup` that a command runs."""
+    """The texts of the files of `setup` that a command runs."""
     files = code_type.setup.files if code_type.setup else {}
     return [text for name, text in files.items() if f'"$RUNNER_TEMP/{name}"' in command]
 
@@ -377,23 +377,23 @@ BUILDS = {
     for name, code_type in CODE_TYPES.items()
     for product, command in code_type.products.items()
 }
-"""The command of each product, with the files of `setup` that it calls."""
+"""The command of each product, with the files of `setup` that it runs."""
 
 
-def test_what_is_called_otherwise_now_is_said() -> None:
+def test_an_old_product_name_is_refused_with_the_new_one() -> None:
     with pytest.raises(AnswerError, match=r"builds 'rendered\.yaml'; .*choose among: rendered$"):
         read(components={"kubernetes": {"produces": ["rendered.yaml"]}})
 
 
-def test_an_image_is_pushed_only_where_that_is_said() -> None:
+def test_an_image_is_pushed_only_with_push() -> None:
     before, _, pushed = BUILDS["docker: docker-image"].partition('if [ "$PUSH" = true ]; then\n')
     assert "skopeo copy --all --preserve-digests" in pushed
     assert "skopeo" not in before and "push" not in before
     assert CODE_TYPES["docker"].jobs["build"].variables["PUSH"] == "${{ inputs.push }}"
 
 
-def test_what_runs_with_credentials_brings_no_dependencies() -> None:
-    """uvx and npx take the newest of what a tool needs: there is only one, which needs nothing."""
+def test_jobs_with_credentials_install_no_dependencies() -> None:
+    """uvx and npx would install the newest dependencies of a tool. Only cdk uses npx there."""
     found = {}
     for name, code_type in CODE_TYPES.items():
         jobs = [job for job in code_type.jobs.values() if job.cloud or job.registry]
@@ -405,20 +405,20 @@ def test_what_runs_with_credentials_brings_no_dependencies() -> None:
         text = "\n".join([*commands, *called])
         if run := re.findall(r"\b(?:uvx|npx|pipx|npm install|uv tool|pip install)\b.*", text):
             found[name] = run
-    # aws-cdk holds all that it needs.
+    # aws-cdk bundles its dependencies.
     assert set(found) == {"cdk"}
     [line] = found["cdk"]
     assert line.startswith('npx --yes "aws-cdk@$(cat cdk.out/cli-version.txt)" deploy ')
 
 
 def test_only_builds_use_caches() -> None:
-    """A deployment and what is published never come from a cache: the reader refuses it."""
+    """No step has a cache that is always on, so a deployment uses none."""
     cached = {
         name
         for name, code_type in CODE_TYPES.items()
         if CACHE in str([code_type.setup, code_type.tools, code_type.jobs])
     }
-    # Those that only run a tool or two have nothing worth a cache; a new one may have.
+    # The other types only run a tool or two and need no cache. A new type may have one.
     assert cached >= {"cdk", "docker", "dotnet", "go", "java", "node", "python"}
     for place, text in STEPS.items():
         assert not re.search(r"(?<!to-)cache: *['\"]?(true|npm|pnpm|yarn|maven|gradle)\b", text), (
@@ -427,7 +427,7 @@ def test_only_builds_use_caches() -> None:
 
 
 def test_which_jobs_log_in() -> None:
-    """Deployments to a cloud, and what pushes an image; everything else goes without."""
+    """Deployments log in to a cloud, the build of docker to a registry, and no other job."""
     jobs = [(name, job, what) for name, t in CODE_TYPES.items() for job, what in t.jobs.items()]
     assert {(name, job) for name, job, what in jobs if what.cloud} == {
         (name, "deploy") for name in CODE_TYPES
@@ -435,21 +435,21 @@ def test_which_jobs_log_in() -> None:
     assert [(name, job) for name, job, what in jobs if what.registry] == [("docker", "build")]
 
 
-def test_which_code_types_leave_out_others() -> None:
+def test_code_types_that_leave_out_folders_of_others() -> None:
     assert [name for name, what in CODE_TYPES.items() if what.leaves_out_others] == [
         "python",
         "static",
     ]
 
 
-def test_habits_run_in_no_circle() -> None:
+def test_usual_dependencies_have_no_circle() -> None:
     edges = [(name, other) for name, what in CODE_TYPES.items() for other in what.depends_on]
     assert networkx.is_directed_acyclic_graph(networkx.DiGraph(edges))
     assert {other for _, other in edges} <= set(CODE_TYPES)
 
 
-def test_labels_differ() -> None:
-    """Two that are alike would be one choice at the prompt."""
+def test_labels_are_unique() -> None:
+    """Two equal labels would be one choice at the prompt."""
     assert len({what.label for what in CODE_TYPES.values()}) == len(CODE_TYPES)
 
 
@@ -486,7 +486,7 @@ SETUP = {"description": "x", "script": "y", "outputs": {"file": "z"}}
 READS_FILE, READS_FILES = (f"${{{{ steps.setup.outputs.{name} }}}}" for name in ("file", "files"))
 CACHED = "- uses: x\n  with: {cache: '${{ inputs.cache }}'}"
 
-# What is wrong -> the file's text, the place behind the file's name, and what is said.
+# Case -> the file's text, the place after the file's name, and a part of the message.
 BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "empty": ("", "", "expected a mapping"),
     "broken YAML": ("label: [", "", "not YAML"),
@@ -616,7 +616,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     },
     "output as a list": (go(outputs=[["a"]]), ".outputs[0]: ", "expected text"),
     "output of every component": (go(outputs=["digest"]), ".outputs: ", "rename it"),
-    # The form of version 0.1: people have code types of their own.
+    # The form of version 0.1, which people's own code types may still have.
     "packages": (go(jobs={"test": {"packages": True}}), ".jobs.test.packages: ", "always"),
     "minutes": (
         go(jobs={"lint": {"timeout_minutes": 5}}),
@@ -644,7 +644,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".tools.a: ",
         "move the step to `setup`",
     ),
-    # What is set up alike.
+    # Code types that share a `setup`.
     "setup without a script": (go(setup={"description": "x"}), ".setup: ", "'script' is missing"),
     "setup of two lines": (
         go(setup={"description": "a\nb", "script": "x"}),
@@ -822,12 +822,12 @@ def test_a_broken_file_is_named_with_its_key(case: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["Go lang.yml", "1go.yml", "go.lang.yml", "é.yml"])
-def test_a_file_must_be_called_like_a_code_type(file: str, folder: Path) -> None:
+def test_a_file_name_must_be_a_valid_code_type_name(file: str, folder: Path) -> None:
     with pytest.raises(AnswerError, match=re.escape(f"code_types/{file}: ")):
         load(folder, go(), file)
 
 
-def test_adding_a_code_type_is_adding_a_file(folder: Path) -> None:
+def test_a_new_file_adds_a_code_type(folder: Path) -> None:
     text = go(
         depends_on=["terraform"],
         produces=["app"],
@@ -847,8 +847,8 @@ def test_adding_a_code_type_is_adding_a_file(folder: Path) -> None:
     assert component.produces == ("app",)
 
 
-def test_what_a_new_code_type_may_say(folder: Path) -> None:
-    """Every key that is not only text, as `load_code_types` hands it on."""
+def test_all_keys_of_a_code_type_are_loaded(folder: Path) -> None:
+    """Each key that is more than text."""
     text = go(
         products={"app": "make app", "doc": "make doc"},
         produces=["app", "doc"],
@@ -878,8 +878,8 @@ def test_what_a_new_code_type_may_say(folder: Path) -> None:
     assert usual.setup is None
 
 
-def test_a_code_type_in_the_words_of_another(folder: Path) -> None:
-    """The longer word counts, mappings come together, and nothing else does."""
+def test_a_code_type_that_is_like_another(folder: Path) -> None:
+    """The longest word is replaced, mappings are merged, and other values are replaced."""
     first = go(
         prerequisites=["a make", "b"],
         jobs={"test": {"command": "make test # makefile"}, "lint": {"command": "make lint"}},
@@ -903,7 +903,7 @@ FUNCTIONS = {
     "first": "first() {\n  echo 1\n}\n",
     "second": "second() {\n  echo 2\n}\n",
 }
-# A command -> the functions that are printed above it, in the file's order.
+# A command -> the functions that are printed above it, in the order of the file.
 CALLS: dict[str, tuple[str, list[str]]] = {
     "none": ("make", []),
     "one": ("first now", ["first"]),
@@ -916,7 +916,7 @@ CALLS: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", CALLS)
-def test_functions_stand_above_the_commands_that_call_them(case: str, folder: Path) -> None:
+def test_functions_are_printed_above_commands_that_call_them(case: str, folder: Path) -> None:
     command, called = CALLS[case]
     text = go(
         functions=FUNCTIONS,
@@ -931,14 +931,14 @@ def test_functions_stand_above_the_commands_that_call_them(case: str, folder: Pa
     assert loaded.products == {"a": whole, "b": "make b"}
 
 
-def test_a_command_of_ones_own_gets_no_functions() -> None:
-    """A person who writes `render` means a command of the repository's own."""
+def test_an_own_command_gets_no_functions() -> None:
+    """In an own command, `render` means a command of the repository."""
     (component,) = read(components={"kubernetes": {"build": "render all"}}).components
     assert component.commands["build"] == "render all"
 
 
-def test_the_shipped_functions_stand_where_they_are_called() -> None:
-    """Above a command: each function that it calls, by itself or by another, and no other."""
+def test_shipped_functions_are_printed_where_they_are_called() -> None:
+    """A command has the functions that it or another printed function calls, and no other."""
     made = plan(code_types=sorted(CODE_TYPES))
     commands = [(b.component.name, command) for b in made.builds for command in b.commands]
     commands += [(deploy.component.name, deploy.command) for deploy in made.deploys]
@@ -957,15 +957,15 @@ def test_the_shipped_functions_stand_where_they_are_called() -> None:
 
 
 def test_a_build_command_without_a_product_is_refused(folder: Path) -> None:
-    """The schema lets every job have a command: one that says nothing in the end is a trap."""
+    """The schema allows the command, but it would have no effect."""
     with pytest.raises(
         AnswerError, match=r"go\.yml: jobs\.build\.command: write the build commands in `products`"
     ):
         load(folder, go(jobs={"build": {"command": "make app"}}))
 
 
-def test_taking_a_code_type_away_is_taking_its_file(folder: Path) -> None:
-    """Also one that another waits for by habit."""
+def test_a_removed_file_removes_a_code_type(folder: Path) -> None:
+    """Usual dependencies on it are dropped."""
     (folder / "python.yml").unlink()
     loaded = load_code_types(folder)
     assert set(loaded) == set(CODE_TYPES) - {"python"}

@@ -1,4 +1,4 @@
-"""Components: their settings, what they take from their code type, and what is refused."""
+"""Components: their settings, what their code type adds, and what is refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pipeline.plan import Plan, make_plan
 
 
 def component(name: str = "x", /, **settings: Any) -> Component:
-    """The one component with these settings."""
+    """A component with these settings."""
     (found,) = read(components={name: settings}).components
     return found
 
@@ -41,7 +41,7 @@ def test_a_selected_code_type_is_a_component() -> None:
     ]
 
 
-def test_settings_and_selection_meet() -> None:
+def test_settings_of_a_selected_code_type() -> None:
     given_settings = {"python": {"path": "src"}, "worker": {"code_type": "python"}}
     by_selection = read(code_types=["python"], components=given_settings)
     assert by_selection.components == read(components=given_settings).components
@@ -51,12 +51,12 @@ def test_settings_and_selection_meet() -> None:
     ]
 
 
-def test_nothing_behind_a_name_means_defaults() -> None:
+def test_a_component_without_settings_has_defaults() -> None:
     assert read(components={"python": None}).components == read(code_types=["python"]).components
 
 
 def test_components_as_text() -> None:
-    """`--data` hands over nothing but text."""
+    """`--data` passes answers as text."""
     text = read(code_types="[python]", components="{a: {code_type: generic, path: s}}")
     assert [c.name for c in text.components] == ["a", "python"]
 
@@ -77,8 +77,8 @@ def test_an_empty_command_switches_a_job_off(job: str, off: str) -> None:
     }
 
 
-def test_a_component_without_commands_is_still_one() -> None:
-    """It has a place in the order, a package's name to keep, and nothing to run."""
+def test_a_component_without_commands_keeps_its_place() -> None:
+    """It is part of the order and has workflows, but runs nothing."""
     made = plan(components={"x": generic(), "y": generic(deploy="d")}, dependency_map={"y": "x"})
     assert [o.waves for o in made.orchestrators] == [(("x",), ("y",))] * 3
     assert [b.component.name for b in (*made.builds, *made.deploys)] == ["y"]
@@ -88,7 +88,7 @@ def test_a_component_without_commands_is_still_one() -> None:
     }
 
 
-# What is wrong -> the settings of `x`, the place below `components.x`, and what is said.
+# Case -> the settings of `x`, the place below `components.x`, and a part of the message.
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown code type": ({"code_type": "pyton"}, ".code_type", "did you mean 'python'?"),
     "no code type": ({}, "", "say its code_type"),
@@ -203,7 +203,7 @@ def test_refused_settings(case: str) -> None:
     assert says in message
 
 
-# Names that cannot be a component's.
+# Invalid names of components.
 NAMES: dict[str, Any] = {
     "space": "a b", "slash": "a/b", "dot": "a.b", "digit first": "1a", "dash first": "-a",
     "dash last": "a-", "two dashes": "a--b", "emoji": "😀", "umlaut": "bü", "quote": "it's",
@@ -219,11 +219,11 @@ def test_refused_names(case: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 40, "on", "null", "No", "a_b-c9"])
-def test_names_that_only_look_odd(name: str) -> None:
+def test_unusual_names_are_accepted(name: str) -> None:
     assert component(name, **generic()).name == name
 
 
-# Components and environments whose names run into one another somewhere.
+# Components and environments whose names collide somewhere.
 CLASHES: dict[str, tuple[list[str], list[str]]] = {
     "case": (["api", "API"], ["dev"]),
     "variable of the package": (["a-b", "a_b"], ["dev"]),
@@ -246,8 +246,8 @@ CLASHES: dict[str, tuple[list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", CLASHES)
-def test_names_that_run_into_one_another(case: str) -> None:
-    """Two files, jobs, concurrency groups or names of workflows would be one."""
+def test_names_that_collide_are_refused(case: str) -> None:
+    """Two files, jobs, concurrency groups or workflows would have the same name."""
     names, environments = CLASHES[case]
     first, *others = environments
     message = refusal(
@@ -262,8 +262,8 @@ def test_names_that_run_into_one_another(case: str) -> None:
 
 
 @pytest.mark.parametrize("orchestration", ORCHESTRATIONS)
-def test_names_that_only_seem_to_run_into_one_another(orchestration: str) -> None:
-    """A component may be called like another one's build."""
+def test_similar_names_that_do_not_collide_are_accepted(orchestration: str) -> None:
+    """For example, a component `x-build` beside the build of `x`."""
     names = ["x", "x-build", "x-deploy", "x-build-build", "x-dev", "drift", "changes", "watch"]
     made = plan(
         components={name: generic(build="b", produces=["x"], deploy="d") for name in names},
@@ -285,8 +285,8 @@ def test_names_that_only_seem_to_run_into_one_another(orchestration: str) -> Non
         ("observe", 49, "choose dispatch, or merge some"),
     ],
 )
-def test_as_many_as_github_runs(orchestration: str, most: int, fix: str) -> None:
-    """50 unique reusable workflows in one run; what is built and deployed takes two."""
+def test_the_most_components_of_each_orchestration(orchestration: str, most: int, fix: str) -> None:
+    """One run may call 50 different workflows."""
 
     def given(number: int) -> dict[str, Any]:
         components = {f"c{i}": generic() for i in range(number)}
@@ -302,7 +302,7 @@ def test_as_many_as_github_runs(orchestration: str, most: int, fix: str) -> None
     )
 
 
-def test_more_code_types_and_components_than_github_runs() -> None:
+def test_selected_code_types_count_as_components() -> None:
     components = {f"c{i}": generic() for i in range(49)}
     assert refusal(code_types=["python", "terraform"], components=components)
     assert not refusal(code_types=["python"], components=components)
@@ -326,7 +326,7 @@ def test_variables_are_text(case: str) -> None:
     assert component(**generic(env={"A": value})).env == {"A": expected}
 
 
-def test_a_components_variables_win_over_its_environments() -> None:
+def test_variables_of_a_component_take_precedence_over_its_environments() -> None:
     made = plan(
         components={"x": generic(deploy="true", env={"A": "own"})},
         environments=[{"name": "dev", "branch": "main", "env": {"A": "common", "B": "common"}}],
@@ -336,8 +336,8 @@ def test_a_components_variables_win_over_its_environments() -> None:
     assert deploy.variables["ENVIRONMENT"] == "${{ inputs.environment }}"
 
 
-# GitHub's parser ignores case in every mapping: two such keys are "already defined", and the
-# workflow never runs. Each of these must be refused, or end as one variable.
+# GitHub's parser ignores the case of keys. If two keys differ only by case, it reports "already
+# defined" and runs nothing. Each of these must be refused, or become one variable.
 SAME_VARIABLE: dict[str, dict[str, Any]] = {
     "two of a component": {"components": {"x": generic(deploy="t", env={"a": "1", "A": "2"})}},
     "environment and component": {
@@ -375,7 +375,7 @@ SAME_VARIABLE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", SAME_VARIABLE)
-def test_no_two_variables_differ_by_nothing_but_case(case: str) -> None:
+def test_variables_never_differ_only_by_case(case: str) -> None:
     given_answers = SAME_VARIABLE[case]
     if refusal(**given_answers):
         return
@@ -389,7 +389,7 @@ def test_no_two_variables_differ_by_nothing_but_case(case: str) -> None:
             assert len({name.lower() for name in names}) == len(names)
 
 
-# Variables that a value of ours would silently replace, or that would replace one of ours.
+# Variables with a name that the plan also uses: one value would silently replace the other.
 LOST_VARIABLE: dict[str, dict[str, Any]] = {
     "a package's folder": {
         "x": generic(deploy="t", env={"P_PACKAGE": "mine"}),
@@ -431,7 +431,7 @@ def workflows_of(made: Plan, component: str) -> list[BuildWorkflow | DeployWorkf
 
 @pytest.mark.parametrize("case", RUNNERS)
 def test_runners(case: str) -> None:
-    """Of what is built and deployed. Whatever concerns all of it has the common one."""
+    """`runner` of a component counts for its build and deployment."""
     usual = generic(lint="true", deploy="true")
     runner = RUNNERS[case]
     common = plan(components={"x": usual}, runner=runner)
@@ -449,7 +449,7 @@ def test_a_timeout_holds_for_build_and_deployment() -> None:
     assert [w.timeout_minutes for w in workflows_of(usual, "x")] == [60, 60]
 
 
-# Everything else that a person could type ------------------------------------------------------
+# All other answers -----------------------------------------------------------------------------
 
 PROJECT_NAMES: dict[str, tuple[Any, bool]] = {
     "words": ("My shop", True),
@@ -544,7 +544,7 @@ json_garbage = st.recursive(
 
 
 def check_verdict(given_answers: dict[str, Any]) -> None:
-    """Taken, or refused in one line that opens with the place."""
+    """The answers are accepted, or refused in one line that begins with the place."""
     try:
         make_plan(read_answers(given_answers, CATALOGUE))
     except AnswerError as error:
@@ -557,17 +557,15 @@ def check_verdict(given_answers: dict[str, Any]) -> None:
 
 @quick
 @given(st.dictionaries(st.sampled_from(KNOWN_PLACES), json_garbage, max_size=4))
-def test_garbage_is_taken_or_refused(garbage: dict[str, Any]) -> None:
+def test_garbage_is_accepted_or_refused(garbage: dict[str, Any]) -> None:
     check_verdict(garbage)
 
 
 @quick
 @given(answers(), st.data())
-def test_nearly_right_answers_are_taken_or_refused(
-    made: dict[str, Any], data: st.DataObject
-) -> None:
-    """Something in right answers is replaced by garbage, as deep as it lies."""
-    made = copy.deepcopy(made)  # What one example changes must not reach the next.
+def test_damaged_answers_are_accepted_or_refused(made: dict[str, Any], data: st.DataObject) -> None:
+    """One value at any depth of valid answers is replaced by garbage."""
+    made = copy.deepcopy(made)  # A change in one example must not affect the next.
     parent: Any = made
     while True:
         keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
@@ -582,15 +580,15 @@ def test_nearly_right_answers_are_taken_or_refused(
 
 @quick
 @given(st.text(alphabet="{}[]:,-&*!|>'\"%@#?\n\t aon019.~=<_", max_size=14))
-def test_any_text_is_taken_or_refused(text: str) -> None:
-    """What comes by `--data` is text, read as YAML."""
+def test_any_text_is_accepted_or_refused(text: str) -> None:
+    """`--data` passes text, which is read as YAML."""
     for name in ("components", "dependency_map", "environments", "runner", "code_types"):
         check_verdict({"code_types": ["python"], name: text})
 
 
 @quick
 @given(answers())
-def test_right_answers_are_hardly_ever_refused(made: dict[str, Any]) -> None:
-    """Otherwise the tests over random plans would prove little. Names may run into one another."""
+def test_valid_random_answers_are_rarely_refused(made: dict[str, Any]) -> None:
+    """Otherwise tests with random plans would prove little. Only colliding names are refused."""
     message = refusal(**made)
     assert not message or "collides" in message or "reserved" in message

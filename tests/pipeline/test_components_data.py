@@ -1,4 +1,4 @@
-"""Whose a file is, and what else decides on a change: exactly this, in this order."""
+"""The data of components: the files of each, and what else decides whether a change concerns it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def files(settings: dict[str, Any]) -> list[str]:
     return found
 
 
-# Settings of a component -> its files.
+# Settings of a component -> the patterns of its files.
 FILES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "its folder": (generic(test="t", path="app"), ["app"]),
     "the root": (generic(test="t"), ["."]),
@@ -73,7 +73,7 @@ def test_the_files_of_a_component(case: str) -> None:
     assert files(settings) == wanted
 
 
-def test_all_of_it() -> None:
+def test_the_data_of_all_components() -> None:
     components = {
         "lib": generic(build="make", produces=["x"], path="lib"),
         "app": generic(build='make "$ENVIRONMENT"', produces=["y"], deploy="ship", path="app"),
@@ -107,7 +107,7 @@ def test_all_of_it() -> None:
                 "perEnvironment": False,
             },
             "net": {**plain, "files": ["net"], "deployed": ["prd"], "perEnvironment": False},
-            # Whoever takes what is made for each environment is made for each, too.
+            # site takes a package that differs between environments, so its own differs, too.
             "site": {
                 **plain,
                 "files": ["site"],
@@ -126,8 +126,8 @@ def test_all_of_it() -> None:
     assert [line.split('"')[1] for line in lines[2:6]] == ["app", "lib", "net", "site"]
 
 
-def test_what_is_built_for_its_checks_alone() -> None:
-    """In the pipeline of a branch that is what a tag publishes, and what nobody takes there."""
+def test_components_that_are_built_only_to_be_checked() -> None:
+    """In the pipeline of a branch: a package that a tag publishes, and one that nothing takes."""
     components = {
         "lib": generic(lint="l", build="make", produces=["x"]),
         "package": generic(lint="l", build="make", produces=["package.tgz"], publish=True),
@@ -152,7 +152,7 @@ NAMED = re.compile(
 
 
 def sought_above(name: str) -> set[str]:
-    """The files that the scripts of a code type look for in the folders above a component's."""
+    """The files that the scripts of a code type look for in parent folders of a component."""
     code_type = CODE_TYPES[name]
     texts = [*code_type.tools.values(), *(job.command for job in code_type.jobs.values())]
     if code_type.setup:
@@ -167,23 +167,23 @@ def sought_above(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", CODE_TYPES)
-def test_what_a_set_up_looks_for_above_its_folder_is_said(name: str) -> None:
-    """The two are kept together: who lets a script look for another file, adds it there."""
+def test_reads_above_lists_every_file_that_scripts_look_for(name: str) -> None:
+    """A new file in a script must be added to `reads_above` of the same code type."""
     said = [pattern.rstrip("/") for pattern in CODE_TYPES[name].reads_above]
     sought = sought_above(name)
     missing = {file for file in sought if not any(fnmatch(file, s) or file == s for s in said)}
     assert missing == set(), f"{name}.yml: `reads_above` lacks them"
 
 
-def test_scripts_are_seen_to_look_above() -> None:
-    """In all of these, so that the test above compares something. What the tools of another code
-    type read by themselves is in no script."""
+def test_the_search_finds_scripts_that_look_above() -> None:
+    """Otherwise the test above would compare nothing. In code types that are not drawn, tools read
+    such files by themselves."""
     assert {name for name in DRAWN_TYPES if sought_above(name)} == {
         name for name in DRAWN_TYPES if CODE_TYPES[name].reads_above
     }
 
 
-# Names that are none -> what is said of them.
+# Invalid patterns -> a part of the message.
 NO_NAMES = {
     "!x": "'!x' is no name of a file or folder",
     "a/**": "'a/**' is no name of a file or folder",
@@ -194,7 +194,7 @@ NO_NAMES = {
 
 
 @pytest.mark.parametrize("name", NO_NAMES)
-def test_names_that_are_none_are_refused(name: str, tmp_path: Any) -> None:
+def test_invalid_names_in_reads_above_are_refused(name: str, tmp_path: Any) -> None:
     content = {"label": "Go", "description": "x", "jobs": {}, "reads_above": [name]}
     (tmp_path / "schema.json").write_bytes((toolbox.ROOT / "code_types/schema.json").read_bytes())
     (tmp_path / "go.yml").write_text(yaml.safe_dump(content), encoding="utf-8")

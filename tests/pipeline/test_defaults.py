@@ -1,4 +1,4 @@
-"""The questions of copier.yml and the pure modules say the same."""
+"""The questions of copier.yml match the pure modules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ASKED = {
 }
 
 
-def test_hidden_questions_look_first_and_last() -> None:
+def test_hidden_questions_come_first_and_last() -> None:
     hidden = [name for name in QUESTIONS if name not in (*ASKED, *PROMPTS)]
     assert hidden == [next(iter(QUESTIONS)), list(QUESTIONS)[-1]]
 
@@ -33,18 +33,18 @@ GREYED_OUT = ("orchestration", "branching")
 
 
 @pytest.mark.parametrize("question", GREYED_OUT)
-def test_a_choice_that_can_be_greyed_out_asks_about_itself(question: str) -> None:
+def test_a_choice_that_can_be_greyed_out_passes_its_own_value(question: str) -> None:
     for choice in QUESTIONS[question]["choices"].values():
         if isinstance(choice, dict):
             call = f"why_impossible('{question}', '{choice['value']}')"
             assert choice == {"value": choice["value"], "validator": f"[[ {call} ]]"}
 
 
-def test_each_branching_but_custom_stands_for_a_list() -> None:
+def test_each_branching_except_custom_has_a_list() -> None:
     assert tuple(BY_NAME["branching"].choices) == (*BRANCHING, "custom")
 
 
-def test_every_cloud_that_can_be_chosen_is_known() -> None:
+def test_every_cloud_of_the_question_exists() -> None:
     assert tuple(BY_NAME["cloud"].choices) == CLOUDS
     assert set(CLOUDS) == set(CATALOGUE.clouds)
     assert {name: cloud.name for name, cloud in CATALOGUE.clouds.items()} == {n: n for n in CLOUDS}
@@ -52,9 +52,9 @@ def test_every_cloud_that_can_be_chosen_is_known() -> None:
 
 @pytest.fixture(scope="module")
 def recorded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What Copier records for somebody who only presses Enter, after one code type.
+    """The answers that Copier records if all defaults are taken, with one code type.
 
-    Its images are pushed somewhere, so that every question but one is asked.
+    The code type pushes images, so that the registry is asked for.
     """
     folder = tmp_path_factory.mktemp("defaults") / "my-repository"
     copies.copy(template, folder, {"code_types": ["docker"]})
@@ -66,8 +66,8 @@ def recorded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 @pytest.mark.parametrize(
     "question", [q for q in DEFAULTS if q not in ("project_name", "code_types")]
 )
-def test_enter_means_the_default(question: str, recorded: dict[str, Any]) -> None:
-    # Copier records no answer to a question that it did not ask, and we none that says nothing.
+def test_enter_records_the_default(question: str, recorded: dict[str, Any]) -> None:
+    # Questions that are not asked, and empty answers, are not recorded.
     unasked = {"environments": [], "code_types_folder": "", "own_code_types": {}, "found": {}}
     unasked |= {"default_branch": "main", "unmatched": []}
     found = recorded.get(question, unasked.get(question))
@@ -75,16 +75,16 @@ def test_enter_means_the_default(question: str, recorded: dict[str, Any]) -> Non
     assert type(found) is type(DEFAULTS[question])
 
 
-# The code types and components -> whether it matters where images are pushed to.
+# The answers -> whether `registry` is asked for and recorded.
 PUSHING: dict[str, tuple[dict[str, Any], bool]] = {
     "no images": ({"code_types": ["python", "kubernetes"]}, False),
     "a component": ({"components": {"api": {"code_type": "docker"}}}, True),
     "no build": ({"components": {"docker": {"build": ""}}}, False),
-    "said, though nothing is pushed": (
+    "given, though nothing is pushed": (
         {"code_types": ["python"], "registry": "acmeshop.azurecr.io"},
         True,
     ),
-    "the usual one, though nothing is pushed": (
+    "the default given, though nothing is pushed": (
         {"code_types": ["python"], "registry": "ghcr.io"},
         False,
     ),
@@ -92,7 +92,7 @@ PUSHING: dict[str, tuple[dict[str, Any], bool]] = {
 
 
 @pytest.mark.parametrize("case", PUSHING)
-def test_the_registry_is_asked_for_where_it_matters(
+def test_the_registry_is_recorded_if_images_are_pushed(
     case: str, template: Path, tmp_path: Path
 ) -> None:
     given, asked = PUSHING[case]
@@ -101,11 +101,11 @@ def test_the_registry_is_asked_for_where_it_matters(
     assert answers.get("registry") == (given.get("registry", "ghcr.io") if asked else None)
 
 
-def test_hidden_questions_leave_no_answer(recorded: dict[str, Any]) -> None:
+def test_hidden_questions_are_not_recorded(recorded: dict[str, Any]) -> None:
     assert {name for name in recorded if not name.startswith("_")} <= set(DEFAULTS)
 
 
-def test_a_project_is_called_like_its_folder(recorded: dict[str, Any]) -> None:
+def test_the_name_of_the_folder_is_the_project_name(recorded: dict[str, Any]) -> None:
     assert recorded["project_name"] == "my-repository"
 
 

@@ -1,4 +1,4 @@
-"""The dependency map: its forms, what is missing, and what is refused."""
+"""The dependency map: its forms, defaults, and what is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def edges(**answers: Any) -> list[str]:
     return [f"{e.consumer} <- {e.producer}" for e in read(**answers).dependencies.edges]
 
 
-# What is written -> the edges, among web, worker and db.
+# The map -> the edges between web, worker and db.
 FORMS: dict[str, tuple[Any, list[str]]] = {
     "nothing": ([], []),
     "short": ({"web": "db"}, ["web <- db"]),
@@ -52,7 +52,7 @@ def test_forms_of_the_map(form: str) -> None:
 
 
 BOTH: list[str] = ["python", "terraform"]
-# The map -> the edges and whether they are habits, for python and terraform.
+# The map -> the edges of python and terraform, and whether they are the usual ones.
 MENTIONS: dict[str, tuple[Any, list[tuple[str, bool]]]] = {
     "no map": ([], [("python", True)]),
     "written": ({"terraform": "python"}, [("python", False)]),
@@ -62,14 +62,14 @@ MENTIONS: dict[str, tuple[Any, list[tuple[str, bool]]]] = {
 
 
 @pytest.mark.parametrize("case", MENTIONS)
-def test_habits_hold_for_what_the_map_does_not_mention(case: str) -> None:
+def test_usual_dependencies_hold_for_unmentioned_components(case: str) -> None:
     written, expected = MENTIONS[case]
     found = read(code_types=BOTH, dependency_map=written).dependencies.edges
     assert [(e.producer, e.conventional) for e in found] == expected
     assert all(e.consumer == "terraform" for e in found)
 
 
-def test_a_habit_yields_with_a_notice() -> None:
+def test_a_written_dependency_replaces_a_usual_one_with_a_notice() -> None:
     found = read(code_types=BOTH, dependency_map={"python": "terraform"}).dependencies
     assert [(e.consumer, e.producer) for e in found.edges] == [("python", "terraform")]
     (notice,) = found.notices
@@ -95,7 +95,7 @@ def test_a_code_type_that_is_not_selected_is_ignored_with_a_notice(
     assert absent in notice and "not selected" in notice
 
 
-def test_the_rest_of_an_entry_with_an_absent_name_counts() -> None:
+def test_other_names_of_an_entry_still_count() -> None:
     known = catalogue(app=[], image=[], chart=[])
     found = read(
         known=known, code_types=["app", "image"], dependency_map={"app": ["image", "chart"]}
@@ -171,7 +171,7 @@ def test_artifacts_and_their_places(case: str) -> None:
     assert {e.consumer for e in found} == {"user"}
 
 
-# What a code type takes, what is asked for -> whether that is taken.
+# What a code type takes, the artifact that the map names -> whether that is accepted.
 TAKEN = {
     "anything": ([], "tool.zip", True),
     "that": (["tool.zip"], "tool.zip", True),
@@ -189,8 +189,8 @@ TAKEN = {
 
 @pytest.mark.parametrize("own", ["", "lint", "build", "deploy"])
 @pytest.mark.parametrize("case", TAKEN)
-def test_what_is_asked_for_is_used(case: str, own: str) -> None:
-    """By the code type's commands; nobody knows what a build or deployment of one's own uses."""
+def test_an_artifact_that_the_code_type_does_not_take_is_refused(case: str, own: str) -> None:
+    """An own build or deployment may take any artifact."""
     patterns, product, taken = TAKEN[case]
     known = catalogue(maker=[], taker=[])
     consumes = tuple(Consumed(pattern) for pattern in patterns)
@@ -212,8 +212,8 @@ def test_what_is_asked_for_is_used(case: str, own: str) -> None:
         assert says.startswith(start + " and ".join(patterns) + "; ")
 
 
-def test_what_the_map_leaves_out_is_everything() -> None:
-    """Also what the consumer's commands do not use."""
+def test_without_artifacts_all_products_are_taken() -> None:
+    """Even those that the consumer's commands do not use."""
     (edge,) = read(
         code_types=["kubernetes", "python"], dependency_map={"kubernetes": "python"}
     ).dependencies.edges
@@ -233,7 +233,7 @@ def two(one: str, other: str) -> dict[str, Any]:
     return given
 
 
-# What is wrong -> the answers, the place that the message opens with, and what it must say.
+# Case -> the answers, the place at the beginning of the message, and a part of it.
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown dependency": (
         {"components": SERVICES, "dependency_map": {"web": "wroker"}},
@@ -325,7 +325,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_refused(case: str) -> None:
+def test_wrong_maps_are_refused(case: str) -> None:
     answers, place, says = WRONG[case]
     message = refusal(**answers)
     assert message.startswith(f"{place}: ")
@@ -338,9 +338,9 @@ def test_what_is_refused(case: str) -> None:
     ids=["where it lies already", "its own folder", "every folder"],
 )
 def test_a_placement_over_the_packages_themselves_is_refused(to: str) -> None:
-    """What has no `to` lands in `.packages/{producer}/`: that spot is taken.
+    """Packages without `to` are downloaded to `.packages/{producer}/`, so this place is taken.
 
-    Copying a file onto itself fails in the workflow, and copying over another one loses it.
+    `cp` fails if it copies a file onto itself, and copying over another file would lose it.
     """
     assert "dependency_map" in refusal(**artifact({"name": "dist", "to": to}))
 
@@ -352,8 +352,8 @@ def test_a_placement_over_another_package_is_refused() -> None:
     assert "user wants 'dist' of site at '.packages/tool/tool.zip', where packages are" in says
 
 
-def test_two_consumers_may_use_one_spot() -> None:
-    """Each runs on a machine of its own."""
+def test_two_consumers_may_use_one_place() -> None:
+    """Each job has a workspace of its own."""
     taken = [{"name": "dist", "to": "a/b"}]
     entries = [
         {"code_type": who, "depends_on": "site", "artifacts": taken} for who in ("user", "tool")

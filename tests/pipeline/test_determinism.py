@@ -1,4 +1,4 @@
-"""The same answers give the same bytes: under every hash seed, order of keys, and Python."""
+"""The same answers make the same bytes for every hash seed, order of keys and version of Python."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ MIXED: dict[str, Any] = {
         {"name": "prd", "after": "test", "production": True},
     ],
 }
-"""With all that sets could shuffle."""
+"""Answers with everything that might be stored in a set, which a hash seed would shuffle."""
 
-# Messages must not depend on the seed either: several things are wrong at once here.
+# Each has several errors: the message must not depend on the seed either.
 WRONG: dict[str, dict[str, Any]] = {
     "wrong-products": {"components": {"x": generic(build="b", produces=["ab", "Ab", "aB", "AB"])}},
     "wrong-secrets": {"components": {"x": generic(deploy="d", secrets=["ab", "Ab", "aB", "AB"])}},
@@ -69,9 +69,9 @@ def render(
     more: dict[str, Any] | None = None,
     bytecode: str = "1",
 ) -> tuple[Trees, dict[str, str]]:
-    """What a Python under a hash seed writes for the examples (and for `more`); and what it says
-    of the answers whose name opens with "wrong"."""
-    # Folders of the same name: it is the default of one of the questions.
+    """The trees that a Python with a hash seed writes for the examples and for `more`; and the
+    messages for the answers whose name begins with "wrong"."""
+    # All folders are called `out`, because the name is the default of `project_name`.
     jobs = {f"{name}/out": answers_of(name) for name in EXAMPLES}
     jobs |= {f"{name}/out": given for name, given in (more or {}).items()}
     file = folder / "jobs.json"
@@ -112,34 +112,36 @@ def other_seed(
     return render(sys.executable, template, tmp_path_factory.mktemp("seed-1"), "4711", WRONG)
 
 
-def test_hash_seeds(
+def test_files_do_not_depend_on_the_hash_seed(
     usual: tuple[Trees, dict[str, str]], other_seed: tuple[Trees, dict[str, str]]
 ) -> None:
     check_equal(other_seed[0], usual[0])
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_messages_under_hash_seeds(
+def test_messages_do_not_depend_on_the_hash_seed(
     name: str, usual: tuple[Trees, dict[str, str]], other_seed: tuple[Trees, dict[str, str]]
 ) -> None:
-    """Where several things are wrong at once, the same one is named."""
+    """Of several errors, always the same one is named."""
     message = usual[1][f"{name}/out"]
     assert message
     assert other_seed[1][f"{name}/out"] == message
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_order_of_keys(name: str, usual: tuple[Trees, dict[str, str]]) -> None:
+def test_files_do_not_depend_on_the_order_of_keys(
+    name: str, usual: tuple[Trees, dict[str, str]]
+) -> None:
     tree = usual[0][f"{name}/out"]
     assert len(tree) > 8
     check_equal({"": usual[0][f"{name}-keys/out"]}, {"": tree})
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_order_of_lists(
+def test_files_do_not_depend_on_the_order_of_lists(
     name: str, usual: tuple[Trees, dict[str, str]], template: Path, tmp_path: Path
 ) -> None:
-    """Code types and the map in another order: only the record of the answers shows it."""
+    """Code types and the map have another order, which only the recorded answers show."""
     given = answers_of(name)
     for key in ("code_types", "dependency_map"):
         given[key] = given[key][::-1]
@@ -150,7 +152,7 @@ def test_the_order_of_lists(
 
 
 def pinned() -> list[str]:
-    """The project's own dependencies, in the versions that the tests run with."""
+    """The project's dependencies, in the versions that the tests run with."""
     text = (toolbox.ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
     names = [entry.split(">")[0].lower() for entry in project["dependencies"]]
@@ -160,12 +162,12 @@ def pinned() -> list[str]:
 
 @cache
 def find_python(version: str) -> str | None:
-    """A Python of this version: on the PATH, or installed by pyenv."""
+    """A Python of this version, from the PATH or installed by pyenv."""
     installed = (Path.home() / ".pyenv/versions").glob(f"{version}.*/bin/python")
     candidates = [shutil.which(f"python{version}"), *map(str, sorted(installed))]
     print_version = "import sys; print('%d.%d' % sys.version_info[:2])"
     for candidate in filter(None, candidates):
-        # What pyenv puts on the PATH may stand for a Python that is switched off.
+        # A shim of pyenv may be on the PATH although this version is not enabled.
         asked = subprocess.run([candidate, "-c", print_version], capture_output=True, text=True)
         if asked.stdout.strip() == version:
             return candidate
@@ -173,10 +175,10 @@ def find_python(version: str) -> str | None:
 
 
 @pytest.mark.parametrize("version", ["3.12", "3.13"])
-def test_pythons(
+def test_files_do_not_depend_on_the_version_of_python(
     version: str, usual: tuple[Trees, dict[str, str]], template: Path, tmp_path: Path
 ) -> None:
-    """The same as by the Python that runs the tests."""
+    """They equal those of the Python that runs the tests."""
     base = find_python(version)
     if base is None:
         pytest.skip(f"there is no Python {version} on the PATH or in ~/.pyenv")
@@ -185,6 +187,6 @@ def test_pythons(
     subprocess.run([uv, "venv", "--quiet", "--python", base, str(home)], check=True)
     install = [uv, "pip", "install", "--quiet", "--python", str(python), *pinned()]
     subprocess.run(install, check=True)
-    # Its environment is new: without bytecode, the hook after each copy would compile all of it.
+    # Writing bytecode saves time: the environment is new, and each copy starts a hook in it.
     trees, _ = render(str(python), template, tmp_path, "1", bytecode="")
     check_equal(trees, usual[0])

@@ -1,4 +1,4 @@
-"""Environments: what the branching choices stand for, defaults, triggers, chains, patterns."""
+"""Environments: branching choices, defaults, triggers, chains and patterns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.environments import (
 )
 from pipeline.errors import AnswerError
 
-# What a person would have written out for each choice: word for word what docs/answers.md says.
+# The list that each choice stands for, as in docs/answers.md.
 EXPANSIONS: dict[str, list[dict[str, Any]]] = {
     "develop-main": [
         {"name": "dev", "branch": "develop", "retention_days": 7},
@@ -53,12 +53,12 @@ def test_develop_main_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("branching", [*EXPANSIONS, "custom"])
-def test_a_list_that_is_given_means_custom(branching: str) -> None:
+def test_a_given_list_replaces_the_branching_choice(branching: str) -> None:
     found = read(branching=branching, environments=[{"name": "only", "branch": "x"}])
     assert [e.name for e in found.environments] == ["only"]
 
 
-# What is written -> days, production, stops.
+# Settings -> the days packages are kept, `production`, and whether a failure stops all.
 DEFAULTS: dict[str, tuple[dict[str, Any], tuple[int, bool, bool]]] = {
     "nothing": ({}, (7, False, False)),
     "production": ({"production": True}, (30, True, True)),
@@ -95,12 +95,12 @@ def test_triggers(case: str) -> None:
 
 
 def chain(length: int) -> list[dict[str, Any]]:
-    """One environment from a branch, and so many after one another, written last to first."""
+    """One environment with a branch and `length` more in a chain, listed from last to first."""
     entries = [{"name": f"e{i}", "after": f"e{i - 1}"} for i in range(length, 0, -1)]
     return [*entries, {"name": "e0", "branch": "main"}]
 
 
-# The environments -> how long each keeps packages.
+# The environments -> how many days each keeps packages.
 RETENTION: dict[str, tuple[list[dict[str, Any]], dict[str, int]]] = {
     "before a production, directly or not": (
         [
@@ -132,24 +132,24 @@ RETENTION: dict[str, tuple[list[dict[str, Any]], dict[str, int]]] = {
 
 @pytest.mark.parametrize("case", RETENTION)
 def test_packages_outlive_the_wait_for_an_approval(case: str) -> None:
-    """A run may wait 30 days for it: where a production takes them they are kept for longer."""
+    """A run may wait 30 days for an approval, so packages for a production are kept longer."""
     entries, days = RETENTION[case]
     assert {e.name: e.retention_days for e in environments(*entries)} == days
 
 
 def test_a_chain_has_one_root() -> None:
-    """Also at the greatest length, and whatever the order in which it is written."""
+    """With the greatest length, and listed in any order."""
     found = {e.name: e.root for e in environments(*chain(3))}
     assert found == {"e0": "e0", "e1": "e0", "e2": "e0", "e3": "e0"}
 
 
-def test_a_chain_that_github_would_end_is_refused() -> None:
+def test_a_chain_that_is_too_long_for_github_is_refused() -> None:
     assert re.match(r"environments\.e4: .*at most 3", refusal(environments=chain(4)))
 
 
 DEV = {"name": "dev", "branch": "main"}
 PRD = {"name": "prd", "after": "dev", "production": True}
-# What is wrong -> the list, the place that the message opens with, and what it must say.
+# Case -> the list, the place at the beginning of the message, and a part of it.
 WRONG: dict[str, tuple[list[Any], str, str]] = {
     "no trigger": ([{"name": "x"}], "environments.x", "exactly one of"),
     "manual false": ([{"name": "x", "manual": False}], "environments.x", "exactly one of"),
@@ -211,7 +211,7 @@ WRONG: dict[str, tuple[list[Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_refused(case: str) -> None:
+def test_wrong_environments_are_refused(case: str) -> None:
     entries, place, says = WRONG[case]
     message = refusal(environments=entries)
     assert message.startswith(f"{place}: ")
@@ -235,18 +235,18 @@ def test_what_is_refused(case: str) -> None:
         *("empty list as text", "no list", "mapping", "nothing"),
     ],
 )
-def test_refused_choices(answers: dict[str, Any], says: str) -> None:
+def test_wrong_branching_and_lists_are_refused(answers: dict[str, Any], says: str) -> None:
     assert says in refusal(**answers)
 
 
-def test_the_name_of_an_approval_is_free_beside_others() -> None:
+def test_an_environment_may_have_the_name_of_an_unused_approval() -> None:
     assert not refusal(environments=[DEV, {"name": "prd-approval", "branch": "x"}])
 
 
 # Patterns ------------------------------------------------------------------------------------
 
-# GitHub, "Workflow syntax": the filter pattern cheat sheet, with its own examples of what matches,
-# and names beside them that must not.
+# Patterns with names that match and names that do not. Most are from the filter pattern cheat sheet
+# of GitHub's page "Workflow syntax".
 CHEAT_SHEET: dict[str, tuple[list[str], list[str]]] = {
     "feature/*": (["feature/my-branch", "feature/your-branch"], ["feature/a/b", "xfeature/a"]),
     "feature/**": (
@@ -279,14 +279,14 @@ MATCHES = (
 
 @pytest.fixture(scope="module")
 def in_javascript() -> dict[tuple[str, str], Any]:
-    """Which name fits which pattern, as the action check-commit finds it out."""
+    """Whether each name matches each pattern in JavaScript, which the action check-commit uses."""
     pairs = [(p, name) for p, (yes, no) in CHEAT_SHEET.items() for name in [*yes, *no]]
     verdicts = javascript(MATCHES, [[filter_to_regex(pattern), name] for pattern, name in pairs])
     return dict(zip(pairs, verdicts, strict=True))
 
 
 @pytest.mark.parametrize("pattern", CHEAT_SHEET)
-def test_patterns_mean_what_github_says(
+def test_patterns_match_as_on_github(
     pattern: str, in_javascript: dict[tuple[str, str], Any]
 ) -> None:
     matching, others = CHEAT_SHEET[pattern]
@@ -297,9 +297,9 @@ def test_patterns_mean_what_github_says(
 
 
 @pytest.mark.filterwarnings("ignore:Possible nested set")
-def test_every_pattern_that_is_taken_works_in_javascript() -> None:
-    """Python takes some expressions that JavaScript does not, such as `a*+`: every deployment
-    would fail at it."""
+def test_every_accepted_pattern_works_in_javascript() -> None:
+    """Python accepts expressions that JavaScript refuses, such as `a*+`. With one of them, every
+    deployment would fail."""
     source = random.Random(1)
     parts = ["a", "b", "1", "-", "/", ".", "*", "**", "?", "+", "[", "]", "[ab]", "[a-b]", "{", "("]
     parts += ["$", "|", "é"]
@@ -347,8 +347,8 @@ def test_refused_refs(case: str, trigger: str) -> None:
     assert message.startswith(f"environments.x.{trigger}: ")
 
 
-def test_a_component_may_name_environments_that_are_still_to_come() -> None:
-    """At a prompt, components are asked for first. Then each choice is looked at with them."""
+def test_a_component_may_name_environments_that_are_asked_for_later() -> None:
+    """At a prompt, components come before environments. Later questions check both together."""
     said = {"code_types": ["python"], "components": {"python": {"environments": ["live"]}}}
     for asking in ("components", "dependency_map", "orchestration"):
         read_answers(said, CATALOGUE, asking)
@@ -389,7 +389,7 @@ RIVALS: dict[str, tuple[list[dict[str, Any]], str]] = {
         ],
         "",
     ),
-    # Which runs on any default branch.
+    # A pattern may match the default branch, so its chain is not named.
     "a pattern beside a branch": (
         [
             {"name": "a", "branch": "feature/*"},
@@ -403,7 +403,7 @@ RIVALS: dict[str, tuple[list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("case", RIVALS)
-def test_one_default_branch_decides_what_comes_after_another(case: str) -> None:
+def test_chains_that_need_different_default_branches_are_named(case: str) -> None:
     environments, said = RIVALS[case]
     notices = rival_chains(read_environments("custom", environments))
     begin = "A repository has one default branch, and it decides what can start: "

@@ -1,6 +1,6 @@
-"""What holds for the usual random plans holds for a few that no run has seen before.
+"""The checks of random plans also hold for a few plans that no earlier run has drawn.
 
-The seed is in the test's name: RANDOM_SEED=n makes its examples again.
+The name of a test has its seed: RANDOM_SEED=n draws the same examples again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ fresh = settings(costly, derandomize=False, max_examples=6)
 
 
 def checks_of_plans() -> list[Callable[[Plan], None]]:
-    """What the random tests of a plan do with it."""
+    """The bodies of the tests that take a random plan."""
     modules = (test_plan, test_pull_request, test_github_settings)
     tests = [test for module in modules for test in vars(module).values()]
     bodies = [test.hypothesis.inner_test for test in tests if hasattr(test, "hypothesis")]
@@ -36,7 +36,7 @@ def checks_of_plans() -> list[Callable[[Plan], None]]:
 
 
 @pytest.mark.parametrize("number", fresh_seeds(3))
-def test_plans(number: int) -> None:
+def test_new_random_plans(number: int) -> None:
     checks = checks_of_plans()
     assert len(checks) > 10
 
@@ -51,8 +51,8 @@ def test_plans(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", fresh_seeds(3))
-def test_right_answers_are_taken(number: int) -> None:
-    right = test_components.test_right_answers_are_hardly_ever_refused
+def test_new_random_answers_are_accepted(number: int) -> None:
+    right = test_components.test_valid_random_answers_are_rarely_refused
 
     @seed(number)
     @fresh

@@ -1,4 +1,4 @@
-"""The branches of a repository, as its folder tells them without git."""
+"""The branches of a repository, read from its folder without git."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.git_branches import NO_BRANCHES, Branches, read_branches
 
 
 def repository(folder: Path, *branches: str, current: str = "") -> Path:
-    """A repository with a commit on each branch; without any, one that has no commit yet."""
+    """A repository with these branches; without any, it has no commit."""
     folder.mkdir()
     git("init", "--quiet", f"--initial-branch={current or branches[0]}", cwd=folder)
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
@@ -22,20 +22,20 @@ def repository(folder: Path, *branches: str, current: str = "") -> Path:
     return folder
 
 
-# The branches, the current one, and the default one that is read.
+# The branches, the current branch, and the default branch that is read.
 CASES = {
     "only one": (["master"], "", "master"),
     "only one, with another name": (["trunk"], "", "trunk"),
-    "work on a branch of one's own": (["main", "feature/a"], "feature/a", "main"),
+    "another branch is checked out": (["main", "feature/a"], "feature/a", "main"),
     "the same with master": (["master", "feature/a"], "feature/a", "master"),
     "develop and main": (["develop", "main"], "", "main"),
     "none of the usual names": (["one", "two"], "two", "two"),
-    "nothing yet": ([], "master", "master"),
+    "no commit": ([], "master", "master"),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_without_an_origin(case: str, tmp_path: Path) -> None:
+def test_the_default_branch_without_an_origin(case: str, tmp_path: Path) -> None:
     branches, current, expected = CASES[case]
     folder = repository(tmp_path / "a", *branches, current=current)
     assert read_branches(folder) == Branches(expected, frozenset(branches))
@@ -44,7 +44,7 @@ def test_without_an_origin(case: str, tmp_path: Path) -> None:
         assert read_branches(folder) == Branches(expected, frozenset(branches))
 
 
-def test_a_clone_knows_what_origin_starts_from(tmp_path: Path) -> None:
+def test_the_default_branch_of_a_clone(tmp_path: Path) -> None:
     origin = repository(tmp_path / "origin", "develop", "main", "release/1")
     git("clone", "--quiet", str(origin), "whole", cwd=tmp_path)
     git("switch", "--quiet", "--create", "mine", cwd=tmp_path / "whole")
@@ -52,7 +52,7 @@ def test_a_clone_knows_what_origin_starts_from(tmp_path: Path) -> None:
     assert read_branches(tmp_path / "whole") == Branches("develop", frozenset(known))
     git("worktree", "add", "--quiet", str(tmp_path / "tree"), cwd=tmp_path / "whole")
     assert read_branches(tmp_path / "tree") == Branches("develop", frozenset({*known, "tree"}))
-    # Not all branches are here, so nobody is told that one is missing.
+    # These clones lack branches, so none are returned, and none is reported as missing.
     for name, option in (("one", "--single-branch"), ("shallow", "--depth=1")):
         url = f"file://{origin}"
         git("clone", "--quiet", option, url, name, cwd=tmp_path)
@@ -60,11 +60,11 @@ def test_a_clone_knows_what_origin_starts_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("head", ["ref: refs/heads/a b", "ref: refs/heads/**", "", "0" * 40])
-def test_what_is_no_branch_is_not_taken(head: str, tmp_path: Path) -> None:
+def test_a_head_that_is_no_branch_name_is_ignored(head: str, tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git/HEAD").write_text(head, encoding="utf-8")
     assert read_branches(tmp_path) == (Branches(head) if head == "0" * 40 else NO_BRANCHES)
 
 
-def test_no_repository(tmp_path: Path) -> None:
+def test_a_folder_without_a_repository(tmp_path: Path) -> None:
     assert read_branches(tmp_path) == NO_BRANCHES

@@ -28,8 +28,8 @@ def by_name(found: GitHubSettings) -> dict[str, GitHubEnvironment]:
     return {environment.name: environment for environment in found.environments}
 
 
-# The cloud -> its registry, what every job that logs in reads, and what a deployment to Kubernetes
-# reads beside it.
+# The cloud -> its registry, the variables of every job that logs in, and those that a deployment to
+# Kubernetes reads in addition.
 CLOUDS: dict[str, tuple[str, list[str], list[str]]] = {
     "none": ("ghcr.io", [], []),
     "aws": (ECR, ["AWS_REGION", "AWS_ROLE_ARN"], ["KUBERNETES_CLUSTER"]),
@@ -75,7 +75,7 @@ def test_githubs_registry_needs_no_environment(cloud: str) -> None:
     assert found.clouds == (cloud,)
 
 
-def test_images_alone_need_the_environment_of_the_registry_alone() -> None:
+def test_a_component_that_only_pushes_needs_only_the_registrys_environment() -> None:
     found = settings_of(code_types=["docker"], cloud="aws", registry=ECR)
     assert list(by_name(found)) == ["registry"]
     assert found.clouds == ("aws",)
@@ -83,13 +83,12 @@ def test_images_alone_need_the_environment_of_the_registry_alone() -> None:
     assert settings_of(code_types=["docker"], cloud="aws").environments == ()
 
 
-def test_a_cloud_that_nothing_logs_in_to_needs_nothing() -> None:
+def test_a_cloud_without_logins_needs_nothing() -> None:
     found = settings_of(code_types=["python"], cloud="aws")
     assert (found.environments, found.clouds, found.needs_variables) == ((), (), False)
 
 
-def test_several_clouds() -> None:
-    """Each environment with those of the components that deploy there."""
+def test_an_environment_has_the_clouds_of_its_components() -> None:
     found = settings_of(
         components={
             "a": {"code_type": "terraform"},
@@ -112,7 +111,7 @@ def test_several_clouds() -> None:
 # Refs --------------------------------------------------------------------------------------------
 
 MANUAL = {"name": "m", "manual": True}
-# The environments -> what may get into each, and into the one of the registry.
+# The environments -> the refs that each admits, and those that the registry's environment admits.
 REFS: dict[str, tuple[list[dict[str, Any]], dict[str, list[tuple[str, str]]]]] = {
     "one branch": (
         [{"name": "a", "branch": "main"}],
@@ -155,8 +154,8 @@ REFS: dict[str, tuple[list[dict[str, Any]], dict[str, list[tuple[str, str]]]]] =
         [MANUAL, {"name": "a", "after": "m"}],
         {"m": [], "a": [], "registry": []},
     ),
-    # What comes after another environment runs on the default branch, whatever the tag. It pushes
-    # no image: that was built in the first one.
+    # An environment after another runs on the default branch, even if the first starts from a tag.
+    # It pushes no image, because the first one did.
     "after a tag": (
         [{"name": "a", "tag": "v1"}, {"name": "b", "after": "a"}],
         {"a": [("v1", "tag")], "b": [], "registry": [("v1", "tag")]},
@@ -182,21 +181,21 @@ REFS: dict[str, tuple[list[dict[str, Any]], dict[str, list[tuple[str, str]]]]] =
 
 
 @pytest.mark.parametrize("case", REFS)
-def test_who_gets_in(case: str) -> None:
+def test_which_refs_an_environment_admits(case: str) -> None:
     environments, expected = REFS[case]
     components = {"docker": {"deploy": "ship"}}
     answers: dict[str, Any] = {"components": components, "environments": environments}
     found = by_name(settings_of(**answers, cloud="aws", registry=ECR))
     assert {name: list(environment.refs) for name, environment in found.items()} == expected
     assert list(found) == list(expected)
-    # Without a cloud, too: secrets are handed to whatever gets in.
+    # The same holds without a cloud, because an admitted run gets the secrets.
     for environment in by_name(settings_of(**answers)).values():
         assert list(environment.refs) == expected[environment.name]
 
 
 @pytest.mark.parametrize("orchestration", ["call", "dispatch"])
-def test_who_pushes_images_gets_into_the_environment_of_the_registry(orchestration: str) -> None:
-    """Also from a later environment, where they are built for each; and nobody else."""
+def test_which_refs_the_environment_of_the_registry_admits(orchestration: str) -> None:
+    """Exactly those of environments that push images, also later ones if they build their own."""
     environments = [
         {"name": "a", "tag": "v1"},
         {"name": "b", "after": "a"},
@@ -206,7 +205,7 @@ def test_who_pushes_images_gets_into_the_environment_of_the_registry(orchestrati
     for settings, refs in (
         ({"environments": ["a", "b"]}, (("v1", "tag"),)),
         ({"environments": ["c"]}, (("c", "branch"),)),
-        # The runs of b are of the default branch, and nothing tells which that is.
+        # The runs of b are on the default branch, whose name the answers do not know.
         ({"build_per_environment": True}, ()),
         (
             {"build_per_environment": True, "environments": ["a", "c"]},
@@ -222,19 +221,19 @@ def test_who_pushes_images_gets_into_the_environment_of_the_registry(orchestrati
 
 
 @pytest.mark.parametrize("cloud", ["none", "aws"])
-def test_what_is_approved_is_protected(cloud: str) -> None:
-    """Production itself asks nobody, and lets in its branch alone: what it holds is secret."""
+def test_approvals_and_production_admit_only_their_branch(cloud: str) -> None:
+    """Only the environment of approvals has reviewers."""
     found = by_name(settings_of(components={"x": generic(deploy="d")}, cloud=cloud))
     assert list(found) == ["dev", "test", "prd-approval", "prd"]
     assert [name for name, environment in found.items() if environment.reviewed] == ["prd-approval"]
     assert found["prd"].refs == found["prd-approval"].refs == (("main", "branch"),)
 
 
-# How production asks, and what starts it -> who asks: the environment of its approvals, or itself.
+# `approval`, the trigger -> the environments of approvals, and whether production has reviewers.
 ASKING: dict[str, tuple[str, dict[str, Any], list[str], bool]] = {
     "once, on a branch": ("once", {"branch": "main"}, ["live-approval"], False),
     "once, after a branch": ("once", {"after": "dev"}, ["live-approval"], False),
-    # Whoever may push such a tag or branch may bring a workflow that names the environment.
+    # A person who may push such a tag or branch may push a workflow that names the environment.
     "once, on a tag": ("once", {"tag": "v*"}, ["live-approval"], True),
     "once, on branches": ("once", {"branch": "live/*"}, ["live-approval"], True),
     "once, by hand": ("once", {"manual": True}, ["live-approval"], True),
@@ -244,7 +243,7 @@ ASKING: dict[str, tuple[str, dict[str, Any], list[str], bool]] = {
 
 
 @pytest.mark.parametrize("case", ASKING)
-def test_who_asks(case: str) -> None:
+def test_which_environments_have_reviewers(case: str) -> None:
     approval, trigger, names, itself = ASKING[case]
     environments = [
         {"name": "dev", "branch": "develop"},
@@ -264,8 +263,8 @@ def test_who_asks(case: str) -> None:
         assert found[name].approves == "live" and found[name].refs == found["live"].refs
 
 
-def test_one_registry_for_all_its_environments_is_reviewed_by_nobody() -> None:
-    """It is production's too, and comes before anybody can look at what would be deployed."""
+def test_the_environment_of_the_registry_has_no_reviewers() -> None:
+    """Images are pushed before a person can see what would be deployed."""
     found = by_name(
         settings_of(
             components={"docker": {"deploy": "ship"}},
@@ -293,8 +292,8 @@ def test_an_identity_for_each_environment_that_deploys_or_pushes() -> None:
 # Secrets and variables ---------------------------------------------------------------------------
 
 
-def test_secrets_of_builds_are_the_repositorys() -> None:
-    """Nothing is approved before a build; also where that names the environment of a registry."""
+def test_secrets_of_builds_are_secrets_of_the_repository() -> None:
+    """A build runs before an approval. The registry's environment has no secrets."""
     for registry in ("ghcr.io", ECR):
         found = settings_of(
             components={
@@ -316,8 +315,8 @@ def test_secrets_of_builds_are_the_repositorys() -> None:
 
 X = "${{ vars.X }}"
 ONE = [{"name": "dev", "branch": "main"}]
-# Which answers name the variable X -> whether it has to be the repository's, and the environments
-# where it could be set for each.
+# Answers that name the variable X -> whether it has to be a variable of the repository, and if not,
+# the environments where it can be set.
 VARIABLES: dict[str, tuple[dict[str, Any], bool, list[str]]] = {
     "checks and deployment": (
         {"components": {"x": generic(lint="l", deploy="d", env={"A": X})}},
@@ -377,7 +376,7 @@ VARIABLES: dict[str, tuple[dict[str, Any], bool, list[str]]] = {
         False,
         [],
     ),
-    # A build has the registry's environment where it pushes, and none where it does not.
+    # A build has the registry's environment only if it pushes.
     "a build that pushes": (
         {
             "components": {"docker": {"env": {"BUILD_ARG_A": X}}},
@@ -403,11 +402,11 @@ def test_where_a_variable_is_read(case: str) -> None:
     assert found.needs_variables == bool(repository or environments)
 
 
-# The rest ----------------------------------------------------------------------------------------
+# Prerequisites and rulesets --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_what_a_code_type_asks_for_in_a_cloud(cloud: str) -> None:
+def test_prerequisites_of_a_code_type_in_a_cloud(cloud: str) -> None:
     kubernetes = CODE_TYPES["kubernetes"]
     usual = list(kubernetes.prerequisites)
     more = list(kubernetes.clouds[cloud].prerequisites)
@@ -422,7 +421,7 @@ def test_what_a_code_type_asks_for_in_a_cloud(cloud: str) -> None:
 
 PRODUCTION = {"production": True}
 
-# The environments -> the branches whose pull requests a ruleset should hold back.
+# The environments -> the branches whose pull requests need the required check.
 CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     "two branches": (
         [{"name": "a", "branch": "develop"}, {"name": "b", "branch": "main"}],
@@ -462,7 +461,7 @@ CHECKED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", CHECKED)
-def test_which_branches_pull_requests_are_checked_for(case: str) -> None:
+def test_which_branches_need_the_required_check(case: str) -> None:
     environments, expected = CHECKED[case]
     assert json.loads(settings_of(environments=environments).checked_branches) == expected
 
@@ -483,7 +482,7 @@ CREATED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", CREATED)
-def test_which_branches_only_administrators_create(case: str) -> None:
+def test_which_branches_only_administrators_may_create(case: str) -> None:
     environments, expected = CREATED[case]
     assert json.loads(settings_of(environments=environments).created_branches) == expected
 
@@ -498,13 +497,13 @@ def test_which_branches_only_administrators_create(case: str) -> None:
     ],
 )
 def test_a_ruleset_names_every_tag_that_deploys(tag: str, expected: list[str]) -> None:
-    """Rulesets know fewer patterns than triggers: rather more tags than fewer."""
+    """Rulesets have fewer patterns than triggers, so one may also cover other tags."""
     assert list(settings_of(environments=[{"name": "a", "tag": tag}]).deployed_tags) == expected
 
 
 @costly
 @given(plans())
-def test_what_jobs_use_is_set_up_and_nothing_else(made: Plan) -> None:
+def test_exactly_what_jobs_use_is_set_up(made: Plan) -> None:
     found = github_settings(made)
     environments = by_name(found)
     approvals = {f"{o.environment.name}-approval" for o in made.orchestrators if o.approval}
@@ -546,11 +545,11 @@ def test_what_jobs_use_is_set_up_and_nothing_else(made: Plan) -> None:
                 d.variables, d.command.variables, d.login, d.plan.variables if d.plan else ""
             )
         }
-        # What other environments alone say is looked up, and not used.
+        # A variable that only other environments name is read, but its value is not used.
         said = {e.name: variables_in(*e.env.values()) for e in made.environments}
         own = variables_in(*(c.env for c in made.answers.components))
         read -= set().union(*said.values()) - said[name] - own
-        # Each variable that a job reads there can be set, and in one place alone.
+        # Each variable that a job reads there has exactly one place where it is set.
         assert set(environment.variables) == read - set(found.variables)
         assert set(environment.secrets) == {secret for d in deploys for secret in d.secrets}
         by_oidc = [d for d in deploys if "id-token" in d.permissions]
@@ -570,5 +569,5 @@ def test_what_jobs_use_is_set_up_and_nothing_else(made: Plan) -> None:
 
 
 def variables_in(*texts: object) -> set[str]:
-    """The configuration variables of GitHub's that are read somewhere."""
+    """The configuration variables of GitHub that the texts read."""
     return set(re.findall(r"\bvars\.(\w+)", str(texts)))

@@ -1,6 +1,6 @@
-"""For random graphs: the order is right, every cycle is found, habits never get in the way.
+"""Random graphs: the order is right, every cycle is found, and usual dependencies close none.
 
-networkx is the oracle: it knows graphs, and nothing of this project.
+networkx is the oracle: it is a graph library that shares no code with this project.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ CHAINS = {
     "eu": ["eu", "prd"],
     "prd": ["prd"],
 }
-"""Each environment with those that come after it."""
+"""Each environment with itself and those after it."""
 
 
 def oracle(graph: Mapping[str, list[str]]) -> networkx.DiGraph:
-    """The graph with arrows from each node to those that wait for it."""
+    """The graph with arrows from each node to the nodes that wait for it."""
     arrows = networkx.DiGraph()
     arrows.add_nodes_from(graph)
     arrows.add_edges_from((other, node) for node, others in graph.items() for other in others)
@@ -66,12 +66,12 @@ Graph = Mapping[str, list[str]]
 
 @dataclass(frozen=True)
 class Roles:
-    """A graph with what each of its components does, and what may be said of a pipeline by it."""
+    """A graph with the settings of its components, and what a pipeline of it has to do."""
 
     graph: Graph
     settings: Mapping[str, dict[str, Any]]
     waits_only: frozenset[tuple[str, str]]
-    """The edges (who, for whom) along which no package is taken."""
+    """The edges (consumer, producer) without a package."""
 
     @property
     def answers(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Roles:
 
     @property
     def packages(self) -> networkx.DiGraph:
-        """The arrows along which packages are taken."""
+        """The arrows with packages."""
         return oracle(
             {
                 who: [
@@ -109,13 +109,14 @@ class Roles:
         }
 
     def concerned(self, environment: str) -> set[str]:
-        """Who belongs to it or to one after it, and whose package reaches those."""
+        """The components of this environment or a later one, and all whose packages these take,
+        directly or not."""
         chain = set(CHAINS[environment])
         belonging = {n for n, s in self.settings.items() if chain & {*s.get("environments", chain)}}
         return belonging.union(*(networkx.ancestors(self.packages, n) for n in belonging))
 
     def built(self, environment: str) -> set[str]:
-        """All in the first of a chain; later what differs, and what takes it."""
+        """In the first of a chain, all with checks or a build; later, those that differ there."""
         checked = {n for n, s in self.settings.items() if {"lint", "build"} & s.keys()}
         found = checked & self.concerned(environment)
         if environment in ("dev", "test"):
@@ -125,7 +126,7 @@ class Roles:
         return found & again
 
     def before(self, name: str, environment: str) -> set[str]:
-        """The components that a deployment waits for, `stop` in test and prd included."""
+        """The components that a deployment waits for. `stop` in test and prd is included."""
         if environment in ("dev", "eu"):
             return set(networkx.ancestors(oracle(self.graph), name))
         order = generations(self.graph)
@@ -133,7 +134,7 @@ class Roles:
         return {other for earlier in order[:index] for other in earlier}
 
     def expected(self, environment: str) -> dict[str, set[str]]:
-        """Every job with all that has to have succeeded before it, through others or not."""
+        """Every job with all jobs that must have succeeded before it."""
         deployed, built = self.deployed(environment), self.built(environment)
         gates = {"changes", "approval"} if environment == "prd" else {"changes"}
         found = {
@@ -172,14 +173,14 @@ def graphs_with_roles(draw: st.DrawFn, max_size: int = len(NODES)) -> Roles:
 
 
 def all_before(needs: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """Each job with all that it needs, through others or not."""
+    """Each job with all jobs that it needs, directly or not."""
     arrows = networkx.DiGraph((other, job) for job, others in needs.items() for other in others)
     return {job: set(networkx.ancestors(arrows, job)) for job in needs}
 
 
 @quick
 @given(acyclic_graphs())
-def test_waves_are_the_generations_sorted_by_name(graph: dict[str, list[str]]) -> None:
+def test_waves_are_sorted_generations_of_the_graph(graph: dict[str, list[str]]) -> None:
     made = plan(**graph_answers(graph))
     assert [list(wave) for wave in made.waves] == generations(graph)
     assert list(made.order) == [name for wave in made.waves for name in wave]
@@ -202,7 +203,7 @@ def test_order_does_not_depend_on_the_order_of_the_answers(
 def test_both_forms_of_the_map_mean_the_same(
     graph: dict[str, list[str]], source: random.Random
 ) -> None:
-    """Several entries of the long form for one component add up."""
+    """In the long form, entries for one component are added."""
     entries = [
         {"code_type": who, "depends_on": whom} for who, others in graph.items() for whom in others
     ]
@@ -216,17 +217,17 @@ def test_both_forms_of_the_map_mean_the_same(
 
 @quick
 @given(graphs_with_roles())
-def test_every_job_waits_for_exactly_what_the_graph_says(roles: Roles) -> None:
+def test_every_job_waits_for_the_jobs_before_it_in_the_graph(roles: Roles) -> None:
     for orchestrator in plan(**roles.answers).orchestrators:
         name = orchestrator.environment.name
         calls = (*orchestrator.builds, *orchestrator.deployments)
         expected = roles.expected(name)
-        # Nobody is asked to approve what deploys nothing.
+        # Without a deployment, no approval is asked for.
         assert (orchestrator.approval is not None) == (name == "prd" and bool(roles.deployed(name)))
         needs: dict[str, Iterable[str]] = {call.id: call.needs for call in calls}
         if orchestrator.approval:
             needs["approval"] = orchestrator.approval.needs
-            # Nobody is asked for what may still turn red.
+            # The approval waits for all builds, so that none fails after it.
             builds = {call.id for call in orchestrator.builds}
             for before in expected.values():
                 before |= builds if "approval" in before else set()
@@ -234,7 +235,7 @@ def test_every_job_waits_for_exactly_what_the_graph_says(roles: Roles) -> None:
         assert all_before(needs) == expected
         assert len(needs) == len(calls) + bool(orchestrator.approval)
         for call in calls:
-            # GitHub hands on the outputs of those alone that a job needs itself.
+            # A job can read only outputs of jobs in its own `needs`.
             read = set(re.findall(r"\bneeds\.([\w-]+)\.", str(call.inputs)))
             assert read <= set(call.needs) and len(set(call.needs)) == len(call.needs)
         concerned = roles.concerned(name)
@@ -247,8 +248,8 @@ def test_every_job_waits_for_exactly_what_the_graph_says(roles: Roles) -> None:
 
 @quick
 @given(graphs_with_roles())
-def test_every_run_of_its_own_waits_for_exactly_what_the_graph_says(roles: Roles) -> None:
-    """Under dispatch build and deployment are one run; the first job brings packages over."""
+def test_every_started_run_waits_for_the_runs_before_it(roles: Roles) -> None:
+    """Under dispatch, one run builds and deploys. The job `changes` promotes packages."""
     for orchestrator in plan(**roles.answers, orchestration="dispatch").orchestrators:
         name = orchestrator.environment.name
         started = roles.built(name) | (roles.deployed(name) & roles.concerned(name))
@@ -273,10 +274,10 @@ def test_every_run_of_its_own_waits_for_exactly_what_the_graph_says(roles: Roles
 
 @settings(quick, max_examples=6)
 @given(graphs_with_roles())
-def test_written_needs_are_those_of_the_graph(
+def test_written_needs_match_the_graph(
     template: Path, tmp_path_factory: pytest.TempPathFactory, roles: Roles
 ) -> None:
-    """What counts in the end: the YAML that GitHub reads, and the order that a person reads."""
+    """In the YAML that GitHub reads, and in the comment that a person reads."""
     folder = tmp_path_factory.mktemp("graph")
     copies.copy(template, folder, roles.answers)
     for name in CHAINS:
@@ -295,7 +296,7 @@ def test_written_needs_are_those_of_the_graph(
 
 
 def order_in_header(text: str) -> list[list[str]]:
-    """The waves that the comment at the top lists, as in `#   2. terraform (after python), x`."""
+    """The waves that the comment at the top lists: `#   2. terraform (after python), x`."""
     header = text[: text.index("\nname:")]
     lines = re.findall(r"^#   \d+\. (.*)$", header, re.MULTILINE)
     return [re.sub(r" \([^)]*\)", "", line).split(", ") for line in lines]
@@ -315,7 +316,7 @@ def test_every_cycle_is_found_and_named(graph: dict[str, list[str]]) -> None:
     assert all(whom in graph[who] for who, whom in steps)
     drop = (match[2], match[3])
     assert drop in steps
-    # Where dropping one edge is enough, that one is named.
+    # If dropping one edge of the cycle is enough, the message names such an edge.
     assert is_enough(graph, drop) or not any(is_enough(graph, step) for step in steps)
 
 
@@ -335,7 +336,7 @@ def test_the_same_cycle_is_named_whatever_the_order(graph: dict[str, list[str]],
 
 @quick
 @given(st.one_of(acyclic_graphs(), cyclic_graphs()))
-def test_a_cycle_is_found_exactly_where_there_is_one(graph: dict[str, list[str]]) -> None:
+def test_a_cycle_is_found_if_and_only_if_there_is_one(graph: dict[str, list[str]]) -> None:
     sets = {node: frozenset(others) for node, others in graph.items()}
     cycle = find_cycle(sets)
     assert (cycle is None) == networkx.is_directed_acyclic_graph(oracle(graph))
@@ -343,14 +344,16 @@ def test_a_cycle_is_found_exactly_where_there_is_one(graph: dict[str, list[str]]
         assert edge_to_drop(sets, cycle) in set(itertools.pairwise(cycle))
 
 
-# Habits ----------------------------------------------------------------------------------------
+# Usual dependencies ----------------------------------------------------------------------------
 
 TYPES = ["app", "base", "chart", "image"]
 
 
 @st.composite
-def habits(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, str], dict[str, list[str]]]:
-    """Code types with habits, components with their code types, a map of some of them."""
+def usual_dependencies(
+    draw: st.DrawFn,
+) -> tuple[dict[str, list[str]], dict[str, str], dict[str, list[str]]]:
+    """Code types with `depends_on`, components with code types, and a map for some of them."""
     depends_on = {
         name: draw(st.lists(st.sampled_from([t for t in TYPES if t != name]), unique=True))
         for name in TYPES
@@ -366,11 +369,11 @@ def habits(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, str], dict[
 
 
 @quick
-@given(habits())
-def test_habits_yield_to_what_is_written(
+@given(usual_dependencies())
+def test_usual_dependencies_never_close_a_cycle(
     made: tuple[dict[str, list[str]], dict[str, str], dict[str, list[str]]],
 ) -> None:
-    """Also where habits of several code types run in a circle among themselves."""
+    """Even if usual dependencies of code types form a cycle, or one with written ones."""
     depends_on, types, written = made
     found = read(
         known=catalogue(**depends_on),
@@ -394,8 +397,8 @@ def test_habits_yield_to_what_is_written(
 
 
 @quick
-@given(habits(), st.integers())
-def test_habits_do_not_depend_on_the_order_of_the_answers(
+@given(usual_dependencies(), st.integers())
+def test_usual_dependencies_do_not_depend_on_the_order_of_the_answers(
     made: tuple[dict[str, list[str]], dict[str, str], dict[str, list[str]]], seed: int
 ) -> None:
     depends_on, types, written = made
@@ -408,7 +411,7 @@ def test_habits_do_not_depend_on_the_order_of_the_answers(
     assert read(known, **answers).dependencies == read(known, **other).dependencies
 
 
-def test_habits_reach_every_component_of_the_code_type() -> None:
+def test_a_usual_dependency_counts_for_every_component_of_the_type() -> None:
     known = catalogue(app=["image"], image=[])
     components = {"one": "image", "two": "image", "web": "app"}
     found = read(
@@ -420,8 +423,8 @@ def test_habits_reach_every_component_of_the_code_type() -> None:
     assert not found.notices
 
 
-def test_being_depended_on_is_no_mention() -> None:
-    """Only what the map says about a component itself replaces its habits."""
+def test_a_component_that_is_only_a_producer_keeps_usual_dependencies() -> None:
+    """Only an entry of the map about a component replaces its usual dependencies."""
     known = catalogue(app=["image"], image=["base"], base=[])
     found = read(
         known=known,

@@ -1,4 +1,4 @@
-"""What components produce, which build makes it, and where jobs find it."""
+"""What components produce, which command makes it, and where jobs find it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def python(**settings: Any) -> Component:
     return found
 
 
-# `produces` -> the products whose commands the build is made of, in order.
+# `produces` -> the products whose commands make up the build, in order.
 CHOICES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "left out: a Lambda zip": ({}, ["lambda-package.zip"]),
     "a Lambda zip": ({"produces": ["lambda-package.zip"]}, ["lambda-package.zip"]),
@@ -49,9 +49,9 @@ def test_products_choose_the_build(case: str) -> None:
         ({"build": ""}, ()),
         ({"build": "", "produces": []}, ()),
     ],
-    ids=["own build, usual product", "own products", "none", "off", "off, said twice"],
+    ids=["own build, usual product", "own products", "none", "off", "off, without products"],
 )
-def test_an_own_build(settings: dict[str, Any], produces: tuple[str, ...]) -> None:
+def test_products_of_an_own_build(settings: dict[str, Any], produces: tuple[str, ...]) -> None:
     found = python(**settings)
     assert found.produces == produces
     assert found.commands.get("build", "") == settings["build"]
@@ -112,8 +112,8 @@ def workflows(component: str, **more: Any) -> tuple[BuildWorkflow, DeployWorkflo
     return build, deploy
 
 
-def test_a_package_is_placed_and_its_folder_named() -> None:
-    """Before the first command of the build, and before the deployment."""
+def test_a_package_is_placed_and_a_variable_names_its_folder() -> None:
+    """In the build and in the deployment."""
     for workflow in workflows("infra"):
         assert [(p.producer, p.files) for p in workflow.packages] == [
             ("site", ("a b.txt -> iac/in put.txt", "dist"))
@@ -123,8 +123,8 @@ def test_a_package_is_placed_and_its_folder_named() -> None:
         assert workflow.packages == () and "SITE_PACKAGE" not in workflow.variables
 
 
-def test_deploy_gets_back_what_its_own_build_made() -> None:
-    """Where it was made; from the very run, by the digest that the build or `changes` has told."""
+def test_a_deployment_gets_the_package_of_its_own_build() -> None:
+    """Where it was made, from the same run, by the digest of the build or of `changes`."""
     _, deploy = workflows("infra")
     assert deploy.own and deploy.own.files == ("plan -> iac/plan",)
     _, deploy = workflows("site")
@@ -136,7 +136,7 @@ def test_deploy_gets_back_what_its_own_build_made() -> None:
     assert deploy.own and deploy.own.files == ("dist -> dist", "a b.txt -> a b.txt")
 
 
-def test_what_makes_nothing_gets_nothing_back() -> None:
+def test_a_deployment_without_products_gets_no_package() -> None:
     components = {"x": generic(lint="l", build="make", deploy="ship")}
     made = plan(components=components)
     (build,), (deploy,) = made.builds, made.deploys
@@ -145,7 +145,7 @@ def test_what_makes_nothing_gets_nothing_back() -> None:
     assert "retention-days" not in build.reads
 
 
-def test_order_only_means_no_package() -> None:
+def test_no_artifacts_means_no_package() -> None:
     waits = [{"code_type": "infra", "depends_on": "site", "artifacts": []}]
     for workflow in workflows("infra", dependency_map=waits):
         assert not workflow.packages
@@ -154,7 +154,7 @@ def test_order_only_means_no_package() -> None:
 
 
 def test_packages_are_kept_as_long_as_their_environment_says() -> None:
-    """In the first of a chain by the build, later by the job that brings them over."""
+    """In the first environment of a chain by the build, later by the job that promotes them."""
     made = plan(
         components={"x": generic(build="make", produces=["x"], deploy="d")}, branching="trunk"
     )
@@ -173,13 +173,13 @@ def test_packages_are_kept_as_long_as_their_environment_says() -> None:
     (checks,) = made.pull_requests
     assert not [call for call in checks.calls if "retention-days" in call.inputs]
     (length,) = (i.default for i in made.builds[0].inputs if i.name == "retention-days")
-    assert length == 1  # nobody deploys what a pull request has built
+    assert length == 1  # nothing deploys packages of a pull request
 
 
 @pytest.mark.parametrize(
     "component", ["a", "a-b", "A_b"], ids=["plain", "dash", "underscore and case"]
 )
-def test_the_variable_of_a_package_is_one_for_a_shell(component: str) -> None:
+def test_the_variable_of_a_package_has_a_valid_name(component: str) -> None:
     (deploy,) = plan(
         components={component: generic(build="b", produces=["x"]), "z": generic(deploy="d")},
         dependency_map={"z": component},
@@ -190,7 +190,7 @@ def test_the_variable_of_a_package_is_one_for_a_shell(component: str) -> None:
 
 
 def test_the_digest_of_an_image_is_an_output() -> None:
-    """Where it is the code type's build that runs, or one that says so itself."""
+    """For every build of a code type with that output; `generic` has none."""
     made = plan(
         components={
             "docker": {},

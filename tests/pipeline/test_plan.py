@@ -35,7 +35,7 @@ from pipeline.steps import Call
 CHECKS = ["lint", "test", "security"]
 BUILT = [*CHECKS, "build"]
 
-# What each example generates: the commands of each component, and its environments.
+# Each example -> the commands of its components, and its environments.
 EXAMPLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
     "lambda": (
         {"python": BUILT, "terraform": [*CHECKS, "deploy"]},
@@ -65,7 +65,7 @@ EXAMPLES: dict[str, tuple[dict[str, list[str]], list[str]]] = {
     "library": ({"python": [*BUILT, "deploy"]}, ["ci", "release"]),
 }
 
-# The jobs of each orchestrator, with all that come before them but `changes` and `approval`.
+# The jobs of each orchestrator, each with the jobs before it except `changes` and `approval`.
 RUNS: dict[str, dict[str, dict[str, list[str]]]] = {
     "lambda": {
         **{
@@ -122,8 +122,8 @@ RUNS: dict[str, dict[str, dict[str, list[str]]]] = {
     },
 }
 
-# The jobs of workflows that start one component alone, where they are not `changes`, `build` and,
-# in what deploys, `deploy`.
+# The jobs of workflows of one component, where they differ from `changes`, `build` and (if there is
+# a deployment) `deploy`.
 ALONE: dict[str, dict[str, list[str]]] = {
     "lambda": {"python-prd": ["changes"], "terraform-prd": ["approval", "deploy"]},
     "monorepo": {
@@ -191,7 +191,7 @@ def test_jobs_of_the_examples(name: str) -> None:
         )
         gates = {"changes", "approval"}
         found[environment] = {c.id: [n for n in c.needs if n not in gates] for c in calls}
-        asks = environment == environments[-1]  # production is the last
+        asks = environment == environments[-1]  # the last environment is production
         assert orchestrator.gates == (("changes", "approval") if asks else ("changes",))
         producers = [c for c in made.order if "build" in components[c]]
         over = producers if (name, environment) in PROMOTED else []
@@ -209,19 +209,19 @@ def test_jobs_of_the_examples(name: str) -> None:
     assert {w.id: list(w.jobs) for w in made.workflows} == {**alone, **ALONE[name]}
 
 
-def test_every_example_is_known_here() -> None:
+def test_every_example_is_listed_here() -> None:
     assert {file.stem for file in toolbox.EXAMPLES.glob("*.yml")} == set(EXAMPLES)
 
 
-def test_the_example_that_fits_the_real_repository() -> None:
-    """`s3-lambda-trigger-main.tf` reads `lambda_function.zip` beside it."""
+def test_the_lambda_example_places_the_zip_beside_its_module() -> None:
+    """`s3-lambda-trigger-main.tf` reads `lambda_function.zip` in its own folder."""
     made = plan(**copies.example("lambda"))
     (handed,) = set(ci_cd_page(made).handed_files)
     zip_file = "iac/terraform/lambda_function.zip"
     assert handed == ("python", "lambda-package.zip", "terraform", zip_file)
 
 
-def test_without_checks_of_pull_requests_what_they_alone_use_is_not_there() -> None:
+def test_without_pull_requests_their_workflow_and_action_are_missing() -> None:
     usual = plan(**copies.example("lambda"))
     without = plan(**copies.example("lambda"), pull_requests=False)
     assert without.pull_requests == ()
@@ -230,7 +230,7 @@ def test_without_checks_of_pull_requests_what_they_alone_use_is_not_there() -> N
     assert (without.workflows, without.orchestrators) == (usual.workflows, usual.orchestrators)
 
 
-def test_the_check_for_drift_is_one_file_more() -> None:
+def test_the_drift_check_adds_one_file() -> None:
     usual = plan(**copies.example("lambda"))
     with_it = plan(**copies.example("lambda"), drift_check=True)
     assert set(with_it.files) - set(usual.files) == {".github/workflows/drift.yml"}
@@ -239,7 +239,7 @@ def test_the_check_for_drift_is_one_file_more() -> None:
 
 
 def test_a_component_may_be_called_drift() -> None:
-    """Its files and names have another word beside it, so none is reserved."""
+    """No file or name of the component is just `drift`, so the name is not reserved."""
     components = {"drift": {"code_type": "generic", "lint": "true", "deploy": "true"}}
     environments = [{"name": "drift", "branch": "main"}]
     made = plan(components=components, environments=environments, drift_check=True)
@@ -248,7 +248,7 @@ def test_a_component_may_be_called_drift() -> None:
 
 
 def test_every_shared_action_is_a_file_of_the_template() -> None:
-    """Those of one orchestration lie in folders whose names say when they are written."""
+    """The names of some folders contain the condition under which they are written."""
     folder = toolbox.ROOT / "template" / ACTIONS
     found = set()
     for file in folder.rglob("*"):
@@ -276,8 +276,8 @@ def test_actions_of_one_orchestration(orchestration: str, only: set[str]) -> Non
     assert {f.split("/")[2] for f in files if f.startswith(ACTIONS)} == common | only
 
 
-def test_what_is_called_or_waited_for_is_told_apart() -> None:
-    """Without those files others do not work."""
+def test_called_files_are_listed() -> None:
+    """Other generated files do not work without these."""
     made = {o: plan(**{**copies.example("lambda"), "orchestration": o}) for o in ORCHESTRATIONS}
     called = {f"{name}-build.yml" for name in ("python", "terraform")} | {"terraform-deploy.yml"}
     own = {f"{c}-{e}.yml" for c in ("python", "terraform") for e in ("dev", "test", "prd")}
@@ -292,12 +292,12 @@ def test_what_is_called_or_waited_for_is_told_apart() -> None:
 
 
 def twice(names: Iterable[str]) -> list[str]:
-    """The names that are there more than once; GitHub, Windows and macOS ignore case."""
+    """The names that occur more than once. Case is ignored, as on GitHub, Windows and macOS."""
     return [name for name, number in Counter(n.lower() for n in names).items() if number > 1]
 
 
 def names_of(made: Plan) -> list[str]:
-    """The names of all workflows: `workflow_run` finds the one before it by its name."""
+    """The names of all workflows, by which `workflow_run` identifies them."""
     of_components = [w.name for w in (*made.builds, *made.deploys, *made.workflows)]
     return [
         *of_components,
@@ -324,7 +324,8 @@ Owner = OrchestratorWorkflow | ComponentWorkflow
 def calls_of(
     made: Plan,
 ) -> Iterator[tuple[Call, BuildWorkflow | DeployWorkflow | ComponentPlan, Environment | None]]:
-    """Every job that calls a workflow, with that, and its environment; none in pull requests."""
+    """Every job that calls a workflow, with that workflow and the environment (None in a pull
+    request)."""
     called: dict[str, BuildWorkflow | DeployWorkflow | ComponentPlan] = {
         **{build.file: build for build in made.builds},
         **{deploy.file: deploy for deploy in made.deploys},
@@ -355,7 +356,7 @@ def test_nothing_collides(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_names_are_what_other_people_rely_on(made: Plan) -> None:
+def test_names_of_files_and_jobs_follow_the_rules(made: Plan) -> None:
     for build in made.builds:
         name = f"{build.component.name}-build"
         assert (build.id, build.file) == (name, f"{name}.yml")
@@ -376,9 +377,9 @@ def test_names_are_what_other_people_rely_on(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_callers_give_what_the_called_ask_for(made: Plan) -> None:
-    """Otherwise GitHub refuses the whole run before any job starts. Nothing is granted or handed
-    over that is not asked for, and each permission says why."""
+def test_callers_pass_exactly_what_a_workflow_declares(made: Plan) -> None:
+    """GitHub refuses a run whose call lacks an input or a permission. Each permission has a reason,
+    and no other permission or secret is passed."""
     for call, called, environment in calls_of(made):
         declared = {each.name: each for each in called.inputs}
         assert set(call.inputs) <= set(declared)
@@ -397,8 +398,8 @@ def test_callers_give_what_the_called_ask_for(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_what_may_be_written(made: Plan) -> None:
-    """An OIDC token by what logs in to a cloud or tells an index who it is; and the registry."""
+def test_which_jobs_may_write(made: Plan) -> None:
+    """Jobs that log in to a cloud, identify themselves to an index, or push to the registry."""
     own_registry = made.answers.registry.base.startswith("ghcr.io/")
     pushes = {"packages" if own_registry else "id-token"}
     for call, called, environment in calls_of(made):
@@ -421,8 +422,8 @@ def test_what_may_be_written(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_who_reads_runs(made: Plan) -> None:
-    """A package is found and downloaded over the REST API, and a deployment looks at approvals."""
+def test_which_jobs_may_read_runs(made: Plan) -> None:
+    """The REST API serves packages and approvals."""
     for _, called, _ in calls_of(made):
         takes_own = isinstance(called, ComponentPlan) and called.own is not None
         needed = isinstance(called, DeployWorkflow) or bool(called.packages) or takes_own
@@ -432,8 +433,9 @@ def test_who_reads_runs(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_packages_are_handed_on_by_run_and_digest(made: Plan) -> None:
-    """Exactly those that are taken, in an orchestrator's run; a person says which otherwise."""
+def test_packages_are_passed_by_run_and_digest(made: Plan) -> None:
+    """In an orchestrator's run, exactly the packages that the component takes. In a workflow of one
+    component, an input names them."""
     for call, called, environment in calls_of(made):
         taken = [package.producer for package in called.packages]
         alone = call.id in ("build", "plan", "deploy")
@@ -458,7 +460,7 @@ def test_packages_are_handed_on_by_run_and_digest(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_secrets_only_where_the_code_type_says_so(made: Plan) -> None:
+def test_only_commands_that_take_secrets_get_them(made: Plan) -> None:
     for build in made.builds:
         handed = set()
         for command in build.commands:
@@ -489,7 +491,7 @@ def secrets_in(variables: Mapping[str, str]) -> set[str]:
 @costly
 @given(plans())
 def test_a_production_is_approved_before_anything_is_deployed(made: Plan) -> None:
-    """By a job, where one person approves all of it; and by nothing that a person can type."""
+    """A job asks for one approval for all. No input that a person can type replaces it."""
     once = made.answers.approval == "once"
     for owner in (*made.orchestrators, *made.workflows):
         calls = owner.calls if isinstance(owner, ComponentWorkflow) else owner.deployments
@@ -508,8 +510,8 @@ def test_a_production_is_approved_before_anything_is_deployed(made: Plan) -> Non
 
 @costly
 @given(plans())
-def test_a_person_approves_the_plan_that_the_deployment_compares(made: Plan) -> None:
-    """The plan comes before whoever is asked, and the deployment gets its digest."""
+def test_an_approved_plan_is_the_one_that_the_deployment_compares(made: Plan) -> None:
+    """The plan comes before the approval, and the deployment gets its digest."""
     planned = {plan.component.name for plan in made.plans}
     assert planned == {c.name for c in made.answers.components if c.plan} & {
         deploy.component.name for deploy in made.deploys
@@ -531,13 +533,14 @@ def test_a_person_approves_the_plan_that_the_deployment_compares(made: Plan) -> 
             assert call.inputs["changes"] == f"${{{{ needs.{job}.outputs.changes || 'none' }}}}"
             if owner.approval:
                 assert job in owner.approval.needs
-                # Nothing is deployed before that, so what others change is said in the plan.
+                # The plan runs before all deployments, so it names components that will change.
                 in_orchestrator = isinstance(owner, OrchestratorWorkflow)
                 assert ("deployed" in of_it[0].inputs) == in_orchestrator
 
 
-def test_where_a_pull_request_shows_a_plan() -> None:
-    """The last environment that its target branch leads to; a tag leads there from the default."""
+def test_for_which_environment_a_pull_request_shows_a_plan() -> None:
+    """For the last one that its target branch leads to. The default branch also leads to
+    environments that start from a tag."""
     trusted = (
         "github.event.pull_request.head.repo.id == github.event.repository.id && "
         "github.event.pull_request.user.login != 'dependabot[bot]'"
@@ -568,8 +571,8 @@ def test_where_a_pull_request_shows_a_plan() -> None:
     }
 
 
-def test_who_is_asked() -> None:
-    """The answer `approval`, in all three orchestrations."""
+def test_which_workflows_ask_for_an_approval() -> None:
+    """For each choice of `approval`, in all three orchestrations."""
     found = {}
     for approval in ("once", "each", "none"):
         for orchestration in ORCHESTRATIONS:
@@ -592,8 +595,8 @@ def test_who_is_asked() -> None:
     }
 
 
-def test_what_its_orchestrator_was_approved_for_is_not_asked_for_again() -> None:
-    """The deployment looks at the orchestrator's run itself, whatever a person has typed."""
+def test_a_run_of_an_approved_orchestrator_does_not_ask_again() -> None:
+    """The deployment itself checks the orchestrator's run, so a typed input proves nothing."""
     made = plan(components={"x": generic(lint="l", deploy="d")}, orchestration="dispatch")
     (workflow,) = (w for w in made.workflows if w.environment.name == "prd")
     (deploy,) = workflow.calls
@@ -611,7 +614,7 @@ def test_what_its_orchestrator_was_approved_for_is_not_asked_for_again() -> None
     assert [start.needs for start in prd.starts] == [("changes", "approval")]
 
 
-def test_a_former_answer_is_taken() -> None:
+def test_an_answer_of_an_older_version_is_accepted() -> None:
     for said in (True, False):
         former = plan(components={"x": generic(deploy="d")}, retry_approval=said)
         assert former == plan(components={"x": generic(deploy="d")})
@@ -632,7 +635,7 @@ def test_only_a_tag_publishes(made: Plan) -> None:
             continue
         publish = component.code_type.publish
         assert publish and deploy.identity == publish.identity
-        # Exactly what was built, put back where it was; no login to a cloud.
+        # It gets exactly the products of the build, and does not log in to a cloud.
         own = deploy.own.files if deploy.own else ()
         assert {name.split(" -> ")[0] for name in own} == set(component.produces)
         assert set(component.produces) >= {publish.product} - {""}
@@ -642,7 +645,7 @@ def test_only_a_tag_publishes(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_nobody_can_paste_into_a_script(made: Plan) -> None:
+def test_commands_contain_no_expression(made: Plan) -> None:
     commands = [command for build in made.builds for command in build.commands]
     commands += [deploy.command for deploy in made.deploys]
     assert not [command.text for command in commands if "${{" in command.text]
@@ -650,8 +653,8 @@ def test_nobody_can_paste_into_a_script(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_a_components_own_variables_are_those_of_its_jobs(made: Plan) -> None:
-    """They win over everything: no step has one of the same name."""
+def test_variables_of_a_component_are_those_of_its_jobs(made: Plan) -> None:
+    """They take precedence: no step sets a variable of the same name."""
     for workflow in (*made.builds, *made.deploys):
         own = workflow.component.env
         assert own.items() <= workflow.variables.items()
@@ -661,7 +664,7 @@ def test_a_components_own_variables_are_those_of_its_jobs(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_an_orchestrator_has_one_of_each_job(made: Plan) -> None:
+def test_an_orchestrator_has_each_job_once(made: Plan) -> None:
     assert [o.environment for o in made.orchestrators] == list(made.environments)
     for orchestrator in made.orchestrators:
         called = (*orchestrator.builds, *orchestrator.plans, *orchestrator.deployments)
@@ -674,8 +677,8 @@ def test_an_orchestrator_has_one_of_each_job(made: Plan) -> None:
 # Builds ----------------------------------------------------------------------------------------
 
 
-def test_checks_are_all_made_and_a_build_has_passed_them() -> None:
-    """GitHub's own condition, where there is none here, is that every step before succeeded."""
+def test_every_check_runs_and_the_build_needs_all() -> None:
+    """An empty condition is GitHub's default: every earlier step has succeeded."""
     commands = dict.fromkeys(JOBS, "make")
     for left, first in (([], "lint"), (["lint"], "test"), (["lint", "test"], "security")):
         given_commands = {job: text for job, text in commands.items() if job not in left}
@@ -683,7 +686,7 @@ def test_checks_are_all_made_and_a_build_has_passed_them() -> None:
         others = f"!cancelled() && steps.{first}.outcome != 'skipped'"
         expected = {job: others for job in CHECKS if job not in left} | {first: "", "build": ""}
         assert {c.id: build.condition(c) for c in build.commands} == expected
-    # What is handed secrets does not run where there are none.
+    # A command that takes secrets does not run in a pull request, which has none.
     (build,) = plan(components={"x": {"code_type": "docker", "secrets": ["NPM"]}}).builds
     also = "!cancelled() && steps.lint.outcome != 'skipped' && inputs.push"
     assert {c.id: build.condition(c) for c in build.commands} == {
@@ -691,8 +694,8 @@ def test_checks_are_all_made_and_a_build_has_passed_them() -> None:
     }
 
 
-def test_only_what_goes_back_forgives_a_finding() -> None:
-    """The security scan of a roll-back only warns, and `changes` says that it is one."""
+def test_a_security_scan_only_warns_in_a_roll_back() -> None:
+    """The job `changes` tells whether the run is a roll-back."""
     made = plan(
         components={"x": generic(lint="l", build="b", produces=["x"]), "y": generic(security="s")},
         environments=[{"name": "dev", "branch": "main"}, {"name": "prd", "after": "dev"}],
@@ -711,7 +714,7 @@ def test_only_what_goes_back_forgives_a_finding() -> None:
 
 # Single cases ----------------------------------------------------------------------------------
 
-# The commands of each code type that are handed secrets.
+# The commands of each code type that get secrets.
 SECRET_TAKERS = {
     **{name: {"deploy"} for name in ("cdk", "dotnet", "go", "helm", "java", "kubernetes")},
     **{name: {"deploy"} for name in ("opentofu", "node", "python", "terraform")},
@@ -721,7 +724,7 @@ SECRET_TAKERS = {
 
 
 @pytest.mark.parametrize("code_type", sorted(CODE_TYPES))
-def test_who_takes_secrets(code_type: str) -> None:
+def test_which_commands_get_secrets(code_type: str) -> None:
     commands = dict.fromkeys(JOBS, "make")
     settings = {"code_type": code_type, "secrets": ["TOKEN"], "produces": [], **commands}
     made = plan(components={"x": settings})
@@ -729,14 +732,14 @@ def test_who_takes_secrets(code_type: str) -> None:
     steps = [*build.commands, deploy.command]
     assert [step.id for step in steps] == list(JOBS)
     takers = {step.id for step in steps if "TOKEN" in step.variables}
-    # What another code type does, its own tests say.
+    # Other code types have their own tests.
     assert takers == SECRET_TAKERS.get(code_type, takers)
     assert build.secrets == (("TOKEN",) if takers - {"deploy"} else ())
     assert ("TOKEN" in deploy.secrets) == ("deploy" in takers)
 
 
-def test_build_secrets_of_an_image_are_named_to_its_builds() -> None:
-    """The command reads their names from a variable, and their values from variables of theirs."""
+def test_commands_of_an_image_get_the_names_of_its_secrets() -> None:
+    """One variable lists the names, and each secret is a variable."""
     made = plan(components={"image": {"code_type": "docker", "secrets": ["NPM", "PIP"]}})
     (build,) = made.builds
     named = {c.id: c.variables.get("BUILD_SECRETS") for c in build.commands}
@@ -746,7 +749,7 @@ def test_build_secrets_of_an_image_are_named_to_its_builds() -> None:
     assert not [c.id for c in build.commands if "BUILD_SECRETS" in c.variables]
 
 
-# The code types -> the waves in which they are deployed when nobody says otherwise.
+# The code types -> the waves in which they are deployed by default.
 HABITS: dict[str, tuple[list[str], tuple[tuple[str, ...], ...]]] = {
     "docker after python": (["docker", "python"], (("python",), ("docker",))),
     "terraform after python": (["terraform", "python"], (("python",), ("terraform",))),
@@ -765,7 +768,7 @@ HABITS: dict[str, tuple[list[str], tuple[tuple[str, ...], ...]]] = {
 
 
 @pytest.mark.parametrize("case", HABITS)
-def test_what_is_usual_for_the_code_types(case: str) -> None:
+def test_usual_waves_of_the_code_types(case: str) -> None:
     code_types, waves = HABITS[case]
     made = plan(code_types=code_types)
     assert made.waves == waves
@@ -773,7 +776,7 @@ def test_what_is_usual_for_the_code_types(case: str) -> None:
     assert not made.notices
 
 
-def test_usual_edges_hand_on_what_is_produced() -> None:
+def test_usual_edges_pass_products() -> None:
     """Terraform produces nothing: kubernetes only waits for it."""
     made = plan(code_types=["python", "terraform", "docker", "kubernetes"])
     files = ci_cd_page(made).handed_files
@@ -807,7 +810,7 @@ def test_terraform_clouds_token_has_the_name_that_terraform_reads() -> None:
         assert deploy.command.variables[name] == "${{ secrets.TF_API_TOKEN }}"
 
 
-# The environments -> which refs may hold what is deployed to `x`.
+# The environments -> the refs whose commits may be deployed to `x`.
 BELONGING: dict[str, tuple[list[dict[str, Any]], str]] = {
     "branch": ([{"name": "x", "branch": "main"}], "^refs/heads/main$"),
     "branch with a dot": ([{"name": "x", "branch": "release-1.x"}], r"^refs/heads/release-1\.x$"),
@@ -830,8 +833,8 @@ BELONGING: dict[str, tuple[list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("case", BELONGING)
-def test_which_commits_belong(case: str) -> None:
-    """The same in every job that looks: a regular expression over full names."""
+def test_refs_whose_commits_may_be_deployed(case: str) -> None:
+    """Every job that checks this gets the same regular expression for full ref names."""
     environments, expected = BELONGING[case]
     made = plan(
         components={"a": generic(build="b", produces=["x"]), "c": generic(lint="l", deploy="d")},
@@ -849,8 +852,8 @@ def test_which_commits_belong(case: str) -> None:
 REFS = "cases => cases.map(([refs, ref]) => new RegExp(refs).test(ref))"  # as in shared/commits.cjs
 
 
-def test_no_other_ref_fits() -> None:
-    """As JavaScript reads it: a dot is a dot, and nothing stands before or behind."""
+def test_no_other_ref_matches() -> None:
+    """In JavaScript: a dot matches only a dot, and the whole name has to match."""
     fits = {
         "^refs/heads/main$": ("refs/heads/main", ["refs/heads/main2", "refs/heads/x/main"]),
         r"^refs/heads/release-1\.x$": (
@@ -870,7 +873,7 @@ def test_no_other_ref_fits() -> None:
     assert found == [ref == fits[refs][0] for refs, ref in cases]
 
 
-# The components -> what the jobs of each leave out of their checkout.
+# The components -> the folders that the jobs of each leave out of their checkout.
 LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, tuple[str, ...]]]] = {
     "in the root": (
         {
@@ -929,7 +932,7 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, tuple[str, ...]]]] = {
 
 
 @pytest.mark.parametrize("case", LEFT_OUT)
-def test_folders_of_others_are_left_out_where_tools_would_walk_into_them(case: str) -> None:
+def test_tools_that_walk_into_subfolders_do_not_find_other_components(case: str) -> None:
     components, expected = LEFT_OUT[case]
     made = plan(components=components)
     assert made.builds
@@ -939,7 +942,7 @@ def test_folders_of_others_are_left_out_where_tools_would_walk_into_them(case: s
 
 @costly
 @given(plans())
-def test_nothing_of_ones_own_is_left_out(made: Plan) -> None:
+def test_exactly_folders_of_other_components_are_left_out(made: Plan) -> None:
     for workflow in (*made.builds, *made.deploys):
         own = PurePosixPath(workflow.component.path)
         others = {PurePosixPath(c.path) for c in made.answers.components} - {own}
@@ -963,7 +966,7 @@ def test_independent_components_run_in_parallel() -> None:
 # Other orchestrations
 
 
-def test_what_jobs_hand_on_under_dispatch() -> None:
+def test_packages_under_dispatch() -> None:
     components = {name: generic(build="b", produces=["x"], deploy="d") for name in ("a", "b", "c")}
     entries = [
         {"code_type": "b", "depends_on": "a", "artifacts": []},
@@ -972,7 +975,7 @@ def test_what_jobs_hand_on_under_dispatch() -> None:
     made = plan(components=components, dependency_map=entries, orchestration="dispatch")
     dev, _, prd = made.orchestrators
     started = {n: f'"{n}": {{"run": ${{{{ needs.{n}-dev.outputs.run-id || 0 }}}}}}' for n in "ab"}
-    # What is promoted lies in the orchestrator's own run.
+    # A promoted package is an artifact of the orchestrator's run.
     digest = "${{{{ needs.changes.outputs.{}-digest }}}}".format
     over = {n: f'"{n}": {{"run": ${{{{ github.run_id }}}}, "digest": "{digest(n)}"}}' for n in "ab"}
     for orchestrator, gates, runs in (
@@ -988,7 +991,7 @@ def test_what_jobs_hand_on_under_dispatch() -> None:
         assert [start.needs for start in orchestrator.starts] == [
             gates,
             (*gates, f"a-{name}"),
-            # All before it, also where b is left out because it has not changed.
+            # c also needs a directly, in case b is skipped because it has not changed.
             (*gates, f"a-{name}", f"b-{name}"),
         ]
         assert not orchestrator.builds and not orchestrator.deployments
@@ -996,8 +999,8 @@ def test_what_jobs_hand_on_under_dispatch() -> None:
     assert [promotion.producer for promotion in prd.changes.promotions] == ["a", "b", "c"]
 
 
-def test_what_is_only_brought_over_has_no_run_under_dispatch() -> None:
-    """And what is only built there asks nobody, where nothing is deployed."""
+def test_a_promoted_component_has_no_run_under_dispatch() -> None:
+    """A component that is only built there needs no approval if the run deploys nothing."""
     settings = {"build_per_environment": True, "build": "b", "produces": ["x"]}
     made = plan(
         components={
@@ -1016,28 +1019,28 @@ def test_what_is_only_brought_over_has_no_run_under_dispatch() -> None:
     assert f"({approved} || needs.changes.outputs.deploy == '[]')" in conditions["each-prd"]
 
 
-def test_jobs_that_wait_take_turns() -> None:
-    """GitHub Free runs 20 jobs at once, and those that are waited for need runners too."""
+def test_jobs_that_wait_for_runs_share_groups() -> None:
+    """GitHub Free runs 20 jobs at once. Waiting jobs must leave some for the runs they wait for."""
     components = {f"c{number:02}": generic(deploy="d") for number in range(12)}
     environments = [{"name": "dev", "branch": "a"}, {"name": "b", "branch": "b"}]
     made = plan(components=components, orchestration="dispatch", environments=environments)
     for orchestrator in made.orchestrators:
         name = orchestrator.environment.name
         groups = [start.group for start in orchestrator.starts]
-        # 18 jobs for two environments.
+        # 9 groups for each of two environments: at most 18 jobs wait at once.
         assert groups == [f"start-{name}-{number % 9}" for number in range(12)]
     few = {name: components[name] for name in list(components)[:9]}
     made = plan(components=few, orchestration="dispatch", environments=environments)
     assert {start.group for o in made.orchestrators for start in o.starts} == {""}
 
 
-# How much fits ---------------------------------------------------------------------------------
+# Limits of GitHub ------------------------------------------------------------------------------
 
 SHIPS = generic(build="make", deploy="ship")
 
 
-def test_as_many_as_github_calls() -> None:
-    """50 called workflows in one run: 25 that are built and deployed."""
+def test_the_most_workflows_that_an_orchestrator_may_call() -> None:
+    """50 in one run: for example, 25 components that are built and deployed."""
     most = {f"c{number:02}": SHIPS for number in range(25)}
     assert refusal(components=most) == ""
     checked = {f"d{number:02}": generic(lint="l") for number in range(50)}
@@ -1050,7 +1053,7 @@ def test_as_many_as_github_calls() -> None:
         )
         for other in ("dispatch", "observe"):
             assert refusal(components=more, orchestration=other) == ""
-    # What has nothing to do in an environment is not counted there.
+    # An environment counts only components that have a job there.
     here = {"environments": ["dev"], **SHIPS}
     there = {"environments": ["live"], **SHIPS}
     apart = {**{f"h{n:02}": here for n in range(25)}, **{f"t{n:02}": there for n in range(25)}}
@@ -1058,8 +1061,8 @@ def test_as_many_as_github_calls() -> None:
     assert refusal(components=apart, environments=environments, pull_requests=False) == ""
 
 
-def test_as_many_plans_as_github_calls() -> None:
-    """The workflow that looks for drift calls them all; an orchestrator's run starts other runs."""
+def test_the_most_plans_that_a_run_may_call() -> None:
+    """The workflow `infrastructure-drift.yml` calls all plans, also under dispatch."""
 
     def said(number: int) -> str:
         components = {
@@ -1077,7 +1080,7 @@ def test_as_many_plans_as_github_calls() -> None:
 
 
 def binary_tree(number: int, **settings: Any) -> dict[str, Any]:
-    """Components of which each waits for two others; names as long as people give them."""
+    """Components that each wait for two others, with names as long as those of real ones."""
     names = [f"service-number-{index:03}" for index in range(number)]
     edges = {
         name: names[2 * index + 1 : 2 * index + 3]
@@ -1108,8 +1111,9 @@ MANY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", MANY)
-def test_sizes_are_known_before_anything_is_written(case: str) -> None:
-    """Within a tenth; and 150 components of a binary tree fit, also where one failure stops all."""
+def test_the_size_of_a_file_is_estimated_before_it_is_written(case: str) -> None:
+    """The estimate differs by less than a tenth. Binary trees of 150 and more components fit,
+    although one failure stops all."""
     made = plan(**MANY[case])
     for orchestrator in made.orchestrators:
         size = len(printed.orchestrator(made, orchestrator).encode())
@@ -1119,8 +1123,8 @@ def test_sizes_are_known_before_anything_is_written(case: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["lint", "deploy"])
-def test_commands_that_github_would_not_read_are_refused(command: str) -> None:
-    """500 KB; each line is indented by ten characters."""
+def test_commands_that_are_too_long_for_github_are_refused(command: str) -> None:
+    """A workflow file may have 500 KB, and each line of a command is indented by ten characters."""
     name = "build" if command == "lint" else "deploy"
     for lines in (30_000, 40_000):
         message = refusal(components={"x": generic(**{command: "true\n" * lines})})
@@ -1137,7 +1141,7 @@ def test_commands_that_github_would_not_read_are_refused(command: str) -> None:
 
 LONG = "x" * 36
 ALL = [f"{LONG}{index:03}" for index in range(240)]
-# The edges, more settings of each component, the name of the environment, and what is said.
+# The edges, more settings of each component, the environment, and the message.
 TOO_MUCH: dict[str, tuple[dict[str, list[str]], dict[str, Any], str, str]] = {
     "a dense graph": (
         {name: ALL[:index] for index, name in enumerate(ALL[:100])},
@@ -1163,7 +1167,7 @@ TOO_MUCH: dict[str, tuple[dict[str, list[str]], dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", TOO_MUCH)
-def test_what_github_could_not_read_is_refused(case: str) -> None:
+def test_a_graph_that_is_too_large_for_github_is_refused(case: str) -> None:
     edges, settings, environment, says = TOO_MUCH[case]
     message = refusal(
         components={name: generic(deploy="d", **settings) for name in ALL},

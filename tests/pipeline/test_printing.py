@@ -1,6 +1,6 @@
-"""What is printed is read back as the same value, by a YAML 1.1 and by a YAML 1.2 reader.
+"""Printed YAML is read back as the same value, by a YAML 1.1 and by a YAML 1.2 parser.
 
-GitHub reads 1.2, most of Python 1.1, and they disagree about `on`, `0o7` and much more.
+GitHub reads YAML 1.2, and PyYAML 1.1. They disagree about `on`, `0o7` and much more.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ YAML_1_2 = (
     " return document.errors.length ? { error: document.errors[0].message } : document.toJS() })"
 )
 
-# Where the templates print: after a key, in a list, in a mapping on one line.
+# A place where the templates print: after a key.
 AFTER_A_KEY = "a:\n  key: {}\n  next: 1\n"
 
-# Words that some reader takes for something else, and characters that mean something to YAML.
+# Words that a parser may read as another type, and characters with a meaning in YAML.
 TEXTS = [
     *("on", "On", "off", "yes", "no", "NO", "y", "n", "Y", "true", "False", "null", "Null", "~"),
     *("1", "-1", "+1", "1.0", "1e3", "1E-3", ".5", "5.", "0o7", "007", "0x1F", "0b1", "1_000"),
@@ -90,7 +90,7 @@ def test_awkward_texts_by_yaml_1_2() -> None:
         try:
             printed[text] = scalar(text)
         except yaml.YAMLError:
-            continue  # The test above fails for it.
+            continue  # The test above reports it.
     documents = [AFTER_A_KEY.format(text) for text in printed.values()]
     found = javascript(YAML_1_2, documents)
     wrong = {
@@ -103,7 +103,7 @@ def test_awkward_texts_by_yaml_1_2() -> None:
 
 yaml_ish = st.text(alphabet="aonyes 0179.:-_+#'\"\\{}[],&*!|>%@`~=?<\n\t", max_size=8)
 texts = st.one_of(printable, yaml_ish, st.sampled_from(TEXTS)).filter(
-    lambda text: not text.startswith(("${{", "..."))  # They have tests of their own.
+    lambda text: not text.startswith(("${{", "..."))  # Other tests use these.
 )
 many = st.lists(texts, min_size=50, max_size=120)
 
@@ -131,7 +131,7 @@ def test_any_mapping_on_one_line(values: list[str]) -> None:
 
 
 @pytest.mark.parametrize("value", [True, False, None, 0, 7, -1, 1.5], ids=repr)
-def test_values_that_are_no_text(value: Any) -> None:
+def test_values_that_are_not_text(value: Any) -> None:
     check_round_trips([value], [f"a: {scalar(value)}\n"], ("a",))
 
 
@@ -145,7 +145,7 @@ def test_plain_texts_stay_plain(text: str) -> None:
 
 # Commands --------------------------------------------------------------------------------------
 
-# The place in macros/steps.jinja, with what stands before and after it.
+# The place of a command in macros/steps.jinja, with the lines around it.
 STEP = "steps:\n      - name: x\n        run: {}\n        shell: bash\n"
 
 
@@ -154,7 +154,7 @@ def step(script: str) -> str:
 
 
 def check_scripts(scripts: list[str]) -> None:
-    """Each is read back byte for byte; a block ends with one newline, which a script may have."""
+    """Each script is read back unchanged. YAML may add one newline at the end."""
     for found in read_both([step(script) for script in scripts]):
         for script, whole in zip(scripts, found, strict=True):
             (only,) = whole["steps"]
@@ -193,8 +193,8 @@ BLANK_LINES = {
 
 
 @pytest.mark.parametrize("case", [*SCRIPTS, *BLANK_LINES])
-def test_a_script_stays_as_it_is(case: str) -> None:
-    """Also lines of nothing but white space: in a here document they count."""
+def test_a_script_is_printed_unchanged(case: str) -> None:
+    """Lines of white space, too: they count in a here document."""
     script = {**SCRIPTS, **BLANK_LINES}[case]
     (only,) = yaml.safe_load(step(script))["steps"]
     assert only["run"] in (script, f"{script}\n")
@@ -217,7 +217,7 @@ def test_any_script(many_scripts: list[str]) -> None:
     check_scripts(many_scripts)
 
 
-def test_the_place_of_the_command_is_the_one_tested_here() -> None:
+def test_steps_jinja_prints_commands_as_tested_here() -> None:
     macros = (toolbox.ROOT / "macros/steps.jinja").read_text(encoding="utf-8")
     assert "        run: [[ command.text | command(10) ]]" in macros
 
@@ -232,7 +232,7 @@ AWKWARD_ANSWERS: dict[str, dict[str, Any]] = {
                 env={
                     f"V{index}": text
                     for index, text in enumerate(TEXTS)
-                    if text not in ("...", "... a")  # They have a test of their own.
+                    if text not in ("...", "... a")  # Another test uses these.
                 },
             )
         }
@@ -342,7 +342,7 @@ AWKWARD_ANSWERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", AWKWARD_ANSWERS)
-def test_what_is_written_is_what_was_planned(
+def test_files_contain_what_was_planned(
     case: str, template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     answers = {"environments": [{"name": "dev", "branch": "main"}], **AWKWARD_ANSWERS[case]}
@@ -350,7 +350,7 @@ def test_what_is_written_is_what_was_planned(
 
 
 @pytest.mark.parametrize("orchestration", ["dispatch", "observe"])
-def test_other_orchestrations_are_written_as_planned(
+def test_files_of_other_orchestrations_contain_what_was_planned(
     orchestration: str, template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     answers = {**AWKWARD_ANSWERS["names of producers"], "orchestration": orchestration}
@@ -381,7 +381,7 @@ def check_written(answers: dict[str, Any], folder: Path) -> None:
 
 
 def load(text: str) -> Any:
-    """By YAML 1.1, where `on:` is a key that is true."""
+    """Read by YAML 1.1, where the key `on:` is true."""
     data = yaml.safe_load(text)
     return {("on" if key is True else key): value for key, value in data.items()}
 
@@ -487,7 +487,7 @@ def check_calls(jobs: Any, calls: tuple[Call, ...]) -> None:
         assert job.get("if", "") == expression(call.condition)
         assert job["permissions"] == dict(call.permissions)
         assert job["uses"] == f"$/.github/workflows/{call.file}"
-        # Lines of a long value are folded.
+        # A long value is folded into lines.
         assert job["with"] == {
             name: " ".join(value) if isinstance(value, tuple) else value
             for name, value in call.inputs.items()
@@ -565,7 +565,7 @@ def check_deploy(data: Any, deploy: DeployWorkflow, made: Plan) -> None:
 
 
 def check_interface(data: Any, inputs: tuple[Input, ...], secrets: tuple[str, ...]) -> None:
-    """What a called workflow declares."""
+    """The inputs and secrets that a called workflow declares."""
     found = {
         each.name: {
             "type": each.type,
@@ -587,7 +587,7 @@ def check_job(job: Any, workflow: BuildWorkflow | DeployWorkflow) -> None:
 
 
 def check_set_up(steps: list[Any], workflow: BuildWorkflow | DeployWorkflow) -> list[Any]:
-    """Checkout, what is left out, tools; returns the steps behind them."""
+    """Checkout, folders that are left out, tools. Returns the steps after these."""
     checkout, *steps = steps
     given = {"commit": "${{ inputs.commit }}", "path": workflow.component.path}
     assert checkout["uses"] == "$/.github/actions/check-out" and checkout["with"] == given
@@ -627,9 +627,9 @@ def check_command(steps: list[Any], planned: Command) -> list[Any]:
 
 
 def check_leaves_out(run: str, leaves_out: tuple[str, ...]) -> None:
-    """The shell reads each folder as one word, and `rm` none as an option."""
+    """The shell reads each folder as one word, and `rm` does not read it as an option."""
     first, *loop = run.splitlines()
-    if loop:  # a code type says which of them stay
+    if loop:  # the code type keeps some of these folders
         assert loop[0] == "for folder; do" and '  rm -rf -- "$folder"' in loop
     command, *folders = first.partition(" -- ")[0], *shlex.split(first.partition(" -- ")[2])
     assert command == ("set" if loop else "rm -rf")

@@ -1,4 +1,4 @@
-"""What is published instead of deployed: where that job is, and what it takes."""
+"""Components that are published instead of deployed: which job publishes, and what it gets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LIBRARY: dict[str, Any] = {"components": {"lib": {"code_type": "python", "publis
 
 
 def published(**answers: Any) -> Plan:
-    """The plan of the choice `release`."""
+    """The plan with `branching: release`."""
     return plan(**{**LIBRARY, "branching": "release", **answers})
 
 
 @pytest.mark.parametrize("orchestration", ORCHESTRATIONS)
-def test_only_the_tag_publishes(orchestration: str) -> None:
+def test_only_a_tag_publishes_a_component(orchestration: str) -> None:
     made = published(orchestration=orchestration)
     jobs = {w.id: w.jobs for w in made.workflows}
     assert jobs == {
@@ -42,8 +42,8 @@ def test_only_the_tag_publishes(orchestration: str) -> None:
         assert [len(o.deployments) for o in made.orchestrators] == [0, 1]
 
 
-def test_it_produces_what_it_publishes() -> None:
-    """Without a word; the code type's usual product is another."""
+def test_a_published_component_produces_what_it_publishes() -> None:
+    """Without `produces`. The usual product of the code type is another one."""
     [component] = read(**LIBRARY, branching="release").components
     assert component.produces == ("dist",)
     assert component.does == ["lint", "test", "security", "build", "publish"]
@@ -52,7 +52,7 @@ def test_it_produces_what_it_publishes() -> None:
     assert (component.produces, component.commands["build"]) == (("dist", "site"), "make")
 
 
-def test_false_is_as_nothing() -> None:
+def test_publish_false_is_the_default() -> None:
     settings = {"code_type": "python", "deploy": "make"}
     assert plan(components={"x": {**settings, "publish": False}}) == plan(
         components={"x": settings}
@@ -72,7 +72,7 @@ def test_secrets_reach_the_job_that_publishes() -> None:
     }
 
 
-def test_no_cloud_is_logged_in_to() -> None:
+def test_publishing_logs_in_to_no_cloud() -> None:
     made = published(cloud="aws")
     (publish,) = made.deploys
     assert (publish.cloud, publish.login) == ("", ())
@@ -80,8 +80,8 @@ def test_no_cloud_is_logged_in_to() -> None:
     assert github_settings(made).clouds == ()
 
 
-def test_all_that_a_code_type_says_of_it_counts() -> None:
-    """Tools, variables, secrets, registry: its own, and not those of `deploy`."""
+def test_publish_of_a_code_type_replaces_deploy() -> None:
+    """Tools, variables, secrets and registry are those of `publish`, not those of `deploy`."""
     text = "- name: Set up a tool"
     publish = JobDefaults(
         "Push",
@@ -108,7 +108,7 @@ def test_all_that_a_code_type_says_of_it_counts() -> None:
     assert github_settings(made).publishers == ()
 
 
-# Orchestration -> the workflow that an index sees as the one that was started.
+# Orchestration -> the workflow that a trusted publisher of an index has to name.
 STARTED = {
     "call": "orchestrator-release.yml",
     "dispatch": "lib-release.yml",
@@ -117,7 +117,7 @@ STARTED = {
 
 
 @pytest.mark.parametrize("orchestration", STARTED)
-def test_what_an_index_is_told(orchestration: str) -> None:
+def test_the_trusted_publisher(orchestration: str) -> None:
     settings = github_settings(published(orchestration=orchestration))
     assert settings.publishers == (
         Publisher(
@@ -128,15 +128,15 @@ def test_what_an_index_is_told(orchestration: str) -> None:
             "v*",
         ),
     )
-    # Nobody gets in by a branch: neither where a person approves nor where nobody does.
+    # No branch is admitted, with an approval or without.
     assert [e.refs for e in settings.environments] == [(("v*", "tag"),)] * 2
     alone = [{"name": "r", "tag": "v*"}]
     [environment] = github_settings(plan(**LIBRARY, environments=alone)).environments
     assert (environment.reviewed, environment.refs) == (False, (("v*", "tag"),))
 
 
-def test_whoever_waits_for_it_waits_for_the_job_that_there_is() -> None:
-    """Under observe: in `ci` that is the build, in `release` the publication."""
+def test_a_component_waits_for_the_build_or_the_publication() -> None:
+    """Under observe: in `ci` for the build, in `release` for the publication."""
     components = {**LIBRARY["components"], "site": generic(deploy="ship")}
     made = published(components=components, dependency_map={"site": "lib"}, orchestration="observe")
     decisive = {
@@ -151,7 +151,7 @@ def test_whoever_waits_for_it_waits_for_the_job_that_there_is() -> None:
     assert watched["release"]["lib"]["jobs"] == out
 
 
-def test_what_runs_after_another_knows_no_tag() -> None:
+def test_publishing_after_another_component_is_refused_under_observe() -> None:
     components = {**LIBRARY["components"], "base": generic(build="b", produces=["x"])}
     answers = {"components": components, "dependency_map": {"lib": "base"}, "branching": "release"}
     assert refusal(**answers, orchestration="observe") == (
@@ -161,13 +161,13 @@ def test_what_runs_after_another_knows_no_tag() -> None:
     assert [refusal(**answers, orchestration=o) for o in ("call", "dispatch")] == ["", ""]
 
 
-def test_a_person_starts_it_from_the_tag() -> None:
+def test_a_person_starts_a_publication_from_the_tag() -> None:
     assert ci_cd_page(plan(**LIBRARY, branching="release")).manual_branch == "TAG"
     chained = [{"name": "a", "tag": "v*"}, {"name": "b", "after": "a"}]
     assert ci_cd_page(plan(**LIBRARY, environments=chained)).manual_branch == "BRANCH"
 
 
-def test_workflows_say_what_they_do() -> None:
+def test_names_of_workflows_that_publish() -> None:
     found = {w.id: w.what for w in published().workflows}
     assert found == {
         "lib-ci": "Checks and builds lib for ci",
@@ -175,8 +175,8 @@ def test_workflows_say_what_they_do() -> None:
     }
 
 
-def test_what_could_never_be_published_is_refused() -> None:
-    """None of its environments starts from a tag."""
+def test_publish_without_a_tag_is_refused() -> None:
+    """None of the component's environments starts from a tag."""
     lib = {"code_type": "python", "publish": True}
     assert refusal(components={"lib": lib}).startswith(
         "components.lib.publish: no environment starts from a tag"

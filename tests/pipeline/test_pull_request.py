@@ -1,4 +1,4 @@
-"""The checks of pull requests: which builds are called, what they wait for, what they never get."""
+"""Checks of pull requests: which builds run, what they wait for, and that none has credentials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def checks(**answers: Any) -> PullRequest:
 
 
 def needs(found: PullRequest) -> dict[str, list[str]]:
-    """Each component that is checked, with all builds that come before it, in their order."""
+    """Each checked component with all builds before it, in order."""
     assert all(call.needs[0] == "changes" for call in found.calls)
     return {
         call.id.removesuffix("-build"): [n.removesuffix("-build") for n in call.needs[1:]]
@@ -43,7 +43,7 @@ def test_the_lambda_example() -> None:
 
 
 def test_the_four_code_types() -> None:
-    """Kubernetes waits for terraform's deployment too, and there is none in a pull request."""
+    """Kubernetes also waits for terraform's deployment, which a pull request does not have."""
     code_types = ["kubernetes", "docker", "terraform", "python"]
     found = checks(code_types=code_types)
     assert list(needs(found).items()) == [
@@ -75,7 +75,7 @@ def test_a_diamond() -> None:
     ]
 
 
-def test_what_takes_a_package_by_two_ways_waits_for_it_once() -> None:
+def test_a_package_that_is_taken_twice_is_waited_for_once() -> None:
     made = plan(
         components={
             "a": generic(build="b", produces=["x", "y"]),
@@ -112,7 +112,7 @@ def test_only_a_package_makes_a_build_wait(written: Any, waits: list[str]) -> No
     assert ("A_PACKAGE" in build.variables) == bool(waits)
 
 
-def test_without_the_checks_there_is_no_workflow() -> None:
+def test_without_checks_there_is_no_workflow() -> None:
     made = plan(code_types=["python"], pull_requests=False)
     assert made.pull_requests == ()
     assert not [file for file in made.files if "pull" in file]
@@ -124,7 +124,7 @@ def test_a_component_that_only_deploys_has_no_job() -> None:
     assert (found.calls, found.notices) == ((), ())
 
 
-def test_the_required_check_has_a_name_of_its_own() -> None:
+def test_no_component_has_the_name_of_the_required_check() -> None:
     found = checks(components={"pull-request": generic(lint="l")})
     assert (found.check, found.check_name) == ("pull-request-checks", "Pull request checks")
     assert [call.id for call in found.calls] == ["pull-request-build"]
@@ -138,7 +138,7 @@ HANDED = {**MAKES, "secrets": ["TOKEN"]}
 BY_SECRETS = "in pull requests: it is handed secrets."
 A_LEFT_OUT = f"a has no build {BY_SECRETS}"
 
-# What the answers hold -> the builds with their needs, and the notices.
+# The answers -> the builds with their needs, and the notices.
 LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
     "an image with build secrets": (
         {"components": {"image": {**IMAGE, "secrets": ["NPM"]}}},
@@ -220,7 +220,7 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", LEFT_OUT)
-def test_what_is_left_out(case: str) -> None:
+def test_commands_with_secrets_are_left_out(case: str) -> None:
     answers, jobs, notices = LEFT_OUT[case]
     found = checks(**answers)
     assert needs(found) == with_all_before(jobs)
@@ -228,7 +228,7 @@ def test_what_is_left_out(case: str) -> None:
 
 
 def test_one_image_with_secrets_among_others() -> None:
-    """The others are built, and the manifests, which need all of them, are not."""
+    """The other images are built. The manifests are not, because they need all images."""
     images: dict[str, Any] = {f"image{n}": IMAGE for n in range(3)}
     images["image1"] = {**IMAGE, "secrets": ["NPM"]}
     found = checks(code_types=["kubernetes"], components=images)
@@ -258,9 +258,9 @@ FULL: dict[str, Any] = {
 }
 
 
-def test_exactly_what_a_build_is_given() -> None:
-    """The merge or the group of a queue, both of which are GITHUB_SHA; packages of this very run;
-    every environment that may use what is built; nothing that is kept for longer, or pushed."""
+def test_inputs_of_a_build() -> None:
+    """The commit is GITHUB_SHA: the merge, or the group of a merge queue. Packages are those of the
+    same run. `environments` names all that may use the build. Nothing is pushed or kept longer."""
     found = checks(**FULL)
     run = '"run": ${{ github.run_id }}, "digest": "${{ needs.%s-build.outputs.digest }}"'
     common = {"commit": "${{ github.sha }}", "environment": "pull-request"}
@@ -284,8 +284,8 @@ def test_exactly_what_a_build_is_given() -> None:
     )
 
 
-def test_a_machine_of_ones_own_is_told_of() -> None:
-    """A fork's code would run there."""
+def test_own_runners_are_reported() -> None:
+    """Code from a fork would run there."""
     assert checks(**FULL).own_runners
     for runner, own in [
         *(("ubuntu-latest", False), ("windows-2025", False), ("macos-15", False)),
@@ -295,7 +295,7 @@ def test_a_machine_of_ones_own_is_told_of() -> None:
         assert not checks(components={"x": generic(deploy="l")}, runner=runner).own_runners
 
 
-def test_every_environment_is_named_only_where_a_command_asks() -> None:
+def test_environments_are_passed_only_to_commands_that_read_them() -> None:
     answers: dict[str, Any] = {
         "components": {
             "asks": generic(lint='for e in $ENVIRONMENTS; do check "$e"; done', test="make"),
@@ -324,7 +324,7 @@ def test_every_environment_is_named_only_where_a_command_asks() -> None:
 @costly
 @given(plans())
 def test_builds_wait_for_those_whose_packages_they_take(made: Plan) -> None:
-    """They are earlier in the same run, and keep what is taken."""
+    """Those builds are earlier in the same run, and make the package in pull requests, too."""
     builds = {build.file: build for build in made.builds}
     for found in made.pull_requests:
         earlier: dict[str, BuildWorkflow] = {}
@@ -345,8 +345,8 @@ def test_builds_wait_for_those_whose_packages_they_take(made: Plan) -> None:
 
 @costly
 @given(plans())
-def test_nothing_gets_credentials(made: Plan) -> None:
-    """A build that would push, or read a secret, does so in no pull request."""
+def test_no_build_gets_credentials(made: Plan) -> None:
+    """In a pull request, no step pushes or reads a secret."""
     builds = {build.file: build for build in made.builds}
     for call in (call for found in made.pull_requests for call in found.calls):
         assert set(call.permissions.items()) <= {("contents", "read"), ("actions", "read")}
@@ -376,14 +376,14 @@ NO_PLAN = re.compile(
 
 
 def words(text: str | None) -> list[str]:
-    """The names of a list as people read it."""
+    """The names of a list in a sentence."""
     return re.split(", | and ", text) if text else []
 
 
 @costly
 @given(plans())
-def test_every_build_is_called_or_its_absence_explained(made: Plan) -> None:
-    """Nothing is left out without a notice, nor with one that is not true."""
+def test_every_build_that_is_left_out_has_a_notice(made: Plan) -> None:
+    """And every notice is true."""
     if not made.answers.pull_requests:
         assert made.pull_requests == ()
         return
@@ -410,7 +410,7 @@ def test_every_build_is_called_or_its_absence_explained(made: Plan) -> None:
             assert name not in told
 
 
-# More than GitHub calls ------------------------------------------------------------------------
+# More than 50 builds ---------------------------------------------------------------------------
 
 
 def many(graph: dict[str, list[str]], **more: Any) -> dict[str, Any]:
@@ -423,8 +423,8 @@ def many(graph: dict[str, list[str]], **more: Any) -> dict[str, Any]:
     }
 
 
-def test_above_fifty_builds_there_are_more_files() -> None:
-    """Each with a required check of its own; in the order of the components."""
+def test_more_than_fifty_builds_make_more_files() -> None:
+    """Each file has a required check of its own. Components are in order."""
     names = [f"c{number:03}" for number in range(101)]
     for number, files in ((50, [50]), (51, [50, 1]), (100, [50, 50]), (101, [50, 50, 1])):
         made = plan(**many({name: [] for name in names[:number]}))
@@ -439,8 +439,8 @@ def test_above_fifty_builds_there_are_more_files() -> None:
     assert {f".github/workflows/{p.file}" for p in made.pull_requests} <= set(made.files)
 
 
-def test_what_two_files_need_is_built_in_both() -> None:
-    """Packages are of one run. What is left out is told of once."""
+def test_a_package_for_two_files_is_built_in_both() -> None:
+    """Packages are taken from the same run."""
     graph: dict[str, list[str]] = {"a-lib": [], **{f"c{number:02}": [] for number in range(49)}}
     graph |= {"user": ["a-lib"], "other": ["user"]}
     made = plan(**many(graph))
@@ -467,7 +467,7 @@ def test_more_packages_than_one_run_can_build_are_refused() -> None:
 
 @st.composite
 def large_graphs(draw: st.DrawFn) -> dict[str, list[str]]:
-    """Several small graphs beside one another, more than 50 nodes together."""
+    """Several small graphs in one, usually with more than 50 nodes."""
     parts = draw(st.lists(acyclic_graphs(), min_size=12, max_size=20))
     return {
         f"p{number}{node}": [f"p{number}{other}" for other in others]
@@ -478,7 +478,7 @@ def large_graphs(draw: st.DrawFn) -> dict[str, list[str]]:
 
 @settings(quick, max_examples=5)
 @given(large_graphs())
-def test_each_file_holds_all_that_its_builds_take(graph: dict[str, list[str]]) -> None:
+def test_each_file_builds_all_packages_that_it_takes(graph: dict[str, list[str]]) -> None:
     found = plan(**many(graph)).pull_requests
     arrows = networkx.DiGraph([(o, who) for who, others in graph.items() for o in others])
     arrows.add_nodes_from(graph)
@@ -491,7 +491,7 @@ def test_each_file_holds_all_that_its_builds_take(graph: dict[str, list[str]]) -
         assert {name: set(others) for name, others in needs(each).items()} == {
             name: networkx.ancestors(arrows, name) for name in run
         }
-        # Nothing is built twice without somebody there who takes it.
+        # A build is repeated only in a file with a new component that takes its package.
         new = run - set().union(*runs[: runs.index(run)])
         assert new and run == new.union(*(networkx.ancestors(arrows, name) for name in new))
         for call in each.calls:

@@ -1,4 +1,4 @@
-"""What an environment builds, brings over and deploys, and in which order: exact jobs."""
+"""What an environment builds, promotes and deploys, in which order: exact jobs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ BOTH = {**BUILDS, "deploy": "ship"}
 CHECKS = generic(lint="l")
 
 Jobs = dict[str, list[str]]
-"""Each job with all that come before it, `changes` and `approval` left out."""
+"""Each job with the jobs before it, without `changes` and `approval`."""
 
 
 def made(
     components: dict[str, Any], written: Any = (), **more: Any
 ) -> dict[str, OrchestratorWorkflow]:
-    """The orchestrators, by environment."""
+    """The orchestrators by environment."""
     answers = {"environments": TRUNK, **more}
     found = plan(components=components, dependency_map=list_or_map(written), **answers)
     return {o.environment.name: o for o in found.orchestrators}
@@ -47,11 +47,11 @@ def jobs(orchestrator: OrchestratorWorkflow) -> Jobs:
     return {call.id: [n for n in call.needs if n not in gates] for call in calls}
 
 
-def brought_over(orchestrator: OrchestratorWorkflow) -> list[str]:
+def promoted(orchestrator: OrchestratorWorkflow) -> list[str]:
     return [promotion.producer for promotion in orchestrator.changes.promotions]
 
 
-def test_what_is_built_once_is_deployed_in_order() -> None:
+def test_components_are_built_once_and_deployed_in_order() -> None:
     found = made(
         {"lib": BUILDS, "app": BOTH, "net": DEPLOYS, "docs": CHECKS},
         {"app": ["lib", "net"]},
@@ -76,16 +76,16 @@ def test_what_is_built_once_is_deployed_in_order() -> None:
             for producer in ("lib", "app")
         )
         assert before in orchestrator.changes.promotions[0].environments
-    assert brought_over(found["dev"]) == []
+    assert promoted(found["dev"]) == []
     assert {n: o.approval is not None for n, o in found.items()} == {
         **{"dev": False, "test": False, "prd": True}
     }
-    # Who only checks has nothing to do where nothing is built.
+    # docs only has checks, which run in dev; it is still in the waves of the others.
     assert [o.waves for o in found.values()] == [(("docs", "lib", "net"), ("app",))] * 3
 
 
-def test_where_one_failure_stops_all_everything_is_built_first() -> None:
-    """And each wave waits for all of the wave before it, deployed or not."""
+def test_with_stop_everything_is_built_before_a_deployment() -> None:
+    """Each wave waits for all deployments of the earlier waves."""
     components = {"a": BOTH, "b": DEPLOYS, "c": DEPLOYS, "d": CHECKS, "e": BOTH, "f": DEPLOYS}
     edges = {"c": "a", "d": "b", "e": "d", "f": []}
     stop = [{"name": "dev", "branch": "main", "on_failure": "stop"}]
@@ -99,7 +99,7 @@ def test_where_one_failure_stops_all_everything_is_built_first() -> None:
     }
 
 
-# The components with their edges -> the jobs in dev and in prd, and what prd brings over.
+# The components with their edges -> the jobs in dev and in prd, and what prd promotes.
 BELONGING: dict[str, tuple[dict[str, Any], Any, Jobs, Jobs, list[str]]] = {
     "order passes through": (
         {"a": DEPLOYS, "b": {**DEPLOYS, "environments": ["dev"]}, "c": DEPLOYS},
@@ -161,7 +161,7 @@ BELONGING: dict[str, tuple[dict[str, Any], Any, Jobs, Jobs, list[str]]] = {
     "only in a later one": (
         {"a": {**BOTH, "environments": ["prd"]}, "b": BOTH},
         {"b": "a"},
-        # What reaches prd was built and checked in the first one.
+        # Everything in prd was built and checked in dev.
         {"a-build": [], "b-build": ["a-build"], "b-dev": ["a-build", "b-build"]},
         {"a-prd": [], "b-prd": ["a-prd"]},
         ["a", "b"],
@@ -182,11 +182,11 @@ def test_environments_of_a_component(case: str) -> None:
     found = made(components, written)
     assert jobs(found["dev"]) == with_all_before(dev)
     assert jobs(found["prd"]) == with_all_before(prd)
-    assert brought_over(found["prd"]) == over
+    assert promoted(found["prd"]) == over
 
 
-def test_an_environment_of_another_branch_knows_nothing_of_it() -> None:
-    """There is no job, no file, and nothing in the picture."""
+def test_an_unrelated_environment_does_not_have_the_component() -> None:
+    """It has no job, no file and no node in the graph."""
     environments = [*TRUNK, {"name": "other", "branch": "other"}]
     components = {"a": {**BOTH, "environments": ["dev"]}, "b": DEPLOYS}
     written = [{"code_type": "b", "depends_on": "a", "artifacts": []}]
@@ -205,8 +205,8 @@ def test_an_environment_without_components_is_named() -> None:
 
 
 @pytest.mark.parametrize("orchestration", ["call", "dispatch", "observe"])
-def test_who_has_a_workflow_of_its_own(orchestration: str) -> None:
-    """Where components start by themselves, so does what only brings a package over."""
+def test_which_components_have_a_workflow(orchestration: str) -> None:
+    """Under observe, a component that is only promoted has one, too."""
     components = {"a": {**BUILDS, "environments": ["dev"]}, "b": DEPLOYS}
     environments = TRUNK[:2]
     found = plan(
@@ -242,7 +242,7 @@ def test_a_component_of_no_environment_is_refused() -> None:
 
 # Built again for each environment -------------------------------------------------------------
 
-# The settings of what builds -> whether it is built again.
+# Settings -> whether the component is built again for each environment.
 AGAIN: dict[str, tuple[dict[str, Any], bool]] = {
     "nothing said": ({"build": "make"}, False),
     "said": ({"build": "make", "build_per_environment": True}, True),
@@ -259,16 +259,16 @@ AGAIN: dict[str, tuple[dict[str, Any], bool]] = {
 
 
 @pytest.mark.parametrize("case", AGAIN)
-def test_what_is_built_for_each_environment(case: str) -> None:
+def test_builds_for_each_environment(case: str) -> None:
     settings, again = AGAIN[case]
     found = made({"a": generic(produces=["x"], **settings)})
     for name in ("test", "prd"):
         assert jobs(found[name]).keys() >= ({"a-build"} if again else set())
-        assert brought_over(found[name]) == ([] if again else ["a"])
+        assert promoted(found[name]) == ([] if again else ["a"])
     assert "a-build" in jobs(found["dev"])
 
 
-def test_a_build_that_names_the_environment_differs() -> None:
+def test_false_for_a_build_that_names_the_environment_is_refused() -> None:
     settings = generic(build="make $ENVIRONMENT", build_per_environment=False)
     assert refusal(components={"a": settings}) == (
         "components.a.build_per_environment: the command `build` names ENVIRONMENT, so each "
@@ -276,8 +276,9 @@ def test_a_build_that_names_the_environment_differs() -> None:
     )
 
 
-def test_whatever_takes_such_a_package_is_built_again() -> None:
-    """Through others too; but not what only waits, and not what it takes itself."""
+def test_consumers_of_a_package_for_each_environment_are_built_again() -> None:
+    """Indirect consumers, too. Components that only wait, and those that it consumes itself, are
+    not."""
     components = {
         "below": BUILDS,
         "site": {**BUILDS, "build_per_environment": True},
@@ -295,7 +296,7 @@ def test_whatever_takes_such_a_package_is_built_again() -> None:
     ]
     found = made(components, written)
     prd = found["prd"]
-    assert brought_over(prd) == ["below", "beside"]
+    assert promoted(prd) == ["below", "beside"]
     assert jobs(prd) == {
         "site-build": [],
         "image-build": ["site-build"],
@@ -314,8 +315,8 @@ def test_whatever_takes_such_a_package_is_built_again() -> None:
     assert calls["beside-prd"]["digest"] == "${{ needs.changes.outputs.beside-digest }}"
 
 
-def test_alone_it_takes_no_package_of_another_environment() -> None:
-    """What was built for test is of no use in prd; what was built once is."""
+def test_a_single_deployment_takes_no_package_of_another_environment() -> None:
+    """Unless the package was built once for all of them."""
     made_plan = plan(
         components={
             "site": {**BUILDS, "build_per_environment": True},
@@ -339,7 +340,7 @@ def test_alone_it_takes_no_package_of_another_environment() -> None:
 
 
 def built_for(made_plan: Plan) -> dict[str, Any]:
-    """Each build in each orchestrator with the environments that it is told."""
+    """Each build in each orchestrator, with its input `environments`."""
     return {
         f"{call.id} in {o.environment.name}": call.inputs.get("environments")
         for o in made_plan.orchestrators
@@ -347,8 +348,9 @@ def built_for(made_plan: Plan) -> dict[str, Any]:
     }
 
 
-def test_a_build_is_told_all_that_take_what_it_builds() -> None:
-    """`ENVIRONMENTS`: those of the chain that it is deployed to, or what takes its package."""
+def test_a_build_knows_all_environments_that_use_it() -> None:
+    """`ENVIRONMENTS` has those of the chain where the component, or a consumer of its package, is
+    deployed."""
     asks = generic(build="make $ENVIRONMENTS", produces=["x"], deploy="d")
     environments = [*TRUNK, {"name": "eu", "after": "dev"}, {"name": "other", "manual": True}]
     found = built_for(

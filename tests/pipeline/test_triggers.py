@@ -1,4 +1,4 @@
-"""What starts a component's workflow under `observe`, and whom it waits for before it deploys."""
+"""What starts a component's workflow under `observe`, and which components it waits for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEV = [{"name": "dev", "branch": "main"}]
 def observe(
     graph: Mapping[str, list[str]], environments: list[dict[str, Any]] = DEV, **more: Any
 ) -> dict[str, ComponentWorkflow]:
-    """The components' workflows, by id; each component deploys unless `more` says otherwise."""
+    """The components' workflows by id. Each component deploys, unless `more` replaces it."""
     components = {name: generic(deploy="ship") for name in graph} | more
     made = plan(
         components=components,
@@ -74,7 +74,7 @@ def test_a_diamond() -> None:
     assert waited_for(triggers) == {"b": deploys("a"), "c": deploys("a")}
 
 
-def test_one_that_waits_for_a_first_one_and_for_a_later_one() -> None:
+def test_a_component_after_a_first_and_a_later_one() -> None:
     triggers = observe({"a": [], "x": [], "b": ["a"], "c": ["b", "x"]})["c-dev"].triggers
     assert triggers.after == ("B Dev", "X Dev")
     assert triggers.guard == (
@@ -87,8 +87,8 @@ def test_one_that_waits_for_a_first_one_and_for_a_later_one() -> None:
     assert waited_for(triggers) == {"b": deploys("a"), "x": deploys()}
 
 
-def test_what_another_implies_starts_nothing_but_is_waited_for() -> None:
-    """Its package is wanted."""
+def test_an_implied_dependency_is_waited_for_and_starts_nothing() -> None:
+    """c waits for a directly because it takes the package of a."""
     triggers = observe({"a": [], "b": ["a"], "c": ["a", "b"]})["c-dev"].triggers
     assert triggers.after == ("B Dev",)
     assert waited_for(triggers) == {"a": deploys(), "b": deploys("a")}
@@ -102,7 +102,7 @@ def test_what_another_implies_starts_nothing_but_is_waited_for() -> None:
             {"branch": "it's"},
             (f"{EITHER} &&", f"{RUN}.head_branch == 'it''s')"),
         ),
-        # Which branch it may be is for the first job to say: a condition knows no patterns.
+        # The job `changes` checks the branch, because a condition has no patterns.
         ({"branch": "release/**"}, {"branch": "release/**"}, (f"{EITHER})",)),
         ({"tag": "v*"}, {"tag": "v*"}, (f"{EITHER})",)),
         ({"manual": True}, {}, (f"{RUN}.event == 'workflow_dispatch')",)),
@@ -139,7 +139,7 @@ def test_environments_after_others() -> None:
 
 
 def test_stop_waits_for_every_earlier_wave() -> None:
-    """But takes packages of what it depends on, and of nothing else."""
+    """`dependencies` has direct dependencies, and others that no listed one implies."""
     graph = {"a": [], "b": [], "c": ["a"], "d": ["c", "a"]}
     made = observe(graph, [{"name": "dev", "branch": "main", "on_failure": "stop"}])
     assert made["c-dev"].triggers.after == ("A Dev", "B Dev")
@@ -148,13 +148,13 @@ def test_stop_waits_for_every_earlier_wave() -> None:
     assert waited_for(made["d-dev"].triggers) == {"a": deploys(), "c": deploys("a", "b")}
 
 
-def test_nobody_waits_for_a_component_without_commands() -> None:
+def test_no_component_waits_for_one_without_commands() -> None:
     graph = {"a": [], "x": [], "b": ["a", "x"], "c": ["b"], "d": ["c"], "y": [], "e": ["y"]}
     made = observe(graph, b=generic(), c=generic(), y=generic())
     assert made["b-dev"].triggers.after == ("A Dev", "X Dev")
     assert made["c-dev"].triggers.after == made["d-dev"].triggers.after == ("A Dev", "X Dev")
     assert waited_for(made["d-dev"].triggers) == {"a": deploys(), "x": deploys()}
-    # What only waits for one that does nothing waits for nothing.
+    # e only waits for y, which has no commands, so a push starts it.
     assert made["e-dev"].triggers == Triggers(branch="main")
 
 
@@ -170,10 +170,10 @@ BUILT, CHECKED, DEPLOYED = "build / Check and build", "build / Check", "deploy /
         ({"test": "x", "deploy": "x"}, [CHECKED, DEPLOYED], [DEPLOYED]),
     ],
 )
-def test_which_jobs_say_that_a_component_was_deployed(
+def test_jobs_that_show_that_a_component_was_deployed(
     settings: dict[str, str], jobs: list[str], decisive: list[str]
 ) -> None:
-    """By their names, as the API has them. One that asks has begun before its deployment has."""
+    """By their names in the API. With an approval, that job starts before the deployment."""
     triggers = observe({"a": [], "b": ["a"]}, a=generic(**settings))["b-dev"].triggers
     assert waited_for(triggers) == {"a": {"jobs": jobs, "decisive": decisive, "roots": []}}
     production = [{**DEV[0], "production": True}]
@@ -185,9 +185,9 @@ def test_which_jobs_say_that_a_component_was_deployed(
 
 
 def test_what_an_orchestrator_watches() -> None:
-    """Each component with what it waits for, and the jobs that say that it is deployed.
+    """Each component, with those before it and the jobs that show that it was deployed.
 
-    Nobody waits for what does nothing, but for what that waits for.
+    A component without commands is replaced by those before it.
     """
     made = plan(
         components={
@@ -208,7 +208,7 @@ def test_what_an_orchestrator_watches() -> None:
         "d": {"after": ["c"], "jobs": [DEPLOYED]},
     }
     assert last == {
-        # It brings its package over, in the job that looks at the commit.
+        # The job `changes` promotes its package.
         "a": {"after": [], "jobs": []},
         "b": {"after": [], "jobs": []},
         "c": {"after": [], "jobs": [DEPLOYED]},
@@ -219,7 +219,7 @@ def test_what_an_orchestrator_watches() -> None:
         assert orchestrator.summary_needs == ("changes", "watch")
 
 
-def test_only_those_that_wait_look_before_their_jobs() -> None:
+def test_only_waiting_workflows_check_their_dependencies_first() -> None:
     both = generic(lint="x", build="x", deploy="x")
     made = observe({"a": [], "b": ["a"]}, a=both, b=both)
     ready = "needs.changes.outputs.ready == 'true'"
@@ -228,7 +228,7 @@ def test_only_those_that_wait_look_before_their_jobs() -> None:
     assert {call.id: call.condition for call in first.calls} == {"build": "", "deploy": ""}
     assert waiting.changes and waiting.changes.dependencies == waiting.triggers.dependencies
     assert first.changes and first.changes.dependencies == ""
-    # What is not built waits by itself, and so does an approval.
+    # Without a build, the approval or the deployment has the condition.
     live = [{**DEV[0], "production": True}]
     made = observe({"a": [], "b": ["a"]}, live)
     assert made["b-dev"].approval and made["b-dev"].approval.condition == ready
@@ -236,8 +236,8 @@ def test_only_those_that_wait_look_before_their_jobs() -> None:
     assert [call.condition for call in made["b-dev"].calls] == [ready]
 
 
-def test_packages_of_what_has_been_found_are_taken() -> None:
-    """Of the runs that the first job has looked at; alone, as in every orchestration."""
+def test_packages_of_checked_runs_are_taken() -> None:
+    """The job `changes` has checked those runs."""
     makes = generic(build="x", produces=["x"], deploy="x")
     made = observe({"a": [], "b": ["a"], "c": []}, a=makes, b=makes, c=makes)
     waiting = made["b-dev"]
@@ -247,7 +247,7 @@ def test_packages_of_what_has_been_found_are_taken() -> None:
     assert [call.inputs.get("packages") for call in made["c-dev"].calls] == [None, None]
 
 
-# What GitHub would end in silence
+# Chains that are too long for GitHub
 
 FIVE = {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "e": ["d"]}
 
@@ -264,7 +264,7 @@ def test_the_longest_chain_is_named() -> None:
 
 
 @pytest.mark.parametrize("earlier", range(4))
-def test_each_environment_before_takes_a_link(earlier: int) -> None:
+def test_each_earlier_environment_is_a_link_of_the_chain(earlier: int) -> None:
     names = [f"e{i}" for i in range(earlier + 1)]
     environments: list[dict[str, Any]] = [{"name": names[0], "branch": "main"}]
     environments += [{"name": n, "after": o} for o, n in itertools.pairwise(names)]
@@ -292,14 +292,14 @@ def test_each_environment_before_takes_a_link(earlier: int) -> None:
 def observed_graphs(
     draw: st.DrawFn,
 ) -> tuple[dict[str, list[str]], set[str], bool, int]:
-    """A graph, the components that do nothing, whether failures stop all, environments before."""
+    """A graph, components without commands, whether failures stop all, earlier environments."""
     graph = draw(acyclic_graphs(max_size=8))
     idle = draw(st.sets(st.sampled_from(sorted(graph)), max_size=2))
     return graph, idle, draw(st.booleans()), draw(st.integers(0, 2))
 
 
 def upstream(graph: Mapping[str, list[str]], stop: bool) -> dict[str, set[str]]:
-    """All that each component waits for, through others or not. networkx knows graphs."""
+    """All that each component waits for, directly or not, computed with networkx."""
     arrows = networkx.DiGraph()
     arrows.add_nodes_from(graph)
     arrows.add_edges_from((other, node) for node, others in graph.items() for other in others)
@@ -327,7 +327,7 @@ def test_random_graphs(made: tuple[dict[str, list[str]], set[str], bool, int]) -
         "orchestration": "observe",
         "environments": environments,
     }
-    # Nobody waits for one that does nothing, but for what that waits for.
+    # A component without commands is replaced by those before it.
     above = {node: others - idle for node, others in upstream(graph, stop).items()}
 
     def depth(node: str) -> int:
@@ -351,20 +351,20 @@ def test_random_graphs(made: tuple[dict[str, list[str]], set[str], bool, int]) -
             assert bool(triggers.branch) == (not earlier) and not triggers.waits
             continue
         assert triggers.branch == "" and triggers.guard
-        # Whoever of those above ends last is among the triggers: nobody above waits for a trigger.
+        # The triggers are the last ones above: no other one above waits for a trigger.
         assert after == {n for n in above[node] if not any(n in above[o] for o in above[node])}
         waits = waited_for(triggers)
-        # That those have been deployed implies that all above have been.
+        # If all in `waits` were deployed, all above were.
         assert after <= set(waits) <= above[node]
         assert set().union(*(above[other] | {other} for other in waits)) == above[node]
-        # And all that it depends on itself.
+        # `waits` has all direct dependencies.
         assert set(graph[node]) - idle <= set(waits)
         for other, names in waits.items():
             assert names["decisive"] == [DEPLOYED]
             assert names["roots"] == sorted(n for n in above[other] if not above[n])
 
 
-def test_no_node_runs_into_another() -> None:
-    """The workflows' names, by which they start one another, differ for all these."""
+def test_names_of_workflows_do_not_collide() -> None:
+    """Workflows start each other by name."""
     made = observe({name: [] for name in NODES})
     assert len({workflow.name for workflow in made.values()}) == len(NODES)

@@ -1,4 +1,4 @@
-"""Variables that differ from environment to environment: what GitHub makes of each of them."""
+"""Variables that differ between environments, with the values that GitHub computes for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from made_answers import awkward, generic, plan, printable, refusal, slow
 from pipeline.plan import Plan
 
 Values = dict[str, dict[str, str]]
-"""Each environment with its variables."""
+"""The variables of each environment."""
 
 NAMES = ["A", "B_1", "IMAGE"]
 EXPRESSION = "${{ vars.X }}"
@@ -26,14 +26,14 @@ PULL_REQUEST = "pull-request"
 
 
 def planned(values: Values, **settings: Any) -> Plan:
-    """The plan for one image that is deployed as well."""
+    """The plan for an image that is also deployed."""
     environments = [{"name": n, **TRIGGERS[n], "env": env} for n, env in values.items()]
     component = {"code_type": "docker", "deploy": "ship", **settings}
     return plan(components={"x": component}, environments=environments)
 
 
 def contexts(environment: str, variable: str | None) -> dict[str, Any]:
-    """As a job has them; the configuration variable X of GitHub's is missing where None is said."""
+    """The contexts of a job. With None, GitHub has no configuration variable X."""
     return {
         "inputs": {"environment": environment, "commit": "c", "push": True, "cache": False},
         "vars": {} if variable is None else {"X": variable},
@@ -43,9 +43,9 @@ def contexts(environment: str, variable: str | None) -> dict[str, Any]:
 
 
 def check_values(cases: list[tuple[Values, dict[str, str], str | None]]) -> None:
-    """Each job has exactly the values of its environment; in a pull request none of them.
+    """Each job has exactly the values of its environment, and a pull request has none of them.
 
-    A component's own win. What nobody sets is what the code type says, or nothing.
+    Variables of the component take precedence. Other values are those of the code type, or empty.
     """
     asked, expected = [], []
     for values, own, variable in cases:
@@ -58,7 +58,7 @@ def check_values(cases: list[tuple[Values, dict[str, str], str | None]]) -> None
             said = {**values.get(environment, {}), **own}
             usual = {"IMAGE": "ghcr.io/o/r/x"} if of_command is commands["build"] else {}
             for name in NAMES:
-                # A step's variables win over the job's.
+                # Variables of a step take precedence over those of the job.
                 found = of_command.get(name, of_job.get(name, ""))
                 asked.append((found, contexts(environment, variable)))
                 wanted = said.get(name, usual.get(name, ""))
@@ -95,8 +95,8 @@ def read_by(made: Plan, *environments: str) -> list[dict[str, str]]:
     return [{name: next(found) for name in own} for _ in environments]
 
 
-def test_what_a_person_reads() -> None:
-    """A value is written out where it is the same, and in a table where it is not."""
+def test_a_value_that_differs_is_a_table() -> None:
+    """An equal value is plain text in a deployment. A build has tables, for pull requests."""
     made = planned(
         {
             "dev": {"A": "eu", "B_1": "it's"},
@@ -128,7 +128,7 @@ def test_a_component_has_the_variables_of_its_own_environments() -> None:
 
 
 def test_a_build_has_the_variables_of_the_environment_that_it_runs_in() -> None:
-    """Also where it is deployed later alone, and where only others take its package."""
+    """Even if the component is deployed only later, or only its consumers are."""
     values = {"dev": {"A": "1"}, "Test-1": {"A": "2"}, "prd": {"A": "3", "B_1": "4"}}
     made = planned(values, environments=["prd"])
     assert read_by(made, "Test-1", "prd", "dev") == [
@@ -146,8 +146,8 @@ def test_a_build_has_the_variables_of_the_environment_that_it_runs_in() -> None:
     assert json.loads(build.variables["ENVIRONMENT_VARIABLES"]) == values
 
 
-def test_a_build_for_several_environments_knows_the_variables_of_each() -> None:
-    """As JSON, where its command asks for them."""
+def test_a_build_can_read_the_variables_of_all_environments() -> None:
+    """As JSON in ENVIRONMENT_VARIABLES, if its command reads that."""
     values = {
         "dev": {"A": "it's {0}", "B_1": EXPRESSION},
         "Test-1": {},
@@ -169,8 +169,8 @@ def test_a_build_for_several_environments_knows_the_variables_of_each() -> None:
     assert "ENVIRONMENT_VARIABLES" not in build.variables
 
 
-def test_more_than_github_reads_is_refused() -> None:
-    """That bounds expressions; a text without one may be longer."""
+def test_values_that_are_too_long_for_github_are_refused() -> None:
+    """The limit counts for expressions. Text without one may be longer."""
 
     def message(env: dict[str, str], build: str, environments: list[str]) -> str:
         return refusal(
@@ -197,7 +197,7 @@ def test_more_than_github_reads_is_refused() -> None:
     )
 
 
-# The environments -> those whose builds may come from a cache.
+# The answers -> the environments whose builds may use a cache.
 CACHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "two branches": ({"branching": "develop-main"}, {"dev"}),
     "one branch": ({"branching": "trunk"}, set()),
@@ -219,8 +219,8 @@ CACHES: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 
 
-def test_only_what_no_production_takes_comes_from_a_cache() -> None:
-    """And what a pull request has built, which nobody takes."""
+def test_builds_use_a_cache_unless_a_production_takes_them() -> None:
+    """Builds of pull requests use it, too."""
     asked, expected = [], []
     for answers, cached in CACHES.values():
         made = plan(code_types=["docker", "python"], **answers)
