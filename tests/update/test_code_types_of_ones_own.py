@@ -1,5 +1,7 @@
-"""Code types of a repository's own, over updates: what their files hold now is what counts, and
-changes what it concerns and nothing else."""
+"""Updates with a repository's own code types: the present content of their files counts.
+
+An edit changes the workflows of its components, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,7 @@ def generated(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def repository(generated: Path) -> Iterator[Path]:
-    """As it was generated, before the test and after it."""
+    """The generated repository, which is reset after the test."""
     yield generated
     first = git("rev-list", "--max-parents=0", "HEAD", cwd=generated).decode().strip()
     git("reset", "--quiet", "--hard", first, cwd=generated)
@@ -65,7 +67,7 @@ def repository(generated: Path) -> Iterator[Path]:
 
 
 def changed(repository: Path) -> set[str]:
-    """The generated files that differ from what is committed."""
+    """The generated files that differ from the commit."""
     paths = git("diff", "--name-only", "HEAD", cwd=repository).decode().split()
     return {path for path in paths if not path.startswith(FOLDER)}
 
@@ -77,7 +79,7 @@ def recorded(repository: Path) -> Any:
 def as_a_fresh_copy(
     repository: Path, versions: Path, fresh: Path, version: str = "v1.0.0", **changes: Any
 ) -> None:
-    """The tree is what a copy would be, with the same files of the repository's own."""
+    """The tree equals a new copy with the same own files."""
     for name, content in tree(repository).items():
         if name.startswith(FOLDER):
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +100,7 @@ PARALLEL = SWIFT.replace("command: swift test", "command: swift test --parallel"
 def test_an_edit_changes_the_workflows_of_its_components(
     repository: Path, versions: Path, tmp_path: Path
 ) -> None:
-    """Also on the way to a new version, which changes others."""
+    """The same update also takes a new version of the template, which changes python."""
     own(repository, swift=PARALLEL)
     commit(repository, "In parallel")
     update(repository, vcs_ref="v2.0.0")
@@ -107,12 +109,12 @@ def test_an_edit_changes_the_workflows_of_its_components(
     as_a_fresh_copy(repository, versions, tmp_path / "fresh", "v2.0.0")
 
 
-def test_a_person_s_edits_survive(repository: Path) -> None:
+def test_edits_of_a_person_survive(repository: Path) -> None:
     workflow = ".github/workflows/swift-build.yml"
     replace(workflow, "timeout-minutes: 60", "timeout-minutes: 3")(repository)
     edited = (repository / workflow).read_text(encoding="utf-8")
     own(repository, swift=SWIFT.replace("command", "comand"))
-    commit(repository, "By hand, and a slip in the code type")
+    commit(repository, "An edit by hand, and a typing error in the code type")
     with pytest.raises(UserMessageError) as error:
         update(repository, vcs_ref=CURRENT)
     assert str(error.value) == (
@@ -128,7 +130,7 @@ def test_a_person_s_edits_survive(repository: Path) -> None:
     assert (repository / workflow).read_text(encoding="utf-8") == expected != edited
 
 
-def test_a_folder_that_is_gone_counts_as_it_was_recorded(
+def test_recorded_code_types_count_if_the_folder_is_gone(
     repository: Path, versions: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     git("rm", "-r", "--quiet", FOLDER, cwd=repository)
@@ -149,7 +151,7 @@ def test_a_folder_that_is_gone_counts_as_it_was_recorded(
     as_a_fresh_copy(repository, versions, tmp_path / "fresh", **without)
 
 
-def test_a_folder_that_is_renamed_is_said_so(repository: Path) -> None:
+def test_a_renamed_folder_is_given_as_an_answer(repository: Path) -> None:
     (repository / FOLDER).rename(repository / "ci")
     commit(repository, "Moved")
     with pytest.raises(UserMessageError, match="code_types_folder: 'cj' is no folder of this"):
@@ -159,7 +161,7 @@ def test_a_folder_that_is_renamed_is_said_so(repository: Path) -> None:
     assert recorded(repository)["code_types_folder"] == "ci"
 
 
-def test_a_code_type_that_is_renamed_is_another(
+def test_a_renamed_code_type_is_another_one(
     repository: Path, versions: Path, tmp_path: Path
 ) -> None:
     (repository / FOLDER / "swift.yml").rename(repository / FOLDER / "apple.yml")
@@ -173,7 +175,7 @@ def test_a_code_type_that_is_renamed_is_another(
     as_a_fresh_copy(repository, versions, tmp_path / "fresh", **renamed)
 
 
-def test_a_repository_gets_its_first_one(versions: Path, tmp_path: Path) -> None:
+def test_an_update_adds_a_first_own_code_type(versions: Path, tmp_path: Path) -> None:
     data = {**DATA, "code_types": ["python"], "components": {}}
     repository = generate(versions, tmp_path / "repository", data)
     own(repository, swift=SWIFT)
@@ -183,9 +185,9 @@ def test_a_repository_gets_its_first_one(versions: Path, tmp_path: Path) -> None
     assert recorded(repository)["code_types_folder"] == FOLDER
 
 
-def test_what_else_reads_the_answers_file_needs_no_folder(repository: Path, tmp_path: Path) -> None:
-    """What renders the version before (hooks/kept.py), and the check for drift, do it elsewhere."""
-    own(repository, swift=PARALLEL)  # not taken over
+def test_rendering_from_recorded_answers_needs_no_folder(repository: Path, tmp_path: Path) -> None:
+    """hooks/kept.py and the drift check render in another folder."""
+    own(repository, swift=PARALLEL)  # no update has read this
     render(recorded(repository), ANSWERS, tmp_path / "elsewhere")
     workflow = ".github/workflows/swift-build.yml"
     rendered = (tmp_path / "elsewhere" / workflow).read_bytes()

@@ -1,5 +1,7 @@
-"""What people wrote into generated files, and beside them, is there after an update; where that
-cannot be, the file holds both, and the update names it and fails."""
+"""Edits of generated files, and files beside them, are there after an update.
+
+If an edit conflicts with the update, the file has both, and the update fails and names it.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +45,11 @@ MORE: dict[str, Any] = {
     ],
     "cloud": "aws",
 }
-"""An answer or two that change every file."""
+"""Answers for an update: one more component with its dependency, and a cloud."""
 
 
 def new_texts(folder: Path) -> None:
-    """A version that says something else in many places."""
+    """A version that changes texts in many files."""
     environments = "extensions/pipeline/environments.py"
     replace(environments, "PRODUCTION_RETENTION = 30", "PRODUCTION_RETENTION = 31")(folder)
     for place, old in (("shared/api.cjs", "repeated"), ("keep-package/action.yml", "package")):
@@ -61,7 +63,7 @@ def new_texts(folder: Path) -> None:
 
 
 def new_pins(folder: Path) -> None:
-    """A version with other pins where a bot may have bumped them already."""
+    """A version with newer pins, some of which a bot may have changed before."""
     for file in [
         p for p in folder.rglob("*") if p.suffix in (".yml", ".jinja", ".py") and p.is_file()
     ]:
@@ -69,7 +71,7 @@ def new_pins(folder: Path) -> None:
 
 
 def newer(text: str) -> str:
-    """The version of checkout in workflows, and that of github-script in actions."""
+    """Newer versions of two actions: one is pinned in workflows, one in actions."""
     return text.replace("# v7.0.1", "# v88.0.0").replace("# v8.0.0", "# v88.0.0")
 
 
@@ -99,16 +101,16 @@ def fresh(versions: Path, folder: Path, data: dict[str, Any], version: str) -> P
 
 
 def with_pins(folder: Path) -> list[Path]:
-    """The generated files in which actions are pinned."""
+    """The generated files with pins of actions."""
     files = [*(folder / FLOWS).glob("*.yml"), *(folder / ACTIONS).glob("*/action.yml")]
     return [file for file in sorted(files) if PIN.search(file.read_text("utf-8"))]
 
 
-# -- edits, each found again in a tree that was generated from other answers ------------------
+# -- edits; the test also applies them to a fresh copy with the other answers -------------------
 
 
 def own_jobs(folder: Path) -> None:
-    """Below the last line of every workflow of the first answers."""
+    """Add a job below the last line of some workflows."""
     for name in (
         "orchestrator-dev",
         "orchestrator-prd",
@@ -143,7 +145,7 @@ def prepend(file: Path, text: str) -> None:
 
 
 def bumped_pins(folder: Path) -> None:
-    """As Dependabot and Renovate do, in every file of the first answers."""
+    """Change all pins as Dependabot and Renovate do, except in the workflows of `site`."""
     for file in with_pins(folder):
         if not file.name.startswith("site-"):
             file.write_text(PIN.sub(BUMPED, file.read_text(encoding="utf-8")), encoding="utf-8")
@@ -172,7 +174,7 @@ EDITS = [own_jobs, own_steps, own_comments, bumped_pins, own_files, own_docs]
     "version", ["v1.0.0", "v2.0.0"], ids=["other answers", "a new version too"]
 )
 def test_edits_survive(version: str, versions: Path, repository: Path, tmp_path: Path) -> None:
-    """All at once; and everything else is as in a fresh copy."""
+    """All edits at once. Everything else equals a fresh copy."""
     for edit in EDITS:
         edit(repository)
     commit(repository, "Ours")
@@ -184,7 +186,7 @@ def test_edits_survive(version: str, versions: Path, repository: Path, tmp_path:
     assert b"UU" not in git("status", "--porcelain", cwd=repository)
 
 
-def test_a_bump_that_the_template_makes_too(repository: Path) -> None:
+def test_a_pin_that_a_bot_changed_before_the_template(repository: Path) -> None:
     for file in with_pins(repository):
         file.write_text(newer(file.read_text(encoding="utf-8")), encoding="utf-8")
     commit(repository, "Bumped")
@@ -207,13 +209,15 @@ def bump(repository: Path) -> None:
 
 
 def copier_update(repository: Path, *arguments: str) -> int:
-    """The exit code of the command."""
+    """Run `copier update`; returns the exit code."""
     words = ["copier", "update", "--trust", "--defaults", "--quiet", *arguments, str(repository)]
     return int(CopierApp.run(words, exit=False)[1])
 
 
-def test_a_conflict_stops_a_bot(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """In a workflow and in an action."""
+def test_an_update_with_a_conflict_fails(
+    repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One conflict is in a workflow, and one in an action."""
     bump(repository)
     assert copier_update(repository, "--vcs-ref=v3.0.0") == 1
     said = capfd.readouterr().err
@@ -227,7 +231,9 @@ def test_a_conflict_stops_a_bot(repository: Path, capfd: pytest.CaptureFixture[s
         assert f"UU {path}" in status
 
 
-def test_a_conflict_beside_the_file(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_conflict_in_a_rej_file_fails(
+    repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     bump(repository)
     with pytest.raises(TaskError):
         update(repository, vcs_ref="v3.0.0", conflict="rej")
@@ -238,8 +244,10 @@ def test_a_conflict_beside_the_file(repository: Path, capfd: pytest.CaptureFixtu
         assert "# v99.0.0" in (repository / f"{path}.rej").read_text(encoding="utf-8")
 
 
-def test_a_conflict_in_the_page(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """It is no workflow, so nothing else would notice."""
+def test_a_conflict_in_the_documentation_fails(
+    repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """GitHub would report a conflict in a workflow, but not here."""
     page = repository / "docs" / "ci-cd.md"
     _, rest = page.read_text(encoding="utf-8").split("\n", 1)
     page.write_text(f"# Our pipelines\n{rest}", encoding="utf-8")
@@ -250,8 +258,8 @@ def test_a_conflict_in_the_page(repository: Path, capfd: pytest.CaptureFixture[s
     assert "# Our pipelines\n" in page.read_text(encoding="utf-8")
 
 
-def test_a_name_of_our_own_becomes_one_of_the_template(repository: Path) -> None:
-    """Both are in the file: a pipeline is wanted there, and somebody's work lies there."""
+def test_an_own_file_with_the_name_of_a_new_one_is_a_conflict(repository: Path) -> None:
+    """The file has both contents, so neither is lost."""
     own = repository / FLOWS / "site-dev.yml"
     own.write_text("# Ours\non: push\njobs: {}\n", encoding="utf-8")
     commit(repository, "Ours")

@@ -1,4 +1,4 @@
-"""The template's Python is loaded once for each version of it, in whichever folder it is."""
+"""The template's Python is loaded once for each version, even from another folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from updates import replace
 
 
 def load(template: Path) -> ModuleType:
-    """The package, as a render of Copier loads it."""
+    """The package, loaded as in a render of Copier."""
     file = template / "extensions" / "orchestrator.py"
     spec = importlib.util.spec_from_file_location("orchestrator_of_a_render", file)
     assert spec and spec.loader
@@ -46,7 +46,7 @@ def test_another_version_is_another_package(file: str, old: str, new: str, tmp_p
     assert load(first) is not load(second)
 
 
-def test_a_load_that_failed_is_not_used(tmp_path: Path) -> None:
+def test_a_failed_load_is_not_reused(tmp_path: Path) -> None:
     template = export_template(tmp_path / "template")
     broken = template / "extensions" / "pipeline" / "for_copier" / "rendering.py"
     text = broken.read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def test_a_load_that_failed_is_not_used(tmp_path: Path) -> None:
 
 
 def test_threads_share_one_package(tmp_path: Path) -> None:
-    """The second thread starts to load where the first has loaded half of it."""
+    """The second thread starts while the first has loaded half of the package."""
     template = export_template(tmp_path / "template")
     half = template / "extensions" / "pipeline" / "for_copier" / "rendering.py"
     text = half.read_text(encoding="utf-8")
@@ -71,7 +71,7 @@ def test_threads_share_one_package(tmp_path: Path) -> None:
     assert sys.dont_write_bytecode is False
 
 
-def test_the_lock_file_of_an_editor_is_no_part_of_it(tmp_path: Path) -> None:
+def test_the_lock_file_of_an_editor_is_ignored(tmp_path: Path) -> None:
     template = export_template(tmp_path / "template")
     package = load(template)
     link = template / "extensions" / "pipeline" / ".#plan.py"

@@ -1,4 +1,4 @@
-"""Branches that change answers are merged by git, and the next update takes what they made."""
+"""git merges branches that change answers, and the next update uses the merged answers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "pull_requests": {"pull_requests": False},
     "drift_check": {"drift_check": True},
 }
-"""What a branch may change, one answer each, or one component (`found` stays as it was copied)."""
+"""The change of a branch: one answer, or one component. (`found` never changes after a copy.)"""
 
 
 @pytest.mark.parametrize("ours", CHANGES)
@@ -89,8 +89,8 @@ def test_two_different_changes_merge_without_a_conflict(ours: str, tmp_path: Pat
         assert edited(done.stdout, DEFAULTS) == []
 
 
-def test_text_that_looks_like_a_checksum_is_none() -> None:
-    """And no answer is another one for the lines between."""
+def test_text_that_looks_like_a_checksum_is_kept() -> None:
+    """It does not count as a checksum either."""
     command = "# checksum cloud 000000\n  # checksum cloud 000000\n\nmake\n\n"
     answers = {**FILE, "components": {"on": {"lint": command}, "api": {"lint": command}}}
     assert yaml.safe_load(written(answers)) == answers
@@ -105,7 +105,7 @@ components: {}
 """
 
 
-def test_what_version_0_1_recorded() -> None:
+def test_checksums_of_version_0_1_are_read() -> None:
     right = IN_VERSION_0_1.replace("1f2d3c", APPROVAL)
     assert edited(right, DEFAULTS) == []
     assert edited(right.replace("cloud: none", "cloud: aws"), DEFAULTS) == ["cloud"]
@@ -132,7 +132,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def repository(generated: Path) -> Iterator[Path]:
-    """As it was generated, on the branch `ours` that has yet to be made."""
+    """The generated repository. The test makes the branches `ours` and `theirs`."""
     first = git("rev-list", "--max-parents=0", "HEAD", cwd=generated).decode().strip()
     yield generated
     git("reset", "--quiet", "--hard", cwd=generated)
@@ -141,7 +141,7 @@ def repository(generated: Path) -> Iterator[Path]:
 
 
 def branches(repository: Path, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """Two branches from where it is, each with one update; then theirs is merged into ours."""
+    """Make two branches with an update each, and merge `theirs` into `ours`."""
     for branch, data in (("theirs", theirs), ("ours", ours)):
         git("checkout", "--quiet", "-b", branch, cwd=repository)
         update(repository, vcs_ref=CURRENT, data=data)
@@ -153,7 +153,7 @@ def branches(repository: Path, ours: dict[str, Any], theirs: dict[str, Any]) -> 
     subprocess.run(merge, cwd=repository, capture_output=True)
 
 
-def test_merged_answers_are_those_of_the_next_update(repository: Path) -> None:
+def test_the_next_update_uses_the_merged_answers(repository: Path) -> None:
     branches(repository, {"approval": "each"}, {"project_name": "store"})
     assert b"UU" not in git("status", "--porcelain", cwd=repository)
     update(repository, vcs_ref=CURRENT)
@@ -163,7 +163,7 @@ def test_merged_answers_are_those_of_the_next_update(repository: Path) -> None:
 
 
 def resolved(repository: Path, **values: Any) -> None:
-    """The merge is finished with these answers, below the checksums of one of the two."""
+    """Finish the merge with these answers, below the checksums of `ours`."""
     git("checkout", "--ours", "--", ".", cwd=repository)
     file = repository / ANSWERS
     lines = file.read_text(encoding="utf-8")
@@ -174,8 +174,8 @@ def resolved(repository: Path, **values: Any) -> None:
     commit(repository, "Merged")
 
 
-def test_a_resolved_merge_is_taken(repository: Path) -> None:
-    """Both changed the same answer, so somebody had to write a third one."""
+def test_a_resolved_conflict_is_accepted(repository: Path) -> None:
+    """Both branches changed the same answer, so a person wrote a third value."""
     ours, theirs = (["docker", "python", "terraform"], ["generic", "python", "terraform"])
     branches(repository, {"code_types": ours}, {"code_types": theirs})
     assert b"UU .copier-answers.yml" in git("status", "--porcelain", cwd=repository)
@@ -185,8 +185,8 @@ def test_a_resolved_merge_is_taken(repository: Path) -> None:
     assert edited((repository / ANSWERS).read_text(encoding="utf-8"), DEFAULTS) == []
 
 
-def test_a_merge_is_no_excuse_for_an_edit(repository: Path) -> None:
-    """Of an answer that the branches agree on."""
+def test_an_edit_during_a_merge_is_refused(repository: Path) -> None:
+    """The branches agree on the edited answer."""
     ours, theirs = (["docker", "python", "terraform"], ["generic", "python", "terraform"])
     branches(repository, {"code_types": ours}, {"code_types": theirs})
     resolved(repository, cloud=("cloud: none", "cloud: aws"))
@@ -194,8 +194,8 @@ def test_a_merge_is_no_excuse_for_an_edit(repository: Path) -> None:
         update(repository, vcs_ref=CURRENT)
 
 
-def test_an_edit_before_a_merge_is_one_after_it() -> None:
-    """Whatever the merges after it; and a merge of merges is one."""
+def test_an_edit_before_a_merge_is_still_found() -> None:
+    """A merge of merges is not mistaken for an edit."""
     texts = {
         "base": written(FILE),
         "edited": written(FILE).replace("cloud: none", "cloud: aws"),

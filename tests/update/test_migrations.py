@@ -1,4 +1,4 @@
-"""Steps on the way from one version to the next: which are due, and that Copier runs them."""
+"""Steps between versions: which are due, and that Copier runs them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ STEPS = [
         ("0.2.0", "0.3.0", ["0.3.0 before: to_0.3.0"]),
         ("0.2.0.post3.dev0+8d2d", "0.3.0", ["0.3.0 before: to_0.3.0"]),
         ("0.3.0", "0.10.0", ["0.10.0 before: to_0.10.0"]),
-        ("0.3.0", "0.2.0", []),  # going back takes no step
+        ("0.3.0", "0.2.0", []),  # a downgrade runs no step
     ],
 )
 def test_which_steps_are_due(before: str, now: str, names: list[str]) -> None:
     assert [found.name for found in due("before", before, now, STEPS)] == names
 
 
-def test_the_steps_of_the_other_stage_are_not() -> None:
+def test_only_steps_of_the_stage_are_due() -> None:
     assert [found.name for found in due("after", "0.1.0", "9.9.9", STEPS)] == [
         "0.2.0 after: to_0.2.0"
     ]
@@ -51,17 +51,17 @@ def test_the_steps_of_the_other_stage_are_not() -> None:
 @pytest.mark.parametrize(
     ("version", "stage"), [("0.2", "before"), ("v0.2.0", "after"), ("0.2.0", "now")]
 )
-def test_a_step_of_no_version_or_stage_is_refused(version: str, stage: str) -> None:
+def test_a_step_with_a_wrong_version_or_stage_is_refused(version: str, stage: str) -> None:
     with pytest.raises(ValueError, match="no migration can be of"):
         migration(version, stage)
 
 
-def test_releases_are_compared_by_their_numbers() -> None:
+def test_release_numbers_of_versions() -> None:
     versions = ["", "v0.9.0", "0.10.0", "0.10.0.post1", "1.0"]
     assert [release(v) for v in versions] == [(0,), (0, 9, 0), (0, 10, 0), (0, 10, 0), (1, 0)]
 
 
-def test_answers_are_changed_and_the_comment_stays(tmp_path: Path) -> None:
+def test_changed_answers_keep_the_comment(tmp_path: Path) -> None:
     file = tmp_path / "answers.yml"
     file.write_text("# By copier\n_commit: v1\nname: x\n", encoding="utf-8")
     with changed_answers(file) as answers:
@@ -72,7 +72,7 @@ def test_answers_are_changed_and_the_comment_stays(tmp_path: Path) -> None:
 
 
 def another_name(folder: Path) -> None:
-    """A version that calls its project otherwise, and leaves a mark when it has come."""
+    """A version with two steps: one changes the project's name, one writes a file."""
     registry = folder / "hooks" / "migrations.py"
     registry.write_text(
         registry.read_text(encoding="utf-8")

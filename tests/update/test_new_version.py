@@ -1,4 +1,4 @@
-"""`copier update` to a version of the template whose Python differs, in one process."""
+"""`copier update`, in one process, to a version of the template with other Python code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from updates import generate, replace, template_versions, update
 
 
 def another_number(folder: Path) -> None:
-    """It stands in a module that `extensions/orchestrator.py` only reaches through others."""
+    """The number is in a module that `extensions/orchestrator.py` imports only indirectly."""
     module = "extensions/pipeline/environments.py"
     replace(module, "PRODUCTION_RETENTION = 30", "PRODUCTION_RETENTION = 31")(folder)
 
@@ -34,7 +34,7 @@ def retention(repository: Path) -> set[str]:
 
 
 def test_the_new_render_uses_the_new_modules(repository: Path) -> None:
-    """A module that stayed the old one would render the old number, and nobody would notice."""
+    """A cached old module would render the old number."""
     assert retention(repository) == {"retention-days: 30"}
     update(repository)
     assert retention(repository) == {"retention-days: 31"}

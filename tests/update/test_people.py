@@ -1,4 +1,4 @@
-"""After an update nothing that people did is lost, and nothing that others call is missing."""
+"""An update loses no edit, and no called file is missing after it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OF_PULL_REQUESTS = "[% if plan().pull_requests %]show-graph[% endif %]"
 
 
 def other_names(folder: Path) -> None:
-    """A version in which a workflow and a script of an action have other names."""
+    """A version that renames a workflow and a script of an action."""
     replace("extensions/pipeline/deployments.py", "-deploy.yml", "-deployment.yml")(folder)
     graph = folder / "template" / ACTIONS / OF_PULL_REQUESTS
     (graph / "graph.cjs").rename(graph / "picture.cjs")
@@ -43,7 +43,7 @@ def generated(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def repository(generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """It is the current folder."""
+    """The repository, as the current folder."""
     folder = shutil.copytree(generated, tmp_path / "repository")
     monkeypatch.chdir(folder)
     return folder
@@ -53,7 +53,7 @@ def names(folder: Path) -> set[str]:
     return {file.name for file in folder.glob("*")}
 
 
-def test_a_removed_component_takes_its_workflows_along(
+def test_workflows_of_a_removed_component_are_deleted(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     update(repository, vcs_ref=CURRENT, data=ONE)
@@ -62,7 +62,7 @@ def test_a_removed_component_takes_its_workflows_along(
     assert "kept as" not in capfd.readouterr().out
 
 
-def test_its_edited_workflow_is_kept_aside(
+def test_an_edited_workflow_of_a_removed_component_is_kept_aside(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     edited = repository / WORKFLOWS / "api-dev.yml"
@@ -79,8 +79,8 @@ def test_its_edited_workflow_is_kept_aside(
     assert said in capfd.readouterr().out.splitlines()
 
 
-def test_files_of_other_names_are_kept_aside_where_they_were_edited(repository: Path) -> None:
-    """The names are others in the next version of the template. What nobody edited just goes."""
+def test_edited_files_that_the_template_renamed_are_kept_aside(repository: Path) -> None:
+    """Files without an edit are deleted."""
     edited = [WORKFLOWS / "api-deploy.yml", ACTIONS / "show-graph/graph.cjs"]
     for file in edited:
         file.write_text(file.read_text("utf-8").replace("deploy", "DEPLOY") + "\n", "utf-8")
@@ -94,7 +94,7 @@ def test_files_of_other_names_are_kept_aside_where_they_were_edited(repository: 
     assert {file for file in KEPT.rglob("*") if file.is_file()} == {*kept}
 
 
-def test_an_action_of_another_orchestration_goes_or_is_kept(
+def test_edited_files_of_an_action_that_is_gone_are_kept_aside(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     update(repository, vcs_ref=CURRENT, data={"orchestration": "dispatch"})
@@ -112,10 +112,10 @@ def test_an_action_of_another_orchestration_goes_or_is_kept(
     assert names(ACTIONS / "run-component") == {"ours.md"}
 
 
-def test_what_cannot_be_compared_any_more_is_kept(
+def test_a_file_that_cannot_be_compared_is_kept_aside(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The answers of before say a version that nobody has; better kept than lost."""
+    """The recorded version cannot be rendered, so the file may have been edited."""
     from kept import keep_edited
 
     replace(".copier-answers.yml", "_commit: v1.0.0", "_commit: v0.9.0")(repository)
@@ -148,7 +148,7 @@ def test_a_deleted_file_that_others_call_is_written_again(
         file.unlink()
     commit(repository)
     update(repository, vcs_ref=CURRENT)
-    # What nothing needs stays away: a person wanted that.
+    # Deleted files that no other file uses are not written again.
     paths = {file.as_posix() for file in left}
     assert tree(repository) == {path: text for path, text in before.items() if path not in paths}
     said = capfd.readouterr().out.splitlines()
@@ -160,10 +160,10 @@ def test_a_deleted_file_that_others_call_is_written_again(
     )
 
 
-def test_an_own_job_that_needs_one_that_is_gone_is_named(
+def test_an_own_job_that_needs_a_removed_job_is_named(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """GitHub would run nothing of the file, and nobody would be told."""
+    """GitHub would refuse the whole file."""
     orchestrator = WORKFLOWS / "orchestrator-dev.yml"
     with orchestrator.open("a", encoding="utf-8") as file:
         file.write("  own:\n    needs: [api-dev, site-dev]\n    uses: acme/x/y.yml@v1\n")

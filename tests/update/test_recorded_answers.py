@@ -1,5 +1,7 @@
-"""No recorded answer is dropped in silence: it still counts, or one line says what to do, and
-nothing is written."""
+"""No recorded answer is dropped silently.
+
+It still counts, or one line says what to do, and nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ DATA: dict[str, Any] = {
 }
 
 GONE = ("opentofu", "terraform")
-"""Terraform, and what is `like` it."""
+"""terraform, and the code type that is `like` it."""
 
 
 def without_terraform(folder: Path) -> None:
@@ -33,8 +35,8 @@ def without_terraform(folder: Path) -> None:
         (folder / "code_types" / f"{name}.yml").unlink()
 
 
-def call_is_called_direct(folder: Path) -> None:
-    """In Python and in copier.yml, as a careless version would."""
+def call_is_renamed_to_direct(folder: Path) -> None:
+    """In Python and in copier.yml, without a migration."""
     replace("copier.yml", "value: call,", "value: direct,")(folder)
     replace("copier.yml", "'orchestration', 'call'", "'orchestration', 'direct'")(folder)
     for file in sorted((folder / "extensions" / "pipeline").glob("*.py")):
@@ -43,26 +45,26 @@ def call_is_called_direct(folder: Path) -> None:
 
 
 def call_is_only_hidden(folder: Path) -> None:
-    """Of the questions only, so that what looks first finds nothing amiss."""
+    """In the question only, so that the first check still accepts the answer."""
     replace("copier.yml", "{value: call,", "{value: dispatch,")(folder)
     default = "[[ first_possible('orchestration', 'call', 'dispatch') ]]"
     replace("copier.yml", default, "dispatch")(folder)
 
 
 def no_question_about_drift(folder: Path) -> None:
-    """An answer that no question asks for any more, and of which nobody says so."""
+    """A version that renames an answer, without a message for the old name."""
     replace("copier.yml", "\ndrift_check:\n", "\ntells_drift:\n")(folder)
     replace("extensions/pipeline/questions.py", "drift_check: bool", "tells_drift: bool")(folder)
     replace("extensions/pipeline/plan.py", "answers.drift_check", "answers.tells_drift")(folder)
 
 
-EDITS = (without_terraform, call_is_called_direct, call_is_only_hidden, no_question_about_drift)
+EDITS = (without_terraform, call_is_renamed_to_direct, call_is_only_hidden, no_question_about_drift)
 VERSION = {edit: f"v{number}.0.0" for number, edit in enumerate(EDITS, 2)}
 
 
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """v1 and, each from v1, the versions of EDITS."""
+    """v1, and the versions of EDITS, which each start from v1."""
     folder = template_versions(tmp_path_factory.mktemp("template") / "versions")
     for edit, version in VERSION.items():
         git("checkout", "--quiet", "v1.0.0", cwd=folder)
@@ -80,7 +82,7 @@ def generated(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def repository(generated: Path) -> Iterator[Path]:
-    """As it was generated, before the test and after it."""
+    """The generated repository, which is reset after the test."""
     yield generated
     git("reset", "--quiet", "--hard", cwd=generated)
     first = git("rev-list", "--max-parents=0", "HEAD", cwd=generated).decode().strip()
@@ -89,7 +91,7 @@ def repository(generated: Path) -> Iterator[Path]:
 
 
 def refusal(repository: Path, **options: Any) -> str:
-    """The one line that an update ends with. Nothing has been written."""
+    """The one line that an update ends with. The update writes nothing."""
     before = tree(repository)
     with pytest.raises(UserMessageError) as error:
         update(repository, **options)
@@ -108,9 +110,9 @@ def recorded(repository: Path) -> dict[str, Any]:
 # -- new versions -----------------------------------------------------------------------------
 
 
-# At a prompt, Copier would show the boxes without the one that is gone; nobody would notice.
+# At a prompt, Copier alone would silently leave out the box of the missing code type.
 @pytest.mark.parametrize("defaults", [True, False], ids=["defaults", "prompts"])
-def test_a_code_type_has_left(repository: Path, defaults: bool) -> None:
+def test_a_removed_code_type_is_refused(repository: Path, defaults: bool) -> None:
     options = {"vcs_ref": VERSION[without_terraform], "defaults": defaults}
     others = sorted({file.stem for file in (ROOT / "code_types").glob("*.yml")} - {*GONE})
     assert refusal(repository, **options) == (
@@ -122,7 +124,7 @@ def test_a_code_type_has_left(repository: Path, defaults: bool) -> None:
     assert line.endswith("give another with --data dependency_map=...")
 
 
-def test_a_code_type_has_left_and_the_answers_say_so(repository: Path) -> None:
+def test_new_answers_drop_a_removed_code_type(repository: Path) -> None:
     data = {"code_types": ["python"], "dependency_map": []}
     update(repository, vcs_ref=VERSION[without_terraform], data=data)
     assert recorded(repository)["code_types"] == ["python"]
@@ -130,8 +132,8 @@ def test_a_code_type_has_left_and_the_answers_say_so(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("defaults", [True, False], ids=["defaults", "prompts"])
-def test_a_choice_was_renamed(repository: Path, defaults: bool) -> None:
-    options = {"vcs_ref": VERSION[call_is_called_direct], "defaults": defaults}
+def test_a_renamed_choice_is_refused(repository: Path, defaults: bool) -> None:
+    options = {"vcs_ref": VERSION[call_is_renamed_to_direct], "defaults": defaults}
     line = refusal(repository, **options)
     assert line.startswith("orchestration: 'call' is not a choice; known are: ")
     assert line.endswith(
@@ -139,15 +141,15 @@ def test_a_choice_was_renamed(repository: Path, defaults: bool) -> None:
     )
 
 
-def test_a_renamed_choice_is_given_anew(repository: Path) -> None:
-    update(repository, vcs_ref=VERSION[call_is_called_direct], data={"orchestration": "direct"})
+def test_a_new_answer_replaces_a_renamed_choice(repository: Path) -> None:
+    update(repository, vcs_ref=VERSION[call_is_renamed_to_direct], data={"orchestration": "direct"})
     assert recorded(repository)["orchestration"] == "direct"
     assert recorded(repository)["code_types"] == ["python", "terraform"]
 
 
-def test_at_a_prompt_data_mends_what_is_recorded(repository: Path) -> None:
-    """What is wrong with the rest is said, and nobody is asked for what was given. (Questions that
-    have an answer are skipped here, because there is no terminal.)"""
+def test_data_corrects_a_recorded_answer_at_a_prompt(repository: Path) -> None:
+    """An error in another answer is still reported. (Answered questions are skipped, because the
+    test has no terminal.)"""
     options = {"vcs_ref": VERSION[without_terraform], "defaults": False, "skip_answered": True}
     data = {"code_types": ["python"]}
     assert "dependency_map.terraform: " in refusal(repository, **options, data=data)
@@ -155,8 +157,8 @@ def test_at_a_prompt_data_mends_what_is_recorded(repository: Path) -> None:
     assert recorded(repository)["code_types"] == ["python"]
 
 
-def test_a_choice_that_copier_alone_refuses(repository: Path) -> None:
-    """Its own reading finds the recorded answer wrong, and takes the default instead."""
+def test_a_choice_that_only_copier_refuses(repository: Path) -> None:
+    """Copier alone would silently take the default."""
     line = refusal(repository, vcs_ref=VERSION[call_is_only_hidden])
     assert line == (
         "orchestration: 'call' is an answer that Copier does not accept; it is recorded in"
@@ -164,13 +166,13 @@ def test_a_choice_that_copier_alone_refuses(repository: Path) -> None:
     )
 
 
-def test_a_question_is_gone(repository: Path) -> None:
-    """What nobody asks for any more may be deleted by hand, and nothing else with it."""
+def test_an_answer_without_a_question_may_be_deleted(repository: Path) -> None:
+    """This edit by hand is allowed."""
     line = refusal(repository, vcs_ref=VERSION[no_question_about_drift])
     assert line.startswith("drift_check: there is no such answer")
     assert line.endswith("; it is recorded in .copier-answers.yml: delete it there")
     replace(ANSWERS, "drift_check: false\n", "")(repository)
-    commit(repository, "Nobody asks for that any more")
+    commit(repository, "No question asks for this any more")
     update(repository, vcs_ref=VERSION[no_question_about_drift])
     assert recorded(repository)["tells_drift"] is False
 
@@ -190,8 +192,8 @@ BY_HAND = {
 @pytest.mark.parametrize(
     ("case", "version"), [("another value", "v2.0.0"), *((case, CURRENT) for case in BY_HAND)]
 )
-def test_an_answer_was_edited_by_hand(case: str, version: Any, repository: Path) -> None:
-    """Both trees of an update are rendered from the edited answers: it would do nothing."""
+def test_an_answer_edited_by_hand_is_refused(case: str, version: Any, repository: Path) -> None:
+    """An update renders both versions with the edited answers, so it would see no change."""
     old, new, name = BY_HAND[case]
     replace(ANSWERS, old, new)(repository)
     commit(repository, "By hand")
@@ -200,7 +202,7 @@ def test_an_answer_was_edited_by_hand(case: str, version: Any, repository: Path)
     assert "edited by hand in .copier-answers.yml, which an update would not notice" in line
 
 
-def test_a_wrong_answer_was_written_by_hand(repository: Path) -> None:
+def test_a_wrong_answer_written_by_hand_is_refused(repository: Path) -> None:
     replace(ANSWERS, "cloud: none", "cloud: alibaba")(repository)
     commit(repository, "By hand")
     line = refusal(repository, vcs_ref=CURRENT, data={"cloud": "aws"})
@@ -208,7 +210,7 @@ def test_a_wrong_answer_was_written_by_hand(repository: Path) -> None:
     assert line.endswith("; it was edited by hand in .copier-answers.yml: put back what was there")
 
 
-def test_who_puts_it_back_can_go_on(repository: Path) -> None:
+def test_an_update_works_after_the_edit_is_undone(repository: Path) -> None:
     before = (repository / ANSWERS).read_text(encoding="utf-8")
     replace(ANSWERS, "cloud: none", "cloud: aws")(repository)
     commit(repository, "By hand")
@@ -220,8 +222,8 @@ def test_who_puts_it_back_can_go_on(repository: Path) -> None:
     )
 
 
-def test_recopy_takes_the_file_as_it_is(repository: Path) -> None:
-    """And an update is possible afterwards."""
+def test_recopy_accepts_an_edited_answer(repository: Path) -> None:
+    """Updates work again after it."""
     replace(ANSWERS, "cloud: none", "cloud: aws")(repository)
     commit(repository, "By hand")
     copier.run_recopy(
@@ -235,8 +237,9 @@ def test_recopy_takes_the_file_as_it_is(repository: Path) -> None:
     assert git("status", "--porcelain", cwd=repository) == b""
 
 
-def test_what_is_no_edit(repository: Path) -> None:
-    """Another order, other quotes, comments, where the template lies now; and no checksums."""
+def test_another_style_is_no_edit(repository: Path) -> None:
+    """Order, quotes, comments and the template's address may change. A file without checksums is
+    never edited."""
     text = (repository / ANSWERS).read_text(encoding="utf-8")
     answers = yaml.safe_load(text)
     sums = "".join(f"{match[0]}\n" for match in LINE.finditer(text))
@@ -252,8 +255,8 @@ def test_what_is_no_edit(repository: Path) -> None:
 # -- what still works -------------------------------------------------------------------------
 
 
-def test_nothing_changes_without_a_change(repository: Path) -> None:
-    """Though mappings come back with sorted keys."""
+def test_an_update_without_a_change_changes_nothing(repository: Path) -> None:
+    """Copier sorts the keys of mappings, which makes no difference."""
     data = {"components": {"python": {"path": "src", "env": {"Z": "1", "A": "2"}}}}
     update(repository, vcs_ref=CURRENT, data=data)
     commit(repository, "A component's settings")
@@ -261,8 +264,8 @@ def test_nothing_changes_without_a_change(repository: Path) -> None:
     assert git("status", "--porcelain", cwd=repository) == b""
 
 
-def test_a_component_that_left_its_settings_alone_is_refused(repository: Path) -> None:
-    """Its code type is still selected, and there is none in the root."""
+def test_dropping_only_the_settings_of_a_component_is_refused(repository: Path) -> None:
+    """Its code type is still selected, so the component would move to the root."""
     components = {"python": {"path": "src"}, "terraform": {"env": {"A": "1"}}}
     update(repository, vcs_ref=CURRENT, data={"components": components})
     commit(repository, "Settings")
@@ -276,7 +279,7 @@ def test_a_component_that_left_its_settings_alone_is_refused(repository: Path) -
     assert recorded(repository)["components"] == {"python": {}}
 
 
-def test_another_branching_takes_the_place_of_a_list(repository: Path) -> None:
+def test_another_branching_replaces_a_list(repository: Path) -> None:
     listed = [{"name": "live", "branch": "main"}]
     update(repository, vcs_ref=CURRENT, data={"environments": listed})
     assert recorded(repository)["branching"] == "custom"  # though develop-main was recorded
@@ -291,8 +294,8 @@ def test_another_branching_takes_the_place_of_a_list(repository: Path) -> None:
     )
 
 
-def test_a_registry_outlives_its_last_image(repository: Path) -> None:
-    """One that somebody wrote; the usual one is as if it had never been recorded."""
+def test_a_given_registry_is_kept_without_images(repository: Path) -> None:
+    """The default registry is not."""
     for registry, kept in (("ghcr.io", None), ("acmeshop.azurecr.io", "acmeshop.azurecr.io")):
         data = {"code_types": ["docker"], "registry": registry, "cloud": "azure"}
         update(repository, vcs_ref=CURRENT, data=data)

@@ -1,5 +1,7 @@
-"""Every released version can be updated to the next, and the last one to the work tree: answers,
-what people added and what they changed come along."""
+"""Every released version can be updated to the next one, and the last one to the work tree.
+
+Answers, own files and edits are kept.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from updates import clone_once, commit, generate, replace, update
 
 RELEASES: dict[str, str] = yaml.safe_load((ROOT / "releases.yml").read_text(encoding="utf-8"))
 NEXT = "v1000.0.0"
-"""Stands for what comes next: the work tree as it is."""
+"""The next version: the present work tree."""
 STEPS = list(pairwise([*RELEASES, NEXT]))
 
 WORKFLOWS = Path(".github/workflows")
@@ -35,7 +37,7 @@ GONE = "retry_approval: is no answer any more; a retry needs the approval that `
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """This repository's history with its releases as tags, and the work tree as the next one."""
+    """This repository's history with a tag for each release, and the work tree as the next one."""
     folder = tmp_path_factory.mktemp("releases") / "template"
     git("clone", "--quiet", "--no-tags", str(ROOT), str(folder), cwd=ROOT)
     for version, sha in RELEASES.items():
@@ -69,7 +71,7 @@ def add(file: Path, text: str) -> None:
 def test_a_version_is_updated_to_the_next(
     history: Path, tmp_path: Path, old: str, new: str, name: str, orchestration: str
 ) -> None:
-    """Where nobody has edited anything, it is what a copy would be."""
+    """Without edits, the result equals a new copy."""
     answers = {**example(name), "orchestration": orchestration}
     repository = generate(history, tmp_path / "repository", answers, old)
     update(repository, vcs_ref=new)
@@ -77,7 +79,7 @@ def test_a_version_is_updated_to_the_next(
     assert f"_commit: {new}" in (repository / ".copier-answers.yml").read_text(encoding="utf-8")
 
 
-def test_releases_are_in_the_history_in_their_order_and_in_the_changelog() -> None:
+def test_releases_match_the_history_and_the_changelog() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
     assert [f"v{heading}" for heading in reversed(headings)] == list(RELEASES)
@@ -88,13 +90,13 @@ def test_releases_are_in_the_history_in_their_order_and_in_the_changelog() -> No
     assert numbers == sorted(numbers)
 
 
-# -- from 0.1, whose workflows were others --------------------------------------------------------
+# -- from 0.1, which had other workflows --------------------------------------------------------
 
 FROM = "v0.1.0"
 
 
 def own_work(repository: Path) -> None:
-    """Jobs below the last line of every workflow that a person starts or a push; files of ours."""
+    """Add jobs to workflows that people, pushes and pull requests start; and own files."""
     for component in ("python", "terraform", "orchestrator"):
         for environment in ("dev", "test", "prd"):
             add(repository / WORKFLOWS / f"{component}-{environment}.yml", OWN_JOB)
@@ -105,7 +107,7 @@ def own_work(repository: Path) -> None:
         file.write_text("# Ours\n", encoding="utf-8")
 
 
-def test_what_people_did_comes_along_from_0_1(
+def test_own_work_is_kept_from_0_1(
     history: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     answers = {**example("lambda"), "orchestration": "dispatch"}
@@ -134,10 +136,10 @@ def test_what_people_did_comes_along_from_0_1(
     }
 
 
-def test_what_stands_where_0_2_puts_its_own_is_a_conflict(
+def test_an_edit_in_a_place_that_0_2_changed_is_a_conflict(
     history: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An action that a person called like one of ours, and an edit of a job that is gone."""
+    """An own action with the name of a new one, and an edit of a removed job."""
     answers = {"code_types": ["terraform"], "environments": [{"name": "dev", "branch": "main"}]}
     repository = generate(history, tmp_path / "repository", answers, FROM)
     own = repository / ACTIONS / "check-commit" / "action.yml"
@@ -160,7 +162,7 @@ def test_what_stands_where_0_2_puts_its_own_is_a_conflict(
 
 
 def refused(repository: Path, **options: Any) -> str:
-    """The one line that an update ends with; nothing has been written."""
+    """The one line that an update ends with. The update writes nothing."""
     before = tree(repository)
     with pytest.raises(UserMessageError) as error:
         update(repository, vcs_ref=NEXT, **options)
@@ -169,15 +171,15 @@ def refused(repository: Path, **options: Any) -> str:
     return str(error.value)
 
 
-def test_more_components_than_call_takes_now(history: Path, tmp_path: Path) -> None:
-    """25 that are built and deployed; 0.1 took 49. One answer changes it."""
+def test_more_components_than_call_now_accepts(history: Path, tmp_path: Path) -> None:
+    """25 that are built and deployed are the limit; 0.1 accepted 49."""
     component = {"code_type": "generic", "build": "make", "produces": ["x"], "deploy": "make"}
     answers = {
         "components": {f"c{index}": component for index in range(26)},
         "environments": [{"name": "dev", "branch": "main"}],
     }
     repository = generate(history, tmp_path / "repository", answers, FROM)
-    # At a prompt too.
+    # With defaults and at a prompt.
     for options in ({}, {"defaults": False}):
         assert refused(repository, **options) == (
             "orchestration: an orchestrator would call 52 workflows for 26 components, and GitHub "
@@ -189,8 +191,10 @@ def test_more_components_than_call_takes_now(history: Path, tmp_path: Path) -> N
     assert (recorded["orchestration"], len(recorded["components"])) == ("dispatch", 26)
 
 
-def test_what_a_migration_left_is_put_back_first(history: Path, tmp_path: Path) -> None:
-    """It changed the answers before they were refused, and Copier updates nothing with a change."""
+def test_a_refusal_after_a_migration_says_how_to_restore_answers(
+    history: Path, tmp_path: Path
+) -> None:
+    """The migration has changed the file, and Copier refuses an update with uncommitted changes."""
     env = {"DOCKERFILE": "api.Dockerfile", "LFS": "1"}
     answers = {"components": {"api": {"code_type": "docker", "env": env}}}
     repository = generate(history, tmp_path / "repository", answers, FROM)
@@ -200,8 +204,8 @@ def test_what_a_migration_left_is_put_back_first(history: Path, tmp_path: Path) 
     assert str(error.value).endswith(way_out)
 
 
-def test_answers_that_have_another_form(history: Path, tmp_path: Path) -> None:
-    """The product of Kubernetes, and the variable that named a Dockerfile."""
+def test_answers_of_0_1_are_converted(history: Path, tmp_path: Path) -> None:
+    """The product of Kubernetes, and the variable for a Dockerfile."""
     answers = {
         "components": {
             "kubernetes": {"produces": ["rendered.yaml"]},
@@ -227,7 +231,7 @@ def test_answers_that_have_another_form(history: Path, tmp_path: Path) -> None:
     ("approval", "trigger", "said"),
     [
         ("once", {"after": "dev"}, ["set up prd-approval", "keep them for 30 days", "prd-retry"]),
-        # Its reviewers stay.
+        # A production that starts from a tag keeps its reviewers for good.
         ("once", {"tag": "v*"}, ["set up prd-approval", "prd-retry"]),
         ("each", {"after": "dev"}, ["prd-retry"]),
         ("none", {"after": "dev"}, []),
@@ -258,7 +262,7 @@ def test_the_update_says_what_to_change_on_github(
 def test_old_runs_of_production_stay_guarded(
     history: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], keeps: bool, retry: bool
 ) -> None:
-    """A run of 0.1 that is run again has its old workflow: reviewers of environments stop it."""
+    """A re-run of a run of 0.1 uses its old workflow, which only reviewers can stop."""
     environments = [{"name": "dev", "branch": "main"}, {"name": "prd", "production": True}]
     environments[1]["after"] = "dev"
     answers = {"code_types": ["terraform"], "environments": environments, "retry_approval": retry}
@@ -298,7 +302,7 @@ def test_old_runs_of_production_stay_guarded(
         ]
     else:
         assert [environment for _, environment in github.waiting(again)] == ["prd"]
-    # Thirty days later.
+    # After thirty days, nobody can re-run the old run.
     assert github.shell(defined + later).returncode == 0
     assert github.environments["prd"]["branches"] == ["main"]
     assert not github.environments["prd"].get("reviewers")

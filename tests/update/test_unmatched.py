@@ -1,5 +1,7 @@
-"""What the repository holds that the answers do not fit is said, recorded, and forgotten when it is
-mended."""
+"""A line names files that fit none of the answers.
+
+The line is recorded, and dropped when the files or the answers are corrected.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ def docs(repository: Path) -> str:
     return (repository / "docs/ci-cd.md").read_text(encoding="utf-8")
 
 
-def test_an_update_looks_anew(tmp_path: Path) -> None:
+def test_an_update_checks_the_files_again(tmp_path: Path) -> None:
     versions = template_versions(tmp_path / "template")
     repository = tmp_path / "shop"
     write(repository, "dev.tfvars", "test.tfvars", "prod.tfvars")
@@ -52,7 +54,7 @@ def test_an_update_looks_anew(tmp_path: Path) -> None:
         update(repository, vcs_ref=CURRENT)
         assert "unmatched" not in recorded(repository)
         assert "infra/prod.tfvars" not in docs(repository)
-        # And what is broken later is said then.
+        # A new error is reported by the next update.
         (repository / "infra/prd.tfvars").unlink()
         commit(repository)
         update(repository, vcs_ref=CURRENT)
@@ -62,7 +64,7 @@ def test_an_update_looks_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("branch", ["main", "master"])
 def test_the_default_branch_is_recorded(branch: str, template: Path, tmp_path: Path) -> None:
-    """Where nothing says otherwise, and so that no later one changes what is deployed."""
+    """It is recorded, so that a later change of it does not change the pipelines."""
     repository = tmp_path / "shop"
     write(repository)
     git("init", "--quiet", f"--initial-branch={branch}", cwd=repository)

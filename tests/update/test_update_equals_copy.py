@@ -1,7 +1,7 @@
-"""Whatever sequence of answers a repository has seen: it looks as if only the last had been given.
+"""After any sequence of updates, a repository equals a copy with the last answers.
 
-The changes are random, and the same every time; RANDOM_EXAMPLES=1 makes others, whose seed is in
-the test's name. With it, RANDOM_SEED=n begins with the sequence of that seed.
+The changes are random, and the same in each run. RANDOM_EXAMPLES=1 draws others, and the name of
+the test shows their seed. With it, RANDOM_SEED=n draws the sequence of that seed first.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ TYPES = [
     *("cdk", "docker", "dotnet", "generic", "go", "helm", "java", "kubernetes", "node", "opentofu"),
     *("python", "terraform"),
 ]
-"""Not all that there are: with each new one, every sequence would be another one."""
+"""Some code types. With all, each new one would change every sequence."""
 NAMES = ["api", "web", "Site", "a-b", "b-c", "worker", "on", "python2"]
 ANSWERS_ONLY = ["*", "!.copier-answers.yml"]
 
 Answers = dict[str, Any]
-"""What a person has said so far."""
+"""All answers that were given so far."""
 
 
 def names_of(said: Answers) -> list[str]:
     return sorted({*said["code_types"], *said["components"]})
 
 
-# -- changes: each takes what was said, and changes it in place -------------------------------
+# -- changes: each changes the answers in place -------------------------------------------------
 
 
 def add_component(said: Answers, source: random.Random) -> None:
@@ -94,8 +94,8 @@ def add_code_type(said: Answers, source: random.Random) -> None:
 def remove_code_type(said: Answers, source: random.Random) -> None:
     name = source.choice(said["code_types"])
     said["code_types"].remove(name)
-    said["components"].pop(name, None)  # a key there would be a component still
-    if source.random() < 0.5:  # a map may go on naming a code type that is not selected
+    said["components"].pop(name, None)  # with the key, the component would remain
+    if source.random() < 0.5:  # a map may name a code type that is not selected
         forget(said, name)
 
 
@@ -124,7 +124,7 @@ def artifacts(said: Answers, source: random.Random) -> None:
 
 
 def environments(said: Answers, source: random.Random) -> None:
-    """A list means `custom`, so `branching` is not said with it."""
+    """A list means `custom`, so `branching` is not given with it."""
     said.pop("branching", None)
     said["environments"] = [
         {"name": "dev", "branch": "main", "env": {"Z": "1", "A": "no"}},
@@ -134,7 +134,7 @@ def environments(said: Answers, source: random.Random) -> None:
 
 
 def branching(said: Answers, source: random.Random) -> None:
-    """Another branching takes the place of a list."""
+    """Another branching replaces a list."""
     said.pop("environments", None)
     said["branching"] = source.choice(["develop-main", "trunk"])
 
@@ -145,7 +145,7 @@ def orchestration(said: Answers, source: random.Random) -> None:
 
 def cloud(said: Answers, source: random.Random) -> None:
     said["cloud"] = source.choice(CLOUDS)
-    if "registry" in said and source.random() < 0.5:  # one that is used must go with the cloud
+    if "registry" in said and source.random() < 0.5:  # a registry that is used has to fit the cloud
         said["registry"] = "ghcr.io"
 
 
@@ -156,12 +156,12 @@ def registry(said: Answers, source: random.Random) -> None:
 
 
 def images(said: Answers, source: random.Random) -> None:
-    """The last image goes, or the first comes."""
+    """All images are removed, or a first one is added."""
     of_docker = {n for n, c in said["components"].items() if c.get("code_type", n) == "docker"}
     names = of_docker | {"docker"} & {*said["code_types"]}
     if not names:
         said["code_types"].append("docker")
-        if "registry" in said:  # one that was left may be another cloud's by now
+        if "registry" in said:  # an unused registry may not fit the cloud
             said["registry"] = "ghcr.io"
     for name in sorted(names):
         said["components"].pop(name, None)
@@ -178,7 +178,7 @@ def switches(said: Answers, source: random.Random) -> None:
 
 
 def where(said: Answers, source: random.Random) -> None:
-    """A component is deployed to some environments, and built for each."""
+    """A component belongs to some environments, and may be built for each."""
     component = said["components"].setdefault(source.choice(names_of(said)), {})
     known = [e["name"] for e in said.get("environments", [{"name": "dev"}, {"name": "prd"}])]
     component["environments"] = source.sample(known, source.randrange(len(known)))
@@ -190,7 +190,7 @@ def runner(said: Answers, source: random.Random) -> None:
 
 
 def order(said: Answers, source: random.Random) -> None:
-    """The same answers, written in another order."""
+    """The same answers in another order."""
     for name in ("code_types", "dependency_map"):
         source.shuffle(said[name])
     components = list(said["components"].items())
@@ -222,10 +222,10 @@ def right(said: Answers) -> bool:
 
 
 def sequence(seed: int, steps: int) -> Iterator[tuple[str, Answers, Answers]]:
-    """Each change by its name, the answers to hand over, and all that was said until then.
+    """The name of each change, the answers to pass, and all answers so far.
 
-    Every kind of change has its turn before one comes again; one that makes no right answers
-    after some tries waits for the next.
+    Each kind of change is used once before it is used again. A kind that finds no valid answers in
+    some tries is used later.
     """
     source = random.Random(seed)
     said, waiting = start(), [*CHANGES]
@@ -236,7 +236,7 @@ def sequence(seed: int, steps: int) -> Iterator[tuple[str, Answers, Answers]]:
                 changed = deepcopy(said)
                 try:
                     change(changed, source)
-                except (IndexError, ValueError):  # nothing there to choose from
+                except (IndexError, ValueError):  # nothing to choose from
                     continue
                 if right(changed) and str(changed) != str(said):  # the order counts
                     break
@@ -255,9 +255,8 @@ def seeds(number: int) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", seeds(2))
-def test_answers(seed: int, template: Path, tmp_path: Path) -> None:
-    """What is recorded after each change is what a copy would record. (The tree hangs on nothing
-    else, and is written for no step.)"""
+def test_recorded_answers_equal_those_of_a_copy(seed: int, template: Path, tmp_path: Path) -> None:
+    """Files depend on nothing else, so no step writes them."""
 
     def answer(folder: str, data: Answers) -> str:
         copier.run_copy(
@@ -275,8 +274,8 @@ def test_answers(seed: int, template: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", seeds(1))
-def test_trees(seed: int, tmp_path: Path) -> None:
-    """By real updates, down to the last byte, and with no conflict."""
+def test_updated_files_equal_those_of_a_copy(seed: int, tmp_path: Path) -> None:
+    """With real updates, byte for byte and without a conflict."""
     versions = template_versions(tmp_path / "versions")
     with clone_once(tmp_path / "clones"):
         repository = generate(versions, tmp_path / "repository", start())
@@ -293,8 +292,8 @@ def test_trees(seed: int, tmp_path: Path) -> None:
             commit(repository, change)
 
 
-def test_every_kind_of_change_has_its_turn() -> None:
-    """Otherwise the tests above would prove less than they say."""
+def test_every_kind_of_change_is_used() -> None:
+    """Otherwise the tests above would prove less."""
     for seed in range(4):
         kinds = {change for change, _, _ in sequence(seed, len(CHANGES) + 6)}
         assert kinds == {change.__name__ for change in CHANGES}
