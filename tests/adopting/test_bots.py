@@ -1,4 +1,4 @@
-"""What docs/update.md says of bots: the workflow is valid and does what it says, offline."""
+"""The workflow for bots in docs/update.md is valid and works as the page says, offline."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ uvx() {{
   case "$1" in copier@*) shift; {shlex.quote(script("copier"))} "$@" ;; *) exit 9 ;; esac
 }}
 """
-"""Instead of the packages from PyPI, those that the tests have."""
+"""Runs the Copier of the tests instead of the one from PyPI."""
 
 GH = """\
 gh() {
@@ -46,7 +46,7 @@ gh() {
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Generated from v0.1.0, with the workflow of the page; v0.2.0 has come since."""
+    """Generated from v0.1.0, with the workflow of the page. v0.2.0 is newer."""
     versions = export_template(tmp_path / "versions")
     git("init", "--quiet", cwd=versions)
     commit(versions)
@@ -72,7 +72,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def run(repository: Path, step: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """A step of the workflow as the runner would run it."""
+    """Run a step of the workflow as a runner does."""
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", UVX + GH + STEPS[step]["run"]],
         cwd=repository,
@@ -86,7 +86,7 @@ def run(repository: Path, step: str, **env: str) -> subprocess.CompletedProcess[
 
 
 def propose(repository: Path, is_open: bool = False) -> list[str]:
-    """The last step; returns what was asked of GitHub."""
+    """Run the last step; returns the calls of `gh`."""
     env = {"BRANCH": STEPS["Open a pull request"]["env"]["BRANCH"], "BASE": "main"}
     done = run(repository, "Open a pull request", OPEN=str(int(is_open)), **env)
     assert done.returncode == 0, done.stderr
@@ -103,9 +103,7 @@ def test_the_workflow_is_accepted(tmp_path: Path) -> None:
     assert validate(tmp_path) != []
 
 
-def test_the_workflow_proposes_the_new_version_and_it_can_be_taken_back(
-    repository: Path, tmp_path: Path
-) -> None:
+def test_the_workflow_proposes_the_new_version_once(repository: Path, tmp_path: Path) -> None:
     before = (repository / DEV).read_text(encoding="utf-8")
     assert run(repository, "Update").returncode == 0
     calls = propose(repository)
@@ -115,13 +113,13 @@ def test_the_workflow_proposes_the_new_version_and_it_can_be_taken_back(
     )
     assert b"change it with" in git("show", f"update-pipelines:{DEV}", cwd=tmp_path / "origin")
 
-    # Merged: the next time there is nothing to do.
+    # After the merge there is nothing to do.
     asked = len(calls)
     assert run(repository, "Update").returncode == 0
     assert len(propose(repository)) == asked
     assert (tmp_path / "summary").read_text("utf-8") == "The pipelines are up to date.\n"
 
-    # While the proposal is open, it is only pushed to.
+    # While the pull request is open, the step only pushes.
     git("switch", "--quiet", "main", cwd=repository)
     git("branch", "--delete", "--force", "update-pipelines", cwd=repository)
     (repository / DEV).write_text(before + "# Changed\n", encoding="utf-8")
@@ -129,8 +127,8 @@ def test_the_workflow_proposes_the_new_version_and_it_can_be_taken_back(
     assert b"# Changed" in git("show", f"update-pipelines:{DEV}", cwd=tmp_path / "origin")
 
 
-def test_a_conflict_stops_a_bot(repository: Path) -> None:
-    """By Renovate's own command; then going back, as the page says."""
+def test_a_conflict_fails_a_bots_update(repository: Path) -> None:
+    """With the command that Renovate runs. The way back is the one on the page."""
     file = repository / DEV
     before = file.read_text(encoding="utf-8")
     file.write_text(before.replace("change that with", "never change"), encoding="utf-8")

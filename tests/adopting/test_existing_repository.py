@@ -1,7 +1,7 @@
-"""A copy into a repository that has files of its own asks, or refuses before it writes anything.
+"""A copy into a repository with files of its own asks, or refuses before it writes anything.
 
-Without a terminal Copier itself stops at the first file that differs, with the others half
-written; and an answers file it overwrites in any case.
+Without a terminal, Copier alone stops at the first file that differs and leaves the tree half
+written. It overwrites an answers file in any case.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Command = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def command(template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Copier's command in this process, without a terminal: exit code, what it said."""
+    """Copier's command in this process, without a terminal: exit code and output."""
 
     def run(*arguments: str, verb: str = "copy") -> tuple[int, str]:
         capfd.readouterr()
@@ -62,7 +62,7 @@ def write(repository: Path, **files: str) -> None:
 
 
 def refused(repository: Path, run: Callable[[], tuple[int, str]]) -> str:
-    """The one line that a command ends with, when nothing was written."""
+    """The one line that a command ends with. The command writes nothing."""
     before = tree(repository)
     code, said = run()
     assert code == 1
@@ -71,14 +71,14 @@ def refused(repository: Path, run: Callable[[], tuple[int, str]]) -> str:
     return said
 
 
-def test_files_of_ones_own_are_all_named(command: Command, own: Path) -> None:
-    """Beside them, in folders of ours too, others may lie."""
+def test_all_files_in_the_way_are_named(command: Command, own: Path) -> None:
+    """Other files, even in folders of generated actions, are not in the way."""
     write(own, **{DEV: "on: push\njobs: {}\n", DOCS: "# Ours\n", "README.md": "# Ours\n"})
     write(
         own,
         **{SCRIPT: "// Ours\n", f"{ACTIONS}/shared/ours.cjs": "", f"{ACTIONS}/x/action.yml": ""},
     )
-    # In the order of the template's folders.
+    # The order is that of the template's folders.
     assert refused(own, lambda: command(ANSWERS)) == (
         f"{SCRIPT}, {DEV}, {DOCS}: are here already with other content, and there is no terminal "
         "to ask at; move them, or say `--overwrite` to replace them"
@@ -93,7 +93,7 @@ def test_files_of_ones_own_are_all_named(command: Command, own: Path) -> None:
         (["python-build.yml", "python-app-lint.yml"], "python-app"),
     ],
 )
-def test_a_component_called_like_a_workflow_of_ones_own_gets_a_name(
+def test_another_name_is_proposed_for_a_component_with_a_taken_workflow(
     command: Command, own: Path, theirs: list[str], name: str
 ) -> None:
     paths = [f".github/workflows/{file}" for file in theirs]
@@ -105,8 +105,10 @@ def test_a_component_called_like_a_workflow_of_ones_own_gets_a_name(
     )
 
 
-def test_for_real(template: Path, own: Path) -> None:
-    """The command in a process of its own; today's Copier alone leaves a tree half written."""
+def test_a_copy_in_a_process_of_its_own_refuses_a_file_in_the_way(
+    template: Path, own: Path
+) -> None:
+    """Copier alone would leave the tree half written."""
     write(own, **{DOCS: "# Ours\n"})
 
     def run() -> tuple[int, str]:
@@ -119,8 +121,10 @@ def test_for_real(template: Path, own: Path) -> None:
     )
 
 
-def test_a_copy_after_the_advice(command: Command, own: Path, template: Path) -> None:
-    """`--overwrite` replaces, a moved file stays, `--skip` keeps: and the tree is whole."""
+def test_the_proposed_options_complete_the_copy(
+    command: Command, own: Path, template: Path
+) -> None:
+    """`--skip` keeps a file, and `--overwrite` replaces it."""
     fresh = tree(copy(template, own.parent / "fresh", example("lambda")))
     write(own, **{DOCS: "# Ours\n"})
     code, _ = command(ANSWERS, "--skip", DOCS)
@@ -129,7 +133,7 @@ def test_a_copy_after_the_advice(command: Command, own: Path, template: Path) ->
     assert (code, tree(own)) == (0, fresh)
 
 
-def test_a_second_copy_that_changes_nothing_is_none_of_our_business(
+def test_a_second_copy_that_changes_nothing_is_accepted(
     command: Command, own: Path, template: Path
 ) -> None:
     copy(template, own, example("lambda"))
@@ -139,10 +143,10 @@ def test_a_second_copy_that_changes_nothing_is_none_of_our_business(
 
 
 @pytest.mark.parametrize("verb", ["copy", "recopy"])
-def test_ours_with_edits_is_sent_to_an_update(
+def test_a_copy_over_edited_generated_files_proposes_an_update(
     verb: str, command: Command, own: Path, template: Path
 ) -> None:
-    """Files of actions do not say who made them; the answers file does."""
+    """Files of actions have no header, so the answers file shows that they are generated."""
     copy(template, own, example("lambda"))
     for path, text in ((DEV, EDIT), (SCRIPT, "// Ours\n")):
         with (own / path).open("a", encoding="utf-8") as file:
@@ -153,7 +157,7 @@ def test_ours_with_edits_is_sent_to_an_update(
     )
 
 
-def test_modes_and_links_that_copier_asks_about(
+def test_changed_modes_and_links_are_in_the_way(
     command: Command, own: Path, template: Path
 ) -> None:
     copy(template, own, example("lambda"))
@@ -167,8 +171,8 @@ def test_modes_and_links_that_copier_asks_about(
     assert said.startswith(f"{', '.join(names)}: differ")
 
 
-def test_a_folder_of_a_repository_is_refused(command: Command, own: Path) -> None:
-    """GitHub would read nothing of it; a repository of its own inside another is none."""
+def test_a_subfolder_of_a_repository_is_refused(command: Command, own: Path) -> None:
+    """GitHub reads workflows only in the root. A repository inside another is accepted."""
     git("init", "--quiet", own.parent, cwd=own.parent)
     try:
         assert refused(own.parent, lambda: command(ANSWERS)) == (
@@ -186,7 +190,7 @@ def test_a_folder_of_a_repository_is_refused(command: Command, own: Path) -> Non
 
 
 def test_a_folder_in_the_way(command: Command, own: Path) -> None:
-    """Copier has only a traceback for these, also with `--overwrite`."""
+    """Copier alone shows a traceback, even with `--overwrite`."""
     write(own, **{f"{DOCS}/index.md": "# Ours\n"})
     assert refused(own, lambda: command(ANSWERS, "--overwrite")) == (
         f"{DOCS}: is a folder, and a file of that name is to be written; move it"
@@ -202,7 +206,7 @@ def test_a_file_in_the_way_of_a_folder(command: Command, own: Path) -> None:
         (own / folder).unlink()
 
 
-def test_a_folder_that_leads_out_of_the_repository(command: Command, own: Path) -> None:
+def test_a_link_out_of_the_repository_is_refused(command: Command, own: Path) -> None:
     own.mkdir()
     (own.parent / "shared").mkdir()
     (own / "docs").symlink_to("../shared", target_is_directory=True)
@@ -219,15 +223,17 @@ def test_a_folder_that_leads_out_of_the_repository(command: Command, own: Path) 
     ],
     ids=["other-template", "no-answers"],
 )
-def test_the_answers_of_another_template(text: str, says: str, command: Command, own: Path) -> None:
-    """Copier overwrites an answers file without asking, so `--overwrite` does not help here."""
+def test_an_answers_file_of_another_template_is_refused(
+    text: str, says: str, command: Command, own: Path
+) -> None:
+    """Copier would overwrite the file without asking. `--overwrite` is refused, too."""
     write(own, **{".copier-answers.yml": text})
     for more in ([], ["--overwrite"]):
         said = refused(own, lambda more=more: command(ANSWERS, *more))  # type: ignore[misc]
         assert said == f".copier-answers.yml: {says}; say `--answers-file .copier-answers.ci.yml`"
 
 
-def test_answers_of_ours_whose_template_has_moved(
+def test_answers_from_another_address_of_the_template_are_accepted(
     command: Command, own: Path, template: Path
 ) -> None:
     copy(template, own, example("lambda"))
@@ -240,14 +246,14 @@ def test_answers_of_ours_whose_template_has_moved(
 
 @pytest.fixture
 def versions(tmp_path: Path) -> Iterator[Path]:
-    """The template as a git repository with a version."""
+    """The template as a git repository with one version."""
     with clone_once(tmp_path / "clones"):
         yield template_versions(tmp_path / "versions")
 
 
-def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
-    """With an answers file of its own: headers, the hook, the validators, and an update, which
-    files with edits do not stop."""
+def test_two_templates_in_one_repository(versions: Path, own: Path) -> None:
+    """The second has its own answers file: checks headers, the hook, validators, and an update with
+    edited files."""
     name = ".copier-answers.ci.yml"
     write(own, **{".copier-answers.yml": OTHER})
     git("init", "--quiet", cwd=own)
@@ -259,7 +265,7 @@ def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
     assert copied[".copier-answers.yml"] == OTHER.encode()
     assert [str(finding) for finding in validate(own)] == []
     for path, content in copied.items():
-        # What every repository has in common says nothing of this one's answers.
+        # Actions that are the same in every repository do not name the answers file.
         shared = path.startswith(f"{ACTIONS}/") and path != f"{ACTIONS}/setup-python/action.yml"
         if path not in (".copier-answers.yml", name) and not shared:
             assert f"from {name}:" in (text := content.decode()) or f"from `{name}`" in text, path
@@ -283,7 +289,7 @@ def test_two_templates_side_by_side(versions: Path, own: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs the terminals of Unix")
 @pytest.mark.parametrize("key", ["y", "n"])
-def test_at_a_terminal_each_is_asked_about(key: str, template: Path, own: Path) -> None:
+def test_a_copy_at_a_terminal_asks_about_each_file(key: str, template: Path, own: Path) -> None:
     import pexpect
     from terminal import Terminal
 

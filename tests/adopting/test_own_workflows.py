@@ -1,4 +1,4 @@
-"""Which of a repository's own workflows are named, and with what reason."""
+"""Own workflows that start on the same push as a deployment are named, with a reason."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ STAYS_OUT = {
 
 
 @pytest.mark.parametrize("case", STARTS)
-def test_starts_on_a_push_that_deploys(case: str) -> None:
+def test_a_workflow_that_starts_with_a_deployment_is_named(case: str) -> None:
     of, on, how = STARTS[case]
     [line] = deploying_twice(of, {"ci.yml": on + JOB})
     assert line.startswith(f".github/workflows/ci.yml: starts on {how}")
@@ -72,7 +72,7 @@ def test_starts_on_a_push_that_deploys(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", STAYS_OUT)
-def test_starts_otherwise(case: str) -> None:
+def test_a_workflow_that_starts_otherwise_is_not_named(case: str) -> None:
     of, on = STAYS_OUT[case]
     assert deploying_twice(of, {"ci.yml": on + JOB}) == []
 
@@ -99,14 +99,14 @@ WHY = {
 
 
 @pytest.mark.parametrize("case", WHY)
-def test_looks_as_if_it_deploys(case: str) -> None:
+def test_the_reason_why_a_workflow_looks_like_a_deployment(case: str) -> None:
     text, why = WHY[case]
     [line] = deploying_twice(MAIN, {"ci.yml": text})
     assert "; looks as if it deploys: " in line
     assert line.endswith(why)
 
 
-def test_what_it_calls_is_looked_into() -> None:
+def test_called_workflows_are_read_too() -> None:
     texts = {
         "ci.yml": job(uses="./.github/workflows/steps.yml"),
         "steps.yml": "on: workflow_call\njobs: {x: {environment: live}}\n",
@@ -121,7 +121,7 @@ def test_what_it_calls_is_looked_into() -> None:
     )
 
 
-def test_what_comes_after_it_is_named_too() -> None:
+def test_workflows_that_run_after_it_are_named_too() -> None:
     texts = {
         "ci.yml": "name: CI\non: push" + JOB,
         "live.yml": "on: {workflow_run: {workflows: [CI], types: [completed]}}" + JOB,
@@ -137,26 +137,26 @@ def test_what_comes_after_it_is_named_too() -> None:
 @pytest.mark.parametrize(
     "text", ["on: [push", "\tx", "on: push\njobs: [a]", "on: push\njobs: {a: {steps: {b: c}}}"]
 )
-def test_hostile_workflows_are_one_line(text: str) -> None:
+def test_broken_workflows_are_named_in_one_line(text: str) -> None:
     [line] = deploying_twice(MAIN, {"ci.yml": text})
     assert line.isprintable()
     assert line.startswith(".github/workflows/ci.yml: ")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "7", "on: {push: {branches: {a: b}}}", "jobs: {}"])
-def test_what_is_no_workflow_is_nothing(text: str) -> None:
+def test_files_that_are_no_workflow_are_ignored(text: str) -> None:
     assert deploying_twice(MAIN, {"ci.yml": text}) == []
 
 
 def folders(repository: Path) -> Path:
-    """Those that the example's answers name, which a copy would miss."""
+    """Make the folders that the example's answers name; the copy would report missing ones."""
     for settings in example("lambda")["components"].values():
         (repository / settings["path"]).mkdir(parents=True)
     return repository
 
 
-def test_after_a_copy_they_are_named(template: Path, tmp_path: Path) -> None:
-    """By the hook, in the report only: nothing that is generated names them."""
+def test_the_report_of_a_copy_names_own_workflows(template: Path, tmp_path: Path) -> None:
+    """Generated files do not name them."""
     folder = folders(tmp_path / "own") / ".github" / "workflows"
     folder.mkdir(parents=True)
     (folder / "ship.yaml").write_text(job(steps=[{"run": "kubectl apply -f ."}]), encoding="utf-8")
@@ -175,7 +175,7 @@ def test_after_a_copy_they_are_named(template: Path, tmp_path: Path) -> None:
     )
 
 
-def test_without_any_nothing_is_said(template: Path, tmp_path: Path) -> None:
+def test_without_own_workflows_the_report_names_none(template: Path, tmp_path: Path) -> None:
     own = folders(tmp_path / "own")
     done = copier_command(template, own, f"--data-file={EXAMPLES / 'lambda.yml'}")
     assert done.returncode == 0, done.stderr

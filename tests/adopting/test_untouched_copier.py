@@ -1,7 +1,7 @@
-"""Copier itself, unchanged and as a process of its own: one copy, one update, one wrong answer.
+"""Copier itself, unchanged and in a process of its own: one copy, one update, one wrong answer.
 
-The other tests change parts of Copier, to be quick (tests/copies.py, tests/updates.py and
-tests/forked.py). NEWEST_COPIER=1 does the same with the newest Copier that the index has.
+The other tests change parts of Copier to be fast (tests/copies.py, tests/updates.py and
+tests/forked.py). NEWEST_COPIER=1 also runs the newest Copier of the package index.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def run(
 
 
 def install_newest(folder: Path) -> str:
-    """The newest Copier of the index, in an environment of its own; its command."""
+    """Install the newest Copier into an environment of its own; returns its command."""
     uv = script("uv")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -56,7 +56,7 @@ def install_newest(folder: Path) -> str:
 
 @pytest.fixture(scope="module", params=["pinned", "newest"])
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Copier's command: the version that all tests use, and the newest."""
+    """Copier's command: the version of all tests, and the newest one."""
     if request.param == "pinned":
         return script("copier")
     if "NEWEST_COPIER" not in os.environ:
@@ -77,7 +77,7 @@ def check_success(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stderr
     assert "Pipelines for 2 components, deployed in this order:" in done.stdout
     assert WARNING not in done.stderr
-    assert "Running task" not in done.stderr  # the hooks are processes, and had nothing to say
+    assert "Running task" not in done.stderr  # the hooks are processes without an error
 
 
 def test_a_copy_an_update_and_a_wrong_answer(
@@ -87,7 +87,7 @@ def test_a_copy_an_update_and_a_wrong_answer(
     options = ("--trust", "--defaults")
     done = run(program, "copy", *options, "-r", "v1.0.0", f"--data-file={ANSWERS}", url, folder)
     check_success(done)
-    # The quick copies of the other tests are the same, byte for byte.
+    # The fast copies of the other tests are the same, byte for byte.
     here, quick = tree(folder), tree(copied(example("lambda")))
     texts = here.pop(ANSWERS_FILE).decode(), quick.pop(ANSWERS_FILE).decode()
     own = re.compile(r"^_(commit|src_path): .*\n", re.MULTILINE)
@@ -101,7 +101,7 @@ def test_a_copy_an_update_and_a_wrong_answer(
     changed = git("status", "--porcelain", cwd=folder).decode().split()
     assert changed == ["M", ANSWERS_FILE, "M", "docs/ci-cd.md"]
 
-    # Only an update refuses this, so Copier has said that it updates.
+    # Only an update refuses an edited answer, so the template knew that this is an update.
     commit(folder, "Updated")
     replace(ANSWERS_FILE, "approval: once", "approval: none")(folder)
     commit(folder, "An answer edited by hand")
@@ -114,7 +114,7 @@ def test_a_copy_an_update_and_a_wrong_answer(
 
 
 def load_internals() -> ModuleType:
-    """The module anew, as each render loads it."""
+    """Load the module again, as each render does."""
     file = ROOT / "extensions" / "pipeline" / "for_copier" / "copier_internals.py"
     spec = importlib.util.spec_from_file_location("copier_internals_anew", file)
     assert spec and spec.loader
@@ -124,7 +124,7 @@ def load_internals() -> ModuleType:
 
 
 @pytest.mark.parametrize("left", [{}, {"_operation": "update"}], ids=["none", "another kind"])
-def test_a_missing_internal_part_is_told_once(
+def test_a_missing_internal_part_is_reported_once(
     left: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     newer = ModuleType("copier._main")
@@ -139,8 +139,8 @@ def test_a_missing_internal_part_is_told_once(
     monkeypatch.delitem(sys.modules, load_internals().WARNED)
 
 
-def test_a_copy_without_the_internal_part(template: Path, tmp_path: Path) -> None:
-    """A Copier like the pinned one, in which the part has another name."""
+def test_a_copy_works_without_the_internal_part(template: Path, tmp_path: Path) -> None:
+    """With a Copier like the pinned one, but with another name for the part."""
     newer = tmp_path / "newer"
     shutil.copytree(
         Path(copier.__file__).parent,
