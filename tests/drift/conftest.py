@@ -1,4 +1,4 @@
-"""The template with a release, and repositories with what it generates."""
+"""Fixtures: the template with a release, and repositories that are generated from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from template_versions import commit, generate
 
 @pytest.fixture(scope="session")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as a git repository with one release. Not to be written to."""
+    """The template as a git repository with one release. Tests must not change it."""
     folder = export_template(tmp_path_factory.mktemp("versions") / "template")
     git("init", "--quiet", "--initial-branch=main", cwd=folder)
     commit(folder, "The first", "v1.2.0")
@@ -22,7 +22,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def as_generated(versions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What it generates. Not to be written to."""
+    """A generated repository. Tests must not change it."""
     return generate(str(versions), tmp_path_factory.mktemp("as-generated") / "shop")
 
 
@@ -33,10 +33,10 @@ def repository(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """A copy of that, which is the current folder."""
+    """A copy of the generated repository, as the current folder."""
     folder = shutil.copytree(as_generated, tmp_path / "shop")
     monkeypatch.chdir(folder)
-    # What a machine keeps of templates, and whom it trusts, is not for tests.
+    # Tests must not use the machine's cache of templates, or its trusted addresses.
     monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
     (tmp_path / "settings.yml").write_text("trust: []\n", encoding="utf-8")
     monkeypatch.setenv("COPIER_SETTINGS_PATH", str(tmp_path / "settings.yml"))

@@ -1,4 +1,4 @@
-"""Commits and releases of the template, and what is generated from them."""
+"""Commits and releases of the template, and repositories that are generated from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def commit(repository: Path, message: str, tag: str = "") -> None:
 
 
 def generate(template: str, folder: Path, **options: object) -> Path:
-    """What `copier copy` writes, without the check of it."""
+    """Generate a repository as `copier copy` does, without the hook that checks it."""
     options = {"data": ANSWERS, "vcs_ref": "v1.2.0", **options}
     copier.run_copy(
         template,

@@ -1,4 +1,7 @@
-"""`hooks/drift.py` tells edits, bumped pins and being behind apart, and never shows a traceback."""
+"""`hooks/drift.py` distinguishes edits, changed pins and old versions.
+
+Each error is one line without a traceback.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ WORKFLOWS = ".github/workflows"
 PYTHON = f"{WORKFLOWS}/python-build.yml"
 ACTIONS = ".github/actions"
 PINNED = f"{ACTIONS}/check-out/action.yml"
-"""It calls an action of GitHub's."""
+"""A file with a pinned action of GitHub."""
 SCRIPT = f"{ACTIONS}/shared/api.cjs"
 SUMMARY = f"{ACTIONS}/deployment-summary/action.yml"
 ORCHESTRATOR = f"{WORKFLOWS}/orchestrator-dev.yml"
@@ -47,7 +50,7 @@ def load() -> ModuleType:
     spec = importlib.util.spec_from_file_location("drift_py", FILE)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["drift_py"] = module  # dataclasses look for it there
+    sys.modules["drift_py"] = module  # dataclasses need this entry
     spec.loader.exec_module(module)
     return module
 
@@ -86,7 +89,7 @@ def left_behind(name: str) -> Change:
 
 
 def own_action(name: str) -> Change:
-    """Also in a folder of ours."""
+    """Add a file of a person to the folder of an action, even a generated one."""
 
     def change(repository: Path) -> None:
         (repository / ACTIONS / name).mkdir(exist_ok=True)
@@ -96,7 +99,7 @@ def own_action(name: str) -> Change:
 
 
 def recorded(key: str, value: str) -> Change:
-    """Write another value of Copier's own into the answers file."""
+    """Write another value of a key of Copier (`_commit`, ...) into the answers file."""
 
     def change(repository: Path) -> None:
         file = repository / ANSWERS_FILE
@@ -109,7 +112,7 @@ def recorded(key: str, value: str) -> Change:
 
 
 def found(out: str) -> list[tuple[str, str]]:
-    """Kind and file of each finding."""
+    """The kind and the file of each finding."""
     heads = re.findall(r"^(\w+): (\S+): ", out, re.MULTILINE)
     assert len(heads) == sum(not line.startswith("  | ") for line in out.splitlines()) - 1
     return heads
@@ -121,7 +124,7 @@ class Case(NamedTuple):
     code: int
     strict: int
     shows: list[str]
-    """Lines that are shown, in their order; none else begins with + or -."""
+    """All lines with + or - that are shown, in order."""
 
 
 CASES = {
@@ -264,7 +267,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_kind_is_told_apart(
+def test_each_kind_of_drift(
     name: str,
     as_generated: Path,
     versions: Path,
@@ -274,7 +277,7 @@ def test_each_kind_is_told_apart(
 ) -> None:
     case = CASES[name]
     if name != "answer-edited-by-hand":
-        # What the template makes of the same answers is the same; other tests render it.
+        # Saves time: the same answers render the same files, and other tests do render them.
         monkeypatch.setattr(
             DRIFT,
             "render",
@@ -298,7 +301,7 @@ def test_each_kind_is_told_apart(
     assert tree(repository) == before
 
 
-def test_own_jobs_are_named_and_conflicts_have_their_line(
+def test_own_jobs_are_named_and_conflicts_have_a_line_number(
     repository: Path, capsys: Capture
 ) -> None:
     both(
@@ -314,8 +317,8 @@ def test_own_jobs_are_named_and_conflicts_have_their_line(
 
 @settings(quick, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_whatever_line_is_changed_is_found(data: st.DataObject, as_generated: Path) -> None:
-    """One that was changed, added or dropped anywhere; only blank ones look like another."""
+def test_a_change_of_any_line_is_found(data: st.DataObject, as_generated: Path) -> None:
+    """The line is changed, added or removed, in any generated file except the answers file."""
     names = [name for name in tree(as_generated) if name != ANSWERS_FILE]
     name = data.draw(st.sampled_from(sorted(names)))
     generated = DRIFT._lines(as_generated / name)
@@ -346,16 +349,16 @@ def test_whatever_line_is_changed_is_found(data: st.DataObject, as_generated: Pa
         (f"        # uses: acme/x@{'0' * 40}", False),
     ],
 )
-def test_what_is_a_pin(line: str, is_pin: bool) -> None:
+def test_lines_with_a_pin(line: str, is_pin: bool) -> None:
     assert (DRIFT._without_pin(line) != line) == is_pin
 
 
-# Being behind ------------------------------------------------------------------------------------
+# Old versions ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def newer_template(versions: Path, tmp_path: Path, repository: Path) -> Path:
-    """A copy of the template's repository, of its own, which the answers name as its address."""
+    """Another copy of the template's repository, which the answers file names."""
     folder = shutil.copytree(versions, tmp_path / "newer")
     recorded("_src_path", f"git+{folder.as_uri()}")(repository)
     return folder
@@ -373,14 +376,12 @@ def newer_template(versions: Path, tmp_path: Path, repository: Path) -> Path:
         ("", ""),
     ],
 )
-def test_what_is_newer(tag: str, newest: str, newer_template: Path) -> None:
+def test_newer_releases(tag: str, newest: str, newer_template: Path) -> None:
     commit(newer_template, "The next", tag)
     assert DRIFT.newer_version(newer_template.as_uri(), "v1.2.0", ANSWERS_FILE) == newest
 
 
-def test_being_behind_is_told_and_no_drift_unless_strict(
-    newer_template: Path, capsys: Capture
-) -> None:
+def test_an_old_version_is_drift_only_with_strict(newer_template: Path, capsys: Capture) -> None:
     commit(newer_template, "The next", "v1.3.0")
     assert DRIFT.main(["--trust"]) == 0
     out = capsys.readouterr().out
@@ -391,7 +392,7 @@ def test_being_behind_is_told_and_no_drift_unless_strict(
     assert capsys.readouterr().out.endswith("\nDrift from v1.2.0: behind\n")
 
 
-def test_a_version_after_the_newest_release_is_not_behind(versions: Path) -> None:
+def test_a_prerelease_after_the_newest_release_is_not_old(versions: Path) -> None:
     assert DRIFT.newer_version(versions.as_uri(), "v1.3.0rc1", ANSWERS_FILE) == ""
 
 
@@ -400,10 +401,10 @@ def test_versions_that_cannot_be_read(newer_template: Path) -> None:
         DRIFT.newer_version(f"{newer_template.as_uri()}-gone", "v1.2.0", ANSWERS_FILE)
 
 
-def test_the_recorded_version_is_compared_not_the_newest(
+def test_files_are_compared_with_the_recorded_version(
     newer_template: Path, repository: Path, capsys: Capture
 ) -> None:
-    """What the next version would change is no edit."""
+    """A change of the next version is no edit."""
     header = newer_template / "macros" / "header.jinja"
     header.write_text(header.read_text("utf-8").replace("indented like", "as wide as"), "utf-8")
     commit(newer_template, "The next", "v1.3.0")
@@ -437,7 +438,7 @@ def test_versions_are_ordered() -> None:
     assert len(set(places)) == len(places) - 2
 
 
-# What cannot be told -----------------------------------------------------------------------------
+# Errors ----------------------------------------------------------------------------------------
 
 NO_ANSWERS = "holds no answers of copier-orchestrator; name the file that does with --answers-file"
 OTHER_TEMPLATE = "_commit: v1.0.0\n_src_path: https://example.invalid/x.git\nproject: x\n"
@@ -498,7 +499,7 @@ CANNOT: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", CANNOT)
-def test_what_cannot_be_told_is_one_line(name: str, repository: Path, capsys: Capture) -> None:
+def test_an_error_is_one_line(name: str, repository: Path, capsys: Capture) -> None:
     change, says = CANNOT[name]
     change(repository)
     assert DRIFT.main(["--trust"]) == 2
@@ -517,7 +518,7 @@ def check_line(says: str, capsys: Capture, place: str = ANSWERS_FILE) -> None:
 def test_a_commit_that_the_template_lacks(
     scheme: str, versions: Path, repository: Path, capsys: Capture
 ) -> None:
-    """Copier fetches from a folder in another way than from an address."""
+    """Copier fetches from a folder and from an address in different ways."""
     both(recorded("_src_path", f"{scheme}{versions}"), recorded("_commit", "v9"))(repository)
     assert DRIFT.main(["--trust"]) == 2
     check_line("the template ... has no commit v9; choose one that it has with ...", capsys)
@@ -531,7 +532,7 @@ def test_the_template_is_no_git_repository(
     check_line("... is no git repository; name one in _src_path", capsys)
 
 
-def test_a_template_that_only_has_answers_of_those_names(
+def test_another_template_with_the_same_answers_is_refused(
     repository: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     other = tmp_path / "other"
@@ -548,7 +549,7 @@ def test_a_template_that_only_has_answers_of_those_names(
 def test_nothing_of_the_template_runs_without_trust(
     newer_template: Path, repository: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    """But for an address that Copier's settings trust."""
+    """Except if Copier's settings trust the address."""
     assert DRIFT.main([]) == 2
     check_line("the template ... runs Python of its own; pass --trust if you trust it", capsys)
     trusted = f"trust: ['git+{newer_template.as_uri()}']\n"
@@ -564,7 +565,7 @@ def test_without_copier_it_says_how_to_get_it(
     check_line("needs Copier (...); run it with `uv run`, which brings it", capsys, "drift.py")
 
 
-def test_a_bug_is_one_line_too(
+def test_an_unexpected_exception_is_one_line(
     repository: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DRIFT, "compare", lambda *_: 1 / 0)
@@ -611,7 +612,7 @@ def test_another_answers_file(
     assert found(capsys.readouterr().out.split("\n", 1)[1]) == [("extra", f"{WORKFLOWS}/x.yml")]
 
 
-def test_a_name_that_was_never_answered_is_the_folders(
+def test_a_missing_project_name_is_the_name_of_the_folder(
     versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     data = {key: value for key, value in ANSWERS.items() if key != "project_name"}
@@ -621,8 +622,8 @@ def test_a_name_that_was_never_answered_is_the_folders(
     assert DRIFT.main(["--trust"]) == 0
 
 
-def test_as_a_program(repository: Path, tmp_path: Path) -> None:
-    """Of one file, alone in a folder, that leaves nothing behind."""
+def test_the_file_runs_alone(repository: Path, tmp_path: Path) -> None:
+    """In a folder without the template's other files. It leaves no file behind."""
     alone = shutil.copy(FILE, tmp_path / "drift.py")
     edit(PYTHON, "    timeout-minutes: 60\n", "    timeout-minutes: 60 # ☂\n", 1)(repository)
     temporary = tmp_path / "temporary"
@@ -636,13 +637,13 @@ def test_as_a_program(repository: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (1, "")
     assert "  | +    timeout-minutes: 60 # ☂\n" in done.stdout
-    # And nothing else is said, as the template's own check of a copy would.
+    # The hook that checks a copy does not run, so no other line is printed.
     assert len(found(done.stdout)) == 1
     assert list(temporary.iterdir()) == []
     assert tempfile.gettempdir() != str(temporary)
 
 
-def test_it_knows_generated_files_by_the_same_lines_as_the_templates() -> None:
+def test_the_markers_of_generated_files_match_the_template() -> None:
     assert DRIFT.MARKER == HOOK.MARKER
     header = (ROOT / "macros" / "header.jinja").read_text(encoding="utf-8")
     assert f"\n{DRIFT.MARKER.split('{')[0]}" in header

@@ -1,4 +1,7 @@
-"""The generated check of pull requests, executed: the template is read with git, uv is a stub."""
+"""The generated drift check of pull requests is executed.
+
+The template is read with git, and uv is a stub.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from test_drift import (
 
 UV = f"""\
 #!/usr/bin/env bash
-# Runs what the real one would, in a Python that has the packages already.
+# Runs the same command as uv, with a Python that already has the packages.
 printf '%s\\n' "$*" > "$RUNNER_TEMP/arguments"
 while [ "$1" != python ]; do shift; done
 exec {sys.executable} "${{@:2}}"
@@ -36,7 +39,7 @@ exec {sys.executable} "${{@:2}}"
 
 @pytest.fixture
 def github(repository: Path, tmp_path: Path) -> OfflineGitHub:
-    """A repository with what is generated, on main."""
+    """A repository with the generated files on main."""
     git("init", "--quiet", "--initial-branch=main", cwd=repository)
     git("config", "user.name", "Test", cwd=repository)
     git("config", "user.email", "test@example.invalid", cwd=repository)
@@ -45,13 +48,13 @@ def github(repository: Path, tmp_path: Path) -> OfflineGitHub:
     github.remote.push("refs/heads/main")
     github.secrets = {"TOKEN": "of the repository"}
     github.tool("uv", UV)
-    # Where the check clones the template: in memory, as all else here.
+    # The check clones the template into this folder.
     github.runner_environment = {"TMPDIR": tempfile.gettempdir()}
     return github
 
 
 def proposed(github: OfflineGitHub, *changes: Change) -> Run:
-    """The run that checks these changes."""
+    """The run that checks a pull request with these changes."""
     work_tree = github.remote.work_tree
     git("switch", "--quiet", "--create", "change", cwd=work_tree)
     for change in changes:
@@ -63,8 +66,8 @@ def proposed(github: OfflineGitHub, *changes: Change) -> Run:
     return run
 
 
-def test_what_is_no_drift_passes(github: OfflineGitHub) -> None:
-    """Also for a newer template, bumped pins and own jobs; and in the merge queue."""
+def test_changed_pins_and_own_jobs_pass(github: OfflineGitHub) -> None:
+    """In a pull request and in the merge queue."""
     run = proposed(github, append(ORCHESTRATOR, OWN), edit(PINNED, CHECKOUT, NEWER, 1))
     log = run.job("drift").log
     assert run.conclusion == "success", log
@@ -75,7 +78,7 @@ def test_what_is_no_drift_passes(github: OfflineGitHub) -> None:
     assert (queued.workflow_file, queued.conclusion) == ("drift.yml", "success")
 
 
-def test_an_edit_fails_with_its_lines(github: OfflineGitHub) -> None:
+def test_an_edit_fails_and_its_lines_are_shown(github: OfflineGitHub) -> None:
     old, new = "    timeout-minutes: 60\n", "    timeout-minutes: 45\n"
     run = proposed(github, edit(PYTHON, old, new, 1))
     assert run.conclusion == "failure"
@@ -86,10 +89,10 @@ def test_an_edit_fails_with_its_lines(github: OfflineGitHub) -> None:
 
 
 @pytest.mark.parametrize("address", ["git+file://{}", "'{}'", "{}"])
-def test_the_check_is_the_one_of_the_recorded_version(
+def test_the_check_of_the_recorded_version_runs(
     address: str, github: OfflineGitHub, versions: Path, tmp_path: Path
 ) -> None:
-    """What a newer version's check would find is not looked for; and YAML may quote an address."""
+    """A newer version's check would fail here. YAML may quote the address."""
     newer = shutil.copytree(versions, tmp_path / "newer")
     (newer / "hooks" / "drift.py").write_text("raise SystemExit(1)\n", encoding="utf-8")
     release(newer, "The next", "v1.3.0")
@@ -116,10 +119,10 @@ def with_git_settings(github: OfflineGitHub, folder: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("start", ["gh:", "gh:/", "git+https://github.com/", "https://github.com/"])
-def test_addresses_as_copier_takes_them(
+def test_addresses_that_copier_accepts(
     start: str, github: OfflineGitHub, versions: Path, tmp_path: Path
 ) -> None:
-    """All of them are on GitHub, which here is a folder."""
+    """Git's settings map GitHub to a folder."""
     (tmp_path / "template.git").symlink_to(versions)
     here = f'[url "{tmp_path}/"]\n\tinsteadOf = https://github.com/acme/\n'
     with_git_settings(github, tmp_path, here)
@@ -127,7 +130,7 @@ def test_addresses_as_copier_takes_them(
     assert run.conclusion == "success", run.job("drift").log
 
 
-def test_an_address_for_a_key_is_read_without(github: OfflineGitHub, tmp_path: Path) -> None:
+def test_an_ssh_address_is_read_over_https(github: OfflineGitHub, tmp_path: Path) -> None:
     with_git_settings(github, tmp_path, "[http]\n\tproxy = http://127.0.0.1:9\n")
     run = proposed(github, recorded("_src_path", "git@github.com:acme/template.git"))
     assert "unable to access 'https://github.com/acme/template.git/'" in run.job("drift").log
