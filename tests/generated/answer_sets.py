@@ -1,4 +1,4 @@
-"""Answers of every shape, by name: what the generated files are checked on."""
+"""Named sets of answers of many kinds, on which the tests of generated files run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLOUDS = {
     "azure": "shopimages.azurecr.io",
     "gcp": "europe-west1-docker.pkg.dev/project/images",
 }
-"""Each cloud, with a registry of it."""
+"""Each cloud, with one of its registries."""
 
 
 def _commands(names: list[str], **settings: Any) -> Answers:
@@ -43,7 +43,7 @@ def _commands(names: list[str], **settings: Any) -> Answers:
 
 
 def _random_graph(number: int, seed: int) -> Answers:
-    """Components with random edges, each to earlier ones only, so that there is no cycle."""
+    """Components with random edges to earlier ones, so that there is no cycle."""
     choice = random.Random(seed)
     names = [f"part-{index}" for index in range(number)]
     edges = {
@@ -54,7 +54,7 @@ def _random_graph(number: int, seed: int) -> Answers:
 
 
 def _cloud(cloud: str) -> Answers:
-    """The four code types, and one that deploys by itself, in a cloud: with a promotion."""
+    """The four code types in a cloud, with a promotion. python has a deployment of its own."""
     return {
         "code_types": ["python", "terraform", "docker", "kubernetes"],
         "components": {
@@ -69,7 +69,7 @@ def _cloud(cloud: str) -> Answers:
 
 
 def _all_types() -> Answers:
-    """All that the template knows, each code type once, as it does by itself."""
+    """Each code type once, with its defaults."""
     folders = {"kubernetes": "k8s", "opentofu": "tofu", "terraform": "tf"}
     makes = {"lint": "make lint", "build": "make", "deploy": "make deploy", "produces": ["out"]}
     types = sorted(CODE_TYPES)
@@ -84,7 +84,7 @@ def _all_types() -> Answers:
 
 
 def _tree(number: int) -> Answers:
-    """Terraform components in a binary tree, by order alone: no package is handed on."""
+    """Terraform components in a binary tree, without packages."""
     names = [f"c{index}" for index in range(1, number + 1)]
     return {
         "components": {n: {"code_type": "terraform", "path": f"infra/{n}"} for n in names},
@@ -98,13 +98,14 @@ NAMED_HERE = (
     *("cdk", "docker", "dotnet", "generic", "go", "helm", "java", "kubernetes", "node"),
     *("opentofu", "python", "rust", "static", "terraform"),
 )
-"""The code types with settings below; any other one is there with its path alone."""
+"""The code types with settings below. Other code types have only a path."""
 
 
 def _everything(cloud: str, orchestration: str) -> Answers:
-    """Every code type deploys and, where it can, publishes: a branch, and production on a tag.
+    """Every code type deploys from a branch and, if it can, publishes from a tag (production).
 
-    In at most four waves, because `observe` starts no more; what is published waits for nothing.
+    There are at most four waves, because `observe` starts no more. Published components wait for
+    none.
     """
 
     def published(code_type: str, **settings: Any) -> Answers:
@@ -173,7 +174,7 @@ def _everything(cloud: str, orchestration: str) -> Answers:
 
 
 def another(question: Question) -> Any:
-    """Another answer than the default, where there are only some."""
+    """Another answer than the default, if there are choices."""
     if isinstance(question.default, bool):
         return not question.default
     return [*question.choices][-1] if question.choices else question.default
@@ -183,20 +184,20 @@ ANSWER_SETS: dict[str, Answers] = {
     **{name: example(name) for name in EXAMPLE_NAMES},
     "all-types": _all_types(),
     "twelve": _tree(12),
-    # Everything in the root, and every question answered by Enter.
+    # All components in the root, and every other answer is the default.
     "nothing-said": {"code_types": ["docker", "generic", "kubernetes", "python", "terraform"]},
-    # No edge at all.
+    # No edges.
     "independent": {"components": _commands(["a", "b", "c"]), "branching": "trunk"},
     "diamond": {
         "components": _commands(["base", "left", "right", "top"]),
         "dependency_map": {"left": "base", "right": "base", "top": ["left", "right"]},
     },
-    # As many as `call` takes: builds and deployments are fifty called workflows.
+    # As many components as `call` accepts: builds and deployments are fifty called workflows.
     "twenty-five": {
         **_random_graph(25, seed=25),
         "environments": [{"name": "prd", "branch": "main", "production": True}],
     },
-    # More than a pull request builds in one run, and than may wait at one time.
+    # More builds than one run of a pull request may call, and more jobs than may wait at once.
     "sixty": {
         **_random_graph(60, seed=60),
         "orchestration": "dispatch",
@@ -209,7 +210,7 @@ ANSWER_SETS: dict[str, Answers] = {
             **_commands(["site"], secrets=["SITE_TOKEN"], env={"SITE": "${{ vars.SITE }}"}),
         },
     },
-    # Containers beside tests, secrets that install, checkouts, images.
+    # Service containers, secrets for installations, checkouts, images.
     "settings": {
         "code_types": ["python", "kubernetes"],
         "components": {
@@ -255,7 +256,7 @@ ANSWER_SETS: dict[str, Answers] = {
         },
         "branching": "release",
     },
-    # Whatever starts an environment, in chains, with production in every place.
+    # Environments with every trigger, in chains, with production in different places.
     "environments": {
         "code_types": ["python", "terraform"],
         "environments": [
@@ -270,7 +271,7 @@ ANSWER_SETS: dict[str, Answers] = {
             {"name": "sandbox-two", "after": "sandbox", "production": True},
         ],
     },
-    # Elsewhere, order passes through; and a package reaches who takes it.
+    # Components in some environments. In the others, order passes through them.
     "some-environments": {
         "components": {
             **_commands(["network"], environments=["prd"]),
@@ -297,7 +298,7 @@ ANSWER_SETS: dict[str, Answers] = {
         ],
         "approval": "each",
     },
-    # What a deployment would change is shown, by whatever it is started and approved.
+    # Plans of deployments, with every trigger and approval.
     "plans": {
         "components": {
             name: {"code_type": name, "path": name, "plan": True, "secrets": ["TF_API_TOKEN"]}
@@ -334,7 +335,7 @@ ANSWER_SETS: dict[str, Answers] = {
         "orchestration": "observe",
         "branching": "trunk",
     },
-    # Every answer that is true or false, or one of some choices, is another one than usual.
+    # Every answer with choices, or with true and false, differs from its default.
     "nobody-asks": {**example("lambda"), **{q.name: another(q) for q in PLAIN}},
     "runners": {
         "code_types": ["python"],
@@ -380,7 +381,11 @@ ANSWER_SETS: dict[str, Answers] = {
     "azure": _cloud("azure"),
     "gcp": _cloud("gcp"),
     "two-clouds": {
-        "code_types": ["python", "terraform", "kubernetes"],  # python in the root beside folders
+        "code_types": [
+            "python",
+            "terraform",
+            "kubernetes",
+        ],  # python is in the root, others in folders
         "components": {
             **_commands(["site"], cloud="none"),
             "terraform": {"path": "infra"},
@@ -391,7 +396,7 @@ ANSWER_SETS: dict[str, Answers] = {
         "cloud": "aws",
         "branching": "trunk",
     },
-    # One component that takes many packages, and builds with secrets.
+    # One component that takes many packages, and an image whose build has a secret.
     "twelve-images": {
         "code_types": ["kubernetes"],
         "components": {
@@ -426,14 +431,14 @@ ANSWER_SETS: dict[str, Answers] = {
             {"name": "sandbox", "manual": True},
         ],
     },
-    # Nothing is built: what is promoted is the commit alone.
+    # No package is built, so only the commit is promoted.
     "drift-alone": {
         "code_types": ["terraform"],
         "branching": "trunk",
         "pull_requests": False,
         "drift_check": True,
     },
-    # A folder for each environment, with a space and what the shell would read.
+    # A folder for each environment, with a space and a `$` in its path.
     "by-environment": {
         "components": {
             "network": {"code_type": "terraform", "path": "live/{environment}/net work"},
@@ -475,7 +480,7 @@ EVERYTHING = {
     f"everything-{cloud}-{orchestration}": _everything(cloud, orchestration)
     for cloud, orchestration in (
         *((cloud, "call") for cloud in CLOUDS),
-        # What logs in is the same, whoever starts it.
+        # Logins do not depend on the orchestration, so two more sets are enough.
         *(("aws", "dispatch"), ("gcp", "observe")),
     )
 }

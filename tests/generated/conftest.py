@@ -1,4 +1,4 @@
-"""Each answer set is copied once in a test process, and read by every proof."""
+"""Each answer set is copied once in a test process, and all tests read that copy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Generated = Callable[[str], Path]
 
 @pytest.fixture(scope="session")
 def generated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generated:
-    """The copy with the answer set of this name. Not to be written to."""
+    """The copy with the answer set of this name. Tests must not change it."""
     copies: dict[str, Path] = {}
 
     def get(answer_set: str) -> Path:

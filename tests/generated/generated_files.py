@@ -1,4 +1,4 @@
-"""What every proof reads of a generated repository."""
+"""Reads the workflows of a generated repository."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import yaml
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml where it is there: the largest answer set has a hundred workflows."""
+"""libyaml if it is installed: the largest answer set has a hundred workflows."""
 
 
 @functools.cache
 def _parsed(content: bytes) -> Any:
     workflow = yaml.load(content, Loader=LOADER)
-    # `on` is true to a reader of YAML 1.1, as PyYAML is.
+    # PyYAML reads YAML 1.1, where the key `on` is true.
     return {"on": workflow.pop(True), **workflow}
 
 
 @functools.cache
 def workflows(repository: Path) -> dict[str, Any]:
-    """The generated workflows, by file name. Not to be changed."""
+    """The generated workflows, by file name. Tests must not change them."""
     files = (repository / ".github" / "workflows").iterdir()
     return {file.name: _parsed(file.read_bytes()) for file in files}

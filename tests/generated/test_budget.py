@@ -1,8 +1,8 @@
-"""How little is generated, and how few jobs start: DESIGN, "How little".
+"""The budgets: how many lines are generated, and how many jobs start.
 
-Each line is one that somebody reads in a pull request, and each job costs a whole minute and 20
-seconds of start. Version 0.1 wrote 3,231 lines for `lambda`, and 19,967 for the twelve components
-of a binary tree, 1,696 of them distinct.
+People read each generated line in a pull request. GitHub bills each job by whole minutes, and a job
+needs about 20 seconds to start. Version 0.1 wrote 3,231 lines for `lambda`, and 19,967 for the
+twelve components of a binary tree, of which 1,696 were distinct.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from pipeline.actions import ALWAYS, OF_PULL_REQUESTS, OF_REPORTS
 Generated = Callable[[str], Path]
 
 SETS = [*EXAMPLE_NAMES, "all-types", "twelve", "dispatch", "observe"]
-"""The examples, every code type at once, a graph, and the orchestrations that the others leave."""
+"""The examples, all code types at once, a graph, and the other orchestrations."""
 
 TOGETHER = {"lambda": 900, "all-types": 6_265}
-"""The most lines that all workflows have together."""
+"""The most lines of all workflows together."""
 
 ACTIONS = 1_880
-"""The most lines of the actions that every repository has, with their scripts.
+"""The most lines of the actions that every repository has, except what-changed.
 
-DESIGN says 1,500, with all that decides what has changed: docs/decisions/0033 says why it is more.
+Together with WHAT_CHANGED they are more than the planned 1,500: docs/decisions/0033 says why.
 """
 
 WHAT_CHANGED = 920
-"""The most lines of what decides what has changed, without the data of the components."""
+"""The most lines of the action what-changed, without the data of the components."""
 
 OF_ORCHESTRATION = 450
-"""The most lines of those that one orchestration has besides.
+"""The most additional lines of actions for one orchestration.
 
-They have a limit of their own. What starts runs, or watches them, serves only who has asked for
-that, and `call` must not get the room that they do not need.
+They have a limit of their own, because only repositories with `dispatch` or `observe` have these
+actions. A common limit would let the actions of `call` grow.
 """
 
 PULL_REQUESTS = 100
-"""The most lines of what only pull requests use; repositories that do not check them lack it."""
+"""The most lines of actions that only pull requests use."""
 
 REPORTS = 300
-"""The most lines of what shows reports of tests; only repositories that have some have it."""
+"""The most lines of actions for test reports, which only some repositories have."""
 
 FILE = 300
-"""The most lines of a script, and of a workflow that is no orchestrator."""
+"""The most lines of one file, except orchestrators."""
 
 JOBS: dict[str, dict[str, tuple[int, int]]] = {
     "lambda": {
@@ -66,12 +66,12 @@ JOBS: dict[str, dict[str, tuple[int, int]]] = {
         "pull-request.yml": (15, 15),
     },
 }
-"""How many jobs start at most, and how many of them wait for one another."""
+"""The most jobs of a run, and the most jobs in a chain in which each waits for the one before."""
 
 WIDE = 180
-"""What a wide window shows of a line: who has to scroll sideways does not read it to its end.
+"""The most characters of a line. A wide window shows them without scrolling.
 
-Only a list of components or a condition over them, which grow with the graph, may be longer.
+Only lists of components and conditions over them may be longer, because they grow with the graph.
 """
 GROWS = re.compile(r"#   \d+\. |\s*((needs|workflows): \[|[\w-]+: '?(\$\{\{|\{\"))")
 
@@ -81,24 +81,24 @@ def lines(file: Path) -> list[str]:
 
 
 def files(repository: Path, folder: str) -> Iterator[tuple[str, list[str]]]:
-    """Every file in a folder of `.github`, by its path there, and its lines."""
+    """The path and the lines of every file in a folder of `.github`."""
     for file in sorted((repository / ".github" / folder).rglob("*")):
         if file.is_file():
             yield file.relative_to(repository / ".github" / folder).as_posix(), lines(file)
 
 
 @pytest.mark.parametrize("name", TOGETHER)
-def test_all_workflows_together(name: str, generated: Generated) -> None:
+def test_lines_of_all_workflows(name: str, generated: Generated) -> None:
     number = sum(len(text) for _, text in files(generated(name), "workflows"))
     assert 0 < number <= TOGETHER[name]
 
 
 @pytest.mark.parametrize("name", ["lambda", "dispatch", "observe"])
-def test_actions(name: str, generated: Generated) -> None:
+def test_lines_of_actions(name: str, generated: Generated) -> None:
     numbers = {"always": 0, "what changed": 0, "orchestration": 0, "reports": 0, "pull requests": 0}
     for path, text in files(generated(name), "actions"):
         action = path.split("/")[0]
-        if not action.startswith("setup-"):  # of a code type
+        if not action.startswith("setup-"):  # these belong to code types
             kinds = {"always": ALWAYS, "reports": OF_REPORTS, "pull requests": OF_PULL_REQUESTS}
             kind = next((kind for kind, some in kinds.items() if action in some), "orchestration")
             kind = "what changed" if action == "what-changed" else kind
@@ -113,7 +113,7 @@ def test_actions(name: str, generated: Generated) -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_each_file(name: str, generated: Generated) -> None:
+def test_lines_of_each_file(name: str, generated: Generated) -> None:
     repository = generated(name)
     for file, text in [*files(repository, "workflows"), *files(repository, "actions")]:
         most = FILE
@@ -121,20 +121,20 @@ def test_each_file(name: str, generated: Generated) -> None:
             summary = workflows(repository)[file]["jobs"]["deployment-summary"]
             jobs = workflows(repository)[file]["jobs"]
             most = 100 + 21 * len(json.loads(summary["steps"][0]["with"]["graph"]))
-            # Under `dispatch` what is brought over may have a run, too: docs/decisions/0036.
+            # Under `dispatch`, a promoted component may have a run, too: docs/decisions/0036.
             starts = any("run-component" in str(job.get("steps")) for job in jobs.values())
             most += 12 * starts * str(jobs["changes"]).count("promote-package")
         assert len(text) <= most, file
 
 
 def started(files: dict[str, Any], file: str) -> networkx.DiGraph:
-    """The jobs of a run, those of called workflows in place of the calls, as GitHub starts them."""
+    """The jobs of a run, where the job of a called workflow replaces the call."""
     graph = networkx.DiGraph()
     jobs = files[file]["jobs"]
     for job, what in jobs.items():
         called = what.get("uses", "").removeprefix("$/.github/workflows/")
         inner = list(files[called]["jobs"]) if called else [job]
-        assert len(inner) == 1  # so that it takes the place of the call
+        assert len(inner) == 1  # so this job replaces the call
         graph.add_node(job)
         graph.add_edges_from((before, job) for before in what.get("needs", []))
     assert set(graph) == set(jobs)
@@ -142,7 +142,7 @@ def started(files: dict[str, Any], file: str) -> networkx.DiGraph:
 
 
 @pytest.mark.parametrize(("name", "file"), [(n, file) for n in JOBS for file in JOBS[n]])
-def test_jobs(name: str, file: str, generated: Generated) -> None:
+def test_jobs_of_a_run(name: str, file: str, generated: Generated) -> None:
     graph = started(workflows(generated(name)), file)
     number, chain = JOBS[name][file]
     assert len(graph) <= number
@@ -150,16 +150,16 @@ def test_jobs(name: str, file: str, generated: Generated) -> None:
 
 
 @pytest.mark.parametrize("name", ANSWER_SETS)
-def test_no_line_is_joined(name: str, generated: Generated) -> None:
+def test_no_line_is_too_long(name: str, generated: Generated) -> None:
     for folder in ("workflows", "actions"):
         for file, text in files(generated(name), folder):
-            for line in text * (not file.endswith(".json")):  # data, for a program
+            for line in text * (not file.endswith(".json")):  # JSON is data for programs
                 assert len(line) <= WIDE or GROWS.match(line), (file, line)
 
 
 @pytest.mark.parametrize("name", ["lambda", "all-types", "twelve"])
 def test_the_share_of_distinct_lines(name: str, generated: Generated) -> None:
-    """Shown by `pytest -rP`: text that two files need is an action or a called workflow, once."""
+    """The share is higher than in version 0.1. `pytest -rP` prints it."""
     found = [line for _, text in files(generated(name), "workflows") for line in text]
     share = len(set(found)) / len(found)
     print(f"{name}: {len(set(found))} of {len(found)} lines of workflows are distinct, {share:.1%}")

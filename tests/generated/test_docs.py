@@ -1,4 +1,4 @@
-"""`docs/ci-cd.md` names exactly what the workflows beside it need, and nothing more."""
+"""`docs/ci-cd.md` names exactly what the workflows of the repository need."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def docs(repository: Path) -> str:
 
 
 class Run(NamedTuple):
-    """A job that steps run in, in one of the GitHub Environments that it may use."""
+    """A job with steps, in one of the GitHub Environments that it may use."""
 
     environment: str
-    """Empty for none."""
+    """Empty without an environment."""
     file: str
-    """The workflow that holds the job."""
+    """The workflow with the job."""
     job: dict[str, Any]
     secrets: frozenset[str]
-    """Those that it is handed, or that it reads where nobody calls it."""
+    """Secrets that its caller passes, or that it reads if it is not called."""
 
     @property
     def logs_in(self) -> bool:
@@ -45,7 +45,7 @@ class Run(NamedTuple):
 
 
 def runs(repository: Path) -> list[Run]:
-    """Every job that may run, those of called workflows once for each that calls them."""
+    """Every job that may run. A job of a called workflow is listed once for each caller."""
     found = []
     for file, workflow in workflows(repository).items():
         if set(workflow["on"]) == {"workflow_call"}:
@@ -64,21 +64,21 @@ def runs(repository: Path) -> list[Run]:
                 environment = job["with"]["environment"] + environment.partition(" }}")[2]
             elif match := re.fullmatch(r"\$\{\{ inputs\.push && '(.+)' \|\| '' \}\}", environment):
                 environment = match[1] if job["with"].get("push") else ""
-            # A workflow that says nothing of permissions has what the calling job grants.
+            # A workflow without permissions has those of the calling job.
             steps = {"permissions": job["permissions"], **inner}
             found.append(Run(environment, called, steps, frozenset(job.get("secrets", {}))))
     return found
 
 
 def without_pushing(job: dict[str, Any]) -> str:
-    """A build, without the steps that run in the environment of the registry alone."""
+    """A build without its steps that push."""
     steps = [step for step in job["steps"] if step.get("if") != "inputs.push"]
     return str({**job, "steps": steps})
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_environments(answer_set: str, generated: Generated) -> None:
-    """Each that a job names is created, and asks for a person where production does."""
+    """Each environment of a job is created. Those of productions get reviewers."""
     repository, read = generated(answer_set), answers_of(answer_set)
     text = docs(repository)
     used = {run.environment for run in runs(repository)} - {""}
@@ -94,7 +94,8 @@ def test_environments(answer_set: str, generated: Generated) -> None:
             expected |= {f"{environment.name}-approval"} if read.approval == "once" else set()
             expected |= {environment.name} if own or read.approval == "each" else set()
     assert sorted(name for name, _ in reviews) == sorted(expected)
-    # What asks keeps its policy; where the plan refuses that, the policy is set again.
+    # An environment with reviewers keeps its policy. If GitHub's plan has no reviewers, the command
+    # sets the policy alone.
     allowed = re.findall(r"^allow ([\w-]+) (.+)$", text, re.MULTILINE)
     assert len(set(allowed)) == len(allowed)
     assert dict(created) == {n: "$policy" if n in dict(allowed) else "" for n in used}
@@ -111,7 +112,7 @@ def test_environments(answer_set: str, generated: Generated) -> None:
 def test_secrets(answer_set: str, generated: Generated) -> None:
     repository = generated(answer_set)
     text = docs(repository)
-    # A build is no environment's, so what it reads is the repository's, also where it pushes.
+    # A build reads secrets of the repository, even if it pushes in an environment.
     of_builds = {run.file for run in runs(repository) if run.file.endswith("-build.yml")}
     common = {s for run in runs(repository) if run.file in of_builds for s in run.secrets}
     own = {
@@ -128,7 +129,7 @@ def test_secrets(answer_set: str, generated: Generated) -> None:
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_variables(answer_set: str, generated: Generated) -> None:
-    """What a job without an environment reads is the repository's; the rest is of each."""
+    """Variables of jobs without an environment belong to the repository; others to environments."""
     repository = generated(answer_set)
     text = docs(repository)
     common: set[str] = set()
@@ -146,8 +147,8 @@ def test_variables(answer_set: str, generated: Generated) -> None:
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_the_picture_is_the_graph(answer_set: str, generated: Generated) -> None:
-    """Nodes and edges of the picture are those of the summary that has all components."""
+def test_the_diagram_matches_the_graph(answer_set: str, generated: Generated) -> None:
+    """It has the nodes and edges of the largest summary of an orchestrator."""
     repository = generated(answer_set)
     text = docs(repository)
     names = dict(re.findall(r'^  (n\d+)\["(.*)"\]$', text, re.MULTILINE))
@@ -170,7 +171,7 @@ def test_the_picture_is_the_graph(answer_set: str, generated: Generated) -> None
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_rulesets(answer_set: str, generated: Generated) -> None:
-    """For what deploys; and each file that checks pull requests has a check that is required."""
+    """For deployed branches and tags. Each file that checks pull requests has a required check."""
     repository, read = generated(answer_set), answers_of(answer_set)
     checks = [
         workflow["jobs"]["pull-request-checks"]["name"]
@@ -197,7 +198,7 @@ def test_rulesets(answer_set: str, generated: Generated) -> None:
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_publishers(answer_set: str, generated: Generated) -> None:
-    """A package index trusts the workflow that holds the job, and what was started for npm."""
+    """A package index trusts the workflow with the job, in its environment."""
     repository, read = generated(answer_set), answers_of(answer_set)
     text = docs(repository)
     rows = re.findall(r"^\| (\S+) \| this repository \| `(\S+)` \| `(\S+)` \|$", text, re.MULTILINE)
@@ -206,7 +207,7 @@ def test_publishers(answer_set: str, generated: Generated) -> None:
         for component in read.components
         for environment in read.environments
         if is_deployed(component, environment) and component.publishes and not component.secrets
-        # Others need no index, or have passwords.
+        # Other code types need no index, or use passwords.
         if component.code_type.name in PUBLISHES_BY_OIDC
     ]
     assert sorted(rows) == sorted(expected)
@@ -223,7 +224,7 @@ def test_publishers(answer_set: str, generated: Generated) -> None:
     [("lambda", "main"), ("monorepo", "main"), ("single", None), ("environments", "main")],
 )
 def test_the_default_branch(answer_set: str, branch: str | None, generated: Generated) -> None:
-    """Only where a chain hangs on it: `workflow_run` takes its file from the default branch."""
+    """Only if a chain needs it: `workflow_run` reads its file from the default branch."""
     told = re.findall(r"^gh repo edit --default-branch (.*)$", docs(generated(answer_set)), re.M)
     assert told == ([branch] if branch else [])
 
@@ -250,10 +251,8 @@ gh() {
 
 
 @pytest.mark.parametrize("cloud", PRINTED)
-def test_a_cloud_is_told_to_trust_both_forms_of_each_environment(
-    cloud: str, generated: Generated
-) -> None:
-    """The commands are run, with the clouds' own recorded: each subject is trusted once."""
+def test_a_cloud_trusts_both_forms_of_each_environment(cloud: str, generated: Generated) -> None:
+    """The page's commands run with stubs of the clouds' tools. Each subject is trusted once."""
     repository = generated(cloud)
     text = docs(repository).split("### Trust")[1].split("### Variables")[0]
     [script] = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
@@ -283,19 +282,19 @@ def test_a_cloud_is_told_to_trust_both_forms_of_each_environment(
             assert audience["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
 
 
-# A set-up as it is pasted ----------------------------------------------------------------------
+# The commands of the page, pasted --------------------------------------------------------------
 
 MAIN = frozenset({("branches", "main")})
 POLICIES: dict[str, dict[str, frozenset[tuple[str, str]]]] = {
     "environments": dict.fromkeys(["dev", "test", "stage", "prd-approval", "prd"], MAIN),
     "each-asks": {"prd": MAIN, "eu": frozenset({("tags", "v*")})},
-    # A run that the end of another one starts is of the default branch.
+    # A run that `workflow_run` starts is on the default branch.
     "observe": {
         "dev": MAIN | {("branches", "develop")},
         **dict.fromkeys(["test", "prd-approval", "prd"], MAIN),
     },
 }
-"""What may deploy where; the other environments are open."""
+"""The branches and tags that each environment admits. Others admit all."""
 REVIEWED = {
     "environments": {
         *("prd-approval", "release-approval", "release"),
@@ -309,12 +308,12 @@ REFUSED = {
     "each-asks": {"push": ["main"], "tag": ["main", "v1"]},
     "observe": {"push": ["main", "develop"], "tag": ["main", "develop"]},
 }
-"""What nobody pushes past a review, and which tags nobody but an administrator makes."""
+"""Branches that need a pull request, and tags that only administrators may create."""
 NO_REVIEWERS = "This plan has no required reviewers"
 
 
 def policies(github: OfflineGitHub) -> dict[str, set[tuple[str, str]]]:
-    """Environments that have a policy, and what it lets in."""
+    """The branches and tags that each environment with a policy admits."""
     return {
         name: {(kind, glob) for kind in ("branches", "tags") for glob in settings[kind]}
         for name, settings in github.environments.items()
@@ -336,7 +335,7 @@ def policies(github: OfflineGitHub) -> dict[str, set[tuple[str, str]]]:
 def test_the_page_sets_up_a_repository(
     answer_set: str, plan: str, keeps: bool, generated: Generated, tmp_path: Path
 ) -> None:
-    """No command takes back what another has set; without reviewers, the commands say so."""
+    """No command undoes another one. If reviewers are not available, the commands say so."""
     repository = MemoryRepository.from_folder(generated(answer_set))
     for branch in ("main", "develop", "feature/a/b"):
         repository.commit(branch)
@@ -363,7 +362,7 @@ def test_the_page_sets_up_a_repository(
         assert found == (asks if plan == "public" and name in reviewed else {}), name
     assert said.count(NO_REVIEWERS) == (0 if plan == "public" else len(reviewed))
     repository.commit("feature/a/b")
-    github.push("feature/a/b", by="mallory")  # without a review, to a preview
+    github.push("feature/a/b", by="mallory")  # a preview needs no review
     for branch in REFUSED[answer_set]["push"]:
         repository.commit(branch)
         with pytest.raises(PushError, match="through a pull request"):
@@ -374,18 +373,18 @@ def test_the_page_sets_up_a_repository(
 
 
 OPEN = {
-    "single": {"staging"},  # is started by hand
-    # Rules of environments know no such pattern, and nothing says by what a person starts one.
+    "single": {"staging"},  # started by hand
+    # Environments do not have such a pattern, or a person starts them from any branch.
     "environments": {"preview", "release", "mirror", "sandbox", "sandbox-two"},
-    # A run that the end of another one starts is of the default branch, whichever that is.
+    # A run that `workflow_run` starts is on the default branch, whose name is unknown.
     "observe-environments": {"preview", "release", "mirror", "sandbox"},
     "plans": {"dev"},
 }
-"""Where the branches and tags that may get in cannot all be told."""
+"""Environments whose branches and tags cannot be listed."""
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_each_environment_lets_in_only_its_branches_and_tags(
+def test_each_environment_admits_only_its_branches_and_tags(
     answer_set: str, generated: Generated
 ) -> None:
     text = docs(generated(answer_set))
@@ -396,7 +395,7 @@ def test_each_environment_lets_in_only_its_branches_and_tags(
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_runners_of_ones_own_are_warned_of(answer_set: str, generated: Generated) -> None:
+def test_the_page_warns_of_own_runners(answer_set: str, generated: Generated) -> None:
     files = workflows(generated(answer_set))
     checks = [files[name] for name in ("pull-request.yml", "drift.yml") if name in files]
     jobs = [job for workflow in checks for job in workflow["jobs"].values()]

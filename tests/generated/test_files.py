@@ -1,4 +1,4 @@
-"""Exactly the planned files are written, and they read as they did when somebody last looked."""
+"""Exactly the planned files are written, and they equal the snapshots."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def answers_of(answer_set: str) -> Answers:
     return read_answers(ANSWER_SETS[answer_set], load_catalogue(ROOT))
 
 
-# What the README promises, told from the answers and not from the plan's own lists.
+# The promises of the README, computed from the answers and not from the plan.
 
 
 def takes_from(read: Answers, names: set[str]) -> set[str]:
-    """Some components, and those whose packages they take, through others or not."""
+    """These components, and those whose packages they take, directly or not."""
     edges = [edge for edge in read.dependencies.edges if edge.placements]
     while more := {e.producer for e in edges if e.consumer in names} - names:
         names |= more
@@ -46,7 +46,7 @@ def takes_from(read: Answers, names: set[str]) -> set[str]:
 
 
 def taken_by(read: Answers, names: set[str]) -> set[str]:
-    """Some components, and those that take their packages, through others or not."""
+    """These components, and those that take their packages, directly or not."""
     edges = [edge for edge in read.dependencies.edges if edge.placements]
     while more := {e.consumer for e in edges if e.producer in names} - names:
         names |= more
@@ -54,13 +54,13 @@ def taken_by(read: Answers, names: set[str]) -> set[str]:
 
 
 def is_deployed(component: Component, environment: Environment) -> bool:
-    """A tag alone publishes."""
+    """Whether the component is deployed, or published from a tag."""
     here = "deploy" in component.commands and component.belongs_to(environment.name)
     return here and (environment.trigger == "tag" or not component.publishes)
 
 
 def is_built(read: Answers, component: Component, environment: Environment) -> bool:
-    """Where it is built first, for all that come after; or again, where that has been asked for."""
+    """In the first environment of a chain; later if the build depends on the environment."""
     again = taken_by(read, {c.name for c in read.components if c.build_per_environment})
     once = environment.trigger != "after"
     return bool(set(component.commands) - {"deploy"}) and (once or component.name in again)
@@ -71,13 +71,13 @@ def is_approved(read: Answers, environment: Environment) -> bool:
 
 
 def is_shown(read: Answers, component: Component, environment: Environment) -> bool:
-    """Whether a person sees what a deployment would change, and then approves it."""
+    """Whether a person sees the plan of the deployment before the approval."""
     asked = environment.production and read.approval != "none"
     return component.plan and asked and is_deployed(component, environment)
 
 
 def members(read: Answers, environment: Environment) -> list[Component]:
-    """The components that have to do with an environment, or with one that comes after it."""
+    """The components of an environment and of those after it."""
     names, last = {environment.name}, 0
     while len(names) != last:
         last = len(names)
@@ -87,7 +87,7 @@ def members(read: Answers, environment: Environment) -> list[Component]:
 
 
 def has_workflow(read: Answers, component: Component, environment: Environment) -> bool:
-    """Whether there is one of the component alone; orchestrators that call need none elsewhere."""
+    """Whether the component has a workflow of its own. Under `call`, only in its environments."""
     return read.orchestration != "call" or component.belongs_to(environment.name)
 
 
@@ -147,7 +147,7 @@ def expected_files(read: Answers) -> set[str]:
 
 
 def shared_actions() -> dict[str, dict[str, bytes]]:
-    """The files of each action that lies in the template as it is written."""
+    """The files of actions that the template contains without templating."""
     found: dict[str, dict[str, bytes]] = {}
     for file in (ROOT / "template" / ".github" / "actions").glob("*/*"):
         if file.suffix != ".jinja":
@@ -172,14 +172,14 @@ def test_exactly_the_promised_files(answer_set: str, generated: Generated) -> No
         ), name
         folder, _, file = name.removeprefix(".github/actions/").partition("/")
         if folder in SHARED and file in SHARED[folder]:
-            assert content == SHARED[folder][file], name  # the same for every repository
+            assert content == SHARED[folder][file], name  # the same in every repository
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
 def test_orchestrators_have_exactly_the_promised_jobs(
     answer_set: str, generated: Generated
 ) -> None:
-    """And each calls, or starts, the right file."""
+    """Each job calls or starts the right file."""
     read, files = answers_of(answer_set), workflows(generated(answer_set))
     for environment in read.environments:
         name = environment.name
@@ -200,7 +200,7 @@ def test_orchestrators_have_exactly_the_promised_jobs(
             uses = {"watch": ""}
             watched = json.loads(jobs["watch"]["steps"][0]["with"]["components"])
             assert set(watched) == {c.name for c in its_own}
-        # Under `observe` each component asks by itself.
+        # Under `observe`, each component's own workflow asks for the approval.
         asks = deployed and is_approved(read, environment) and "watch" not in uses
         gates = {"changes"} | ({"approval"} if asks else set())
         found = {
@@ -241,7 +241,7 @@ def test_workflows_of_components_have_exactly_the_promised_jobs(
             calls |= {"plan"} if is_shown(read, component, environment) else set()
             approval = {"approval"} if deploys and is_approved(read, environment) else set()
             jobs = set(workflow["jobs"])
-            # A deployment checks the commit before anything else; whatever is earlier needs that.
+            # A deployment checks the commit itself. Jobs before it need the job `changes` for that.
             assert jobs - {"changes"} == calls | approval
             assert "changes" in jobs or calls == {"deploy"}
             for call in calls:
@@ -250,14 +250,14 @@ def test_workflows_of_components_have_exactly_the_promised_jobs(
 
 
 def check_triggers(on: dict[str, Any], read: Answers, component: Component, works: bool) -> None:
-    """What starts a component's workflow, and with which inputs."""
+    """The triggers of a component's workflow, with the inputs."""
     takes = any(e.consumer == component.name and e.placements for e in read.dependencies.edges)
     inputs = {"commit"} | ({"packages"} if takes else set())
     if read.orchestration == "dispatch" and works:
         inputs |= {"packages", "orchestrator", "attempt"}
     assert set(on["workflow_dispatch"]["inputs"]) == inputs
     if read.orchestration == "observe":
-        # By a push, by the end of another workflow, or by a person alone.
+        # A push, the end of another workflow, or only a person starts it.
         assert len(set(on) & {"push", "workflow_run"}) < 2
         assert set(on) - {"push", "workflow_run"} == {"workflow_dispatch"}
     else:
@@ -268,7 +268,7 @@ def check_triggers(on: dict[str, Any], read: Answers, component: Component, work
 def test_pull_requests_have_exactly_the_promised_jobs(
     answer_set: str, generated: Generated
 ) -> None:
-    """The builds of every component, but for those that secrets are missing for; no credentials."""
+    """All builds, except those that need a package of a build with secrets; and plans."""
     read, files = answers_of(answer_set), workflows(generated(answer_set))
     texts = {
         name: (generated(answer_set) / ".github" / "workflows" / name).read_text("utf-8")
@@ -284,13 +284,15 @@ def test_pull_requests_have_exactly_the_promised_jobs(
         re.MULTILINE,
     )
     handed = {c.name for c in read.components if c.code_type.jobs["build"].secrets and c.secrets}
-    from_images = {"api", "web"} if answer_set == "settings" else set()  # of the image of base
+    from_images = (
+        {"api", "web"} if answer_set == "settings" else set()
+    )  # they take the image of base
     handed |= from_images
     assert {name for name, _ in said} == taken_by(read, set(handed)) - handed
     builds = {name.removesuffix(".yml") for name in files if name.endswith("-build.yml")}
 
     def last(component: Component) -> set[str]:
-        """The environments after which the component is deployed to no other one."""
+        """The environments after which the component is not deployed again."""
         after = {e.name: e.source for e in read.environments if e.trigger == "after"}
         deployed = {e.name for e in read.environments if is_deployed(component, e)}
         earlier: set[str] = set()
@@ -352,7 +354,7 @@ def test_pull_requests_have_exactly_the_promised_jobs(
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_drift_is_looked_for_wherever_a_planned_component_is_deployed(
+def test_the_drift_workflow_plans_every_deployment_of_a_component(
     answer_set: str, generated: Generated
 ) -> None:
     read, files = answers_of(answer_set), workflows(generated(answer_set))
@@ -380,17 +382,17 @@ def test_drift_is_looked_for_wherever_a_planned_component_is_deployed(
 CODE_TYPES = load_catalogue(ROOT).code_types
 DEPLOYS_BY_ITSELF = {name for name, one in CODE_TYPES.items() if one.jobs["deploy"].cloud}
 PUBLISHES_BY_OIDC = {n for n, one in CODE_TYPES.items() if one.publish and one.publish.identity}
-"""Where an index trusts a job; Maven's repositories have passwords, Go's proxy asks nobody."""
+"""Code types whose index trusts a job. Maven repositories use passwords, Go's proxy needs none."""
 
 
 def pushes(component: Component, registry: str) -> set[str]:
-    """What its build may write with."""
+    """The permissions to write that the build of a component needs."""
     builds = component.code_type.name == "docker" and "build" in component.commands
     return {"packages" if registry.startswith("ghcr.io/") else "id-token"} if builds else set()
 
 
 def writes(component: Component, registry: str) -> set[str]:
-    """What its deployment may write with, told from the answers."""
+    """The permissions to write that the deployment of a component needs, by the answers."""
     name = component.code_type.name
     if component.publishes:
         helm = {"packages" if registry.startswith("ghcr.io/") else "id-token"}
@@ -402,10 +404,10 @@ def writes(component: Component, registry: str) -> set[str]:
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_nothing_asks_for_a_token_without_need(answer_set: str, generated: Generated) -> None:
-    """Whatever may write is exactly what logs in, pushes or publishes, and what calls that.
+def test_only_jobs_that_need_it_may_write(answer_set: str, generated: Generated) -> None:
+    """Exactly the jobs that log in, push or publish, and those that call them.
 
-    The build of an image has what its caller grants: it says nothing itself.
+    The build of an image has no permissions of its own: its caller grants them.
     """
     read, files = answers_of(answer_set), workflows(generated(answer_set))
     registry = read.registry.base
@@ -450,11 +452,11 @@ def test_nothing_asks_for_a_token_without_need(answer_set: str, generated: Gener
 
 
 SHOWN = (".github/workflows/", "docs/")
-"""What is looked at as a whole: the actions lie in the template as they are written."""
+"""The folders with snapshots. Actions need none, because the template has the same files."""
 
 
 @pytest.mark.parametrize("name", ["lambda", "single"])
-def test_output_reads_as_it_did(name: str, generated: Generated) -> None:
+def test_output_reads_as_in_the_snapshots(name: str, generated: Generated) -> None:
     written = {k: v for k, v in tree(generated(name)).items() if k.startswith(SHOWN)}
     folder = SNAPSHOTS / name
     if UPDATE:

@@ -1,6 +1,6 @@
-"""This repository's own `.github/` is what the template in the work tree generates.
+"""This repository's own `.github/` equals what the template in the work tree generates.
 
-The answers are those of its `.copier-answers.yml`. `UPDATE_SNAPSHOTS=1` writes the files instead.
+The answers are those of `.copier-answers.yml`. `UPDATE_SNAPSHOTS=1` writes the files instead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from toolbox import ROOT
 
 ANSWERS = ROOT / ".copier-answers.yml"
 CODE_TYPES = ".github/code-types/"
-"""What people write there; everything else in `.github/` is generated."""
+"""Files of people. All other files in `.github/` are generated."""
 
 
 def recorded() -> dict[str, object]:
@@ -29,13 +29,13 @@ def recorded() -> dict[str, object]:
 
 
 def own_files(root: Path) -> dict[str, bytes]:
-    """All of `.github/` that nobody wrote, and `docs/ci-cd.md`."""
+    """All generated files in `.github/`, and `docs/ci-cd.md`."""
     files = {f".github/{name}": content for name, content in tree(root / ".github").items()}
     files["docs/ci-cd.md"] = (root / "docs" / "ci-cd.md").read_bytes()
     return {name: text for name, text in files.items() if not name.startswith(CODE_TYPES)}
 
 
-def test_what_is_here_reads_as_it_is_generated(template: Path, tmp_path: Path) -> None:
+def test_github_folder_reads_as_generated(template: Path, tmp_path: Path) -> None:
     answers = {name: value for name, value in recorded().items() if not name.startswith("_")}
     shutil.copytree(ROOT / CODE_TYPES, tmp_path / CODE_TYPES)
     expected = own_files(copy(template, tmp_path, answers))
@@ -50,16 +50,16 @@ def test_what_is_here_reads_as_it_is_generated(template: Path, tmp_path: Path) -
         name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
     }
     assert sorted(differing) == [], "UPDATE_SNAPSHOTS=1 writes them: see CONTRIBUTING.md"
-    # A copy would record the same answers, so that `copier update` proposes no other ones.
+    # A copy records the same answers, so `copier update` changes none.
     new = yaml.safe_load((tmp_path / ANSWERS.name).read_text(encoding="utf-8"))
     recorded_now = {name: value for name, value in new.items() if not name.startswith("_")}
-    # A question that is newer than the last update has its default here, until the next one.
+    # Until the next update, newer questions have their defaults.
     later = {name: DEFAULTS[name] for name in recorded_now.keys() - answers.keys()}
     assert recorded_now == {**answers, **later}
 
 
-def test_copier_can_update_them_in_any_clone() -> None:
-    """The template is the repository itself, at a commit that each clone has."""
+def test_copier_can_update_own_pipelines_in_any_clone() -> None:
+    """The template is this repository, at a commit that each clone has."""
     answers = recorded()
     assert answers["_src_path"] == "."
     git = ["git", "-C", str(ROOT)]
@@ -73,7 +73,7 @@ def test_copier_can_update_them_in_any_clone() -> None:
 
 @pytest.mark.parametrize(("tag", "heading"), [("v0.2.0", "### Changed"), ("v9.9.9", "")])
 def test_a_tag_is_released_with_its_changes(tag: str, heading: str, tmp_path: Path) -> None:
-    """A stand-in for GitHub's tool knows no release, and tells what it is called with."""
+    """A stub of `gh` has no release, and prints its arguments."""
     tool = tmp_path / "gh"
     tool.write_text('#!/bin/sh\n[ "$2" = create ] && printf "%s\\n" "$@"\n', encoding="utf-8")
     tool.chmod(0o755)

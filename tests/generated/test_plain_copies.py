@@ -1,7 +1,7 @@
-"""pytest-copie copies the template for each example, as anybody's tests of a template do.
+"""pytest-copie copies the template for each example, as usual in tests of templates.
 
-The copies of all other tests leave out what costs time: tasks run in this process, answers are
-given as `data`. Here Copier runs the tasks itself, and the answers are a person's own defaults.
+The copies of all other tests save time: tasks run in this process, and answers are given as `data`.
+Here Copier runs the tasks itself, and the answers are user defaults.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""No validator has anything to say about what is generated, for answers of every shape.
+"""The validators find nothing in generated files, for answers of many kinds.
 
-zizmor runs in its strictest persona, `auditor`. What stands all the same is listed here with its
-reason, and nothing may stand in the list that is not found.
+zizmor runs with its strictest persona, `auditor`. Accepted findings are listed here with a reason,
+and each of them has to be found.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from validators.repository import FOLDER
 
 
 class Accepted(NamedTuple):
-    """A finding that stands: the rule, the files it may be found in, and why."""
+    """An accepted finding: the rule, the files and answer sets with it, and the reason."""
 
     rule: str
     files: str
@@ -45,7 +45,7 @@ ACCEPTED = [
         "unpinned-images", r".*-build\.yml", SERVICES, "these answers name a service by its version"
     ),
     Accepted(
-        "runner-label", r".*\.yml", SOME_RUNNERS, "actionlint cannot know a label of one's own"
+        "runner-label", r".*\.yml", SOME_RUNNERS, "actionlint does not know labels of own runners"
     ),
 ]
 
@@ -65,15 +65,15 @@ def _accepted_as(finding: Finding, answer_set: str) -> Accepted | None:
 
 
 def of_each_shape(repository: Path) -> list[str]:
-    """The workflows, without those that are equal to another but for the numbers of the components
-    `part-0`, `part-1` ...: a hundred of these are no more to read than a few."""
+    """The workflows, without those that differ from another one only by the number in `part-0`,
+    `part-1` ...: this saves reading a hundred equal files."""
     files = sorted((repository / FOLDER).iterdir())
     shapes = {re.sub(r"(?i)(?<=part[-_ ])\d+", "0", f.read_text("utf-8")): f for f in files}
     return [file.relative_to(repository).as_posix() for file in shapes.values()]
 
 
 @pytest.mark.parametrize("answer_set", ANSWER_SETS)
-def test_silent(answer_set: str, generated: Generated) -> None:
+def test_validators_find_nothing(answer_set: str, generated: Generated) -> None:
     repository = generated(answer_set)
     findings = validate(repository, persona="auditor", files=of_each_shape(repository))
     assert [str(f) for f in findings if not _accepted_as(f, answer_set)] == []
@@ -81,7 +81,7 @@ def test_silent(answer_set: str, generated: Generated) -> None:
 
 @pytest.mark.parametrize("name", ["lambda", "observe"])
 def test_zizmor_is_silent_in_its_default_persona(name: str, template: Path, tmp_path: Path) -> None:
-    """Without any configuration, as a user runs it: `zizmor --offline .`"""
+    """Without a configuration, as users run it: `zizmor --offline .`"""
     repository = copy(template, tmp_path / "copy", ANSWER_SETS[name])
     configuration = tmp_path / "copy" / ".github" / "zizmor.yml"
     configuration.write_text("rules: {}\n", encoding="utf-8")
@@ -89,7 +89,7 @@ def test_zizmor_is_silent_in_its_default_persona(name: str, template: Path, tmp_
 
 
 def test_every_accepted_finding_is_found(generated: Generated) -> None:
-    """Otherwise the list would hide something that is no longer there to be explained."""
+    """Otherwise the list would accept findings that no longer exist."""
     found = set()
     for answer_set in ("lambda", "runners", "settings"):
         only = ["zizmor", "actionlint"]
