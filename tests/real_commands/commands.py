@@ -33,6 +33,16 @@ MACHINE = ("UV_", "PIP_", "SSL_", "REQUESTS_", "HTTP", "NO_PROXY", "HOME", "XDG_
 BASE_PYTHON = str(Path(sys.base_prefix) / "bin")
 """The Python that the suite's own was made from."""
 
+PATH = [
+    folder
+    for folder in os.environ["PATH"].split(os.pathsep)
+    # The suite's own Python, with all that is installed beside it, is no runner's Python.
+    if Path(folder) != toolbox.SCRIPTS
+    # pyenv's shims are shell scripts, and uv asks each of them what Python it is, again and again.
+    and not folder.endswith(".pyenv/shims")
+]
+"""Where the tools of this machine are."""
+
 ANSWERS: dict[str, Any] = {
     "components": {
         "app": {"code_type": "python", "path": "app"},
@@ -197,19 +207,25 @@ class Runner:
         """The recorded calls, as one would type them."""
         return [" ".join([call["tool"], *call["arguments"]]) for call in self.recorded]
 
-    def run(self, job: str, project: Path, **variables: str) -> Outcome:
-        """One command alone in a project's folder, in a temporary folder of its own."""
+    def run(self, job: str, project: Path, again: bool = False, **variables: str) -> Outcome:
+        """One command alone in a project's folder, in a temporary folder of its own.
+
+        `again`: in the one of the time before, where everything is installed.
+        """
         temporary = self.folder / f"temp-{job.replace('/', '-')}"
-        shutil.rmtree(temporary, ignore_errors=True)
+        if not again:
+            shutil.rmtree(temporary, ignore_errors=True)
         return self._run(job, project, temporary, variables)
 
-    def build(self, component: str, project: Path, **variables: str) -> dict[str, Outcome]:
-        """All that a build job runs, one after the other, in one temporary folder."""
+    def build(
+        self, component: str, project: Path, jobs: Sequence[str] = JOBS, **variables: str
+    ) -> dict[str, Outcome]:
+        """What a build job runs, one after the other, in one temporary folder."""
         temporary = self.folder / f"temp-{component}"
         shutil.rmtree(temporary, ignore_errors=True)
         return {
             job: self._run(f"{component}/{job}", project, temporary, variables)
-            for job in JOBS
+            for job in jobs
             if job != "deploy" and f"{component}/{job}" in self.steps
         }
 
@@ -294,15 +310,13 @@ class Runner:
         script.write_text(text, encoding="utf-8")
         output.unlink(missing_ok=True)
         machine = {k: v for k, v in os.environ.items() if k.upper().startswith(MACHINE)}
-        # The suite's own Python, with all that is installed beside it, is no runner's Python.
-        folders = os.environ["PATH"].split(os.pathsep)
         # What a set-up adds to the PATH lies in the temporary folder.
         path = [
             *first,
             str(file.parent / "bin"),
             str(self.tools),
             BASE_PYTHON,
-            *(f for f in folders if Path(f) != toolbox.SCRIPTS),
+            *PATH,
         ]
         environment = {
             **machine,

@@ -5,6 +5,7 @@ A module that has `ANSWERS` of its own gets the commands of those.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,20 @@ collect_ignore = ["python_projects"]
 GENERATED: dict[str, dict[str, Step]] = {}
 
 
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the runner of each test lies, in turn.
+
+    uv asks the Python of an environment once for what it is, and again if its path is another.
+    """
+    return tmp_path_factory.mktemp("home") / "runner"
+
+
 @pytest.fixture
 def runner(
     request: pytest.FixtureRequest,
     template: Path,
-    tmp_path: Path,
+    home: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Runner:
     answers = getattr(request.module, "ANSWERS", ANSWERS)
@@ -28,4 +38,5 @@ def runner(
     if name not in GENERATED:
         folder = tmp_path_factory.mktemp("commands") / "repository"
         GENERATED[name] = steps(template, folder, answers)
-    return Runner(tmp_path / "runner", GENERATED[name])
+    shutil.rmtree(home, ignore_errors=True)
+    return Runner(home, GENERATED[name])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import toolbox
-from commands import Runner, write
+from commands import BASE_PYTHON, PATH, Runner, write
 
 # iniconfig: pure Python, 8 KB, and pytest brings it anyway.
 HANDLER = """\
@@ -82,7 +82,8 @@ PACKAGE = {
 def another_python() -> str | None:
     """The version of a Python on this machine that the runner does not take by itself."""
     command = [toolbox.script("uv"), "python", "list", "--only-installed", "--output-format=json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PATH": os.pathsep.join([BASE_PYTHON, *PATH])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     versions = {tuple(map(int, p["version_parts"].values())) for p in json.loads(done.stdout)}
     others = sorted(v for v in versions if v >= (3, 11) and v != sys.version_info[:3])
     return ".".join(map(str, others[-1])) if others else None

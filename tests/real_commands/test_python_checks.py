@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 import toolbox
-from commands import Outcome, Runner, write
+from commands import PATH, Outcome, Runner, write
 from projects import (
     APP,
     HANDLER_TEST,
-    PACKAGE,
     PLAIN,
     PYPROJECT,
     another_python,
-    locked,
     security,
     without,
 )
@@ -33,32 +29,28 @@ RUFF = "[tool.ruff]\nline-length = 100\n"
 @pytest.mark.parametrize(
     ("files", "code", "said"),
     [
-        (APP, 0, "All checks passed!"),
-        ({**APP, "more.py": UNFORMATTED}, 0, "All checks passed!"),
-        ({**APP, "more.py": "import os\n"}, 0, "All checks passed!"),
-        ({**APP, "more.py": "print(unknown)\n"}, 1, "F821"),
-        ({**APP, "pyproject.toml": RUFF}, 0, "already formatted"),
+        ({**PLAIN, "more.py": f"import os\n{UNFORMATTED}"}, 0, "All checks passed!"),
+        ({**PLAIN, "more.py": "print(unknown)\n"}, 1, "F821"),
+        ({**PLAIN, "pyproject.toml": RUFF}, 0, "already formatted"),
         (
-            {**APP, "pyproject.toml": RUFF, "more.py": UNFORMATTED},
+            {**PLAIN, "pyproject.toml": RUFF, "more.py": UNFORMATTED},
             1,
             "unformatted: File would be reformatted",
         ),
         (
-            {**APP, "ruff.toml": "", "more.py": UNFORMATTED},
+            {**PLAIN, "ruff.toml": "", "more.py": UNFORMATTED},
             1,
             "unformatted: File would be reformatted",
         ),
         (
-            {**APP, ".ruff.toml": "", "more.py": UNFORMATTED},
+            {**PLAIN, ".ruff.toml": "", "more.py": UNFORMATTED},
             1,
             "unformatted: File would be reformatted",
         ),
-        ({**APP, "ruff.toml": 'lint.select = ["D"]\n'}, 1, "D100"),
+        ({**PLAIN, "ruff.toml": 'lint.select = ["D"]\n'}, 1, "D100"),
     ],
     ids=[
-        "good",
-        "without rules the format is free",
-        "without rules an unused import is free",
+        "without rules the format and an unused import are free",
         "an unknown name",
         "own rules in pyproject",
         "own rules and a wrong format",
@@ -75,21 +67,14 @@ def test_lint(runner: Runner, tmp_path: Path, files: dict[str, str], code: int, 
 @pytest.mark.parametrize(
     ("files", "code", "said"),
     [
-        (APP, 0, "1 passed"),
-        (PLAIN, 0, "1 passed"),
         ({**PLAIN, "tests/test_handler.py": "def test_it():\n    assert 0\n"}, 1, "1 failed"),
         ({**PLAIN, "tests/test_handler.py": "import unknown_module\n"}, 2, "unknown_module"),
-        (PACKAGE, 0, "1 passed"),
     ],
-    ids=[
-        "requirements.txt",
-        "no dependencies",
-        "a failing test",
-        "a test that cannot be imported",
-        "a package without a lock file",
-    ],
+    ids=["a failing test", "a test that cannot be imported"],
 )
-def test_tests(runner: Runner, tmp_path: Path, files: dict[str, str], code: int, said: str) -> None:
+def test_tests_that_fail(
+    runner: Runner, tmp_path: Path, files: dict[str, str], code: int, said: str
+) -> None:
     outcome = runner.run("app/test", write(tmp_path / "app", files))
     assert (outcome.code, said in outcome.output) == (code, True), outcome.output
     assert outcome.notices == []
@@ -106,16 +91,9 @@ def test_tests_see_only_what_is_declared(runner: Runner, tmp_path: Path) -> None
     subprocess.run(install, check=True)
     without_dev = without(APP, "requirements-dev.txt")
     project = write(tmp_path / "app", {**without_dev, "tests/test_handler.py": test})
-    path = os.pathsep.join([str(python / "bin"), str(runner.tools), os.environ["PATH"]])
+    path = os.pathsep.join([str(python / "bin"), str(runner.tools), *PATH])
     outcome = runner.run("app/test", project, PATH=path)
     assert outcome.code == 2 and "No module named 'tabulate'" in outcome.output, outcome.output
-
-
-def test_no_tests_are_worth_a_notice(runner: Runner, tmp_path: Path) -> None:
-    project = write(tmp_path / "app", without(APP, "tests/test_handler.py"))
-    outcome = runner.run("app/test", project)
-    assert outcome.code == 0, outcome.output
-    assert outcome.notices == [f"::notice::There are no tests in {project}"]
 
 
 def test_a_project_of_django_is_tested_by_its_runner(runner: Runner, tmp_path: Path) -> None:
@@ -135,31 +113,10 @@ def test_a_project_of_django_is_tested_by_its_runner(runner: Runner, tmp_path: P
     assert "::error title=Test::Where these tests need a database or variables" in outcome.output
 
 
-def test_tests_see_the_dependencies_for_development(runner: Runner, tmp_path: Path) -> None:
-    test = f"import tabulate\n{HANDLER_TEST}"
-    outcome = runner.run("app/test", write(tmp_path / "a", {**APP, "tests/test_handler.py": test}))
-    assert outcome.code == 0, outcome.output
-    package = {**locked(), "tests/test_dev.py": "import tabulate\n\n\ndef test_it():\n    pass\n"}
-    outcome = runner.run("app/test", write(tmp_path / "b", package))
-    assert (outcome.code, "2 passed" in outcome.output) == (0, True), outcome.output
-
-
-def test_a_lock_file_that_does_not_fit_fails(runner: Runner, tmp_path: Path) -> None:
-    project = write(tmp_path / "app", locked())
-    lock = (project / "uv.lock").read_bytes()
-    assert runner.run("app/test", project).code == 0
-    changed = PYPROJECT.replace('"iniconfig>=2"', '"iniconfig>=2", "tabulate"')
-    write(project, {"pyproject.toml": changed})
-    outcome = runner.run("app/test", project)
-    assert outcome.code not in (0, 5) and "needs to be updated" in outcome.output
-    assert (project / "uv.lock").read_bytes() == lock
-
-
 def test_the_python_version_file_is_obeyed(runner: Runner, tmp_path: Path) -> None:
     project = write(tmp_path / "app", {**PLAIN, ".python-version": "3.99\n"})
-    for job in ("app/test", "app/build"):
-        outcome = runner.run(job, project)
-        assert outcome.code not in (0, 5) and "3.99" in outcome.output, outcome.output
+    outcome = runner.run("app/test", project)
+    assert outcome.code not in (0, 5) and "3.99" in outcome.output, outcome.output
     wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
     version = f"import sys\n\n\ndef test_it():\n    assert sys.version.startswith('{wanted}.')\n"
     write(project, {".python-version": f"{wanted}\n", "tests/test_handler.py": version})
@@ -183,46 +140,37 @@ def lines_about(outcome: Outcome, *titles: str) -> list[str]:
     return [f"{level} {where}" for level, where in found if where.split("title=")[1] in titles]
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "said"),
-    [
-        ("more.py", "import subprocess\n\nsubprocess.run(['ls'], check=True)\n", ""),
-        ("more.py", EVAL, "warning file=app/more.py,line=1,title=bandit B307"),
-        ("more.py", SHELL, "error file=app/more.py,line=3,title=bandit B602"),
-        ("more.py", HASH, "warning file=app/more.py,line=3,title=bandit B324"),
-        ("examples/a b.py", SHELL, "warning file=app/examples/a b.py,line=3,title=bandit B602"),
-        ("more.py", "def\n", "warning title=Security scan"),
-        ("tests/test_more.py", "assert eval('1')\n", ""),
-        (".venv/lib/more.py", EVAL, ""),
-    ],
-    ids=[
-        "low",
-        "medium",
-        "certain",
-        "a hash",
-        "not run",
-        "not Python",
-        "only in tests",
-        "only in .venv",
-    ],
-)
-def test_findings_in_the_code(
-    runner: Runner, tmp_path: Path, file: str, text: str, said: str
-) -> None:
+SUSPECTS = {
+    "medium.py": (EVAL, "warning", 1, "B307"),
+    "certain.py": (SHELL, "error", 3, "B602"),
+    "a_hash.py": (HASH, "warning", 3, "B324"),
+    "examples/not run.py": (SHELL, "warning", 3, "B602"),
+}
+NOTHING_TO_SHOW = {
+    "low.py": "import subprocess\n\nsubprocess.run(['ls'], check=True)\n",
+    "tests/test_more.py": "assert eval('1')\n",
+    ".venv/lib/more.py": EVAL,
+}
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_findings_in_the_code(runner: Runner, tmp_path: Path, certain: bool) -> None:
     """Without a configuration of bandit: all is shown, what is certain fails."""
-    project = write(tmp_path / "app", {**PLAIN, file: text})
-    summary = tmp_path / "summary.md"
+    found = {file: s for file, s in SUSPECTS.items() if certain or file != "certain.py"}
+    texts = {file: text for file, (text, *_) in found.items()}
+    files = {**PLAIN, **NOTHING_TO_SHOW, **texts, "no_python.py": "def\n"}
+    project, summary = write(tmp_path / "app", files), tmp_path / "summary.md"
     outcome = security(runner).run("app/security", project, GITHUB_STEP_SUMMARY=str(summary))
-    assert outcome.code == said.startswith("error"), outcome.output
-    assert lines_about(outcome, "bandit B307", "bandit B602", "bandit B324", "Security scan") == [
-        said
-    ] * bool(said)
-    assert summary.exists() == ("bandit" in said)
-    if summary.exists():
-        row = (
-            f"| {'fails' if outcome.code else 'warning'} | `app/{file}:{said.split(',')[1][5:]}` |"
-        )
-        assert row in summary.read_text(encoding="utf-8")
+    assert outcome.code == certain, outcome.output
+    titles = ("bandit B307", "bandit B602", "bandit B324", "Security scan")
+    assert set(lines_about(outcome, *titles)) == {
+        "warning title=Security scan",  # what is no Python is not scanned
+        *(f"{s} file=app/{f},line={n},title=bandit {rule}" for f, (_, s, n, rule) in found.items()),
+    }
+    rows = re.findall(r"^\| (\w+) \| `(.+?)`", summary.read_text("utf-8"), re.MULTILINE)
+    fails = {"error": "fails", "warning": "warning"}
+    assert sorted(rows) == sorted((fails[s], f"app/{f}:{n}") for f, (_, s, n, _) in found.items())
+    assert (rows[0][0] == "fails") == certain
     # What is found in the code does not hide the dependencies.
     assert outcome.notices == [f"::notice::There are no dependencies to scan in {project}"]
 
@@ -236,7 +184,7 @@ def scan(runner: Runner, project: Path, versions: str, **variables: str) -> Outc
     environment = {
         **os.environ,
         **security(runner).environment,
-        "PATH": f"{runner.tools}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(runner.tools), *PATH]),
         "RUNNER_TEMP": str(runner.folder),
         "GITHUB_WORKSPACE": str(project.parent),
         **variables,
@@ -270,33 +218,13 @@ def test_what_the_project_says_of_bandit_decides(
     runner: Runner, tmp_path: Path, files: dict[str, str], code: int
 ) -> None:
     plain = {f"app/{name}": text for name, text in {**PLAIN, "more.py": EVAL}.items()}
-    outcome = scan(runner, write(tmp_path, {**plain, **files}) / "app", "")
+    project, summary = write(tmp_path, {**plain, **files}) / "app", tmp_path / "summary.md"
+    outcome = scan(runner, project, "", GITHUB_STEP_SUMMARY=str(summary))
     assert outcome.code == code, outcome.output
+    assert summary.exists() == bool(code)
     assert lines_about(outcome, "bandit B307") == (
         ["error file=app/more.py,line=1,title=bandit B307"] * code
     )
-
-
-@pytest.mark.parametrize("shape", ["uv.lock", "pyproject.toml", "requirements.txt"])
-def test_the_dependencies_that_are_scanned(runner: Runner, tmp_path: Path, shape: str) -> None:
-    files = {"uv.lock": locked(), "pyproject.toml": PACKAGE, "requirements.txt": APP}[shape]
-    if shape == "uv.lock":  # an older version than the newest: the lock file decides
-        files = {**files, "uv.lock": older_lock(tmp_path / "lock")}
-    outcome = security(runner).run("app/security", write(tmp_path / "app", files))
-    assert outcome.code == 0 and outcome.notices == [], outcome.output
-    call = runner.recorded[-1]
-    pinned, *options = call["arguments"]
-    assert re.fullmatch(r"pip-audit==\d+\.\d+\.\d+", pinned)
-    assert options[:3] == ["--no-deps", "--disable-pip", "--requirement"]
-    text = call["files"][options[3]]
-    found = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
-    if shape == "uv.lock":
-        packages = tomllib.loads(files["uv.lock"])["package"]
-        locked_version = {p["name"]: p["version"] for p in packages}["iniconfig"]
-        assert locked_version == "2.0.0" and found == {"iniconfig": "2.0.0"}
-    # Neither the project itself nor what is only for development.
-    assert set(found) == {"iniconfig"}
-    assert runner.lines[0].startswith("uvx bandit==")
 
 
 def test_the_dependencies_of_the_chosen_python_are_scanned(runner: Runner, tmp_path: Path) -> None:
@@ -312,20 +240,6 @@ def test_the_dependencies_of_the_chosen_python_are_scanned(runner: Runner, tmp_p
     [versions] = call["files"].values()
     found = re.findall(r"^([\w.-]+)==", versions, re.MULTILINE)
     assert set(found) == {"iniconfig", "tabulate"}
-
-
-def older_lock(folder: Path) -> str:
-    """A lock file that holds iniconfig 2.0.0, although the project takes newer ones."""
-    write(
-        folder, {**PACKAGE, "pyproject.toml": PYPROJECT.replace("iniconfig>=2", "iniconfig==2.0.0")}
-    )
-    uv = toolbox.script("uv")
-    subprocess.run([uv, "lock", "--quiet"], cwd=folder, check=True)
-    write(folder, {"pyproject.toml": PYPROJECT})
-    subprocess.run([uv, "lock", "--quiet"], cwd=folder, check=True)
-    text = (folder / "uv.lock").read_text(encoding="utf-8")
-    shutil.rmtree(folder)
-    return text
 
 
 FINE = {"name": "fine", "version": "1", "vulns": []}

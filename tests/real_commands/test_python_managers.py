@@ -41,22 +41,14 @@ SETUP_CFG = {
     ),
     "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\n',
 }
-HASHED = {
-    "requirements/base.txt": (
-        "idna==3.7 \\\n"
-        "    --hash=sha256:82fee1fc78add43492d3a1898bfa6d8a904cc97d8427f683ed8e798d07761aa0\n"
-    ),
-    "requirements/prod.txt": "-r base.txt  # all\n",
-    "requirements/dev.txt": "-r base.txt\ntabulate\n",
-}
 DEVELOPED = {
-    "requirements.in": "idna==3.7\n-e ../libs/common\n",
+    "requirements.in": "-e ../libs/common\n",
     "test-requirements.txt": "tabulate\n",
-    "../libs/common/setup.cfg": (
-        "[metadata]\nname = common\nversion = 1\n\n[options]\npy_modules = common\n"
+    "../libs/common/src/common/__init__.py": "GREETING = 'hello'\n",
+    "../libs/common/pyproject.toml": (
+        '[project]\nname = "common"\nversion = "1"\n\n[build-system]\n'
+        'requires = ["uv_build>=0.9,<1"]\nbuild-backend = "uv_build"\n'
     ),
-    "../libs/common/common.py": "GREETING = 'hello'\n",
-    "../libs/common/pyproject.toml": '[build-system]\nrequires = ["setuptools"]\n',
 }
 HANDLER, TEST = (
     (PROJECTS / "pipenv" / file).read_text(encoding="utf-8")
@@ -67,7 +59,6 @@ IN_SRC = {
     "src/orders/handler.py": HANDLER,
     "tests/test_handler.py": TEST.replace("from handler", "from orders.handler"),
 }
-FLAT = {"handler.py": HANDLER, "tests/test_handler.py": TEST}
 
 SHAPES: dict[str, Mapping[str, str] | str] = {
     "uv": "uv-workspace",
@@ -75,9 +66,7 @@ SHAPES: dict[str, Mapping[str, str] | str] = {
     "pdm": "pdm",
     "pipenv": "pipenv",
     "setup.py": {**SETUP_PY, **IN_SRC},
-    "setup.cfg": {**SETUP_CFG, **IN_SRC},
-    "hashed requirements": {**HASHED, **FLAT},
-    "requirements with a folder": {**DEVELOPED, **FLAT},
+    "setup.cfg, requirements with a folder": {**SETUP_CFG, **DEVELOPED, **IN_SRC},
 }
 
 
@@ -132,7 +121,7 @@ def test_what_is_locked_is_tested_scanned_and_packed(
     left = {p for p in set(repository.rglob("*")) - before if p.name != "lambda-package.zip"}
     made = r"/(build|[\w.]+\.egg-info|__pycache__|\.pytest_cache|\.ruff_cache|\.pdm-build)(/|$)"
     assert {str(p) for p in left if not re.search(made, str(p))} == set()
-    if shape in ("uv", "requirements with a folder"):
+    if shape in ("uv", "setup.cfg, requirements with a folder"):
         [common] = [name for name in names(package) if re.match(r"common(/__init__)?\.py", name)]
         with zipfile.ZipFile(package) as archive:
             assert b"hello" in archive.read(common)
@@ -158,6 +147,7 @@ def test_a_lock_file_that_does_not_fit_is_an_error(
     runner: Runner, tmp_path: Path, shape: str
 ) -> None:
     path = project(shape, tmp_path / "repository")
+    locks = {file: file.read_bytes() for file in (tmp_path / "repository").rglob("*lock*")}
     file, old, new = NEWER[shape]
     text = (path / file).read_text("utf-8")
     assert old in text
@@ -165,6 +155,7 @@ def test_a_lock_file_that_does_not_fit_is_an_error(
     outcome = runner.run("app/test", path, GITHUB_WORKSPACE=str(tmp_path / "repository"))
     assert outcome.code == 1, outcome.output
     assert "::error title=Dependencies::" in outcome.output
+    assert locks and locks == {lock: lock.read_bytes() for lock in locks}
 
 
 def test_without_a_lock_file_none_is_left(runner: Runner, tmp_path: Path) -> None:
@@ -269,10 +260,6 @@ PLAIN = {"handler.py": "", "test_handler.py": "def test_it():\n    pass\n"}
     ("job", "files", "said"),
     [
         ("test", {"requirements-dev.txt": "pytest==8.3.5\n"}, "pytest-8.3.5"),
-        ("test", {"tox.ini": TOX}, "tested by tox"),
-        ("lint", {"tox.ini": TOX}, "linted by tox"),
-        ("test", {"noxfile.py": NOX, "dev-requirements.txt": "tabulate\n"}, "tested by nox"),
-        ("lint", {"noxfile.py": NOX}, "linted by nox"),
         ("lint", {"requirements-dev.txt": "ruff==0.14.5\n"}, "+ ruff check ."),
         ("lint", {"../ruff.toml": 'required-version = "==0.14.5"\n'}, "+ uvx ruff==0.14.5 check"),
         ("lint", {"mise.toml": '[tools]\nruff = "0.14.5"\n'}, "+ uvx ruff==0.14.5 check"),
@@ -289,6 +276,23 @@ def test_the_project_is_checked_by_its_own_tools(
     finds = "a.py" in files
     assert (bool(outcome.code), said in outcome.output) == (finds, True), outcome.output
     assert "--select" not in outcome.output  # nothing of ours on top
+
+
+@pytest.mark.parametrize(
+    ("files", "tool"),
+    [
+        ({"tox.ini": TOX}, "tox"),
+        ({"noxfile.py": NOX, "dev-requirements.txt": "tabulate\n"}, "nox"),
+    ],
+)
+def test_the_project_is_linted_and_tested_by_what_it_runs_both_with(
+    runner: Runner, tmp_path: Path, files: dict[str, str], tool: str
+) -> None:
+    path = write(tmp_path / "app", {**PLAIN, **files})
+    lint, test = runner.build("app", path, ["lint", "test"]).values()
+    assert (lint.code, test.code) == (0, 0), (lint, test)
+    assert f"linted by {tool}" in lint.output and f"tested by {tool}" in test.output
+    assert "--select" not in lint.output  # nothing of ours on top
 
 
 def test_hooks_of_the_repository_check_the_files_of_the_project(

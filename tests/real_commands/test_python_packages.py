@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -64,33 +66,100 @@ def call(package: Path, folder: Path, module: str) -> object:
     return answer
 
 
-def test_a_folder_with_requirements(runner: Runner, tmp_path: Path) -> None:
-    package = build(runner, write(tmp_path / "app", APP))
-    answer = {"statusCode": 200, "body": json.dumps({"b": "1", "event": {"n": 1}})}
-    assert call(package, tmp_path / "unpacked", "lambda_handler") == answer
+VIRTUAL = PYPROJECT.partition("[build-system]")[0]
+REPORTS = '[tool.pytest.ini_options]\naddopts = "--junitxml=.reports/junit.xml"\n'
+LEFT = {"htmlcov/index.html": "", "coverage.xml": "", ".coverage": ""}
+HASHED = {
+    "requirements/base.txt": (
+        "iniconfig==2.0.0 \\\n"
+        "    --hash=sha256:b6a85871a79d2e3b22d2d1b94ac2824226a63c6b741c88f7ae975f18b6778374\n"
+    ),
+    "requirements/prod.txt": "-r base.txt  # all\n",
+    "requirements/dev.txt": "-r base.txt\ntabulate\n",
+}
+OWN_FOLDER = {"lambda_handler.py", "data/greeting.txt"}
+OWN_PACKAGE = {f"sample_package/{name}" for name in ("__init__.py", "handler.py", "data.txt")}
+
+
+SHAPES: dict[str, tuple[Mapping[str, str], str, set[str]]] = {
+    "folder": (
+        {**without(APP, "requirements.txt", "requirements-dev.txt"), **HASHED},
+        "lambda_handler",
+        OWN_FOLDER,
+    ),
+    "package": (PACKAGE, "sample_package.handler", OWN_PACKAGE),
+    # Runners of one's own have other folders, which a command that a dependency brings names.
+    "no build system": (
+        {
+            **APP,
+            "pyproject.toml": VIRTUAL + REPORTS,
+            "requirements.txt": "iniconfig>=2\ntabulate\n",
+        },
+        "lambda_handler",
+        OWN_FOLDER | {"pyproject.toml", "tabulate/__init__.py"},
+    ),
+}
+"""Files, their handler, and what else is in the package beside the first dependency."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_package(runner: Runner, tmp_path: Path, shape: str) -> None:
+    """It can be called. A build alone makes the same, byte for byte: without checks before it, at
+    another time, in another folder, on another runner, in another time zone."""
+    files, handler, has = SHAPES[shape]
+    # The tests see the dependencies for development.
+    test = next(name for name in files if name.startswith("tests/"))
+    files = {**files, test: f"import tabulate\n{files[test]}"}
+    project = write(tmp_path / "one/app", files)
+    outcomes = security(runner).build("app", project, TZ="UTC")
+    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
+    assert [outcome.notices for outcome in outcomes.values()] == [[]] * 4
+    assert "1 passed" in outcomes["test"].output
+    assert not (project / ".venv").exists() and not (project / "uv.lock").exists()
+
     # No tests, no hidden files, no lists of requirements, nothing only for development.
-    assert own(package) == {"lambda_handler.py", "data/greeting.txt"}
+    package = project / "lambda-package.zip"
+    assert {name for name in own(package) if ".dist-info/" not in name} == has
     assert "iniconfig/__init__.py" in names(package)
-
-
-@pytest.mark.parametrize("lock", [True, False], ids=["with uv.lock", "without a lock file"])
-def test_a_package(runner: Runner, tmp_path: Path, lock: bool) -> None:
-    package = build(runner, write(tmp_path / "app", locked() if lock else PACKAGE))
     answer = {"statusCode": 200, "body": json.dumps({"b": "1", "event": {"n": 1}})}
-    assert call(package, tmp_path / "unpacked", "sample_package.handler") == answer
-    shipped = {name for name in own(package) if ".dist-info/" not in name}
-    assert shipped == {
-        "sample_package/__init__.py",
-        "sample_package/handler.py",
-        "sample_package/data.txt",
-    }
-    assert "iniconfig/__init__.py" in names(package)
+    assert call(package, tmp_path / "unpacked", handler) == answer
+
+    # The versions that run are scanned: neither the project itself nor what is for development.
+    _, bandit, scan = runner.recorded
+    pinned, *options, versions = scan["arguments"][:4]
+    assert re.fullmatch(r"pip-audit==\d+\.\d+\.\d+", pinned)
+    assert options == ["--no-deps", "--disable-pip"] and versions == "--requirement"
+    [text] = scan["files"].values()
+    scanned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
+    assert scanned.keys() == {"iniconfig"} | {"tabulate"} & {name.split("/")[0] for name in has}
+    assert (scanned["iniconfig"] == "2.0.0") == (shape == "folder")
+    assert bandit["arguments"][0].startswith("bandit==")
+
+    # Nor does it matter what the tools of a person have left there.
+    second = write(tmp_path / "another place" / "app", dict(reversed({**files, **LEFT}.items())))
+    for file in second.rglob("*"):
+        os.utime(file, (time.time() - 1e6, time.time() - 1e6))
+    other = Runner(tmp_path / "another runner", runner.steps)
+    assert build(other, second, TZ="Asia/Tokyo").read_bytes() == package.read_bytes()
 
 
-def test_no_dependencies(runner: Runner, tmp_path: Path) -> None:
-    package = build(runner, write(tmp_path / "app", PLAIN))
-    assert call(package, tmp_path / "unpacked", "lambda_handler") == {"n": 1}
+def test_only_what_is_there_now_is_packed(runner: Runner, tmp_path: Path) -> None:
+    old = {"lambda_handler.py": "", "old.py": "", "lambda-package.zip": "no zip"}
+    project = write(tmp_path / "app", {**PLAIN, **old})
+    before = build(runner, project).read_bytes()
+    assert names(project / "lambda-package.zip") == {"lambda_handler.py", "old.py"}
+    (project / "old.py").unlink()
+    package = build(runner, write(project, PLAIN))
     assert names(package) == {"lambda_handler.py"}
+    assert call(package, tmp_path / "unpacked", "lambda_handler") == {"n": 1}
+    after = package.read_bytes()
+    assert after != before
+
+    # Lambda runs the code as another user: what only its owner may read cannot be imported.
+    (project / "lambda_handler.py").chmod(0o600)
+    assert build(runner, project).read_bytes() == after
+    with zipfile.ZipFile(package) as archive:
+        assert archive.getinfo("lambda_handler.py").external_attr >> 16 & 0o444 == 0o444
 
 
 def test_an_undeclared_dependency_is_not_in_the_zip(runner: Runner, tmp_path: Path) -> None:
@@ -117,10 +186,12 @@ def test_the_dependencies_are_those_of_lambdas_machines(
         "pyproject.toml": {**PACKAGE, "pyproject.toml": pyproject},
         "uv.lock": {**PACKAGE, "pyproject.toml": pyproject, "uv.lock": lock_of(pyproject)},
     }[shape]
-    own_machine = build(runner, write(tmp_path / "a", files), LAMBDA_PLATFORM=THIS)
-    assert not {name for name in names(own_machine) if name.startswith("tabulate")}
-    platforms = {"LAMBDA_PLATFORM": f"{OTHER}-manylinux2014"}
-    assert "tabulate/__init__.py" in names(build(runner, write(tmp_path / "b", files), **platforms))
+    project = write(tmp_path / "app", files)
+    package = build(runner, project, LAMBDA_PLATFORM=THIS)
+    assert not {name for name in names(package) if name.startswith("tabulate")}
+    other = {"LAMBDA_PLATFORM": f"{OTHER}-manylinux2014"}
+    assert runner.run("app/build", project, again=True, **other).code == 0
+    assert "tabulate/__init__.py" in names(package)
 
 
 @pytest.mark.parametrize("shape", ["requirements.txt", "pyproject.toml", "uv.lock"])
@@ -142,91 +213,11 @@ def test_the_dependencies_are_those_of_the_chosen_python(
     assert "tabulate/__init__.py" in names(build(runner, project))
 
 
-def test_requirements_that_include_others(runner: Runner, tmp_path: Path) -> None:
-    files = {**APP, "requirements.txt": "-r requirements-base.txt\n"}
-    project = write(tmp_path / "app", {**files, "requirements-base.txt": "iniconfig>=2\n"})
-    assert runner.run("app/test", project).code == 0
-    package = build(runner, project)
-    assert "iniconfig/__init__.py" in names(package)
-    assert own(package) == {"lambda_handler.py", "data/greeting.txt"}
-
-
-VIRTUAL = PYPROJECT.partition("[build-system]")[0]
-REPORTS = '[tool.pytest.ini_options]\naddopts = "--junitxml=.reports/junit.xml"\n'
-LEFT = {"htmlcov/index.html": "", "coverage.xml": "", ".coverage": ""}
-
-
-@pytest.mark.parametrize("shape", ["folder", "package", "locked", "no build system"])
-def test_the_checks_leave_nothing_in_the_package(
-    runner: Runner, tmp_path: Path, shape: str
-) -> None:
-    """It is the one that a build alone makes, byte for byte."""
-    files = {
-        "folder": APP,
-        "package": PACKAGE,
-        "locked": locked(),
-        "no build system": {**APP, "pyproject.toml": VIRTUAL + REPORTS},
-    }[shape]
-    security(runner)
-    project = write(tmp_path / "one/app", files)
-    outcomes = runner.build("app", project)
-    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
-    assert "1 passed" in outcomes["test"].output
-    assert not (project / ".venv").exists()
-    assert (project / "uv.lock").exists() == (shape == "locked")
-    package = (project / "lambda-package.zip").read_bytes()
-    assert build(runner, write(tmp_path / "two/app", files)).read_bytes() == package
-    assert build(runner, write(project, LEFT)).read_bytes() == package
-
-
-@pytest.mark.parametrize("shape", ["folder", "package"])
-def test_equal_sources_make_equal_bytes(runner: Runner, tmp_path: Path, shape: str) -> None:
-    """At another time, in another folder, on another runner, in another time zone."""
-    files = {"folder": APP, "package": locked()}[shape]
-    first = write(tmp_path / "one" / "app", files)
-    second = write(tmp_path / "another place" / "app", dict(reversed(files.items())))
-    for file in second.rglob("*"):
-        os.utime(file, (time.time() - 1e6, time.time() - 1e6))
-    one = build(runner, first, TZ="UTC").read_bytes()
-    other = Runner(tmp_path / "another runner", runner.steps)
-    assert build(other, second, TZ="Asia/Tokyo").read_bytes() == one
-    handler = next(name for name in files if name.endswith("handler.py") and "test" not in name)
-    write(second, {handler: files[handler] + "\n# changed\n"})
-    assert build(other, second).read_bytes() != one
-
-
-def test_equal_sources_make_equal_bytes_on_another_runner(runner: Runner, tmp_path: Path) -> None:
-    """Also with a dependency that brings a command: runners of one's own have other folders."""
-    files = {**PLAIN, "requirements.txt": "tabulate\n"}
-    other = Runner(tmp_path / "another runner", runner.steps)
-    one = build(runner, write(tmp_path / "one" / "app", files))
-    two = build(other, write(tmp_path / "two" / "app", files))
-    assert one.read_bytes() == two.read_bytes()
-
-
-def test_equal_sources_make_equal_bytes_whatever_the_umask(runner: Runner, tmp_path: Path) -> None:
-    """Lambda runs the code as another user: what only its owner may read cannot be imported."""
-    one = build(runner, write(tmp_path / "one" / "app", PLAIN)).read_bytes()
-    project = write(tmp_path / "two" / "app", PLAIN)
-    (project / "lambda_handler.py").chmod(0o600)
-    package = build(runner, project)
-    with zipfile.ZipFile(package) as archive:
-        modes = {name: archive.getinfo(name).external_attr >> 16 & 0o444 for name in names(package)}
-    assert modes == {"lambda_handler.py": 0o444}
-    assert package.read_bytes() == one
-
-
-def test_only_what_is_there_now_is_packed(runner: Runner, tmp_path: Path) -> None:
-    project = write(tmp_path / "app", {**PLAIN, "old.py": "", "lambda-package.zip": "no zip"})
-    assert "old.py" in names(build(runner, project))
-    (project / "old.py").unlink()
-    assert names(build(runner, project)) == {"lambda_handler.py"}
-
-
 def test_the_wheel_can_be_installed(runner: Runner, tmp_path: Path) -> None:
     project = write(tmp_path / "lib", locked())
     outcome = runner.run("lib/build", project)
     assert outcome.code == 0, outcome.output
+    assert (project / "uv.lock").read_text(encoding="utf-8") == locked()["uv.lock"]
     built = {file.name for file in (project / "dist").iterdir() if not file.name.startswith(".")}
     wheel = "sample_package-1.2.3-py3-none-any.whl"
     assert built == {wheel, "sample_package-1.2.3.tar.gz"}

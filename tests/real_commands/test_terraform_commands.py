@@ -41,6 +41,7 @@ class Stubs:
     """A machine on which everything is recorded; the component is Terraform's or OpenTofu's."""
 
     runner: Runner
+    home: Path
     component: str
     tool: str
 
@@ -53,8 +54,8 @@ class Stubs:
 
     @property
     def folders(self) -> list[str]:
-        """Where each of the calls was made, relative to the machine's folder."""
-        home = self.runner.folder.parent.resolve()
+        """Where each of the calls was made, relative to the test's folder."""
+        home = self.home.resolve()
         return [str(Path(call["folder"]).relative_to(home)) for call in self.runner.recorded]
 
     @property
@@ -69,10 +70,10 @@ class Stubs:
 
 
 @pytest.fixture(params=[("infra", "terraform"), ("tofu", "tofu")], ids=["terraform", "opentofu"])
-def stubs(request: pytest.FixtureRequest, runner: Runner) -> Stubs:
+def stubs(request: pytest.FixtureRequest, runner: Runner, tmp_path: Path) -> Stubs:
     for name in ("terraform", "tofu", "tflint", "uvx"):
         runner.record(name)
-    return Stubs(runner, *request.param)
+    return Stubs(runner, tmp_path, *request.param)
 
 
 @pytest.fixture
