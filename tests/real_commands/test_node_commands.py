@@ -332,36 +332,36 @@ def project_of(manager: str, folder: Path, **keys: Any) -> Path:
     return write(folder, {"package.json": manifest(**keys), **LOCKS[manager]})
 
 
-@pytest.mark.parametrize(("manager", "job"), [*((m, "test") for m in LOCKS), ("npm", "lint")])
-def test_the_projects_scripts(machine: Machine, tmp_path: Path, manager: str, job: str) -> None:
-    outcome = machine.run(f"app/{job}", project_of(manager, tmp_path / "app"))
+@pytest.mark.parametrize("job", ["lint", "test"])
+def test_a_command_alone(machine: Machine, tmp_path: Path, job: str) -> None:
+    outcome = machine.run(f"app/{job}", project_of("npm", tmp_path / "app"))
     assert outcome.code == 0 and outcome.notices == [], outcome.output
-    command = INSTALL[manager].split()[0]
-    assert machine.lines == [INSTALL[manager], f"{command} run {job}"]
+    assert machine.lines == ["npm ci", f"npm run {job}"]
 
 
-def test_a_whole_build_installs_once(machine: Machine, tmp_path: Path) -> None:
-    machine.runner.record("docker")
-    project = project_of("npm", tmp_path / "site")
-    outcomes = machine.runner.build("site", project)
-    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
-    npm = [line for line in machine.lines if line.startswith("npm")]
-    assert npm == ["npm ci", "npm run lint", "npm run test", "npm run build"]
-    # Each works alone as well.
-    for job in ("lint", "test", "build"):
-        assert machine.run(f"site/{job}", project).code == 0
-    assert machine.lines.count("npm ci") == 4
+PRUNE = {
+    "npm": "npm prune --omit=dev --ignore-scripts",
+    "pnpm": "pnpm prune --prod --ignore-scripts",
+    "yarn": "yarn install --frozen-lockfile --production --ignore-scripts",
+    "berry": "yarn workspaces focus --production",
+}
 
 
-@pytest.mark.parametrize("manager", ["npm", "pnpm", "yarn", "berry"])
-def test_a_lambda_zip_has_plain_folders(machine: Machine, tmp_path: Path, manager: str) -> None:
-    """What the tests ran with may be links, which it cannot hold; what they left is not in it."""
+@pytest.mark.parametrize("manager", LOCKS)
+def test_a_whole_build(machine: Machine, tmp_path: Path, manager: str) -> None:
+    """It installs once, and again for the zip only where the installed packages may be links, which
+    a zip cannot hold. What the tests left is not in it, and only what production needs."""
     machine.runner.record("docker")
     left = {"node_modules/of/tests.js": "", "coverage/index.html": ""}
     project = write(project_of(manager, tmp_path / "app"), left)
     outcomes = machine.runner.build("app", project)
     assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
-    assert machine.lines.count(INSTALL[manager]) == (1 if manager == "npm" else 2)
+    assert [outcome.notices for outcome in outcomes.values()] == [[]] * 4
+    command = INSTALL[manager].split()[0]
+    runs = [f"{command} run {script}" for script in ("lint", "test", "build")]
+    lines = [line for line in machine.lines if not line.startswith("docker")]
+    again = [] if manager == "npm" else [INSTALL[manager]]
+    assert lines == [INSTALL[manager], *runs[:2], *again, runs[2], PRUNE[manager]]
     kept = {"node_modules/of/tests.js"} if manager == "npm" else set()
     assert names(project / "lambda-package.zip") == {"package.json"} | kept
 
@@ -643,25 +643,6 @@ def test_a_lambda_zip_of_a_workspace_has_to_be_a_bundle(machine: Machine, tmp_pa
     [error] = outcome.output.splitlines()
     assert outcome.code == 1 and error.startswith("::error") and str(root) in error
     assert machine.lines == []
-
-
-PRUNE = {
-    "pnpm": "pnpm prune --prod --ignore-scripts",
-    "yarn": "yarn install --frozen-lockfile --production --ignore-scripts",
-    "berry": "yarn workspaces focus --production",
-}
-
-
-@pytest.mark.parametrize("manager", ["pnpm", "yarn", "berry"])
-def test_only_what_production_needs_is_packed(
-    machine: Machine, tmp_path: Path, manager: str
-) -> None:
-    project = write(project_of(manager, tmp_path / "app"), {"index.js": ""})
-    outcome = machine.run("app/build", project)
-    assert outcome.code == 0, outcome.output
-    build = f"{INSTALL[manager].split()[0]} run build"
-    assert machine.lines == [INSTALL[manager], build, PRUNE[manager]]
-    assert names(project / "lambda-package.zip") == {"index.js", "package.json"}
 
 
 def test_a_build_that_fails(machine: Machine, tmp_path: Path) -> None:
