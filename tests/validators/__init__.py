@@ -3,13 +3,13 @@
     validate(root)                          every validator, all findings
     validate(root, persona="auditor")       with zizmor's strictest persona
     validate(root, only=["schema"])         some validators
-    validate(root, files=["a.yml"])         of workflows that are read one at a time, these alone
+    validate(root, files=["a.yml"])         only these workflows; `permissions` and `calls` read all
 
-Actions in `.github/actions`, and their shell scripts, are read as well.
+Validators also read actions in `.github/actions` and their shell scripts.
 
-Each validator is a module of this folder, named after what it checks with; its first lines say
-what it cannot see. Each takes a whole repository, so that a process is started once for all files;
-and what it has read it does not read again, because repositories have much in common.
+Each validator is a module of this folder, named after its tool or its topic. Its docstring says
+what it cannot find. It takes a whole repository, so that one process reads all files. It never
+reads the same content twice, because repositories share most of it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ VALIDATORS: dict[str, Callable[[Repository], list[Finding]]] = {
 }
 
 _ACROSS_FILES = ("permissions", "calls")
-"""Those that hold files against one another, and read nothing else."""
+"""Validators that compare files with each other."""
 
 
 def validate(
@@ -57,9 +57,9 @@ def validate(
     only: Iterable[str] = VALIDATORS,
     files: Collection[str] | None = None,
 ) -> list[Finding]:
-    """Everything that is wrong with the workflows of a repository, sorted by validator and file.
+    """All findings for the workflows of a repository, sorted by validator and file.
 
-    Raises FileNotFoundError where there are none.
+    Raises FileNotFoundError if it has no workflows.
     """
     repository = Repository.read(root)
     read = repository if files is None else repository.of(files)

@@ -1,13 +1,13 @@
-"""The actions of steps: pinned to a recorded commit, and given inputs that they have.
+"""Actions of steps are pinned to a recorded commit, and get only inputs that they have.
 
-An input that an action does not know is only a warning on GitHub, and the other tools miss it
-for actions that are pinned by SHA. `action_inputs.yml` records what each action has at its pin.
-Those of this repository (`$/`) say it themselves, and which outputs they have. A step's `./` is
-refused: it is a folder of the commit that was checked out, which may be older than the workflow.
+An unknown input of an action is only a warning on GitHub. The other tools do not find it if the
+action is pinned by a SHA. `action_inputs.yml` records the inputs of each action at its pin. Actions
+of this repository (`$/`) declare their inputs and outputs themselves. A step with `./` is refused:
+that folder belongs to the checked-out commit, which may be older than the workflow. An unrecorded
+pin is an error, so that a person reads a new action before it is used.
 
-Cannot see: outputs of other repositories' actions, whether a value makes sense, whether a newer
-release exists, what an action does with inputs that it allows but rejects together. A pin that is
-not recorded is an error, so that a new action is read before it is used.
+Cannot find: outputs of other repositories' actions, wrong values, newer releases, combinations of
+inputs that an action rejects.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .repository import OWN, Document, Finding, Repository, Step, Workflow
 RECORDED = Path(__file__).with_name("action_inputs.yml")
 
 
-# `steps.package.outputs.digest`, also with brackets.
+# `steps.package.outputs.digest`, or the same with brackets.
 OUTPUT = re.compile(
     r"""steps\s*(?:\.\s*([\w-]+)|\[\s*'([^']+)'\s*\])\s*\.\s*outputs\s*"""
     r"""(?:\.\s*([\w-]+)|\[\s*'([^']+)'\s*\])""",
@@ -36,7 +36,7 @@ Problem = tuple[int, str, str]
 
 
 def check(repository: Repository, called: Repository | None = None) -> list[Finding]:
-    """`called` holds the actions, where there are more of them."""
+    """`called` has the actions, if the repository has more of them."""
     called = called or repository
     return [
         Finding("action_inputs", document.file, line, rule, message)
@@ -57,7 +57,7 @@ def recorded() -> dict[str, dict[str, Any]]:
 
 
 def _jobs(workflow: Workflow) -> Iterator[Problem]:
-    """A job may call a workflow of this repository, or a pinned one of another."""
+    """A job may call a workflow of this repository, or a pinned one of another repository."""
     for name, job in workflow.jobs.items():
         uses = str(job.get("uses", "./"))
         if not uses.startswith(("./", OWN)) and not re.search(r"@[0-9a-f]{40}$", uses):
@@ -73,13 +73,13 @@ def _steps(document: Document, repository: Repository) -> Iterator[Problem]:
 
 
 def _outputs(document: Document, repository: Repository) -> Iterator[Problem]:
-    """Outputs of steps that use an action of this repository which has no such output."""
+    """References to outputs that an action of this repository does not have."""
     used = {
         (step.keys[:-2], str(step.data.get("id")).lower()): action
         for step in document.steps
         if step.own_action and (action := repository.action(step.own_action))
     }
-    # What can read a step: the rest of its job, or all of its action.
+    # A step can be read by the rest of its job, or by all of its action.
     for above in {keys for keys, _ in used}:
         below = above if isinstance(document, Workflow) else ()
         for _, line, text in document.expressions_below(*below):
@@ -123,7 +123,7 @@ def _problems(workflow: Document, step: Step, repository: Repository) -> Iterato
 
 
 def _inputs(name: str, known: dict[str, Any], given: Any) -> Iterator[tuple[str, str]]:
-    # The runner hands an input over as INPUT_<NAME>, in capitals, so case does not matter.
+    # The runner passes an input as INPUT_<NAME> in capitals, so case does not matter.
     states = {known_input.lower(): state for known_input, state in known.items()}
     given_names = {str(key).lower() for key in (given if isinstance(given, dict) else {})}
     for key in sorted(given_names):

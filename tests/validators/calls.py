@@ -1,16 +1,16 @@
-"""Workflows that call one another: what GitHub checks over all files of a run.
+"""Workflows that call each other: rules that GitHub checks over all files of a run.
 
-- a workflow that calls itself, over any number of steps;
-- more than ten levels (the caller and nine called), more than 50 different called workflows;
+- A workflow must not call itself, directly or not.
+- At most ten levels (the caller and nine called ones), and at most 50 different called workflows:
   https://docs.github.com/actions/reference/workflows-and-actions/reusing-workflow-configurations
-- a called workflow in the same concurrency group as its caller: both would wait for, or cancel,
-  each other. Groups ignore case;
-- an action of this repository that uses itself, over any number of steps.
+- A called workflow must not be in the concurrency group of its caller: both would wait for each
+  other, or one would cancel the other. Groups ignore case.
+- An action of this repository must not use itself, directly or not.
 
-What a calling job may say, and whether what it calls is there, is checked by `github_parser`.
+`github_parser` checks the keys of a calling job, and whether the called file exists.
 
-Cannot see: workflows of other repositories; groups that are expressions, unless both are written
-the same; GitHub Enterprise Server's lower limits (4 levels, 20 workflows).
+Cannot find: errors in workflows of other repositories; equal groups that are different expressions;
+GitHub Enterprise Server's lower limits (4 levels, 20 workflows).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _uses_itself(action: Action, repository: Repository) -> Iterator[str]:
 
 
 def _tree(workflow: Workflow, repository: Repository) -> Iterator[tuple[str, str]]:
-    """Walk down to everything that a run of this workflow calls."""
+    """Follow all calls of a run of this workflow."""
     called: set[str] = set()
     deepest: tuple[str, ...] = ()
     paths: list[tuple[str, ...]] = [(workflow.file,)]
@@ -60,7 +60,7 @@ def _tree(workflow: Workflow, repository: Repository) -> Iterator[tuple[str, str
         for file in sorted(set(current.calls.values())) if current else []:
             if file == workflow.file:
                 yield "cycle", " -> ".join((*path, file))
-            elif file not in path:  # another cycle is reported for the files that are in it
+            elif file not in path:  # a cycle of other files is reported for those
                 called.add(file)
                 paths.append((*path, file))
     if len(deepest) > MAX_LEVELS:
@@ -70,7 +70,7 @@ def _tree(workflow: Workflow, repository: Repository) -> Iterator[tuple[str, str
 
 
 def _groups(workflow: Workflow, repository: Repository) -> Iterator[tuple[str, str]]:
-    """Compare the groups that a calling job is in with those inside the workflow it calls."""
+    """Compare the groups of a calling job with those in the called workflow."""
     for job, file in workflow.calls.items():
         callee = repository.workflows.get(file)
         if callee is None:

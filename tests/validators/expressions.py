@@ -1,19 +1,19 @@
 """The project's own rules for generated workflows and actions, and GitHub's limits on one file.
 
-- no expression inside a script: what a value holds would become part of the program; values
-  travel by `env:` (https://docs.github.com/actions/concepts/security/script-injections);
-- `permissions: {}` for every workflow and permissions spelled out for every job; one that is only
-  called may say what it needs once, for all of its jobs, or nothing, and have what it is granted;
-- a time limit for every job but calling ones, where GitHub does not allow it;
-- `persist-credentials: false` at every checkout, so that no later step finds the token;
-- no `|| true`: a check that cannot fail is no check;
-- `secrets: inherit` only with its reason beside it;
-- a file under 500 KB, and a string with an expression under 21,000 characters, or GitHub rejects
-  the workflow.
+- No expression in a script: its value would become part of the program. Values are passed by `env:`
+  (https://docs.github.com/actions/concepts/security/script-injections).
+- `permissions: {}` for every workflow, and explicit permissions for every job. A workflow that is
+  only called may declare them once for all its jobs, or have those that its caller grants.
+- A time limit for every job, except calling jobs, where GitHub does not allow one.
+- `persist-credentials: false` at every checkout, so that no later step finds the token.
+- No `|| true`: a check that cannot fail is useless.
+- `secrets: inherit` only with its reason beside it.
+- A file has less than 500 KB, and a string with an expression less than 21,000 characters. GitHub
+  rejects others.
 
-Cannot see: whether permissions, limits and reasons are good ones; failures that are hidden in
-other ways (`continue-on-error`, `if ! command`, scripts that are called); expressions inside
-values that a script evaluates.
+Cannot find: wrong permissions, limits or reasons; failures that are hidden in other ways
+(`continue-on-error`, `if ! command`, called scripts); expressions in values that a script
+evaluates.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_STRING = 21_000
 REASON = re.compile(r"secrets:\s*inherit\s+# zizmor: ignore\[secrets-inherit\]\s+\w")
 HIDDEN_FAILURE = re.compile(r"\|\|\s*(?:true|:)(?=$|[\s;)&|#])", re.MULTILINE)
 
-# A rule's name, the line, and what is wrong.
+# The name of the rule, the line, and the message.
 Problem = tuple[str, int, str]
 
 

@@ -6,7 +6,7 @@ import "../node/packages.mjs";
 import readline from "node:readline";
 
 const { registerLogger, validate } = await import("@actions/languageservice");
-// It remembers files by their name, for an editor; here the next question has others of that name.
+// The service caches files by name, for an editor. Here, the next question has other files.
 const cache = "../node/node_modules/@actions/languageservice/dist/utils/workflow-cache.js";
 const { clearCache } = await import(new URL(cache, import.meta.url));
 
@@ -44,7 +44,7 @@ async function check(files, wanted) {
       const rule = code ?? (severity === 2 ? "warning" : "error");
       found.get(file).push({ line: range.start.line + 1, rule, message });
     }
-    // What is wrong with a caller may be what is wrong with what it calls.
+    // A diagnostic of a caller may belong to a called file.
     if (found.get(file).length) waiting.push(...callees.get(file));
   }
 

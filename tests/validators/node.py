@@ -1,7 +1,7 @@
 """Runs the scripts of this folder with the Node and the npm packages of the tests.
 
-Each script stays in a process that answers many times: starting Node and loading what it needs
-takes longer than what is asked of it.
+Each script stays in one process for many questions, because starting Node and loading packages
+takes longer than an answer.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import toolbox
 
 
 class _Script:
-    """One script in a process: a line of JSON in, a line of JSON out."""
+    """A script in a process. It answers each line of JSON with a line of JSON."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        # Open as long as the process.
+        # The file is open as long as the process runs.
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
             [str(toolbox.NODE), str(Path(__file__).parent / name)],
@@ -49,13 +49,13 @@ _script = functools.cache(_Script)
 
 
 def run(script: str, question: dict[str, Any]) -> list[dict[str, Any]]:
-    """Ask a script about files (its first lines say how); what it found, as it answered.
+    """Ask a script about files, in the form that its first lines describe; returns its findings.
 
-    Each entry has `file`, `line`, `rule` and `message`. Raises RuntimeError when the script fails.
+    Each has `file`, `line`, `rule` and `message`. Raises RuntimeError if the script fails.
     """
     try:
         found: list[dict[str, Any]] = _script(script).ask(question)
     except (RuntimeError, OSError):
-        _script.cache_clear()  # the next question deserves a new process
+        _script.cache_clear()  # the next question starts a new process
         raise
     return found

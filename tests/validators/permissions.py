@@ -1,15 +1,15 @@
-"""Permissions that a called workflow asks for, against those that the calling job grants.
+"""Permissions that a called workflow needs are compared with those that the calling job grants.
 
-GitHub compares them before any job starts and rejects the whole run ("The nested job 'deploy' is
-requesting 'id-token: write', but is only allowed 'id-token: none'"), whatever the job's `if:`
-says; its language service does not compare them. The rules are those of `PermissionsHelper` in
-GitHub's runner: the called workflow's own permissions, and those of each of its jobs, are held
-against the calling job's permissions, or, where that job has none, its workflow's, or, where that
-has none either and is itself called, what its callers grant.
+GitHub compares them before any job starts, whatever the job's `if:` says, and rejects the whole run
+("The nested job 'deploy' is requesting 'id-token: write', but is only allowed 'id-token: none'").
+Its language service does not compare them. The rules are those of `PermissionsHelper` in GitHub's
+runner. The permissions of the called workflow, and of each of its jobs, are compared with those of
+the calling job. If that job has none, those of its workflow count. If that has none either and is
+called itself, those that its callers grant count.
 
-Cannot see: what the repository's settings grant. Of workflows that something else than a call
-starts, a call for which neither job nor workflow says anything is not checked (`expressions` wants
-both to say something). Nor whether permissions are enough for what a job does.
+Cannot find: limits in the repository's settings; missing permissions of a job's steps. In a
+workflow that is not only called, a call is not checked if neither the job nor the workflow has
+permissions (`expressions` requires both).
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def _permissions(workflow: Workflow, job: str) -> Any:
 def _asked(
     file: str, granted: Any, repository: Repository, above: tuple[str, ...]
 ) -> Iterator[str]:
-    """What a called workflow asks for beyond what is granted, and what it calls on the same."""
+    """The permissions of a called workflow that are not granted; calls in it, too."""
     callee = repository.workflows.get(file)
-    if callee is None or file in above:  # reported by github_parser, and by calls
+    if callee is None or file in above:  # github_parser and calls report these
         return
     wanted = {"The workflow": callee.data.get("permissions")} | {
         f"The nested job '{name}'": nested.get("permissions")
@@ -62,7 +62,7 @@ def _asked(
 
 
 def _excess(asked: Any, granted: Any, file: str) -> list[str]:
-    """What is asked for beyond what is granted, in words."""
+    """A text for each permission that is not granted."""
     if isinstance(asked, str):
         asked = {name: ALL.get(asked, "none") for name in _names(granted)}
     return [
@@ -79,5 +79,5 @@ def _level(granted: Any, name: str) -> str:
 
 
 def _names(granted: Any) -> list[str]:
-    """Names to compare `read-all` or `write-all` with: those granted, and one that is not."""
+    """The names for which `read-all` and `write-all` are compared: the granted ones and another."""
     return [*(granted if isinstance(granted, dict) else []), "every other"]

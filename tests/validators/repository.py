@@ -1,4 +1,4 @@
-"""What the validators read, and what they report."""
+"""The files that validators read, and the findings that they report."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
-# Where GitHub looks for workflows: nowhere else, and not in folders below it.
+# GitHub reads workflows only in this folder, and not in folders below it.
 FOLDER = ".github/workflows"
 
-# Where ours look for their actions, and for the scripts of these.
+# The folder of generated actions and their scripts.
 ACTIONS = ".github/actions"
 
-# This repository at the commit of the running workflow; `./` means the same in a call, alone there.
+# This repository at the commit of the running workflow. In a call, `./` means the same.
 OWN = "$/"
 
 Keys = tuple[str | int, ...]
@@ -25,7 +25,7 @@ Keys = tuple[str | int, ...]
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing that is wrong: `file` is relative to the repository, `line` 0 where unknown."""
+    """One error. `file` is relative to the repository; `line` is 0 if it is unknown."""
 
     validator: str
     file: str
@@ -39,7 +39,7 @@ class Finding:
 
 
 class Once:
-    """What is found in each different content, so that it is looked for once in this process."""
+    """Remembers the findings of each content, so that it is checked once in this process."""
 
     def __init__(self) -> None:
         self._found: dict[Hashable, list[Finding]] = {}
@@ -47,9 +47,9 @@ class Once:
     def find(
         self, keys: Mapping[str, Hashable], look: Callable[[list[str]], list[Finding]]
     ) -> list[Finding]:
-        """What is found in these files; `look` is asked for those of which nothing is known yet.
+        """The findings in these files. `look` is called only for files with a new key.
 
-        A key stands for all that the findings hang on.
+        A key has everything on which the findings depend.
         """
         new = {key: file for file, key in keys.items() if key not in self._found}
         found = look(list(new.values())) if new else []
@@ -63,10 +63,10 @@ class Once:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML 1.2, as GitHub reads it: `on` is a word, and so are `yes`, dates and `12:30`."""
+    """YAML 1.2, as GitHub reads it: `on`, `yes`, dates and `12:30` are text."""
 
 
-# Not inherited: PyYAML's own resolvers are those of YAML 1.1, in which `on` is true.
+# PyYAML's own resolvers are those of YAML 1.1, where `on` is true.
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -82,7 +82,7 @@ for _tag, _pattern, _first in (
 
 @dataclass(frozen=True)
 class Step:
-    """A step, with the keys that lead to it, and its job (or composite action)."""
+    """A step with the keys that lead to it, and with its job or composite action."""
 
     job: str
     keys: Keys
@@ -94,14 +94,14 @@ class Step:
 
     @property
     def own_action(self) -> str:
-        """The path of the action of this repository that it uses, or nothing."""
+        """The path of the used action of this repository; empty for other actions."""
         uses = str(self.data.get("uses", ""))
         return uses.removeprefix(OWN).strip("/") if uses.startswith(OWN) else ""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A file that has steps. What it holds may be anything: it is not validated yet."""
+    """A file with steps. It may have any content, because it is not validated yet."""
 
     file: str
     text: str
@@ -112,17 +112,17 @@ class Document:
 
     @property
     def content(self) -> Any:
-        """The parsed file, whatever it is; None when it cannot be parsed."""
+        """The parsed file, of any type; None if it cannot be parsed."""
         return self._parsed[0]
 
     @property
     def error(self) -> str:
-        """Why it cannot be parsed; empty when it can."""
+        """The reason why it cannot be parsed; empty if it can."""
         return self._parsed[2]
 
     @property
     def data(self) -> dict[str, Any]:
-        """The parsed file, empty when it is no mapping."""
+        """The parsed file; empty if it is no mapping."""
         return _mapping(self._parsed[0])
 
     @property
@@ -131,16 +131,16 @@ class Document:
         return []
 
     def defaults(self, step: Step) -> list[dict[str, Any]]:
-        """What holds the `defaults` of a step, the nearest first."""
+        """The mappings that may have `defaults` for a step, the nearest first."""
         return []
 
     @property
     def expressions(self) -> Iterator[tuple[int, str]]:
-        """Every string that GitHub reads as an expression or as one with text, with its line."""
+        """Every string that GitHub reads as an expression, or as text with one; with its line."""
         return ((line, text) for _, line, text in self.expressions_below())
 
     def expressions_below(self, *above: str | int) -> Iterator[tuple[Keys, int, str]]:
-        """The same, of what these keys lead to, with the keys of each."""
+        """The same strings below these keys; with their own keys."""
         for keys, node in self._parsed[1].items():
             if (
                 isinstance(node, yaml.ScalarNode)
@@ -150,17 +150,17 @@ class Document:
                 yield keys, node.start_mark.line + 1, node.value
 
     def line(self, *keys: str | int) -> int:
-        """The line on which the value that these keys lead to begins; 0 when there is none."""
+        """The line where the value of these keys begins; 0 if there is none."""
         node = self._parsed[1].get(keys)
         return node.start_mark.line + 1 if node else 0
 
     def source(self, *keys: str | int) -> str:
-        """The source text of that line, which has the comment that parsing loses."""
+        """The text of that line, including its comment."""
         line = self.line(*keys)
         return self.text.splitlines()[line - 1] if line else ""
 
     def is_block(self, *keys: str | int) -> bool:
-        """Whether that value is a block scalar, which begins on the next line."""
+        """Whether the value is a block scalar, which begins on the next line."""
         node = self._parsed[1].get(keys)
         return isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
 
@@ -187,7 +187,7 @@ class Workflow(Document):
 
     @cached_property
     def calls(self) -> dict[str, str]:
-        """The jobs that call a workflow of this repository: job -> the workflow's file."""
+        """The jobs that call a workflow of this repository, each with the workflow's file."""
         return {
             name: str(job["uses"])[2:]
             for name, job in self.jobs.items()
@@ -196,7 +196,7 @@ class Workflow(Document):
 
     @property
     def events(self) -> set[str]:
-        """What starts it."""
+        """The events that start it."""
         on = self.data.get("on")
         return {str(event) for event in (on if isinstance(on, dict | list) else [on])}
 
@@ -223,17 +223,17 @@ class Action(Document):
 
 @dataclass(frozen=True)
 class Repository:
-    """A folder that has workflows, read once for all validators."""
+    """A folder with workflows, read once for all validators."""
 
     root: Path
     workflows: dict[str, Workflow]
     actions: dict[str, Action] = field(default_factory=dict)
-    #: The shell scripts of the actions: file -> text.
+    #: The text of each shell script of the actions.
     scripts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, root: Path) -> Repository:
-        """Read a repository; one without workflows is an error, as no validator could fail."""
+        """Read a repository. Without workflows it is an error, because no validator could fail."""
         paths = sorted(path for path in (root / FOLDER).glob("*.y*ml") if path.is_file())
         if not paths:
             raise FileNotFoundError(f"{root / FOLDER} has no workflows")
@@ -251,7 +251,7 @@ class Repository:
         )
 
     def of(self, files: Collection[str]) -> Repository:
-        """The same folder with some of its workflows."""
+        """The same repository with only some of its workflows."""
         return replace(self, workflows={file: self.workflows[file] for file in files})
 
     @property
@@ -261,7 +261,7 @@ class Repository:
 
     @property
     def texts(self) -> dict[str, str]:
-        """Those of workflows and actions."""
+        """The texts of workflows and actions."""
         return {file: document.text for file, document in self.documents.items()}
 
     def action(self, path: str) -> Action | None:
@@ -270,7 +270,7 @@ class Repository:
         return next((self.actions[file] for file in files if file in self.actions), None)
 
     def closure(self, file: str) -> dict[str, str]:
-        """A file and all that it calls and uses of this repository, at any depth: their texts."""
+        """The texts of a file and of all files of this repository that it calls or uses."""
         found: dict[str, str] = {}
         waiting = [file]
         while waiting:
@@ -294,14 +294,14 @@ def _parse(text: str) -> tuple[Any, dict[Keys, yaml.Node], str]:
         nodes = dict(_nodes(root, ())) if root else {}
         return (loader.construct_document(root) if root else None), nodes, ""
     except yaml.YAMLError as error:
-        # Reported by yamllint, the schema and GitHub's parser; the others see an empty file.
+        # yamllint, the schema and GitHub's parser report this. Others read an empty file.
         return None, {}, str(error)
     finally:
         loader.dispose()
 
 
 def _nodes(node: yaml.Node, keys: Keys) -> Iterator[tuple[Keys, yaml.Node]]:
-    """Every node below one, with the keys that lead to it."""
+    """A node and every node below it, each with its keys."""
     yield keys, node
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

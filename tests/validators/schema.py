@@ -1,7 +1,8 @@
-"""The JSON schemas of workflows and actions that `check-jsonschema` brings (SchemaStore's).
+"""The JSON schemas of workflows and actions in `check-jsonschema` (those of SchemaStore).
 
-Cannot see: expressions, references between jobs or files, inputs of actions, scripts. It is
-laxer than GitHub in places (types of inputs, combinations of keys) and knows nothing of limits.
+Cannot find: errors in expressions, references between jobs or files, inputs of actions, scripts.
+The schemas accept more than GitHub in places (types of inputs, combinations of keys), and have no
+limits.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def _validator(kind: str) -> Validator:
 
 
 def check(repository: Repository) -> list[Finding]:
-    """Validate all files, in this process: the command of the package takes a second."""
+    """Validate all files in this process, because the command of the package takes a second."""
     return [finding for file in repository.documents.values() for finding in _findings(file)]
 
 
@@ -51,7 +52,7 @@ def _findings(file: Document) -> Iterator[Finding]:
 
 
 def _parts(workflow: Document) -> Iterator[Any]:
-    """A workflow without its jobs, and each job as all there is: the schema sees no more of it."""
+    """A workflow without its jobs, and each job alone. The schema never compares two jobs."""
     if not isinstance(workflow, Workflow) or not workflow.jobs:
         yield workflow.content
         return
@@ -66,15 +67,15 @@ def _is_valid(kind: str, text: str) -> bool:
 
 
 def _best(error: ValidationError) -> ValidationError:
-    """What people must change.
+    """The error that a person must correct.
 
-    A job is a normal or a calling one: of all mismatches the shallowest blames the wrong kind
-    ("'uses' is a required property"), the deepest one is meant.
+    A job is a normal or a calling one. The shallowest mismatch names the wrong kind ("'uses' is a
+    required property"), so the deepest one is taken.
     """
     return find_best_deep_match(error) if error.context else error
 
 
 def _keys(path: str) -> Keys:
-    """The keys of a JSON path as check-jsonschema writes it: `$.jobs.a.steps[0].run`."""
+    """The keys of a JSON path of check-jsonschema: `$.jobs.a.steps[0].run`."""
     parts = re.findall(r"\.([^.\[]+)|\[(\d+)\]|\['([^']+)'\]", path)
     return tuple(int(number) if number else name or quoted for name, number, quoted in parts)

@@ -1,12 +1,13 @@
-"""shellcheck, every check of every severity, on every `run:` of every step, and on `.sh` files.
+"""shellcheck, with every check of every severity, for every `run:` of every step and for `.sh`
+files.
 
-GitHub runs a script with `bash -e`, `bash --noprofile --norc -eo pipefail` or `sh -e`, so
-shellcheck reads it behind a `set -e`: it then knows that a failed `cd` ends the script.
+GitHub runs a script with `bash -e`, `bash --noprofile --norc -eo pipefail` or `sh -e`. So
+shellcheck reads each script after a `set -e`, and knows that a failed `cd` ends it.
 
-Cannot see: scripts for other shells (PowerShell, Python), which are skipped; scripts in
-JavaScript (github-script, `.cjs`); other files that a script calls. An expression in a script is
-replaced by a word of the same length (`expressions` forbids it anyway). It does not know which
-variables `env:` sets; it takes names in capitals for such.
+Cannot find: errors in scripts for other shells (PowerShell, Python), in JavaScript (github-script,
+`.cjs`), and in other files that a script calls. An expression in a script is replaced by a word of
+the same length (`expressions` forbids it anyway). shellcheck does not know which variables `env:`
+sets, so it accepts all names in capitals.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from .repository import Document, Finding, Once, Repository, Step
 
 SHELLS = ("bash", "sh", "dash", "ksh")
 
-# What stands before a script in the file that shellcheck reads.
+# The lines before a script in the file that shellcheck reads.
 PREAMBLE = "# shellcheck shell={shell}\n{options}\n"
 PREAMBLE_LINES = 2
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a script is: the line of the file that holds the script's first line."""
+    """The file of a script, and the line where the script begins."""
 
     file: str
     line: int
@@ -42,7 +43,7 @@ class Place:
 
 
 def check(repository: Repository) -> list[Finding]:
-    """Check all scripts in one call, each different one once, and report it wherever it is."""
+    """Check each different script once, all in one call, and report it in every place."""
     scripts: dict[str, list[Place]] = defaultdict(list)
     for document in repository.documents.values():
         for script, place in _scripts(document):
@@ -64,7 +65,7 @@ _once = Once()
 
 
 def _files(repository: Repository) -> list[Finding]:
-    """What it says about the scripts of actions, which may read one another."""
+    """The findings in scripts of actions, which may read each other."""
     texts = repository.scripts
 
     def look(files: list[str]) -> list[Finding]:
@@ -83,7 +84,7 @@ def _files(repository: Repository) -> list[Finding]:
 
 
 def _scripts(workflow: Document) -> Iterator[tuple[str, Place]]:
-    """The scripts of a workflow or action, as shellcheck is to read them."""
+    """The scripts of a workflow or action, in the form that shellcheck reads."""
     for step in workflow.steps:
         shell = _shell(workflow, step)
         name = Path((shell.split() or [""])[0]).name
@@ -100,7 +101,7 @@ def _scripts(workflow: Document) -> Iterator[tuple[str, Place]]:
 
 
 def _shell(workflow: Document, step: Step) -> str:
-    """The shell of a step: its own, its job's or its workflow's default, or bash."""
+    """The shell of a step: its own, the default of its job or workflow, or bash."""
     for level in (step.data, *workflow.defaults(step)):
         defaults = level.get("defaults")
         run = defaults.get("run") if isinstance(defaults, dict) else None
@@ -111,12 +112,12 @@ def _shell(workflow: Document, step: Step) -> str:
 
 
 def _word(expression: re.Match[str]) -> str:
-    """A word as long as an expression, with its line ends, so that lines stay what they are."""
+    """A word as long as an expression, with its line ends, so that line numbers stay correct."""
     return re.sub(r"[^\n]", "_", expression[0])
 
 
 def _shellcheck(scripts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What shellcheck says about each script, in one call for those that it has not read yet."""
+    """The findings in each script, with one call for all new scripts."""
     new = [script for script in scripts if script not in _said]
     if new:
         _said.update(_read(new))
@@ -126,7 +127,7 @@ def _shellcheck(scripts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 _said: dict[str, list[dict[str, Any]]] = {}
-"""Repositories share most of their scripts."""
+"""The findings of each script. Repositories share most of their scripts."""
 
 
 def _read(scripts: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -138,7 +139,7 @@ def _read(scripts: list[str]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _run(texts: dict[str, str], files: list[str]) -> list[dict[str, Any]]:
-    """What shellcheck says about some of these files; what they source lies beside them."""
+    """The findings in these files. The files that they source are in the same folder."""
     with tempfile.TemporaryDirectory() as folder:
         for file, text in texts.items():
             path = Path(folder) / file

@@ -1,7 +1,7 @@
-"""yamllint, with `yamllint.yml` of this folder: how the YAML is written.
+"""yamllint, with `yamllint.yml` of this folder: the style of the YAML.
 
-Runs inside this process: starting it costs more than linting. Cannot see: anything about
-GitHub's meaning of the file. Long lines and braces are allowed.
+It runs in this process, because starting it takes longer than linting. It does not know what keys
+mean to GitHub. Long lines and braces are allowed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .repository import Finding, Repository
 
 JOB = re.compile(rb"^(?:\n|  #.*\n)*  ([\w-]+):(?: #.*)?$", re.MULTILINE)
 STEP = re.compile(rb"^(?:\n|      #.*\n)*      - (?=\w)", re.MULTILINE)
-"""The first line of a job or a step, with the empty lines and the comments before it."""
+"""The first line of a job or a step, with empty lines and comments before it."""
 
 CONFIG = Path(__file__).with_name("yamllint.yml")
 
@@ -32,17 +32,17 @@ def check(repository: Repository) -> list[Finding]:
 
 
 def _problems(content: bytes) -> list[tuple[int, str, str]]:
-    """What is wrong with a file, read step by step: workflows share most of their steps.
+    """The findings in a file. It is read step by step, because workflows share most steps.
 
-    Where anything is, or one cannot tell the parts, it is read as a whole.
+    If a part has a finding, or the file cannot be cut into parts, it is read as a whole.
     """
     parts = _parts(content)
     return _lint(content) if not parts or any(map(_lint, parts)) else []
 
 
 def _parts(content: bytes) -> list[bytes]:
-    """What stands above the jobs, each job's own keys, each step; nothing where jobs do not come
-    last, or two have one name."""
+    """The text above the jobs, each job without its steps, and each step. Empty if `jobs` is not
+    the last key, or if two jobs have the same name."""
     head, jobs = _cut(content, b"\njobs:\n", JOB)
     names = {match[1] for job in jobs if (match := JOB.match(job))}
     more = re.search(rb"^[^\s#]", b"".join(jobs), re.MULTILINE)
@@ -51,14 +51,14 @@ def _parts(content: bytes) -> list[bytes]:
     parts = [head]
     for job in jobs:
         keys, steps = _cut(job, b"\n    steps:\n", STEP)
-        if re.search(rb"^ {0,4}[^\s#]", b"".join(steps), re.MULTILINE):  # they do not come last
+        if re.search(rb"^ {0,4}[^\s#]", b"".join(steps), re.MULTILINE):  # more keys follow
             keys, steps = job, []
         parts += [b"jobs:\n" + keys, *(b"jobs:\n  job:\n    steps:\n" + step for step in steps)]
     return parts
 
 
 def _cut(text: bytes, key: bytes, first: re.Pattern[bytes]) -> tuple[bytes, list[bytes]]:
-    """What stands up to a key, and what it holds, cut at these first lines."""
+    """The text up to a key, and the text after it, cut before each match of `first`."""
     head, found, rest = text.partition(key)
     starts = [match.start() for match in first.finditer(rest)]
     if starts[:1] != [0]:

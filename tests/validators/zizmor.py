@@ -1,13 +1,13 @@
 """zizmor, offline: how a workflow could be attacked.
 
-A repository's own configuration counts when it has one, else `zizmor.yml` of this folder. The
-persona `regular` reports what is surely wrong; `auditor` reports everything that the other
-personas do and more, such as permissions without a reason and jobs without a name.
+It uses the repository's own configuration, or else `zizmor.yml` of this folder. The persona
+`regular` reports only certain findings. `auditor` reports more than all other personas, such as
+permissions without a reason and jobs without a name.
 
-Cannot see: what needs the network (known vulnerable, archived or impostor commits of actions,
-whether a version comment belongs to its SHA: see `action_inputs`), cycles, unknown `needs`,
-anything that spans two files. A workflow that it cannot read is reported as `unreadable`, and
-then the other files are not audited.
+Cannot find: anything that needs the network (known vulnerable, archived or impostor commits of
+actions, and wrong version comments of a SHA: see `action_inputs`), cycles, unknown `needs`, and
+anything that concerns two files. A file that it cannot read is reported as `unreadable`, and then
+the other files are not audited.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .repository import Finding, Once, Repository
 
 Persona = Literal["regular", "pedantic", "auditor"]
 
-# 10 is not used; 11 to 14 say how severe the worst finding is.
+# The exit codes 11 to 14 tell the severity of the worst finding; 10 is not used.
 FINDINGS = range(11, 15)
 _once = Once()
 
 
 class UnreadableError(Exception):
-    """One of the files cannot be read, and no other was audited."""
+    """A file cannot be read, so no file was audited."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(str(finding))
@@ -39,19 +39,19 @@ class UnreadableError(Exception):
 def check(
     repository: Repository, persona: Persona = "regular", config: Path | None = None
 ) -> list[Finding]:
-    """Audit all workflows and actions that it has not audited yet in one call."""
+    """Audit all workflows and actions that were not audited yet, in one call."""
     config = config or _config(repository.root)
     settings = config.read_bytes()
     keys = {file: (text, persona, settings) for file, text in repository.texts.items()}
     try:
         return _once.find(keys, lambda files: _audit(repository.root, files, persona, config))
-    except UnreadableError as error:  # of the other files nothing is known
+    except UnreadableError as error:  # the other files were not audited
         return [error.finding]
 
 
 def _audit(root: Path, files: list[str], persona: Persona, config: Path) -> list[Finding]:
-    # Files, not the folder: in a folder zizmor would leave out what .gitignore names. And strictly:
-    # otherwise it skips a file that it cannot read with a warning, and finds nothing.
+    # zizmor gets files, because in a folder it would leave out files that .gitignore names. Without
+    # the strict mode it would skip an unreadable file with a warning.
     command = [
         *(toolbox.script("zizmor"), "--offline", "--strict-collection", "--format=json"),
         *("--quiet", f"--persona={persona}", f"--config={config}", *files),
@@ -67,7 +67,7 @@ def _audit(root: Path, files: list[str], persona: Persona, config: Path) -> list
 
 
 def _config(root: Path) -> Path:
-    """The configuration that zizmor itself would take, or ours."""
+    """The configuration that zizmor itself would use, or ours."""
     own = (root / ".github" / "zizmor.yml", root / "zizmor.yml")
     found = next((path for path in own if path.is_file()), None)
     return found.resolve() if found else Path(__file__).with_name("zizmor.yml")
