@@ -110,7 +110,7 @@ def test_a_project_of_django_is_tested_by_its_runner(runner: Runner, tmp_path: P
     below = {"src/manage.py": f"# DJANGO_SETTINGS_MODULE\n{manage}", "requirements.txt": ""}
     outcome = runner.run("app/test", write(tmp_path / "c", below))
     assert (outcome.code, "manage.py ['test']" in outcome.output) == (1, True), outcome.output
-    assert "::error title=Test::Where these tests need a database or variables" in outcome.output
+    assert "::error title=Test::If these tests need a database or variables" in outcome.output
 
 
 def test_the_python_version_file_is_obeyed(runner: Runner, tmp_path: Path) -> None:

@@ -386,7 +386,7 @@ def test_one_name_for_all_environments(machine: Runner, tmp_path: Path) -> None:
     config = '[default.deploy.parameters]\nstack_name = "shop"\nresolve_s3 = true\n'
     project = write(tmp_path / "shop", {**PYTHON, "samconfig.toml": config})
     [notice] = machine.run("shop/deploy", project).notices
-    assert "one name of a stack for all environments" in notice
+    assert "names one stack for all environments" in notice
     outcome = machine.run(
         "shop/deploy", project, STACK_NAME="shop-dev", PARAMETERS="Stage=dev Size=3"
     )

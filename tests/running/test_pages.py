@@ -60,5 +60,5 @@ def test_nothing_is_deployed_where_nobody_said_so(template: Path, tmp_path: Path
     [run] = github.push("main")
     job = run.job("site-test / deploy")
     assert run.conclusion == "failure" and "Deploy to GitHub Pages" not in job.steps
-    assert "set PAGES, which is true in the one environment" in "".join(job.errors)
+    assert "set PAGES, which has to be true in the one environment" in "".join(job.errors)
     assert not any(name.startswith("pages-") for name in run.artifacts)
