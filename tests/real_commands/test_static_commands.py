@@ -468,4 +468,4 @@ def test_pages_have_to_be_named(machine: Machine, tmp_path: Path) -> None:
     for other in ("", "false"):
         outcome = machine.runner.run("site/deploy", project, PAGES=other)
         [line] = errors(outcome)
-        assert outcome.code == 1 and "set PAGES, which has to be true in the one environment" in line
+        assert outcome.code == 1 and "set PAGES, which has to be true in the one" in line

@@ -1,5 +1,5 @@
 // @ts-check
-// Writes Markdown for summaries of runs. A name can contain anything, if a pull request brings it.
+// Writes Markdown for summaries of runs. A name can contain anything, because a pull request can choose it.
 
 // An underscore between letters needs no escape.
 const SPECIAL = /[^\p{L}\p{N}_ ,/.-]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu

@@ -11,7 +11,7 @@ const { commitInTitle } = require('./commits.cjs')
 
 const BOT = 'github-actions[bot]' // the actor of a run that a workflow has started
 const MAY_DEPLOY_STEP = 'Check that it may be deployed' // the first step of each deployment
-const START_STEP = /^Start [\w.-]+ and wait for it$/ // a step of an orchestrator that starts a run for each component
+const START_STEP = /^Start [\w.-]+ and wait for it$/ // the step in which an orchestrator starts the run of a component
 const WATCH_STEP = 'Watch until all have ended' // a step of an orchestrator whose components start by themselves
 const PLAN_STEP = 'See what changed' // a step of the first job
 const BUILD_JOB = /(^|-)build \/ /
@@ -98,7 +98,7 @@ function environmentRuns({ pages, context, commits }) {
    * runs deploy nothing more. No event deploys an older commit over a newer one. If tags start the
    * environment, only the order of commits counts, and not the order of runs.
    * @param {{files: string[], commit: string, root?: number, byHand?: boolean, alsoCounts?: (run: Run, asked: boolean) => boolean}} deployment
-   *   `alsoCounts`: whether a run with a newer commit counts that an event has started and that was not yet allowed to deploy
+   *   `alsoCounts`: whether a run counts that has a newer commit, was started by an event, and was not yet allowed to deploy
    */
   async function findNewer({ files, commit, root = context.runId, byHand = false, alsoCounts = () => false }) {
     const newer = await commits.newerThan(commit)

@@ -78,7 +78,7 @@ module.exports = async ({ github, context, core }) => {
     setOutputs(found.artifact, planned?.commit ?? found.commit, requested.digest ?? '')
     return
   }
-  // A run may deploy a package that an earlier run has built.
+  // The package that a run deploys may have been built by an earlier run.
   const earlier = requested.digest ? undefined : planned ?? (requested.run === undefined && await earlierPackage())
   if (earlier) return take(earlier)
   const names = environments.map(packageName).join(' or ')
@@ -119,7 +119,7 @@ module.exports = async ({ github, context, core }) => {
     // If a component's own run has built the package, the digest is GitHub's digest of the archive.
     const isOfArchive = digest.startsWith('sha256:')
     if (artifact && !(isOfArchive && artifact.digest !== digest)) return setOutputs(artifact, commit, isOfArchive ? '' : digest)
-    // Without `all`, a plan expects the package until it expires.
+    // Without `all`, a plan would still expect the package, because it has not expired.
     core.setFailed(`The package of ${PRODUCER}, ${packageName(environment)}, is no longer in run ${id}: ` +
       `start orchestrator-${first}.yml with commit ${COMMIT} and \`all\`, which builds it again`)
   }

@@ -10,10 +10,11 @@ const { followers, takes } = require('./components.cjs')
  * @typedef {{[component: string]: string}} Keys
  */
 
-const VERSION = 1 // of the keys: a new version makes everything be deployed once
+const VERSION = 1 // of the keys: with a new version, everything is deployed once
 const ACTIONS = '.github/actions/'
 const CONFIG = `${ACTIONS}what-changed/components.json`
-// No files of a component at the root: it does not change if the pipeline of another component does.
+// These files do not belong to a component in the root: a change of another component's pipeline does not
+// affect it.
 const GENERATED = ['.github/', 'docs/ci-cd.md', '.copier-answers']
 const BUILDER_DIGITS = 8 // first digits of a build key: the hash of the workflow and the actions
 const PLACEHOLDER = '{environment}'

@@ -171,7 +171,7 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
   }
 
   /**
-   * A later environment takes components from here. Of those that it lacks, the packages must still be here.
+   * A later environment takes components from here. The packages of those that it lacks must still be here.
    * @param {string} name
    */
   function addForLater(name) {
@@ -198,7 +198,7 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
   }
 
   /**
-   * A component that is never deployed, and that no other one takes, is built for its checks if it has changed.
+   * A component that is not deployed, and that no other component takes, is built for its checks if it has changed.
    * @param {string} name
    */
   function addCheck(name) {

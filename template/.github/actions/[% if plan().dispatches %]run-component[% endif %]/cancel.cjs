@@ -12,8 +12,8 @@ module.exports = async ({ github, context, core }) => {
   const began = Date.now()
   const api = connect({ github, core, deadline: began + MINUTES * 60_000 })
 
-  // If the job did not know its run yet, that is a run that is still going on, from any attempt, or the
-  // run that this attempt has started.
+  // Finds the run if the job did not know it yet: one that still goes on, from any attempt; otherwise the
+  // one that this attempt has started.
   async function find() {
     const children = await listChildren({ api, context, workflow: WORKFLOW, commit: COMMIT, branch: GITHUB_REF_NAME, job: GITHUB_JOB })
     const child = children.find(({ status }) => status !== 'completed') ?? children.find(({ attempt }) => String(attempt) === GITHUB_RUN_ATTEMPT)

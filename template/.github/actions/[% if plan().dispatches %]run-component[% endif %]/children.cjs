@@ -10,8 +10,8 @@ const { BOT, starterInTitle } = require('../shared/runs.cjs')
 
 /**
  * The newest run comes first. A person can type such a title, and a workflow on a feature branch can
- * start such a run. So a run counts only if a workflow has started it while the job ran. If there are
- * two, nobody knows which of them the job has started.
+ * start such a run. So a run counts only if a workflow has started it while the job ran. If two such runs
+ * exist, nobody knows which of them the job has started.
  * @param {{api: any, context: any, workflow: string, commit: string, branch?: string, job?: string}} what
  * @returns {Promise<Child[]>}
  */

@@ -15,7 +15,7 @@ const MINUTES = 350 // GitHub ends a job after 360, without an explanation
  */
 async function earlierRun({ api, context, attempt, job, children }) {
   if (attempt === 1) return
-  // This job has started no run yet, so it did not start the runs since it began.
+  // This job has not started a run yet, so runs that are newer than this job are not its own.
   const child = (await children()).find(({ isNew }) => !isNew)
   if (!child?.isOnly) return
   if (child.status !== 'completed') return child

@@ -45,7 +45,7 @@ module.exports = async ({ github, context, core, api, deadline, minutes }, id) =
     }
   }
 
-  // A run is `pending` if its next job waits for another deployment, and also if there is no runner.
+  // A run is `pending` if its next job waits for another deployment, but also if there is no runner.
   async function hasBegun() {
     const { data } = await api.read('GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs', { ...run_id, per_page: 100 })
     return data.jobs.some((/** @type {any} */ job) => ['in_progress', 'completed'].includes(job.status))

@@ -93,7 +93,7 @@ module.exports = async ({ github, context, core }) => {
     return setOutputs(false)
   }
   // The run that follows the last deployment deploys this component. If two deployments ended in the same
-  // second, the higher id counts. All runs come to the same answer, so exactly one of them deploys.
+  // second, the one with the higher id is the last. All runs come to the same answer, so exactly one of them deploys.
   const [last] = Object.values(found).sort((a, b) => b.end.localeCompare(a.end) || b.id - a.id)
   if (last.id !== trigger.id || last.attempt !== trigger.run_attempt) {
     core.notice(`Nothing to do: run ${last.id} ended last, and the run that it starts deploys this component`)

@@ -45,7 +45,7 @@ module.exports = ({ api, context, environment, commit, isReviewed }) => {
   }
 
   /**
-   * The runs that count, the newest first. Others were skipped, or have a workflow that nobody reviewed.
+   * The runs that count, the newest first. Runs that were skipped, or whose workflow nobody reviewed, do not.
    * @param {string} component
    */
   async function* runsOf(component) {

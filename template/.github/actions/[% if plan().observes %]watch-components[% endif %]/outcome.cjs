@@ -10,7 +10,7 @@
  * @param {{api: any, context: any, isReviewed: (run: any) => Promise<boolean>}} tools
  */
 module.exports = ({ api, context, isReviewed }) => {
-  /** @type {Record<string, string | false>} by attempt: why an ended one does not count, or false if it counts */
+  /** @type {Record<string, string | false>} by attempt: why an ended attempt does not count, or false if it counts */
   const reasons = {}
 
   /**

@@ -8,7 +8,7 @@ const { escaped, table } = require('../shared/markdown.cjs')
  * @typedef {{action: string, what: string, content: string}} Change `content` is a digest of everything
  *   else that has to be the same again
  * @typedef {{component: string, environment: string, commit: string, upstream: string[], isUnknown: boolean, changes: Change[]}} Plan
- *   `upstream`: the components before it that the same run deploys; `isUnknown`: the plan could not be made before them
+ *   `upstream`: the components that the same run deploys before it; `isUnknown`: the plan could not be made before that
  */
 
 const SHOWN = 100

@@ -25,8 +25,8 @@ module.exports = async ({ github, context, core }) => {
   const isOneBranch = /^\^refs\/heads\/([\w/-]|\\.)+\$$/.test(REFS)
   if (isNextEnvironment && isOneBranch && !new RegExp(REFS).test(`refs/heads/${default_branch}`)) {
     // `workflow_run` runs on the default branch, which the environment's branch policy would refuse later.
-    // Two cases are allowed: after another component, the policy has the default branch, too; and a chain
-    // that starts from a pattern of branches has no policy.
+    // Two cases are allowed: after another component, because then the policy has the default branch, too;
+    // and a chain that starts from a pattern of branches, because then there is no policy.
     return core.setFailed(`The default branch is ${default_branch}, but ${file} deploys from a branch like ` +
       `${REFS}: make that the default branch with gh repo edit --default-branch`)
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Copies $FILES, or everything in this folder, into $FOLDER, and adds a manifest. The manifest says
-# which files are executable, because an artifact does not. An artifact has no links and empty folders.
+# which files are executable, because an artifact does not. An artifact has no links and no empty folders.
 set -euo pipefail
 . "$(dirname "$0")/../shared/package.sh"
 

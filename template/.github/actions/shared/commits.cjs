@@ -161,7 +161,7 @@ function environmentCommits({ github, context, core, refs }) {
 
   /**
    * The commits that are newer than a deployable one, and `since`: no run can have deployed any of them
-   * before that time. It is the earliest of all their dates, because the clock of one may have been fast.
+   * before that time. It is the earliest of all their dates, because the clock of one machine may have been fast.
    * @param {string} sha
    */
   async function newerThan(sha) {
@@ -198,8 +198,8 @@ function environmentCommits({ github, context, core, refs }) {
 
   /**
    * Whether the title and the packages of a run can be trusted. If the environment deploys any branch,
-   * anybody can push a workflow of their own. There, only a run on this run's branch or on the default
-   * branch is trusted for a commit that is not its own.
+   * anybody can push a workflow of their own. Then a run on another branch is trusted only for its own
+   * commit; a run on this run's branch or on the default branch is trusted for any commit.
    * @param {Origin & {display_title: string}} run
    */
   async function isTrusted(run) {

@@ -197,7 +197,7 @@ function environmentManifests({ read, pages, context, commits, runs }) {
     for (const { run, isReviewed } of later) {
       const component = fileOf(run).replace(`-${environment}.yml`, '')
       for (const { name, status, conclusion, started_at, completed_at, steps = [] } of await jobsOf(run.id)) {
-        // The job has started a run that was deleted since: nobody knows what that run has deployed.
+        // If the job has started a run that was deleted since, nobody knows what that run has deployed.
         const startsRun = status === 'completed' && steps.some((/** @type {any} */ step) => START_STEP.test(step.name))
         const isChild = (/** @type {Run} */ child) => rootRunIdOf(child) === run.id && fileOf(child) === `${name}.yml` &&
           (conclusion === 'success' || (child.created_at <= completed_at && child.updated_at >= started_at))

@@ -26,7 +26,7 @@ manifest() {
   find . -type f ! -path './.package/*' ! -perm -u+x -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/file /'
 }
 
-# digest: sets the output digest to that of the manifest in this folder.
+# digest: sets the output `digest` to the digest of the manifest in this folder.
 digest() {
   echo "digest=$(sha256sum .package/manifest | cut -c 1-64)" >> "$GITHUB_OUTPUT"
 }

@@ -33,7 +33,8 @@ function producers(config, names) {
 }
 
 /**
- * The components that an environment uses: its own (those that count), and the producers of those it builds.
+ * The components that an environment uses: its own (those for which `counts` is true), and the producers of
+ * those that it builds.
  * @param {Config} config
  * @param {string} environment
  * @param {(name: string) => unknown} [counts]
