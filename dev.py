@@ -1,12 +1,12 @@
-"""Everything a clone of this project is used for, on a machine with Python 3.11+ and git.
+"""The commands for a clone of this project, on a machine with Python 3.11+ and git.
 
     python3 dev.py demo DESTINATION [ANSWERS]   copy the template, at HEAD, into a new repository
     python3 dev.py test [PYTEST ARGUMENTS]      run the tests
-    python3 dev.py check CODE_TYPE              run a code type through all of them (--help: more)
+    python3 dev.py check CODE_TYPE              check one code type (--help: more)
     python3 dev.py setup                        only install what the tests need
 
-What is needed is installed once: Python packages into `.venv`, npm packages into
-`tests/node/node_modules`, each again only when its list changes. Standard library only.
+Packages are installed once, and again if their list changes: Python packages into `.venv`, npm
+packages into `tests/node/node_modules`. This file needs only the standard library.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DEMO_ANSWERS = ROOT / "examples" / "lambda.yml"
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> None:
-    """Run a command; end this program with its exit code when it fails."""
+    """Run a command. If it fails, end this program with its exit code."""
     environment = dict(os.environ, PATH=f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
     # Containers often forbid bytecode files; the tests start hundreds of processes that want them.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,4 +1,4 @@
-"""What CPU time `copier copy` takes, against copying the very same files as a static template.
+"""Compares the CPU time of `copier copy` with that of a static template of the same files.
 
     .venv/bin/python benchmarks/copy_time.py [ROUNDS]
 

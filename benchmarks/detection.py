@@ -1,12 +1,12 @@
-"""What is found in public repositories, against what a person says is there.
+"""Compares what is found in public repositories with what a person says is there.
 
     .venv/bin/python benchmarks/detection.py FOLDER [LABELS]
 
 `FOLDER` holds clones of the repositories that `tests/detection/labels` names, each as
 `OWNER+NAME/repo` or `NAME`, bare or not. What is there is read at the labels' commit. Prints, for
 each code type, how much of what was found is right (precision) and how much of what is there was
-found (recall), the same for edges, and each difference. What a label is unsure of counts neither
-way. `LABELS` are others than `tests/detection/labels`, as those in its folder `held-out`.
+found (recall), the same for edges, and each difference. If a label is unsure about something, that
+is not counted. `LABELS` is a folder to use instead of `tests/detection/labels`, as its `held-out`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def take_another_answer(
     unsure: set[str],
     arrows: set[tuple[str, str]],
 ) -> None:
-    """Where what was found is one of the lists in `or`, that is what is wanted, in edges too."""
+    """If a list in `or` has what was found, that list is the right answer, also for edges."""
     kind, path = component["code_type"], component["path"]
     label = f"{kind} {path}"
     for several in component.get("or", []) if label not in got else []:

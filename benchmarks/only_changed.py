@@ -73,7 +73,7 @@ def trees(commits: list[Commit]) -> Iterator[tuple[int, Commit, Tree]]:
 
 @dataclass
 class Pipeline:
-    """The pipeline of a plan: what its environments know, and what its runs take."""
+    """The pipeline of a plan: what is deployed to each environment, and what its runs cost."""
 
     plan: Plan
     ask: Planner
@@ -130,7 +130,7 @@ class Pipeline:
         self.counts["pushes that deploy nothing"] += not any(self.last.values())
 
     def digests(self, planned: dict[str, Any]) -> dict[str, str]:
-        """Of the packages that a run holds: those that it brings over, and those that it builds."""
+        """The digests of the packages that a run promotes or builds."""
         built = [n for n in planned["build"] if self.config["components"][n]["package"]]
         brought = {name: package["digest"] for name, package in planned["packages"].items()}
         return {**brought, **{name: planned["keys"][name] for name in built}}

@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/orchestrations.py     prints the tables of docs/orchestrations.md
 
-Nothing runs: the jobs of a plan are laid out in time with the durations below. Beside them stand
-version 0.1, and the pattern that the requirements call best practice, as if it worked: one job
-after the other starts a workflow and asks every ten seconds whether it is over.
+Nothing runs: the jobs of a plan get the durations below. The tables also show version 0.1, and the
+pattern that the requirements call best practice, as if it worked: one job after another starts a
+workflow and asks every ten seconds whether it has ended.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from pipeline.steps import Call  # noqa: E402
 SETUP = 0.5
 """How long a job checks out and sets up its tools, in minutes."""
 MINUTES = {"lint": 1.0, "test": 3.0, "security": 1.0, "build": 2.0, "deploy": 4.0}
-"""How long a command works, in minutes. Whatever they are, the orchestrations differ alike."""
+"""How long a command works, in minutes: the same for all orchestrations."""
 CHANGES = SUMMARY = GATE = 0.3
 PROMOTION = 0.2
-"""How long it takes to bring one package over, in minutes."""
+"""How long it takes to promote one package, in minutes."""
 RUNNER = 0.2
 """How long a job waits for a runner, in minutes; it is not billed."""
 NOT_YET = 0.7
-"""A first job that finds that the time has not come looks three times."""
+"""How often a first job looks if a dependency is not deployed yet."""
 CHECK_CALLS = 1
 """Calls with which a job finds that a commit is the head of a branch."""
 PLAN_CALLS = 4
@@ -47,7 +47,7 @@ PLAN_CALLS = 4
 TAKE_CALLS = 3
 """Calls that finding and downloading a package takes."""
 PROMOTE_CALLS = 6
-"""The same for one of another run, which has to be believed first."""
+"""The same for a package of another run, which has to be verified first."""
 
 EXAMPLES = ("lambda", "seed", "monorepo", "cluster")
 TWELVE: dict[str, Any] = {
@@ -79,7 +79,7 @@ class Cost:
     calls: int = 0
     """REST calls with the built-in token; at most 1,000 an hour for the whole repository."""
     end: float = 0.0
-    """Minutes from the push until the summary stands."""
+    """Minutes from the push until the summary is written."""
 
     def job(self, minutes: float, calls: int = 0, waits: bool = False) -> None:
         billed = math.ceil(minutes)
@@ -147,7 +147,7 @@ def component_run(plan: Plan, workflow: ComponentWorkflow, cost: Cost, approval:
     """Count the jobs of a component's own run; how long it takes, in minutes."""
     ends = {"": 0.0}
     if workflow.changes:
-        # What an orchestrator has started reads its plan; the packages are brought over there.
+        # A run that an orchestrator has started reads the plan; the orchestrator promotes packages.
         is_started = bool(workflow.changes.reads_plan)
         promotions = 0 if is_started else len(workflow.changes.promotions)
         minutes = CHANGES + PROMOTION * promotions
@@ -170,7 +170,7 @@ def cost_of_dispatch(plan: Plan, orchestrator: OrchestratorWorkflow, approval: f
         jobs = cost.jobs
         minutes = component_run(plan, start.workflow, cost, approval=0)
         seen = polls(minutes)
-        # Each change of the run's state counts, every other look does not.
+        # A look counts as a call only if the run's state has changed.
         changes = 2 * (cost.jobs - jobs + 1)
         cost.job(seen[-1], calls=1 + min(len(seen), changes), waits=True)
         ends[start.id] = max(ends[need] for need in start.needs) + RUNNER + seen[-1]
@@ -186,7 +186,7 @@ def cost_of_observe(plan: Plan, orchestrator: OrchestratorWorkflow, approval: fl
         minutes = component_run(plan, workflow, cost, approval)
         before = [by_name[name] for name in workflow.triggers.after if name in by_name]
         ends[workflow.id] = max((ends[w.id] for w in before), default=0.0) + minutes
-        # Every end of what comes before starts it; all but the last find that it is not time yet.
+        # The end of each dependency starts a run; all but the last run find one missing.
         for _ in before[1:]:
             cost.job(NOT_YET, calls=CHECK_CALLS + 3 * (1 + len(before)), waits=True)
         cost.calls += 2 * len(before)
@@ -213,7 +213,7 @@ def cost_as_required(plan: Plan, orchestrator: OrchestratorWorkflow, approval: f
         minutes = max(checks, default=0.0) + sum(later) + asked + RUNNER * (1 + len(later))
         edges = [e for e in plan.answers.dependencies.edges if e.consumer == component.name]
         looks = polls(minutes, first=10, most=10, growth=1)
-        waited = 0.5 + looks[-1]  # a checkout, and five seconds for the run to show up
+        waited = 0.5 + looks[-1]  # a checkout, and five seconds until the run appears
         cost.job(waited, calls=3 + len(looks) + 2 * len(edges), waits=True)
         end += RUNNER + waited
     return summed_up(cost, {"": end})

@@ -25,7 +25,7 @@ from pipeline.repository_files import RepositoryFiles
 
 DIGITS = 7
 KINDS = {"100755": "x", "120000": "link", "160000": "submodule"}
-"""What stands behind the object's digits for other modes than that of a usual file."""
+"""A mark after the object's digits, for files whose mode is not that of a plain file."""
 
 
 def git(clone: Path, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""What CPU time `copier update` takes, against updating a static template of the very same files.
+"""Compares the CPU time of `copier update` with that of a static template of the same files.
 
     .venv/bin/python benchmarks/update_time.py [ROUNDS]
 

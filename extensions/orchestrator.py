@@ -1,10 +1,11 @@
 """The Jinja extension of this template: what copier.yml and the templates may call, by name.
 
-What each name does is in `pipeline/for_copier/`. Copier loads this file afresh for each render,
-four times in one `copier update`, where the old and the new version of the template run in one
-process, each from a clone of its own. So the package beside it is loaded by its path, under a name
-made of the content of the template's files: an old module is never taken for a new one, and the
-same version is loaded once.
+The functions behind the names are in `pipeline/for_copier/`.
+
+Copier loads this file again for each render: four times in one `copier update`, which runs the old
+and the new version of the template in one process, each from its own clone. So this file loads the
+package beside it by its path, under a name made from the content of the template's files. Another
+version then has other modules, and the same version is loaded once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Runs after a copy or an update: what was written is compared with the plan.
+"""Runs after a copy or an update, and compares the written files with the plan.
 
-Called by Copier (see `_tasks` in copier.yml), and by migrate.py after an update, in the
-repository, with the name of the answers file. Ends with 1 and one line for each difference;
-otherwise says in a few lines what was made and what comes next. Needs only what Copier needs.
+Copier calls it (see `_tasks` in copier.yml), and so does migrate.py after an update: in the
+repository, with the name of the answers file. If files differ, it prints one line for each and
+exits with 1. Otherwise it prints what was generated and what to do next. It needs only Copier's own
+requirements.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import yaml
 
 TEMPLATE = Path(__file__).resolve().parent.parent
-# This is a process of its own, so the plain import is never one of another template version.
+# This process loads one version of the template only, so it can import the package by its name.
 sys.path.insert(0, str(TEMPLATE / "extensions"))
 
 from pipeline.answers import read_answers  # noqa: E402

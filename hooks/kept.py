@@ -1,7 +1,7 @@
-"""After an update: nothing that a person wrote is gone, and nothing that is called is missing.
+"""After an update: restores edits in deleted files, and deleted files that other files call.
 
-Copier deletes a file that is generated no longer, also when somebody edited it, and says nothing;
-and a generated file that somebody deleted stays deleted, also when another one calls it.
+Copier silently deletes a file that is no longer generated, even if somebody has edited it. A
+generated file that somebody has deleted stays deleted, even if another file calls it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.written_files import deleted_files
 from rendering import RenderError, render
 
 KEPT = Path(".github/orchestrator-removed")
-"""Where edited files go that are generated no longer: GitHub runs nothing that lies there."""
+"""The folder for edited files that are no longer generated: GitHub runs no workflow in it."""
 
 
 def _git(*arguments: str) -> bytes:
@@ -30,15 +30,15 @@ def _committed(path: str) -> bytes:
 
 
 def removed() -> list[str]:
-    """The files that the update took away, by path, relative to the repository.
+    """The files that the update has deleted, by path, relative to the repository.
 
-    It takes only what was generated, and begins where everything is committed.
+    An update deletes only generated files, and starts only if everything is committed.
     """
     return deleted_files(Path.cwd())
 
 
 def keep_edited(paths: Iterable[str], answers_file: str) -> list[str]:
-    """Put those that somebody had edited aside. One line for each, for a person to read."""
+    """Move edited ones among deleted files to the folder KEPT. Returns a message for each."""
     paths = list(paths)
     if not paths:
         return []
@@ -62,7 +62,7 @@ def keep_edited(paths: Iterable[str], answers_file: str) -> list[str]:
 
 
 def _free(target: Path) -> Path:
-    """A name beside it that no file has: what was kept at an earlier time stays too."""
+    """The name, with a number if such a file exists: files that were kept earlier stay, too."""
     number = 2
     free = target
     while free.exists():
@@ -72,10 +72,7 @@ def _free(target: Path) -> Path:
 
 
 def write_again(paths: Iterable[str], answers_file: str) -> list[str]:
-    """Render files that are missing. One line for each, for a person to read.
-
-    Raises RenderError.
-    """
+    """Render files that are missing. Returns a message for each. Raises RenderError."""
     missing = [path for path in paths if not Path(path).is_file()]
     if not missing:
         return []

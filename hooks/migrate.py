@@ -1,9 +1,9 @@
-"""The one entry for Copier's migrations (see `_migrations` in copier.yml), before and after.
+"""Copier calls this before and after an update (see `_migrations` in copier.yml).
 
-Called in the repository with the stage, the two versions and the name of the answers file. Before,
-the steps of hooks/migrations.py run that are due; after, those, then nothing of a person's is
-lost, nothing that is called is missing, and what was written is compared with the plan. Ends with
-1 where something is left to do: so a bot stops.
+It runs in the repository, with the stage, both versions and the name of the answers file. In both
+stages it runs the steps of hooks/migrations.py that are due. After an update it also restores edits
+in deleted files, writes deleted files again that other files call, and compares the written files
+with the plan. If something is left to do, it exits with 1, so that a bot stops.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(stage: str, before: str, now: str, answers_file: str) -> int:
     except (OSError, yaml.YAMLError, AnswerError, RenderError) as error:
         print(f"{answers_file}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    # What nothing calls may stay deleted, where a person deleted it.
+    # A file that a person deleted may stay deleted if no other file calls it.
     return check_written.main(answers_file, optional=set(plan.files) - set(plan.called_files))
 
 

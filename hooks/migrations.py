@@ -1,8 +1,9 @@
-"""What has to be done to a repository when it takes over a version of the template.
+"""What has to be done in a repository when it is updated to a version of the template.
 
-One function for each step, named by its version and stage. `before` runs while the answers of the
-old version still count, and may change them in the answers file, which Copier reads again after
-it; `after` runs when the new version has been merged. Each runs once, on the way over its version.
+Each step is a function, registered with its version and stage. In the stage `before`, the answers
+file still has the answers of the old version; the step may change them, and Copier then reads the
+file again. The stage `after` comes when the new version has been merged. A step runs if an update
+goes from an older version than its own to its own or a newer one.
 
     @migration("0.3.0", "before")
     def pull_requests_is_called_checks(answers_file: Path) -> None:
@@ -35,7 +36,7 @@ Step = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Migration:
-    """A step, and the version whose users need it."""
+    """A step, and the version that needs it."""
 
     version: str
     stage: str
@@ -50,7 +51,7 @@ MIGRATIONS: list[Migration] = []
 
 
 def migration(version: str, stage: str) -> Callable[[Step], Step]:
-    """Register a step. Raises ValueError for a stage or a version that there cannot be."""
+    """Register a step. Raises ValueError for an impossible stage or version."""
     if stage not in STAGES or not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise ValueError(f"no migration can be of {version!r} {stage!r}")
 
@@ -76,8 +77,8 @@ def due(
 
 @contextmanager
 def changed_answers(answers_file: Path) -> Iterator[dict[str, Any]]:
-    """The recorded answers, to be changed in place; the comment above them stays, and their
-    checksums are those of what is written. Without a change nothing is written."""
+    """The recorded answers, to be changed in place. They are written with new checksums, below the
+    comment of the file. Without a change nothing is written."""
     text = answers_file.read_text(encoding="utf-8")
     lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True))
     above = "".join(line for line in lines if not FORMER_LINE.match(line))
@@ -90,7 +91,7 @@ def changed_answers(answers_file: Path) -> Iterator[dict[str, Any]]:
 
 @migration("0.2.0", "before")
 def kubernetes_builds_a_folder(answers_file: Path) -> None:
-    """What it built was one file, and is a folder with a file for each environment."""
+    """Kubernetes built one file in 0.1. Now it builds a folder with a file for each environment."""
     with changed_answers(answers_file) as answers:
         for name, settings in (answers.get("components") or {}).items():
             if not settings or "build" in settings:
@@ -102,7 +103,7 @@ def kubernetes_builds_a_folder(answers_file: Path) -> None:
 
 @migration("0.2.0", "before")
 def the_dockerfile_is_a_setting(answers_file: Path) -> None:
-    """It was a variable, and such a one is refused now."""
+    """`DOCKERFILE` was a variable in `env`. Now such a variable is refused."""
     with changed_answers(answers_file) as answers:
         for name, settings in (answers.get("components") or {}).items():
             variables = (settings or {}).get("env") or {}
@@ -115,9 +116,9 @@ def the_dockerfile_is_a_setting(answers_file: Path) -> None:
 
 @migration("0.2.0", "after")
 def tell_what_protects_production(answers_file: Path) -> None:
-    """What to keep and what to delete on GitHub, because production is approved elsewhere.
+    """Print what to keep and what to delete on GitHub, because another environment approves now.
 
-    Runs of 0.1 keep their workflows, and only the reviewers of the environment itself stop them.
+    A run of 0.1 keeps its workflows, and only the reviewers of the environment itself can stop it.
     A run can be re-run for 30 days. GitHub: "Re-running workflows and jobs".
     """
     from check_written import read_plan
@@ -134,9 +135,9 @@ def tell_what_protects_production(answers_file: Path) -> None:
 
 
 KEEP = """\
-  If {name} has required reviewers, keep them for 30 days: that long, a run of version 0.1 can be
-  re-run, and only they can stop it. So leave out the lines of that page that begin with
-  `environment {name} ` and `allow {name} `. After the 30 days, with what the page defines:
+  If {name} has required reviewers, keep them for 30 days. In this time somebody can re-run a run of
+  version 0.1, and only these reviewers can stop it. So leave out the lines of that page that begin
+  with `environment {name} ` and `allow {name} `. After 30 days, run this with the page's functions:
     environment {name} "$policy, "'"reviewers": []'
 """
 DELETE = """\

@@ -1,4 +1,4 @@
-"""Renders a version of the template with answers that were recorded, beside the repository."""
+"""Renders a version of the template with recorded answers, outside the repository."""
 
 from __future__ import annotations
 

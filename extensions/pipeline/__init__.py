@@ -6,8 +6,8 @@ What the template knows
     catalogue.py           all code types and clouds
     code_type_model.py     what a code type is
     code_types.py          reads `code_types/*.yml`
-    like.py                reads code types that are another one in other words
-    own_types.py           reads the code types of a repository's own
+    like.py                reads code types that copy another one, with some words replaced
+    own_types.py           reads a repository's own code types
     clouds.py              reads `clouds/*.yml`: logins and registries
     limits.py              what GitHub can run
 
@@ -33,11 +33,11 @@ The plan
     component_workflows.py `{component}-{env}.yml`
     orchestrators.py       `orchestrator-{env}.yml`
     infrastructure_drift.py `infrastructure-drift.yml`
-    calls.py               the jobs in which these call builds and deployments
-    dispatch.py            the jobs in which an orchestrator starts runs
+    calls.py               the jobs that call builds and deployments
+    dispatch.py            the jobs in which an orchestrator starts the runs of components
     pull_request.py        `pull-request.yml`
     actions.py             the composite actions that workflows share
-    written_files.py       compares written files with the plan, and what to say after that
+    written_files.py       compares the written files with the plan, and tells the result
     what_changed.py        which files belong to which component
     sizes.py               how large workflow files become
     headers.py             the English lines at the top of workflows
@@ -49,21 +49,21 @@ An existing repository
     repository_files.py    its files
     repository_history.py  its root, and what its merges were made of
     git_branches.py        its branches
-    destination.py         what already lies where files are to be written
+    destination.py         the files that are already there, before anything is written
     detection.py           finds its components
     environment_names.py   which names are those of environments
     found_environments.py  finds its environments
     found_clouds.py        finds the cloud that a component deploys to
     found_edges.py         finds which component needs which
-    found_reads.py         finds them by what one component reads of another
+    found_reads.py         finds the same by the names of data that one component reads of another
     found_needs.py         finds what a component reads outside its folder
     image_names.py         finds images that no component is known to build
     checkout.py            finds submodules and Git LFS
     task_runners.py        finds the project's own checks and builds
-    proposal.py            all that was found, as answers
-    choosing.py            what a person makes of a proposal at the prompts
+    proposal.py            everything that was found, as answers
+    choosing.py            how a person changes a proposal at the prompts
     own_workflows.py       finds workflows that would deploy the same push
-    unmatched.py           what the repository holds that the answers do not fit
+    unmatched.py           finds what in the repository does not match the answers
 
 For all of them
     errors.py              errors of one line

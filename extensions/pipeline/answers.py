@@ -97,7 +97,7 @@ class Answers(PlainAnswers):
     notices: tuple[str, ...] = ()
     """What a person should know about them."""
     unmatched: tuple[str, ...] = ()
-    """What the repository holds that the answers do not fit, in lines."""
+    """What in the repository does not match the answers, in lines."""
 
     @property
     def plans(self) -> bool:
@@ -243,8 +243,8 @@ def check_removed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             raise AnswerError(
                 f"components.{name}",
                 f"it was in {path}; it is missing in `components`, but `code_types` still selects "
-                "it, so it would move to the root; drop it in both, or say "
-                f"{{{name}: {{}}}} for the root",
+                "it, so it would move to the root; drop it in both, or write "
+                f"{{{name}: {{}}}} in `components` if it is to move",
             )
 
 

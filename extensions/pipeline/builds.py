@@ -364,7 +364,7 @@ def _when_pushing(steps: str) -> str:
 def _environment_variables(component: Component, answers: Answers) -> str:
     """The variables of each environment that uses what is built, as JSON.
 
-    Configuration variables of GitHub's are put in as JSON by the expression.
+    If a value is a configuration variable of GitHub's, an expression inserts it as JSON.
     """
     members = {}
     for environment in _users(component, answers):

@@ -14,7 +14,7 @@ from .errors import AnswerError, nearest, shown
 from .proposal import NEEDS, Proposal, image_variable, without
 
 PROMPTS = ("parts", "images", "adjust", "new_names", "as_listed")
-"""Questions that are no answers themselves: the answers after them are made of what is said."""
+"""Questions that are not recorded: the answers after them are computed from their values."""
 
 
 def choices(proposal: Proposal, code_types: Mapping[str, CodeType]) -> dict[str, str]:
@@ -73,7 +73,7 @@ def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[st
 
 
 def with_images(proposal: Proposal, builders: Mapping[str, str]) -> Proposal:
-    """The proposal in which who runs one of these images waits for the component that builds it."""
+    """The proposal, in which components wait for those that build the images that they run."""
     components = {name: dict(settings) for name, settings in proposal.components.items()}
     given = proposal.dependency_map
     needs: Any = dict(given) if isinstance(given, dict) else [dict(entry) for entry in given]

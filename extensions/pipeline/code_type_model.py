@@ -19,7 +19,7 @@ PLAN_VARIABLES = ("CHANGES", "CHANGES_TEXT", "READ_ONLY")
 whether it may only read. A contract: docs/code-types.md."""
 
 SETUP = "setup"
-"""How a job's `tools` name what the key `setup` says. A contract: docs/code-types.md."""
+"""How a job's `tools` refer to the key `setup`. A contract: docs/code-types.md."""
 
 SETUP_FILES = ("action.yml", "setup.sh")
 """The files of the action that `setup` becomes; it may have more."""

@@ -1,4 +1,4 @@
-"""Reads `code_types/*.yml`, one file for each kind of code, with everything that may be wrong."""
+"""Reads `code_types/*.yml`, one file for each kind of code, and refuses what is wrong in them."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ ONLY_FOR: Mapping[str, tuple[str, ...]] = {
     "packages": ("object",),
     "files": ("string",),
 }
-"""The types of settings for which a key of theirs means anything."""
+"""For each key of a setting: the types of settings in which it has an effect."""
 
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Setting]:
@@ -559,7 +559,7 @@ def _variables(given: Mapping[str, Any], place: str) -> dict[str, str]:
 
 
 def _check_line(text: str, place: str) -> None:
-    """Refuse text that cannot stand in a line of a prompt, which Copier renders, or of a page.
+    """Refuse text that cannot be part of a line of a page, or of a prompt, which Copier renders.
 
     Raises AnswerError.
     """

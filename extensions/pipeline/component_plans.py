@@ -128,10 +128,10 @@ def _inputs(deploy: DeployWorkflow, answers: Answers) -> tuple[Input, ...]:
 def pull_request_plans(component: Component, answers: Answers) -> list[tuple[Environment, str]]:
     """The environments for which a pull request shows a plan, each with the condition.
 
-    It is the last one of each chain to which the component is deployed; the last ones, if several
-    come after the same one. A chain that starts on a tag or by hand counts as one of the default
-    branch. A pattern of branches is compared up to its first special character. A fork gets no
-    credentials; neither does Dependabot.
+    It is the last environment of each chain to which the component is deployed; there are several
+    if several environments come after the same one. A chain that starts on a tag or by hand counts
+    as a chain of the default branch. A pattern of branches is compared up to its first special
+    character. A fork gets no credentials; neither does Dependabot.
     """
     found = []
     for first in answers.environments:

@@ -36,7 +36,7 @@ from .steps import Call
 from .triggers import Triggers, workflow_name
 
 ASKED_BEFORE = "(inputs.orchestrator != '' || needs.approval.result == 'success')"
-"""If its orchestrator was approved, nobody is asked again: the deployment looks that up."""
+"""If the orchestrator was approved, nobody is asked again: the deployment checks that run."""
 
 
 @dataclass(frozen=True)

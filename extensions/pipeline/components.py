@@ -53,7 +53,7 @@ class Component:
     name: str
     code_type: CodeType
     path: str
-    """With {environment}, where each environment has a folder of its own."""
+    """It contains {environment} if each environment has its own folder."""
     commands: Mapping[str, str]
     """The command of each job that the component has; a job that is switched off is missing."""
     own_commands: frozenset[str]

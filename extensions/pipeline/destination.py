@@ -19,7 +19,7 @@ from .questions import DEFAULTS
 from .repository_files import WORKFLOWS
 
 ONLY_OURS = {"code_types", "dependency_map"}
-"""Answers that no other template has: by them this template is known after a move."""
+"""Answers that no other template has. They show that a file is ours, even at another address."""
 
 OTHER_ANSWERS_FILE = ".copier-answers.ci.yml"
 
@@ -34,7 +34,7 @@ def check_answers_file(name: str, stored: Any, source: str | None) -> None:
         return
     other = f"say `--answers-file {OTHER_ANSWERS_FILE}`"
     if not isinstance(stored, dict) or not {*DEFAULTS, "_src_path"} & stored.keys():
-        raise AnswerError(name, f"is here already, and is no answers file; {other}")
+        raise AnswerError(name, f"exists already, and is not an answers file; {other}")
     recorded = stored.get("_src_path")
     if recorded is None or recorded == source or ONLY_OURS & stored.keys():
         return
@@ -44,7 +44,7 @@ def check_answers_file(name: str, stored: Any, source: str | None) -> None:
 
 
 def about_subfolder(folder: Path, root: Path) -> str:
-    """What to say of pipelines in a folder of a repository whose root lies above it."""
+    """The message about pipelines in a folder that is not the root of its repository."""
     folder = folder.resolve().relative_to(root)
     return one_line(
         f"{folder.as_posix()}: is a folder of the git repository {root}, and GitHub reads "
@@ -54,7 +54,7 @@ def about_subfolder(folder: Path, root: Path) -> str:
 
 
 def nearest_folder(path: str, repository: Path) -> str | None:
-    """The folder that is there and comes nearest to a path; None where the path is a folder.
+    """The existing folder whose name is nearest to a path; None if the path is a folder.
 
     Case counts: for a runner `src` and `Src` are two folders, even if not on this machine.
     """
@@ -167,10 +167,10 @@ def about_differing_files(
     recorded: bool,
     free: Mapping[str, str],
 ) -> str:
-    """What to say of files that Copier would have to ask about; empty if there are none.
+    """The message about files that Copier would have to ask about; empty if there are none.
 
-    Files of actions do not say who made them: where answers are recorded, it was this template.
-    `free` has another name for components that have theirs in common with such files.
+    Files of actions do not say which template wrote them: if answers are recorded, it was ours.
+    `free` has another name for each component whose workflow has the name of such a file.
     """
     texts: Mapping[str, str] = {
         path: (repository / path).read_text(encoding="utf-8", errors="replace")

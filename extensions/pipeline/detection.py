@@ -40,10 +40,10 @@ OF_ENVIRONMENTS = words("overlays environments environment envs env stages bases
 """Names of folders that hold such folders."""
 
 ANY_NAME = OF_ENVIRONMENTS | {"live"}
-"""The folders of these in which an environment may have any name."""
+"""Of these folders, those in which an environment may have any name."""
 
 SHARED = words("base bases modules module shared common global all templates template")
-"""Names of folders beside those of environments that are no environments."""
+"""Names of folders that lie beside folders of environments, and are no environments."""
 
 PLAIN = words(
     "src source code app main chart charts helm helm-chart helm-charts docker service lib python",
@@ -257,7 +257,7 @@ def _markers(files: RepositoryFiles, detect: Detect) -> dict[str, list[str]]:
 
 
 def _holds(files: RepositoryFiles, detect: Detect, name: str, patterns: Iterable[str]) -> bool:
-    """Whether a file's text is as one of the patterns that its name fits wants it."""
+    """Whether a file's text matches `holds` of one of the patterns that its name matches."""
     base = posixpath.basename(name)
     expressions = [detect.holds.get(p, "") for p in patterns if fnmatch.fnmatchcase(base, p)]
     return any(not text or files.holds(name, text) for text in expressions)
@@ -368,7 +368,7 @@ def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: s
 def _produces(
     files: RepositoryFiles, detect: Detect, folder: str, folders: Mapping[str, list[str]]
 ) -> tuple[str, ...] | None:
-    """What the first setting proposes whose file is there, outside other components' folders."""
+    """What the first entry proposes that has a file outside the folders of other components."""
     for suggestion in detect.settings:
         if not suggestion.files:
             return suggestion.produces

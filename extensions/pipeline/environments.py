@@ -17,7 +17,7 @@ from .settings import ENV
 TRIGGERS = ("branch", "tag", "after", "manual")
 
 PULL_REQUEST = "pull-request"
-"""What stands for the environment in pull requests, whose checks deploy to none."""
+"""The name in place of an environment's in pull requests, which deploy to no environment."""
 
 RETENTION = 7
 """How long packages are kept by default, in days."""
@@ -26,7 +26,7 @@ PRODUCTION_RETENTION = 30
 """The same in production."""
 
 WAITING_RETENTION = 37
-"""The same where production takes them: a run waits up to 30 days for its approval.
+"""The same if a production takes them: a run waits up to 30 days for its approval.
 
 GitHub: "Reviewing deployments", a job that nobody approves within 30 days fails."""
 

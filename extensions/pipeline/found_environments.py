@@ -109,7 +109,7 @@ def find_environments(files: RepositoryFiles, found: Iterable[FoundComponent]) -
     """The environments by name, in the order in which a change reaches them, with a file or
     folder of each; empty if it is not clear that these are all.
 
-    Of several names for one, as prod and production, the one with the most files.
+    If several names mean the same, as prod and production, the one with the most files counts.
     """
     evidence: dict[str, list[str]] = {}
     by_folder = False
@@ -132,9 +132,9 @@ def find_environments(files: RepositoryFiles, found: Iterable[FoundComponent]) -
 def as_answer(names: Iterable[str], branches: Branches) -> list[dict[str, Any]]:
     """The environments as the answer says them: one after the other, production after all others.
 
-    The first starts on `develop`, where there is such a branch, and the second on the default
-    branch; otherwise the first one on that. Where none is called production, the last one is
-    treated as production.
+    If there is a branch `develop`, the first starts on it, and the second on the default branch.
+    Otherwise the first starts on the default branch. If none is called production, the last one
+    counts as production.
     """
     names = list(names)
     productions = [name for name in names if kind(name) == PRODUCTION] or names[-1:]

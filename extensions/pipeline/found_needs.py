@@ -1,8 +1,8 @@
-"""Finds what a component reads beside its own folder: what its manifests depend on by path, or by
-the name of a member of its workspace.
+"""Finds what a component reads outside its own folder: the folders that its manifests name by path,
+or by the name of a member of its workspace.
 
-A code type says in `detect.needs` how its files name that. Packages that a component takes are
-edges, which `found_edges.py` finds.
+A code type says in `detect.needs` how its files name such folders. Packages that a component takes
+are edges, which `found_edges.py` finds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds which component reads what another one has made, as a remote state, by its name.
+"""Finds which component reads data of another one by name, for example a remote state.
 
 A code type says in `detect.known_as` how a component's own files name what it makes, and in
 `detect.reads` how the files of others name it.

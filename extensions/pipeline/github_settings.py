@@ -26,7 +26,7 @@ class GitHubEnvironment:
     """Whether a person should have to approve what is deployed there."""
     refs: tuple[tuple[str, str], ...]
     """(ref, type): the only branches and tags that may deploy there, globs allowed, as
-    deployment-branch policies name them; empty where not all can be told."""
+    deployment-branch policies name them; empty if policies cannot name all of them."""
     secrets: tuple[str, ...]
     """Secrets that jobs read there."""
     variables: tuple[str, ...]
@@ -36,14 +36,14 @@ class GitHubEnvironment:
     reads: str = ""
     """The environment that its identity may read, and not change; empty for one that deploys."""
     approves: str = ""
-    """The environment whose deployments are approved in it; empty for one of its own."""
+    """The environment whose deployments are approved here; empty if that is not its purpose."""
     publishes: bool = False
     """Whether package indexes trust it."""
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """What a package index has to be told, so that it trusts a component's job."""
+    """What to register at a package index, so that it trusts a component's job."""
 
     component: str
     file: str
@@ -82,7 +82,7 @@ class GitHubSettings:
     prerequisites: tuple[str, ...]
     """What the code types ask for, as Markdown."""
     publishers: tuple[Publisher, ...] = ()
-    """What package indexes have to be told. Components that publish by a secret are left out."""
+    """What to register at package indexes. Components that publish by a secret are left out."""
 
     @property
     def needs_secrets(self) -> bool:
@@ -231,8 +231,8 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
 def _is_reviewed(plan: Plan, environment: Environment) -> bool:
     """Whether deployments themselves ask for a person.
 
-    With one approval for all they do not, if nobody can bring a workflow of their own that names
-    the environment. If the environment starts on a tag, a pattern or by hand, anybody can.
+    With one approval for all, they ask only if anybody could push a workflow of their own that
+    names the environment: if the environment starts on a tag, on a pattern or by hand.
     """
     if not environment.production or plan.answers.approval == "none":
         return False
@@ -353,7 +353,7 @@ def _pushing_refs(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 
 def _default_branch(plan: Plan) -> str:
-    """`workflow_run` runs what lies on the default branch, and counts as a run of that branch.
+    """`workflow_run` runs the workflow on the default branch, and counts as a run of that branch.
 
     So the chain works, and branch rules of its environments hold, only when the default branch is
     the one that the chain starts from. GitHub: "Events that trigger workflows", workflow_run.

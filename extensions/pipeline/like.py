@@ -1,4 +1,4 @@
-"""Code types that are `like` another one, in other words: opentofu is like terraform."""
+"""Code types that are `like` another one: opentofu copies terraform, with some words replaced."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def in_full(data: Any, others: Mapping[str, Any]) -> Any:
 
 
 def _in_words(value: Any, words: Mapping[str, str], found: set[str]) -> Any:
-    """A copy with words replaced; of two words that fit, the longer one counts. `found` collects
-    the words that occur."""
+    """A copy with words replaced; if two words match, the longer one counts. `found` collects the
+    words that occur."""
     if isinstance(value, dict):
         return {key: _in_words(item, words, found) for key, item in value.items()}
     if isinstance(value, list):

@@ -158,9 +158,9 @@ TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 
 
 def check_schedule(text: str, place: str) -> None:
-    """Refuse what is no cron expression with a time zone behind it, or nothing. Raises AnswerError.
+    """Refuse text that is neither empty nor a cron expression. Raises AnswerError.
 
-    GitHub also reads names of months and weekdays; numbers say the same.
+    A time zone may follow. GitHub also reads names of months and weekdays; numbers say the same.
     """
     example = "write it as 17 6 * * 1-5, or 17 6 * * 1-5 Europe/Berlin"
     fields = text.split()

@@ -1,7 +1,7 @@
 """A repository's own workflows that start on a push which an environment deploys.
 
-Their deployments would happen twice. Nobody can tell for sure which of them deploy. So all are
-named, each with the sign that it deploys, or with the note that there is no sign.
+What such a workflow deploys would be deployed twice. No program can tell for sure which workflows
+deploy. So all are named, each with the sign that it deploys, or with a note that there is none.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Plan:
 
     @property
     def checks_drift(self) -> bool:
-        """Whether pull requests are told where what is generated was changed."""
+        """Whether pull requests are checked for edits of generated files."""
         return self.answers.drift_check
 
     @property

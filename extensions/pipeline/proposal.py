@@ -96,7 +96,7 @@ def propose(
     )
     environments = {} if given is not None else find_environments(files, found)
     if set(environments) == set(USUAL):
-        environments = {}  # those that there are without a proposal
+        environments = {}  # the default answers have the same ones
     names = given if given is not None else tuple(environments or USUAL)
     needs = find_needs(files, found, edges)
     found = tuple(

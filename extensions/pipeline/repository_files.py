@@ -35,7 +35,7 @@ OTHERS = words(
 out, too."""
 
 OF_TESTS = words("test testing demo")
-"""Folders of these that are an environment inside AROUND_TESTS or beside BESIDE_TESTS."""
+"""Such a folder is an environment inside one of AROUND_TESTS, or beside one of BESIDE_TESTS."""
 
 AROUND_TESTS = words("overlays environments environment envs env stages live")
 

@@ -121,7 +121,7 @@ def check_calls(
 def waits_for(deployed: frozenset[str], graph: Graph) -> dict[str, frozenset[str]]:
     """Each component with the deployed ones that it waits for.
 
-    A component waits through others that are not deployed here.
+    If it waits for a component that is not deployed here, it waits for the dependencies of that.
     """
     found: dict[str, frozenset[str]] = {}
 

@@ -10,7 +10,7 @@ from .steps import Command
 
 
 def check_commands_size(component: Component, file: str, commands: tuple[Command, ...]) -> None:
-    """Refuse commands of a length that GitHub does not read. Raises AnswerError."""
+    """Refuse commands that are too long for GitHub. Raises AnswerError."""
     # Each line is indented by ten characters; all else is small.
     size = 4_000 + sum(len(command.text) + 10 * command.text.count("\n") for command in commands)
     if size > WORKFLOW_FILE_BYTES:

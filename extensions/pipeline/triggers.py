@@ -128,7 +128,7 @@ def triggers_under_observe(
             triggers = Triggers(
                 after=tuple(workflow_name(name, environment) for name in last),
                 guard=guard((*events, "workflow_dispatch"), True in first, root),
-                # All before them have succeeded, too. Those whose packages are taken are listed.
+                # These have waited for all others. Producers of taken packages are listed, too.
                 dependencies=json.dumps(
                     {
                         name: {
@@ -164,9 +164,10 @@ def _names_of_jobs(component: Component, scope: Scope) -> list[str]:
 
 
 def _without_idle(waits: Graph, decisive: Mapping[str, tuple[str, ...]]) -> Graph:
-    """The graph in which components wait past those without jobs, for what these wait for.
+    """The graph in which nothing waits for components without jobs.
 
-    A run without jobs proves nothing: it also succeeds if a dependency is not deployed yet.
+    A run without jobs proves nothing: it also succeeds if a dependency is not deployed yet. So a
+    component waits for the dependencies of such a component instead.
     """
 
     def expanded(needed: frozenset[str]) -> frozenset[str]:

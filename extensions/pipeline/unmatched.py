@@ -1,4 +1,4 @@
-"""Finds what a repository holds that the answers do not fit. It is named, because nothing fails."""
+"""Finds what in a repository does not match the answers. No run would fail because of it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _edges_in_circles(answers: Answers, files: RepositoryFiles) -> list[str]:
     )
     kept, circles = edges_and_circles(files, found)
     left_out = [e for e in circles if files.exists(e.evidence)]
-    # An edge that no file shows was written by a person, which settles its whole circle.
+    # A person has written each edge that no file shows: that decides the order in its circle.
     known = {(e.consumer, e.producer) for e in kept}
     said = {(e.consumer, e.producer) for e in answers.dependencies.edges} - known
     pairs = {(e.consumer, e.producer) for e in left_out}

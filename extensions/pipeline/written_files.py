@@ -1,4 +1,4 @@
-"""What Copier wrote, compared with the plan, and what a person is told when all is as planned."""
+"""Compares what Copier wrote with the plan, and tells a person the result if all is as planned."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def differences(
 
 
 def _unmerged(plan: Plan, repository: Path) -> list[str]:
-    """What `copier update --conflict rej` could not merge lies beside the files."""
+    """A line for each file with changes that `copier update --conflict rej` could not merge."""
     left = {path for path in plan.files if (repository / f"{path}.rej").exists()}
     left |= {f"{WORKFLOWS}/{file.stem}" for file in (repository / WORKFLOWS).glob("*.rej")}
     actions = (repository / ACTIONS).rglob("*.rej")
@@ -102,7 +102,7 @@ def _wrong_workflow(path: str, content: bytes, jobs: set[str]) -> list[str]:
         return [f"{path}: is not a workflow that can be read; {reason}"]
     if missing:
         return [f"{path}: has no job {', '.join(missing)}; render it again with `copier recopy`"]
-    # Of a person's own: GitHub would run nothing of the whole file.
+    # In a person's own job, too: because of it, GitHub would not run any job of the file.
     return [
         f"{path}: the job {name} needs {need}, and there is no such job; name another in `needs`"
         for name, job in there.items()
@@ -152,7 +152,7 @@ def report(plan: Plan) -> str:
 
 
 def report_own_workflows(plan: Plan, repository: Path) -> str:
-    """What a person is told of workflows that were there before; empty where nothing is to say."""
+    """The message about workflows that were there before; empty if none starts on the same push."""
     texts = {
         file.name: file.read_text(encoding="utf-8", errors="replace")
         for file in (repository / WORKFLOWS).glob("*.y*ml")
@@ -161,24 +161,24 @@ def report_own_workflows(plan: Plan, repository: Path) -> str:
     found = deploying_twice(plan, texts)
     if not found:
         return ""
-    head = "These workflows of your own start on the same push. What one deploys is deployed twice:"
+    head = "These workflows of your own start on the same push. If one deploys, that happens twice:"
     return "\n".join(["", head, *(f"  {line}" for line in found)])
 
 
 def report_paths(plan: Plan, repository: Path) -> str:
-    """What a person is told of components whose folder is not there; empty where all are."""
+    """The message about components whose folder does not exist; empty if all exist."""
     lines = [
         f"  {component.name}: {component.path}; the nearest folder is "
         f"{'the root' if nearest == '.' else nearest}"
         for component in plan.answers.components
-        # Where each environment has one, `unmatched` says which is missing.
+        # If each environment has a folder, `unmatched` says which one is missing.
         if not component.by_environment and (nearest := nearest_folder(component.path, repository))
     ]
     return "\n".join(["", "Folders of components that are not there yet:", *lines] if lines else [])
 
 
 def report_ignored(plan: Plan, repository: Path) -> str:
-    """What a person is told of files that git ignores; empty where it ignores none of them."""
+    """The message about generated files that git ignores; empty if git ignores none of them."""
     command = ["git", "check-ignore", "--verbose", "-z", "--stdin"]
     files = "\0".join(sorted(plan.files))
     try:
@@ -199,19 +199,19 @@ def report_ignored(plan: Plan, repository: Path) -> str:
 
 
 def success(plan: Plan, repository: Path, operation: str) -> str:
-    """What a person is told where nothing differs, after a copy or an update."""
+    """The message after a copy or an update if nothing differs."""
     reports = [
         report(plan),
         report_paths(plan, repository),
         report_ignored(plan, repository),
-        # After an update it would be the same news every time.
+        # After each update, the message would be the same.
         report_own_workflows(plan, repository) if operation == "copy" else "",
     ]
     return "\n".join(filter(None, reports))
 
 
 def tell(text: str) -> None:
-    """Print it, as far as that is possible: a new copy that ends with an error is deleted."""
+    """Print a text, and ignore errors in printing: Copier would delete a new copy after one."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with contextlib.suppress(OSError):  # nobody reads it, or the disk is full
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)

@@ -219,7 +219,7 @@ def test_a_link_out_of_the_repository_is_refused(command: Command, own: Path) ->
     ("text", "says"),
     [
         (OTHER, "holds the answers of another template, https://github.com/acme/service.git"),
-        ("site_name: shop\n", "is here already, and is no answers file"),
+        ("site_name: shop\n", "exists already, and is not an answers file"),
     ],
     ids=["other-template", "no-answers"],
 )

@@ -164,7 +164,7 @@ def test_the_report_of_a_copy_names_own_workflows(template: Path, tmp_path: Path
     done = copier_command(template, tmp_path / "own", f"--data-file={EXAMPLES / 'lambda.yml'}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("docs/ci-cd.md has the commands to paste.\n")[1].strip() == (
-        "These workflows of your own start on the same push. What one deploys is deployed twice:\n"
+        "These workflows of your own start on the same push. If one deploys, that happens twice:\n"
         "  .github/workflows/ship.yaml: starts on a push to develop, which deploys to dev and a "
         "push to main, which deploys to test; looks as if it deploys: it runs `kubectl apply`"
     )

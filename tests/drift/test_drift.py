@@ -551,7 +551,7 @@ def test_nothing_of_the_template_runs_without_trust(
 ) -> None:
     """Except if Copier's settings trust the address."""
     assert DRIFT.main([]) == 2
-    check_line("the template ... runs Python of its own; pass --trust if you trust it", capsys)
+    check_line("the template ... runs its own Python code; pass --trust if you trust it", capsys)
     trusted = f"trust: ['git+{newer_template.as_uri()}']\n"
     (tmp_path / "settings.yml").write_text(trusted, encoding="utf-8")
     assert DRIFT.main([]) == 0

@@ -199,7 +199,7 @@ def test_an_answer_edited_by_hand_is_refused(case: str, version: Any, repository
     commit(repository, "By hand")
     line = refusal(repository, vcs_ref=version, data={"project_name": "x"})
     assert name in line.split(": ")[0].split(", ")
-    assert "edited by hand in .copier-answers.yml, which an update would not notice" in line
+    assert "edited by hand in .copier-answers.yml, so an update would not apply it" in line
 
 
 def test_a_wrong_answer_written_by_hand_is_refused(repository: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_wrong_answer_written_by_hand_is_refused(repository: Path) -> None:
     commit(repository, "By hand")
     line = refusal(repository, vcs_ref=CURRENT, data={"cloud": "aws"})
     assert line.startswith("cloud: 'alibaba' is not a choice; ")
-    assert line.endswith("; it was edited by hand in .copier-answers.yml: put back what was there")
+    assert line.endswith("; it was edited by hand in .copier-answers.yml: restore the old answer")
 
 
 def test_an_update_works_after_the_edit_is_undone(repository: Path) -> None:
@@ -272,8 +272,8 @@ def test_dropping_only_the_settings_of_a_component_is_refused(repository: Path) 
     line = refusal(repository, vcs_ref=CURRENT, data={"components": {}})
     assert line == (
         "components.python: it was in src; it is missing in `components`, but `code_types` still "
-        "selects it, so it would move to the root; drop it in both, or say {python: {}} for the "
-        "root"
+        "selects it, so it would move to the root; drop it in both, or write {python: {}} in "
+        "`components` if it is to move"
     )
     update(repository, vcs_ref=CURRENT, data={"components": {"python": {}}})
     assert recorded(repository)["components"] == {"python": {}}

@@ -1,6 +1,6 @@
 """Functions that the engine's scripts share: git with a token, outputs and errors of a step.
 
-Standard library only, for Python 3.11 or newer: these scripts run in jobs with an App's token.
+Standard library only, for Python 3.11.4 or newer: these scripts run in jobs with an App's token.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def _openssl(*options: str) -> None:
         raise EngineError(f"{options[-1]}: openssl failed; {SAME_KEY}")
 
 
-def _anybodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
     """Removes the owner: git refuses a repository that belongs to another user."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
@@ -46,7 +46,7 @@ def _anybodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def pack(file: Path, folder: Path) -> None:
     plain = file.with_suffix(".tar.gz")
     with tarfile.open(plain, "w:gz", compresslevel=1) as archive:
-        archive.add(folder, arcname=".", filter=_anybodys)
+        archive.add(folder, arcname=".", filter=_without_owner)
     _openssl("-e", "-salt", "-in", str(plain), "-out", str(file))
     plain.unlink()
 

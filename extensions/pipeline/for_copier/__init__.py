@@ -1,7 +1,7 @@
 """What Copier calls: the functions that copier.yml and the templates use, by what they are for.
 
-given.py              what Copier knows at one moment: answers so far, `--data`, the answers file
-memory.py             what one render has read and computed already
+given.py              what Copier knows when it calls: answers so far, `--data`, the answers file
+memory.py             what was read and computed already
 own_code_types.py     the answers about code types in a folder of the repository
 proposals.py          the answers that are proposed for an existing repository
 component_choices.py  the prompts that choose components, and the answers that they lead to

@@ -1,7 +1,7 @@
 """Checks the written files in Copier's own process, because to start another one takes longer.
 
-If anything is not as planned, the hook runs as a process and says it (see copier.yml): Copier stops
-only at the exit code of a process.
+If anything is not as planned, the hook runs as a process and reports it (see copier.yml), because
+only the exit code of a process stops Copier.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _is_done(given: Given, operation: str) -> bool:
         plan = _recorded_plan(given)
         optional = set[str]()
         if operation == "update":
-            # What nothing calls may stay deleted, where a person deleted it.
+            # A file that a person deleted may stay deleted if no other file calls it.
             optional = set(plan.files) - set(plan.called_files)
             if deleted_files(repository):
                 return False

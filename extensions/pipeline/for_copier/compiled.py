@@ -18,7 +18,7 @@ _texts: dict[str, CodeType] = {}
 """The code of parts of paths and of texts in copier.yml."""
 
 KEPT = 5000
-"""So many texts are kept at most: a few hold what a person answered."""
+"""The most texts that are kept. A few of them contain a person's answers."""
 
 
 class VersionCache(BytecodeCache):

@@ -1,7 +1,7 @@
 """The prompts that choose components, and the answers that they lead to.
 
-`parts`, `images`, `adjust` and `new_names` are no answers. The answers `found`, `code_types`,
-`components` and `dependency_map` are made of them.
+`parts`, `images`, `adjust` and `new_names` are not recorded. The answers `found`, `code_types`,
+`components` and `dependency_map` are computed from them.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def problem_with_images(given: Given) -> str:
 
 
 def ask_to_adjust(given: Given) -> bool:
-    """Whether there is a prompt for other names or settings. Without components it is not needed:
-    a person must write some."""
+    """Whether there is a prompt for other names or settings. Without components there is none: a
+    person has to write some first."""
     asked = given.would_ask("components") or given.would_ask("dependency_map")
     return asked and _has_components(given)
 
@@ -132,7 +132,7 @@ def answer_from_prompts(given: Given, question: str) -> str:
 def yaml_to_edit(given: Given, question: str) -> str:
     """The same answer as YAML in several lines, which a person edits."""
     value = json.loads(answer_from_prompts(given, question))
-    # An empty prompt where there is no component: Enter must not accept that.
+    # Without components the prompt is empty, so that Enter does not accept an empty mapping.
     return readable(value, sort=False) if value != {} else ""
 
 
@@ -168,7 +168,7 @@ def _before_choosing(given: Given) -> Proposal:
     names = ("code_types", "components", "dependency_map", "found")
     values = {name: parsed(name, given.merged.get(name, DEFAULTS[name])) for name in names}
     if ask_for_parts(given) and "components" in given.data:
-        values["components"] = {}  # nobody can choose among those
+        values["components"] = {}  # the prompt does not offer those of `--data`
     return Proposal(**values)
 
 

@@ -1,4 +1,4 @@
-"""What Copier knows at one moment of a render: the answers so far, `--data`, the answers file."""
+"""What Copier knows when it calls us: the answers so far, `--data`, the answers file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was read and computed already: each thing once, however often Copier asks.
+"""What was read and computed already: everything is computed once, however often Copier asks.
 
 What follows from the template and from answers is kept for all renders of an update: each version
 of the template has its own module (see extensions/orchestrator.py).
@@ -25,7 +25,7 @@ from ..proposal import Proposal
 from ..repository_files import RepositoryFiles
 
 KEPT = 500
-"""So many answers and plans are kept at most: a process may render thousands of repositories."""
+"""The most answers and plans that are kept: a process may render thousands of repositories."""
 
 
 class Memory:

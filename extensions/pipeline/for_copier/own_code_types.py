@@ -78,7 +78,7 @@ def problem_of_folder(given: Given, folder: str) -> str:
 
 
 def tell_missing_folder(given: Given, answers: Mapping[str, Any]) -> None:
-    """Say that the recorded code types count where their folder is missing."""
+    """If the folder is missing, say that the recorded code types are used."""
     folder = answers.get("code_types_folder")
     if not folder or not given.stored.get("own_code_types"):
         return

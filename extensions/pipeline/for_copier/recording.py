@@ -16,14 +16,14 @@ from ..unmatched import unmatched
 from .given import Given
 
 FROM_THE_REPOSITORY = ("found", "default_branch", "unmatched")
-"""Answers that the repository gives. They are recorded where they are not the default."""
+"""Answers that are read from the repository. They are recorded if they are not the default."""
 
 
 def recorded(answers: Mapping[str, Any]) -> dict[str, Any]:
     """The answers as their file holds them.
 
-    What was typed is parsed, a list of environments means `custom`, and what was found is kept of
-    the components and environments that there are.
+    Typed YAML is parsed. A list of environments means `custom`. `found` has only the components and
+    environments that still exist.
     """
     kept = {name: parsed(name, value) for name, value in answers.items() if name not in PROMPTS}
     if kept.get("environments"):
@@ -35,7 +35,7 @@ def recorded(answers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_unmatched(given: Given) -> str:
-    """What in the repository does not fit the answers, as YAML: the answer `unmatched`."""
+    """What in the repository does not match the answers, as YAML: the answer `unmatched`."""
     memory = given.memory
     try:
         answers = memory.read_answers(given.answers)

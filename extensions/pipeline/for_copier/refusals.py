@@ -26,7 +26,7 @@ def check_answers(given: Given, when: str) -> str:
     """Stop where an answer is wrong. Raises AnswerError or UserMessageError.
 
     `first`: before the first question, what `--data`, `--data-file` and the answers file say.
-    Copier would end with a traceback for a wrong one, or forget a stored one without a word.
+    For a wrong one, Copier would end with a traceback; a stored one it would forget silently.
     `last`: all answers together, and the files of the destination.
     """
     # Copier asks several times in a row whether to show a question.
@@ -62,10 +62,10 @@ def _check_given(given: Given) -> None:
     if answers and given.takes_defaults:
         memory.read_answers({**proposed_answers(given), **answers})
         return
-    # The other questions are still open, so these answers may name what is not known yet.
+    # The other questions are still open, so these answers may name things that come later.
     own = {name: answers[name] for name in OWN_TYPES if name in answers}
     check_alone({**given.data, **own}, memory.catalogue)
-    # Copier would leave a wrong stored answer out of its prompts without a word.
+    # Copier would not show a wrong stored answer at its prompts, and would not say so.
     if given.is_update and given.stored and memory.problem_of(given.stored):
         memory.read_answers(answers)
 
@@ -73,7 +73,8 @@ def _check_given(given: Given) -> None:
 def _check_root(given: Given) -> None:
     """Refuse a subfolder of a repository: GitHub reads no workflow there.
 
-    A folder that has pipelines from an earlier copy is only told so: something else may use them.
+    If the folder has pipelines from an earlier copy, there is only a message: something else may
+    use them.
     """
     root = root_above(given.repository)
     # The temporary folders of an update may lie in the repository as well.
@@ -101,14 +102,14 @@ def _check_unedited(given: Given) -> None:
         names = undecided(text, DEFAULTS, merged_versions(given.repository, file), "HEAD")
     if names:
         raise UserMessageError(
-            f"{', '.join(names)}: edited by hand in {file}, which an update would not notice; "
-            f"put back what was there, and update with --data {names[0].split('.')[0]}=... "
-            "instead (or take the file as it is with `copier recopy`)"
+            f"{', '.join(names)}: edited by hand in {file}, so an update would not apply it; "
+            f"restore the old answer, and update with --data {names[0].split('.')[0]}=... "
+            "instead (or use the file as it is with `copier recopy`)"
         )
 
 
 def _tell_former_answers(given: Given) -> None:
-    """Say which answers of former versions do not count any more."""
+    """Say which recorded answers belong to older versions and are no longer used."""
     # An update hands the stored answers to a second render, as data.
     answers = given.stored if given.is_update else given.merged
     for name, why in GONE.items():
@@ -117,9 +118,9 @@ def _tell_former_answers(given: Given) -> None:
 
 
 def _check_kept(given: Given) -> None:
-    """Refuse when Copier has taken the default instead of a stored or given answer.
+    """Refuse if Copier has taken the default instead of a stored or given answer.
 
-    Copier does so when its own reading finds a stored answer wrong, and says nothing.
+    Copier does so silently if it finds a stored answer wrong.
     """
     if not given.takes_defaults:
         return
@@ -176,7 +177,7 @@ def _way_out(given: Given, answer: str) -> str:
     file = given.settings["answers_file"]
     if given.is_update and "_commit" in given.data:
         # The old tree is rendered from the recorded answers, which were right at that time.
-        return f"; it was edited by hand in {file}: put back what was there"
+        return f"; it was edited by hand in {file}: restore the old answer"
     if answer not in given.stored or answer in given.data:
         return ""
     if answer not in DEFAULTS:
@@ -186,9 +187,9 @@ def _way_out(given: Given, answer: str) -> str:
 
 
 def _restore_first(given: Given, file: str) -> str:
-    """What to do before the next attempt: Copier does not update where a change is left.
+    """What to do before the next attempt: Copier updates only a repository without changes.
 
-    A migration leaves one in the answers file.
+    A migration leaves a change in the answers file.
     """
     place = given.repository / file
     if not given.is_update or not place.is_file():
