@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import scenarios
 import yaml
-from generated_repositories import commit, digest_of, generic, package, with_commands
+from generated_repositories import commit, generic, package, with_commands
 from images import DOCKERFILE, deployment, with_images
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from scenarios import expect, head, pushed, spare
+from scenarios import expect, leave_package, pushed, spare
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 REPOSITORY = f"{REGISTRY}/web"
@@ -44,7 +45,10 @@ FILES = {
     "k8s/web.yaml": deployment("web", "web"),
 }
 CHECK = "pull-request-checks"
-BUILT, DEPLOYED = "web-build / build", "cluster-dev / deploy"
+TAKEN, BUILT, RENDERED = (f"{name}-build / build" for name in ("library", "web", "cluster"))
+DEPLOYED, IN_PRODUCTION = "cluster-dev / deploy", "cluster-prd / deploy"
+JOBS = ("changes", scenarios.SUMMARY, CHECK, TAKEN, BUILT, RENDERED, DEPLOYED, IN_PRODUCTION)
+REFERENCE = f"{REPOSITORY}@sha256:{'0123456789abcdef' * 4}"
 
 
 def prepare(github: OfflineGitHub) -> None:
@@ -56,15 +60,31 @@ def prepare(github: OfflineGitHub) -> None:
     github.tools.watch(["package.txt", *rendered], ["KUBECONFIG"])
 
 
+def only(github: OfflineGitHub, *jobs: str, environment: str = "dev") -> None:
+    """Let all jobs but these succeed without running. Builds that do not run leave their packages,
+    as they are made for this environment; production does not follow."""
+    spare(github, *({*JOBS} - {*jobs}))
+    github.forced_outputs["changes"] = scenarios.everything(github)
+    github.forced_conclusions = {"orchestrator-prd.yml": "success"} if environment == "dev" else {}
+    manifests = {
+        f"rendered/{name}.yaml": deployment("web", REFERENCE).encode() for name in ("dev", "prd")
+    }
+    github.forced_outputs[BUILT] = {"image": REFERENCE}
+    for name, job, files in (
+        ("library", TAKEN, {"package.txt": b"of the library\n"}),
+        ("web", BUILT, {"docker-image": f"{REFERENCE}\n".encode()}),
+        ("cluster", RENDERED, manifests),
+    ):
+        # In production the first job brings it over.
+        by, output = ("changes", f"{name}-digest") if environment == "prd" else (job, "digest")
+        if by not in jobs:
+            make = partial(package, files=files)
+            leave_package(github, f"{name}-package-{environment}", make, by, output)
+
+
 def manifest(run: Run, environment: str) -> Any:
-    package = run.packages[f"cluster-package-{environment}"]
+    package = run.packages["cluster-package-dev"]
     return yaml.safe_load(package[f"rendered/{environment}.yaml"])
-
-
-def running_image(run: Run, environment: str = "dev") -> str:
-    containers = manifest(run, environment)["spec"]["template"]["spec"]["containers"]
-    image: str = containers[0]["image"]
-    return image
 
 
 # The scenarios
@@ -72,9 +92,7 @@ def running_image(run: Run, environment: str = "dev") -> str:
 
 def image(github: OfflineGitHub) -> None:
     """An image is built, scanned and pushed."""
-    scenarios.without_gates(github)
-    github.forced_conclusions = {"orchestrator-prd.yml": "success"}
-    spare(github, "cluster-build / build", DEPLOYED)
+    only(github, BUILT)
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
     docker = [c for c in github.commands() if c.tool in ("docker", "skopeo")]
@@ -99,23 +117,27 @@ def image(github: OfflineGitHub) -> None:
     expect("clouds trust no other", {key for key in trusted if " / " in key} == {BUILT, DEPLOYED})
 
 
-def applied(github: OfflineGitHub) -> None:
-    """What was built and pushed is run."""
-    scenarios.without_gates(github)
-    github.forced_conclusions = {"orchestrator-prd.yml": "success"}
-    spare(github, "library-build / build", BUILT)
-    reference = f"{REPOSITORY}@sha256:{'0123456789abcdef' * 4}"
-    pushed_package = package(head(github), {"docker-image": f"{reference}\n".encode()})
-    github.forced_outputs[BUILT] = {"digest": digest_of(pushed_package), "image": reference}
-
-    def uploads(run: Run, key: str) -> None:
-        if key == BUILT:
-            github.new_artifact(run, "web-package-dev").fill(pushed_package)
-
-    github.before_job = uploads
+def rendered(github: OfflineGitHub) -> None:
+    """Manifests are rendered for each environment, with the image that was built."""
+    only(github, RENDERED)
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
-    expect("the cluster runs what was built", running_image(run) == reference)
+    files = {name for name in run.packages["cluster-package-dev"] if name.startswith("rendered/")}
+    everywhere = {"rendered/dev.yaml", "rendered/prd.yaml"}
+    expect("it is rendered for each environment", files == everywhere)
+    containers = manifest(run, "dev")["spec"]["template"]["spec"]["containers"]
+    expect("the cluster runs what was built", containers[0]["image"] == REFERENCE)
+    namespace = manifest(run, "prd")["metadata"].get("namespace")
+    expect("prd has what was rendered for it", namespace == "shop")
+    validated = {command.arguments[-1] for command in github.commands("uvx")}
+    expect("the manifests are validated", validated == everywhere)
+
+
+def applied(github: OfflineGitHub) -> None:
+    """What was rendered is run."""
+    only(github, DEPLOYED)
+    run = pushed(github)
+    expect("every job succeeds", set(run.results.values()) == {"success"})
     logins = {e["job"] for e in github.actions_used("aws-actions/configure-aws-credentials")}
     expect("it logs in", logins == {DEPLOYED})
     deploy = github.commands(job=DEPLOYED)
@@ -127,30 +149,22 @@ def applied(github: OfflineGitHub) -> None:
     expect("kubectl uses that access", len(paths) == 1 and None not in paths)
     is_applied = deploy[1].line == "kubectl apply --filename rendered/dev.yaml"
     expect("what was rendered is applied", is_applied and bool(deploy[1].files))
-    validated = [c.files for c in github.commands("uvx", "cluster-build")]
-    expect("the manifests are validated", deploy[1].files in validated)
     deadline = re.search(r" --timeout [0-9]+s$", deploy[-1].line)
     expect("the rollout has a deadline", deadline is not None)
 
 
-def image_in_production(github: OfflineGitHub) -> None:
-    """What was built for dev is run in production."""
-    spare(github, DEPLOYED)
-    dev = pushed(github)
-    [prd] = github.runs_of("orchestrator-prd.yml")
-    expect("prd succeeds", prd.conclusion == "success")
-    expect("prd runs the very image", running_image(prd, "prd") == running_image(dev))
-    namespace = manifest(prd, "prd")["metadata"].get("namespace")
-    expect("prd has what was rendered for it", namespace == "shop")
-    [apply] = [c for c in github.commands("kubectl", "^cluster-prd") if c.arguments[0] == "apply"]
+def applied_in_production(github: OfflineGitHub) -> None:
+    """What was rendered for production is run there."""
+    only(github, IN_PRODUCTION, environment="prd")
+    run = github.dispatch("orchestrator-prd.yml", "develop")
+    expect("prd succeeds", run.conclusion == "success")
+    [apply] = [c for c in github.commands("kubectl") if c.arguments[0] == "apply"]
     expect("prd applies that", apply.arguments[-1] == "rendered/prd.yaml")
-    builds = [c for c in github.commands("docker") if c.arguments[1] == "build"]
-    expect("nothing is built for it", len(builds) == 1)
 
 
 def flaw(github: OfflineGitHub) -> None:
     """The scan finds a flaw."""
-    scenarios.without_gates(github)
+    only(github, BUILT)
     github.fail_tool("docker", "--exit-code 1")
     pushed(github)
     expect("the image is scanned", len(github.commands("docker")) == 2)
@@ -161,14 +175,14 @@ def other_image(github: OfflineGitHub) -> None:
     """The manifests run another image."""
     git("switch", "--quiet", "develop", cwd=github.remote.work_tree)
     commit(github.remote.work_tree, {"k8s/web.yaml": deployment("web", "wbe")})
-    pushed(github)
-    applied = github.commands("kubectl", "deploy")
-    expect("manifests of another image are not applied", not applied)
+    only(github, RENDERED)
+    run = pushed(github)
+    expect("manifests of another image are not applied", DEPLOYED not in run.results)
 
 
 def rollout(github: OfflineGitHub) -> None:
     """The rollout does not end."""
-    scenarios.without_gates(github)
+    only(github, DEPLOYED)
     github.fail_tool("kubectl", "rollout status")
     run = pushed(github)
     expect("a rollout that fails is a failure", run.results[DEPLOYED] == "failure")
@@ -176,10 +190,12 @@ def rollout(github: OfflineGitHub) -> None:
     expect("its events are shown", "kubectl get events --namespace default" in lines)
 
 
-def proposed(github: OfflineGitHub, files: dict[str, str]) -> Run:
+def proposed(github: OfflineGitHub, *jobs: str, files: dict[str, str] | None = None) -> Run:
+    """A pull request with a change, of which these jobs run."""
     work_tree = github.remote.work_tree
     git("switch", "--quiet", "--create", "change", "develop", cwd=work_tree)
-    commit(work_tree, files)
+    commit(work_tree, files or {"README.md": "changed\n"})
+    only(github, *jobs, environment="pull-request")
     runs = github.pull_request("change", "develop")
     expect("a pull request starts exactly its workflow", len(runs) == 1)
     expect("GitHub accepts the workflow", runs[0].conclusion != "startup_failure")
@@ -187,9 +203,19 @@ def proposed(github: OfflineGitHub, files: dict[str, str]) -> Run:
 
 
 def checked(github: OfflineGitHub) -> None:
-    """A pull request is checked."""
-    github.tool("build", f"sleep 0.5\n{scenarios.BUILD}")  # whoever does not wait finds nothing
-    run = proposed(github, {"README.md": "changed\n"})
+    """A pull request is checked, with few rights."""
+    run = proposed(github)
+    expect("every check succeeds", set(run.results.values()) == {"success"})
+    commits = {run.jobs[job.split(" / ")[0]].inputs["commit"] for job in (TAKEN, BUILT, RENDERED)}
+    expect("what is checked is the change in its branch", commits == {run.sha})
+    levels = {level for job in run.jobs.values() for level in job.permissions.values()}
+    expect("the token only reads", levels == {"read"})
+    expect("no environment is used", {job.environment for job in run.jobs.values()} == {None})
+
+
+def checked_image(github: OfflineGitHub) -> None:
+    """An image is built to check it."""
+    run = proposed(github, "changes", BUILT, CHECK)
     expect("every check succeeds", set(run.results.values()) == {"success"})
     build, _ = github.commands("docker")
     expect("what a check builds from is there", set(build.files) == {"package.txt"})
@@ -197,43 +223,42 @@ def checked(github: OfflineGitHub) -> None:
     expect("layers are cached", "--cache-from type=gha,scope=web-pull-request-image" in build.line)
     expect("nothing is pushed", not github.commands("skopeo"))
     expect("nobody logs in", not github.actions_used("docker/login-action"))
-    levels = {level for job in run.jobs.values() for level in job.permissions.values()}
-    expect("the token only reads", levels == {"read"})
-    expect("no environment is used", {job.environment for job in run.jobs.values()} == {None})
-    rendered = {f for f in run.packages["cluster-package-pull-request"] if f.startswith("rend")}
+    expect("nothing is said of pipelines", run.job(CHECK).summary == "")
+
+
+def checked_manifests(github: OfflineGitHub) -> None:
+    """Manifests are rendered to check them."""
+    run = proposed(github, RENDERED)
+    [artifact] = [a for a in run.artifact_store.values() if a.name.startswith("cluster")]
+    rendered = {name for name in artifact.files if name.startswith("rendered/")}
     everywhere = {"rendered/dev.yaml", "rendered/prd.yaml"}
     expect("it is rendered for each environment", rendered == everywhere)
-    days = {artifact.retention_days for artifact in run.artifact_store.values()}
-    expect("what a check builds is kept for a day", days == {1})
-    expect("nothing is said of pipelines", run.job(CHECK).summary == "")
+    expect("what a check builds is kept for a day", artifact.retention_days == 1)
 
 
 def failing_check(github: OfflineGitHub) -> None:
     """One check fails."""
-    spare(github, "library-build / build", "cluster-build / build")
     github.forced_results[BUILT] = "failure"
-    run = proposed(github, {"README.md": "changed\n"})
+    run = proposed(github, BUILT, CHECK)
     expect("the required check fails", run.results[CHECK] == "failure")
     expect("it says what failed", "web-build (failure)" in run.job(CHECK).errors[0])
 
 
 def skipped_check(github: OfflineGitHub) -> None:
     """Somebody switched a check off."""
-    spare(github, "library-build / build", "cluster-build / build")
     github.forced_results[BUILT] = "skipped"
-    run = proposed(github, {"README.md": "changed\n"})
+    run = proposed(github, BUILT, CHECK)
     expect("a check that did not run is no success", run.results[CHECK] == "failure")
 
 
 def changed_pipelines(github: OfflineGitHub) -> None:
     """The pull request changes the graph."""
-    spare(github, "library-build / build", BUILT, "cluster-build / build")
     files = {}
     for name in ("dev", "prd"):
         file = f".github/workflows/orchestrator-{name}.yml"
         text = (github.remote.work_tree / file).read_text(encoding="utf-8")
         files[file] = text.replace('"cluster": ["web"]', '"x": []')
-    run = proposed(github, files)
+    run = proposed(github, CHECK, files=files)
     before, _, after = run.job(CHECK).summary.partition("### Graph after")
     expect("the graph before is shown", 'n2["cluster"]:::removed' in before)
     expect("the graph after is shown", 'n2["x"]:::added' in after)
@@ -243,12 +268,15 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
     scenario.__name__: scenario
     for scenario in (
         image,
+        rendered,
         applied,
-        image_in_production,
+        applied_in_production,
         flaw,
         other_image,
         rollout,
         checked,
+        checked_image,
+        checked_manifests,
         failing_check,
         skipped_check,
         changed_pipelines,

@@ -10,7 +10,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from generated_repositories import commit, forged, generic, planned
+from generated_repositories import (
+    commit,
+    digest_of,
+    forged,
+    former_run,
+    generic,
+    package,
+    planned,
+)
 from offline_github import Artifact, OfflineGitHub, Run
 from offline_github.repository import git
 
@@ -57,6 +65,13 @@ FILES = {"parts/base/README.md": "base\n", "parts/top/README.md": "top\n", "vers
 SUMMARY = "deployment-summary"
 VERSION = "../../version.txt"
 MANIFEST = ".package/manifest"
+ENVIRONMENTS = ("dev", "test", "prd")
+JOBS = (
+    *("changes", SUMMARY, "base-build / build", "top-build / build"),
+    *(f"{name}-{environment} / deploy" for name in COMPONENTS for environment in ENVIRONMENTS),
+    *("build / build", "deploy / deploy"),
+)
+"""All jobs but the approvals, also those of a component alone."""
 
 
 class NoticedError(Exception):
@@ -93,7 +108,7 @@ def prepare(github: OfflineGitHub) -> None:
     watched = ["TOKEN", "ENVIRONMENT", "COMMIT"]
     github.tools.watch(["base.txt", "package.txt", VERSION], watched)
     # Most scenarios are not about these.
-    spare(github, *(f"{n}-{e} / deploy" for n in ("side", "late") for e in ("dev", "test", "prd")))
+    spare(github, *(f"{n}-{e} / deploy" for n in ("side", "late") for e in ENVIRONMENTS))
 
 
 def pushed(github: OfflineGitHub, branch: str = "develop") -> Run:
@@ -106,6 +121,66 @@ def pushed(github: OfflineGitHub, branch: str = "develop") -> Run:
 def spare(github: OfflineGitHub, *jobs: str) -> None:
     """Let these jobs succeed without running, where a scenario is not about them."""
     github.forced_results |= dict.fromkeys(jobs, "success")
+
+
+def only(github: OfflineGitHub, *jobs: str) -> None:
+    """Let all jobs but these, and approvals, succeed without running: dev has to do everything."""
+    github.forced_results.clear()
+    spare(github, *({*JOBS} - {*jobs}))
+    github.forced_outputs["changes"] = everything(github)
+
+
+def everything(github: OfflineGitHub) -> dict[str, str]:
+    """What `changes` says in dev where everything has to be done."""
+    text = github.remote.work_tree / ".github/actions/what-changed/components.json"
+    components = json.loads(text.read_text(encoding="utf-8"))["components"]
+    return {
+        **{"commit": head(github), "roll-back": "false"},
+        **planned(
+            [name for name, one in components.items() if one["builds"]],
+            [name for name, one in components.items() if "dev" in one["deployed"]],
+        ),
+    }
+
+
+def package_of_base(built_from: str, text: bytes = b"tested\n") -> dict[str, bytes]:
+    """As the build of `base` makes it."""
+    files = {"package.txt": text, ".settings": b"hidden\n", "tool.sh": b"echo hello\n"}
+    return package(built_from, files, ["tool.sh"])
+
+
+def leave_package(
+    github: OfflineGitHub,
+    name: str,
+    make: Callable[[str], dict[str, bytes]],
+    job: str,
+    output: str = "digest",
+) -> None:
+    """Let a job that does not run upload a package, made from the commit, and tell its digest."""
+    before = github.before_job
+
+    def upload(run: Run, key: str) -> None:
+        if before:
+            before(run, key)
+        if key == job:
+            made = make(run.sha)
+            artifact = github.new_artifact(run, name)
+            artifact.fill(made)
+            artifact.retention_days = run.job(key).inputs.get("retention-days")
+            said = github.forced_outputs.get(job, {})
+            github.forced_outputs[job] = {**said, output: digest_of(made)}
+
+    github.before_job = upload
+
+
+def base_is_built(github: OfflineGitHub) -> None:
+    """`base` has a package, though its build does not run."""
+    leave_package(github, "base-package-dev", package_of_base, "base-build / build")
+
+
+def was_tested(github: OfflineGitHub, sha: str, **run: Any) -> Run:
+    """A run that nobody executed has built and deployed this commit to test."""
+    return former_run(github, "test", sha, {"base": package_of_base(sha)}, **run)
 
 
 def ships(github: OfflineGitHub, job: str = "") -> list[str]:
@@ -125,14 +200,28 @@ def sha256(content: bytes) -> str:
 # From a push to the summary
 
 
-def success(github: OfflineGitHub) -> None:
-    """Everything is well, in dev."""
+def started(github: OfflineGitHub) -> None:
+    """What a push starts, and with which rights."""
+    only(github)
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
-    expect("components are deployed in order", ships(github) == ["base", "top"])
     expect("runs wait for one another", run.concurrency == "orchestrator-dev")
     levels = {level for job in run.jobs.values() for level in job.permissions.values()}
     expect("tokens only read", levels == {"read"})
+
+
+def success(github: OfflineGitHub) -> None:
+    """Everything is well, in dev, and everything runs."""
+    run = pushed(github)
+    expect("every job succeeds", set(run.results.values()) == {"success"})
+    expect("components are deployed in order", ships(github) == ["base", "top"])
+
+
+def summarised(github: OfflineGitHub) -> None:
+    """The summary of a deployment in which everything was well."""
+    only(github, "changes", SUMMARY)
+    base_is_built(github)
+    run = pushed(github)
     summary = run.job(SUMMARY).summary
     expect("the summary says so", summary.startswith("## Deployment to dev succeeded\n"))
     expect("the summary has the picture", summary.count(" --> ") == 2)
@@ -142,15 +231,7 @@ def success(github: OfflineGitHub) -> None:
 def without_gates(github: OfflineGitHub) -> None:
     """Leave out the first job and the last, where a scenario is about those between."""
     spare(github, "changes", SUMMARY)
-    text = github.remote.work_tree / ".github/actions/what-changed/components.json"
-    components = json.loads(text.read_text(encoding="utf-8"))["components"]
-    github.forced_outputs["changes"] = {
-        **{"commit": head(github), "roll-back": "false"},
-        **planned(
-            [name for name, one in components.items() if one["builds"]],
-            [name for name, one in components.items() if "dev" in one["deployed"]],
-        ),
-    }
+    github.forced_outputs["changes"] = everything(github)
 
 
 def told(github: OfflineGitHub, run: Run) -> bool:
@@ -182,30 +263,40 @@ def packaged(github: OfflineGitHub) -> None:
 
 
 def handed_on(github: OfflineGitHub) -> None:
-    """A component takes the package of another, and is handed a secret."""
-    without_gates(github)
-    spare(github, "base-dev / deploy")
+    """A component is deployed with the package of another, and is handed a secret."""
+    only(github, "top-dev / deploy")
+    base_is_built(github)
     github.secrets = {"TOKEN": "of the repository"}
     github.environments["dev"] = {"secrets": {"TOKEN": "of dev"}}
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
-    digest = sha256(run.packages["base-package-dev"]["package.txt"])
     [ship] = github.commands("ship")
-    expect("the file is placed", ship.files.get("base.txt") == digest)
+    expect("the file is placed", ship.files.get("base.txt") == sha256(b"tested\n"))
     expect("commands run in their folder", ship.folder == "parts/top")
-    checked = [c for c in github.commands("check", "^top-build") if "base.txt" in c.files]
-    expect("what is checked has the package", len(checked) == 3)
     expect("commands know environment and commit", told(github, run))
     expect("the environment's secret arrives", ship.environment.get("TOKEN") == "of dev")
-    others = [c for c in github.commands() if c.job != "top-dev / deploy"]
-    leaks = [c for c in others if "TOKEN" in c.environment]
-    expect("the secret arrives nowhere else", not leaks)
     expect("the job names the environment", run.job("top-dev / deploy").environment == "dev")
     expect("deployments have a group", run.job("top-dev / deploy").concurrency == "top-dev")
 
 
+def checked_with_it(github: OfflineGitHub) -> None:
+    """A component is checked with the package of another, and without its secret."""
+    only(github, "top-build / build")
+    base_is_built(github)
+    github.secrets = {"TOKEN": "of the repository"}
+    run = pushed(github)
+    expect("every job succeeds", set(run.results.values()) == {"success"})
+    checks = github.commands("check")
+    with_it = [command for command in checks if "base.txt" in command.files]
+    expect("what is checked has the package", len(with_it) == len(checks) == 3)
+    expect("commands know environment and commit", told(github, run))
+    leaks = [command for command in checks if "TOKEN" in command.environment]
+    expect("the secret arrives nowhere else", not leaks)
+
+
 def failing_test(github: OfflineGitHub) -> None:
     """A test of the first component fails."""
+    only(github, "changes", "base-build / build", "base-dev / deploy", SUMMARY)
     github.fail_tool("check", "test base")
     run = pushed(github)
     expect("nothing that depends on it is deployed", ships(github) == [])
@@ -220,8 +311,8 @@ def failing_test(github: OfflineGitHub) -> None:
 
 def failing_checks(github: OfflineGitHub) -> None:
     """The first of the last component's checks fails."""
-    spare(github, "base-dev / deploy")
-    without_gates(github)
+    only(github, "top-build / build", "top-dev / deploy")
+    base_is_built(github)
     github.fail_tool("check", "lint top")
     pushed(github)
     checks = [command.arguments[0] for command in github.commands("check", "^top-build")]
@@ -231,8 +322,8 @@ def failing_checks(github: OfflineGitHub) -> None:
 
 def failing_first(github: OfflineGitHub) -> None:
     """The deployment of the first component fails."""
-    spare(github, "top-build / build")
-    without_gates(github)
+    only(github, "base-dev / deploy", "top-dev / deploy")
+    base_is_built(github)
     github.fail_tool("ship", "base")
     pushed(github)
     expect("what depends on it is not deployed", "top" not in ships(github))
@@ -240,7 +331,8 @@ def failing_first(github: OfflineGitHub) -> None:
 
 def failing_deploy(github: OfflineGitHub) -> None:
     """The deployment of the last component fails."""
-    spare(github, "base-dev / deploy", "top-build / build")
+    only(github, "changes", "top-dev / deploy", SUMMARY)
+    base_is_built(github)
     github.fail_tool("ship", "top")
     run = pushed(github)
     rows = [line for line in run.job(SUMMARY).summary.splitlines() if "| " in line]
@@ -254,6 +346,7 @@ def failing_deploy(github: OfflineGitHub) -> None:
 
 def foreign_commit(github: OfflineGitHub) -> None:
     """A commit that only lies on another branch, and later in a merge."""
+    only(github, "changes", "deploy / deploy")
     git("switch", "--quiet", "--create", "feature", "develop", cwd=github.remote.work_tree)
     foreign = change(github, "feature", "of the feature\n")
     github.push("feature")
@@ -269,30 +362,41 @@ def foreign_commit(github: OfflineGitHub) -> None:
     expect("a commit of another branch is refused", ships(github) == [])
 
 
-def by_hand(github: OfflineGitHub) -> None:
-    """An older commit, which was deployed before; a scan has found something since then."""
+def deployed_before(github: OfflineGitHub) -> tuple[str, str]:
+    """A commit that was deployed to dev, and a newer one that was not; develop is newer still."""
     older = change(github, "develop", "older\n")
-    spare(github, "base-dev / deploy", "top-dev / deploy", "top-build / build", SUMMARY)
-    pushed(github)
-    for job in ("base-dev / deploy", "top-dev / deploy", "top-build / build"):
-        del github.forced_results[job]
+    only(github)
+    expect("an older commit was deployed", pushed(github).conclusion == "success")
     never = change(github, "develop", "never\n")
     change(github, "develop", "newer\n")
     github.remote.push("refs/heads/develop")
-    github.fail_tool("check", "security top")
+    github.fail_tool("check", "security top")  # a scan has found something since then
+    return older, never
+
+
+def by_hand(github: OfflineGitHub) -> None:
+    """An older commit, which was deployed before."""
+    older, _ = deployed_before(github)
+    jobs = ("changes", "base-build / build", "top-build / build", "top-dev / deploy")
+    only(github, *jobs)
     run = github.dispatch("orchestrator-dev.yml", "develop", {"commit": older})
     expect("a roll-back is not held up by what a scan finds", run.conclusion == "success")
     alone = run.concurrency == f"orchestrator-dev-{run.id}"
     expect("a person waits for nobody", alone)
     title = f"Deploy {older} to dev"
     expect("the title says which commit", run.display_title == title)
-    commands = [c for c in github.commands() if c.run == run.id]
+    commands = github.commands()
     versions = {c.files.get(VERSION) for c in commands}
     expect("the older commit is checked and deployed", versions == {sha256(b"older\n")})
     expect("commands are told so", {c.environment.get("COMMIT") for c in commands} == {older})
     made = run.packages["base-package-dev"]["package.txt"].decode()
     expect("the older commit is built", made.startswith(f"base of {older}, "))
-    spare(github, "base-dev / deploy")
+
+
+def never_deployed(github: OfflineGitHub) -> None:
+    """An older commit, which was not deployed before."""
+    _, never = deployed_before(github)
+    only(github, "changes", "base-build / build", "top-build / build")
     refused = github.dispatch("orchestrator-dev.yml", "develop", {"commit": never})
     expect("what was never deployed is no roll-back", refused.results["top-build"] == "failure")
 
@@ -300,20 +404,11 @@ def by_hand(github: OfflineGitHub) -> None:
 # Promotion
 
 
-def release(github: OfflineGitHub) -> None:
-    """What was tested reaches production, though the branch moves on."""
+def followed(github: OfflineGitHub) -> None:
+    """Production follows test when a person agrees."""
+    only(github)
     tested = change(github, "main", "tested\n")
-    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
-    github.environments["prd"] = {"secrets": {"TOKEN": "of prd"}}
-
-    def move_on(run: Run, job: str) -> None:
-        if (run.workflow_file, job) == ("orchestrator-test.yml", "base-build / build"):
-            github.before_job = None
-            change(github, "main", "newer\n")
-            github.remote.push("refs/heads/main")
-
-    github.before_job = move_on
-    test = pushed(github, "main")
+    pushed(github, "main")
     runs = github.runs_of("orchestrator-prd.yml")
     expect("prd follows test", [run.conclusion for run in runs] == ["success"])
     [prd] = runs
@@ -321,7 +416,19 @@ def release(github: OfflineGitHub) -> None:
     expect("one person is asked, once", prd.approvals == [("approval", "prd-approval")])
     replaced = prd.job("approval").concurrency == "prd-approval-candidate"
     expect("a newer candidate takes the place of one that waits", replaced)
-    expect("nothing is built in production", len(github.commands("check")) == 1)
+
+
+def release(github: OfflineGitHub) -> None:
+    """What was tested reaches production, though the branch moves on."""
+    tested = change(github, "main", "tested\n")
+    change(github, "main", "newer\n")
+    github.remote.push("refs/heads/main")
+    test = was_tested(github, tested)
+    github.environments["prd"] = {"secrets": {"TOKEN": "of prd"}}
+    github.ended(test)
+    [prd] = github.runs_of("orchestrator-prd.yml")
+    expect("prd succeeds", prd.conclusion == "success")
+    expect("nothing is built in production", not github.commands("check"))
     kept = test.packages["base-package-test"], prd.packages.get("base-package-prd")
     expect("prd has the very package that was tested", kept[0] == kept[1])
     for name, file in (("base", "package.txt"), ("top", "base.txt")):
@@ -332,16 +439,24 @@ def release(github: OfflineGitHub) -> None:
         expect("prd deploys the tested commit", version == sha256(b"tested\n"))
     [top] = github.commands("ship", "^top-prd")
     expect("it has prd's own secret", top.environment.get("TOKEN") == "of prd")
-    days = [package_in(run).retention_days for run in (test, prd)]
-    expect("packages outlive the wait for an approval", days == [37, 30])
+    expect("its package outlives the deployment", package_in(prd).retention_days == 30)
+
+
+def kept_for_approval(github: OfflineGitHub) -> None:
+    """What is built for test has to be there when production is approved."""
+    only(github, "base-build / build")
+    test = pushed(github, "main")
+    expect("packages outlive the wait for an approval", package_in(test).retention_days == 37)
 
 
 def release_again(github: OfflineGitHub) -> None:
     """The same commit is tested once more: its build gives other bytes."""
-    spared = ("base-test / deploy", "top-test / deploy", "top-prd / deploy", "base-prd / deploy")
-    spare(github, *spared, "top-build / build")
-    pushed(github, "main")
-    test = github.dispatch("orchestrator-test.yml", "main")
+    sha = head(github)
+    for environment in ("test", "prd"):
+        former_run(github, environment, sha, {"base": package_of_base(sha, b"first\n")})
+    test = was_tested(github, sha)
+    only(github, "changes")
+    github.ended(test)
     prd = github.runs_of("orchestrator-prd.yml")[-1]
     kept = test.packages["base-package-test"], prd.packages.get("base-package-prd")
     expect("prd takes the package of the run that it follows", kept[0] == kept[1])
@@ -349,71 +464,54 @@ def release_again(github: OfflineGitHub) -> None:
 
 def untested(github: OfflineGitHub) -> None:
     """The deployment to test failed; then one component was deployed alone."""
-    spare(github, "top-build / build", "base-prd / deploy", "top-prd / deploy")
-    spare(github, "deploy / deploy")
-    github.forced_results["base-test / deploy"] = "failure"
-    pushed(github, "main")
+    was_tested(github, head(github), conclusion="failure")
+    only(github)
+    leave_package(github, "base-package-test", package_of_base, "build / build")
     alone = github.dispatch("base-test.yml", "main")
     expect("it runs alone", alone.conclusion == "success")
+    only(github, "changes")
     for file in ("orchestrator-prd.yml", "base-prd.yml"):
         prd = github.dispatch(file, "main")
         refused = prd.results["changes"] == "failure"
         expect("what was not tested is not promoted", refused and prd.packages == {})
 
 
-def _promoted(
-    github: OfflineGitHub, what: str, tamper: Callable[[Run], None], alone: bool = False
-) -> None:
-    """Something happens to what test has left, before production takes it: all of it, by the
-    digests that test remembers, or one component alone, by its commit."""
-    spared = ("base-test / deploy", "top-test / deploy", "top-prd / deploy", "base-prd / deploy")
-    spare(github, *spared, "top-build / build")
-    file = "base-prd.yml" if alone else "orchestrator-prd.yml"
+def _promoted(github: OfflineGitHub, what: str, test: Run, alone: bool = False) -> None:
+    """Production must not take what test has left: all of it, by the digests that test remembers,
+    or one component alone, by its commit."""
+    only(github, "changes")
     if alone:
-        github.forced_conclusions = {"orchestrator-prd.yml": "failure"}
-
-    def before(run: Run, job: str) -> None:
-        if (run.workflow_file, job) == (file, "changes"):
-            [test] = github.runs_of("orchestrator-test.yml")
-            tamper(test)
-
-    github.before_job = before
-    pushed(github, "main")
-    prd = github.dispatch(file, "main") if alone else github.runs_of(file)[-1]
+        prd = github.dispatch("base-prd.yml", "main")
+    else:
+        github.ended(test)
+        [prd] = github.runs_of("orchestrator-prd.yml")
     expect(what, prd.results["changes"] == "failure" and prd.packages == {})
 
 
 def uploaded_later(github: OfflineGitHub) -> None:
     """A later job uploads another artifact of the same name."""
-
-    def upload(run: Run) -> None:
-        artifact = package_in(run)
-        del run.artifact_store[artifact.id]
-        later = github.new_artifact(run, artifact.name)
-        later.fill(forged(run.head_sha))
-        later.created_at = run.updated_at  # the run had not ended, but its build
-        run.jobs["base-build / build"].completed_at = run.created_at
-
-    _promoted(github, "what its build did not upload is not promoted", upload, alone=True)
+    test = was_tested(github, head(github))
+    artifact = package_in(test)
+    del test.artifact_store[artifact.id]
+    later = github.new_artifact(test, artifact.name)
+    later.fill(forged(test.head_sha))
+    later.created_at = test.updated_at  # the run had not ended, but its build
+    _promoted(github, "what its build did not upload is not promoted", test, alone=True)
 
 
 def of_another_commit(github: OfflineGitHub) -> None:
     """The package says that it was built from another commit."""
-
-    def relabel(run: Run) -> None:
-        _, _, rest = package_in(run).files[MANIFEST].partition(b"\n")
-        fill(run, {MANIFEST: b"commit " + b"0" * 40 + b"\n" + rest})
-
-    _promoted(github, "a package of another commit is not promoted", relabel, alone=True)
+    test = was_tested(github, head(github))
+    _, _, rest = package_in(test).files[MANIFEST].partition(b"\n")
+    fill(test, {MANIFEST: b"commit " + b"0" * 40 + b"\n" + rest})
+    _promoted(github, "a package of another commit is not promoted", test, alone=True)
 
 
 def swapped(github: OfflineGitHub) -> None:
     """Other bytes, which fit what the package says of itself, in the artifact of test's build."""
-
-    def swap(run: Run) -> None:
-        package_in(run).fill(forged(run.head_sha))
-
-    _promoted(github, "what test has not deployed is not promoted", swap)
+    test = was_tested(github, head(github))
+    package_in(test).fill(forged(test.head_sha))
+    _promoted(github, "what test has not deployed is not promoted", test)
 
 
 def _after(github: OfflineGitHub, what: str, **run: Any) -> None:
@@ -465,11 +563,12 @@ def after_unreviewed(github: OfflineGitHub) -> None:
 
 
 def stop(github: OfflineGitHub) -> None:
-    """In production nothing further starts after a failure."""
-    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
-    github.fail_tool("ship", "base", job="base-prd")
-    pushed(github, "main")
-    [run] = github.runs_of("orchestrator-prd.yml")
+    """In production, which a person has started, nothing further starts after a failure."""
+    only(github)
+    github.forced_results["base-prd / deploy"] = "failure"
+    run = github.dispatch("orchestrator-prd.yml", "main")
+    alone = run.job("approval").concurrency == f"prd-approval-{run.id}"
+    expect("what a person starts takes nobody's place", alone)
     expect("nothing further starts in production", run.results["late-prd"] == "skipped")
 
 
@@ -512,8 +611,7 @@ def overtaken(github: OfflineGitHub) -> None:
 
 def older(github: OfflineGitHub) -> None:
     """A run for an older commit is run again."""
-    spare(github, "base-dev / deploy", "top-dev / deploy", "base-build / build")
-    spare(github, "top-build / build")
+    only(github, "changes")
     first = pushed(github)
     change(github, "develop", "newer\n")
     pushed(github)
@@ -523,13 +621,13 @@ def older(github: OfflineGitHub) -> None:
 
 def rolled_back(github: OfflineGitHub) -> None:
     """A person brings an older commit back to test; production has a newer one."""
-    spare(github, "base-test / deploy", "top-test / deploy", "top-build / build")
-    spare(github, "base-prd / deploy", "top-prd / deploy")
     older = change(github, "main", "older\n")
-    pushed(github, "main")
     change(github, "main", "newer\n")
-    pushed(github, "main")
-    github.dispatch("orchestrator-test.yml", "main", {"commit": older})
+    github.remote.push("refs/heads/main")
+    only(github)
+    github.dispatch("orchestrator-prd.yml", "main")
+    only(github, "changes", SUMMARY)
+    github.ended(was_tested(github, older, event="workflow_dispatch"))
     *_, prd = github.runs_of("orchestrator-prd.yml")
     expect("prd says which commit", prd.display_title == f"Deploy {older} to test, then prd")
     expect("nobody is asked to go back", prd.approvals == [])
@@ -545,6 +643,7 @@ def rolled_back(github: OfflineGitHub) -> None:
 
 def rerun_all(github: OfflineGitHub) -> None:
     """The whole run again: the package is made again."""
+    only(github, "base-build / build")
     run = pushed(github)
     again = github.rerun(run)
     expect("a re-run replaces its package", again.conclusion == "success")
@@ -553,25 +652,29 @@ def rerun_all(github: OfflineGitHub) -> None:
 def alone(github: OfflineGitHub) -> None:
     """One component alone, for an older commit, beside newer packages: of another commit, and of
     a branch that nobody has reviewed."""
-    spare(github, "top-build / build", "base-dev / deploy", "top-dev / deploy", SUMMARY)
     older = change(github, "develop", "older\n")
-    first = pushed(github)
-    change(github, "develop", "newer\n")
-    pushed(github)
+    built = package_of_base(older)
+    former_run(github, "dev", older, {"base": built}, head_branch="develop")
+    newer = change(github, "develop", "newer\n")
+    github.remote.push("refs/heads/develop")
+    files = {"base": package_of_base(newer, b"newer\n")}
+    newest = former_run(github, "dev", newer, files, head_branch="develop")
     git("switch", "--quiet", "--create", "feature", cwd=github.remote.work_tree)
     change(github, "feature", "evil\n")
     github.remote.push("refs/heads/feature")
-    spare(github, "deploy / deploy")
+    only(github)
+    name, job = "base-package-dev", "build / build"
+    leave_package(github, name, lambda _: package_of_base(older, b"evil\n"), job)
     evil = github.dispatch("base-dev.yml", "feature", {"commit": older})
     expect("a branch can make a package of any commit", evil.conclusion == "success")
-    del github.forced_results["deploy / deploy"]
+    github.before_job = None
+    only(github, "changes", "build / build", "deploy / deploy")
     run = github.dispatch("top-dev.yml", "develop", {"commit": older})
     expect("it runs alone", run.conclusion == "success")
-    digest = sha256(first.packages["base-package-dev"]["package.txt"])
-    files = github.commands("ship")[-1].files
-    expect("alone it takes the package of its commit", files.get("base.txt") == digest)
-    newest = github.runs_of("orchestrator-dev.yml")[-1].id
-    given = {"commit": older, "packages": str(newest)}
+    files_then = github.commands("ship")[-1].files
+    digest = sha256(built["package.txt"])
+    expect("alone it takes the package of its commit", files_then.get("base.txt") == digest)
+    given = {"commit": older, "packages": str(newest.id)}
     refused = github.dispatch("top-dev.yml", "develop", given).conclusion == "failure"
     expect("a run for another commit is refused", refused)
 
@@ -595,8 +698,6 @@ def fill(run: Run, files: dict[str, bytes]) -> None:
 
 def _tampered(github: OfflineGitHub, change: Callable[[Artifact], dict[str, bytes]]) -> None:
     """The package is replaced between the build and the deployments."""
-    without_gates(github)
-    spare(github, "top-build / build")
 
     def tamper(run: Run, job: str) -> None:
         if job == "base-dev / deploy":
@@ -604,6 +705,8 @@ def _tampered(github: OfflineGitHub, change: Callable[[Artifact], dict[str, byte
             artifact.fill({**artifact.files, **change(artifact)})
 
     github.before_job = tamper
+    only(github, "base-dev / deploy", "top-dev / deploy")
+    base_is_built(github)
     pushed(github)
 
 
@@ -627,16 +730,22 @@ def replaced_package(github: OfflineGitHub) -> None:
 SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
     scenario.__name__: scenario
     for scenario in (
+        started,
         success,
+        summarised,
         packaged,
         handed_on,
+        checked_with_it,
         failing_test,
         failing_checks,
         failing_first,
         failing_deploy,
         foreign_commit,
         by_hand,
+        never_deployed,
+        followed,
         release,
+        kept_for_approval,
         release_again,
         untested,
         uploaded_later,

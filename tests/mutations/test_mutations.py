@@ -20,7 +20,7 @@ import pytest
 import scenarios
 import yaml
 from copies import Once
-from generated_repositories import commit, repository
+from generated_repositories import repository
 from offline_github import NotModelledError, OfflineGitHub
 from offline_github.repository import git
 from scenarios import NoticedError
@@ -69,8 +69,9 @@ def broken(generated: Path, target: Path, mutation: dict[str, str] | None) -> Pa
             file.write_text(text.replace(mutation["old"], mutation["new"]), encoding="utf-8")
         else:
             file.unlink()
-        commit(work_tree, {}, "Broken on purpose")
-        git("branch", "--force", "develop", "HEAD", cwd=work_tree)
+        git("commit", "--quiet", "--all", "--message", "Broken on purpose", cwd=work_tree)
+        main, develop = (work_tree / ".git/refs/heads" / name for name in ("main", "develop"))
+        shutil.copyfile(main, develop)
     return work_tree
 
 
