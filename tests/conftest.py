@@ -70,8 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # It decides only for tests that do not make the same examples every time.
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(SEED)
-    # At its end each process looks for errors in what is left: once, not five times.
-    config.stash[gc_collect_iterations_key] = 1
+    # At its end each process would look five times for errors in what is left, which takes seconds
+    # and could only warn.
+    config.stash[gc_collect_iterations_key] = 0
 
 
 def pytest_report_header() -> str:

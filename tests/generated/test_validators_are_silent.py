@@ -66,9 +66,11 @@ def _accepted_as(finding: Finding, answer_set: str) -> Accepted | None:
 
 def of_each_shape(repository: Path) -> list[str]:
     """The workflows, without those that differ from another one only by the number in `part-0`,
-    `part-1` ...: this saves reading a hundred equal files."""
+    `part-1` ... or in `c1`, `c2` ...: this saves reading a hundred equal files."""
     files = sorted((repository / FOLDER).iterdir())
-    shapes = {re.sub(r"(?i)(?<=part[-_ ])\d+", "0", f.read_text("utf-8")): f for f in files}
+    shapes = {
+        re.sub(r"(?i)(?<=\bpart[-_ ])\d+|(?<=\bc)\d+", "0", f.read_text("utf-8")): f for f in files
+    }
     return [file.relative_to(repository).as_posix() for file in shapes.values()]
 
 
