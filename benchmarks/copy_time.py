@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/copy_time.py [ROUNDS]
 
-The static template is Copier's floor: the files that ours renders, with nothing to render. Both
-are git repositories with a tag, as users have them: Copier clones them anew for each run, so no
-bytecode lies in them. Runs alternate, so that a slow moment of the machine hits both. The medians
-of the time of all processes together, user and system, are compared. Aim: a ratio of 1.25.
+The static template shows the least time that Copier needs: it has the same files, and renders
+nothing. Both templates are git repositories with a tag, as users have them. Copier clones them for
+each run, so there is no bytecode in them. Runs alternate, so that a slow moment of the machine
+affects both. The medians of the time of all processes together, user and system, are compared. Aim:
+a ratio of 1.25.
 """
 
 from __future__ import annotations

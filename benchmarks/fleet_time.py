@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/fleet_time.py
 
 An organisation of 500 repositories with three environments each, on a double of GitHub's GraphQL
-API that checks queries by GitHub's schema. The time is fleet.py's own: the double takes most of
-what passes. Points are counted as GitHub's documentation says, of 5,000 an hour.
+API that checks queries by GitHub's schema. The time is that of fleet.py alone: the double itself
+needs more. Points are counted as GitHub's documentation says, of 5,000 an hour.
 """
 
 from __future__ import annotations

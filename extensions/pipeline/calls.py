@@ -75,7 +75,7 @@ class Changes:
     tells_deploy: bool = False
     """Whether it says that a newer run makes this one too old to deploy."""
     tells_roll_back: bool = False
-    """Whether a build reads that an older commit is deployed again."""
+    """Whether it tells builds that an older commit is deployed again."""
     blocks_later_runs: bool = False
     """Whether this run waits for a person, and later runs wait for it."""
     plans: bool = False
@@ -85,9 +85,9 @@ class Changes:
     tells_build: bool = False
     """Whether something may be built."""
     keeps_plan: bool = False
-    """Whether runs that it starts read what it has decided."""
+    """Whether it stores what it has decided, for the runs that it starts."""
     reads_plan: str = ""
-    """The component for which it reads what the orchestrator that started it has decided."""
+    """The component whose part of the orchestrator's plan it reads; empty if it reads none."""
 
     @property
     def tells_only_the_commit(self) -> bool:
@@ -115,7 +115,7 @@ class Changes:
 
     @property
     def all(self) -> str | bool:
-        """Whether everything is built and deployed: always, or if who starts it says so."""
+        """Whether everything is built and deployed: always, or an input of the run says so."""
         return self.everything or "${{ inputs.all || false }}"
 
     @property

@@ -27,7 +27,7 @@ they cannot use the environment of the deployment.
 """
 
 REGISTRY_LENGTH = 200
-"""The longest answer, in characters: with a component's name Docker takes 255."""
+"""The longest answer, in characters. With a component's name, Docker allows 255."""
 
 IMAGE_PATH = r"(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
 """What may follow the host, as the OCI distribution specification names repositories."""

@@ -1,4 +1,4 @@
-"""`{component}-deploy.yml`: deploys one component to the environment it is told, in one job."""
+"""`{component}-deploy.yml`: deploys one component to the environment in its inputs, in one job."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DeployWorkflow(EnvironmentWorkflow):
     """`{component}-deploy.yml`."""
 
     plan: Command | None
-    """What shows the changes right before the command, which makes only those; None if nothing."""
+    """The step before the command that plans again, for the comparison; None without a plan."""
     identity: bool
     """Whether a package index trusts it by OIDC."""
     planned: bool

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 SHOWN_CHARACTERS = 60
-"""How much of a wrong value a message repeats: enough to find it, never a screenful."""
+"""The most characters of a wrong value that a message repeats: enough to find it."""
 
 
 class AnswerError(Exception):

@@ -59,7 +59,7 @@ class OrchestratorWorkflow:
     predecessor: Environment | None
     """The environment that it comes after."""
     queues: bool
-    """Whether all its runs have to run: a run of a tag or of a person is never dropped."""
+    """Whether no run may be dropped, because tags or people start them."""
     changes: Changes
     builds: tuple[Call, ...] = ()
     plans: tuple[Call, ...] = ()

@@ -27,7 +27,7 @@ class Scope:
     deployed: frozenset[str]
 
     def of_jobs(self, names: Iterable[str]) -> list[str]:
-        """These components in the order of deployment."""
+        """These components, in the order of deployment."""
         wanted = set(names)
         return [name for name in self.components if name in wanted]
 

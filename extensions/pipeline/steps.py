@@ -134,7 +134,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentWorkflow(ABC):
-    """A workflow that does something with one component for the environment that it is told."""
+    """A workflow that does something with one component, for the environment in its inputs."""
 
     component: Component
     inputs: tuple[Input, ...]
