@@ -1,4 +1,4 @@
-"""The central repository on the double of GitHub, and the organisation that it serves."""
+"""The central repository on the double of GitHub, with its organisation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BRANCH = "update-pipelines"
 
 UV = f"""\
 #!/usr/bin/env bash
-# Runs what the real one would, in a Python that has the packages already.
+# Runs the same command as uv, with a Python that already has the packages.
 env > "$RUNNER_TEMP/environment-of-uv"
 [ -z "$OFFLINE_GRAPHQL" ] || export GITHUB_GRAPHQL_URL="$OFFLINE_GRAPHQL"
 while [ "$1" != python ] && [ "$1" != fleet.py ]; do shift; done
@@ -36,7 +36,7 @@ exec {sys.executable} WARM "$@"
 
 
 class WarmCopier(socketserver.ThreadingTCPServer):
-    """Runs Copier for `warm_uv.py`: to import it takes longer than to run it."""
+    """Runs Copier for `warm_uv.py`, because importing it takes longer than running it."""
 
     daemon_threads = True
 
@@ -65,7 +65,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def repository(folder: Path, files: dict[str, str]) -> Path:
-    """A work tree with one commit on `main`."""
+    """Make a work tree with one commit on `main`."""
     folder.mkdir(parents=True)
     git("init", "--quiet", "--initial-branch=main", cwd=folder)
     write(folder, files)
@@ -74,7 +74,7 @@ def repository(folder: Path, files: dict[str, str]) -> Path:
 
 
 class Central:
-    """`acme/pipelines-catalogue`, as docs/catalogue.md sets it up."""
+    """`acme/pipelines-catalogue`, set up with the commands of docs/catalogue.md."""
 
     def __init__(self, folder: Path, template: Path, more: dict[str, str] | None = None) -> None:
         self.folder, self._versions = folder, template
@@ -84,7 +84,7 @@ class Central:
         )
         self.github = github = OfflineGitHub(folder / "github", work_tree)
         github.name = "acme/pipelines-catalogue"
-        # A host that git finds, and that the artifact library takes for no GitHub Enterprise.
+        # git resolves this host, and the artifact library does not read it as GitHub Enterprise.
         github.server_url = github.api_url.replace("127.0.0.1", "github.localhost")
         self.organisation = Organisation(folder / "organisation", "acme", "client", KEY)
         github.organisation = self.organisation
@@ -98,7 +98,7 @@ class Central:
         self.organisation.add("copier-orchestrator", template)
 
     def _set_up(self) -> None:
-        """By the commands of the page, which end with a key that nobody has seen."""
+        """Run the commands of the page, which also create the key for transfers."""
         blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
         [commands] = [block for block in blocks if "environment pipelines-render" in block]
         key = self.github.workdir / "shell" / "KEY.pem"
@@ -112,11 +112,11 @@ class Central:
         assert secrets[0][HANDED] == self.transfer_key
 
     def cold(self, cold: bool = True) -> None:
-        """Whether Copier is the very command that the engine starts."""
+        """Let the engine start Copier itself (cold), or the process that has it imported."""
         self.github.tool("uv", UV.replace("WARM ", "" if cold else f"{self._copier.command} "))
 
     def generated(self, name: str, data: dict[str, Any], version: str = "v1.0.0") -> None:
-        """A repository that has pipelines of the template."""
+        """Add a repository with pipelines of the template."""
         work_tree = generate(self._versions, self.folder / name, data, version)
         file = work_tree / ".copier-answers.yml"
         recorded = f"git+{self._versions.as_uri()}"
@@ -127,11 +127,11 @@ class Central:
         self.organisation.add(name, work_tree)
 
     def add(self, name: str, files: dict[str, str], **options: Any) -> Path:
-        """A repository of the organisation; returns the bare one."""
+        """Add a repository to the organisation; returns the bare one."""
         return self.organisation.add(name, repository(self.folder / name, files), **options)
 
     def start(self, name: str, mode: str = "copy", **inputs: str) -> Run:
-        """A run of the engine, to its end."""
+        """Run the engine to its end."""
         return self.github.dispatch(
             "copy-pipelines.yml", "main", {"repository": name, "mode": mode, **inputs}
         )
@@ -143,12 +143,12 @@ class Central:
         return self.organisation.pulls[f"acme/{name}"]
 
     def show(self, name: str, file: str, ref: str = BRANCH) -> str:
-        """A file of a repository."""
+        """The text of a file in a repository."""
         bare = self.folder / "organisation" / "acme" / f"{name}.git"
         return git("show", f"{ref}:{file}", cwd=bare).decode()
 
     def merge(self, name: str, branch: str = BRANCH) -> None:
-        """What a person does with the pull request."""
+        """Merge the pull request, as a person does."""
         bare = self.folder / "organisation" / "acme" / f"{name}.git"
         git("update-ref", "refs/heads/main", f"refs/heads/{branch}", cwd=bare)
         git("update-ref", "-d", f"refs/heads/{branch}", cwd=bare)
@@ -157,7 +157,7 @@ class Central:
     def commit(
         self, name: str, files: dict[str, str], branch: str = "main", start: bool = False
     ) -> None:
-        """A person changes files of a repository."""
+        """Push a change of a person to a repository."""
         bare = self.folder / "organisation" / "acme" / f"{name}.git"
         clone = self.folder / f"clone-{len(list(self.folder.iterdir()))}"
         git("clone", "--quiet", bare, clone, cwd=self.folder)

@@ -1,8 +1,8 @@
-"""A double of GitHub's GraphQL API: an organisation, held against the schema that GitHub publishes.
+"""A double of GitHub's GraphQL API with an organisation, checked against GitHub's published schema.
 
-graphql-core validates each query and executes it by that schema, so that neither a query nor an
-answer can hold what GitHub does not know. What GitHub says of limits is checked here too: each
-list says `first` or `last`, of at most 100, and a query reads at most 500,000 nodes.
+graphql-core validates and executes each query by that schema, so queries and answers contain only
+what GitHub has. GitHub's limits are checked, too: each list has `first` or `last` of at most 100,
+and a query reads at most 500,000 nodes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def schema() -> graphql.GraphQLSchema:
 @functools.lru_cache(64)
 def validated(query: str) -> graphql.DocumentNode:
     document = graphql.parse(query, no_location=True)
-    # Nor may it rest on what GitHub is going to take away.
+    # A query must not use deprecated fields.
     rules = [*graphql.specified_rules, NoDeprecatedCustomRule]
     errors = graphql.validate(schema(), document, rules)
     assert not errors, errors
@@ -46,7 +46,7 @@ def validated(query: str) -> graphql.DocumentNode:
 
 
 def answers(version: object, source: object = f"{ADDRESS}.git", more: str = "") -> str:
-    """An answers file as Copier writes it."""
+    """The text of an answers file, as Copier writes it."""
     copiers = json.dumps({"_commit": version, "_src_path": source})[1:-1].replace(', "', '\n"')
     return (
         "# The answers\n"
@@ -61,7 +61,7 @@ def oid(*parts: object) -> str:
 
 @dataclass
 class Run:
-    """A run of a workflow, with its check suite."""
+    """A run of a workflow with its check suite."""
 
     file: str
     conclusion: str | None = "SUCCESS"
@@ -73,7 +73,7 @@ class Run:
 @dataclass
 class Commit:
     files: dict[str, str | None]
-    """None: no text."""
+    """The text of each file; None for a binary file."""
     date: datetime
     merged: datetime | None = None
     runs: list[Run] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Repository:
     name: str
     owner: str = "acme"
     commits: list[Commit] = field(default_factory=list)
-    """The newest last."""
+    """The newest is the last."""
     tags: dict[str, str] = field(default_factory=dict)
     archived: bool = False
     private: bool = False
@@ -112,7 +112,7 @@ class Repository:
     pulls: list[Pull] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
     former: tuple[str, ...] = ()
-    """Names that it had before."""
+    """Former names."""
 
     @property
     def head(self) -> Commit:
@@ -146,7 +146,7 @@ class Organisation:
     points: int = 0
     nodes: int = 0
     refuses: Callable[[str], tuple[int, dict[str, str], object] | None] = lambda query: None
-    """Another answer to a query: status, headers, body."""
+    """An answer that replaces the usual one: status, headers, body."""
 
     def tick(self, **duration: float) -> datetime:
         self.now += timedelta(**duration or {"seconds": 1})
@@ -155,7 +155,7 @@ class Organisation:
     def commit(
         self, repository: Repository, files: dict[str, str | None], merged: bool = False
     ) -> Commit:
-        """A commit on top of the others; files with an empty text are gone."""
+        """Add a commit. Files with an empty text are deleted."""
         before = repository.commits[-1].files if repository.commits else {}
         now = {name: text for name, text in {**before, **files}.items() if text != ""}
         commit = Commit(now, self.tick())
@@ -170,7 +170,7 @@ class Organisation:
         state: str = "ACTIVE",
         run: str | None = "SUCCESS",
     ) -> None:
-        """A run of an orchestrator at the newest commit, with a deployment."""
+        """Add a run of an orchestrator at the newest commit, with a deployment."""
         commit = repository.head
         self.run(repository, f"orchestrator-{environment}.yml", run)
         if state == "ACTIVE":
@@ -185,7 +185,7 @@ class Organisation:
         runs = repository.head.runs
         runs.append(Run(file, conclusion, event, self.tick(), len(runs)))
 
-    # What GraphQL sees -------------------------------------------------------------------------
+    # Objects for GraphQL -------------------------------------------------------------------------
 
     def find(self, owner: str, name: str) -> Node | None:
         for repository in self.repositories:
@@ -271,7 +271,7 @@ class Organisation:
             return connection(made, arguments)
 
         def refs(_: object, **arguments: Any) -> Node:
-            # Annotated tags, of which the newest come first.
+            # Annotated tags; the newest is the first.
             made = [
                 {
                     "name": n,
@@ -383,7 +383,7 @@ class Organisation:
         self.points = max(1, round(requests / 100))
         result = graphql.execute(schema(), document, self.root(), variable_values=variables)
         told: Node = {"data": result.data}
-        if result.errors:  # without a type it is an error of this double
+        if result.errors:  # an error without a type is one of this double
             told["errors"] = [
                 {
                     "type": error.extensions["type"],
@@ -392,7 +392,7 @@ class Organisation:
                 }
                 for error in result.errors
             ]
-        # As GitHub says of a repository that it does not show although it lists it.
+        # GitHub's error for a repository that it lists, but does not show.
         for number, repository in enumerate(self.repositories):
             if repository.unreadable and "query Listing" in query:
                 path = ["repositoryOwner", "repositories", "nodes", number]
@@ -437,7 +437,7 @@ def suite(run: Run, url: str) -> Node:
 
 
 def limits(document: graphql.DocumentNode, variables: Node) -> tuple[int, int]:
-    """The nodes and the requests of a query, as GitHub's documentation counts them."""
+    """The nodes and requests of a query, counted as in GitHub's documentation."""
     fragments = {
         d.name.value: d for d in document.definitions if isinstance(d, ast.FragmentDefinitionNode)
     }
@@ -482,7 +482,7 @@ def limits(document: graphql.DocumentNode, variables: Node) -> tuple[int, int]:
 
 @contextmanager
 def served(organisation: Organisation, token: str = "a-token") -> Iterator[str]:
-    """The API over HTTP, on this machine."""
+    """Serve the API over HTTP on this machine."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -512,7 +512,7 @@ def served(organisation: Organisation, token: str = "a-token") -> Iterator[str]:
 
 
 def template(*versions: str) -> Repository:
-    """The template's own repository, with a tag for each version."""
+    """The template's repository, with a tag for each version."""
     made = Repository("pipelines-template")
     for number, version in enumerate(versions):
         commit = Commit({"copier.yml": version}, datetime(2026, 1, 1 + number, tzinfo=UTC))
@@ -530,7 +530,7 @@ def files(
 
 
 def five_hundred(number: int = 500) -> Organisation:
-    """An organisation of so many repositories, three environments each, of all kinds."""
+    """An organisation with many repositories of all kinds, with three environments each."""
     made = Organisation([template("v0.1.0", "v0.2.0", "v0.3.0", "v0.10.0")])
     versions = ["v0.1.0", "v0.2.0", "v0.3.0", "v0.10.0", "v0.10.0"]
     for n in range(1, number):

@@ -1,4 +1,4 @@
-// Opens a page of fleet.py in Chromium, uses it as a person does, and prints what happened.
+// Opens a page of fleet.py in Chromium, uses it as a person does, and prints the results.
 //
 //   node fleet_page.mjs FOLDER PAGE [PICTURE]      FOLDER has the npm packages
 
@@ -57,7 +57,7 @@ told.descending = await shown();
 await page.click("th[data-name=behind] button");
 told.unsorted = await shown();
 
-// With the keyboard alone: the search is the first that Tab reaches.
+// Only the keyboard: Tab reaches the search first.
 await open();
 await page.keyboard.press("Tab");
 await page.keyboard.type("service-00");
@@ -76,7 +76,7 @@ told.reached = await page.evaluate(() => {
   return { name: document.activeElement.textContent, outline: style.outlineStyle };
 });
 
-// What is shown can be linked to.
+// The address contains the present view.
 const link = told.typed.hash;
 await open(link);
 told.linked = await shown();

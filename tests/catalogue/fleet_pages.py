@@ -1,4 +1,4 @@
-"""Rows for the page, with what a hostile repository may hold."""
+"""Rows for the page, with values that a hostile repository could contain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOSTILE = (
 
 
 def row(number: int, value: str, **more: Any) -> Any:
-    """A row whose every value is the same text."""
+    """A row in which every value is the same text."""
     link = f"https://github.com/{value}" if number % 2 else f"javascript:alert('{value}')//"
     made = FLEET.Row(
         value, value, link, value, value, value, number, FLEET.STATES[number % 5], value

@@ -15,7 +15,7 @@ def load() -> ModuleType:
     spec = importlib.util.spec_from_file_location("fleet_py", FILE)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["fleet_py"] = module  # dataclasses look for it there
+    sys.modules["fleet_py"] = module  # dataclasses need this entry
     spec.loader.exec_module(module)
     return module
 

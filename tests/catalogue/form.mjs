@@ -1,7 +1,7 @@
-// What a portal makes of a form's data: asked with a template entity and data, a line of JSON each.
-// It checks the data by the JSON-schema library that Backstage's forms use, page by page, and
-// renders the inputs of the steps as its scaffolder does: with nunjucks, its own marks, and a value
-// that is one expression keeping its type.
+// Does with a form's data what Backstage does. Each line of JSON has a template entity and data. The
+// script checks the data page by page, with the JSON-schema library of Backstage's forms. Then it
+// renders the inputs of the steps as the scaffolder does: with nunjucks and the scaffolder's own marks.
+// A value that is a single expression keeps its type.
 import '../node/packages.mjs'
 import readline from 'node:readline'
 
@@ -10,7 +10,7 @@ const { default: nunjucks } = await import('nunjucks')
 
 const tags = { variableStart: '${{', variableEnd: '}}' }
 const environment = nunjucks.configure({ autoescape: false, tags })
-// As @rjsf/validator-ajv8 sets it up.
+// The settings are those of @rjsf/validator-ajv8.
 const ajv = new Ajv({ allErrors: true, multipleOfPrecision: 8, strict: false, verbose: true, discriminator: false })
 
 function isOneExpression(text) {

@@ -1,4 +1,4 @@
-"""An organisation and its rings, as fleet.py sees them, without HTTP between."""
+"""An organisation with rings for fleet.py, without HTTP."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Rings:
         self.world.commit(repository, {".copier-answers.yml": answers(version)}, merged)
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """What `--rings FILE --json` says, by the repositories' names."""
+        """The output of `--rings FILE --json`, by the names of the repositories."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             self.code = FLEET.main(["--rings", str(self.file), "--json"])

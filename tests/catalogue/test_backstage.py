@@ -1,4 +1,4 @@
-"""The Software Template: its form asks what copier.yml asks, and leads to the same pipelines."""
+"""The Software Template asks the same as copier.yml, and its answers make the same pipelines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WORKFLOW = (
 
 
 def fields() -> dict[str, Any]:
-    """Every field of the form, also one that depends on another."""
+    """Every field of the form, also those that depend on another field."""
     found: dict[str, Any] = {}
     for page in ENTITY["spec"]["parameters"]:
         found |= page["properties"]
@@ -40,7 +40,7 @@ def fields() -> dict[str, Any]:
 
 
 def filled(data: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """What is wrong with a form's data, and the inputs of the run that it starts."""
+    """The errors in a form's data, and the inputs of the run that it starts."""
     [answer] = run("../catalogue/form.mjs", {"template": ENTITY, "data": dict(data)})
     [inputs] = answer["inputs"]
     assert inputs["repoUrl"] == "github.com?owner=OWNER&repo=pipelines-catalogue"
@@ -49,7 +49,7 @@ def filled(data: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
 
 
 def form_of(answers: Mapping[str, Any]) -> dict[str, Any]:
-    """What a person fills in for these answers; what they leave empty is as a form has it."""
+    """The data of a form that is filled in with these answers."""
     data: dict[str, Any] = {"repository": "shop", "mode": "copy", "code_types": []}
     for name, value in answers.items():
         if name in ("components", "environments"):
@@ -62,7 +62,7 @@ def form_of(answers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def form_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A form has lists alone, and an empty one where nobody has touched it."""
+    """An entry of the map as a form has it: with lists, which may be empty."""
     needs, files = entry["depends_on"], entry.get("artifacts", [])
     return {
         "artifacts": [{"name": file} if isinstance(file, str) else file for file in files],
@@ -76,7 +76,7 @@ def without_answers(folder: Path) -> dict[str, bytes]:
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    """The answers, the dependencies in one of the forms in which they may be written."""
+    """The recorded answers, with all entries of the dependency map in the same form."""
     answers = yaml.safe_load((folder / ".copier-answers.yml").read_text("utf-8"))
     if isinstance(answers["dependency_map"], list):
         entries = [form_entry(entry) for entry in answers["dependency_map"]]
@@ -85,8 +85,8 @@ def recorded(folder: Path) -> dict[str, Any]:
 
 
 def test_the_form_asks_every_question_that_a_person_is_asked() -> None:
-    """In the same words, in the same order; what copier.yml makes of a repository's files, alone,
-    no form can ask."""
+    """With the same words and in the same order. Questions about files of the repository are not in
+    the form."""
     asked = [name for name in QUESTIONS if name not in PROMPTS and QUESTIONS[name].get("ask", True)]
     form = fields()
     names = ["code_types" if name == "parts" else name for name in QUESTIONS]
@@ -125,7 +125,7 @@ def test_the_form_has_the_same_choices(name: str) -> None:
 
 
 def test_the_form_has_the_inputs_of_the_engine() -> None:
-    """Nothing else is given to the run, and it can be filled in without a single answer."""
+    """The run gets no other inputs, and all answers are optional."""
     on = yaml.safe_load(WORKFLOW.read_text("utf-8"))[True]
     known = on["workflow_dispatch"]["inputs"]
     errors, inputs = filled(
@@ -153,10 +153,10 @@ def test_the_form_refuses(data: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yml")), ids=lambda file: file.stem)
-def test_an_example_filled_in_makes_the_same_pipelines(
+def test_a_form_with_an_example_makes_the_same_pipelines(
     example: Path, template: Path, tmp_path: Path, copied: Copied
 ) -> None:
-    """By the form, nunjucks and the engine's reading of YAML, as by `copier copy --data-file`."""
+    """Through the form, nunjucks and the engine's YAML, as with `copier copy --data-file`."""
     answers = yaml.safe_load(example.read_text("utf-8"))
     errors, inputs = filled(form_of(answers))
     assert errors == []
@@ -165,8 +165,10 @@ def test_an_example_filled_in_makes_the_same_pipelines(
     assert recorded(made) == recorded(copied(answers))
 
 
-def test_every_setting_of_the_form_arrives(template: Path, tmp_path: Path, copied: Copied) -> None:
-    """Those that no example says, quotes and all."""
+def test_every_setting_of_the_form_is_passed(
+    template: Path, tmp_path: Path, copied: Copied
+) -> None:
+    """Also settings that no example has, with quotes."""
     answers = {
         "project_name": 'The "shop": it\'s {{ ours }}, ümlaut\\n',
         "code_types": ["docker", "python"],

@@ -1,4 +1,4 @@
-"""The engine on the double of GitHub: git over HTTP, an App's tokens, pull requests."""
+"""The engine on the double of GitHub: git over HTTP, tokens of an App, pull requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TINY = {
     "template/{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers | to_nice_yaml }}",
     f"template/{BUILD}.jinja": "# To change that with, or not\nname: {{ project_name }}\n",
 }
-"""A template that renders in no time, for what the engine does with any."""
+"""A small template that renders fast, for tests that work with any template."""
 
 
 def newer(file: str) -> Edit:
@@ -43,7 +43,7 @@ def newer(file: str) -> Edit:
 
 @pytest.fixture(scope="module")
 def central(tmp_path_factory: pytest.TempPathFactory) -> Central:
-    """Each test has repositories of its own."""
+    """The tests share it, and each has repositories of its own."""
     folder = tmp_path_factory.mktemp("template") / "template"
     template = template_versions(folder, newer("macros/header.jinja"))
     return Central(tmp_path_factory.mktemp("central"), template)
@@ -51,7 +51,7 @@ def central(tmp_path_factory: pytest.TempPathFactory) -> Central:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Central:
-    """The same, with the small template."""
+    """A central repository with the small template."""
     template = repository(tmp_path_factory.mktemp("tiny") / "template", TINY)
     git("tag", "v1.0.0", cwd=template)
     newer(f"template/{BUILD}.jinja")(template)
@@ -65,13 +65,13 @@ def log(run: Run) -> str:
 
 
 def succeeded(run: Run) -> str:
-    """The log of a green run."""
+    """The log of a successful run."""
     assert run.conclusion == "success", log(run)
     return log(run)
 
 
 def error(run: Run, job: str) -> str:
-    """The last error of a red run, which its summary says as well; no traceback."""
+    """The last error of a failed run. The summary has it, too, and there is no traceback."""
     assert run.conclusion == "failure" and run.results[job] == "failure", log(run)
     assert "Traceback" not in log(run)
     assert run.job(job).summary.startswith("❌ ")
@@ -79,8 +79,8 @@ def error(run: Run, job: str) -> str:
     return errors[-1]
 
 
-def test_a_first_copy_takes_what_is_found(central: Central) -> None:
-    # A file of the repository is not imported in place of a package.
+def test_a_first_copy_takes_the_found_components(central: Central) -> None:
+    # Python must not import this file instead of the package.
     central.add("shop", {**HANDLER, "yaml.py": "raise SystemExit(9)\n"})
     central.cold()
     run = central.start("shop", version="v1.0.0")
@@ -94,7 +94,7 @@ def test_a_first_copy_takes_what_is_found(central: Central) -> None:
     answers = central.show("shop", ".copier-answers.yml")
     assert "path: src/handler" in answers and f"_src_path: {central.template}" in answers
 
-    # Each job has what it needs, and the one that runs the template's code nothing of GitHub's.
+    # Each job has only the tokens that it needs. The job with the template's code has none.
     tokens = [token for token in central.organisation.tokens.values()][-3:]
     writes = {"contents": "write", "pull_requests": "write", "workflows": "write"}
     assert [(token.job, token.repositories, token.permissions) for token in tokens] == [
@@ -115,21 +115,21 @@ def test_a_first_copy_takes_what_is_found(central: Central) -> None:
         assert all(content.startswith(b"Salted__") for content in files.values())
 
 
-def test_an_update_and_then_nothing_to_do(tiny: Central) -> None:
+def test_a_second_update_has_nothing_to_do(tiny: Central) -> None:
     tiny.generated("updated", {"project_name": "Ours"})
     succeeded(tiny.start("updated", "update"))
     [pull] = tiny.pulls("updated")
     assert pull["title"] == "Update the pipelines from v1.0.0 to v2.0.0"
     assert tiny.show("updated", BUILD) == "# To change it with, or not\nname: Ours\n"
 
-    # The same again changes nothing on GitHub.
+    # The same update again changes nothing on GitHub.
     again = tiny.start("updated", "update")
     assert "Nothing to do: this pull request is already open" in succeeded(again)
     last = [*tiny.organisation.tokens.values()][-1]
     assert not any("receive-pack" in use or "PATCH" in use for use in last.used)
     assert len(tiny.pulls("updated")) == 1
 
-    # Nor is there anything to do when it has been merged.
+    # After the merge there is nothing to do, either.
     tiny.merge("updated")
     run = tiny.start("acme/updated", "update")
     assert "Nothing to do: updated already matches its answers, at v2.0.0" in succeeded(run)
@@ -137,7 +137,7 @@ def test_an_update_and_then_nothing_to_do(tiny: Central) -> None:
 
 
 def test_a_wrong_answer_is_one_line(central: Central) -> None:
-    """The template's own, before anything is written."""
+    """The line is the template's own. Nothing is written."""
     central.generated("answers", SMALL)
     run = central.start("answers", "update-answers", answers="approval: sometimes")
     assert error(run, "render") == (
@@ -146,8 +146,7 @@ def test_a_wrong_answer_is_one_line(central: Central) -> None:
     assert central.pulls("answers") == []
 
 
-def test_answers_are_changed(tiny: Central) -> None:
-    """At the version that is there."""
+def test_answers_are_changed_at_the_present_version(tiny: Central) -> None:
     tiny.generated("answers", {"project_name": "Ours"})
     succeeded(tiny.start("answers", "update-answers", answers="project_name: Theirs"))
     [pull] = tiny.pulls("answers")
@@ -167,8 +166,8 @@ def test_conflicts_are_named(central: Central) -> None:
     assert "<<<<<<< before updating" in central.show("edited", BUILD)
 
 
-def test_two_at_once(tiny: Central) -> None:
-    """The second one waits, and replaces what the first one proposed. It has answers."""
+def test_two_runs_for_one_repository(tiny: Central) -> None:
+    """The second run waits, and replaces the proposal of the first one."""
     tiny.add("twice", HANDLER)
     started: list[Run] = []
 
@@ -188,15 +187,17 @@ def test_two_at_once(tiny: Central) -> None:
     assert pull["title"] == "Add pipelines (v2.0.0)"
     assert "name: Ours" in tiny.show("twice", BUILD)
 
-    # A person goes on with it there: that is not replaced.
+    # A commit of a person on the branch is not replaced.
     tiny.commit("twice", {BUILD: "Better"}, BRANCH)
     run = tiny.start("twice", answers="project_name: Ours")
     assert error(run, "propose").startswith(f"{BRANCH}: somebody else has pushed to this branch")
     assert tiny.show("twice", BUILD) == "Better"
 
 
-def test_a_push_in_between_is_not_lost(tiny: Central, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look at the branch and the push somebody else pushes: the lease is broken."""
+def test_a_push_at_the_same_moment_is_not_lost(
+    tiny: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person pushes after the engine has read the branch, so `--force-with-lease` fails."""
     tiny.add("raced", HANDLER)
     answer, pushed = tiny.organisation.git, []
 
@@ -225,7 +226,7 @@ def test_a_push_in_between_is_not_lost(tiny: Central, monkeypatch: pytest.Monkey
         ("new", {"version": "v9"}, "render", "version: the template has no v9; the newest are v2."),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(
+def test_a_run_that_cannot_succeed_ends_with_one_line(
     name: str, inputs: dict[str, str], job: str, line: str, tiny: Central
 ) -> None:
     if not tiny.knows("new"):
@@ -236,12 +237,12 @@ def test_what_cannot_be_done_is_said_in_a_line(
     run = tiny.start(name, **{"mode": "copy", **inputs})
     assert error(run, job).startswith(line)
     assert "success" not in {result for key, result in run.results.items() if key >= job}
-    # Nothing is asked of GitHub before the inputs have been checked.
+    # The inputs are checked before the first request to GitHub.
     assert name != "other/shop" or len(tiny.organisation.tokens) == known
 
 
 def test_an_app_needs_the_permission_for_workflows(tiny: Central) -> None:
-    """So does every token: GITHUB_TOKEN cannot have it."""
+    """GITHUB_TOKEN cannot have this permission."""
     tiny.add("refused", HANDLER)
     before = tiny.organisation.permissions
     tiny.organisation.permissions = {**before, "workflows": "none"}
@@ -252,7 +253,7 @@ def test_an_app_needs_the_permission_for_workflows(tiny: Central) -> None:
 
 
 def test_another_branch_gets_no_key(tiny: Central) -> None:
-    """Whoever can push a branch to the central repository can change what runs on it."""
+    """A person who may push a branch can change the engine's code there."""
     work_tree = tiny.github.remote.work_tree
     git("branch", "--force", "mine", cwd=work_tree)
     tiny.github.remote.push("refs/heads/mine")

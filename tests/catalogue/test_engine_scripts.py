@@ -1,4 +1,4 @@
-"""The engine's scripts one by one: what they refuse, and what they make of hostile text."""
+"""Each script of the engine: what it refuses, and how it handles hostile text."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def engine() -> Iterator[dict[str, ModuleType]]:
         del sys.modules[name]
 
 
-def test_engine_is_clean() -> None:
-    """By mypy as well, which reads what imports itself as one program."""
+def test_mypy_finds_nothing_in_the_engine() -> None:
+    """All scripts are checked together, because they import each other."""
     files = sorted(map(str, ENGINE.glob("*.py")))
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -91,16 +91,16 @@ def test_inputs(change: dict[str, str], said: str, engine: dict[str, ModuleType]
         "gh:acme/copier-orchestrator",
     ],
 )
-def test_a_template_is_known_however_it_is_written(
+def test_all_forms_of_the_templates_address_are_equal(
     written: str, engine: dict[str, ModuleType], tmp_path: Path
 ) -> None:
-    """And git reads it from the clone that was fetched, with no token and no network."""
+    """git reads each from the fetched clone, without a token or a network."""
     template = tmp_path / "template"
     git("init", "--quiet", str(template), cwd=tmp_path)
     commit(template)
     assert engine["common"].place_of(written) == engine["common"].place_of(ADDRESS)
     environment = engine["render"].environment(template, {ADDRESS, written}, tmp_path)
-    # What Copier makes of it.
+    # Copier passes the address to git in this form.
     given = written.removeprefix("git+").replace("gh:", "https://github.com/")
     asked = ["git", "ls-remote", given, "HEAD"]
     done = subprocess.run(asked, env=environment, capture_output=True, text=True)
@@ -116,12 +116,12 @@ def test_a_template_is_known_however_it_is_written(
 def test_no_other_template_is_run(
     source: str, engine: dict[str, ModuleType], tmp_path: Path
 ) -> None:
-    """Whatever a repository's answers file names."""
+    """The answers file of a repository may name any template."""
     text = f"_commit: v1\n_src_path: {source}\ncode_types: []\n"
     (tmp_path / ".copier-answers.yml").write_text(text, encoding="utf-8")
     render = engine["render"]
     found = render.answers_files(tmp_path)
-    # Nor are its answers lost in a copy: it may be this template's former address.
+    # A copy is refused, too: it would lose the answers, and the address may be a former one.
     for mode in ("update", "copy"):
         with pytest.raises(
             engine["common"].EngineError,
@@ -157,7 +157,7 @@ def test_one_of_several_answers_files_is_chosen(engine: dict[str, ModuleType]) -
             choose(mode, wanted, found, ADDRESS)
 
 
-def test_what_the_template_sees_is_little(
+def test_the_template_gets_few_variables(
     engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PIPELINES_TRANSFER_KEY", "ACTIONS_RUNTIME_TOKEN", "INPUTS", "GITHUB_OUTPUT"):
@@ -170,10 +170,11 @@ def test_what_the_template_sees_is_little(
 HOSTILE = "@acme/everybody `~~~\n~~~\n## Approved\n<img src=x> [click](https://evil.example)\u202e"
 
 
-def test_a_report_is_only_text(
+def test_text_of_a_report_is_escaped(
     engine: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job that runs the template's code writes it; no word of it is Markdown or a mention."""
+    """The job that runs the template's code writes the report, so no word of it may be Markdown or
+    a mention."""
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     report = engine["propose"].Report.read(
         json.dumps(
@@ -193,7 +194,7 @@ def test_a_report_is_only_text(
     assert report.title == "Update the pipelines from v1 to unknown: 400 conflicts to resolve"
     text = engine["propose"].body(report, "acme/shop", "https://github.com/acme/c/actions/runs/1")
     assert len(text) < 65_536
-    # Outside of code nothing is left of it.
+    # Outside of code blocks, the hostile text does not appear.
     fences, shown = 0, []
     for line in text.splitlines():
         if line.startswith("~~~"):
@@ -210,7 +211,7 @@ def test_a_report_is_only_text(
 
 
 @pytest.mark.parametrize("kind", ["link", "missing", "large"])
-def test_only_plain_files_are_taken(
+def test_only_plain_files_are_unpacked(
     kind: str, engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIPELINES_TRANSFER_KEY", "x" * 32)
@@ -231,10 +232,10 @@ def test_only_plain_files_are_taken(
         transfer.unpack(tmp_path / "x.enc", tmp_path / "taken")
 
 
-def test_a_repository_arrives_as_it_was_cloned(
+def test_a_transferred_repository_is_unchanged(
     engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Modes and links too: what git takes for a change would be in the pull request."""
+    """Modes and links, too. Otherwise they would be changes in the pull request."""
     monkeypatch.setenv("PIPELINES_TRANSFER_KEY", "x" * 32)
     folder = tmp_path / "shop"
     git("init", "--quiet", str(folder), cwd=tmp_path)
@@ -259,8 +260,8 @@ def test_a_wrong_key_is_named_if_openssl_accepts_it(
         transfer.unpack(tmp_path / "x.enc", tmp_path / "taken")
 
 
-def test_what_git_would_convert_is_no_change(engine: dict[str, ModuleType], tmp_path: Path) -> None:
-    """Line ends that a repository's attributes do not fit, and filters of the runner."""
+def test_conversions_of_git_are_no_change(engine: dict[str, ModuleType], tmp_path: Path) -> None:
+    """Line ends that differ from the repository's attributes, and filters of the runner."""
     work_tree = tmp_path / "work"
     git("init", "--quiet", "--initial-branch=trunk", str(work_tree), cwd=tmp_path)
     (work_tree / "old.txt").write_bytes(b"one\r\ntwo\r\n")
@@ -291,7 +292,7 @@ def test_errors_of_a_traceback_are_one_line(engine: dict[str, ModuleType]) -> No
     assert said("remote: error: cannot lock ref 'refs/heads/x'\n ! [rejected]") == moment
 
 
-def test_every_validator_is_silent_and_sees_what_is_bad(tmp_path: Path) -> None:
+def test_validators_find_nothing_in_the_engine(tmp_path: Path) -> None:
     folder = ENGINE.parent / ".github" / "workflows"
     assert [str(found) for found in validate(ENGINE.parent, persona="auditor")] == []
     text = (folder / "copy-pipelines.yml").read_text(encoding="utf-8")
@@ -305,7 +306,7 @@ def test_every_validator_is_silent_and_sees_what_is_bad(tmp_path: Path) -> None:
 
 
 def test_no_job_has_both_a_key_and_the_template() -> None:
-    """The rule on which the engine rests (docs/decisions)."""
+    """The security of the engine depends on this rule (docs/decisions)."""
     file = ENGINE.parent / ".github" / "workflows" / "copy-pipelines.yml"
     jobs: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
     kinds = {}
@@ -315,7 +316,7 @@ def test_no_job_has_both_a_key_and_the_template() -> None:
     assert kinds == {"fetch": (True, False), "render": (False, True), "propose": (True, False)}
 
 
-def test_a_rollout_starts_what_may_be_updated(engine: dict[str, ModuleType]) -> None:
+def test_a_rollout_starts_updates_that_are_due(engine: dict[str, ModuleType]) -> None:
     row = {
         "repository": "acme/shop",
         "answers_file": ".copier-answers.yml",
@@ -340,14 +341,14 @@ def test_a_rollout_starts_what_may_be_updated(engine: dict[str, ModuleType]) -> 
 
 
 @pytest.mark.parametrize("status, asked", [(403, 2), (422, 4)])
-def test_a_rollout_stops_where_github_answers_nobody(
+def test_a_rollout_stops_at_the_rate_limit(
     status: int,
     asked: int,
     engine: dict[str, ModuleType],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At its rate limit. One repository that is refused stops no other one."""
+    """A refusal of one repository does not stop the others."""
     calls: list[Any] = []
 
     def call(_: Any, method: str, path: str, content: Any = None) -> None:
@@ -375,8 +376,8 @@ def test_a_rollout_stops_where_github_answers_nobody(
     assert len(calls) == asked
 
 
-def test_what_runs_beside_the_key_has_one_version(tmp_path: Path) -> None:
-    """fleet.py with the packages that the roll-out gives it, and no others."""
+def test_the_rollout_pins_the_packages_of_fleet(tmp_path: Path) -> None:
+    """fleet.py needs no other packages than those of the roll-out."""
     ask = (ENGINE / "ask.py").read_text(encoding="utf-8")
     packages = dict(re.findall(r'"--with", "([a-z]+)==([0-9.]+)"', ask))
     for name, version in packages.items():
@@ -387,7 +388,7 @@ def test_what_runs_beside_the_key_has_one_version(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", blocked + run, program], check=True)
 
 
-def test_an_archive_that_is_none_is_said(
+def test_a_broken_archive_is_one_line(
     engine: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIPELINES_TRANSFER_KEY", "x" * 32)
@@ -402,10 +403,10 @@ def test_an_archive_that_is_none_is_said(
 
 
 @pytest.mark.parametrize("text", ["", 'template = "copier-orchestrator"', "template = 7", None])
-def test_a_catalogue_without_a_template_is_said(
+def test_a_catalogue_without_a_template_is_one_line(
     text: str | None, engine: dict[str, ModuleType], tmp_path: Path
 ) -> None:
-    """None: as it comes, before anybody has written an address."""
+    """None stands for the file as it is published, without an address."""
     file = tmp_path / "catalogue.toml"
     as_it_comes = ENGINE.parent / "catalogue.toml"
     file.write_text(as_it_comes.read_text("utf-8") if text is None else text, encoding="utf-8")

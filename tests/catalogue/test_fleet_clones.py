@@ -1,4 +1,4 @@
-"""fleet.py on a folder of clones, without a network, and with the template's own check of drift."""
+"""fleet.py with a folder of clones, without a network, and with the template's own drift check."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def template(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # Nothing may be asked of a network.
+    # git must not use the network.
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "file")
     monkeypatch.setattr(FLEET.OPENER, "open", None)
     monkeypatch.delenv("GH_TOKEN", raising=False)
@@ -96,7 +96,7 @@ def test_clones(clones: Path, template: Path, capsys: Capture) -> None:
     assert all(row["deployments"] is None and row["drift"] is None for row in rows)
 
 
-def test_a_template_that_lies_among_the_clones(
+def test_the_template_may_be_one_of_the_clones(
     clones: Path, template: Path, capsys: Capture
 ) -> None:
     clone(clones / "shop", None, files(answers("v0.1.0")))
@@ -106,7 +106,7 @@ def test_a_template_that_lies_among_the_clones(
         assert (row["repository"], row["latest"], row["behind"]) == ("shop", "v0.2.0", 1)
 
 
-def test_a_commit_has_its_place_in_the_history(
+def test_a_commit_is_compared_by_its_place_in_the_history(
     clones: Path, template: Path, capsys: Capture
 ) -> None:
     sha = git("rev-parse", "v0.1.0", cwd=template).decode()[:7]
@@ -139,7 +139,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_call(name: str, clones: Path, template: Path, capsys: Capture) -> None:
+def test_a_wrong_call_is_one_line(name: str, clones: Path, template: Path, capsys: Capture) -> None:
     arguments, says = WRONG[name]
     (clones / "rings.yml").write_text("rings: [{name: a, others: true}]\n", encoding="utf-8")
     clone(clones.parent / "shop", None, files(answers("v0.1.0")))
@@ -154,10 +154,10 @@ def test_a_wrong_call(name: str, clones: Path, template: Path, capsys: Capture) 
     assert out == "" and re.fullmatch(f"fleet\\.py: {pattern}", line), line
 
 
-def test_drift_runs_the_named_template_only(
+def test_drift_runs_only_the_given_template(
     clones: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever address an answers file has; and all by a template that says who it is."""
+    """The address in an answers file does not matter."""
     program = (
         "import os, pathlib, subprocess, sys, yaml\n"
         "assert 'GH_TOKEN' not in os.environ\n"
@@ -206,7 +206,7 @@ def test_drift_runs_the_named_template_only(
 def test_drift_by_the_real_template(
     clones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """Answers that name an address on GitHub, and a copy of the template on this machine."""
+    """The answers name an address on GitHub, and the template is a folder on this machine."""
     import copier
     from copies import export_template
 
@@ -239,8 +239,8 @@ def test_drift_by_the_real_template(
     assert not (tmp_path / "cache").exists(), "it is Copier's own, for the real address"
 
 
-def test_as_a_program(clones: Path, template: Path, tmp_path: Path) -> None:
-    """Of one file, alone in a folder, with what Copier brings."""
+def test_the_file_runs_alone(clones: Path, template: Path, tmp_path: Path) -> None:
+    """In a folder without other files, with the packages that Copier depends on."""
     alone = shutil.copy(FILE, tmp_path / "fleet.py")
     clone(clones / "shop-☂", None, files(answers("v0.1.0")))
     done = subprocess.run(
@@ -258,7 +258,7 @@ def test_as_a_program(clones: Path, template: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_its_header_brings_what_it_needs() -> None:
+def test_its_header_lists_its_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = FILE.read_text(encoding="utf-8")
     block = re.match(r"# /// script\n((?:# .*\n)+)# ///\n", text)
@@ -267,11 +267,11 @@ def test_its_header_brings_what_it_needs() -> None:
     assert header["requires-python"] == project["requires-python"]
     assert header["dependencies"] == project["dependencies"][:2]
     imported = set(re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE))
-    # Copier brings both.
+    # Copier depends on both.
     assert imported - set(sys.stdlib_module_names) == {"yaml", "packaging"}
 
 
-def test_it_knows_answers_and_releases_as_drift_does() -> None:
+def test_its_constants_match_drift() -> None:
     text = (ROOT / "hooks" / "drift.py").read_text(encoding="utf-8")
     assert 'ANSWERS = {"code_types", "components"}' in text
     assert {"code_types", "components"} == FLEET.ANSWERS

@@ -1,4 +1,4 @@
-"""The page of the catalogue says all that fleet.py has."""
+"""docs/catalogue.md documents all of fleet.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An organisation as fleet.py tells of it, by a double of GitHub held against GitHub's schema."""
+"""fleet.py with an organisation, on a double of GitHub that is checked against GitHub's schema."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Call:
 
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
-    """A call of fleet.py on an organisation that has nothing but its template."""
+    """Calls fleet.py for an organisation that has only the template."""
     organisation = Organisation([template(*VERSIONS)])
     slept: list[float] = []
     monkeypatch.setattr(FLEET, "pause", slept.append)
-    # Nothing may ask git of a network.
+    # git must not use the network.
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "none")
     with served(organisation) as url:
         monkeypatch.setenv("GH_TOKEN", "a-token")
@@ -70,7 +70,7 @@ def of(told: Json, *names: str) -> list[tuple[object, ...]]:
     return [tuple(row[name] for name in names) for row in told]
 
 
-# What belongs, and in which state --------------------------------------------------------------
+# Repositories and their states -----------------------------------------------------------------
 
 
 def test_each_kind_of_repository(fleet: Call, capsys: Capture) -> None:
@@ -146,7 +146,7 @@ def test_each_kind_of_repository(fleet: Call, capsys: Capture) -> None:
     assert len(fleet.organisation.calls) == 2
 
 
-def test_a_template_without_releases_has_only_a_head(fleet: Call, capsys: Capture) -> None:
+def test_a_template_without_releases_is_compared_by_its_head(fleet: Call, capsys: Capture) -> None:
     own = fleet.organisation.repositories[0]
     own.tags = {}
     old, new = (commit.oid[:7] for commit in own.commits[-2:])
@@ -157,9 +157,7 @@ def test_a_template_without_releases_has_only_a_head(fleet: Call, capsys: Captur
     assert states == [("acme/old", new, "behind", None), ("acme/new", new, "current", 0)]
 
 
-def test_releases_are_read_from_their_file_where_there_are_no_tags(
-    fleet: Call, capsys: Capture
-) -> None:
+def test_releases_are_read_from_releases_yml_without_tags(fleet: Call, capsys: Capture) -> None:
     own = fleet.organisation.repositories[0]
     listed = "".join(f"{name}: {sha}\n" for name, sha in own.tags.items())
     between = fleet.organisation.commit(own, {"releases.yml": listed}).oid
@@ -174,7 +172,7 @@ def test_releases_are_read_from_their_file_where_there_are_no_tags(
     ]
 
 
-def test_a_template_that_was_renamed_has_both_names(fleet: Call, capsys: Capture) -> None:
+def test_a_renamed_template_is_known_by_both_names(fleet: Call, capsys: Capture) -> None:
     own = fleet.organisation.repositories[0]
     own.name, own.former = "pipelines", ("pipelines-template",)
     fleet.add("old-name", files(answers("v0.2.0")))
@@ -184,9 +182,7 @@ def test_a_template_that_was_renamed_has_both_names(fleet: Call, capsys: Capture
     assert names == [("acme/new-name",), ("acme/old-name",)]
 
 
-def test_a_server_of_ones_own(
-    fleet: Call, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_own_server(fleet: Call, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://git.acme.example")
     address = "https://git.acme.example/acme/pipelines-template"
     fleet.add("shop", files(answers("v0.2.0", "git@git.acme.example:acme/pipelines-template")))
@@ -195,7 +191,7 @@ def test_a_server_of_ones_own(
     assert of(rows(capsys), "repository", "behind") == [("acme/shop", 2)]
 
 
-def test_more_tags_than_fit_a_page(fleet: Call, capsys: Capture) -> None:
+def test_tags_are_read_over_several_pages(fleet: Call, capsys: Capture) -> None:
     own = fleet.organisation.repositories[0]
     own.tags = {f"v1.0.{n}": f"{n:040x}" for n in range(230)}
     fleet.add("old", files(answers("v1.0.3")))
@@ -211,7 +207,7 @@ def test_an_answers_file_of_another_name(fleet: Call, capsys: Capture) -> None:
     assert of(rows(capsys), "repository", "answers_file") == [("acme/named", "ci/answers.yml")]
 
 
-def test_a_repository_that_was_renamed_while_it_was_read(fleet: Call, capsys: Capture) -> None:
+def test_a_repository_is_renamed_during_a_run(fleet: Call, capsys: Capture) -> None:
     repository = fleet.add("old", files(answers("v0.9.0")))
     repository.former = ("old",)
 
@@ -303,7 +299,7 @@ def test_the_last_deployment_of_each_environment(fleet: Call, capsys: Capture) -
 # Calls -----------------------------------------------------------------------------------------
 
 
-def test_no_more_than_one_call_for_fifty_repositories(fleet: Call, capsys: Capture) -> None:
+def test_one_call_reads_fifty_repositories(fleet: Call, capsys: Capture) -> None:
     fleet.organisation.repositories = five_hundred(130).repositories
     fleet("--json")
     assert len(rows(capsys)) == 129
@@ -321,7 +317,7 @@ TOO_MUCH: list[tuple[int, dict[str, str], object]] = [
 
 @pytest.mark.parametrize("answer", TOO_MUCH, ids=["502", "504", "limits", "went-wrong"])
 @pytest.mark.parametrize("most", [15, 0], ids=["smaller-calls", "one-repository-never"])
-def test_what_is_too_much_is_asked_in_smaller_calls(
+def test_a_call_that_is_too_large_is_split(
     answer: tuple[int, dict[str, str], object], most: int, fleet: Call, capsys: Capture
 ) -> None:
     fleet.organisation.repositories = five_hundred(40).repositories
@@ -366,13 +362,13 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_answers_file_is_a_row(name: str, fleet: Call, capsys: Capture) -> None:
-    """It ends nothing, and takes neither all memory nor minutes."""
+    """It does not end the run, and needs little memory and time."""
     fleet.add("shop", files("a0: &a0 {x: 1}\n" + HOSTILE[name]))
     fleet("--json")
     assert of(rows(capsys), "repository", "state") == [("acme/shop", "broken")]
 
 
-def test_a_listing_that_is_too_much_is_asked_in_smaller_pages(fleet: Call, capsys: Capture) -> None:
+def test_a_listing_that_is_too_large_is_read_in_smaller_pages(fleet: Call, capsys: Capture) -> None:
     fleet.organisation.repositories = five_hundred(40).repositories
     asked: list[str] = []
 
@@ -385,7 +381,7 @@ def test_a_listing_that_is_too_much_is_asked_in_smaller_pages(fleet: Call, capsy
     assert len(rows(capsys)) == 39
 
 
-def test_a_repository_that_github_hides_is_said(fleet: Call, capsys: Capture) -> None:
+def test_a_repository_that_github_hides_is_reported(fleet: Call, capsys: Capture) -> None:
     fleet.organisation.repositories.insert(0, Repository("hidden", unreadable=True))
     fleet.add("shop", files(answers("v0.9.0")))
     fleet("--json")
@@ -399,7 +395,7 @@ def test_a_repository_that_github_hides_is_said(fleet: Call, capsys: Capture) ->
     )
 
 
-def test_it_waits_where_github_asks_for_it(fleet: Call, capsys: Capture) -> None:
+def test_it_waits_if_github_asks_for_it(fleet: Call, capsys: Capture) -> None:
     fleet.add("shop", files(answers("v0.9.0")))
     said = [(403, {"retry-after": "7"}, {"message": "You have exceeded a secondary rate limit"})]
     fleet.organisation.refuses = lambda query: said.pop() if said else None
@@ -442,7 +438,7 @@ WRONG: dict[str, tuple[tuple[int, dict[str, str], object], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_github_refuses_is_one_line(name: str, fleet: Call, capsys: Capture) -> None:
+def test_a_refusal_of_github_is_one_line(name: str, fleet: Call, capsys: Capture) -> None:
     answer, says = WRONG[name]
     fleet.organisation.refuses = lambda query: answer
     fleet(code=2)
@@ -530,7 +526,7 @@ def test_wrong_arguments(arguments: list[str], says: str, capsys: Capture) -> No
     check_line(says, capsys)
 
 
-def test_a_bug_is_one_line_too(
+def test_an_unexpected_exception_is_one_line(
     fleet: Call, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FLEET, "list_repositories", lambda *_: 1 / 0)

@@ -1,4 +1,4 @@
-"""The table fits the terminal, and whatever a repository holds is shown as text."""
+"""The table fits the terminal, and all values of a repository are shown as text."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_table_fits(made: object, rings: bool, width: int) -> None:
 def test_without_a_terminal_nothing_is_cut() -> None:
     text = FLEET.table(usual(), True, None)
     assert "…" not in text and "pull request" in text.lower()
-    assert "ANSWERS FILE" not in text, "it is the same everywhere"
+    assert "ANSWERS FILE" not in text, "all answers files have the usual name"
     assert FLEET.table(usual(1), False, None).splitlines()[0].split("  ")[0] == "STATE"
 
 
@@ -64,13 +64,13 @@ def test_hostile_values_are_one_line_each() -> None:
     assert not {"source", "made_from", "proof"} & set(listed[0])
 
 
-def test_columns_that_take_two_places() -> None:
+def test_characters_with_double_width() -> None:
     assert FLEET.width_of("漢字") == 4 and FLEET.width_of("e\u0301") == 1
     assert FLEET.fitted("漢字漢字", 6) == "漢字… "
 
 
 class Reader(HTMLParser):
-    """What a browser would make of a page."""
+    """Reads a page as a browser does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,11 +126,11 @@ def test_the_page_allows_only_its_own_style_and_script() -> None:
         [content] = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
-    # All addresses in it are links that a person follows.
+    # Every address in the page is a link.
     assert text.count("https://") == text.count('href="https://')
 
 
-def test_the_page_says_the_same_as_the_table() -> None:
+def test_the_page_has_the_values_of_the_table() -> None:
     _, reader = read(usual(), ["canary", "rest"])
     assert [cell.strip().lower() for cell in reader.cells[0]] == [
         *("state", "repository", "version", "behind", "pull request"),
@@ -149,12 +149,12 @@ def test_the_script_is_javascript(tmp_path: Path) -> None:
     subprocess.run([NODE, "--check", file], check=True)
 
 
-def test_five_hundred_rows_are_not_much() -> None:
+def test_a_page_with_five_hundred_rows_is_small() -> None:
     text, _ = read(usual(500), ["canary"])
     assert len(text.encode()) < 500_000
 
 
-def test_progress_is_for_somebody_who_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_only_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for looks in (True, False):
         stream = io.StringIO()
         monkeypatch.setattr(stream, "isatty", lambda looks=looks: looks)

@@ -1,6 +1,6 @@
 """The page of fleet.py in a real Chromium: with a mouse, a keyboard, and axe's rules.
 
-Off the default path, because npm installs 110 MB for it: `CHROMIUM=1 python3 dev.py test
+Only with CHROMIUM=1, because npm installs 110 MB for it: `CHROMIUM=1 python3 dev.py test
 tests/catalogue -k page` (CONTRIBUTING.md).
 """
 
@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def chromium() -> Path:
-    """A folder with Chromium, installed once, that git ignores."""
+    """A folder with Chromium, which is installed once. git ignores the folder."""
     wanted = json.dumps({"private": True, "dependencies": PACKAGES})
     stamp = FOLDER / "package.json"
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:

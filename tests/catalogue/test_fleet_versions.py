@@ -1,4 +1,4 @@
-"""Addresses of one template are one, and what Copier records as a version has a place."""
+"""All forms of a template's address are equal, and every version that Copier records is ordered."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_which_releases_are_newer(version: str, newer: list[str] | None, has_tag
 @pytest.mark.parametrize(
     "text", ["", "a: [", "- v1.0.0", "v1.0.0: 3", "v1.0.0: main", "2024-13-45"]
 )
-def test_a_file_of_releases_that_says_nothing(text: str) -> None:
+def test_a_releases_yml_without_releases(text: str) -> None:
     template = FLEET.Template("x", {"x"})
     template.set_releases({}, text)
     assert template.releases == {} and template.latest is None

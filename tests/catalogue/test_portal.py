@@ -1,8 +1,8 @@
-"""The real Backstage takes the Software Template, and its scaffolder starts the engine with it.
+"""The real Backstage accepts the Software Template, and its scaffolder starts the engine with it.
 
-Off the default path, because npm installs 460 MB for it, and a compiler makes its database:
+Only with BACKSTAGE=1, because npm installs 460 MB for it and needs a compiler for the database:
 `BACKSTAGE=1 python3 dev.py test tests/catalogue -k portal` (CONTRIBUTING.md). GitHub is a stub that
-writes down what it is asked.
+records all requests.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ PACKAGES = {
 }
 
 
-# better-sqlite3 12 ends Node 24.19 and newer when one of its statements is collected as garbage.
+# better-sqlite3 12 crashes Node 24.19 and newer when a statement is garbage-collected.
 NO_GARBAGE = ("--min-semi-space-size=512", "--max-semi-space-size=512")
 
 
 @pytest.fixture(scope="module")
 def packages() -> Path:
-    """The folder with Backstage's packages, installed once; git ignores it."""
+    """The folder with Backstage's packages, which are installed once. git ignores it."""
     wanted = json.dumps({"name": "portal", "private": True, "dependencies": PACKAGES}, indent=2)
     stamp = FOLDER / "installed.json"
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
@@ -66,7 +66,7 @@ def packages() -> Path:
         npm = [sys.executable, "-c", NPM]
         options = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
         subprocess.run([*npm, "install", *options], cwd=FOLDER, check=True, timeout=900)
-        # With the headers of the Node that runs it.
+        # It is built with the headers of the Node that runs it.
         variables = {
             **os.environ,
             "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
@@ -79,7 +79,7 @@ def packages() -> Path:
 
 
 def looked_at(packages: Path, entity: dict[str, Any], *forms: dict[str, Any]) -> dict[str, Any]:
-    """What Backstage's validators say of an entity, and its form library of what is filled in."""
+    """The results of Backstage's validators for an entity, and of its form library for forms."""
     done = subprocess.run(
         [NODE, HERE / "entity.mjs"],
         cwd=packages,
@@ -104,8 +104,8 @@ def test_the_portal_accepts_the_entity(packages: Path) -> None:
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yml")), ids=lambda file: file.stem)
-def test_the_portal_form_takes_every_example(example: Path, packages: Path) -> None:
-    """And holds what `test_backstage` says that a form holds, empty lists too."""
+def test_the_portal_form_accepts_every_example(example: Path, packages: Path) -> None:
+    """Its data equals that of `test_backstage`, including empty lists."""
     data = form_of(yaml.safe_load(example.read_text("utf-8")))
     [pages] = looked_at(packages, ENTITY, data)["pages"]
     held: dict[str, Any] = {}
@@ -122,7 +122,7 @@ def test_the_portal_form_takes_every_example(example: Path, packages: Path) -> N
 
 
 class Stub(http.server.ThreadingHTTPServer):
-    """GitHub, which starts a workflow and says nothing more."""
+    """A stub of GitHub that accepts the start of a workflow."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -140,11 +140,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nobody reads it."""
+        """The log is not needed."""
 
 
 class Portal:
-    """A running backend."""
+    """A running backend of Backstage."""
 
     def __init__(self, packages: Path, folder: Path, github: Stub) -> None:
         with socket.socket() as taken:
@@ -216,7 +216,7 @@ def portal(
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yml")), ids=lambda file: file.stem)
 def test_the_portal_starts_the_engine(example: Path, portal: tuple[Portal, Stub]) -> None:
-    """With the very inputs that `test_backstage` makes pipelines of."""
+    """With the same inputs from which `test_backstage` makes pipelines."""
     running, github = portal
     data = form_of(yaml.safe_load(example.read_text("utf-8")))
     body = {"templateRef": "template:default/pipelines", "values": data}

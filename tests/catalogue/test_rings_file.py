@@ -1,4 +1,4 @@
-"""`rings.yml`: what is wrong in it is one line, and each repository has one ring."""
+"""`rings.yml`: each error is one line, and each repository has one ring."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_one_line(
+def test_an_error_is_one_line(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text, says = WRONG[name]
@@ -81,7 +81,7 @@ def test_what_is_wrong_is_one_line(
 
 
 def test_the_example() -> None:
-    """All that it says is read, and the docs show it as it is."""
+    """All its keys are read, and the docs show the same file."""
     file = ROOT / "catalogue" / "pipelines-catalogue" / "rings.yml"
     rings = FLEET.read_rings(file)
     read = yaml.safe_load(file.read_text(encoding="utf-8"))

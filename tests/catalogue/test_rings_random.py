@@ -1,7 +1,6 @@
-"""Random fleets, rolled out tick by tick, by a roll-out that is killed at any moment.
+"""Random fleets are rolled out step by step, by a roll-out that is killed at any moment.
 
-What is true is kept beside GitHub's double, as a list of what happened; fleet.py sees only what
-GitHub's API tells.
+The test keeps its own list of what happened. fleet.py sees only what GitHub's API returns.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from rings_world import NEW, OLD, Rings, connected, ring
 
 @dataclass
 class Truth:
-    """What happened in a repository since it has the version."""
+    """What happened in a repository since it got the version."""
 
     environments: tuple[str, ...]
     ring: int
     runs: dict[str, list[bool]] = field(default_factory=dict)
-    """Per environment, or for all where there is none: whether each ended well."""
+    """Whether each run succeeded, by environment; by '' without environments."""
     deployed: dict[str, datetime] = field(default_factory=dict)
-    """When each environment had the version for the first time."""
+    """The time when each environment first had the version."""
     arrived: datetime | None = None
 
     def proved(self) -> bool:
@@ -53,7 +52,7 @@ class Fleet:
         return next(r for r in self.rings.world.repositories if r.name == name)
 
     def tick(self, started: int) -> list[str]:
-        """A run of the roll-out that is killed after it has started so many updates."""
+        """Run the roll-out, and kill it after it has started this number of updates."""
         rows = self.rings.rows()
         now = self.rings.world.now
         failed = {n for n, t in self.truths.items() if any(not r[-1] for r in t.runs.values())}
@@ -63,7 +62,7 @@ class Fleet:
         for name in may:
             for other in self.truths.values():
                 if other.ring < self.truths[name].ring:
-                    assert other.proved(), f"{name} was let through"
+                    assert other.proved(), f"{name} was updated too early"
                     since = other.since()
                     assert since and since + timedelta(hours=self.soaks[other.ring]) <= now
         for name in may[:started]:
@@ -84,7 +83,7 @@ class Fleet:
         self.rings.world.commit(self.repository(name), {"x": str(self.rings.world.now)})
 
     def run(self, name: str, good: bool, number: int) -> None:
-        """The pipeline of an environment, or where there is none the build."""
+        """Run the pipeline of an environment; without environments, the build."""
         repository, truth, world = self.repository(name), self.truths[name], self.rings.world
         result = "SUCCESS" if good else "FAILURE"
         place = truth.environments[number % len(truth.environments)] if truth.environments else ""
@@ -100,7 +99,7 @@ class Fleet:
 
 @st.composite
 def fleets(draw: st.DrawFn) -> tuple[list[tuple[int, tuple[str, ...]]], list[int]]:
-    """The ring and the environments of each repository, and the hours of soak of each ring."""
+    """The ring and the environments of each repository, and the soak hours of each ring."""
     soaks = draw(st.lists(st.sampled_from([0, 0, 3]), min_size=2, max_size=3))
     some = st.sampled_from([(), ("dev",), ("dev", "prd")])
     extra = draw(st.lists(st.tuples(st.integers(0, len(soaks) - 1), some), max_size=3))
@@ -120,7 +119,7 @@ EVENTS = st.lists(
 
 @settings(slow, max_examples=20, suppress_health_check=list(HealthCheck))
 @given(made=fleets(), events=EVENTS)
-def test_no_ring_before_those_before_it(
+def test_no_ring_opens_before_earlier_rings_are_proved(
     made: tuple[list[tuple[int, tuple[str, ...]]], list[int]],
     events: list[tuple[str, int]],
     monkeypatch: pytest.MonkeyPatch,
@@ -148,7 +147,7 @@ def test_no_ring_before_those_before_it(
                 rings.world.tick(hours=number)
             else:
                 fleet.run(name, kind == "good", number)
-        # From here on all goes well, and nothing of before is remembered: all get the version.
+        # From now on all runs succeed, so all repositories get the version.
         for _ in range(len(soaks) + 1):
             for name in everyone:
                 fleet.merge(name)

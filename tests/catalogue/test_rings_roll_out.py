@@ -1,4 +1,4 @@
-"""A ring opens only when those before have proved the version, whatever stops or starts when."""
+"""A ring opens only after all earlier rings have proved the version."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def run(conclusion: str | None, file: str = "orchestrator-dev.yml", event: str =
 
 
 def run_again(rings: Rings, first: Repository) -> None:
-    """The newest run of dev, again: it ends well."""
+    """Re-run the newest run of dev, which succeeds."""
     first.head.runs[-1].conclusion = "SUCCESS"
     first.deployments[-1].state = "ACTIVE"
 
 
 def old_commit(step: Step) -> Step:
-    """At the commit before the newest one, but later."""
+    """Do the step at the commit before the newest one."""
 
     def at(rings: Rings, first: Repository) -> None:
         newest = first.commits.pop()
@@ -159,7 +159,7 @@ def test_what_proves_a_version(
         )
 
 
-def test_the_first_ring_is_open_and_says_what_it_is_updated_to(rings: Rings) -> None:
+def test_the_first_ring_is_open_and_names_the_version(rings: Rings) -> None:
     rings.add("first")
     rings.add("second")
     rows = rings.rows()
@@ -169,7 +169,7 @@ def test_the_first_ring_is_open_and_says_what_it_is_updated_to(rings: Rings) -> 
     assert rings.err == "" and rings.code == 0
 
 
-def test_the_engine_starts_what_is_printed(rings: Rings) -> None:
+def test_the_engine_starts_the_printed_updates(rings: Rings) -> None:
     rings.add("first")
     rings.add("second")
     program = "import json, start, sys; print(json.dumps(start.due(json.load(sys.stdin))))"
@@ -185,7 +185,7 @@ def test_the_engine_starts_what_is_printed(rings: Rings) -> None:
     assert (inputs["repository"], inputs["mode"], inputs["version"]) == ("first", "update", NEW)
 
 
-def test_nothing_else_of_a_ring_that_has_failed(rings: Rings) -> None:
+def test_a_failed_ring_starts_no_further_update(rings: Rings) -> None:
     rings.write(ring("canary", "first*"), ring("rest"))
     first = rings.add("first", "dev")
     rings.add("first-2")
@@ -195,8 +195,7 @@ def test_nothing_else_of_a_ring_that_has_failed(rings: Rings) -> None:
     assert rows["first-2"]["reason"] == "ring canary has failed" and rings.code == 1
 
 
-def test_a_newer_release_starts_anew(rings: Rings) -> None:
-    """A version that failed is over when there is another one."""
+def test_a_newer_release_replaces_a_failed_one(rings: Rings) -> None:
     first = rings.add("first", "dev")
     rings.add("second")
     rings.update(first)
@@ -206,7 +205,7 @@ def test_a_newer_release_starts_anew(rings: Rings) -> None:
     assert rings.may_update() == ["first"] and rings.code == 0
 
 
-def test_archived_repositories_count_for_no_ring(rings: Rings) -> None:
+def test_archived_repositories_are_not_counted(rings: Rings) -> None:
     rings.write(ring("canary", "first*"), ring("rest"))
     rings.add("first-old", archived=True)
     first = rings.add("first", "dev")
@@ -228,7 +227,7 @@ def test_a_ring_without_repositories_opens_nothing(rings: Rings) -> None:
     assert rings.code == 0
 
 
-def test_what_is_open_already_is_not_started_again(rings: Rings) -> None:
+def test_an_update_with_an_open_pull_request_is_not_started(rings: Rings) -> None:
     first = rings.add("first")
     first.pulls.append(Pull(7, files(answers(NEW)), "FAILURE"))
     rows = rings.rows()
@@ -236,7 +235,7 @@ def test_what_is_open_already_is_not_started_again(rings: Rings) -> None:
     assert rows["first"]["reason"] == "pull request 7 is open; its checks: failure"
     own = rings.world.repositories[0]
     own.tags["v0.3.0"] = rings.world.commit(own, {"copier.yml": "3"}).oid
-    assert rings.may_update() == ["first"], "it is to an older version"
+    assert rings.may_update() == ["first"], "the pull request is for an older version"
 
 
 def test_hours_of_soak(rings: Rings) -> None:
@@ -252,14 +251,14 @@ def test_hours_of_soak(rings: Rings) -> None:
     until = rings.rows()["second"]["reason"]
     assert until.startswith("ring canary soaks until 2026-11-") and until.endswith(" UTC")
     rings.world.tick(hours=23, minutes=59)
-    for environment in ("dev", "prd"):  # later deployments start nothing anew
+    for environment in ("dev", "prd"):  # later deployments do not start the soak again
         rings.world.deploy(first, environment)
     assert rings.may_update() == []
     rings.world.tick(minutes=1)
     assert rings.may_update() == ["second"]
 
 
-def test_soak_of_one_that_deploys_all_the_time(rings: Rings) -> None:
+def test_frequent_deployments_do_not_extend_the_soak(rings: Rings) -> None:
     rings.write(ring("canary", "first", soak=24), ring("rest"))
     first = rings.add("first", "dev")
     rings.add("second")
@@ -274,7 +273,7 @@ def test_soak_of_one_that_deploys_all_the_time(rings: Rings) -> None:
     assert rings.may_update() == ["second"]
 
 
-def test_soak_of_one_that_only_builds(rings: Rings) -> None:
+def test_soak_of_a_repository_without_environments(rings: Rings) -> None:
     rings.write(ring("canary", "first", soak=1), ring("rest"))
     first = rings.add("first")
     rings.add("second")
@@ -285,7 +284,7 @@ def test_soak_of_one_that_only_builds(rings: Rings) -> None:
     assert rings.may_update() == ["second"]
 
 
-def test_another_version_than_the_newest(rings: Rings) -> None:
+def test_rings_may_name_an_older_version(rings: Rings) -> None:
     own = rings.world.repositories[0]
     own.tags["v0.3.0"] = rings.world.commit(own, {"copier.yml": "3"}).oid
     rings.write(ring("canary", "first"), ring("rest"), version=NEW)
@@ -309,7 +308,7 @@ def test_another_version_than_the_newest(rings: Rings) -> None:
 
 
 def test_two_answers_files_of_one_repository(rings: Rings) -> None:
-    """Both have to have the version."""
+    """Both must have the version."""
     first = rings.add("first")
     rings.world.commit(first, {".copier-answers.ci.yml": answers(OLD)})
     rings.add("second")
@@ -324,7 +323,7 @@ def test_two_answers_files_of_one_repository(rings: Rings) -> None:
     assert rings.may_update() == ["second"]
 
 
-def test_what_github_does_not_send_proves_nothing(rings: Rings) -> None:
+def test_missing_answers_of_github_prove_nothing(rings: Rings) -> None:
     first = rings.add("first", "dev")
     rings.add("second")
     rings.update(first)

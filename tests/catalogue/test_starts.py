@@ -1,4 +1,4 @@
-"""What starts the engine: the roll-out on a schedule, and the starter workflow of a repository."""
+"""What starts the engine: the scheduled roll-out, and the starter workflow of a repository."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ print({rows!r})
 print({said!r}, file=sys.stderr)
 sys.exit({code})
 """
-"""Stands for fleet.py, whose rows are these."""
+"""A stub of fleet.py that prints these rows."""
 
 
 def row(name: str, may_update: bool) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def row(name: str, may_update: bool) -> dict[str, Any]:
 
 
 def with_fleet(folder: Path, files: dict[str, str]) -> Central:
-    """A central repository that may read the fleet; what a roll-out starts there does nothing."""
+    """A central repository that may read the fleet. Runs that a roll-out starts do nothing."""
     versions = repository(folder / "template", {"copier.yml": ""})
     for version in (OLD, NEW):
         commit(versions)
@@ -70,8 +70,8 @@ def roll_out(folder: Path, code: int, rows: str, said: str = "") -> Central:
     return central
 
 
-def test_a_ring_that_has_failed_stops_no_other_update(tmp_path: Path) -> None:
-    """What may be updated all the same is started, and the run is red and says what has failed."""
+def test_a_failed_ring_does_not_stop_other_updates(tmp_path: Path) -> None:
+    """The other updates are started. The run fails and names the failed ring."""
     rows = [row("one", True), row("two", False), row("three", True)]
     said = "first: acme/zero has failed"
     central = roll_out(tmp_path, 1, json.dumps(rows), said)
@@ -85,7 +85,7 @@ def test_a_ring_that_has_failed_stops_no_other_update(tmp_path: Path) -> None:
     job = run.job("rollout")
     assert said in job.log and "Started 2 updates." in job.summary
     assert job.permissions == {"actions": "write", "contents": "read"}
-    # It reads every repository of the fleet, and writes to none.
+    # The token reads every repository of the fleet, and writes to none.
     [token] = central.organisation.tokens.values()
     assert {*token.permissions.values()} == {"read"}
     [asked] = central.folder.rglob("asked")
@@ -95,7 +95,7 @@ def test_a_ring_that_has_failed_stops_no_other_update(tmp_path: Path) -> None:
 
 
 def test_the_first_ring_is_started_and_the_next_one_waits(tmp_path: Path) -> None:
-    """By fleet.py itself, and the rings of a file; it lists the versions of a private template."""
+    """With the real fleet.py and a file of rings. The template is private."""
     rings = [{"name": "canary", "repositories": ["f*", "third"]}, {"name": "rest", "others": True}]
     program = (ROOT / "catalogue" / "fleet.py").read_text("utf-8")
     central = with_fleet(
@@ -117,7 +117,7 @@ def test_the_first_ring_is_started_and_the_next_one_waits(tmp_path: Path) -> Non
     ] == [("first", NEW, ".copier-answers.yml"), ("third", NEW, ".copier-answers.yml")]
 
 
-def test_a_rollout_without_rows_says_so(tmp_path: Path) -> None:
+def test_a_rollout_without_rows_fails_with_the_reason(tmp_path: Path) -> None:
     central = roll_out(tmp_path, 2, "", "rings.yml: is not YAML")
     [run] = central.github.runs_of("rollout.yml")
     assert run.conclusion == "failure" and central.github.runs_of("copy-pipelines.yml") == []
@@ -126,7 +126,7 @@ def test_a_rollout_without_rows_says_so(tmp_path: Path) -> None:
 
 
 def test_the_starter_workflow_is_accepted(tmp_path: Path) -> None:
-    """By the validators, and by GitHub's rules for what lies beside it."""
+    """By the validators, and by GitHub's rules for the files beside it."""
     file = tmp_path / ".github" / "workflows" / "pipelines.yml"
     file.parent.mkdir(parents=True)
     shutil.copy(STARTER / "pipelines.yml", file)

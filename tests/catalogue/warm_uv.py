@@ -1,7 +1,7 @@
-"""What runs as `uv` in tests: the script of its command, with Copier in a process that is warm.
+"""Runs as `uv` in tests: it runs the script of the command, with Copier in a process that is warm.
 
-Called with the port of `WarmCopier` and the script. Only the command that render.py starts is
-another; what it is given, and what comes of it, is the same.
+The arguments are the port of `WarmCopier` and the script. It replaces only the command that
+render.py starts; the input and the result are the same.
 """
 
 from __future__ import annotations
