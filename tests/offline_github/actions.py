@@ -45,6 +45,10 @@ FLAGS = (
     "--external-memory-accounted-in-global-limit --initial-old-space-size=400"
 )
 
+#: The seconds that a step waits for a process. Starting one, and its first fifty steps, take two
+#: seconds of CPU more than steps in a warm one. A script that waits for another run keeps its own.
+PATIENCE = 0.5
+
 # When a step fails, act drops what it printed last. So a failing step prints this line and waits
 # until the test, which reads act's log, has seen it and created the file. (The line is a workflow
 # command, because act does not mask those.)
@@ -228,7 +232,7 @@ class ActionHosts:
         # The libraries read the address of the API when they are loaded.
         self._environment = {"PATH": os.environ["PATH"], "GITHUB_API_URL": api_url}
         self._idle: list[_Host] = []
-        self._lock = threading.Lock()
+        self._freed = threading.Condition()
         hosts = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -239,8 +243,7 @@ class ActionHosts:
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self._idle += [_Host(self._environment) for _ in range(2)]
-        self._all = list(self._idle)
+        self._all: list[_Host] = []
         atexit.register(self._close)
 
     def run(
@@ -253,16 +256,22 @@ class ActionHosts:
             "inputs": recorded_inputs()[action.lower()],
             "env": environment,
         }
-        with self._lock:
-            host = self._idle.pop() if self._idle else None
-        if host is None:
-            host = _Host(self._environment)
-            self._all.append(host)
+        host = self._host()
         answer = host.run(request, stop)
-        if answer is not None:
-            with self._lock:
-                self._idle.append(host)
+        with self._freed:
+            (self._all.remove if answer is None else self._idle.append)(host)
+            self._freed.notify()
         return answer
+
+    def _host(self) -> _Host:
+        """A process that is free, the warmest first; a new one if none becomes free soon."""
+        with self._freed:
+            if self._all:
+                self._freed.wait_for(lambda: self._idle, PATIENCE)
+            if not self._idle:
+                self._idle.append(_Host(self._environment))
+                self._all += self._idle
+            return self._idle.pop()
 
     def _handle(self, connection: socketserver.StreamRequestHandler) -> None:
         text = b""
