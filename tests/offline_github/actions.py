@@ -1,4 +1,4 @@
-"""Stand-ins for actions: `actions/OWNER+NAME.mjs`, or nothing but a check of the inputs.
+"""Stand-ins for actions: `actions/OWNER+NAME.mjs` in warm Nodes, or those in `plain_actions.py`.
 
 Which inputs an action has is recorded in `tests/validators/action_inputs.yml`; an action that is
 not listed there cannot be used offline.
@@ -17,12 +17,16 @@ import socketserver
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import toolbox
 import yaml
 
+from . import plain_actions
 from .model import NotModelledError
+
+if TYPE_CHECKING:
+    from .server import Server
 
 HERE = Path(__file__).parent
 RECORDED = toolbox.TESTS / "validators" / "action_inputs.yml"
@@ -57,6 +61,7 @@ DRAIN = """\
 [ "$code" = 0 ] && exit
 drained="$OFFLINE_GITHUB_FOLDER/drained-$$"
 echo "::{drained}::$drained"
+exec 2> /dev/null # a cancellation may kill what it starts now, which bash would report
 for _ in {{1..500}}; do
   [ -e "$drained" ] && break
   {sleep} 0.01
@@ -228,9 +233,10 @@ class _Host:
 class ActionHosts:
     """Hands steps to warm Node processes, as many as there are steps at the same time."""
 
-    def __init__(self, api_url: str) -> None:
+    def __init__(self, server: Server) -> None:
+        self._api = server
         # The libraries read the address of the API when they are loaded.
-        self._environment = {"PATH": os.environ["PATH"], "GITHUB_API_URL": api_url}
+        self._environment = {"PATH": os.environ["PATH"], "GITHUB_API_URL": server.url}
         self._idle: list[_Host] = []
         self._freed = threading.Condition()
         hosts = self
@@ -250,12 +256,19 @@ class ActionHosts:
         self, cwd: str, action: str, environment: dict[str, str], stop: socket.socket
     ) -> dict[str, Any] | None:
         """An action's answer; None if `stop` received something first."""
-        request = {
-            "cwd": cwd,
-            "action": action.lower(),
-            "inputs": recorded_inputs()[action.lower()],
-            "env": environment,
+        action = action.lower()
+        # What the step does not give itself, act has from the composite action around it.
+        given = {plain_actions.variable(name) for name in json.loads(environment[GIVEN])}
+        variables = {
+            name: value
+            for name, value in environment.items()
+            if name in given or (name != GIVEN and not name.startswith("INPUT_"))
         }
+        if wrong := plain_actions.wrong_inputs(action, recorded_inputs()[action], variables):
+            return {"code": 1, "output": plain_actions.error(wrong) + "\n"}
+        if not (HERE / "actions" / f"{action.replace('/', '+')}.mjs").exists():
+            return plain_actions.run(plain_actions.Step(self._api, action, Path(cwd), variables))
+        request = {"cwd": cwd, "action": action, "env": variables}
         host = self._host()
         answer = host.run(request, stop)
         with self._freed:

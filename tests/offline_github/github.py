@@ -64,7 +64,7 @@ def _server() -> Server:
 
 @functools.cache
 def _hosts() -> actions.ActionHosts:
-    return actions.ActionHosts(_server().url)
+    return actions.ActionHosts(_server())
 
 
 class OfflineGitHub:

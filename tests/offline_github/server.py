@@ -725,7 +725,7 @@ def _planned(session: Session, call: Call) -> Answer:
 
 def answer(session: Session, call: Call) -> Answer:
     """What GitHub itself says to a call."""
-    path = re.sub(r"^/_offline/clone/([^/]+/[^/]+)$", r"/repos/\1/_clone", call.path)
+    path = call.path
     try:
         for method, pattern, permission, handler in ROUTES:
             match = pattern.fullmatch(path)
@@ -839,8 +839,6 @@ class _HttpHandler(http.server.BaseHTTPRequestHandler):
             if status == 201:
                 self.server.owners[content["token"]] = owner
             return Answer(status, content)
-        if path.startswith("/_offline/"):
-            return answer(session, Call(self.command, self.path, body))
         known = self.headers.get("If-None-Match")
         return respond(session, Call(self.command, self.path, body, known))
 
@@ -907,6 +905,14 @@ class Server:
 
     def add(self, github: OfflineGitHub) -> None:
         self._http.githubs[id(github)] = github
+
+    def clone(self, token: str, repository: str, ref: str) -> Answer:
+        """Where a ref is, if a token may read it: for the stand-in of actions/checkout."""
+        session = self._http.sessions.get(token)
+        if session is None:
+            return Answer(401, {"message": "Bad credentials"})
+        query = urllib.parse.urlencode({"ref": ref})
+        return answer(session, Call("GET", f"/repos/{repository}/_clone?{query}"))
 
     def tokens(self, session: Session) -> tuple[str, str]:
         """A job's GITHUB_TOKEN and its token for the artifact service."""
