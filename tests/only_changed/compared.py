@@ -1,8 +1,8 @@
-"""A world of the oracle in which the modules of the action plan, too, and have to agree.
+"""A world of the oracle where the modules of the action plan, too. Both have to agree.
 
-They plan twice: with what the log of the oracle tells, and with what their own `remember` wrote at
-the end of each run. With an older memory and the attempts since, they leave out nothing that is not
-there.
+The modules plan twice: from the oracle's log, and from the data that their own `remember` wrote at
+the end of each run. With older data and the attempts since then, they must not leave out a
+component whose contents are wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class DifferentError(AssertionError):
-    """The modules and the oracle do not say the same."""
+    """The modules and the oracle disagree."""
 
 
 def time(day: float, seconds: int = 0) -> str:
@@ -64,7 +64,7 @@ def pipeline_of(config: o.Config) -> list[list[str]]:
 
 
 class Compared(World):
-    """Where `planner` plans, too."""
+    """A world where `planner` plans, too."""
 
     planner: Planner
 
@@ -76,7 +76,7 @@ class Compared(World):
         self.written: dict[int, Json] = {}
         self.counts = {"plans": 0, "parts": 0}
 
-    # ---- what the modules are given
+    # ---- input of the modules
 
     def situation(self, env: str, target: str, pipeline: str, all_: bool) -> Json:
         config = self.config(pipeline)
@@ -117,7 +117,7 @@ class Compared(World):
         }
 
     def folded(self) -> dict[str, Json]:
-        """What the log of the oracle tells of each environment."""
+        """The memory of each environment, computed from the oracle's log."""
         memory: dict[str, Json] = {}
         for record in self.state.log:
             if record.trust == "foreign":
@@ -161,7 +161,7 @@ class Compared(World):
         return memory
 
     def alive(self, memory: Json) -> Json:
-        """The same, where the packages of deleted runs are gone."""
+        """The memory without the packages of deleted runs."""
         for entry in memory["components"].values():
             for package in filter(None, (entry["package"], *entry["takes"].values())):
                 self.check_end(package)
@@ -326,7 +326,7 @@ def compared(planner: Planner) -> type[Compared]:
 
 
 def history(planner: Planner, seed: int) -> Compared:
-    """What is wrong in a history is raised with its seed."""
+    """Play a history. An error names the seed."""
     try:
         return histories.history(seed, world=compared(planner))
     except Exception as error:

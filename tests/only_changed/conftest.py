@@ -10,7 +10,7 @@ from worlds import Pipelines
 
 @pytest.fixture(scope="session")
 def of_kind(copied: Copied) -> Get:
-    """Pipelines that leave out what has not changed."""
+    """Pipelines that deploy only what has changed."""
 
     def get(kind: str) -> Pipelines:
         answers, components, _ = KINDS[kind]

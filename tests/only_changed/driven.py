@@ -1,8 +1,8 @@
-"""Generated pipelines on a GitHub without machines, and beside them the oracle.
+"""Generated pipelines on a GitHub without machines, compared with the oracle.
 
 When a job `changes` begins to plan, the oracle plans, too: once from what such a job can know (the
-newest manifest, and the jobs since), once from all that has really happened. Contents of the
-environments are kept beside both; neither sees them.
+newest manifest, and the jobs since), and once from all events. The contents of the environments are
+recorded separately; neither the pipelines nor the oracle see them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ SETS = ("build", "deploy", "carry", "check")
 
 
 class DifferentError(AssertionError):
-    """The pipelines and the oracle do not say the same, or something was missed."""
+    """The pipelines and the oracle disagree, or a needed deployment was left out."""
 
 
 @dataclass
 class Made:
-    """A package, by its bytes."""
+    """A package with its content."""
 
     key: str
     content: Any
@@ -47,13 +47,13 @@ class Made:
 
 @dataclass
 class Attempt:
-    """A deployment; it has begun when its own check has let it."""
+    """A deployment. It has begun when its own check has succeeded."""
 
     order: int
     run: int
-    """The run that decides: the orchestrator's, where one has started it."""
+    """The run that decides: the orchestrator's, if it has started this one."""
     holder: int
-    """The run that has its job."""
+    """The run with the job."""
     alone: bool
     record: o.Record
     job: Job
@@ -64,13 +64,13 @@ class Attempt:
 
     @property
     def may_have_begun(self) -> bool:
-        """Of a job without steps nobody can tell."""
+        """Also true for a job without steps, because nobody can tell."""
         return self.has_begun or not self.job.steps
 
 
 @dataclass
 class Snapshot:
-    """What a manifest says."""
+    """The contents of a manifest."""
 
     run: int
     planned: int
@@ -81,19 +81,19 @@ class Snapshot:
 
 @dataclass
 class Planned:
-    """What the oracle says for a job `changes`, as it begins."""
+    """The oracle's plan when a job `changes` begins."""
 
     order: int
     known: o.Plan
     really: o.Plan
     origin: tuple[str, str, str]
-    """(pipeline, target, environment) of the run whose packages these are."""
+    """(pipeline, target, environment) of the run that built the packages."""
     asked: bool
     compared: bool = False
 
 
 class Commits(dict[str, o.Commit]):
-    """Those of a repository, as the oracle sees them; its components are the test's."""
+    """The commits of a repository, as the oracle sees them. The test gives the components."""
 
     def __init__(self, world: Driven, components: tuple[o.Component, ...]) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Commits(dict[str, o.Commit]):
 
 
 class Driven(World):
-    """A repository; `components` are what the oracle knows of them."""
+    """A repository. `components` is the oracle's view of them."""
 
     def __init__(
         self, folder: Path, pipelines: Pipelines, components: tuple[o.Component, ...], seed: int
@@ -135,9 +135,9 @@ class Driven(World):
         self.parts = components
         self.history = o.History(Commits(self, components))
         self.log: list[o.Record] = []
-        """All that has really happened."""
+        """All deployments that have really happened."""
         self.ends: dict[tuple[str, int], float] = {}
-        """(digest, run) -> the day on which the package ends, as manifests say."""
+        """(digest, run) -> the day on which the package expires, by the manifests."""
         self.deleted: set[tuple[str, int]] = set()
         self._attempts: list[Attempt] = []
         self.snapshots: dict[int, Snapshot] = {}
@@ -145,13 +145,13 @@ class Driven(World):
         self.actual: dict[str, dict[str, Any]] = {e.name: {} for e in CHAIN}
         self.made: dict[str, Made] = {}
         self.wrong: dict[tuple[int, int], list[str]] = {}
-        """By attempt: what is not in the environment as it should be, when it ended."""
+        """The wrong contents of the environment at the end of each attempt."""
         self.counts: Counter[str] = Counter()
         self.differences: Counter[str] = Counter()
         self.archives: dict[str, str] = {}
-        """GitHub's digest of an archive -> that of the package in it."""
+        """GitHub's digest of an archive -> the digest of the package in it."""
         self.without: set[str] = set()
-        """Environments of which a manifest is gone."""
+        """Environments with a deleted manifest."""
         self.seen: set[tuple[int, int]] = set()
         self._begun: dict[tuple[int, int, str], Attempt] = {}
         self._ref: dict[tuple[int, int, str], str] = {}
@@ -182,7 +182,7 @@ class Driven(World):
         return self.pipelines.orchestration == "dispatch"
 
     def children(self, run: Run) -> dict[str, Run]:
-        """The runs that an orchestrator's run has started, the newest of each component."""
+        """The newest run of each component that an orchestrator's run has started."""
         return {
             child.workflow_file.removesuffix(f"-{self.place(run)}.yml"): child
             for child in self.github.runs
@@ -193,7 +193,7 @@ class Driven(World):
         return next(c for c in self.parts if c.name == name)
 
     def manifests(self, environment: str) -> list[Artifact]:
-        """Those that are there, the oldest first."""
+        """The manifests that still exist, the oldest first."""
         found = [artifact for _, artifact in self.memories(environment) if not artifact.expired]
         return [a for a in found if a.id in self.snapshots and self.is_reviewed(a.run_id)]
 
@@ -206,7 +206,7 @@ class Driven(World):
         return any(run.head_sha in self.first_parents(sha) for sha in newest if sha)
 
     def known(self, environment: str, but: int = 0) -> list[o.Record]:
-        """The log as a job can know it; without the attempts of one run."""
+        """The log as a job can know it, without the attempts of the run `but`."""
         manifests = self.manifests(environment)
         if not manifests:
             return []
@@ -222,7 +222,7 @@ class Driven(World):
         return log
 
     def as_job(self, log: list[o.Record], one: Attempt) -> o.Record:
-        """What the job of a deployment proves: that the same was deployed again, or nothing."""
+        """What the job of a deployment proves: the same deployment again, or nothing."""
         was = o.current(log, one.record.environment, one.record.component)
         same = was and (was.state, was.trust) == ("success", "ok") and self.is_reviewed(one.holder)
         if (
@@ -272,7 +272,7 @@ class Driven(World):
         self.plans[run.id, run.attempt] = Planned(self.moment, *plans, origin, everything)
 
     def _candidate(self, run: Run, commit: str) -> tuple[int, tuple[str, str, str]] | None:
-        """The manifest that is promoted, and where its packages come from."""
+        """The promoted manifest, and the origin of its packages."""
         runs = [r for r in reversed(self.github.latest_attempts()) if r.conclusion == "success"]
         if run.event == "workflow_run":
             assert run.triggered_by
@@ -304,7 +304,7 @@ class Driven(World):
             self._from[key] = int(step.inputs["artifact-ids"])
         if step.name == "Keep the manifest":
             self._cancelled_at_once()
-            # An earlier attempt's manifest is replaced now.
+            # This replaces the manifest of an earlier attempt.
             base, manifests = (
                 self.known(self.place(run), but=run.id),
                 self.manifests(self.place(run)),
@@ -353,7 +353,7 @@ class Driven(World):
         self.log.append(record)
 
     def _cancelled_at_once(self) -> None:
-        """Jobs that have had a runner, and were cancelled before their first step."""
+        """Jobs that got a runner and were cancelled before their first step."""
         for run in self.github.runs[-40:]:
             for key, job in run.jobs.items():
                 is_new = (run.id, run.attempt, key) not in self._begun
@@ -366,7 +366,7 @@ class Driven(World):
                     self._begin(run, job)
 
     def _built(self, step: Step, notes: Notes, key: tuple[int, int, str]) -> None:
-        """The files are those that were checked out; packages are those that were taken."""
+        """Record a build: the files are the checked-out ones, and packages are the ones taken."""
         run, name = step.work.run, step.env["NAME"].rpartition("-package-")[0]
         environment, config = self.place(run), self.config(run.sha)
         taken = self._taken.get(key, {})
@@ -378,7 +378,7 @@ class Driven(World):
         self.made[notes.collected[1]] = Made(build_key, (*whole[:-1], inside))
 
     def upload(self, run: Run, name: str, content: tuple[str, str]) -> int:
-        """Another package of that name in the run is gone."""
+        """Replace an older package of that name in the run."""
         component, _, environment = name.rpartition("-package-")
         for artifact in run.artifact_store.values():
             if artifact.name == name:
@@ -430,7 +430,7 @@ class Driven(World):
         return result
 
     def _files(self, part: o.Component, commit: str, environment: str) -> Any:
-        """All that there is to say of a component without a package."""
+        """The contents of a component without a package."""
         files = self.history.commits[commit].files
         return (
             "files",
@@ -439,7 +439,7 @@ class Driven(World):
         )
 
     def expected(self, run: Run, name: str) -> Any:
-        """What a deployment of everything would have left."""
+        """The contents after a deployment of everything."""
         environment, config = self.place(run), self.config(run.sha)
         pipeline, target, source = self.plans[run.id, self._planned(run)].origin
         before, part = self.config(pipeline), config.get(name)
@@ -452,7 +452,7 @@ class Driven(World):
         return contents.deployed(config, name, own, taken, environment)
 
     def _planned(self, run: Run) -> int:
-        """The attempt of a run whose plan this attempt has."""
+        """The attempt of the run that made the plan of this attempt."""
         return max(
             attempt for id_, attempt in self.plans if id_ == run.id and attempt <= run.attempt
         )
@@ -460,7 +460,7 @@ class Driven(World):
     # The end of a run
 
     def _fold(self, run: Run, log: list[o.Record], since: int) -> None:
-        """What the manifest says that has just been uploaded: the same, by the oracle's rules."""
+        """Compute the manifest that was just uploaded, by the oracle's rules."""
         environment, config = self.place(run), self.config(run.sha)
         planned = self.plans[run.id, self._planned(run)]
         plan = planned.known
@@ -471,7 +471,7 @@ class Driven(World):
         add = [self._record(run, environment, package, "held") for package in held.values()]
 
         def result(job: str) -> str:
-            if self.dispatches:  # build and deployment are one run
+            if self.dispatches:  # one run builds and deploys
                 job = re.sub("-build$", f"-{environment}", job)
             return (run.jobs[job].result or "skipped") if job in run.jobs else "skipped"
 
@@ -548,14 +548,14 @@ class Driven(World):
                 if holder is not run and not (
                     waiting and waiting.started_at <= artifact.created_at <= waiting.completed_at
                 ):
-                    continue  # it was re-run by itself
+                    continue  # only this run was re-run
                 content = self.contents[artifact.id]
                 package = o.Package(name, self.made[content[1]].key, digest(content), holder.id)
                 found[name] = package
         return found
 
     def _holders(self, run: Run, environment: str) -> list[Run]:
-        """The runs that hold what a run has built or brought over."""
+        """The runs with packages that a run has built or promoted."""
         if not self.dispatches or environment == "prd":
             return [run]
         plan = self.plans[run.id, self._planned(run)].known
@@ -566,7 +566,7 @@ class Driven(World):
     # Comparisons
 
     def check(self) -> None:
-        """Compare all that has ended since."""
+        """Compare all runs that have ended since the last call."""
         for run in self.github.runs:
             key = (run.id, run.attempt)
             if key in self.plans and not self.plans[key].compared:
@@ -615,7 +615,7 @@ class Driven(World):
             raise DifferentError(f"{title}: MISSED {missed}: {really.reasons}")
 
     def _check_jobs(self, run: Run) -> None:
-        """The jobs that ran are those of the plan, and how many had to run."""
+        """Compare the jobs that ran with the plan, and count those that had to run."""
         environment = self.place(run)
         planned = self.plans.get((run.id, run.attempt)) or self.plans[run.id, self._planned(run)]
         known, really = planned.known, planned.really
@@ -645,7 +645,7 @@ class Driven(World):
     def _working(
         self, run: Run, keys: Callable[[Run], Iterable[str]], all_attempts: bool = False
     ) -> set[str]:
-        """The jobs of an orchestrator's run that build and deploy, or of those it has started."""
+        """The jobs that build and deploy: of an orchestrator's run, or of the runs it started."""
         if not self.dispatches:
             return {key.partition(" / ")[0] for key in keys(run) if " / " in key}
         found = set()
@@ -656,7 +656,7 @@ class Driven(World):
         return found
 
     def _why(self, job: str, environment: str) -> str:
-        """Why a job ran that need not have: how the last deployment there was made."""
+        """The reason why a job ran without need: how the last deployment was made."""
         name = job.removesuffix("-build").removesuffix(f"-{environment}")
         last = [a for a in self.attempts if a.record.component == name]
         if any(a.alone and a.record.environment == environment for a in last):
@@ -672,7 +672,7 @@ class Driven(World):
             return "a manifest was deleted, or had ended"
         return "else"
 
-    # What happens to artifacts
+    # Artifacts
 
     def delete(self, artifact: Artifact) -> None:
         run = self.github.find_run(artifact.run_id)

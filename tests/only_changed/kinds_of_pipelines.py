@@ -1,4 +1,4 @@
-"""The repositories of the histories: their answers, and what the oracle knows of them, by hand."""
+"""The repositories of the histories: their answers, and the oracle's view, written by hand."""
 
 from __future__ import annotations
 

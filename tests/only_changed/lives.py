@@ -1,4 +1,4 @@
-"""Random histories of what people and events do to a repository with generated pipelines."""
+"""Random histories of events in a repository with generated pipelines."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Life:
         self._settle(calm=True)
 
     def _settle(self, calm: bool = False) -> None:
-        """Until nothing goes on by itself, and people have said what they think."""
+        """Run until only approvals wait, and answer those."""
         self.github.settle()
         for run in self.world.waiting():
             said = (
@@ -202,7 +202,7 @@ class Life:
         self._changed()
 
     def _repair(self) -> None:
-        """One faultless run of each environment, and all is as it should be."""
+        """Run each environment once without a fault. Then all contents are correct."""
         for _ in range(20):
             if not (waiting := self.world.waiting()):
                 break

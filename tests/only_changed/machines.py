@@ -1,8 +1,8 @@
-"""Histories whose jobs are executed: packages and environments are files, made by commands.
+"""Histories with executed jobs: packages and environments are files that commands write.
 
-A package says what its component's files said when it was built, and what it was built with. What
-an environment has of a component is what was shipped there last. So git alone tells what should be
-there.
+A package contains the texts of its component's files at the time of the build, and the packages
+that it was built with. An environment has the package of a component that was shipped last. So git
+alone shows the correct contents.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from worlds import LEAD
 
 LENGTH = 6
 FILES = ("a.txt", "b.txt")
-#: Says of what it is made; `fail` in the folder of the test lets it fail half-way.
+# : Writes what the package is made of. A file `fail` in the folder of the test makes it fail
+# half-way.
 BUILD = """\
 #!/usr/bin/env bash
 set -e
@@ -72,11 +73,11 @@ class Executed:
         self.lines: list[str] = []
         self.count = 0
         self.clean = {"test": True, "prd": True}
-        """Whether every run there since the last green one could deploy all that it wanted."""
+        """Whether all runs since the last successful one could deploy everything they planned."""
         self.before: dict[str, dict[str, str]] = {"test": {}, "prd": {}}
         self.checked: set[tuple[int, int]] = set()
 
-    # What should be
+    # Correct contents
 
     def package(self, name: str, sha: str) -> str:
         texts = [
@@ -100,7 +101,7 @@ class Executed:
         folder = self.truth / environment
         return {path.name: path.read_text() for path in folder.iterdir()} if folder.exists() else {}
 
-    # What happens
+    # Events
 
     def live(self) -> Counter[str]:
         try:
@@ -142,7 +143,7 @@ class Executed:
         self._settled(calm)
 
     def _settled(self, calm: bool = False) -> None:
-        """Until people have said what they think; `calm`: nobody rejects."""
+        """Run until only approvals wait, and answer those. With `calm`, nobody rejects."""
         self._check()
         for run in [r for r in self.github.latest_attempts() if self.github.waiting(r)]:
             try:
@@ -203,7 +204,7 @@ class Executed:
                 files[path] = shown.stdout
         self._pushed(files)
 
-    # What holds
+    # Checks
 
     def _check(self) -> None:
         for run in self.github.runs:

@@ -1,7 +1,8 @@
-"""The oracle's cases, on generated pipelines: a world of the oracle that also has a repository.
+"""The oracle's cases on generated pipelines: a world of the oracle that also has a repository.
 
-Each plan that a case asks for is asked of a run of the orchestrator, which is cancelled when it has
-planned; each run of a case is a run of it. A person starts them, because the cases say when.
+For each plan of a case, a run of the orchestrator is started, and cancelled after it has planned.
+For each run of a case, a run is executed. A person starts all of them, because the cases define the
+order.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def answers_of(config: o.Config, retention: dict[str, float]) -> dict[str, Any]:
 
 
 class Played(w.World):
-    """`generate` copies the template with answers, `folder` is for the repository."""
+    """`generate` copies the template with answers; `folder` is the place of the repository."""
 
     generate: Copied
     folder: Path
@@ -123,7 +124,7 @@ class Played(w.World):
         return sha
 
     def _only(self, env: str) -> None:
-        """No other orchestrator does anything: the case says when."""
+        """Cancel the runs of other orchestrators at once, because the case defines the order."""
         assert self.world
         self.world.github.forced_conclusions = {
             f"orchestrator-{e}.yml": "cancelled" for e in ("dev", "test", "uat", "prd") if e != env
@@ -147,7 +148,7 @@ class Played(w.World):
         assert self.world
         self.asked[id(plan)] = bool(asked.get("everything"))
         self.world.hold = lambda work: work.key not in ("changes", "deployment-summary")
-        # Nobody is to hear that it has planned.
+        # This plan must not leave a manifest.
         self.world.instead = lambda step: "failure" if step.name == "Keep the manifest" else None
         run = self._dispatched(env, target, plan)
         self.world.github.step(400)
@@ -180,7 +181,7 @@ class Played(w.World):
                 for artifact in run.artifact_store.values():
                     days = artifact.retention_days or 90
                     ended = timestamp(artifact.created_at) + days * DAY < github.clock.now()
-                    # Manifests are there as long as an environment runs once in 90 days.
+                    # A manifest exists for 90 days after a run of its environment.
                     artifact.expired |= ended and "-package-" in artifact.name
         self._only(env)
         inputs: dict[str, Any] = {"commit": self.real[target]}
@@ -217,7 +218,7 @@ class Played(w.World):
             return None
 
         def waits(work: Work) -> bool:
-            """The builds of a case have ended when one of its deployments is cancelled."""
+            """All builds of a case end before one of its deployments is cancelled."""
             deployment = work.key.partition(" / ")[0]
             builds = [work.run.jobs.get(f"{name}-build / build") for name in plan.build]
             return faults.get(deployment) == "cancelled" and not all(b and b.result for b in builds)
@@ -251,11 +252,11 @@ class Played(w.World):
         assert self.world
         github, gone = self.world.github, self.runs_of[rid]
         github.runs[:] = [r for r in github.runs if r.id != gone.id]
-        # It is missed by its number, and nobody knows what it has deployed.
+        # Its number is missing, and it is unknown what the run deployed.
         self.lost.add(gone.workflow_file.removeprefix("orchestrator-").removesuffix(".yml"))
 
     def forge(self, env: str, n: str, plan: o.Plan) -> None:
-        """Nobody but a job of a reviewed run can write a manifest: see the attacks."""
+        """Only a job of a reviewed run can write a manifest: see tests/order/attacks.py."""
         super().forge(env, n, plan)
 
 

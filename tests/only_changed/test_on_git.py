@@ -1,6 +1,7 @@
-"""What the job `changes` decides, on real git repositories: its own script, and the double's REST.
+"""The decisions of the job `changes` on real git repositories, with its own script and the double's
+API.
 
-Nothing is cloned: a commit is known by the list of its files.
+Nothing is cloned: the script reads only lists of files of commits.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ RIGHTS = {"contents": "read", "actions": "read"}
 REFS = "^refs/heads/main$"
 CONFIG = ".github/actions/what-changed/components.json"
 ODD = "dätä/ß 🚀 (q) +"
-"""A folder that git quotes; the name of a file in it has a new line, too."""
+"""A folder whose name git quotes. The name of a file in it also has a new line."""
 
 
 def deployed(path: str, **settings: Any) -> dict[str, Any]:
@@ -59,7 +60,7 @@ ENVIRONMENTS = [{"name": "test", "branch": "main"}]
 
 @pytest.fixture(scope="module")
 def action(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scripts as a repository has them; each test writes its own components.json."""
+    """The scripts as in a generated repository. Each test writes its own components.json."""
     folder = tmp_path_factory.mktemp("actions")
     for name in ("shared", "what-changed"):
         shutil.copytree(ACTIONS / name, folder / name)
@@ -78,14 +79,14 @@ class Found:
     deploy: set[str]
     nobody: set[str]
     plan: dict[str, Any]
-    #: The lists of files that were asked for.
+    #: The lists of files that were read.
     trees: list[str]
     calls: list[str]
 
 
 @dataclass
 class Scene:
-    """A repository, what was deployed of it, and a way to ask what has changed."""
+    """A repository with deployments, and a way to ask what has changed."""
 
     github: OfflineGitHub
     folder: Path
@@ -108,7 +109,7 @@ class Scene:
         return data
 
     def write(self, files: Mapping[str, str | None]) -> None:
-        """Nothing of a file removes it."""
+        """Write files; None deletes a file."""
         for name, text in files.items():
             path = self.files / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +132,7 @@ class Scene:
         self.github.remote.push(f"refs/heads/{branch}")  # this starts nothing
 
     def plan(self, commit: str, payload: dict[str, Any] | None = None) -> Found:
-        """What the script says of a commit: of a push, or of the pull request of an event."""
+        """The plan of the script for a commit: of a push, or of the pull request in `payload`."""
         github, environment = self.github, "" if payload else "test"
         run = github.add_run("orchestrator-test.yml", head_sha=commit)
         run.status, run.conclusion = "in_progress", None
@@ -154,7 +155,7 @@ class Scene:
         going = node.run(Session(github, run, job), code, env, self.folder, Random(0))
         while True:
             try:
-                assert next(going) == 0, self.github.failures  # it does not ask again
+                assert next(going) == 0, self.github.failures  # a retry would wait
             except StopIteration as stop:
                 end = stop.value
                 break
@@ -181,7 +182,7 @@ class Scene:
         )
 
     def deploy(self, commit: str) -> Found:
-        """A run in which everything succeeds, and what it leaves."""
+        """Run everything with success; returns the plan, and leaves a manifest."""
         self.push()
         found = self.plan(commit)
         now = self.github._now()
@@ -204,14 +205,14 @@ class Scene:
         return found
 
     def leave(self, commit: str, memory: dict[str, Any], plan: dict[str, Any]) -> None:
-        """A run that has deployed what was planned, and left this manifest."""
+        """Add a run that has deployed the plan and left this manifest."""
         self.memory = memory
         artifacts = {"manifest-test": {"manifest.json": json.dumps(memory).encode()}}
         for name, packages in memory["packages"].items():
             if any(package["run"] == memory["run"] for package in packages):
                 artifacts[f"{name}-package-test"] = {"package": b""}
         while self.github.new_id() < memory["run"] - 1:
-            pass  # so that the run has the id that the manifest says
+            pass  # the run needs the id that the manifest contains
         run = self.github.add_run("orchestrator-test.yml", head_sha=commit, artifacts=artifacts)
         assert run.id == memory["run"]
         for artifact in run.artifact_store.values():
@@ -235,7 +236,7 @@ def nothing_runs(work: Any) -> None:
 
 @dataclass
 class First:
-    """A repository of which everything is deployed, and what its run has left."""
+    """A repository after a deployment of everything, with the manifest of that run."""
 
     work_tree: Path
     config: str
@@ -264,7 +265,7 @@ def first(action: Path, ask: planner.Planner, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def scene(tmp_path: Path, action: Path, ask: planner.Planner, first: First) -> Scene:
-    """A repository of which everything is deployed; its first commit has the tag `first`."""
+    """A repository after a deployment of everything. Its first commit has the tag `first`."""
     work_tree = shutil.copytree(first.work_tree, tmp_path / "repository", symlinks=True)
     scene = Scene(OfflineGitHub(tmp_path / "github", work_tree, nothing_runs), action, ask)
     scene.config = json.loads(first.config)
@@ -275,7 +276,7 @@ def scene(tmp_path: Path, action: Path, ask: planner.Planner, first: First) -> S
 
 
 def check(scene: Scene, commit: str, build: str = "", deploy: str = "", *nobody: str) -> Found:
-    """Exactly this is built and deployed, and exactly these files are nobody's."""
+    """Exactly these components are built and deployed, and these files belong to none."""
     scene.push()
     found = scene.plan(commit)
     said = (found.build, found.deploy, found.nobody)
@@ -298,7 +299,7 @@ def written(**files: str | None) -> Change:
     return lambda scene: scene.write(files)
 
 
-# Name -> what changes, what is built, what is deployed, and the files of nobody.
+# Name -> the change, what is built, what is deployed, and the files of no component.
 CHANGES: dict[str, tuple[Change, str, str, tuple[str, ...]]] = {
     "nothing": (lambda scene: None, "", "", ()),
     "a file": (written(**{"api/x": "2\n"}), "api", "api", ()),
@@ -424,14 +425,14 @@ CHANGES: dict[str, tuple[Change, str, str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change(name: str, scene: Scene) -> None:
+def test_a_change_builds_and_deploys(name: str, scene: Scene) -> None:
     change, build, deploy, nobody = CHANGES[name]
     change(scene)
     check(scene, scene.commit(), build, deploy, *nobody)
 
 
 def test_merges(scene: Scene) -> None:
-    """What counts is what is there after a merge, whatever lies on the way to it."""
+    """Only the files after the merge count."""
     for branch, file in (("left", "api/x"), ("right", "web/x")):
         scene.git("checkout", "--quiet", "-b", branch, "first")
         scene.commit({file: f"{branch}\n"})
@@ -442,7 +443,7 @@ def test_merges(scene: Scene) -> None:
     merged = scene.git("rev-parse", "HEAD")
     check(scene, merged, "api site", "api site")
     scene.deploy(merged)
-    # One that takes nothing of what it merges.
+    # This merge takes none of the merged changes.
     scene.git("checkout", "--quiet", "-b", "ours", "first")
     scene.commit({"api/inner/x": "ours\n"})
     scene.git("checkout", "--quiet", "main")
@@ -451,7 +452,7 @@ def test_merges(scene: Scene) -> None:
 
 
 def test_a_force_push(scene: Scene) -> None:
-    """What was pushed away was deployed all the same. Without any history nothing has proof."""
+    """The removed commit stays deployed. Without common history, everything is deployed."""
     scene.deploy(scene.commit({"api/x": "2\n"}))
     scene.git("reset", "--quiet", "--hard", "first")
     check(scene, scene.git("rev-parse", "HEAD"), "", "api")
@@ -461,7 +462,7 @@ def test_a_force_push(scene: Scene) -> None:
     check(scene, scene.commit({"web/x": "2\n"}), *[" ".join(COMPONENTS)] * 2)
 
 
-def test_a_revert_has_its_package_yet(scene: Scene) -> None:
+def test_a_revert_uses_the_kept_package(scene: Scene) -> None:
     scene.deploy(scene.commit({f"{ODD}/a\nb": "2\n"}))
     scene.git("revert", "--no-edit", "HEAD")
     found = check(scene, scene.git("rev-parse", "HEAD"), "", "odd site")
@@ -470,26 +471,26 @@ def test_a_revert_has_its_package_yet(scene: Scene) -> None:
     }
 
 
-def test_a_first_run(scene: Scene) -> None:
+def test_a_first_run_deploys_everything(scene: Scene) -> None:
     scene.github.runs.clear()
     everything = " ".join(COMPONENTS)
     check(scene, scene.commit({"api/x": "2\n"}), everything, everything)
 
 
 def test_a_commit_that_no_longer_exists(scene: Scene) -> None:
-    """What was deployed last is known without it; only the files of nobody are not."""
+    """The deployed contents are known without it; only files of no component are not named."""
     gone = scene.git("rev-parse", "first")
     changed = scene.commit({"api/x": "2\n", "README.md": "2\n"})
     scene.push()
-    lost(scene, gone)
+    lose(scene, gone)
     check(scene, changed, "api", "api")
-    lost(scene, changed)
+    lose(scene, changed)
     with pytest.raises(AssertionError, match=f"has the files of commit {changed}"):
         scene.plan(changed)
 
 
-def lost(scene: Scene, commit: str) -> None:
-    """GitHub no longer finds a commit by its id."""
+def lose(scene: Scene, commit: str) -> None:
+    """Make GitHub no longer find a commit by its id."""
     tree = scene.github.remote.resolve
 
     def resolve(name: str) -> str | None:
@@ -499,8 +500,8 @@ def lost(scene: Scene, commit: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3])
-def test_a_list_that_is_cut_short(limit: int, scene: Scene) -> None:
-    """It says the same as the whole one: keys do not change, and nothing is left out."""
+def test_a_truncated_list_of_files(limit: int, scene: Scene) -> None:
+    """The result is the same as with the whole list."""
     scene.github.tree_limit = limit
     whole = scene.git("rev-parse", "HEAD")
     check(scene, whole)
@@ -508,7 +509,7 @@ def test_a_list_that_is_cut_short(limit: int, scene: Scene) -> None:
 
 
 def test_no_history_is_needed(scene: Scene) -> None:
-    """Two lists of files, whatever lies between; nothing is cloned."""
+    """The script reads two lists of files, however many commits are between them."""
     scene.commit({f"history/{number}": "x\n" for number in range(9)})
     for _ in range(5):
         scene.commit()
@@ -525,7 +526,8 @@ def test_no_history_is_needed(scene: Scene) -> None:
 
 
 def test_a_component_in_the_root(scene: Scene) -> None:
-    """All but what is generated is the root's; what another has is so, too, unless it says so."""
+    """It owns all files except generated ones, also those of other components, unless it excludes
+    them."""
     root = deployed(".", watches=["!api"])
     scene.configure({"api": COMPONENTS["api"], "root": root, "all": deployed("./")})
     scene.deploy(scene.commit())
@@ -536,7 +538,7 @@ def test_a_component_in_the_root(scene: Scene) -> None:
 
 
 def requested(scene: Scene, head: str, base: str = "main") -> Found:
-    """What the pull request of a commit builds: GitHub's merge of it with its base."""
+    """The plan for the pull request of a commit: for GitHub's merge with the base."""
     tip = scene.github.remote.resolve(f"refs/heads/{base}")
     assert tip
     scene.git("push", "--quiet", scene.github.remote.url, f"{head}:refs/heads/feature")
@@ -546,7 +548,7 @@ def requested(scene: Scene, head: str, base: str = "main") -> Found:
 
 
 def test_a_pull_request(scene: Scene) -> None:
-    """Only its own changes count, however far its base has moved on, and what those need."""
+    """Only its own changes count, and the packages that they need, whatever the base has since."""
     scene.git("checkout", "--quiet", "-b", "change")
     head = scene.commit({"web/x": "2\n", "new\nline.md": "2\n", "docs/b": "2\n"})
     scene.git("checkout", "--quiet", "main")
@@ -555,14 +557,14 @@ def test_a_pull_request(scene: Scene) -> None:
     found = requested(scene, head)
     assert (found.build, found.deploy) == ({"odd", "site"}, set())
     assert found.nobody == {"docs/b", "new\nline.md"}
-    # A tag of its name is not the branch.
+    # A tag with the name of the base is ignored.
     scene.git("tag", "main", head)
     scene.git("push", "--quiet", scene.github.remote.url, "refs/tags/main")
     assert requested(scene, head).build == {"odd", "site"}
 
 
 def test_a_pull_request_that_adds_a_component(scene: Scene) -> None:
-    """Its own pipeline counts: what is new, what has changed its settings, and nothing else."""
+    """Its own pipeline counts: new components, and those with changed settings, are built."""
     scene.git("checkout", "--quiet", "-b", "change")
     new = {**COMPONENTS, "new": deployed("new"), "api": deployed("api", watches=["README.md"])}
     scene.configure(new, dependency_map=NEEDS)
@@ -572,7 +574,7 @@ def test_a_pull_request_that_adds_a_component(scene: Scene) -> None:
     assert requested(scene, scene.commit({"web/x": "2\n"})).build == set()
 
 
-def test_a_base_without_such_a_pipeline(scene: Scene) -> None:
+def test_a_base_without_the_pipeline_builds_everything(scene: Scene) -> None:
     scene.git("rm", "--quiet", CONFIG)
     scene.commit()
     scene.push()

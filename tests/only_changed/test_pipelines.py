@@ -1,9 +1,9 @@
-"""Generated pipelines decide and do what the oracle says, in every history.
+"""Generated pipelines decide and do what the oracle decides, in every history.
 
     CHANGES=300 python3 dev.py test tests/only_changed/test_pipelines.py
 
-lives through so many with fresh seeds; the suite through a few, always the same.
-`CHANGES_EXECUTED=40` executes the jobs of so many more.
+plays this number of histories with new seeds. The suite plays a few, always the same.
+`CHANGES_EXECUTED=40` also executes the jobs of this number of histories.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def live(kind: str, of_kind: Get, seed: int, folder: Path) -> tuple[Counter[str]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_runs_is_what_has_to_run(kind: str, of_kind: Get, tmp_path: Path) -> None:
+def test_exactly_the_needed_jobs_run(kind: str, of_kind: Get, tmp_path: Path) -> None:
     for seed in FIXED:
         live(kind, of_kind, seed, tmp_path)
 
@@ -50,7 +50,7 @@ PLAYED = [
     cases.c05_production_rolled_back_in_between,
     cases.c24_production_goes_back_to_before_a_component_was_there,
 ]
-#: A later manifest has carried on what that run has proved: decision 33.
+#: This case differs: a later manifest includes what the deleted run has proved (decision 33).
 OTHERWISE = [cases.c10_its_run_is_deleted]
 ALL = [c for c in cases.CASES if c not in OTHERWISE and (FRESH or c in PLAYED)]
 
@@ -60,7 +60,7 @@ def test_a_case_is_played(case: cases.Case, copied: Copied, tmp_path: Path) -> N
     case(played.played(copied, tmp_path / "github"))
 
 
-@pytest.mark.skipif(not FRESH, reason="CHANGES=300 lives through so many more")
+@pytest.mark.skipif(not FRESH, reason="CHANGES=300 plays this number of histories")
 @pytest.mark.parametrize("kind", KINDS)
 def test_fresh_histories(
     kind: str, of_kind: Get, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -78,11 +78,13 @@ def test_fresh_histories(
         print(f"jobs run / jobs that had to run: {ratio:.3f}; {dict(differences)}")
 
 
-#: Their work is only to say that it was done.
+#: The checks do nothing.
 QUICK = {**dict.fromkeys(["lint", "test", "security"], "")}
 
 
-@pytest.mark.skipif(not EXECUTED, reason="CHANGES_EXECUTED=40 executes the jobs of so many more")
+@pytest.mark.skipif(
+    not EXECUTED, reason="CHANGES_EXECUTED=40 executes the jobs of this number of histories"
+)
 @pytest.mark.parametrize("kind", ["line", "diamond"])
 def test_executed_histories(
     kind: str, template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -104,9 +106,9 @@ def test_executed_histories(
         print(f"\n{kind}: {count} executed from seed {first}: {dict(counts)}")
 
 
-@pytest.mark.skipif(not EXECUTED, reason="CHANGES_EXECUTED=40 executes it with real tools")
+@pytest.mark.skipif(not EXECUTED, reason="CHANGES_EXECUTED=40 executes this with real tools")
 def test_lambda_executed(template: Path, tmp_path: Path) -> None:
-    """Python is deployed nowhere: Terraform takes its zip, a new one or the one that is kept."""
+    """Python is never deployed itself: Terraform takes its zip, a new or a kept one."""
     answers = {**KINDS["lambda"][0], "only_changed": True}
     github = with_the_machines_packages(start(template, tmp_path, answers, test_lambda.FILES))
     github.secrets = {"TF_API_TOKEN": "of the repository"}
@@ -115,7 +117,7 @@ def test_lambda_executed(template: Path, tmp_path: Path) -> None:
     tree, source = github.remote.work_tree, test_lambda.SOURCE
 
     def worked(files: dict[str, str]) -> tuple[set[str], set[str]]:
-        """The jobs of test and of production that built or deployed."""
+        """The jobs in test and in production that built or deployed."""
         commit(tree, files)
         github.push("main")
         runs = [github.runs_of(f"orchestrator-{e}.yml")[-1] for e in ("test", "prd")]

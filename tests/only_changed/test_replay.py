@@ -1,4 +1,4 @@
-"""The first pushes of the replayed history deploy what a person sees in the commits."""
+"""The first pushes of a replayed history deploy the components that the commits change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import toolbox
 
-# Root files, documents and licences of tools are no component's that is deployed.
+# Files in the root, documents and licences belong to no deployed component.
 PUSHES = {
     **dict.fromkeys(["b753813", "ce288fb", "0defb3e", "89d0d32"], "-"),
     "c766bd3": "ui-helm",
@@ -32,5 +32,6 @@ def test_the_first_pushes() -> None:
         *pushes,
         "20 pushes in 0.4 months; 12 of them deploy nothing.",
     ]
-    # 23 builds in the first environment, 10 deployments in each of three, 7 jobs around them.
+    # Each push has 23 builds in the first environment, 10 deployments in each of three
+    # environments, and 7 other jobs, if everything runs.
     assert "| jobs | 2,686 |" in printed

@@ -1,4 +1,4 @@
-"""Whose a file is: `owns` of the action `what-changed`."""
+"""Which component a file belongs to: `owns` of the action `what-changed`."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_owns(name: str, ask: planner.Planner) -> None:
     files, expected = CASES[name]
     component = {"files": files}
     assert {*ask("owns", component=component, environment="test", paths=PATHS)} == expected
-    # The two of the oracle say the same, each by its own means.
+    # The oracle and its world, which share no code for this, agree.
     path, *watches = sorted(files, key=lambda text: any(wild in text for wild in "!*?"))
     if any(wild in path for wild in "!*?"):
         path, watches = "nowhere", files

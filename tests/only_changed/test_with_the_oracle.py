@@ -2,7 +2,7 @@
 
     CHANGES=300 python3 dev.py test tests/only_changed
 
-lives through so many with fresh seeds; the suite through a few, always the same.
+plays this number of histories with new seeds. The suite plays a few, always the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from oracle import cases, histories
 from planner import Planner
 
-#: The last ones were once decided differently.
+#: In the last ones, the modules and the oracle once disagreed.
 FIXED = [*range(18), 64, 69, 124, 218, 247, 572, 5371]
 FRESH = int(os.environ.get("CHANGES", "0"))
 
@@ -41,7 +41,7 @@ def test_histories(ask: Planner) -> None:
         compared.history(ask, seed)
 
 
-@pytest.mark.skipif(not FRESH, reason="CHANGES=300 lives through so many more")
+@pytest.mark.skipif(not FRESH, reason="CHANGES=300 plays this number of histories")
 def test_fresh_histories(ask: Planner, capsys: pytest.CaptureFixture[str]) -> None:
     first = int(time.time()) * 1000
     counts: Counter[str] = Counter()
@@ -51,7 +51,7 @@ def test_fresh_histories(ask: Planner, capsys: pytest.CaptureFixture[str]) -> No
         print(f"\nseeds {first} to {first + FRESH - 1}: {dict(counts)}, {histories.STATS}")
 
 
-# What is broken in which module, and the case (or the seed of a history) that notices it.
+# A fault -> the module, the old and the new text, and the case (or seed) that notices it.
 BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
     "dependents are forgotten": (
         "contents.cjs",
@@ -233,7 +233,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_is_noticed(name: str, tmp_path: Path) -> None:
+def test_a_broken_module_is_noticed(name: str, tmp_path: Path) -> None:
     file, old, new, noticing = BROKEN[name]
     shutil.copytree(planner.ACTION, tmp_path / "broken")
     shutil.copytree(planner.ACTION.parent / "shared", tmp_path / "shared")

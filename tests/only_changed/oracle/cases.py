@@ -1,9 +1,10 @@
-"""The nastiest histories, for a world of the oracle or of one that is compared with it.  Each
-`expect` has the sets that the job `changes` decides.
+"""Difficult histories, for a world of the oracle or one that is compared with it. Each `expect` has
+the sets that the job `changes` decides.
 
-Unless said otherwise: api (api/), web (web/, takes api), infra (infra/, only after web), docs of
-nobody; dev and test are source environments, prd comes after test.  Retention: dev 7, test 30,
-prd 90 days."""
+Unless a case says otherwise, there are api (api/), web (web/, takes api) and infra (infra/, only
+after web), and docs belongs to no component. dev and test are source environments; prd comes after
+test. Retention: dev 7, test 30, prd 90 days.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,9 +1,9 @@
 """Random histories of a world, by a seed.
 
-Invariants (checked before and after every run, against contents that are nested
-tuples made by other code, never against the oracle's hashes):
+Invariants. They are checked before and after every run, against contents (nested tuples
+that other code makes) and never against the oracle's hashes:
  I1 complete   a green run leaves every member exactly as a full deployment of its target would
- I2 left out   what a plan leaves alone IS already as a full deployment would leave it
+ I2 left out   a component that a plan leaves out already equals a full deployment
  I3 minimal    what a plan deploys differs, or its proof is missing, or it was asked for, or a later
                environment lacks it and its packages are gone; what it builds has no kept equal
  I4 bytes      a promoted environment deploys only packages (own and taken) that its predecessor
@@ -156,7 +156,7 @@ STATS = dict(runs=0, deployed=0, members=0, had=0, built=0, refused=0, green=0, 
 
 
 def moved(w, c):
-    """Whether other files of an environment once were a component's; the key says so."""
+    """Whether other files of an environment were once a component's, which changes its key."""
     known = [commit.config.get(c.name) for commit in w.history.commits.values()]
     return c.local and any((k.path, k.watches) != (c.path, c.watches) for k in known if k)
 
@@ -201,7 +201,7 @@ def check_plan(w, plan, candidate=None, asked=False):
         STATS["built"] += 1
         assert n in (*plan.deploy, *plan.carry, *plan.check) or any(
             n in plan.takes[m] for m in plan.takes
-        ), f"built for nobody: {n}"
+        ), f"built without need: {n}"
         if asked or candidate or not cfg.get(n).package or n in plan.check:
             continue
         until, want = (

@@ -11,10 +11,10 @@ the environments themselves.  Everything it decides follows from two ideas:
    as "`git diff before target` touches an input"; where it does not (force
    push, shallow clone, garbage collection) the key still answers.
 
-2. Clean needs proof.  A component is left out only if its NEWEST record in the
-   environment succeeded with exactly the key it would get now.  No record, an
-   attempt without a known end, a failure, a tombstone, an unknown version of
-   the key, a run that can no longer be looked at: all mean "deploy".
+2. A component is left out only with proof: its NEWEST record in the environment
+   succeeded with exactly the key that it would get now.  All other cases mean
+   "deploy": no record, an attempt without a known end, a failure, a tombstone, an
+   unknown version of the key, a run that can no longer be read.
 
 In git a `source` is `git ls-tree -r -z COMMIT` filtered: no history, no blobs.
 """
@@ -188,7 +188,7 @@ def digest_of(*parts):
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-# --------------------------------------------------------------------------- whose file is it
+# --------------------------------------------------------------------------- files of components
 def glob(pattern):
     """`*` and `?` stay inside one folder, `**` crosses folders; all else is literal; case
     counts."""

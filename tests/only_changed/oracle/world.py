@@ -443,7 +443,7 @@ class World:
                 r.green, r.deleted = False, True
 
     def forge(self, env, n, plan):
-        """A workflow on a feature branch writes a record that says what it likes."""
+        """A workflow on a feature branch writes a false record."""
         if n in plan.deploy_keys:
             self.state.log.append(
                 o.Record(
