@@ -55,7 +55,7 @@ def reader(clone: Path, commit: str) -> Callable[[str], str]:
 
 
 def repository(label: dict[str, Any], folder: Path) -> RepositoryFiles | None:
-    """The files of the labels' commit; None where there is no clone."""
+    """The files of the labels' commit; None if there is no clone."""
     owner, _, name = label["repository"].partition("/")
     for clone in (folder / f"{owner}+{name}" / "repo", folder / name):
         if clone.exists() and "commit" in label:

@@ -90,7 +90,7 @@ class Answers(PlainAnswers):
     default_branch: str
     """The repository's default branch, as far as the answers know."""
     cloud: str
-    """What deployments log in to, where a component does not say otherwise."""
+    """What deployments log in to, unless a component names something else."""
     clouds: Mapping[str, Cloud]
     registry: Registry
     runner: Any
@@ -199,7 +199,7 @@ def _environments_so_far(
     asking: str,
     components: tuple[Component, ...],
 ) -> Any:
-    """The list that is given; None where nothing is given.
+    """The list that is given; None if nothing is given.
 
     Before the question is asked, the list is one environment with which every orchestration is
     possible.

@@ -112,7 +112,7 @@ class BuildWorkflow:
 
     @property
     def reports(self) -> str:
-        """Patterns of what its tests leave for people to read; empty where it has no tests."""
+        """Patterns of what its tests leave for people to read; empty if it has no tests."""
         tests = any(command.id == "test" for command in self.commands)
         return " ".join(self.component.code_type.reports) if tests else ""
 
@@ -165,7 +165,7 @@ class BuildWorkflow:
 
     @property
     def logs_in_before(self) -> str:
-        """The id of the command before which it logs in to where it pushes."""
+        """The id of the command before which it logs in to the registry."""
         return next((c.id for c in self.commands if c.id in self.waits_for_push), "build")
 
     @property
@@ -305,7 +305,7 @@ def _reading_packages(component: Component, answers: Answers) -> frozenset[str]:
 
 
 def _in_each_folder(component: Component, text: str) -> str:
-    """A command as it runs: once in the folder of each environment, where each has its own."""
+    """The command; if each environment has its own folder, it runs once in each of them."""
     if not component.by_environment:
         return text
     names = ["ENVIRONMENT", *["ENVIRONMENTS"] * bool(ENVIRONMENTS.search(text))]

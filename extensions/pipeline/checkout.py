@@ -89,8 +89,8 @@ def _of_one_name(pattern: str) -> str:
 
 
 def _with_gaps(pieces: list[str], gap: str) -> str:
-    """Pieces with gaps between them. Each gap is as short as possible and is not tried longer, so
-    that the time grows with the length of the name alone."""
+    """Pieces with gaps between them. Each gap is as short as possible, and is not tried again with
+    another length. So the time grows only with the length of the name."""
     first, *rest = pieces
     inner = "".join(f"(?>{gap}*?{piece})" for piece in rest[:-1])
     return first + inner + "".join(f"{gap}*{piece}" for piece in rest[-1:])

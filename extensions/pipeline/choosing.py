@@ -119,7 +119,7 @@ def read_names(text: str, names: Iterable[str]) -> dict[str, str]:
 
 
 def renamed(proposal: Proposal, new: Mapping[str, str]) -> Proposal:
-    """The proposal with new names, also where one component names another."""
+    """The proposal with new names, also in settings in which one component names another."""
     called = {
         variable(old): variable(name)
         for old, name in new.items()

@@ -69,7 +69,7 @@ class RegistryKind:
     login: str
     """Steps, as YAML text."""
     base: str = ""
-    """What the names of images start with, where that is not the answer itself."""
+    """What the names of images start with, if that is not the answer itself."""
 
 
 @dataclass(frozen=True)

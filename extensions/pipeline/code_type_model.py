@@ -101,7 +101,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Needed:
-    """How files name folders beside a component's that its commands read."""
+    """How files name folders outside a component's own that its commands read."""
 
     named_in: tuple[str, ...]
     """Patterns of file names."""
@@ -147,7 +147,7 @@ class Detect:
     reads: str = ""
     constants: str = ""
     needs: tuple[Needed, ...] = ()
-    """How its files name folders beside its own that its commands read."""
+    """How its files name folders outside its own that its commands read."""
     clouds: Mapping[str, str] = field(default_factory=dict)
     """By cloud: a pattern in its files that shows that they deploy to it."""
     own_login: str = ""

@@ -31,7 +31,7 @@ PLAN_JOB = "plan"
 """The id of the job in a component's workflow that shows its plan."""
 
 SPECIAL = r".\?|[*+\[]"
-"""Where the special part of a branch pattern begins: `?` applies to the character before it."""
+"""The beginning of the special part of a branch pattern: `?` applies to the character before."""
 
 TIMEOUT_MINUTES = 30
 """How long a plan may take if its component says nothing."""

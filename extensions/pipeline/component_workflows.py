@@ -226,7 +226,7 @@ def _approval(
     needs: tuple[str, ...],
     ready: str,
 ) -> Approval | None:
-    """The job that waits for a person; None where nobody is asked, or each deployment asks."""
+    """The job that waits for a person; None if nobody is asked, or each deployment asks."""
     if not asks_once(environment, answers):
         return None
     by_events = answers.orchestration == "observe" and environment.trigger != "manual"

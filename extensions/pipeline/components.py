@@ -80,9 +80,9 @@ class Component:
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Containers beside its checks and its build, as GitHub's `services` take them."""
     submodules: bool | str | None = None
-    """How submodules are checked out: true, false or `recursive`; None where nothing is said."""
+    """How submodules are checked out: true, false or `recursive`; None if nothing is said."""
     lfs: bool | None = None
-    """Whether files of Git LFS are checked out; None where nothing is said."""
+    """Whether files of Git LFS are checked out; None if nothing is said."""
     watches: tuple[str, ...] = ()
     """Paths outside its folder whose change affects it; with `!`, paths whose change does not."""
     plan: bool = False
@@ -114,13 +114,13 @@ class Component:
 
     @property
     def outer(self) -> str:
-        """Its folder; where each environment has one, the folder that holds all of them."""
+        """Its folder; if each environment has its own folder, the one that contains them all."""
         before, found, _ = self.path.partition(ENVIRONMENT_FOLDER)
         return (before.rpartition("/")[0] or ".") if found else self.path
 
     @property
     def folder_in_shell(self) -> str:
-        """The folder of the environment `$name`, in quotes; empty where one serves all."""
+        """The folder of the environment `$name`, in quotes; empty if one serves all."""
         if not self.by_environment:
             return ""
         text = re.sub(r"[\"$`\\]", r"\\\g<0>", self.path)
@@ -379,7 +379,7 @@ def _services(
 
 
 def check_services(components: tuple[Component, ...], runner: Any) -> None:
-    """Refuse services where the machine does not run Linux. Raises AnswerError."""
+    """Refuse services if the runner does not run Linux. Raises AnswerError."""
     for component in components:
         given = component.runner or runner
         labels = given.get("labels", ()) if isinstance(given, dict) else given
@@ -449,7 +449,7 @@ def _per_environment(given: Mapping[str, Any], place: str) -> bool:
 def _publish(
     given: Mapping[str, Any], code_type: CodeType, code_types: Mapping[str, CodeType], place: str
 ) -> JobDefaults | None:
-    """What its deploy job is, where it is published. Raises AnswerError."""
+    """The job that publishes it, if `publish` is true. Raises AnswerError."""
     if not given.get("publish"):
         return None
     if not code_type.publish:

@@ -1,4 +1,4 @@
-"""The edges of the graph: which component waits for which, and where it takes files."""
+"""The edges of the graph: which component waits for which, and which files it takes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Dependencies:
 def package_path(value: FromPackage, consumer: str, dependencies: Dependencies, place: str) -> str:
     """Where the file of a package lies that a setting reads, relative to the repository's root.
 
-    Raises AnswerError where the component does not take it.
+    Raises AnswerError if the component does not take it.
     """
     edges = [e for e in dependencies.edges if e.consumer == consumer and e.placements]
     takes = {edge.producer: edge for edge in edges}
@@ -251,7 +251,7 @@ def _all(components: list[Component]) -> str:
 
 
 def _nobody_makes(name: str, consumer: Component, producers: list[Component]) -> str:
-    """What is wrong, and the fix, where no producer of an edge makes what is asked for."""
+    """The cause and the fix if no producer of an edge makes the artifact."""
     if not producers:
         return (
             f"{consumer.name} asks for {shown(name)}, and depends on no component that makes it; "
@@ -283,7 +283,7 @@ def _check_taken(name: str, consumer: Component, producer: Component, place: str
 
 
 def _with_type(component: Component) -> str:
-    """Its name, and its code type where that is another word."""
+    """Its name, and its code type if that is another word."""
     if component.name == component.code_type.name:
         return component.name
     return f"{component.name} ({component.code_type.name})"

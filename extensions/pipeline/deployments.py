@@ -94,7 +94,7 @@ class DeployWorkflow(EnvironmentWorkflow):
 
 
 def deploy_workflow(component: Component, answers: Answers) -> DeployWorkflow | None:
-    """The workflow that deploys a component; None where it deploys nothing."""
+    """The workflow that deploys a component; None if it deploys nothing."""
     environments = [e for e in answers.environments if deploys_to(component, e)]
     if not environments:
         return None

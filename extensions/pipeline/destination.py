@@ -27,7 +27,7 @@ OTHER_ANSWERS_FILE = ".copier-answers.ci.yml"
 def check_answers_file(name: str, stored: Any, source: str | None) -> None:
     """Refuse to write over the answers of another template. Raises AnswerError.
 
-    `stored` is what the file holds, None where there is none; `source` is this template, as it
+    `stored` is what the file holds, None if there is none; `source` is this template, as it
     would be recorded.
     """
     if stored is None:

@@ -228,7 +228,8 @@ def _with_environment(
         rest = folder[len(outer) + 1 :]
         kinds = {kind(other) for other in beside[parent]} - {""}
         if posixpath.basename(parent).lower() in ANY_NAME:
-            # Any name is one here, if a folder beside it is called so or has the same content.
+            # Any name may be an environment's here, if a folder beside it has such a name, or the
+            # same content.
             alike = {other for other in beside[parent] if join(f"{parent}/{other}", rest) in paths}
             belongs = name.lower() not in SHARED and bool(kinds or alike - {name} - SHARED)
         else:

@@ -194,7 +194,7 @@ def _environment(entry: dict[str, Any], by_name: Mapping[str, dict[str, Any]]) -
 
 
 def _retention(name: str, by_name: Mapping[str, dict[str, Any]]) -> int:
-    """How long an environment's packages are kept where the answers do not say, in days."""
+    """How many days an environment's packages are kept if the answers do not say."""
     productions = [other for other, entry in by_name.items() if entry.get("production")]
     if any(name in _chain(production, by_name)[1:] for production in productions):
         return WAITING_RETENTION

@@ -224,7 +224,7 @@ def image_edges(
 
 
 def _key_of_image(image: str, text: str) -> str:
-    """The key of an image, or of the mapping whose `repository` it is, with dots; empty where there
+    """The key of an image, or of the mapping whose `repository` it is, with dots; empty if there
     is none."""
     try:
         entries: list[tuple[str, Any]] = [("", yaml.load(text, Loader=LOADER))]

@@ -26,7 +26,7 @@ def waves(graph: Graph) -> tuple[tuple[str, ...], ...]:
 
 
 def needs(graph: Graph, stops: bool) -> Graph:
-    """What each node needs: what it waits for and, where one failure stops all, earlier waves."""
+    """What each node needs: what it waits for and, if one failure stops all, earlier waves."""
     if not stops:
         return graph
     earlier: frozenset[str] = frozenset()

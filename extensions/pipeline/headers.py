@@ -1,4 +1,4 @@
-"""The English lines at the top of workflows: what they do, what starts them, in which order."""
+"""The English lines at the top of workflows: what they do, what starts them, and the order."""
 
 from __future__ import annotations
 

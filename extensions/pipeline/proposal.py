@@ -320,7 +320,7 @@ def image_variable(producer: str) -> str:
 
 
 def _dependency_map(found: tuple[FoundComponent, ...], edges: tuple[FoundEdge, ...]) -> Any:
-    """The dependency map, where it differs from what is usual for the code types."""
+    """The dependency map, as far as it differs from what is usual for the code types."""
     makers = {component.name: component for component in found}
     entries: list[dict[str, Any]] = []
     for component in found:

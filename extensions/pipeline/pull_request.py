@@ -95,7 +95,7 @@ def plan_pull_requests(
     """The checks and builds of every component, with no credentials and no deployment, and plans.
 
     What needs secrets is left out, and so is whatever takes the package of such a component.
-    Raises AnswerError where a single component takes more packages than one run can build.
+    Raises AnswerError if a single component takes more packages than one run can build.
     """
     graph = answers.dependencies.graph(answers.components)
     order = [name for wave in waves(graph) for name in wave if name in builds]
@@ -173,7 +173,7 @@ def _builds_of_runs(takes: Mapping[str, list[str]], planned: Set[str]) -> list[l
     """The builds of each run, in their order, at most as many as GitHub calls in a run.
 
     A build takes packages of its own run, so a component that two runs need is built in both.
-    Raises AnswerError where one build needs more than a run can have.
+    Raises AnswerError if one build needs more than a run can have.
     """
     runs: list[list[str]] = [[]]
     for name in takes:

@@ -27,7 +27,7 @@ class Question:
     usual: str | None = None
     """The default as that row says it; None for the default itself."""
     prompt: str = ""
-    """What a person is asked; empty where nobody is, or where copier.yml makes the text."""
+    """What a person is asked; empty if nobody is, or where copier.yml makes the text."""
     choices: Mapping[str, str] = field(default_factory=dict)
     """The answers to choose from, each with its line at the prompt."""
     is_text: bool = False

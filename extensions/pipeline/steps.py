@@ -38,7 +38,7 @@ class Tool:
     text: str = ""
     """Steps as YAML text; empty for a call of the code type's own action."""
     action: str = ""
-    """The folder of the action; empty where `text` says it all."""
+    """The folder of the action; empty if `text` says it all."""
     name: str = ""
     id: str = ""
     """The id by which later steps read its outputs; empty if it has none."""
@@ -140,7 +140,7 @@ class EnvironmentWorkflow(ABC):
     inputs: tuple[Input, ...]
     tools: tuple[Tool, ...]
     own: TakenPackage | None
-    """What the component's own build made; None where it makes nothing."""
+    """What the component's own build made; None if it makes nothing."""
     packages: tuple[TakenPackage, ...]
     """Those of other components."""
     command: Command
@@ -428,7 +428,7 @@ class LeftOut:
 
     @property
     def command(self) -> str:
-        """Deletes them; empty where there are none."""
+        """Deletes them; empty if there are none."""
         folders = " ".join(self.folders)
         if not folders or not self.keeps:
             return f"rm -rf -- {folders}" * bool(folders)

@@ -1,4 +1,4 @@
-"""YAML in texts, read by libyaml where it is there, which is faster."""
+"""Reads YAML, by libyaml if it is installed, because that is faster."""
 
 from __future__ import annotations
 

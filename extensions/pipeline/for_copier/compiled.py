@@ -1,5 +1,5 @@
-"""Templates are compiled once: Copier compiles each part of a path anew for each file below it, and
-everything anew for each of the renders of an update.
+"""Compiles each template once. Copier itself compiles each part of a path again for each file below
+it, and everything again for each render of an update.
 
 What is compiled is kept for this version of the template: each version has its own module.
 """

@@ -186,7 +186,7 @@ def _chosen(given: Given) -> Proposal:
 
 
 def _image_builders(given: Given, proposal: Proposal) -> list[str]:
-    """The components that build images; none where each image is known to be built by one."""
+    """The components that build images; none if each image is known to be built by one."""
     known = given.memory.catalogue.code_types
     types = {n: (proposal.components.get(n) or {}).get("code_type", n) for n in proposal.names}
     return sorted(

@@ -33,7 +33,7 @@ def is_update() -> bool:
 
 
 def _variable(module: str, name: str) -> ContextVar[str] | None:
-    """A context variable of a module; None where it has none of that name."""
+    """A context variable of a module; None if it has none of that name."""
     try:
         variable = getattr(importlib.import_module(module), name, None)
     except ImportError:

@@ -65,7 +65,7 @@ class Given:
 
     @functools.cached_property
     def stored_text(self) -> str:
-        """The text of the answers file in the destination; empty where there is none."""
+        """The text of the answers file in the destination; empty if there is none."""
         file = self.repository / self.answers_file
         try:
             return file.read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ class Given:
 
     @functools.cached_property
     def stored_content(self) -> Any:
-        """What the answers file holds, whatever it is; None where there is none."""
+        """What the answers file holds, whatever it is; None if there is none."""
         try:
             return self.memory.parse_yaml(self.stored_text)
         except yaml.YAMLError as error:

@@ -110,7 +110,7 @@ class Memory:
 
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    """Keep a value; forget all others where there are too many. Other threads may do the same."""
+    """Keep a value; if there are too many, forget all others. Other threads may do the same."""
     if len(kept) >= KEPT:
         kept.clear()
     kept[key] = value

@@ -18,7 +18,7 @@ from .own_code_types import present_code_types
 def proposal_of(given: Given) -> Proposal:
     """What is proposed for the repository in the destination.
 
-    Nothing in an update, nor where a person has answered one of these questions: a component that
+    Nothing in an update, nor if a person has answered one of these questions: a component that
     an answer leaves out is not proposed again.
     """
     repository, memory = given.repository, given.memory
@@ -45,7 +45,7 @@ def proposed_answers(given: Given) -> dict[str, Any]:
 
 
 def named_environments(answers: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The names of the environments; None where no answer says which there are."""
+    """The names of the environments; None if no answer says which there are."""
     if not {"branching", "environments"} & answers.keys():
         return None
     try:
