@@ -1,4 +1,4 @@
-"""After an update: restores edits in deleted files, and deleted files that other files call.
+"""After an update: keeps deleted files that had been edited, and writes called files again.
 
 Copier silently deletes a file that is no longer generated, even if somebody has edited it. A
 generated file that somebody has deleted stays deleted, even if another file calls it.

@@ -1,9 +1,9 @@
 """Copier calls this before and after an update (see `_migrations` in copier.yml).
 
 It runs in the repository, with the stage, both versions and the name of the answers file. In both
-stages it runs the steps of hooks/migrations.py that are due. After an update it also restores edits
-in deleted files, writes deleted files again that other files call, and compares the written files
-with the plan. If something is left to do, it exits with 1, so that a bot stops.
+stages it runs the steps of hooks/migrations.py that are due. After an update it also keeps deleted
+files that somebody had edited, writes deleted files again that other files call, and compares the
+written files with the plan. If something is left to do, it exits with 1, so that a bot stops.
 """
 
 from __future__ import annotations
