@@ -1,4 +1,4 @@
-"""Copier's command in a process of its own that starts quickly.
+"""Copier's command, or a Python file that uses Copier, in a process of its own that starts quickly.
 
 One process has imported Copier and compiled the template, and is forked for each command. It keeps
 what `copies.cache_what_repeats` keeps. Tests that use `copies.copier_process` start the command as
@@ -12,19 +12,24 @@ import fcntl
 import functools
 import json
 import os
+import runpy
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
 class Command:
-    """A command that runs, with these files as its input, output and errors."""
+    """A command that runs, with these files as its input, output and errors.
+
+    Its first word is `copier`, or a Python file."""
 
     def __init__(
         self,
@@ -68,6 +73,28 @@ def run(
     return subprocess.CompletedProcess(words, code, *said)
 
 
+class Server(socketserver.ThreadingTCPServer):
+    """Runs what other processes ask for: see forked_client.py, and warm_uv.py."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Asked)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class _Asked(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        words, cwd, environment = json.loads(self.rfile.readline())
+        done = run(words, cwd, environment)
+        answer = json.dumps([done.returncode, done.stdout, done.stderr])
+        self.wfile.write(answer.encode() + b"\n")
+
+
 @functools.cache
 def _server() -> socket.socket:
     """The connection to the process that is forked, which ends when this process does."""
@@ -106,7 +133,11 @@ def _become(words: list[str], cwd: str, environment: dict[str, str], files: list
         local.env.update(environment)
         for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
             setattr(sys, name, open(number, mode, 1, "utf-8", closefd=False))  # noqa: SIM115
-        _, code = CopierApp.run(words, exit=False)
+        if words[0] == "copier":
+            _, code = CopierApp.run(words, exit=False)
+        else:
+            sys.argv, code = words, 0
+            runpy.run_path(words[0], run_name="__main__")
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:

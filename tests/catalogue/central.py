@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import socketserver
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -35,28 +32,6 @@ exec {sys.executable} WARM "$@"
 """
 
 
-class WarmCopier(socketserver.ThreadingTCPServer):
-    """Runs Copier for `warm_uv.py`, because importing it takes longer than running it."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def command(self) -> str:
-        return f"{Path(__file__).with_name('warm_uv.py')} {self.server_address[1]}"
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        words, cwd, environment = json.loads(self.rfile.readline())
-        done = forked.run(words, cwd, environment)
-        answer = json.dumps([done.returncode, done.stdout, done.stderr])
-        self.wfile.write(answer.encode() + b"\n")
-
-
 def write(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         path = folder / name
@@ -78,7 +53,7 @@ class Central:
 
     def __init__(self, folder: Path, template: Path, more: dict[str, str] | None = None) -> None:
         self.folder, self._versions = folder, template
-        self._copier = WarmCopier()
+        self._copier = forked.Server()
         work_tree = shutil.copytree(
             TREE, folder / "central", ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -113,7 +88,8 @@ class Central:
 
     def cold(self, cold: bool = True) -> None:
         """Let the engine start Copier itself (cold), or the process that has it imported."""
-        self.github.tool("uv", UV.replace("WARM ", "" if cold else f"{self._copier.command} "))
+        warm = f"{Path(__file__).with_name('warm_uv.py')} {self._copier.port} "
+        self.github.tool("uv", UV.replace("WARM ", "" if cold else warm))
 
     def generated(self, name: str, data: dict[str, Any], version: str = "v1.0.0") -> None:
         """Add a repository with pipelines of the template."""

@@ -1,6 +1,6 @@
 """Runs as `uv` in tests: it runs the script of the command, with Copier in a process that is warm.
 
-The arguments are the port of `WarmCopier` and the script. It replaces only the command that
+The arguments are the port of a `forked.Server` and the script. It replaces only the command that
 render.py starts; the input and the result are the same.
 """
 

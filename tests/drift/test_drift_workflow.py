@@ -8,8 +8,10 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 from generated_repositories import commit
 from offline_github import OfflineGitHub, Run
@@ -27,18 +29,27 @@ from test_drift import (
     edit,
     recorded,
 )
+from toolbox import ROOT
 
+CLIENT = ROOT / "tests" / "forked_client.py"
 UV = f"""\
 #!/usr/bin/env bash
-# Runs the same command as uv, with a Python that already has the packages.
+# Runs the same command as uv, in a Python that has imported the packages already.
 printf '%s\\n' "$*" > "$RUNNER_TEMP/arguments"
 while [ "$1" != python ]; do shift; done
-exec {sys.executable} "${{@:2}}"
+exec {sys.executable} {CLIENT} PORT "${{@:2}}"
 """
 
 
+@pytest.fixture(scope="module")
+def uv() -> Iterator[str]:
+    with forked.Server() as server:
+        yield UV.replace("PORT", str(server.port))
+        server.shutdown()
+
+
 @pytest.fixture
-def github(repository: Path, tmp_path: Path) -> OfflineGitHub:
+def github(repository: Path, tmp_path: Path, uv: str) -> OfflineGitHub:
     """A repository with the generated files on main."""
     git("init", "--quiet", "--initial-branch=main", cwd=repository)
     git("config", "user.name", "Test", cwd=repository)
@@ -47,7 +58,7 @@ def github(repository: Path, tmp_path: Path) -> OfflineGitHub:
     github = OfflineGitHub(tmp_path / "github", repository)
     github.remote.push("refs/heads/main")
     github.secrets = {"TOKEN": "of the repository"}
-    github.tool("uv", UV)
+    github.tool("uv", uv)
     # The check clones the template into this folder.
     github.runner_environment = {"TMPDIR": tempfile.gettempdir()}
     return github
