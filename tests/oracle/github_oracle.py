@@ -1,4 +1,4 @@
-"""What GitHub would run, by its own parser and expressions: `oracle.mjs` in one Node process."""
+"""Predicts what GitHub runs by its own parser and expressions: `oracle.mjs` in one Node process."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing import Any
 import toolbox
 
 RESULTS = ("success", "failure", "skipped", "cancelled")
-"""What GitHub's documentation lists for `needs.<job_id>.result`."""
+"""The values of `needs.<job_id>.result` in GitHub's documentation."""
 
 Results = Mapping[str, str | None]
-"""Each job of a run with its result; None when it did not start."""
+"""The result of each job of a run; None if it did not start."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What is known of a run before it is predicted."""
+    """The input of a prediction."""
 
     given: dict[str, str]
-    """Job key -> result, for jobs that end with it when they start. `a / b` is b in a's callee."""
+    """Job key -> the result of the job if it starts. `a / b` is b in the workflow that a calls."""
     github: Mapping[str, Any] = field(default_factory=dict)
     """The `github` context."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What a person or another run has said."""
+    """The inputs of the run."""
     outputs: Mapping[str, Mapping[str, str]] = field(
         default_factory=lambda: {"changes": {"deploy": "true"}}
     )
@@ -42,7 +42,7 @@ class Given:
 class Predicted:
     results: Results
     headline: str
-    """The first line of the summary that the run shows; empty without one."""
+    """The first line of the run's summary; empty without one."""
 
 
 @functools.cache
@@ -73,7 +73,7 @@ def _ask(operation: str, **request: Any) -> Any:
 
 
 def workflows(repository: Path) -> dict[str, str]:
-    """The text of every workflow of a repository, by its path there."""
+    """The path and the text of every workflow of a repository."""
     folder = repository / ".github" / "workflows"
     return {
         file.relative_to(repository).as_posix(): file.read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def orchestrator(environment: str) -> str:
 
 
 def jobs(files: Mapping[str, str], path: str) -> list[dict[str, Any]]:
-    """A workflow's jobs as GitHub's parser sees them: `id`, `needs`, `if`, `calls`."""
+    """A workflow's jobs as GitHub's parser reads them: `id`, `needs`, `if`, `calls`."""
     answer: list[dict[str, Any]] = _ask("jobs", files=files, path=path)
     return answer
 
@@ -94,12 +94,12 @@ def jobs(files: Mapping[str, str], path: str) -> list[dict[str, Any]]:
 def predict(
     files: Mapping[str, str], path: str, runs: Sequence[Given], repository: Path
 ) -> list[Predicted]:
-    """How each of these runs of a workflow ends. The actions lie in the repository."""
+    """The ends of these runs of a workflow. Actions are read from the repository."""
     places: dict[Any, int] = {}
     common: list[Mapping[str, Any]] = []
 
     def place(value: Mapping[str, Any], key: Any) -> int:
-        """Where in `common` a value is that many runs share; it is told once."""
+        """The index of a value in `common`. A value that many runs share is sent once."""
         if key not in places:
             places[key] = len(common)
             common.append(value)

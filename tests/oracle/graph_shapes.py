@@ -1,4 +1,4 @@
-"""The graphs on which everything is compared: small ones exhaustively, larger ones by a sample."""
+"""The graphs for all comparisons: all small ones, and a sample of larger ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from copies import example
 
 Edges = frozenset[tuple[int, int]]
-"""(who, for whom): each waits for nodes with smaller numbers only, so there is no cycle."""
+"""(consumer, producer). Each node waits only for smaller numbers, so there is no cycle."""
 
 SHAPES_OF = {1: 1, 2: 2, 3: 6, 4: 31}
-"""How many acyclic graphs there are, names aside: OEIS A003087."""
+"""The number of acyclic graphs with unlabelled nodes: OEIS A003087."""
 
 SAMPLED = 6
-"""How many graphs of five components are looked at, of 302."""
+"""The number of graphs with five components that are used, of 302."""
 
 ENVIRONMENTS = [
     {"name": "dev", "branch": "develop", "on_failure": "downstream"},
@@ -39,7 +39,7 @@ def every_shape(size: int) -> list[Edges]:
 
 
 def sampled_shapes() -> list[Edges]:
-    """Graphs of five nodes, no two of one shape: five with a name, the others at random."""
+    """Different graphs of five nodes: five chosen by hand, and random ones."""
     chosen: list[Edges] = [
         frozenset((n, n - 1) for n in range(1, 5)),  # a chain
         frozenset((n, 0) for n in range(1, 5)),  # four after one
@@ -57,7 +57,7 @@ def sampled_shapes() -> list[Edges]:
 
 
 def _canonical(edges: Edges, size: int) -> tuple[tuple[int, int], ...]:
-    """The same for two graphs exactly when only the names of their nodes differ."""
+    """Equal for two graphs if and only if they differ only in the names of nodes."""
     return min(
         tuple(sorted((order[who], order[whom]) for who, whom in edges))
         for order in itertools.permutations(range(size))
@@ -65,7 +65,7 @@ def _canonical(edges: Edges, size: int) -> tuple[tuple[int, int], ...]:
 
 
 def graph_of(edges: Edges, size: int) -> dict[str, list[str]]:
-    """Components and their dependencies. The first is `e`: the alphabet is not the order."""
+    """Components and their dependencies. The first is `e`, so the alphabet is not the order."""
     names = "edcba"
     return {
         names[node]: sorted(names[whom] for who, whom in edges if who == node)
@@ -74,7 +74,7 @@ def graph_of(edges: Edges, size: int) -> dict[str, list[str]]:
 
 
 def shown(graph: dict[str, list[str]]) -> str:
-    """A graph as the id of a test: `e d(e) c(d,e)`."""
+    """A graph as a test id: `e d(e) c(d,e)`."""
     return " ".join(f"{name}({','.join(on)})" if on else name for name, on in graph.items())
 
 
@@ -88,14 +88,14 @@ KINDS: list[dict[str, Any]] = [
     {**BUILD, **DEPLOY, "environments": ["test", "stage"]},
     {"lint": "true", **DEPLOY},
 ]
-"""What components may do: all; be built alone; be deployed alone; ..."""
+"""Kinds of components: built and deployed, only built, only deployed, ..."""
 
 
 def answers_for(graph: dict[str, list[str]], kinds: Sequence[int] = (0,)) -> dict[str, Any]:
     """Answers with exactly these components and edges, in all four kinds of environments.
 
-    `kinds` says what they do, one after another. Where they differ, every other component takes no
-    packages: there is only an order.
+    `kinds` lists the kinds of components in order. If they differ, every other component takes no
+    packages, and only waits.
     """
     chosen = {name: KINDS[kind] for name, kind in zip(graph, itertools.cycle(kinds))}
     return {
@@ -121,7 +121,7 @@ def large() -> dict[str, dict[str, Any]]:
 
 
 def mixed() -> dict[str, dict[str, Any]]:
-    """Every shape of three components and some of five, in which not all do the same."""
+    """Every shape of three components and some of five, with different kinds of components."""
     graphs = [graph_of(edges, 3) for edges in every_shape(3)]
     graphs += [graph_of(edges, 5) for edges in sampled_shapes()]
     source = random.Random(3)
@@ -134,7 +134,7 @@ def mixed() -> dict[str, dict[str, Any]]:
 
 
 def dispatched() -> dict[str, dict[str, Any]]:
-    """Graphs whose components are runs of their own; some only build, or only deploy."""
+    """Graphs whose components have runs of their own. Some only build, or only deploy."""
     graphs = [graph_of(edges, 3) for edges in every_shape(3)]
     graphs += [graph_of(edges, 5) for edges in sampled_shapes()]
     source = random.Random(4)

@@ -1,7 +1,7 @@
-"""The plan's own prediction of a run, said once more in the words of the contract.
+"""The plan's own prediction of a run, written again from the rules.
 
-It reads components, edges, waves and `stops`; not the `needs` and conditions that the plan makes of
-them, because those are what is checked.
+It reads components, edges, waves and `stops`. It does not read the `needs` and conditions of the
+plan, because the tests check these.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ CHANGES = "changes"
 APPROVAL = "approval"
 SUMMARY = "deployment-summary"
 TOO_OLD = "too old"
-"""How the job `changes` ends that has found something newer: it succeeds, and says so."""
+"""The end of a job `changes` that has found a newer run: it succeeds with this outcome."""
 
 MOST = 1200
-"""So many runs of one pipeline are looked at."""
+"""The most runs of one pipeline that are compared."""
 
 CATALOGUE = load_catalogue(toolbox.ROOT)
 
@@ -46,17 +46,17 @@ def plan_of(answers: Mapping[str, Any]) -> Plan:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What an environment's orchestrator has to do."""
+    """The work of an environment's orchestrator."""
 
     plan: Plan
     environment: Environment
 
-    # -- which components, and what of them ----------------------------------------------------
+    # -- components ----------------------------------------------------------------------------
 
     @cached_property
     def components(self) -> dict[str, Component]:
-        """Those that have to do with it, in the order of deployment: they are deployed here or in
-        an environment that comes after it, or somebody takes their package for that."""
+        """Those of the orchestrator, in the order of deployment: deployed here or in a later
+        environment, or with a package that one of these takes."""
         chain = {self.environment.name}
         for other in self.plan.environments:
             if other.trigger == "after" and other.source in chain:
@@ -70,7 +70,7 @@ class Pipeline:
 
     @cached_property
     def takes(self) -> dict[str, set[str]]:
-        """Whose packages each component takes."""
+        """The components whose packages each component takes."""
         edges = [edge for edge in self.plan.answers.dependencies.edges if edge.placements]
         return {n: {e.producer for e in edges if e.consumer == n} for n in self.plan.order}
 
@@ -85,8 +85,8 @@ class Pipeline:
 
     @cached_property
     def built(self) -> list[str]:
-        """A chained environment deploys what was tested, and builds only what is built for each
-        environment, with what takes a package of that."""
+        """A chained environment deploys tested packages. It builds only packages for each
+        environment, and their consumers."""
         again: set[str] = set()
         for name in self.plan.order:
             [component] = [c for c in self.plan.answers.components if c.name == name]
@@ -107,11 +107,12 @@ class Pipeline:
 
     @cached_property
     def asks(self) -> bool:
-        """Production asks once, before anything is deployed; if nothing is, it does not."""
+        """A production asks once, before the first deployment. Without a deployment it does not
+        ask."""
         once = self.plan.answers.approval == "once"
         return self.environment.production and once and bool(self.deployed)
 
-    # -- what waits for what ---------------------------------------------------------------------
+    # -- order -----------------------------------------------------------------------------------
 
     def build(self, name: str) -> str:
         return f"{name}-build"
@@ -121,7 +122,7 @@ class Pipeline:
 
     @cached_property
     def jobs(self) -> dict[str, set[str]]:
-        """Each job but the summary, with those of which each has to have succeeded before it."""
+        """Each job except the summary, with the jobs that must have succeeded before it."""
         gates = {CHANGES, APPROVAL} if self.asks else {CHANGES}
         if self.plan.answers.orchestration == "dispatch":
             return {CHANGES: set(), **self._approval({}), **self._starts(gates)}
@@ -134,7 +135,7 @@ class Pipeline:
             if self.environment.stops:
                 wanted = {*builds, *map(self.deployment, self._earlier(name, self.deployed))}
             else:
-                # Order passes through what is built and not deployed.
+                # Order passes through components that are built and not deployed.
                 wanted = {self.deployment(n) for n in self._through(name, {*self.deployed})}
                 own = {name, *self.takes[name], *self._passed(name, {*self.deployed})}
                 wanted |= {self.build(n) for n in own & {*self.built}}
@@ -142,11 +143,11 @@ class Pipeline:
         return {CHANGES: set(), **builds, **self._approval(builds), **deployments}
 
     def _approval(self, builds: Mapping[str, set[str]]) -> dict[str, set[str]]:
-        """Nobody is asked for what may still turn red."""
+        """The approval waits for all builds, so that none fails after it."""
         return {APPROVAL: {CHANGES, *builds}} if self.asks else {}
 
     def _starts(self, gates: set[str]) -> dict[str, set[str]]:
-        """Under `dispatch`, build and deployment of a component are one run."""
+        """Under `dispatch`, one run builds and deploys a component."""
         names = [name for name in self.components if name in {*self.built, *self.deployed}]
         jobs = {}
         for name in names:
@@ -162,7 +163,7 @@ class Pipeline:
         return earlier & {*among}
 
     def _through(self, name: str, wanted: set[str]) -> set[str]:
-        """The nearest of some components that it depends on."""
+        """The nearest of the wanted components on which it depends."""
         return {
             found
             for other in self.dependencies[name]
@@ -170,7 +171,7 @@ class Pipeline:
         }
 
     def _passed(self, name: str, wanted: set[str]) -> set[str]:
-        """The others that lie between."""
+        """The components between these and it."""
         others = self.dependencies[name] - wanted
         return others.union(*(self._passed(other, wanted) for other in others))
 
@@ -183,12 +184,12 @@ class Pipeline:
 
     @cached_property
     def starts(self) -> bool:
-        """Whether build and deployment of a component are one job, which starts its run."""
+        """Whether one job starts the run that builds and deploys a component."""
         return self.plan.answers.orchestration == "dispatch"
 
     def runs(self) -> list[Results]:
-        """Every run that differs from others: each job that starts ends in each way, or the plan
-        does not name it, which is `skipped` here. Of large graphs a fixed sample."""
+        """Every different run: each job that starts ends in each way, or the plan does not name it
+        (`skipped` here). For large graphs, a fixed sample."""
         found = list(itertools.islice(self._runs({}, [*self.jobs]), MOST + 1))
         if len(found) <= MOST:
             return found
@@ -213,7 +214,7 @@ class Pipeline:
         return results
 
     def _ends(self, job: str, so_far: Results) -> tuple[str | None, ...]:
-        """How a job may end, success first; None: it does not start, whatever the plan says."""
+        """The possible ends of a job, success first. With None, it never starts."""
         if job == CHANGES:
             good = tuple(r for r in RESULTS if r != "skipped")
             return (*RESULTS, TOO_OLD) if self.chained else good
@@ -223,7 +224,7 @@ class Pipeline:
         return (None,) if self._is_held_up(job, so_far) else RESULTS
 
     def _is_held_up(self, job: str, so_far: Results) -> bool:
-        """Whether something before it went wrong, or was left out because of that."""
+        """Whether an earlier job failed, or was left out for that reason."""
         if so_far[CHANGES] != "success":
             return True
         if APPROVAL in self.jobs[job] and so_far[APPROVAL] not in ("success", "skipped"):
@@ -231,13 +232,13 @@ class Pipeline:
         return any(so_far[one] in ("failure", "cancelled", None) for one in self.jobs[job])
 
     def _is_whole(self, results: Results) -> bool:
-        """Whether a person is asked exactly if the plan names something to deploy."""
+        """Whether an approval is asked for if and only if the plan names a deployment."""
         if not self.plans or results.get(APPROVAL) is None:
             return True
         return (results[APPROVAL] == "skipped") == (not self.named("deploy", results))
 
     def named(self, kind: str, results: Results) -> list[str]:
-        """The components that the plan names, to be built or deployed."""
+        """The components that the plan names to be built or deployed."""
         names, job = {
             "build": (self.built, self.deployment if self.starts else self.build),
             "deploy": (self.deployed, self.deployment),
@@ -245,13 +246,13 @@ class Pipeline:
         named = [name for name in names if results[job(name)] != "skipped"]
         if not self.starts:
             return named
-        # One of both is enough: of those that are built and deployed, each other one is only built.
+        # The plan may name one of both: here every other component is only built.
         both = [name for name in self.components if name in {*self.built} & {*self.deployed}]
         left_out = {*(both[::2] if kind == "build" else both[1::2])}
         return [name for name in named if name not in left_out]
 
     def outputs(self, results: Results) -> dict[str, str]:
-        """What the job `changes` says."""
+        """The outputs of the job `changes`."""
         too_old = results[CHANGES] == TOO_OLD
         if not self.plans:
             return {"deploy": str(not too_old).lower()}
@@ -260,8 +261,8 @@ class Pipeline:
         return told(tuple(self.named("build", results)), tuple(self.named("deploy", results)))
 
     def until(self, cancelled: str) -> Results:
-        """A run that is cancelled during a job: the earlier ones succeeded, started one after
-        another, and nothing starts any more."""
+        """A run that is cancelled during a job. The earlier jobs succeeded one after another, and
+        no job starts later."""
         place = [*self.jobs].index(cancelled)
         return {
             **dict.fromkeys(self.jobs),
@@ -270,8 +271,8 @@ class Pipeline:
         }
 
     def summary(self, results: Results) -> str | None:
-        """Its result: it runs always, and fails unless everything succeeded. Only where the
-        environment before gave no reason to start is there nothing to sum up."""
+        """The result of the summary. It always runs, and fails unless everything succeeded. It does
+        not run if the environment before gave no reason to start."""
         if self.chained and results[CHANGES] in ("skipped", None):
             return None
         fine = {"success", "skipped"} if self.plans else {"success"}
@@ -279,19 +280,19 @@ class Pipeline:
         return "success" if done else "failure"
 
     def headline(self, results: Results) -> str:
-        """The first line of the summary: what has failed, by component."""
+        """The first line of the summary: the failed components."""
         if not (summary := self.summary(results)):
             return ""
         where = self.environment.name
         if results[CHANGES] == TOO_OLD:
             newer = "a newer run has deployed, or waits for its approval"
-            return f"## Nothing was deployed to {where}&#58; {newer}"  # no text becomes a link
+            return f"## Nothing was deployed to {where}&#58; {newer}"  # the entity prevents a link
         if summary == "success":
             return f"## Deployment to {where} succeeded"
         failed = [job for job in (CHANGES, APPROVAL) if results.get(job) == "failure"]
         for name in self.components:
             its = [job for job in (self.build(name), self.deployment(name)) if job in results]
-            # What has no job of its own was brought over by the job `changes`.
+            # The job `changes` promoted components without a job of their own.
             if "failure" in [results[job] for job in its or [CHANGES]]:
                 failed.append(name)
         what = f"failed in {', '.join(failed)}" if failed else "was not completed"
@@ -299,7 +300,7 @@ class Pipeline:
 
 
 def github_context(environment: Environment, plan: Plan, **changes: Any) -> dict[str, Any]:
-    """The `github` context after a good run of the environment before."""
+    """The `github` context after a successful run of the environment before."""
     by_name = {e.name: e for e in plan.environments}
     before = by_name.get(environment.source)
     if environment.trigger != "after" or before is None:
@@ -314,7 +315,7 @@ def github_context(environment: Environment, plan: Plan, **changes: Any) -> dict
     run = {
         "conclusion": "success",
         "event": event[before.trigger],
-        # A run that was itself started by `workflow_run` counts as one of the default branch.
+        # A run that `workflow_run` started counts as one of the default branch.
         "head_branch": "main" if before.trigger == "after" else root.source,
         "head_repository": {"id": 1},
         **changes,

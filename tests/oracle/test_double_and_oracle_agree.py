@@ -1,7 +1,7 @@
-"""What really ran on the offline GitHub is what GitHub's parser and expressions predict.
+"""The double runs the jobs that GitHub's parser and expressions predict.
 
-Results are forced on single jobs at random, so no step runs but those of some summaries. Another
-sample: `ORACLE_SEED=7`.
+Random results are forced on jobs, so only the steps of some summaries run. `ORACLE_SEED=7` draws
+another sample.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PIPELINES: dict[str, dict[str, Any]] = {
     },
 }
 PUSHES = 8
-"""For each; each push is two runs, of an environment and of the one after it: 64 in all."""
+"""The pushes of each pipeline. Each starts two runs: of an environment and of the one after it."""
 
 CONDITIONS = [
     *("", "", "success()", "failure()", "always()", "!cancelled()", "cancelled()"),
@@ -67,7 +67,7 @@ CONDITIONS = [
 
 
 def started(folder: Path) -> OfflineGitHub:
-    """An offline GitHub for what lies in `folder / "repository"`, on main and develop."""
+    """An offline GitHub with the repository in the folder, on main and develop."""
     work_tree = folder / "repository"
     git("init", "--quiet", "--initial-branch=main", cwd=work_tree)
     git("config", "user.name", "Test", cwd=work_tree)
@@ -76,7 +76,7 @@ def started(folder: Path) -> OfflineGitHub:
     git("commit", "--quiet", "--message", "The first", cwd=work_tree)
     git("branch", "develop", cwd=work_tree)
     github = OfflineGitHub(folder / "github", work_tree)
-    github.remote.push("refs/heads/main")  # without a run: `workflow_run` needs a default branch
+    github.remote.push("refs/heads/main")  # starts no run; `workflow_run` needs a default branch
     return github
 
 
@@ -90,20 +90,20 @@ def leaves(files: Mapping[str, str], path: str, prefix: str = "") -> list[str]:
 
 
 def sampled(source: random.Random, keys: list[str]) -> dict[str, str]:
-    """Results of all jobs; those at the gates are mostly good ones."""
+    """Random results of all jobs. Those of the first jobs are mostly successes."""
     good = {CHANGES: 9, APPROVAL: 9}
     return {key: source.choice([*["success"] * good.get(key, 4), *RESULTS[1:]]) for key in keys}
 
 
 def check(run: Run, predicted: github_oracle.Predicted) -> None:
-    """Exactly the same jobs, with the same results."""
+    """The same jobs ran, with the same results."""
     expected = {key: result or "skipped" for key, result in predicted.results.items()}
     assert run.results == expected
     assert run.conclusion == concluded(predicted.results)
 
 
 def concluded(results: github_oracle.Results) -> str:
-    """How a run ends of which the jobs end so."""
+    """The conclusion of a run whose jobs have these results."""
     top = {result for key, result in results.items() if " / " not in key}
     return next((worst for worst in ("failure", "cancelled", "success") if worst in top), "skipped")
 
@@ -126,7 +126,7 @@ def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
             path = github_oracle.orchestrator(environment)
             keys = [key for key in leaves(files, path) if key != SUMMARY]
             forced[environment] = sampled(source, keys)
-            if place == 0 and number % 4 < 2:  # the second has something to do after a success only
+            if place == 0 and number % 4 < 2:  # the second only starts after a success
                 forced[environment] = dict.fromkeys(keys, "success")
             context = github_context(environments[environment], plan, conclusion=conclusion)
             too_old = place == 1 and number == 4
@@ -139,7 +139,7 @@ def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
             given = [Given(forced[environment], context, outputs=outputs[environment])]
             [predicted[environment]] = github_oracle.predict(files, path, given, repository)
             conclusion = concluded(predicted[environment].results)
-        # The summaries of two pushes really run: after a success, and after a sample.
+        # The summaries of two pushes really run: one after a success, one after a sample.
         runs_summary = number in (1, 2)
         for environment in [] if runs_summary else names:
             if result := predicted[environment].results[SUMMARY]:
@@ -152,7 +152,7 @@ def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
             forced: dict[str, dict[str, str]] = forced,
             outputs: dict[str, dict[str, dict[str, str]]] = outputs,
         ) -> None:
-            """Both runs have jobs of the same names."""
+            """Jobs of both runs have the same names."""
             environment = run.workflow_file.removeprefix("orchestrator-").removesuffix(".yml")
             github.forced_outputs = outputs[environment]
             github.forced_results = {**github.forced_results, **forced[environment]}
@@ -170,17 +170,16 @@ def test_generated_pipelines(template: Path, tmp_path: Path, name: str) -> None:
             compared += 1
             unlike.add(str(predicted[environment].results))
     assert compared == 2 * PUSHES
-    assert len(unlike) > PUSHES  # the sample is not the same run again and again
+    assert len(unlike) > PUSHES  # the sample contains different runs
 
 
-def test_a_cancelled_run(template: Path, tmp_path: Path) -> None:
-    """During each job of a chain in turn."""
+def test_a_run_is_cancelled_during_each_job(template: Path, tmp_path: Path) -> None:
     answers = graph_shapes.answers_for(CHAIN)
     plan = plan_of(answers)
     repository = copy(template, tmp_path / "repository", answers)
     files = github_oracle.workflows(repository)
     github = started(tmp_path)
-    github.parallel = 1  # in the order of the file, as the oracle
+    github.parallel = 1  # in the order of the file, like the oracle
     pipeline = Pipeline(plan, plan.environments[0])
     named = {CHANGES: pipeline.outputs(dict.fromkeys(pipeline.jobs, "success"))}
     github.forced_outputs = named
@@ -206,14 +205,14 @@ def test_a_cancelled_run(template: Path, tmp_path: Path) -> None:
         assert run.conclusion == "cancelled"
         ran = {key: result for key, result in predicted.results.items() if result}
         assert {key: result for key, result in run.results.items() if key in ran} == ran
-        # How GitHub calls what did not start in a cancelled run is not documented.
+        # GitHub does not document the result of a job that did not start in a cancelled run.
         others = {result for key, result in run.results.items() if key not in ran}
         assert others <= {"skipped", "cancelled"}
         assert run.job(SUMMARY).summary.startswith(f"{predicted.headline}\n")
 
 
 def random_workflow(source: random.Random, number: int) -> tuple[str, dict[str, Any]]:
-    """A workflow with conditions of all kinds, some jobs of which call others."""
+    """A workflow with conditions of all kinds. Some jobs call workflows."""
     jobs = {}
     for index, letter in enumerate("abcde"):
         earlier = [f"{other}{number}" for other in "abcde"[:index]]
@@ -258,7 +257,7 @@ jobs:
 
 
 def test_workflows_with_conditions_of_all_kinds(tmp_path: Path) -> None:
-    """Not what the template generates: the double must be right about more than that."""
+    """The double must also be right about workflows that the template does not generate."""
     print(f"ORACLE_SEED={SEED}")
     source = random.Random(SEED)
     folder = tmp_path / "repository" / ".github" / "workflows"

@@ -1,8 +1,8 @@
-"""The plan says which builds and deployments start; GitHub's own parser and expressions must say
-the same of the generated workflows, for every combination of what the plan names and how jobs end.
+"""The plan and GitHub's own parser and expressions agree which builds and deployments start.
 
-So what is named starts exactly if nothing before it failed, was cancelled, or was left out because
-of that; and what has not changed holds up nothing.
+They are compared for the generated workflows, with every combination of named components and ends
+of jobs. A named component starts unless an earlier one failed, was cancelled, or was left out for
+that reason. An unchanged component never stops others.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ ANSWERS = {
     **graph_shapes.examples(),
 }
 RUNS = 89_129
-"""Of all tests of `test_the_same_jobs_start` together: a loop that has gone empty is noticed."""
+"""The runs of all tests of `test_the_same_jobs_start`. The number shows that no loop is empty."""
 
 FEW, SUMMARISED = 3, 8
-"""Of up to three components each run writes its summary; of more, each eighth run does. What the
-summary says of a component depends on the jobs of that component alone, so three show it all."""
+"""With up to three components, each run writes its summary; with more, every eighth run does. The
+summary of a component depends only on its own jobs, so three components are enough."""
 
 
 def pipelines(answers: Mapping[str, Any]) -> list[Pipeline]:
@@ -50,9 +50,9 @@ def pipelines(answers: Mapping[str, Any]) -> list[Pipeline]:
 
 
 def given(pipeline: Pipeline, results: Results, contexts: Mapping[str, Any]) -> Given:
-    """What GitHub is told: the results of jobs that are to start. If another one starts, it
-    succeeds, and so is noticed."""
-    # `changes` is skipped when the environment before failed.
+    """The input of the oracle: results of the jobs that should start. Any other job would succeed,
+    so it would be noticed."""
+    # `changes` is skipped if the environment before failed.
     context = contexts["failure" if results[CHANGES] == "skipped" else "success"]
     ends = {
         job: (
@@ -66,14 +66,14 @@ def given(pipeline: Pipeline, results: Results, contexts: Mapping[str, Any]) -> 
 
 
 def all_good(pipeline: Pipeline, context: Mapping[str, Any], cancel: str | None = None) -> Given:
-    """A run that does everything, successfully."""
+    """A run that does everything with success."""
     results = dict.fromkeys(pipeline.jobs, "success")
     outputs = {CHANGES: pipeline.outputs(results)}
     return Given(results, context, outputs=outputs, cancel=cancel)
 
 
 def compare(files: Mapping[str, str], pipeline: Pipeline, repository: Path) -> int:
-    """Holds all runs of an orchestrator against the plan; how many there were."""
+    """Compare all runs of an orchestrator with the plan; returns their number."""
     path = github_oracle.orchestrator(pipeline.environment.name)
     runs = list(pipeline.runs())
     contexts = {
@@ -87,7 +87,7 @@ def compare(files: Mapping[str, str], pipeline: Pipeline, repository: Path) -> i
                 one.given[SUMMARY] = summary
     answers = github_oracle.predict(files, path, asked, repository)
     for one, results, answer in zip(asked, runs, answers, strict=True):
-        # Where the guard lets nothing in, `changes` has not even started.
+        # If the guard refuses the run, `changes` does not start.
         first = None if pipeline.chained and results[CHANGES] == "skipped" else results[CHANGES]
         first = "success" if first == TOO_OLD else first
         ran = {
@@ -112,15 +112,15 @@ def test_the_same_jobs_start(template: Path, tmp_path: Path, name: str) -> None:
 
 
 def check_cancelled_runs(files: Mapping[str, str], pipeline: Pipeline, repository: Path) -> None:
-    """Nothing starts once a person has cancelled the run, during whichever job."""
+    """No job starts after a person has cancelled the run, during any job."""
     environment = pipeline.environment
-    # Whatever the running job would have ended with: it is stopped.
+    # The running job is stopped, so its own result does not matter.
     context = github_context(environment, pipeline.plan)
     runs = [all_good(pipeline, context, cancel=job) for job in pipeline.jobs]
     path = github_oracle.orchestrator(environment.name)
     answers = github_oracle.predict(files, path, runs, repository)
     for job, answer in zip(pipeline.jobs, answers, strict=True):
-        # The summary still says what became of the deployment.
+        # The summary still runs.
         assert answer.results == {**pipeline.until(job), SUMMARY: "failure"}
         assert answer.headline == f"## Deployment to {environment.name} was not completed"
 
@@ -134,7 +134,7 @@ def test_every_run_is_compared() -> None:
     ways = {(False, False, False), (False, True, False), (True, False, False), (True, True, True)}
     assert kinds >= {(how, *way) for how in ("call", "dispatch") for way in ways}
     chained = [p for p in every if p.chained and p.plan.answers.orchestration == "call"]
-    # What is built for each environment, what nobody builds or deploys, what only passes on order.
+    # All kinds of components are included.
     assert any(p.built for p in chained)
     assert any(p.components.keys() - {*p.built, *p.deployed} for p in chained)
     assert any(p.components.keys() != {*p.plan.order} for p in chained)
@@ -156,11 +156,9 @@ CHAINS = {
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_only_the_right_runs_start_the_next_environment(
-    template: Path, tmp_path: Path, chain: str
-) -> None:
-    """Success, same repository, event `push` or `workflow_dispatch`, the right branch;
-    and a run that `workflow_run` started counts as one of the default branch."""
+def test_which_runs_start_the_next_environment(template: Path, tmp_path: Path, chain: str) -> None:
+    """Successful runs of the same repository, with event `push` or `workflow_dispatch` and the
+    right branch. A run that `workflow_run` started counts as one of the default branch."""
     answers = {**graph_shapes.answers_for({"a": []}), "environments": CHAINS[chain]}
     plan = plan_of(answers)
     repository = copy(template, tmp_path / "copy", answers)
@@ -226,21 +224,21 @@ def test_a_person_may_start_any_environment(pair: Path) -> None:
 
 
 @pytest.mark.parametrize("orchestration", ["call", "dispatch"])
-def test_a_component_alone(orchestration: str, template: Path, tmp_path: Path) -> None:
-    """It is deployed when all before has succeeded, and in production a person has approved it; or
-    the run of an orchestrator that was approved has started it, which the deployment looks at."""
+def test_workflows_of_a_component(orchestration: str, template: Path, tmp_path: Path) -> None:
+    """It is deployed if all earlier jobs succeeded and, in production, a person has approved it; or
+    if an approved run of an orchestrator has started it, which the deployment checks."""
     answers = {**ANSWERS["e d(e)"], "orchestration": orchestration}
     repository = copy(template, tmp_path / "copy", answers)
     files = github_oracle.workflows(repository)
     plan = plan_of(answers)
     starts = orchestration == "dispatch"
-    #: Who has started it, and what it is told to do: a person's is always built and deployed.
+    #: Who has started it, and the named work. If a person starts it, it is built and deployed.
     ways = [("", "build deploy"), *[("1", w) for w in ("build deploy", "build", "deploy")] * starts]
     compared = 0
     for workflow in plan.workflows:
         chained = workflow.environment.trigger == "after"
         asks = workflow.environment.production
-        # In a chained environment its package is brought over by the job `changes`.
+        # In a chained environment, the job `changes` promotes its package.
         before = [CHANGES] if chained else [CHANGES, "build"]
         jobs = [*before, *[APPROVAL] * asks, "deploy"]
         runs = list(itertools.product(ways, itertools.product(RESULTS, repeat=len(jobs))))
@@ -269,12 +267,12 @@ def test_a_component_alone(orchestration: str, template: Path, tmp_path: Path) -
             expected["deploy"] = one.given["deploy"] if deploys else None
             assert answer.results == expected, (starter, told)
             compared += 1
-    # Two components; dev, test, stage and prd.
+    # There are two components, in dev, test, stage and prd.
     assert compared == 2 * (4**3 + 4**2 + 4**3 + 4**3) * len(ways)
 
 
 PASSES = {False: ("success",), True: ("success", "skipped")}
-"""How a build may end before a deployment; what has a plan may leave it out."""
+"""The ends of a build that allow a deployment. A pipeline with a plan may leave the build out."""
 
 
 # -- the comparison can fail ----------------------------------------------------------------------
@@ -323,7 +321,7 @@ BREAKAGES = {
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_a_broken_orchestrator_is_noticed(pair: Path, tmp_path: Path, breakage: str) -> None:
-    """Of which, as it is generated, `test_the_same_jobs_start` has compared every run."""
+    """`test_the_same_jobs_start` compares every run of the unbroken one."""
     environment, old, new = BREAKAGES[breakage]
     repository = shutil.copytree(pair, tmp_path / "broken")
     path = github_oracle.orchestrator(environment or "dev")
@@ -336,6 +334,6 @@ def test_a_broken_orchestrator_is_noticed(pair: Path, tmp_path: Path, breakage: 
     ]
     try:
         compare(github_oracle.workflows(repository), pipeline, repository)
-    except (AssertionError, ValueError):  # GitHub's parser refuses it
+    except (AssertionError, ValueError):  # GitHub's parser refuses the file
         return
-    pytest.fail("nothing was noticed")
+    pytest.fail("the fault was not noticed")
