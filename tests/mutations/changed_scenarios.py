@@ -1,4 +1,4 @@
-"""What a pipeline has to do where only what has changed moves."""
+"""Scenarios of pipelines that deploy only changed components."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILES = folders(NAMES)
 
 
 def prepare(github: OfflineGitHub) -> None:
-    """Only the first job and the last run: builds leave packages, and deployments succeed."""
+    """Only the first and the last job run. Builds leave packages, and deployments succeed."""
     for name in NAMES:
         make = partial(package, files={"package.txt": f"{name}\n".encode()})
         build = f"{name}-build / build"
@@ -31,19 +31,19 @@ def prepare(github: OfflineGitHub) -> None:
 
 
 def change(github: OfflineGitHub, name: str) -> Run:
-    """A component gets other contents, and is pushed."""
+    """Push other contents of a component."""
     text = f"{head(github)}\n"
     commit(github.remote.work_tree, {f"parts/{name}/file.txt": text})
     return pushed(github, "main")
 
 
 def done(run: Run, job: str) -> list[str]:
-    """The components of which a run had this job: "build" or "dev"."""
+    """The components with this job in a run: `build` or `dev`."""
     return [name for name in NAMES if run.results[f"{name}-{job}"] != "skipped"]
 
 
 def first_run(github: OfflineGitHub) -> None:
-    """Nothing is known, so everything is deployed; then what changes, with what is there."""
+    """Without a record, everything is deployed. The next push deploys the changed component."""
     everything = pushed(github, "main")
     expect("what nobody has deployed is deployed", done(everything, "dev") == NAMES)
     run = change(github, "second")
@@ -56,7 +56,7 @@ def first_run(github: OfflineGitHub) -> None:
 
 
 def failed_before(github: OfflineGitHub) -> None:
-    """A deployment fails; the next push changes nothing of it."""
+    """A deployment fails. The next push does not change that component."""
     github.forced_results["second-dev / deploy"] = "failure"
     pushed(github, "main")
     github.forced_results["second-dev / deploy"] = "success"
@@ -66,7 +66,7 @@ def failed_before(github: OfflineGitHub) -> None:
 
 
 def deployed_meanwhile(github: OfflineGitHub) -> None:
-    """While second is deployed, a person deploys first, which the plan has left out."""
+    """During the deployment of second, a person deploys first, which the plan has left out."""
     pushed(github, "main")
     before = github.before_job
 

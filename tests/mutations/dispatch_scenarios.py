@@ -1,4 +1,4 @@
-"""The same for `dispatch`: each component has a run that the orchestrator starts, and waits for."""
+"""Scenarios of `dispatch`: the orchestrator starts a run for each component, and waits for it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def prepare(github: OfflineGitHub) -> None:
 
 
 def spare(github: OfflineGitHub, *more: str) -> None:
-    """Let all jobs but those that start and wait succeed without running."""
+    """Let all jobs succeed without running, except those that start runs and wait."""
     told = planned(["base"], ["base", "top"])
     github.forced_outputs["changes"] = {"commit": head(github), **told}
     ran = ("changes", "build / build", DEPLOY, *more)
@@ -59,7 +59,7 @@ def ships(github: OfflineGitHub) -> list[str]:
 
 
 def dispatched(github: OfflineGitHub) -> None:
-    """Everything is well."""
+    """All jobs succeed."""
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
     [base], [top] = runs(github, "base"), runs(github, "top")
@@ -73,7 +73,7 @@ def dispatched(github: OfflineGitHub) -> None:
 
 
 def strangers(github: OfflineGitHub) -> None:
-    """GitHub does not say which run it started, and somebody else starts one in that second."""
+    """GitHub does not return the started run, and a person starts another one in that second."""
     spare(github, "top-dev", "deployment-summary")
     github.answer("POST", "/base-dev.yml/dispatches$", 204, after=True)
 
@@ -91,7 +91,7 @@ def strangers(github: OfflineGitHub) -> None:
 
 
 def lost_answer(github: OfflineGitHub) -> None:
-    """The start was taken, and the answer never came."""
+    """GitHub starts the run, but its answer is lost."""
     spare(github, "top-dev", "deployment-summary")
     github.answer("POST", "/base-dev.yml/dispatches$", 502, after=True)
     run = pushed(github)
@@ -116,7 +116,7 @@ def cancelled(github: OfflineGitHub) -> None:
         [orchestrator] = github.runs_of("orchestrator-dev.yml")
         if not orchestrator.cancelled:
             github.cancel(orchestrator)
-        # Nobody approves; who is not cancelled goes on after a while.
+        # Nobody approves, and a run that is not cancelled continues later.
         asked.append(key)
         return orchestrator.status == "completed" and len(asked) > 20
 
@@ -127,7 +127,7 @@ def cancelled(github: OfflineGitHub) -> None:
 
 
 def mended(github: OfflineGitHub) -> None:
-    """It failed, was mended, and is run again; what GitHub answers to the start is lost."""
+    """A run failed, was corrected, and is run again. GitHub's answer to the start is lost."""
     spare(github, "top-dev", "deployment-summary")
     github.forced_results[DEPLOY] = "failure"
     run = pushed(github)
@@ -140,7 +140,7 @@ def mended(github: OfflineGitHub) -> None:
 
 
 def lost_sight(github: OfflineGitHub) -> None:
-    """The job that waited failed; what it waited for succeeded, and is not started again."""
+    """The waiting job failed. The run that it waited for succeeded, and is not started again."""
     spare(github, "top-dev", "deployment-summary")
     github.answer("GET", r"/actions/runs/\d+$", 401, {"message": "Bad credentials"})
     run = pushed(github)
@@ -151,7 +151,7 @@ def lost_sight(github: OfflineGitHub) -> None:
 
 
 def approved_once(github: OfflineGitHub) -> None:
-    """Production; meanwhile a workflow starts a component with the id of the approved run."""
+    """In production, a workflow starts a component with the id of the approved run."""
     commit = head(github)
     tested = package(commit, {"package.txt": b"tested\n"})
     former_run(github, "test", commit, {"base": tested})

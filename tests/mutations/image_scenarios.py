@@ -1,5 +1,4 @@
-"""The same for images, clusters and pull requests: a library goes into an image, which a cluster
-runs, in a cloud."""
+"""Scenarios of images, clusters and pull requests: a library, an image with it, and a cluster."""
 
 from __future__ import annotations
 
@@ -61,8 +60,8 @@ def prepare(github: OfflineGitHub) -> None:
 
 
 def only(github: OfflineGitHub, *jobs: str, environment: str = "dev") -> None:
-    """Let all jobs but these succeed without running. Builds that do not run leave their packages,
-    as they are made for this environment; production does not follow."""
+    """Let all jobs but these succeed without running. Builds that do not run leave packages for
+    this environment. Production does not follow."""
     spare(github, *({*JOBS} - {*jobs}))
     github.forced_outputs["changes"] = scenarios.everything(github)
     github.forced_conclusions = {"orchestrator-prd.yml": "success"} if environment == "dev" else {}
@@ -75,7 +74,7 @@ def only(github: OfflineGitHub, *jobs: str, environment: str = "dev") -> None:
         ("web", BUILT, {"docker-image": f"{REFERENCE}\n".encode()}),
         ("cluster", RENDERED, manifests),
     ):
-        # In production the first job brings it over.
+        # In production, the job `changes` promotes it.
         by, output = ("changes", f"{name}-digest") if environment == "prd" else (job, "digest")
         if by not in jobs:
             make = partial(package, files=files)
@@ -118,7 +117,7 @@ def image(github: OfflineGitHub) -> None:
 
 
 def rendered(github: OfflineGitHub) -> None:
-    """Manifests are rendered for each environment, with the image that was built."""
+    """Manifests are rendered for each environment, with the built image."""
     only(github, RENDERED)
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
@@ -134,7 +133,7 @@ def rendered(github: OfflineGitHub) -> None:
 
 
 def applied(github: OfflineGitHub) -> None:
-    """What was rendered is run."""
+    """The rendered manifests are applied."""
     only(github, DEPLOYED)
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
@@ -154,7 +153,7 @@ def applied(github: OfflineGitHub) -> None:
 
 
 def applied_in_production(github: OfflineGitHub) -> None:
-    """What was rendered for production is run there."""
+    """The manifests for production are applied there."""
     only(github, IN_PRODUCTION, environment="prd")
     run = github.dispatch("orchestrator-prd.yml", "develop")
     expect("prd succeeds", run.conclusion == "success")
@@ -181,7 +180,7 @@ def other_image(github: OfflineGitHub) -> None:
 
 
 def rollout(github: OfflineGitHub) -> None:
-    """The rollout does not end."""
+    """The rollout does not finish."""
     only(github, DEPLOYED)
     github.fail_tool("kubectl", "rollout status")
     run = pushed(github)
@@ -191,7 +190,7 @@ def rollout(github: OfflineGitHub) -> None:
 
 
 def proposed(github: OfflineGitHub, *jobs: str, files: dict[str, str] | None = None) -> Run:
-    """A pull request with a change, of which these jobs run."""
+    """A pull request with a change. Only these jobs really run."""
     work_tree = github.remote.work_tree
     git("switch", "--quiet", "--create", "change", "develop", cwd=work_tree)
     commit(work_tree, files or {"README.md": "changed\n"})
@@ -203,7 +202,7 @@ def proposed(github: OfflineGitHub, *jobs: str, files: dict[str, str] | None = N
 
 
 def checked(github: OfflineGitHub) -> None:
-    """A pull request is checked, with few rights."""
+    """A pull request is checked with few permissions."""
     run = proposed(github)
     expect("every check succeeds", set(run.results.values()) == {"success"})
     commits = {run.jobs[job.split(" / ")[0]].inputs["commit"] for job in (TAKEN, BUILT, RENDERED)}
@@ -214,7 +213,7 @@ def checked(github: OfflineGitHub) -> None:
 
 
 def checked_image(github: OfflineGitHub) -> None:
-    """An image is built to check it."""
+    """The check builds an image."""
     run = proposed(github, "changes", BUILT, CHECK)
     expect("every check succeeds", set(run.results.values()) == {"success"})
     build, _ = github.commands("docker")
@@ -227,7 +226,7 @@ def checked_image(github: OfflineGitHub) -> None:
 
 
 def checked_manifests(github: OfflineGitHub) -> None:
-    """Manifests are rendered to check them."""
+    """The check renders manifests."""
     run = proposed(github, RENDERED)
     [artifact] = [a for a in run.artifact_store.values() if a.name.startswith("cluster")]
     rendered = {name for name in artifact.files if name.startswith("rendered/")}
@@ -245,7 +244,7 @@ def failing_check(github: OfflineGitHub) -> None:
 
 
 def skipped_check(github: OfflineGitHub) -> None:
-    """Somebody switched a check off."""
+    """A check is switched off."""
     github.forced_results[BUILT] = "skipped"
     run = proposed(github, BUILT, CHECK)
     expect("a check that did not run is no success", run.results[CHECK] == "failure")

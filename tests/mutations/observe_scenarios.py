@@ -1,4 +1,4 @@
-"""The same for `observe`: components start one another, and the orchestrator watches."""
+"""Scenarios of `observe`: components start each other, and the orchestrator watches."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def prepare(github: OfflineGitHub) -> None:
 
 
 def spare(github: OfflineGitHub, *jobs: str) -> None:
-    """Let these jobs succeed without running, where a scenario is not about them."""
+    """Let these jobs succeed without running, because the scenario is not about them."""
     github.forced_results |= dict.fromkeys(jobs, "success")
 
 
 def deployed(github: OfflineGitHub, name: str) -> list[Run]:
-    """The runs of a component that came to its deploy job."""
+    """The runs of a component that reached its deploy job."""
     runs = github.runs_of(f"{name}-dev.yml")
     return [run for run in runs if run.results.get(DEPLOY) == "success"]
 
@@ -46,7 +46,7 @@ def table(github: OfflineGitHub) -> str:
 
 
 def observed(github: OfflineGitHub) -> None:
-    """Everything is well; `left` ends first, so `top` finds once that its time has not come."""
+    """All succeed. `left` ends first, so `top` first finds that it has to wait."""
     spare(github, "watch", "deployment-summary")
 
     def right_is_slow(run: Run, key: str) -> None:
@@ -66,7 +66,7 @@ def observed(github: OfflineGitHub) -> None:
 
 
 def observed_tie(github: OfflineGitHub) -> None:
-    """Both that `top` waits for end in the same second."""
+    """Both components before `top` end in the same second."""
     spare(github, "watch", "deployment-summary", DEPLOY)
     github.same_second = True
     both = threading.Barrier(2, timeout=20)
@@ -96,7 +96,7 @@ def observed_failure(github: OfflineGitHub) -> None:
 
 
 def observed_elsewhere(github: OfflineGitHub) -> None:
-    """A feature branch's workflow says that it deployed the commit that is on develop."""
+    """A workflow on a feature branch claims that it deployed the commit on develop."""
     spare(github, DEPLOY)
     good = change(github, "develop", "good\n")
     git("switch", "--quiet", "--create", "feature", cwd=github.remote.work_tree)
@@ -115,7 +115,7 @@ def observed_elsewhere(github: OfflineGitHub) -> None:
     late: list[Run] = []
 
     def forge(run: Run, key: str) -> None:
-        # Newer than the true one, and as if it had succeeded.
+        # It is newer than the true run, and looks successful.
         if key == "watch" and not late:
             for _ in range(400):
                 if any(r.conclusion == "failure" for r in github.runs_of("left-dev.yml")):

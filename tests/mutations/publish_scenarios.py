@@ -1,4 +1,4 @@
-"""A library: `main` is checked and built, a tag publishes what was built of it, once."""
+"""Scenarios of a library: `main` is checked and built, and a tag publishes its build once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prepare(github: OfflineGitHub) -> None:
 
 
 def published(github: OfflineGitHub) -> list[dict[str, str]]:
-    """The files, with their digests, that were published each time."""
+    """The files and digests of each publication."""
     calls = [c for c in github.commands("uv") if c.arguments[0] == "publish"]
     expect("by GitHub's word alone", all(c.arguments == PUBLISHES for c in calls))
     return [call.files for call in calls]
@@ -39,7 +39,7 @@ def built(run: Run, artifact: str = "lib-package-release") -> dict[str, str]:
 
 
 def pushed_to_main(github: OfflineGitHub) -> None:
-    """What is pushed is checked and built."""
+    """A push is checked and built."""
     runs = github.push("main")
     expect("a push starts one run", [r.workflow_file for r in runs] == ["orchestrator-ci.yml"])
     expect("every job succeeds", set(runs[0].results.values()) == {"success"})
@@ -64,14 +64,14 @@ def tagged(github: OfflineGitHub) -> None:
 
 
 def tagged_wrongly(github: OfflineGitHub) -> None:
-    """The tag is another version's."""
+    """The tag has another version."""
     [run] = github.tag("v11.2.3")
     expect("another version's tag publishes nothing", published(github) == [])
     expect("the run fails", run.conclusion == "failure")
 
 
 def tagged_again(github: OfflineGitHub) -> None:
-    """The publication failed, and is run again."""
+    """The publication failed and is run again."""
     github.fail_tool("uv", "^publish")
     [run] = github.tag("v1.2.3")
     expect("the run fails", run.conclusion == "failure")

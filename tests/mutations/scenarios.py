@@ -1,6 +1,6 @@
-"""What a pipeline has to do, as short scenarios that say which expectation was broken.
+"""Short scenarios of a pipeline, each with expectations.
 
-They are run on the pipelines as generated, where nothing may be noticed, and on broken ones.
+They run with the generated pipelines, which have to meet all expectations, and with broken ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from generated_repositories import (
 from offline_github import Artifact, OfflineGitHub, Run
 from offline_github.repository import git
 
-# Each build gives other bytes.
+# Each build makes other bytes.
 BUILD = """\
 #!/usr/bin/env bash
 printf '%s of %s, %s\\n' "$1" "$(git rev-parse HEAD)" "$(date +%s%N)" > package.txt
@@ -30,7 +30,7 @@ printf 'hidden\\n' > .settings
 printf 'echo hello\\n' > tool.sh
 chmod +x tool.sh
 """
-ONE_CHECK = {"lint": "", "security": ""}  # the others are steps of the same kind
+ONE_CHECK = {"lint": "", "security": ""}  # the other checks are similar steps
 COMPONENTS = {
     **generic(["base"], produces=["package.txt", ".settings", "tool.sh"], **ONE_CHECK),
     **generic(
@@ -40,7 +40,7 @@ COMPONENTS = {
         secrets=["TOKEN"],
         deploy='"$BASE_PACKAGE/tool.sh" && cat "$BASE_PACKAGE/.settings" && ship top',
     ),
-    # These two only matter where a failure elsewhere has to hold them back.
+    # These two only matter if a failure in another component has to stop them.
     **{
         name: {"code_type": "generic", "path": ".", "deploy": f"ship {name}"}
         for name in ("side", "late")
@@ -71,11 +71,11 @@ JOBS = (
     *(f"{name}-{environment} / deploy" for name in COMPONENTS for environment in ENVIRONMENTS),
     *("build / build", "deploy / deploy"),
 )
-"""All jobs but the approvals, also those of a component alone."""
+"""All jobs except approvals, also those in workflows of one component."""
 
 
 class NoticedError(Exception):
-    """An expectation was broken; its text says which."""
+    """An expectation was not met; the text says which."""
 
 
 def expect(what: str, holds: bool) -> None:
@@ -84,7 +84,7 @@ def expect(what: str, holds: bool) -> None:
 
 
 def publish(github: OfflineGitHub) -> None:
-    """The branches as they were before the scenario: this starts nothing."""
+    """Push the branches before the scenario. This starts no run."""
     for branch in ("main", "develop"):
         github.remote.push(f"refs/heads/{branch}")
 
@@ -94,20 +94,20 @@ def head(github: OfflineGitHub) -> str:
 
 
 def change(github: OfflineGitHub, branch: str, text: str) -> str:
-    """One more commit on a branch of the work tree."""
+    """Commit a change to a branch of the work tree."""
     git("switch", "--quiet", branch, cwd=github.remote.work_tree)
     return commit(github.remote.work_tree, {"version.txt": text}, text)
 
 
 def prepare(github: OfflineGitHub) -> None:
-    """Put the commands of the components on the jobs' PATH."""
+    """Put the commands of the components on the PATH of the jobs."""
     github.tool("check")
     github.tools.then("build", BUILD)
     github.tool("ship")
     github.environments = {"prd-approval": {"reviewers": True}}
     watched = ["TOKEN", "ENVIRONMENT", "COMMIT"]
     github.tools.watch(["base.txt", "package.txt", VERSION], watched)
-    # Most scenarios are not about these.
+    # Most scenarios do not test these.
     spare(github, *(f"{n}-{e} / deploy" for n in ("side", "late") for e in ENVIRONMENTS))
 
 
@@ -119,19 +119,19 @@ def pushed(github: OfflineGitHub, branch: str = "develop") -> Run:
 
 
 def spare(github: OfflineGitHub, *jobs: str) -> None:
-    """Let these jobs succeed without running, where a scenario is not about them."""
+    """Let these jobs succeed without running, because the scenario is not about them."""
     github.forced_results |= dict.fromkeys(jobs, "success")
 
 
 def only(github: OfflineGitHub, *jobs: str) -> None:
-    """Let all jobs but these, and approvals, succeed without running: dev has to do everything."""
+    """Let all jobs but these and approvals succeed without running. dev has to do everything."""
     github.forced_results.clear()
     spare(github, *({*JOBS} - {*jobs}))
     github.forced_outputs["changes"] = everything(github)
 
 
 def everything(github: OfflineGitHub) -> dict[str, str]:
-    """What `changes` says in dev where everything has to be done."""
+    """The outputs of `changes` in dev if everything has to be done."""
     text = github.remote.work_tree / ".github/actions/what-changed/components.json"
     components = json.loads(text.read_text(encoding="utf-8"))["components"]
     return {
@@ -144,7 +144,7 @@ def everything(github: OfflineGitHub) -> dict[str, str]:
 
 
 def package_of_base(built_from: str, text: bytes = b"tested\n") -> dict[str, bytes]:
-    """As the build of `base` makes it."""
+    """The files of the package that the build of `base` makes."""
     files = {"package.txt": text, ".settings": b"hidden\n", "tool.sh": b"echo hello\n"}
     return package(built_from, files, ["tool.sh"])
 
@@ -156,7 +156,7 @@ def leave_package(
     job: str,
     output: str = "digest",
 ) -> None:
-    """Let a job that does not run upload a package, made from the commit, and tell its digest."""
+    """Let a job that does not run upload a package of the commit, and output its digest."""
     before = github.before_job
 
     def upload(run: Run, key: str) -> None:
@@ -174,12 +174,12 @@ def leave_package(
 
 
 def base_is_built(github: OfflineGitHub) -> None:
-    """`base` has a package, though its build does not run."""
+    """Give `base` a package without running its build."""
     leave_package(github, "base-package-dev", package_of_base, "base-build / build")
 
 
 def was_tested(github: OfflineGitHub, sha: str, **run: Any) -> Run:
-    """A run that nobody executed has built and deployed this commit to test."""
+    """Add a run that has built and deployed this commit to test, without executing it."""
     return former_run(github, "test", sha, {"base": package_of_base(sha)}, **run)
 
 
@@ -188,7 +188,7 @@ def ships(github: OfflineGitHub, job: str = "") -> list[str]:
 
 
 def package_in(run: Run) -> Artifact:
-    """The artifact of its only package."""
+    """The artifact of the run's only package."""
     [found] = [a for a in run.artifact_store.values() if "-package-" in a.name]
     return found
 
@@ -201,7 +201,7 @@ def sha256(content: bytes) -> str:
 
 
 def started(github: OfflineGitHub) -> None:
-    """What a push starts, and with which rights."""
+    """A push starts the right workflows with the right permissions."""
     only(github)
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
@@ -211,14 +211,14 @@ def started(github: OfflineGitHub) -> None:
 
 
 def success(github: OfflineGitHub) -> None:
-    """Everything is well, in dev, and everything runs."""
+    """All jobs of dev run and succeed."""
     run = pushed(github)
     expect("every job succeeds", set(run.results.values()) == {"success"})
     expect("components are deployed in order", ships(github) == ["base", "top"])
 
 
 def summarised(github: OfflineGitHub) -> None:
-    """The summary of a deployment in which everything was well."""
+    """The summary of a successful deployment."""
     only(github, "changes", SUMMARY)
     base_is_built(github)
     run = pushed(github)
@@ -229,19 +229,19 @@ def summarised(github: OfflineGitHub) -> None:
 
 
 def without_gates(github: OfflineGitHub) -> None:
-    """Leave out the first job and the last, where a scenario is about those between."""
+    """Leave out the first and the last job, because the scenario is about the others."""
     spare(github, "changes", SUMMARY)
     github.forced_outputs["changes"] = everything(github)
 
 
 def told(github: OfflineGitHub, run: Run) -> bool:
-    """Whether all commands know environment and commit."""
+    """Whether all commands get the environment and the commit."""
     given = {"ENVIRONMENT": "dev", "COMMIT": run.head_sha}
     return all(given.items() <= command.environment.items() for command in github.commands())
 
 
 def packaged(github: OfflineGitHub) -> None:
-    """A component is built, and deployed with its package."""
+    """A component is built and deployed with its package."""
     without_gates(github)
     spare(github, "top-build / build", "top-dev / deploy")
     run = pushed(github)
@@ -263,7 +263,7 @@ def packaged(github: OfflineGitHub) -> None:
 
 
 def handed_on(github: OfflineGitHub) -> None:
-    """A component is deployed with the package of another, and is handed a secret."""
+    """A component is deployed with the package of another one, and gets a secret."""
     only(github, "top-dev / deploy")
     base_is_built(github)
     github.secrets = {"TOKEN": "of the repository"}
@@ -280,7 +280,7 @@ def handed_on(github: OfflineGitHub) -> None:
 
 
 def checked_with_it(github: OfflineGitHub) -> None:
-    """A component is checked with the package of another, and without its secret."""
+    """A component is checked with the package of another one, and without its secret."""
     only(github, "top-build / build")
     base_is_built(github)
     github.secrets = {"TOKEN": "of the repository"}
@@ -310,7 +310,7 @@ def failing_test(github: OfflineGitHub) -> None:
 
 
 def failing_checks(github: OfflineGitHub) -> None:
-    """The first of the last component's checks fails."""
+    """The first check of the last component fails."""
     only(github, "top-build / build", "top-dev / deploy")
     base_is_built(github)
     github.fail_tool("check", "lint top")
@@ -345,7 +345,7 @@ def failing_deploy(github: OfflineGitHub) -> None:
 
 
 def foreign_commit(github: OfflineGitHub) -> None:
-    """A commit that only lies on another branch, and later in a merge."""
+    """A commit that is only on another branch, and later in a merge."""
     only(github, "changes", "deploy / deploy")
     git("switch", "--quiet", "--create", "feature", "develop", cwd=github.remote.work_tree)
     foreign = change(github, "feature", "of the feature\n")
@@ -363,19 +363,20 @@ def foreign_commit(github: OfflineGitHub) -> None:
 
 
 def deployed_before(github: OfflineGitHub) -> tuple[str, str]:
-    """A commit that was deployed to dev, and a newer one that was not; develop is newer still."""
+    """A commit that was deployed to dev, a newer one that was not, and develop, which is newer
+    still."""
     older = change(github, "develop", "older\n")
     only(github)
     expect("an older commit was deployed", pushed(github).conclusion == "success")
     never = change(github, "develop", "never\n")
     change(github, "develop", "newer\n")
     github.remote.push("refs/heads/develop")
-    github.fail_tool("check", "security top")  # a scan has found something since then
+    github.fail_tool("check", "security top")  # a scan finds something new
     return older, never
 
 
 def by_hand(github: OfflineGitHub) -> None:
-    """An older commit, which was deployed before."""
+    """A person deploys an older commit that was deployed before."""
     older, _ = deployed_before(github)
     jobs = ("changes", "base-build / build", "top-build / build", "top-dev / deploy")
     only(github, *jobs)
@@ -394,7 +395,7 @@ def by_hand(github: OfflineGitHub) -> None:
 
 
 def never_deployed(github: OfflineGitHub) -> None:
-    """An older commit, which was not deployed before."""
+    """A person deploys an older commit that was never deployed."""
     _, never = deployed_before(github)
     only(github, "changes", "base-build / build", "top-build / build")
     refused = github.dispatch("orchestrator-dev.yml", "develop", {"commit": never})
@@ -405,7 +406,7 @@ def never_deployed(github: OfflineGitHub) -> None:
 
 
 def followed(github: OfflineGitHub) -> None:
-    """Production follows test when a person agrees."""
+    """Production follows test after an approval."""
     only(github)
     tested = change(github, "main", "tested\n")
     pushed(github, "main")
@@ -419,7 +420,7 @@ def followed(github: OfflineGitHub) -> None:
 
 
 def release(github: OfflineGitHub) -> None:
-    """What was tested reaches production, though the branch moves on."""
+    """The tested packages reach production, although the branch has changed since."""
     tested = change(github, "main", "tested\n")
     change(github, "main", "newer\n")
     github.remote.push("refs/heads/main")
@@ -443,14 +444,14 @@ def release(github: OfflineGitHub) -> None:
 
 
 def kept_for_approval(github: OfflineGitHub) -> None:
-    """What is built for test has to be there when production is approved."""
+    """Packages of test still exist when production is approved."""
     only(github, "base-build / build")
     test = pushed(github, "main")
     expect("packages outlive the wait for an approval", package_in(test).retention_days == 37)
 
 
 def release_again(github: OfflineGitHub) -> None:
-    """The same commit is tested once more: its build gives other bytes."""
+    """The same commit is tested again, and its build makes other bytes."""
     sha = head(github)
     for environment in ("test", "prd"):
         former_run(github, environment, sha, {"base": package_of_base(sha, b"first\n")})
@@ -463,7 +464,7 @@ def release_again(github: OfflineGitHub) -> None:
 
 
 def untested(github: OfflineGitHub) -> None:
-    """The deployment to test failed; then one component was deployed alone."""
+    """The deployment to test failed, and then one component was deployed alone."""
     was_tested(github, head(github), conclusion="failure")
     only(github)
     leave_package(github, "base-package-test", package_of_base, "build / build")
@@ -477,8 +478,8 @@ def untested(github: OfflineGitHub) -> None:
 
 
 def _promoted(github: OfflineGitHub, what: str, test: Run, alone: bool = False) -> None:
-    """Production must not take what test has left: all of it, by the digests that test remembers,
-    or one component alone, by its commit."""
+    """Production must not take the packages of test: neither all, by the digests that test has
+    stored, nor those of one component, by its commit."""
     only(github, "changes")
     if alone:
         prd = github.dispatch("base-prd.yml", "main")
@@ -495,12 +496,12 @@ def uploaded_later(github: OfflineGitHub) -> None:
     del test.artifact_store[artifact.id]
     later = github.new_artifact(test, artifact.name)
     later.fill(forged(test.head_sha))
-    later.created_at = test.updated_at  # the run had not ended, but its build
+    later.created_at = test.updated_at  # the build had ended, but not the run
     _promoted(github, "what its build did not upload is not promoted", test, alone=True)
 
 
 def of_another_commit(github: OfflineGitHub) -> None:
-    """The package says that it was built from another commit."""
+    """The package names another commit."""
     test = was_tested(github, head(github))
     _, _, rest = package_in(test).files[MANIFEST].partition(b"\n")
     fill(test, {MANIFEST: b"commit " + b"0" * 40 + b"\n" + rest})
@@ -508,7 +509,7 @@ def of_another_commit(github: OfflineGitHub) -> None:
 
 
 def swapped(github: OfflineGitHub) -> None:
-    """Other bytes, which fit what the package says of itself, in the artifact of test's build."""
+    """The artifact of test's build has other bytes, with matching data in the package."""
     test = was_tested(github, head(github))
     package_in(test).fill(forged(test.head_sha))
     _promoted(github, "what test has not deployed is not promoted", test)
@@ -541,7 +542,7 @@ def after_schedule(github: OfflineGitHub) -> None:
 
 
 def after_unreviewed(github: OfflineGitHub) -> None:
-    """A tag called `main` on a feature branch, whose orchestrator says what it likes."""
+    """A feature branch has a tag called `main`, and its orchestrator claims anything."""
     sha = head(github)
     git("switch", "--quiet", "--create", "feature", cwd=github.remote.work_tree)
     evil = change(github, "feature", "evil\n")
@@ -563,7 +564,7 @@ def after_unreviewed(github: OfflineGitHub) -> None:
 
 
 def stop(github: OfflineGitHub) -> None:
-    """In production, which a person has started, nothing further starts after a failure."""
+    """In production, started by a person, no job starts after a failure."""
     only(github)
     github.forced_results["base-prd / deploy"] = "failure"
     run = github.dispatch("orchestrator-prd.yml", "main")
@@ -573,13 +574,13 @@ def stop(github: OfflineGitHub) -> None:
 
 
 def side_alone(github: OfflineGitHub) -> Run:
-    """`side` alone, in production: it needs no package."""
+    """Deploy only `side` to production; it needs no package."""
     github.forced_results.clear()
     return github.dispatch("side-prd.yml", "main")
 
 
 def retry(github: OfflineGitHub) -> None:
-    """A production deployment failed, and "re-run failed jobs" leaves the approval out."""
+    """A deployment to production failed. `Re-run failed jobs` leaves the approval out."""
     github.fail_tool("ship")
     run = side_alone(github)
     github.tools.heal()
@@ -591,7 +592,7 @@ def retry(github: OfflineGitHub) -> None:
 
 
 def nobody_asked(github: OfflineGitHub) -> None:
-    """GitHub creates an environment that is missing, and lets everything into it."""
+    """GitHub creates a missing environment, which admits everything."""
     del github.environments["prd-approval"]
     run = side_alone(github)
     expect("what nobody approves is not deployed", ships(github) == [])
@@ -620,7 +621,7 @@ def older(github: OfflineGitHub) -> None:
 
 
 def rolled_back(github: OfflineGitHub) -> None:
-    """A person brings an older commit back to test; production has a newer one."""
+    """A person deploys an older commit to test; production has a newer one."""
     older = change(github, "main", "older\n")
     change(github, "main", "newer\n")
     github.remote.push("refs/heads/main")
@@ -642,7 +643,7 @@ def rolled_back(github: OfflineGitHub) -> None:
 
 
 def rerun_all(github: OfflineGitHub) -> None:
-    """The whole run again: the package is made again."""
+    """The whole run is run again, so the package is built again."""
     only(github, "base-build / build")
     run = pushed(github)
     again = github.rerun(run)
@@ -650,8 +651,8 @@ def rerun_all(github: OfflineGitHub) -> None:
 
 
 def alone(github: OfflineGitHub) -> None:
-    """One component alone, for an older commit, beside newer packages: of another commit, and of
-    a branch that nobody has reviewed."""
+    """A person deploys one component of an older commit. Newer packages exist, of another commit
+    and of an unreviewed branch."""
     older = change(github, "develop", "older\n")
     built = package_of_base(older)
     former_run(github, "dev", older, {"base": built}, head_branch="develop")
@@ -680,7 +681,7 @@ def alone(github: OfflineGitHub) -> None:
 
 
 def alone_in_vain(github: OfflineGitHub) -> None:
-    """Nobody has built the package of this commit."""
+    """No run has built the package of this commit."""
     run = github.dispatch("top-dev.yml", "develop")
     errors = run.job("build / build").errors
     says = f"The package of base, base-package-dev, is not in any run for {head(github)}: start "
@@ -691,7 +692,7 @@ def alone_in_vain(github: OfflineGitHub) -> None:
 
 
 def fill(run: Run, files: dict[str, bytes]) -> None:
-    """Other contents for the only package of a run."""
+    """Replace the contents of the run's only package."""
     artifact = package_in(run)
     artifact.fill({**artifact.files, **files})
 
@@ -716,7 +717,7 @@ def changed_package(github: OfflineGitHub) -> None:
 
 
 def replaced_package(github: OfflineGitHub) -> None:
-    """The package fits what it says of itself, and is not what the build left."""
+    """The package matches its own data, but differs from the build's result."""
 
     def evil(artifact: Artifact) -> dict[str, bytes]:
         was = sha256(artifact.files["package.txt"]).encode()

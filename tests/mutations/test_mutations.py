@@ -1,7 +1,7 @@
-"""Generated workflows and actions, broken on purpose: something that was executed notices each.
+"""Generated workflows and actions are broken on purpose, and a scenario notices each fault.
 
-The table says what is broken, in which scenario that shows, and which expectation notices it.
-GitHub's own parser, and the rule by which GitHub refuses a run, count as scenarios too.
+The table has the fault, the scenario that shows it, and the expectation that notices it. GitHub's
+own parser, and the rules by which GitHub refuses a run, count as scenarios, too.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ TABLE = yaml.safe_load((Path(__file__).parent / "mutations.yml").read_text(encod
 
 
 def module_of(scenario: str) -> Any:
-    """Where a scenario is; GitHub's parser looks at what the first of them generates."""
+    """The module of a scenario. GitHub's parser reads the pipelines of the first module."""
     return next((m for m in MODULES if scenario in m.SCENARIOS), scenarios)
 
 
 @pytest.fixture(scope="session")
 def generated(template: Path, once: Once) -> Callable[[str], Path]:
-    """The pipelines as they are generated, for a scenario: made once, copied for each mutation."""
+    """The generated pipelines for a scenario. They are made once, and copied for each mutation."""
 
     def of(scenario: str) -> Path:
         module = module_of(scenario)
@@ -65,7 +65,7 @@ def broken(generated: Path, target: Path, mutation: dict[str, str] | None) -> Pa
         file = folder / mutation["file"]
         text = file.read_text(encoding="utf-8")
         if "old" in mutation:
-            assert mutation["old"] in text, "the mutation no longer fits what is generated"
+            assert mutation["old"] in text, "the mutation no longer matches the generated file"
             file.write_text(text.replace(mutation["old"], mutation["new"]), encoding="utf-8")
         else:
             file.unlink()
@@ -76,7 +76,7 @@ def broken(generated: Path, target: Path, mutation: dict[str, str] | None) -> Pa
 
 
 def noticed(work_tree: Path, github_folder: Path, scenario: str) -> str:
-    """What the scenario notices; nothing when all is well."""
+    """The expectation that the scenario finds broken; empty if all are met."""
     if scenario == "parser":
         findings = validate(work_tree, only=["github_parser"])
         return findings[0].message if findings else ""
@@ -91,7 +91,7 @@ def noticed(work_tree: Path, github_folder: Path, scenario: str) -> str:
 
 
 @pytest.mark.parametrize("scenario", [*SCENARIOS, "parser"])
-def test_nothing_is_noticed_in_what_is_generated(
+def test_the_generated_pipelines_meet_all_expectations(
     scenario: str, generated: Callable[[str], Path], tmp_path: Path
 ) -> None:
     work_tree = broken(generated(scenario), tmp_path / "repository", None)
@@ -99,7 +99,9 @@ def test_nothing_is_noticed_in_what_is_generated(
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_is_noticed(name: str, generated: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_broken_pipeline_is_noticed(
+    name: str, generated: Callable[[str], Path], tmp_path: Path
+) -> None:
     mutation = TABLE[name]
     scenario = mutation["scenario"]
     work_tree = broken(generated(scenario), tmp_path / "repository", mutation)
@@ -107,6 +109,6 @@ def test_is_noticed(name: str, generated: Callable[[str], Path], tmp_path: Path)
     assert what == mutation["noticed"]
 
 
-def test_there_are_enough_kinds() -> None:
+def test_there_are_enough_mutations() -> None:
     assert len(TABLE) >= 100
     assert {mutation["scenario"] for mutation in TABLE.values()} == {*SCENARIOS, "parser"}
