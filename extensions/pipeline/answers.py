@@ -415,7 +415,7 @@ def _check_plans(
             raise AnswerError(
                 place,
                 "under dispatch a component's own run makes the plan, after the one approval for "
-                "all; say `approval: each`, or choose call",
+                "all; set `approval: each`, or choose call",
             )
 
 

@@ -411,7 +411,9 @@ def _environment_file(path: str) -> str:
     if path.endswith("/"):
         return f"{check_path(path, place)}/"
     if ENVIRONMENT_FOLDER not in path.rpartition("/")[2]:
-        raise AnswerError(place, f"{shown(path)}: say a file's name, or a folder that ends with /")
+        raise AnswerError(
+            place, f"{shown(path)}: write a file's name, or a folder that ends with /"
+        )
     return check_path(path, place)
 
 

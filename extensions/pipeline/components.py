@@ -214,7 +214,7 @@ def _component(name: str, given: Any, code_types: Mapping[str, CodeType], cloud:
         if "code_type" in given:
             raise unknown(given["code_type"], list(code_types), f"{place}.code_type", "code type")
         error = unknown(name, list(code_types), place, "code type")
-        raise AnswerError(place, f"{str(error).split(': ', 1)[1]} (or say its code_type)")
+        raise AnswerError(place, f"{str(error).split(': ', 1)[1]} (or set its code_type)")
     code_type = code_types[code_type_name]
     _check_settings(given, code_type, code_types, place)
     publish = _publish(given, code_type, code_types, place)
@@ -274,7 +274,7 @@ def _check_settings(
             raise AnswerError(
                 f"{place}.{key}",
                 f"only {listed(others)} has this setting, and {code_type.name} has {has}; drop it, "
-                "or say another `code_type`",
+                "or set another `code_type`",
             )
     known = {**SETTINGS["properties"], **{name: setting.schema for name, setting in own.items()}}
     check(given, {**SETTINGS, "properties": known}, place)
@@ -456,8 +456,8 @@ def _publish(
         able = ", ".join(sorted(name for name, other in code_types.items() if other.publish))
         raise AnswerError(
             f"{place}.publish",
-            f"{code_type.name} has no command that publishes; say `deploy`, or use one of the code "
-            f"types that have: {able or 'none'}",
+            f"{code_type.name} has no command that publishes; write a `deploy`, or use one of the "
+            f"code types that have: {able or 'none'}",
         )
     if "deploy" in given:
         raise AnswerError(
@@ -503,7 +503,7 @@ def _produces(
             if product not in code_type.products:
                 raise AnswerError(
                     place,
-                    f"{code_type.name} has no command that builds {product!r}; say `build`, or "
+                    f"{code_type.name} has no command that builds {product!r}; write a `build`, or "
                     f"choose among: {', '.join(code_type.products) or 'nothing'}",
                 )
     return tuple(dict.fromkeys(products))

@@ -104,7 +104,7 @@ def package_path(value: FromPackage, consumer: str, dependencies: Dependencies, 
     edge = takes[value.producer]
     files = {placement.product: placement for placement in edge.placements}
     if not value.file and len(files) > 1:
-        raise AnswerError(place, f"say which `file` of {value.producer} it is: {', '.join(files)}")
+        raise AnswerError(place, f"choose the `file` of {value.producer}: {', '.join(files)}")
     name = value.file or next(iter(files))
     if name not in files:
         raise unknown(name, list(files), f"{place}.file", f"file that it takes of {value.producer}")

@@ -32,7 +32,7 @@ def check_answers_file(name: str, stored: Any, source: str | None) -> None:
     """
     if stored is None:
         return
-    other = f"say `--answers-file {OTHER_ANSWERS_FILE}`"
+    other = f"use `--answers-file {OTHER_ANSWERS_FILE}`"
     if not isinstance(stored, dict) or not {*DEFAULTS, "_src_path"} & stored.keys():
         raise AnswerError(name, f"exists already, and is not an answers file; {other}")
     recorded = stored.get("_src_path")
@@ -48,7 +48,7 @@ def about_subfolder(folder: Path, root: Path) -> str:
     folder = folder.resolve().relative_to(root)
     return one_line(
         f"{folder.as_posix()}: is a folder of the git repository {root}, and GitHub reads "
-        f"workflows only in its root; copy into {root} and say `path` for each component (or "
+        f"workflows only in its root; copy into {root} and set `path` for each component (or "
         "make the folder a repository of its own first, by `git init`)"
     )
 
@@ -188,11 +188,11 @@ def about_differing_files(
     ):
         cause = (
             f"{lie} from what these answers make, {nobody}; run `copier update`, which keeps "
-            f"edits, or say `--overwrite` to replace {them}"
+            f"edits, or use `--overwrite` to replace {them}"
         )
     else:
         called = [f"give the component {old} another name, like {new}" for old, new in free.items()]
-        ways = [f"move {them}", *called, f"or say `--overwrite` to replace {them}"]
+        ways = [f"move {them}", *called, f"or use `--overwrite` to replace {them}"]
         cause = f"{are} here already with other content, {nobody}; {', '.join(ways)}"
     # Not an AnswerError, which would shorten its place: every file is to be named.
     return one_line(f"{', '.join(texts)}: {cause}")

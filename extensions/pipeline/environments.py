@@ -206,7 +206,7 @@ def _trigger(entry: Mapping[str, Any], place: str) -> str:
     present = [t for t in TRIGGERS if t in entry and (t != "manual" or entry[t])]
     if len(present) != 1:
         has = " and ".join(present) if present else "no trigger"
-        raise AnswerError(place, f"it has {has}; say exactly one of branch, tag, after or manual")
+        raise AnswerError(place, f"it has {has}; write exactly one of branch, tag, after or manual")
     return present[0]
 
 

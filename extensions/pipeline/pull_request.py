@@ -187,7 +187,8 @@ def _builds_of_runs(takes: Mapping[str, list[str]], planned: Set[str]) -> list[l
             raise AnswerError(
                 "pull_requests",
                 f"{name} takes packages of {len(together) - 1} components, and GitHub runs at most "
-                f"{REUSABLE_WORKFLOWS} builds together; take fewer (`artifacts: []`), or say false",
+                f"{REUSABLE_WORKFLOWS} builds together; take fewer (`artifacts: []`), or set "
+                "this to false",
             )
         if _called({*runs[-1], *together}, planned) > REUSABLE_WORKFLOWS:
             runs.append([])

@@ -35,7 +35,7 @@ def check_orchestrator_size(workflow: OrchestratorWorkflow) -> None:
         raise AnswerError(
             "dependency_map",
             f"{workflow.file} would have about {size // 1024} KB, and GitHub reads at most "
-            f"{WORKFLOW_FILE_BYTES // 1024} KB; drop edges that others imply, or say "
+            f"{WORKFLOW_FILE_BYTES // 1024} KB; drop edges that others imply, or set "
             "`on_failure: downstream`",
         )
 

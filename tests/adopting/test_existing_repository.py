@@ -81,7 +81,7 @@ def test_all_files_in_the_way_are_named(command: Command, own: Path) -> None:
     # The order is that of the template's folders.
     assert refused(own, lambda: command(ANSWERS)) == (
         f"{SCRIPT}, {DEV}, {DOCS}: are here already with other content, and there is no terminal "
-        "to ask at; move them, or say `--overwrite` to replace them"
+        "to ask at; move them, or use `--overwrite` to replace them"
     )
 
 
@@ -100,7 +100,7 @@ def test_another_name_is_proposed_for_a_component_with_a_taken_workflow(
     write(own, **dict.fromkeys(paths, "on: push\njobs: {}\n"))
     assert refused(own, lambda: command(ANSWERS)) == (
         f"{paths[0]}: is here already with other content, and there is no terminal to ask at; "
-        f"move it, give the component python another name, like {name}, or say `--overwrite` to "
+        f"move it, give the component python another name, like {name}, or use `--overwrite` to "
         "replace it"
     )
 
@@ -117,7 +117,7 @@ def test_a_copy_in_a_process_of_its_own_refuses_a_file_in_the_way(
 
     assert refused(own, run) == (
         f"{DOCS}: is here already with other content, and there is no terminal to ask at; "
-        "move it, or say `--overwrite` to replace it"
+        "move it, or use `--overwrite` to replace it"
     )
 
 
@@ -153,7 +153,7 @@ def test_a_copy_over_edited_generated_files_proposes_an_update(
             file.write(text)
     assert refused(own, lambda: command(verb=verb)) == (
         f"{SCRIPT}, {DEV}: differ from what these answers make, and there is no terminal to ask "
-        "at; run `copier update`, which keeps edits, or say `--overwrite` to replace them"
+        "at; run `copier update`, which keeps edits, or use `--overwrite` to replace them"
     )
 
 
@@ -177,7 +177,7 @@ def test_a_subfolder_of_a_repository_is_refused(command: Command, own: Path) -> 
     try:
         assert refused(own.parent, lambda: command(ANSWERS)) == (
             f"own: is a folder of the git repository {own.parent.resolve()}, and GitHub reads "
-            f"workflows only in its root; copy into {own.parent.resolve()} and say `path` for "
+            f"workflows only in its root; copy into {own.parent.resolve()} and set `path` for "
             "each component (or make the folder a repository of its own first, by `git init`)"
         )
         write(own, **{".git": "gitdir: ../.git/modules/own\n"})  # as of a submodule
@@ -230,7 +230,7 @@ def test_an_answers_file_of_another_template_is_refused(
     write(own, **{".copier-answers.yml": text})
     for more in ([], ["--overwrite"]):
         said = refused(own, lambda more=more: command(ANSWERS, *more))  # type: ignore[misc]
-        assert said == f".copier-answers.yml: {says}; say `--answers-file .copier-answers.ci.yml`"
+        assert said == f".copier-answers.yml: {says}; use `--answers-file .copier-answers.ci.yml`"
 
 
 def test_answers_from_another_address_of_the_template_are_accepted(

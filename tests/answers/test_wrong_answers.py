@@ -433,6 +433,6 @@ def test_a_plan_that_github_cannot_run_writes_nothing(template: Path, tmp_path: 
         "",
         {},
         "pull_requests: all takes packages of 50 components, and GitHub runs at most 50 builds "
-        "together; take fewer (`artifacts: []`), or say false",
+        "together; take fewer (`artifacts: []`), or set this to false",
     )
     check_refused(row, tmp_path / "new", done.returncode, done.stdout, done.stderr)

@@ -91,7 +91,7 @@ def test_a_component_without_commands_keeps_its_place() -> None:
 # Case -> the settings of `x`, the place below `components.x`, and a part of the message.
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown code type": ({"code_type": "pyton"}, ".code_type", "did you mean 'python'?"),
-    "no code type": ({}, "", "say its code_type"),
+    "no code type": ({}, "", "set its code_type"),
     "code type as a number": ({"code_type": 3}, ".code_type", "expected text"),
     "unknown key": (generic(comand="x"), "", "unknown key 'comand'"),
     "a near key": (generic(pth="x"), "", "did you mean 'path'?"),

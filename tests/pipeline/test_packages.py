@@ -81,7 +81,7 @@ def test_refused_products(case: str) -> None:
 
 
 def test_a_code_type_without_products_needs_a_build() -> None:
-    assert "say `build`" in refusal(components={"x": generic(produces=["a"])})
+    assert "write a `build`" in refusal(components={"x": generic(produces=["a"])})
 
 
 CHAIN: dict[str, Any] = {

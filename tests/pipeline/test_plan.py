@@ -1161,7 +1161,7 @@ TOO_MUCH: dict[str, tuple[dict[str, list[str]], dict[str, Any], str, str]] = {
         {},
         "live",
         "dependency_map: orchestrator-live.yml would have about 9\\d\\d KB, and GitHub reads at "
-        "most 500 KB; drop edges that others imply, or say `on_failure: downstream`",
+        "most 500 KB; drop edges that others imply, or set `on_failure: downstream`",
     ),
 }
 

@@ -457,7 +457,7 @@ def test_more_packages_than_one_run_can_build_are_refused() -> None:
     graph: dict[str, list[str]] = {**{name: [] for name in names}, "user": names}
     assert refusal(**many(graph)) == (
         "pull_requests: user takes packages of 50 components, and GitHub runs at most 50 builds "
-        "together; take fewer (`artifacts: []`), or say false"
+        "together; take fewer (`artifacts: []`), or set this to false"
     )
     assert refusal(**many(graph, pull_requests=False)) == ""
     entries = [{"code_type": "user", "depends_on": names, "artifacts": []}]
