@@ -1,4 +1,4 @@
-"""Runs the commands of generated jobs as a runner of GitHub does, without the rest of the job."""
+"""Runs the commands of generated jobs as a runner of GitHub does, without other steps of a job."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from pipeline.code_types import load_code_types
 OWN_ACTION = "$/.github/actions/setup-"
 
 INSTALLS = "inputs.job"
-"""By which a step of an action says that it is for builds: it installs what the project has."""
+"""The condition of steps that install the project's dependencies, only in builds."""
 
 CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
 
 MACHINE = ("UV_", "PIP_", "SSL_", "REQUESTS_", "HTTP", "NO_PROXY", "HOME", "XDG_", "TZ")
-"""What tools read of a machine: where its packages are, how to trust them, and uv's cache."""
+"""Prefixes of variables that tools need from this machine: registries, certificates, caches."""
 
 BASE_PYTHON = str(Path(sys.base_prefix) / "bin")
-"""The Python that the suite's own was made from."""
+"""The folder of the Python from which the suite's environment was made."""
 
 PATH = [
     folder
     for folder in os.environ["PATH"].split(os.pathsep)
-    # The suite's own Python, with all that is installed beside it, is no runner's Python.
+    # A runner does not have the suite's environment with its packages.
     if Path(folder) != toolbox.SCRIPTS
-    # pyenv's shims are shell scripts, and uv asks each of them what Python it is, again and again.
+    # pyenv's shims are slow shell scripts, and uv calls each of them many times.
     and not folder.endswith(".pyenv/shims")
 ]
-"""Where the tools of this machine are."""
+"""The folders of this machine's tools."""
 
 ANSWERS: dict[str, Any] = {
     "components": {
@@ -97,15 +97,15 @@ EXPRESSION = re.compile(r"\$\{\{ (.+?) \}\}")
 
 @dataclass(frozen=True)
 class Step:
-    """The step of a generated job that runs its command."""
+    """The step of a generated job with its command."""
 
     script: str
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Those of the job, and the step's own."""
+    """The variables of the job and of the step."""
     setup: str = ""
-    """The script of its code type's own action, where the job calls that."""
+    """The script of the code type's action, if the job calls it."""
     action: Path | None = None
-    """That action's folder, where it has further files for its steps."""
+    """The folder of that action, if it has files for its steps."""
 
 
 @dataclass
@@ -113,7 +113,7 @@ class Outcome:
     code: int
     output: str
     said: Mapping[str, str] = field(default_factory=dict)
-    """What it wrote to $GITHUB_OUTPUT."""
+    """The values that it wrote to $GITHUB_OUTPUT."""
 
     @property
     def notices(self) -> list[str]:
@@ -122,9 +122,9 @@ class Outcome:
 
 
 def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str, Step]:
-    """`component/command` -> the step with it, as generated: `app/lint`, `app/deploy`.
+    """The generated step of each `component/command`: `app/lint`, `app/deploy`.
 
-    And `component/setup`, the script of its code type's own action.
+    `component/setup` is the script of the code type's action.
     """
     repository = copy(template, folder, answers)
     found = {}
@@ -159,13 +159,13 @@ def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str,
 
 
 def _installs(step: Mapping[str, Any]) -> bool:
-    """Whether a step of an action installs the project, by a script; not a language or a tool."""
+    """Whether a step of an action installs the project with a script, not a language or tool."""
     condition = step.get("if", "")
     return "run" in step and INSTALLS in condition and "steps.find" not in condition
 
 
 def outputs_of(file: Path) -> dict[str, str]:
-    """What a step wrote to $GITHUB_OUTPUT, in either of its forms."""
+    """The values that a step wrote to $GITHUB_OUTPUT, in both forms."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     found = re.findall(r"^(?:([\w-]+)=(.*)|([\w-]+)<<(\S+)\n((?:.*\n)*?)\4)$", text, re.MULTILINE)
     return {one or other: value or block.rstrip("\n") for one, value, other, _, block in found}
@@ -173,12 +173,12 @@ def outputs_of(file: Path) -> dict[str, str]:
 
 @dataclass
 class Runner:
-    """One machine that runs jobs: with a temporary folder, and recorded tools."""
+    """A machine that runs jobs, with a temporary folder and recorded tools."""
 
     folder: Path
     steps: Mapping[str, Step]
     environment: dict[str, str] = field(default_factory=dict)
-    """What its jobs find beside what is generated: MACHINE names what tools read of a machine."""
+    """Additional variables of its jobs, besides those of the machine (MACHINE)."""
 
     def __post_init__(self) -> None:
         self.tools = self.folder / "tools"
@@ -188,7 +188,8 @@ class Runner:
         self._log = self.folder / "commands"
 
     def record(self, name: str) -> None:
-        """Put a recorded stub on the PATH; for `uvx`, one that hands on all but pip-audit."""
+        """Put a stub on the PATH that records its calls. The one for `uvx` passes on all but
+        pip-audit."""
         text = STUB.format(python=sys.executable, log=str(self._log))
         stub = self.tools / name
         stub.unlink(missing_ok=True)
@@ -204,13 +205,13 @@ class Runner:
 
     @property
     def lines(self) -> list[str]:
-        """The recorded calls, as one would type them."""
+        """The recorded calls as command lines."""
         return [" ".join([call["tool"], *call["arguments"]]) for call in self.recorded]
 
     def run(self, job: str, project: Path, again: bool = False, **variables: str) -> Outcome:
-        """One command alone in a project's folder, in a temporary folder of its own.
+        """Run a single command in a project's folder, in a new temporary folder.
 
-        `again`: in the one of the time before, where everything is installed.
+        With `again`, in the last one, where everything is installed.
         """
         temporary = self.folder / f"temp-{job.replace('/', '-')}"
         if not again:
@@ -220,7 +221,7 @@ class Runner:
     def build(
         self, component: str, project: Path, jobs: Sequence[str] = JOBS, **variables: str
     ) -> dict[str, Outcome]:
-        """What a build job runs, one after the other, in one temporary folder."""
+        """Run the commands of a build job one after another, in one temporary folder."""
         temporary = self.folder / f"temp-{component}"
         shutil.rmtree(temporary, ignore_errors=True)
         return {
@@ -235,7 +236,7 @@ class Runner:
         step = self.steps[job]
         temporary.mkdir(exist_ok=True)
         environment = variables.get("ENVIRONMENT", "dev")
-        # A deployment is of one environment.
+        # A deployment is for one environment.
         several = "" if job.endswith("/deploy") else variables.get("ENVIRONMENTS", "")
         values = {
             "inputs.environment": environment,
@@ -253,7 +254,7 @@ class Runner:
         reads = any("steps.setup" in text for text in step.variables.values())
         calls = re.search(r'^ *(\.|bash) "\$RUNNER_TEMP/', step.script, re.M)
         if step.setup and (reads or calls):
-            # What a job says for all its steps; nothing there is a set-up's own output.
+            # The variables of the job, without outputs of the set-up.
             of_job = {k: text for k, text in step.variables.items() if "${{" not in text}
             found = {**given, "ENVIRONMENT": environment, **of_job, **variables}
             found["ENVIRONMENTS"] = several or environment
@@ -283,7 +284,8 @@ class Runner:
     def _install(
         self, action: Path, project: Path, temporary: Path, variables: Mapping[str, str]
     ) -> Outcome:
-        """What the steps of an action run, once in a temporary folder; `said`: the environment."""
+        """Run the installing steps of an action, once in a temporary folder. `said` has the
+        variables that they set."""
         said, folders = temporary / "environment", temporary / "path"
         if not said.exists():
             for step in yaml.safe_load((action / "action.yml").read_text("utf-8"))["runs"]["steps"]:
@@ -310,7 +312,7 @@ class Runner:
         script.write_text(text, encoding="utf-8")
         output.unlink(missing_ok=True)
         machine = {k: v for k, v in os.environ.items() if k.upper().startswith(MACHINE)}
-        # What a set-up adds to the PATH lies in the temporary folder.
+        # The set-up adds a temporary folder to the PATH.
         path = [
             *first,
             str(file.parent / "bin"),
@@ -328,7 +330,7 @@ class Runner:
             **self.environment,
             **variables,
         }
-        # What `shell: bash` means: docs.github.com, "Workflow syntax", steps[*].shell.
+        # The command of `shell: bash`: docs.github.com, "Workflow syntax", steps[*].shell.
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
             cwd=project,
@@ -344,7 +346,7 @@ class Runner:
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:
-    """A project with these files."""
+    """Write a project with these files."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

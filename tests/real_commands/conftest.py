@@ -1,6 +1,6 @@
-"""A runner for each test; the workflows with the commands are generated once for a module.
+"""A runner for each test. The workflows with the commands are generated once for a module.
 
-A module that has `ANSWERS` of its own gets the commands of those.
+A module with its own `ANSWERS` gets the commands for those.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import pytest
 from commands import ANSWERS, Runner, Step, steps
 
 collect_ignore = ["python_projects"]
-"""Projects that tests run in: what lies there are their tests."""
+"""Sample projects. The tests in them are not tests of the suite."""
 
 GENERATED: dict[str, dict[str, Step]] = {}
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the runner of each test lies, in turn.
+    """The folder in which the runners of all tests are made in turn.
 
-    uv asks the Python of an environment once for what it is, and again if its path is another.
+    uv asks the Python of an environment once for its properties, and again if its path changes.
     """
     return tmp_path_factory.mktemp("home") / "runner"
 

@@ -1,4 +1,4 @@
-"""Small Python projects, of the shapes that people have."""
+"""Small Python projects of usual kinds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import toolbox
 from commands import BASE_PYTHON, PATH, Runner, write
 
-# iniconfig: pure Python, 8 KB, and pytest brings it anyway.
+# iniconfig is pure Python, has 8 KB, and is a dependency of pytest anyway.
 HANDLER = """\
 import json
 
@@ -80,7 +80,7 @@ PACKAGE = {
 
 @functools.cache
 def another_python() -> str | None:
-    """The version of a Python on this machine that the runner does not take by itself."""
+    """The version of another Python on this machine, which the runner does not choose itself."""
     command = [toolbox.script("uv"), "python", "list", "--only-installed", "--output-format=json"]
     environment = {**os.environ, "PATH": os.pathsep.join([BASE_PYTHON, *PATH])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -95,7 +95,7 @@ def without(files: Mapping[str, str], *names: str) -> dict[str, str]:
 
 @functools.cache
 def lock_of(pyproject: str) -> str:
-    """The `uv.lock` that uv writes for a pyproject.toml on this machine."""
+    """The `uv.lock` that uv writes on this machine for a pyproject.toml."""
     folder = Path(tempfile.mkdtemp())
     try:
         write(folder, {**PACKAGE, "pyproject.toml": pyproject})
@@ -113,7 +113,7 @@ def locked() -> dict[str, str]:
 
 
 def security(runner: Runner) -> Runner:
-    """pip-audit asks the network for vulnerabilities: it is recorded, all else is real."""
+    """Record pip-audit, because it needs the network. All other tools are real."""
     runner.record("uvx")
     runner.environment["REAL_UVX"] = toolbox.script("uvx")
     return runner

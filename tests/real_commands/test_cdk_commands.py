@@ -1,4 +1,4 @@
-"""The AWS CDK code type's commands: with recorded tools, and for real with REAL_TOOLS=1."""
+"""The commands of the AWS CDK's code type: with recorded tools, and real ones with REAL_TOOLS=1."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS: dict[str, Any] = {
 CODE_TYPE = yaml.safe_load((toolbox.ROOT / "code_types/cdk.yml").read_text(encoding="utf-8"))
 NPM = toolbox.NODE.parent.parent / "lib/node_modules/npm/bin"
 
-# A command line of the CDK, by itself or run by npx, that leaves what the real one leaves.
+# A stub of the CDK, called directly or by npx, that writes the same files as the real one.
 CDK = """\
 #!/bin/bash
 {stub} "$@" || exit 1
@@ -40,7 +40,7 @@ OWN_CLI = "node_modules/.bin/cdk"
 
 @pytest.fixture
 def machine(runner: Runner) -> Runner:
-    """A machine with Node.js, on which everything else is recorded."""
+    """A machine with Node.js. All other tools are recorded."""
     tools = runner.tools
     (tools / "node").symlink_to(toolbox.NODE)
     for name in ("npm", "npx", "uv", "uvx", "go", "mvn", "dotnet", "python"):
@@ -50,7 +50,7 @@ def machine(runner: Runner) -> Runner:
 
 
 def script(tool: Path, stub: Path) -> None:
-    """The recorded tool at another place, where it does what the CDK does."""
+    """Copy the recorded tool to another place, where it does the work of the CDK."""
     stub.parent.mkdir(parents=True, exist_ok=True)
     tool.rename(stub)
     tool.write_text(CDK.format(stub=stub), encoding="utf-8")
@@ -58,7 +58,7 @@ def script(tool: Path, stub: Path) -> None:
 
 
 def own_cli(machine: Runner, folder: Path) -> None:
-    """The project has a command line of its own."""
+    """Give the project a CDK command of its own."""
     machine.record("cdk")
     cli = folder / OWN_CLI
     cli.parent.mkdir(parents=True)
@@ -133,7 +133,7 @@ def test_tests_of_an_app_in_python(machine: Runner, tmp_path: Path, status: int,
 
 
 @pytest.mark.parametrize("job", ["lint", "test"])
-def test_what_fails(machine: Runner, tmp_path: Path, job: str) -> None:
+def test_a_failing_script_fails_the_command(machine: Runner, tmp_path: Path, job: str) -> None:
     project = write(tmp_path / "infra", NODE)
     assert machine.run(f"infra/{job}", project, STUB_FAILS="npm run").code == 1
 
@@ -190,7 +190,7 @@ PACKAGES = {**APP, "package.json": "{}"}
         ({"cdk.json": "", "go.mod": ""}, [], NPX),
     ],
 )
-def test_the_assembly_says_what_made_it(
+def test_the_assembly_names_the_version_that_made_it(
     machine: Runner, tmp_path: Path, files: dict[str, str], install: list[str], cli: str
 ) -> None:
     script(machine.tools / "uv", machine.tools / "stub/uv")
@@ -205,14 +205,14 @@ def test_the_assembly_says_what_made_it(
 
 
 @pytest.mark.parametrize("failing", ["npm ci", "npx --yes aws-cdk@2.1148.1 synth"])
-def test_nothing_follows_what_failed(machine: Runner, tmp_path: Path, failing: str) -> None:
+def test_no_command_runs_after_a_failure(machine: Runner, tmp_path: Path, failing: str) -> None:
     project = write(tmp_path / "infra", NODE)
     assert machine.run("infra/build", project, STUB_FAILS=failing).code == 1
     assert machine.lines[-1].startswith(failing) and not (project / "cdk.out").exists()
 
 
-def test_a_workspace(machine: Runner, tmp_path: Path) -> None:
-    """Its lock file is above, and so may be the command line."""
+def test_a_workspace_above_the_app(machine: Runner, tmp_path: Path) -> None:
+    """The lock file and the CDK command may be in the workspace's root."""
     root = write(tmp_path / "root", {"package.json": "{}", "pnpm-lock.yaml": ""})
     own_cli(machine, root)
     project = write(root / "infra", {**PACKAGES, "blocks/a.js": ""})
@@ -222,7 +222,7 @@ def test_a_workspace(machine: Runner, tmp_path: Path) -> None:
     assert [call["folder"] for call in machine.recorded][:2] == [str(root), str(project)]
 
 
-def test_what_an_app_needs_of_its_workspace_is_built_first(machine: Runner, tmp_path: Path) -> None:
+def test_packages_of_the_workspace_are_built_first(machine: Runner, tmp_path: Path) -> None:
     package = '{"scripts": {"build": "tsc"}, "dependencies": {%s}}'
     files = {
         "package.json": "{}",
@@ -247,7 +247,7 @@ def test_what_an_app_needs_of_its_workspace_is_built_first(machine: Runner, tmp_
 
 
 def test_each_environment_is_synthesized(machine: Runner, tmp_path: Path) -> None:
-    """With its own variables, and none of the others'."""
+    """With its own variables only."""
     project = write(tmp_path / "infra", NODE)
     own_cli(machine, project)
     cli = project / OWN_CLI
@@ -282,7 +282,7 @@ def test_a_whole_build_installs_once(machine: Runner, tmp_path: Path) -> None:
     outcomes = machine.build("infra", project)
     assert [outcome.code for outcome in outcomes.values()] == [0, 0, 0], outcomes
     scripts = ["npm ci", "npm run lint", "npm run test"]
-    # The project's own command line is found, although Build has installed nothing.
+    # The build finds the project's own CDK command, although it installs nothing itself.
     assert machine.lines == [*scripts, synth("dev", "cdk"), "cdk --version"]
 
 
@@ -292,10 +292,10 @@ def test_a_whole_build_installs_once(machine: Runner, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stacks", "selected"), [("", "--all"), ("Dev/*", "Dev/*"), ("Site-dev Data-dev",) * 2]
 )
-def test_what_was_synthesized_is_deployed(
+def test_the_synthesized_assembly_is_deployed(
     machine: Runner, tmp_path: Path, stacks: str, selected: str
 ) -> None:
-    """By what synthesized it; and nothing that the project has installed is asked for."""
+    """By the version that synthesized it. The project's packages are not used."""
     files = {**NODE, "cdk.out/cli-version.txt": "2.1000.1\n", "Dev/file": ""}
     project = write(tmp_path / "infra", files)
     assert machine.run("infra/deploy", project, STACKS=stacks).code == 0
@@ -305,7 +305,7 @@ def test_what_was_synthesized_is_deployed(
     assert machine.run("infra/deploy", project, STUB_FAILS="npx").code == 1
 
 
-def test_no_stacks_means_all(machine: Runner, tmp_path: Path) -> None:
+def test_without_stacks_all_are_deployed(machine: Runner, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", {"cdk.out/cli-version.txt": "2.1000.1\n"})
     assert machine.run("infra/deploy", project).code == 0
     assert machine.lines[0].endswith(" --all")
@@ -331,7 +331,7 @@ def test_the_version_of_node(
 
 
 def test_the_version_of_uv(machine: Runner, tmp_path: Path) -> None:
-    """An app in Python may ask for one, and uv refuses any other."""
+    """An app in Python may require a version of uv, and uv refuses to run as another."""
     tables = {"pyproject.toml": '[tool.uv]\nrequired-version = ">=0.9,<0.12"\n'}
     project = write(tmp_path / "infra", {**PYTHON, **tables})
     assert machine.run("infra/setup", project).said["uv"] == ">=0.9,<0.12"
@@ -355,7 +355,7 @@ def test_the_version_of_uv(machine: Runner, tmp_path: Path) -> None:
         ("new Asset()", None),
     ],
 )
-def test_what_an_app_names(text: str, path: str | None) -> None:
+def test_the_path_of_an_app(text: str, path: str | None) -> None:
     consumed, _ = CODE_TYPE["consumes"]
     found = re.search(consumed["pattern"], text, re.MULTILINE)
     assert (found and found[1]) == path
@@ -397,10 +397,10 @@ if (process.env.LOOKUP) Vpc.fromLookup(stack, 'Vpc', { isDefault: true })
     types = {what["Type"] for what in template["Resources"].values()}
     assert "AWS::S3::Bucket" in types
     assert [file.read_text(encoding="utf-8") for file in out.glob("dev/asset.*/file.txt")] == ["1"]
-    # A lookup that nobody has committed ends it, with the reason.
+    # A lookup without a committed result fails with the reason.
     outcome = runner.run("infra/build", project, LOOKUP="1")
     assert outcome.code != 0 and "cdk.context.json" in outcome.output, outcome.output
-    # The real command line takes the assembly, and would deploy it: there are no credentials.
+    # The real CDK accepts the assembly, and only fails because there are no credentials.
     outcome = runner.run("infra/build", project)
     outcome = runner.run("infra/deploy", project, AWS_EC2_METADATA_DISABLED="true")
     assert outcome.code != 0 and "credentials" in outcome.output, outcome.output

@@ -1,4 +1,4 @@
-"""The Docker code type's commands: the real hadolint, and a recorded Docker and skopeo."""
+"""The commands of Docker's code type: with the real hadolint, and a recorded Docker and skopeo."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ GITHUB = {
     "GITHUB_RUN_ATTEMPT": "2",
     "GITHUB_SHA": COMMIT,
 }
-# Says how it was called; leaves a layout of an image, which holds what was in the Dockerfile.
+# Records its call, and writes an image layout with the text of the Dockerfile.
 DOCKER = """\
 #!/bin/bash
 echo "${{0##*/}} $*" >> {log}
@@ -89,7 +89,7 @@ done
 
 
 class Engine:
-    """A machine with Docker and skopeo, which write down how they were called."""
+    """A machine with Docker and skopeo, which record their calls."""
 
     def __init__(self, runner: Runner, folder: Path) -> None:
         self.runner, self.log = runner, folder / "calls"
@@ -97,7 +97,7 @@ class Engine:
         self.answer({"containerimage.config.digest": "x", "containerimage.digest": DIGEST})
 
     def answer(self, metadata: dict[str, str]) -> None:
-        """BuildKit says this of what it has built."""
+        """Let BuildKit return this metadata of the image."""
         text = DOCKER.format(log=self.log, metadata=json.dumps(metadata, indent=1))
         for name in ("docker", "skopeo"):
             (write(self.runner.tools, {name: text}) / name).chmod(0o755)
@@ -110,7 +110,7 @@ class Engine:
 
     @property
     def calls(self) -> list[str]:
-        """Without the runner's paths."""
+        """The calls without the runner's paths."""
         text = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
         for job in ("image-build", "image-security", "image-test", "image"):
             text = text.replace(f"{self.runner.folder}/temp-{job}/", "$TEMP/")
@@ -136,8 +136,8 @@ COPY = (
 
 
 @pytest.mark.parametrize("push", [True, False], ids=["pushed", "not pushed"])
-def test_what_is_scanned_is_pushed(engine: Engine, push: bool) -> None:
-    """It is built once, and pushed as it was scanned."""
+def test_the_scanned_image_is_pushed(engine: Engine, push: bool) -> None:
+    """The image is built once."""
     outcomes = engine.build(PUSH="true" if push else "false")
     assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
     build, scan, *copies = engine.calls
@@ -151,7 +151,7 @@ def test_what_is_scanned_is_pushed(engine: Engine, push: bool) -> None:
 
 
 def test_each_command_works_alone(engine: Engine) -> None:
-    """Where the answers have switched the others off."""
+    """The answers may turn the other commands off."""
     assert engine.run("build", PUSH="true").code == 0
     assert engine.calls == [BUILD, COPY]
     assert engine.run("security").code == 0
@@ -159,16 +159,16 @@ def test_each_command_works_alone(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("failing", ["buildx", "aquasec/trivy"])
-def test_a_scan_that_fails(engine: Engine, failing: str) -> None:
-    """After a roll-back's, which only warns, the image is pushed, and built if it has to be."""
+def test_a_failing_scan_fails(engine: Engine, failing: str) -> None:
+    """A `trivy.yaml` of the project replaces the options."""
     assert engine.run("security", STUB_FAILS=failing).code == 1
     write(engine.project, {"trivy.yaml": ""})
     assert engine.run("security").code == 0
     assert engine.calls[-1].endswith(f"{SCAN} --config trivy.yaml")
 
 
-def test_a_build_that_has_failed_leaves_no_image(engine: Engine) -> None:
-    """Half of one must not be pushed."""
+def test_a_half_built_image_is_replaced(engine: Engine) -> None:
+    """A failed build may have left it."""
     half = write(engine.runner.folder / "temp-image/image", {"half": ""})
     assert engine.runner._run("image/build", engine.project, half.parent, GITHUB).code == 0
     assert [file.name for file in half.iterdir()] == ["blob"]
@@ -190,7 +190,7 @@ def test_arguments_and_secrets(engine: Engine) -> None:
 
 
 def test_caches_are_kept_apart(engine: Engine) -> None:
-    """One for each component, environment and stage; none unless a cache may be used."""
+    """Each component, environment and stage has its own. Without `cache` there is none."""
     write(engine.project, {"Dockerfile": f"{GOOD}FROM scratch AS test\n"})
     engine.build()
     assert not [call for call in engine.calls if "cache-" in call]
@@ -206,7 +206,7 @@ def test_caches_are_kept_apart(engine: Engine) -> None:
     assert scopes == ["image-pull-request-test", "image-pull-request-image"]
 
 
-def test_a_digest_that_buildkit_does_not_tell(engine: Engine) -> None:
+def test_a_missing_digest_fails(engine: Engine) -> None:
     engine.answer({"containerimage.config.digest": DIGEST})
     outcome = engine.run("build", PUSH="true")
     assert outcome.code == 1
@@ -216,13 +216,13 @@ def test_a_digest_that_buildkit_does_not_tell(engine: Engine) -> None:
     assert engine.calls == [BUILD] and not (engine.project / "docker-image").exists()
 
 
-def test_a_push_that_fails(engine: Engine) -> None:
+def test_a_failing_push_leaves_no_package(engine: Engine) -> None:
     assert engine.run("build", PUSH="true", STUB_FAILS="copy").code == 1
     assert not (engine.project / "docker-image").exists()
 
 
 def test_a_runner_without_skopeo(engine: Engine, tmp_path: Path) -> None:
-    """A machine of one's own may lack it, and then says so before anything is pushed."""
+    """An own runner may lack it. The command reports this before it pushes."""
     tools = tmp_path / "bin"
     tools.mkdir()
     for name in ("bash", "cat", "sed", "rm", "mkdir", "cp", "tee"):
@@ -240,8 +240,8 @@ def test_a_runner_without_skopeo(engine: Engine, tmp_path: Path) -> None:
 # Settings
 
 
-def test_what_an_image_is_built_of(engine: Engine) -> None:
-    """A stage, platforms and arguments; one of these is the image of another component."""
+def test_settings_of_an_image_become_options(engine: Engine) -> None:
+    """A stage, platforms, and arguments, one of which is another component's image."""
     write(engine.project.parent, {".packages/base/docker-image": f"{REFERENCE}\n"})
     outcome = engine.run(
         "build",
@@ -256,7 +256,7 @@ def test_what_an_image_is_built_of(engine: Engine) -> None:
     assert build.endswith(arguments)
 
 
-def test_the_stage_called_test_is_built_for_the_tests_alone(engine: Engine) -> None:
+def test_the_tests_build_only_the_stage_test(engine: Engine) -> None:
     write(engine.project, {"Dockerfile": f"{GOOD}FROM scratch AS test\n"})
     outcome = engine.run("test", BUILD_TARGET="api", BUILD_PLATFORMS="linux/arm64")
     assert outcome.code == 0, outcome.output
@@ -265,7 +265,7 @@ def test_the_stage_called_test_is_built_for_the_tests_alone(engine: Engine) -> N
 
 
 def test_each_platform_is_scanned(engine: Engine) -> None:
-    """Trivy looks at the first image of an index alone."""
+    """Trivy alone reads only the first image of an index."""
     index = "a" * 64
     platforms = [("amd64", None), ("arm64", None), ("arm", "v7"), ("unknown", None)]
     manifests = [
@@ -276,7 +276,7 @@ def test_each_platform_is_scanned(engine: Engine) -> None:
     write(
         temporary,
         {
-            "image.json": "{}",  # it is built
+            "image.json": "{}",  # the image is built
             "image/index.json": json.dumps({"manifests": [{"digest": f"sha256:{index}"}]}),
             f"image/blobs/sha256/{index}": json.dumps({"schemaVersion": 2, "manifests": manifests}),
         },
@@ -318,4 +318,4 @@ def test_a_release_is_a_version_of_the_image(
         engine.log.unlink()
         outcome = engine.run("build", **said, **more)
         assert (outcome.code, outcome.notices) == (0, [])
-        assert len(engine.calls) == 2, "another commit, which somebody starts on this tag"
+        assert len(engine.calls) == 2, "a run on this tag for another commit has no version"

@@ -1,4 +1,4 @@
-"""The .NET code type's commands, against a recorded `dotnet`: no registry of ours has the SDK."""
+"""The commands of .NET's code type, with a recorded `dotnet`: no registry of the tests has it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS = {
 }
 DOTNET = load_code_types(toolbox.ROOT / "code_types")["dotnet"]
 
-# Says how it was called, and with which of MSBuild's properties; makes what it is asked for.
+# Records its call with the properties of MSBuild, and makes the requested files.
 STUB = """\
 #!/bin/bash
 echo "dotnet $*${{RestoreLockedMode:+ (locked)}}${{ContinuousIntegrationBuild:+ (CI)}}" >> {log}
@@ -42,7 +42,7 @@ XUNIT = EXE.replace("</Project>", '<PackageReference Include="xunit.v3" Version=
 
 
 def solution(*projects: str) -> str:
-    """A solution as Visual Studio writes it."""
+    """The text of a solution, as Visual Studio writes it."""
     kind = "FAE04EC0-301F-11D3-BF4B-00C04F79EFBC"
     lines = [
         f'Project("{{{kind}}}") = "{Path(project).stem}", "{project}", "{{0}}"\r\nEndProject\r\n'
@@ -60,7 +60,7 @@ SAMPLE = {
 
 
 class Machine:
-    """A runner with a recorded SDK, and a repository."""
+    """A runner with a recorded SDK and a repository."""
 
     def __init__(self, runner: Runner, tmp_path: Path) -> None:
         self.runner, self.log = runner, tmp_path / "calls"
@@ -92,7 +92,7 @@ def machine(runner: Runner, tmp_path: Path) -> Machine:
 
 
 def versions(runner: Runner, files: Mapping[str, str]) -> tuple[list[str], str]:
-    """What the script of the set-up says: these, and global.json."""
+    """The output of the set-up script: versions, and global.json."""
     repository = write(runner.folder / "repository", files)
     (repository / "shop").mkdir(parents=True, exist_ok=True)
     outcome = runner.run("shop/setup", repository / "shop")
@@ -127,12 +127,12 @@ SDK = '{\n  "sdk": { // ours\n    "version": "9.0.100", "rollForward": "latestFe
 def test_the_versions(
     files: dict[str, str], expected: tuple[list[str], str], runner: Runner
 ) -> None:
-    """One that is said twice is installed once."""
+    """A version that is named twice is installed once."""
     assert versions(runner, files) == expected
 
 
-def test_only_what_is_locked_is_cached(runner: Runner, tmp_path: Path) -> None:
-    """The action fails where it finds nothing to name a cache by."""
+def test_a_cache_needs_a_lock_file(runner: Runner, tmp_path: Path) -> None:
+    """The action fails if it has no file for the key of the cache."""
     project = write(tmp_path / "shop", {"a/A.csproj": WEB})
     assert "locked" not in runner.run("shop/setup", project).said
     write(project, {"a/packages.lock.json": "{}"})
@@ -152,7 +152,7 @@ def test_only_what_is_locked_is_cached(runner: Runner, tmp_path: Path) -> None:
         (["Shop.vbproj", "README.md"], "Shop.vbproj"),
     ],
 )
-def test_the_solution_is_taken_else_the_project(
+def test_a_solution_is_preferred_to_a_project(
     files: list[str], taken: str, machine: Machine
 ) -> None:
     assert machine.run("lib/build", dict.fromkeys(files, LIBRARY)).code == 0
@@ -170,7 +170,7 @@ def test_the_solution_is_taken_else_the_project(
         ("lib/build", ["a/A.sln"]),
     ],
 )
-def test_a_choice_that_is_a_persons(job: str, files: list[str], machine: Machine) -> None:
+def test_several_projects_are_refused(job: str, files: list[str], machine: Machine) -> None:
     outcome = machine.run(job, {".editorconfig": "[*.cs]\n", **dict.fromkeys(files, TESTS)})
     assert outcome.code == 1 and not machine.calls
     assert outcome.output == (
@@ -179,7 +179,7 @@ def test_a_choice_that_is_a_persons(job: str, files: list[str], machine: Machine
     )
 
 
-def test_a_person_has_chosen(machine: Machine) -> None:
+def test_a_variable_chooses_the_project(machine: Machine) -> None:
     files = {"A.sln": "", "B.sln": "", "b/B.csproj": WEB}
     assert machine.run("build", files, DOTNET_PROJECT="b/B.csproj").code == 0
     assert machine.calls[0].startswith("dotnet publish b/B.csproj ")
@@ -239,7 +239,7 @@ def test_tests(files: dict[str, str], platform: str, call: str, machine: Machine
 
 
 def test_vulnerable_packages(machine: Machine) -> None:
-    """NuGet's own audit, of all packages; that it could not be made is no good news either."""
+    """NuGet audits all packages. A failed audit fails the job, too."""
     assert machine.run("security", SAMPLE).code == 0
     codes = ",".join(f"NU190{number}" for number in range(5))
     audit = f"-p:NuGetAudit=true -p:NuGetAuditMode=all -warnaserror:{codes}"
@@ -247,7 +247,7 @@ def test_vulnerable_packages(machine: Machine) -> None:
     assert machine.run("security", SAMPLE, STUB_FAILS="restore").code == 1
 
 
-# What is built
+# Builds
 
 
 def published(machine: Machine) -> dict[str, str]:
@@ -300,8 +300,8 @@ def test_apps_are_published(
     assert " --configuration Release --output publish" in machine.calls[0]
 
 
-def test_the_apps_of_a_part_of_a_solution(machine: Machine) -> None:
-    """A filter is JSON, with backslashes."""
+def test_apps_of_a_solution_filter(machine: Machine) -> None:
+    """A filter is JSON with backslashes."""
     projects = ["src\\Shop\\Shop.csproj", "src\\Lib\\Lib.csproj"]
     part = json.dumps({"solution": {"path": "Shop.sln", "projects": projects}})
     files = {**SAMPLE, "Web.slnf": part}
@@ -334,7 +334,7 @@ def test_libraries_are_packed(machine: Machine) -> None:
     assert machine.run("lib/build", STUB_FAILS="pack").code == 1
 
 
-# What is published
+# Publications
 
 
 def nupkg(folder: Path, name: str, version: str) -> None:
@@ -367,7 +367,7 @@ def test_another_source(machine: Machine) -> None:
     assert failed.code == 1
 
 
-# Asked for an address it answers with what lies in a file, and writes down what it was sent.
+# Returns the answer for an address from a file, and records the sent data.
 CURL = """\
 #!/bin/bash
 for argument in "$@"; do
@@ -408,7 +408,7 @@ Registered Sources:
 
 
 def trusting(machine: Machine) -> Path:
-    """An index that trusts GitHub; the file with what it was asked."""
+    """An index that trusts GitHub; returns the file with the requests."""
     nupkg(machine.project / "packages", "Shop", "1.2.3")
     log = machine.repository / "asked"
     text = CURL.format(log=log, folder=machine.repository)
@@ -479,7 +479,7 @@ def holds(name: str) -> re.Pattern[str]:
     return re.compile(DOTNET.detect.holds[name], re.MULTILINE)
 
 
-def test_what_is_a_component() -> None:
+def test_patterns_of_detection() -> None:
     assert all(holds("*.csproj").search(text) for text in (WEB, EXE, LIBRARY))
     assert not any(holds("*.csproj").search(text) for text in (TESTS, XUNIT))
     old = '<Project ToolsVersion="15.0"><TargetFrameworkVersion>v4.8</TargetFrameworkVersion>'
@@ -498,7 +498,7 @@ def test_what_is_a_component() -> None:
         (LIBRARY, ()),
     ],
 )
-def test_what_is_proposed(text: str, produces: tuple[str, ...]) -> None:
+def test_proposed_products(text: str, produces: tuple[str, ...]) -> None:
     assert DOTNET.detect
     first = next(s for s in DOTNET.detect.settings if not s.files or re.search(s.holds, text))
     assert first.produces == produces

@@ -1,7 +1,7 @@
-"""The Go code type's commands: against stubs of its tools, and for real where Go is installed.
+"""The commands of Go's code type: with stubs of its tools, and with the real Go if it is installed.
 
-Go is 75 MB and compiles its own library first, so it is no tool of the suite: REAL_TOOLS=1 runs
-what needs it. golangci-lint and govulncheck come through Go's module proxy, so they are stubs.
+Go has 75 MB and first compiles its own library, so it is no tool of the suite. REAL_TOOLS=1 runs
+the tests that need it. golangci-lint and govulncheck need Go's module proxy, so they are stubs.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ func TestGreeting(t *testing.T) {
 APP = {"go.mod": MODULE, "main.go": MAIN, "greeting.go": GREETING, "greeting_test.go": TEST}
 UNFORMATTED = GREETING.replace("string {", "string   {")
 
-# What `go` answers, by how it is called: a text, or after `!` a command.
+# The answers of `go` by its arguments: a text, or a command after `!`.
 GO = {
     "env CGO_ENABLED": "1",
     "list -m": "example.com/app",
@@ -72,7 +72,7 @@ esac
 
 
 class Machine:
-    """A machine whose `go` answers as it was told, and whose `gofmt` lists what is UNFORMATTED."""
+    """A machine with stubs: `go` gives the set answers, and `gofmt` lists UNFORMATTED files."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
@@ -83,7 +83,7 @@ class Machine:
         gofmt.chmod(0o755)
 
     def answer(self, answers: dict[str, str]) -> Machine:
-        """Answer these calls otherwise than GO says."""
+        """Replace some of the answers in GO."""
         known = {**answers, **{call: text for call, text in GO.items() if call not in answers}}
         cases = ""
         for call, text in known.items():
@@ -98,7 +98,7 @@ class Machine:
 
     @property
     def lines(self) -> list[str]:
-        """The calls, with the variables of Go's that were set, and without questions."""
+        """The calls with the variables of Go that were set, without questions."""
         lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
         return [line for line in lines if not re.search(r"\bgo (list -f|env) ", line)]
 
@@ -155,8 +155,8 @@ def test_format(
         assert error.startswith("::error title=gofmt::") and str(project) in error
 
 
-def test_a_workspace(machine: Machine, tmp_path: Path) -> None:
-    """Every module of it is checked; what lies beside them is not."""
+def test_all_modules_of_a_workspace_are_checked(machine: Machine, tmp_path: Path) -> None:
+    """Modules outside it are not."""
     project = tmp_path / "app"
     files = {"go.work": "go 1.25\nuse (\n\t./a\n\t./b\n)\n", "beside/go.mod": MODULE}
     files |= {"beside/x.go": UNFORMATTED, "a/go.mod": MODULE, "b/go.mod": MODULE, "b/x.go": MAIN}
@@ -225,19 +225,19 @@ def test_lint_fails(machine: Machine, tmp_path: Path, failing: str) -> None:
     assert failing in machine.lines[-1]
 
 
-# Tests, and what is known to be flawed
+# Tests and known vulnerabilities
 
 
 def test_tests(machine: Machine, tmp_path: Path) -> None:
     project = write(tmp_path / "app", APP)
-    # What it is built for is no machine that tests could run on.
+    # Tests ignore the target platform of the build, on which they could not run.
     outcome = machine.runner.run("app/test", project, GOOS="windows", GOARCH="arm64")
     assert (outcome.code, outcome.notices) == (0, [])
     assert machine.lines == ["go test -race ./..."]
     assert machine.runner.run("app/test", project, STUB_FAILS="go test").code == 1
 
 
-def test_no_tests_are_worth_a_notice(machine: Machine, tmp_path: Path) -> None:
+def test_a_project_without_tests_gets_a_notice(machine: Machine, tmp_path: Path) -> None:
     project = write(tmp_path / "app", APP)
     outcome = machine.answer({"list -f *.TestGoFiles*": ""}).runner.run("app/test", project)
     assert (outcome.code, outcome.notices) == (0, [f"::notice::There are no tests in {project}"])
@@ -252,7 +252,7 @@ def test_the_race_detector_needs_cgo(machine: Machine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", ["go mod verify", "go install", "govulncheck"])
-def test_a_flaw_fails(machine: Machine, tmp_path: Path, failing: str) -> None:
+def test_a_failing_scan_fails(machine: Machine, tmp_path: Path, failing: str) -> None:
     project = write(tmp_path / "app", APP)
     assert machine.runner.run("app/security", project).code == 0
     assert machine.runner.run("app/security", project, STUB_FAILS=failing).code == 1
@@ -276,7 +276,7 @@ def test_binaries(machine: Machine, tmp_path: Path) -> None:
     assert not (project / "bin" / "old").exists()
 
 
-def test_one_program_is_named(machine: Machine, tmp_path: Path) -> None:
+def test_a_variable_names_one_program(machine: Machine, tmp_path: Path) -> None:
     project = write(tmp_path / "app", APP)
     named = {"MAIN_PACKAGE": "./cmd/a", "CGO_ENABLED": "1"}
     assert machine.runner.run("app/build", project, **named).code == 0
@@ -284,13 +284,13 @@ def test_one_program_is_named(machine: Machine, tmp_path: Path) -> None:
     assert machine.lines == ["CGO_ENABLED=1 go build -trimpath -o bin/ example.com/app"]
 
 
-def test_a_library_builds_nothing(machine: Machine, tmp_path: Path) -> None:
+def test_a_library_has_no_program_to_build(machine: Machine, tmp_path: Path) -> None:
     machine.answer({"list -f *.Name*": ""})
     outcome = machine.runner.run("app/build", write(tmp_path / "app", APP))
     assert outcome.code == 1 and "no main package" in outcome.output and machine.lines == []
 
 
-def test_programs_of_one_name_would_overwrite_each_other(machine: Machine, tmp_path: Path) -> None:
+def test_programs_with_the_same_name_are_refused(machine: Machine, tmp_path: Path) -> None:
     machine.answer({"list -f *.Target*": "/bin/x\n/bin/y\n/other/x\n/other/y"})
     outcome = machine.runner.run("app/build", write(tmp_path / "app", APP))
     assert outcome.code == 1 and "would be called x, y:" in outcome.output
@@ -298,7 +298,7 @@ def test_programs_of_one_name_would_overwrite_each_other(machine: Machine, tmp_p
 
 
 def test_the_version_is_the_tag(machine: Machine, tmp_path: Path) -> None:
-    """Which was not checked out; and what was placed, or left by tests, is no change."""
+    """The tag itself is not checked out. Placed packages and files of tests are no changes."""
     repository = tmp_path / "repository"
     project = write(repository / "app", APP)
     git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.com"]
@@ -307,7 +307,7 @@ def test_the_version_is_the_tag(machine: Machine, tmp_path: Path) -> None:
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True).stdout
     write(repository, {".packages/web/dist/index.html": "", "app/coverage.out": ""})
     tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.2.3", "COMMIT": commit.strip()}
-    # Another commit that somebody starts on that tag is not this version.
+    # A run on that tag for another commit is not this version.
     for sha, version in (("f" * 40, ""), (commit.strip(), "v1.2.3\n")):
         outcome = machine.runner.run("app/build", project, GITHUB_SHA=sha, **tag)
         assert outcome.code == 0, outcome.output
@@ -402,16 +402,16 @@ def test_a_version_is_never_another_commit(machine: Machine, tmp_path: Path) -> 
     assert code == 1 and f"known as the commit {'f' * 40} already" in said
 
 
-def test_a_proxy_that_does_not_tell_the_commit(machine: Machine, tmp_path: Path) -> None:
+def test_a_proxy_without_the_commit_is_accepted(machine: Machine, tmp_path: Path) -> None:
     machine.answer({"list -m -f *": ""})
     assert publish(machine, tmp_path) == (0, "example.com/app v1.2.3\n")
 
 
-def test_a_proxy_that_does_not_find_it(machine: Machine, tmp_path: Path) -> None:
+def test_a_version_that_the_proxy_does_not_find_fails(machine: Machine, tmp_path: Path) -> None:
     assert publish(machine, tmp_path, STUB_FAILS="go list -m -f")[0] == 1
 
 
-def test_no_proxy_is_told_of_a_private_module(machine: Machine, tmp_path: Path) -> None:
+def test_a_private_module_is_not_sent_to_a_proxy(machine: Machine, tmp_path: Path) -> None:
     machine.answer({"env GOPRIVATE": "example.com/*"})
     code, said = publish(machine, tmp_path)
     assert code == 0 and said.startswith("::notice::") and "by its tag" in said
@@ -450,7 +450,7 @@ def test_the_version(machine: Machine, tmp_path: Path, files: list[str], found: 
         ({".tool-versions": "nodejs 24.1\ngolangci-lint 2.1.0\n"}, None),
     ],
 )
-def test_the_version_that_another_file_says(
+def test_the_version_in_another_file(
     machine: Machine, tmp_path: Path, files: dict[str, str], version: str | None
 ) -> None:
     project = write(tmp_path / "app", {"go.mod": "go 1.24\n", **files})
@@ -458,7 +458,7 @@ def test_the_version_that_another_file_says(
     assert outcome.code == 0 and outcome.said.get("version") == version
 
 
-# What the real Go makes of it
+# With the real Go
 
 real = pytest.mark.skipif(
     not toolbox.REAL_TOOLS or not shutil.which("go"), reason="REAL_TOOLS=1, with Go"
@@ -529,7 +529,7 @@ def test_real_binaries(runner: Runner, tmp_path: Path) -> None:
 
 @real
 def test_real_lambda(runner: Runner, tmp_path: Path) -> None:
-    """Equal bytes, wherever it is built and whichever commit it is."""
+    """The bytes are equal for every folder and commit."""
     packages = []
     for name in ("one", "two"):
         project = write(tmp_path / name / "app", APP)

@@ -1,7 +1,7 @@
-"""The Helm code type's commands: against a stub that renders a little of what Helm does.
+"""The commands of Helm's code type, with a stub that renders simple templates.
 
-No registry that the suite uses provides Helm. With REAL_TOOLS=1 the charts, whose templates stay
-within what the stub knows, are rendered by a Helm that is installed.
+No registry of the suite has Helm. With REAL_TOOLS=1, an installed Helm renders the charts, whose
+templates use only features of the stub.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ONE = {"api": API}
 BOTH = {"api": API, "web-app": WEB}
 
 REAL = toolbox.REAL_TOOLS and shutil.which("helm")
-# Values are JSON, which is YAML. Templates: `.Values.a.b`, and `if` of one without another inside.
+# Values are JSON, which is YAML. Templates may have `.Values.a.b`, and `if` that is not nested.
 HELM = """\
 #!{python} -SE
 import json, os, re, sys
@@ -148,7 +148,7 @@ def machine(runner: Runner) -> Machine:
     return Machine(runner)
 
 
-stubbed = pytest.mark.skipif(bool(REAL), reason="how the stub was called")
+stubbed = pytest.mark.skipif(bool(REAL), reason="checks calls of the stub")
 
 
 def chart(
@@ -158,7 +158,7 @@ def chart(
     packages: dict[str, str],
     files: dict[str, str] | None = None,
 ) -> Path:
-    """A repository with a chart in `shop` whose workloads run these images, and packages."""
+    """A repository with a chart in `shop`, whose workloads run these images; and with packages."""
     placed = {f".packages/{name}/docker-image": f"{text}\n" for name, text in packages.items()}
     repository = write(tmp_path / "repository", {**placed, ".packages/lib/other.txt": ""})
     workloads = "".join(WORKLOAD.format(name=name, image=image) for name, image in images.items())
@@ -192,7 +192,7 @@ def images(folder: Path) -> list[str]:
 
 
 def image(key: str = "image", form: str = "tag") -> str:
-    """A template that takes an image in one of the forms that charts have."""
+    """A template with an image, in one of the usual forms of charts."""
     at = f".Values.{key}"
     name = f"{{{{ {at}.repository }}}}"
     if "registry" in form:
@@ -223,7 +223,7 @@ NAME, HASH = API.split("@")
     ],
     ids=["tag", "digest", "another digest", "registry", "registry and digest", "text"],
 )
-def test_an_image_in_the_form_that_the_chart_has(
+def test_an_image_is_set_in_the_form_of_the_chart(
     machine: Machine, tmp_path: Path, written: str, values: object, expected: str
 ) -> None:
     folder = chart(tmp_path, {"api": written}, {"image": values}, ONE)
@@ -233,7 +233,7 @@ def test_an_image_in_the_form_that_the_chart_has(
 
 
 def test_several_images(machine: Machine, tmp_path: Path) -> None:
-    """Each at the key of its component, however that is written, or at the one that is said."""
+    """Each at the key of its component, in any spelling, or at the key of the variable."""
     workloads = {"api": image("api.image"), "web": image("frontend.web.image"), "cache": "redis:8"}
     values = {"api": {"image": NGINX}, "frontend": {"web": {"image": NGINX, "port": 80}}}
     folder = chart(tmp_path, workloads, values, BOTH)
@@ -255,8 +255,8 @@ def test_an_image_at_several_places(machine: Machine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["image", "api.image", "api"])
-def test_the_usual_places(machine: Machine, tmp_path: Path, key: str) -> None:
-    """What the detector names no variable for."""
+def test_usual_keys_need_no_variable(machine: Machine, tmp_path: Path, key: str) -> None:
+    """Detection proposes none for them."""
     values: dict[str, object] = NGINX  # type: ignore[assignment]
     for part in reversed(key.split(".")):
         values = {part: values}
@@ -292,7 +292,7 @@ def test_an_image_that_nothing_runs_is_refused(
     assert f" this image from the values {said}; name the key in env, like API_IMAGE: " in error
 
 
-def test_a_chart_that_does_not_render_says_why(machine: Machine, tmp_path: Path) -> None:
+def test_a_chart_that_does_not_render_shows_the_error(machine: Machine, tmp_path: Path) -> None:
     folder = chart(tmp_path, {"api": "{{ .Values.a.b.c.d }}"}, {}, ONE)
     outcome = machine.run("Shop/build", folder)
     assert (
@@ -302,11 +302,11 @@ def test_a_chart_that_does_not_render_says_why(machine: Machine, tmp_path: Path)
     )
 
 
-# What is packaged
+# Packages
 
 
 def test_the_package(machine: Machine, tmp_path: Path) -> None:
-    """The values of the environment come first, the images last; and nothing else than that."""
+    """Values of the environment come first, images last. Other environments are not included."""
     override = json.dumps({"replicas": 2, "image": {"tag": "other", "repository": "other"}})
     files = {
         "values-dev.yaml": override,
@@ -336,7 +336,7 @@ def test_the_package(machine: Machine, tmp_path: Path) -> None:
 
 
 @stubbed
-def test_what_is_rendered_is_what_is_deployed(machine: Machine, tmp_path: Path) -> None:
+def test_rendering_and_deployment_use_the_same_options(machine: Machine, tmp_path: Path) -> None:
     folder = ordinary(tmp_path, {"values-dev.yaml": "{}"})
     place = {"KUBERNETES_NAMESPACE": "shop-dev", "KUBERNETES_VERSION": "1.33", "RELEASE": "Shop-1"}
     outcome = machine.run("Shop/build", folder, **place)
@@ -355,7 +355,7 @@ def test_what_is_rendered_is_what_is_deployed(machine: Machine, tmp_path: Path) 
 
 
 def test_each_environment_is_rendered(machine: Machine, tmp_path: Path) -> None:
-    """With its own values and variables; the chart is the same for all."""
+    """With its own values and variables. All share the chart."""
     folder = ordinary(tmp_path, {"values-test.yaml": json.dumps({"replicas": 2})})
     variables = {"prd": {"KUBERNETES_NAMESPACE": "shop-prd"}, "other": {"API_IMAGE": "nothing"}}
     given = {"ENVIRONMENT_VARIABLES": json.dumps(variables), **ALL}
@@ -377,7 +377,7 @@ def test_each_environment_is_rendered(machine: Machine, tmp_path: Path) -> None:
 
 @stubbed
 def test_a_whole_build(machine: Machine, tmp_path: Path) -> None:
-    """All commands in one checkout: what it depends on is fetched once."""
+    """All commands run in one checkout, and fetch dependencies once."""
     folder = ordinary(tmp_path, {"Chart.lock": "", ".checkov.yaml": ""})
     for _ in range(2):
         machine.log.unlink(missing_ok=True)
@@ -388,7 +388,7 @@ def test_a_whole_build(machine: Machine, tmp_path: Path) -> None:
 
 
 @stubbed
-def test_a_library_is_packaged_only(machine: Machine, tmp_path: Path) -> None:
+def test_a_library_is_only_packaged(machine: Machine, tmp_path: Path) -> None:
     folder = ordinary(tmp_path, {"Chart.yaml": f"{CHART}type: library\n"})
     assert machine.run("Shop/build", folder).code == 0
     assert machine.lines[1:] == ["helm package . --destination chart"]
@@ -412,12 +412,12 @@ def test_a_library_is_packaged_only(machine: Machine, tmp_path: Path) -> None:
                 "helm dependency build .",
             ],
         ),
-        # Helm finds out by itself whether there are any.
+        # Helm itself finds out whether there are dependencies.
         ({}, ["helm dependency update ."]),
         ({"charts/x/Chart.yaml": CHART}, []),
         (
             {"charts/x/Chart.yaml": CHART + NEEDS_REDIS, "charts/x/charts/y/Chart.yaml": CHART},
-            [],  # they lie there
+            [],  # they are in the repository
         ),
         ({"charts/x/Chart.yaml": CHART + NEEDS_REDIS}, ["helm dependency update ."]),
         (
@@ -460,8 +460,8 @@ def test_dependencies(
 # Checks
 
 
-def test_what_is_rendered_is_validated(machine: Machine, tmp_path: Path) -> None:
-    """By the real kubernetes-validate."""
+def test_rendered_manifests_are_validated(machine: Machine, tmp_path: Path) -> None:
+    """With the real kubernetes-validate."""
     stub = machine.runner.tools / "uvx"
     stub.unlink()
     stub.symlink_to(toolbox.script("uvx"))
@@ -505,7 +505,9 @@ def test_lint(machine: Machine, tmp_path: Path, rules: bool) -> None:
     ]
 
 
-def test_no_rules_for_a_scan_are_worth_a_notice(machine: Machine, tmp_path: Path) -> None:
+def test_a_missing_configuration_of_the_scan_gets_a_notice(
+    machine: Machine, tmp_path: Path
+) -> None:
     folder = ordinary(tmp_path)
     outcome = machine.run("Shop/security", folder)
     assert outcome.code == 0 and len(outcome.notices) == 1 and machine.runner.lines == []
@@ -545,7 +547,7 @@ def test_deployment(
 
 @stubbed
 @pytest.mark.parametrize("namespace", ["", "shop-dev"])
-def test_a_deployment_that_fails_shows_why(
+def test_a_failing_deployment_shows_the_reason(
     machine: Machine, tmp_path: Path, namespace: str
 ) -> None:
     machine.runner.record("kubectl")
@@ -582,7 +584,7 @@ def test_a_deployment_that_fails_shows_why(
         ("main", False),
     ],
 )
-def test_the_tag_ends_with_the_version(
+def test_the_tag_has_to_end_with_the_version(
     machine: Machine, tmp_path: Path, tag: str, good: bool
 ) -> None:
     files = {"chart/chart.tgz": json.dumps({"Chart.yaml": CHART.replace("1.2.3", '"1.2.3"')})}
@@ -600,7 +602,7 @@ def test_the_tag_ends_with_the_version(
 
 
 @stubbed
-def test_a_chart_is_published_elsewhere(machine: Machine, tmp_path: Path) -> None:
+def test_a_chart_is_published_to_another_registry(machine: Machine, tmp_path: Path) -> None:
     folder = write(tmp_path / "shop", {"chart/chart.tgz": json.dumps({"Chart.yaml": CHART})})
     where = {"GITHUB_REF_NAME": "v1.2.3", "CHART_REPOSITORY": "ghcr.io/acme/charts"}
     assert machine.run("Shop/publish", folder, **where).code == 0
@@ -635,7 +637,7 @@ def test_the_versions(
     code_type: str,
 ) -> None:
     tools = yaml.safe_load((toolbox.ROOT / f"code_types/{code_type}.yml").read_text())["tools"]
-    if code_type == "kubernetes":  # one tool, and one version
+    if code_type == "kubernetes":  # it has one tool with one version
         said = {"version": said["kubectl"]} if "kubectl" in said else {}
     step = yaml.safe_load(tools["versions" if code_type == "helm" else "kubectl"])[0]
     machine.runner.steps = {"versions": Step(step["run"])}

@@ -1,6 +1,6 @@
-"""The Java code type's commands: against recorded stubs, and with the real Maven on request.
+"""The commands of Java's code type: with recorded stubs, and with the real Maven on request.
 
-No registry that the tests use provides Maven's plugins: REAL_TOOLS=1 takes what a machine has.
+No registry of the tests has Maven's plugins, so REAL_TOOLS=1 uses those of the machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ real = pytest.mark.skipif(
     not toolbox.REAL_TOOLS, reason="needs Maven and its plugins (REAL_TOOLS=1)"
 )
 
-# Says how it was called; fails where it is told to; answers what it is asked.
+# Records its call, fails at the set call, and gives the set answers.
 STUB = """\
 #!/bin/bash
 echo "${{0##*/}} $*" >> {log}
@@ -45,7 +45,7 @@ JARS = {"core/target/core-1.2.3.jar": "core", "app/target/app-1.2.3.jar": "app"}
 
 
 class Machine:
-    """A runner with recorded tools, and a repository of one commit."""
+    """A runner with recorded tools, and a repository with one commit."""
 
     def __init__(self, runner: Runner, tmp_path: Path) -> None:
         self.runner, self.log = runner, tmp_path / "calls"
@@ -53,7 +53,7 @@ class Machine:
         self.folder = tmp_path
         for name in ("mvn", "gradle", "docker", "gpg"):
             self.stub(runner.tools / name)
-        # The time of the commit, without a repository of git for each test.
+        # Returns the time of the commit, so that no test needs a git repository.
         git = write(runner.tools, {"git": "#!/bin/bash\necho 1700000000\n"}) / "git"
         git.chmod(0o755)
         java = load_code_types(toolbox.ROOT / "code_types")["java"]
@@ -73,7 +73,7 @@ class Machine:
 
     @property
     def calls(self) -> list[str]:
-        """The recorded calls and the scripts that Gradle was given, without the runner's paths."""
+        """The recorded calls, and the init scripts for Gradle, without the runner's paths."""
         text = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
         return re.sub(r"/\S*/(temp-[^/]+)/", "", text).splitlines()
 
@@ -87,7 +87,7 @@ def machine(runner: Runner, tmp_path: Path) -> Machine:
 
 
 def version(runner: Runner, files: Mapping[str, str], path: str = ".") -> dict[str, str]:
-    """What the script of the set-up says, for a repository with these files."""
+    """The output of the set-up script for a repository with these files."""
     root = write(runner.folder / "repository", files)
     project = root / path
     project.mkdir(exist_ok=True)
@@ -154,7 +154,7 @@ def test_the_version_of_the_whole_repository(runner: Runner) -> None:
     assert version(runner, {"shop/.java-version": "17"}, "shop")["file"] == "shop/.java-version"
 
 
-# Which commands, in which order
+# Commands in order
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_security(build: str, rules: str, machine: Machine) -> None:
 
 
 def test_the_same_trivy_everywhere() -> None:
-    """Two code types run it; one pin is enough to look after."""
+    """Two code types use the same pin, so there is only one to update."""
     pins = {
         pin
         for file in (toolbox.ROOT / "code_types").glob("*.yml")
@@ -276,7 +276,7 @@ PARENT = "<modules>\n  <module>libs</module>\n  <module>./apps/shop/</module>\n<
             f"bash ../../mvnw {MAVEN.partition(' ')[2]}"
             "--file ../../pom.xml --projects apps/shop --also-make",
         ),
-        # It is no module of what lies above it.
+        # The folder is not a module of the build above it.
         ({"pom.xml": "<module>apps/shop-old</module>", "apps/shop/pom.xml": POM}, MAVEN.strip()),
         (
             {"settings.gradle.kts": "", "gradlew": "", "apps/shop/build.gradle.kts": ""},
@@ -304,7 +304,7 @@ def test_the_wrapper_is_preferred(tool: str, machine: Machine) -> None:
     name = f"{tool}w"
     write(machine.project, {"pom.xml" if tool == "mvn" else "build.gradle": POM})
     machine.stub(machine.project / name)
-    (machine.project / name).chmod(0o644)  # as a commit from Windows leaves it
+    (machine.project / name).chmod(0o644)  # a commit from Windows has this mode
     assert machine.run("test").code == 0
     assert machine.calls[0].startswith(f"{name} --")
     assert not [call for call in machine.calls[1:] if call.startswith((f"{tool} ", name))]
@@ -312,7 +312,7 @@ def test_the_wrapper_is_preferred(tool: str, machine: Machine) -> None:
     assert len([call for call in machine.calls if call.startswith((tool, name))]) == 1
 
 
-# What is built
+# Builds
 
 
 def packaged(machine: Machine) -> dict[str, str]:
@@ -364,7 +364,9 @@ def test_build_with_gradle(machine: Machine) -> None:
         ({"a/target/app.jar": "", "b/target/app.jar": ""}, "cp: will not overwrite just-created "),
     ],
 )
-def test_what_cannot_be_a_package(jars: dict[str, str], said: str, machine: Machine) -> None:
+def test_jars_that_cannot_be_a_package_are_refused(
+    jars: dict[str, str], said: str, machine: Machine
+) -> None:
     outcome = machine.run("build", {"pom.xml": POM, **jars})
     assert outcome.code == 1 and outcome.output.startswith(said)
 
@@ -374,7 +376,7 @@ def test_a_build_that_fails(machine: Machine) -> None:
     assert not (machine.project / "dist").exists()
 
 
-# What is published
+# Publications
 
 BUILT = {"dist/core-1.2.3.jar": "core", "dist/app-1.2.3.jar": "app"}
 EVALUATE = (
@@ -461,7 +463,7 @@ def test_a_tag_of_another_version(build: str, tag: str, versions: str, machine: 
     assert not [call for call in machine.calls if re.search("package|deploy|publish$", call)]
 
 
-def test_only_what_was_built_is_published(machine: Machine) -> None:
+def test_only_built_files_are_published(machine: Machine) -> None:
     files = {"pom.xml": POM, **JARS, **BUILT, "app/target/app-1.2.3.jar": "another"}
     outcome = machine.run("publish", files, GITHUB_REF_NAME="v1.2.3")
     assert outcome.code == 1 and "dist/app-1.2.3.jar" in outcome.output
@@ -470,7 +472,7 @@ def test_only_what_was_built_is_published(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("failing", ["project.version", "package", "repository.id", "deploy"])
-def test_nothing_follows_what_failed(failing: str, machine: Machine) -> None:
+def test_no_command_runs_after_a_failure(failing: str, machine: Machine) -> None:
     files = {"pom.xml": POM, **JARS, **BUILT}
     outcome = machine.run("publish", files, GITHUB_REF_NAME="v1.2.3", STUB_FAILS=failing)
     assert outcome.code == 1 and failing in machine.calls[-1]
@@ -488,7 +490,7 @@ PLUGINS = {
     "install": "3.1.4",
     "shade": "3.6.1",
 }
-# Maven before 3.9 gives a plugin without any an old plexus-utils.
+# Maven before 3.9 gives an old plexus-utils to a plugin without its own.
 UTILS = """\
 <dependencies><dependency>
   <groupId>org.codehaus.plexus</groupId><artifactId>plexus-utils</artifactId><version>4.0.2</version>
@@ -579,10 +581,10 @@ public class App {
 
 @pytest.fixture
 def maven(runner: Runner, machine: Machine) -> Machine:
-    """A machine with the real Maven, but for the plugin that says what a project is."""
+    """A machine with the real Maven, except the plugin that evaluates a project."""
     asked = "*help-plugin*project.version*) echo 1.2.3 ;;\n  *help-plugin*) echo releases ;;"
     mvn = shutil.which("mvn")
-    # Nothing is fetched; but without a network Maven deploys nowhere, not even into a folder.
+    # Nothing is fetched. Maven in its offline mode would deploy nowhere, not even to a folder.
     other = f'*\\ deploy\\ *) exec {mvn} "$@" ;;\n  *) exec {mvn} --offline "$@" ;;'
     script = f'#!/bin/bash\ncase "$*" in\n  {asked}\n  {other}\nesac\n'
     write(runner.tools, {"mvn": script})
@@ -596,7 +598,7 @@ def maven(runner: Runner, machine: Machine) -> Machine:
 
 @real
 def test_real_maven(maven: Machine) -> None:
-    """Tested; built twice, to the same bytes; published as built; runnable."""
+    """The project is tested, built twice to the same bytes, published as built, and runs."""
     outcome = maven.run("test")
     assert outcome.code == 0 and not outcome.notices, outcome.output
     assert "Tests run: 1, Failures: 0" in outcome.output
@@ -621,7 +623,7 @@ def test_real_maven(maven: Machine) -> None:
     outcome = maven.run("publish", GITHUB_REF_NAME="v1.2.3", **variables)
     assert outcome.code == 0, outcome.output
     local = Path.home() / ".m2/repository/demo"
-    shutil.rmtree(local)  # what a deployment installs on its way
+    shutil.rmtree(local)  # a deployment installs it
     published = maven.folder / "repository/repository/demo"
     for name in ("core", "app"):
         jar = published / name / "1.2.3" / f"{name}-1.2.3.jar"

@@ -1,5 +1,4 @@
-"""The Kubernetes code type's commands with the real kustomize (of kubectl), kubernetes-validate and
-yamllint."""
+"""The commands of Kubernetes' code type: with real kustomize, kubernetes-validate and yamllint."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ def cluster(runner: Runner) -> Runner:
 
 
 def project(tmp_path: Path, files: dict[str, str], packages: dict[str, str] | None = None) -> Path:
-    """A repository with manifests in `cluster`, and packages that were placed."""
+    """A repository with manifests in `cluster`, and placed packages."""
     if packages is None:
         packages = {"image": f"{REFERENCE}\n"}
     placed = {f".packages/{name}/docker-image": text for name, text in packages.items()}
@@ -144,7 +143,7 @@ def test_without_any_image(cluster: Runner, tmp_path: Path) -> None:
     ],
     ids=["another image", "an unknown field", "a value of another type", "nothing", "no YAML"],
 )  # fmt: skip
-def test_what_cannot_be_applied_is_refused(
+def test_manifests_that_cannot_be_applied_are_refused(
     files: dict[str, str], said: str, cluster: Runner, tmp_path: Path
 ) -> None:
     folder = project(tmp_path, files)
@@ -153,7 +152,7 @@ def test_what_cannot_be_applied_is_refused(
     assert said.format(folder=folder) in outcome.output
 
 
-def test_custom_resources_are_let_through_with_a_warning(cluster: Runner, tmp_path: Path) -> None:
+def test_custom_resources_get_a_warning(cluster: Runner, tmp_path: Path) -> None:
     thing = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: thing}\nspec: {any: 1}\n"
     folder = project(tmp_path, {**PLAIN, "thing.yaml": thing})
     outcome = cluster.run("cluster/build", folder)
@@ -164,7 +163,7 @@ ALL = {"ENVIRONMENTS": "dev test prd"}
 
 
 def namespaces(folder: Path) -> dict[str, object]:
-    """By environment."""
+    """The namespace of each environment."""
     found = {}
     for file in sorted((folder / "rendered").iterdir()):
         [web] = rendered(folder, file.stem)
@@ -186,7 +185,7 @@ def test_each_environment_is_rendered(cluster: Runner, tmp_path: Path) -> None:
 
 
 def test_each_environment_has_variables_of_its_own(cluster: Runner, tmp_path: Path) -> None:
-    """None of one reaches another, and any text is taken as it stands."""
+    """No environment gets variables of another, and any text is allowed."""
     variables = {
         "dev": {"KUBERNETES_NAMESPACE": "shop-dev", "TEXT": "a 'b' \"$HOME\"\nc"},
         "prd": {"IMAGE_IMAGE": "acme/web"},
@@ -201,7 +200,7 @@ def test_each_environment_has_variables_of_its_own(cluster: Runner, tmp_path: Pa
     assert images(folder, "prd") == [REFERENCE, REFERENCE, "redis:8"]
 
 
-def test_no_variables_are_lost_without_a_word(cluster: Runner, tmp_path: Path) -> None:
+def test_variables_that_cannot_be_read_fail(cluster: Runner, tmp_path: Path) -> None:
     folder = project(tmp_path, PLAIN)
     assert cluster.run("cluster/build", folder, ENVIRONMENT_VARIABLES="{").code != 0
     missing = write(cluster.tools, {"jq": "#!/bin/sh\nexit 127\n"}) / "jq"
@@ -210,9 +209,7 @@ def test_no_variables_are_lost_without_a_word(cluster: Runner, tmp_path: Path) -
     assert not list((folder / "rendered").iterdir())
 
 
-def test_an_environment_is_deployed_with_what_was_rendered_for_it(
-    cluster: Runner, tmp_path: Path
-) -> None:
+def test_an_environment_is_deployed_with_its_own_manifests(cluster: Runner, tmp_path: Path) -> None:
     cluster.record("kubectl")
     folder = project(tmp_path, {f"rendered/{name}.yaml": "" for name in ("dev", "prd")})
     assert cluster.run("cluster/deploy", folder, ENVIRONMENT="prd").code == 0
@@ -222,7 +219,7 @@ def test_an_environment_is_deployed_with_what_was_rendered_for_it(
 
 
 def test_a_whole_build(cluster: Runner, tmp_path: Path) -> None:
-    """All commands in one checkout; and twice, which is harder."""
+    """All commands run in one checkout, twice."""
     cluster.record("uvx")
     folder = project(tmp_path, {**OVERLAYS, ".checkov.yaml": ""})
     for _ in range(2):
@@ -269,7 +266,7 @@ metadata:
   generateName: "seed-"
 spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: image}]}}}
 """
-# A cluster: says what it has, and refuses to change a Job.
+# A stub of a cluster. It lists its objects, and refuses to change a Job.
 CLUSTER = """\
 #!/bin/bash
 echo "kubectl $*" >> {log}
@@ -307,7 +304,7 @@ def jobs(cluster: Runner, once: Once, tmp_path: Path) -> Path:
 
 
 def deploy_jobs(cluster: Runner, jobs: Path, **says: str) -> tuple[int, str, list[str]]:
-    """How a deployment of JOBS ends, what it says, and what it asks of the cluster."""
+    """Deploy JOBS; returns the exit code, the output, and the calls of the cluster."""
     log = jobs.parent / "calls"
     (cluster.tools / "kubectl").unlink()
     write(cluster.tools, {"kubectl": CLUSTER.format(log=log)})
@@ -318,7 +315,7 @@ def deploy_jobs(cluster: Runner, jobs: Path, **says: str) -> tuple[int, str, lis
 
 
 def test_jobs_are_rendered(jobs: Path) -> None:
-    """kustomize takes no generateName; who gets a Job from the cluster by it is none the wiser."""
+    """kustomize does not accept `generateName`, and the result does not show the workaround."""
     found = {one["kind"]: one["metadata"] for one in rendered(jobs)}
     assert found == {"CronJob": {"name": "report"}, "Job": {"generateName": "seed-"}}
     text = (jobs / "rendered/dev.yaml").read_text(encoding="utf-8")
@@ -336,7 +333,7 @@ def test_jobs_are_rendered(jobs: Path) -> None:
     ],
     ids=["new", "changed", "forbidden", "failed before", "as it was"],
 )
-def test_jobs_take_the_place_of_others(
+def test_changed_and_failed_jobs_are_replaced(
     cluster: Runner, jobs: Path, says: dict[str, str], deletes: bool
 ) -> None:
     code, output, calls = deploy_jobs(cluster, jobs, **says)

@@ -1,7 +1,7 @@
-"""The Node.js code type: its set-up and commands, with recorded tools and with the real npm.
+"""Node.js' code type: set-up and commands, with recorded tools and with the real npm.
 
-Which package manager, from where, is found by the script of the set-up, which runs before each
-command, as in a generated job. REAL_TOOLS=1 brings real pnpm and Yarn from npm.
+The set-up script finds the package manager. It runs before each command, as in a generated job.
+REAL_TOOLS=1 installs the real pnpm and Yarn from npm.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ ANSWERS: dict[str, Any] = {
 
 CODE_TYPE = yaml.safe_load((toolbox.ROOT / "code_types/node.yml").read_text(encoding="utf-8"))
 INSTALLS = yaml.safe_load(CODE_TYPE["setup"]["steps"])[1]["run"]
-"""What the set-up installs the package manager with."""
+"""The script that installs the package manager."""
 
 NPM = toolbox.NODE.parent.parent / "lib/node_modules/npm/bin"
 real_tools = pytest.mark.skipif(
-    not toolbox.REAL_TOOLS, reason="REAL_TOOLS=1 brings pnpm and Yarn from npm"
+    not toolbox.REAL_TOOLS, reason="REAL_TOOLS=1 installs pnpm and Yarn from npm"
 )
 
 
@@ -64,7 +64,7 @@ class Machine:
         self.runner = Runner(runner.folder / "node", {**runner.steps, **own})
         tools = self.runner.tools
         (tools / "node").symlink_to(toolbox.NODE)
-        # The project's own settings count, not those of this machine.
+        # npm reads the project's settings, and not those of this machine.
         self.runner.environment = {"npm_config_fund": "false", "CI": "true"}
         for name in ("npm", "npx"):
             if stubs:
@@ -78,7 +78,7 @@ class Machine:
             self.runner.record("yarn")
 
     def packs(self) -> None:
-        """What is packed is what npm packs; all else is recorded."""
+        """Let `npm pack` work. All other calls are recorded."""
         tools = self.runner.tools
         (tools / "stub").mkdir()
         (tools / "npm").rename(tools / "stub/npm")
@@ -88,7 +88,7 @@ class Machine:
         (tools / "npm").chmod(0o755)
 
     def read(self, project: Path, root: Path | None = None) -> dict[str, str]:
-        """What the script of the set-up finds."""
+        """The output of the set-up script."""
         where = str(root or project.parent)
         outcome = self.runner.run("app/setup", project, GITHUB_WORKSPACE=where)
         assert outcome.code == 0, outcome.output
@@ -141,7 +141,7 @@ NODE_22 = manifest(engines={"node": "22"})
         ({"app/package-lock.json": ""}, NPM_CI),
         ({"app/pnpm-lock.yaml": ""}, PNPM),
         ({"app/yarn.lock": ""}, {"install": INSTALL["yarn"], "package": "yarn@1.22.22"}),
-        # What package.json says counts more than what lies about.
+        # package.json takes precedence over other files.
         (
             {
                 "app/package.json": manifest(**BERRY),
@@ -162,19 +162,19 @@ NODE_22 = manifest(engines={"node": "22"})
                 "hash": "sha224.abc",
             },
         ),
-        # The nearest lock file, and what is said where it lies.
+        # The nearest lock file counts, with the package.json beside it.
         (
             {"pnpm-lock.yaml": "", "package.json": manifest(packageManager="pnpm@9.0.0")},
             PNPM | {"root": "", "package": "pnpm@9.0.0"},
         ),
         ({"pnpm-lock.yaml": "", "app/package-lock.json": ""}, NPM_CI),
-        # The nearest that names a version of Node.js.
+        # The nearest file with a version of Node.js counts.
         ({"app/.nvmrc": "lts/*", "app/.node-version": "20"}, {"version-file": "app/.nvmrc"}),
         ({".nvmrc": "22", "app/.node-version": "v20.1.0"}, {"version-file": "app/.node-version"}),
         ({".nvmrc": "22", "app/package-lock.json": ""}, NPM_CI | {"version-file": ".nvmrc"}),
         ({"app/package.json": NODE_22, ".nvmrc": "20"}, {"version-file": "app/package.json"}),
         ({"package.json": NODE_22}, {"version-file": "package.json"}),
-        # What asdf and mise read.
+        # Files of asdf and mise.
         ({".tool-versions": "python 3.12\nnodejs 22.1.0 20\n"}, {"version": "22.1.0"}),
         ({"app/mise.toml": '[tools]\nnode = "22"\n', ".nvmrc": "20"}, {"version": "22"}),
         ({"mise.toml": '[tools]\n"node" = {version = "20"}\n'}, {"version": "20"}),
@@ -190,7 +190,7 @@ NODE_22 = manifest(engines={"node": "22"})
             {"app/pnpm-lock.yaml": "", "app/package.json": manifest(engines={"pnpm": "9.x"})},
             PNPM | {"package": "pnpm@9.x"},
         ),
-        # The newest that takes the lock file as it is.
+        # The newest version that accepts the lock file.
         ({"app/pnpm-lock.yaml": "lockfileVersion: 5.4\n"}, PNPM | {"package": "pnpm@7.33.7"}),
         ({"app/pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, PNPM | {"package": "pnpm@8.15.9"}),
         (
@@ -206,7 +206,7 @@ NODE_22 = manifest(engines={"node": "22"})
             {"install": "bun install --frozen-lockfile", "package": "bun@1.3.14"},
         ),
         ({"app/npm-shrinkwrap.json": ""}, NPM_CI),
-        # The root of the workspace that names it, with and without a lock file.
+        # The root of the workspace with this member, with and without a lock file.
         (
             {"package.json": manifest(workspaces=["libs/*", "./app/"]), "package-lock.json": ""},
             NPM_CI | ROOT,
@@ -219,7 +219,7 @@ NODE_22 = manifest(engines={"node": "22"})
         ({"pnpm-workspace.yaml": 'packages: ["lib", "app"]\n', "pnpm-lock.yaml": ""}, PNPM | ROOT),
     ],
 )
-def test_what_the_project_asks_for(
+def test_the_package_manager_and_the_version_of_node(
     machine: Machine, tmp_path: Path, files: dict[str, str], found: dict[str, str]
 ) -> None:
     root = write(tmp_path / "repository", {"app/package.json": manifest(), **files})
@@ -237,7 +237,7 @@ NEEDS = manifest(dependencies={"a": "1"})
 @pytest.mark.parametrize(
     ("files", "notice"),
     [
-        # It is no member of what lies above it.
+        # The folder is not a member of the workspace above it.
         ({"package-lock.json": "", "app/package.json": NEEDS}, "No workspace in "),
         (
             {
@@ -258,7 +258,7 @@ NEEDS = manifest(dependencies={"a": "1"})
         ),
     ],
 )
-def test_what_is_not_read_is_named(
+def test_settings_that_are_not_read_are_named(
     machine: Machine, tmp_path: Path, files: dict[str, str], notice: str
 ) -> None:
     root = write(tmp_path / "repository", {"app/package.json": manifest(), **files})
@@ -268,7 +268,7 @@ def test_what_is_not_read_is_named(
     assert notice in said and str(root) in said
 
 
-def test_nothing_above_the_repository_counts(machine: Machine, tmp_path: Path) -> None:
+def test_files_above_the_repository_are_ignored(machine: Machine, tmp_path: Path) -> None:
     write(tmp_path, {".nvmrc": "20", "package.json": manifest(**BERRY), "yarn.lock": ""})
     root = write(tmp_path / "repository", {"package.json": manifest()})
     found = machine.read(root, root)
@@ -283,13 +283,13 @@ def install(
 
 
 @pytest.mark.parametrize("name", ["pnpm", "@yarnpkg/cli-dist"])
-def test_the_package_manager_is_the_one_with_that_hash(
+def test_the_hash_of_the_package_manager_is_checked(
     machine: Machine, tmp_path: Path, name: str
 ) -> None:
-    """Of the archive; of newer versions of Yarn it is that of one file, as Corepack has it."""
+    """It is the hash of the archive; for newer Yarn, that of one file, as in Corepack."""
     content = archive(name, {"bin/yarn.js": "yarn"})
     (tmp_path / "archive.tgz").write_bytes(content)
-    # Packs what lies there, as npm does: a name is all that it says.
+    # The stub of `npm pack` copies the archive, and prints its name.
     npm, stub = machine.runner.tools / "npm", machine.runner.tools / "stub/npm"
     stub.parent.mkdir()
     npm.rename(stub)
@@ -349,8 +349,8 @@ PRUNE = {
 
 @pytest.mark.parametrize("manager", LOCKS)
 def test_a_whole_build(machine: Machine, tmp_path: Path, manager: str) -> None:
-    """It installs once, and again for the zip only where the installed packages may be links, which
-    a zip cannot hold. What the tests left is not in it, and only what production needs."""
+    """It installs once. For the zip it installs again if the packages may be links, which a zip
+    cannot contain. The zip has no files of tests, and only packages for production."""
     machine.runner.record("docker")
     left = {"node_modules/of/tests.js": "", "coverage/index.html": ""}
     project = write(project_of(manager, tmp_path / "app"), left)
@@ -367,13 +367,13 @@ def test_a_whole_build(machine: Machine, tmp_path: Path, manager: str) -> None:
 
 
 @pytest.mark.parametrize(("job", "failing"), [("lint", "npm run"), ("test", "npm ci")])
-def test_what_fails(machine: Machine, tmp_path: Path, job: str, failing: str) -> None:
+def test_a_failing_command_fails(machine: Machine, tmp_path: Path, job: str, failing: str) -> None:
     project = project_of("npm", tmp_path / "app")
     assert machine.run(f"app/{job}", project, STUB_FAILS=failing).code == 1
 
 
 def test_a_workspace_is_installed_where_its_lock_file_is(machine: Machine, tmp_path: Path) -> None:
-    """And the script is the component's own."""
+    """The script is that of the component."""
     files = {"package.json": manifest(workspaces=["app"]), **LOCKS["npm"]}
     root = write(tmp_path, {**files, "app/package.json": manifest(scripts=SCRIPTS)})
     where = root / "tools.log"
@@ -421,11 +421,11 @@ WORKSPACE = {
         {"name": "broken", "version": "1.0.0", "scripts": {"build": "exit 3"}}
     ),
 }
-"""The site needs `one`, which needs `two`, which was made with `one`: a circle."""
+"""The site needs `one`, and `one` and `two` need each other."""
 
 
-def test_what_a_member_of_a_workspace_needs_is_built_first(real: Machine, tmp_path: Path) -> None:
-    """With the real npm, which knows no order itself."""
+def test_packages_that_a_member_needs_are_built_first(real: Machine, tmp_path: Path) -> None:
+    """With the real npm, which does not order builds."""
     root = write(tmp_path / "repository", WORKSPACE)
     outcome = real.run("site/test", root / "apps/site", root)
     assert outcome.code == 0, outcome.output
@@ -438,8 +438,8 @@ def test_what_a_member_of_a_workspace_needs_is_built_first(real: Machine, tmp_pa
     assert outcome.code == 1 and f"The script build of {root}/libs/broken, which " in error
 
 
-def test_the_root_of_a_workspace_runs_what_its_members_have(real: Machine, tmp_path: Path) -> None:
-    """With what they need built first. Each is run, and those that have failed are named."""
+def test_the_root_of_a_workspace_runs_scripts_of_its_members(real: Machine, tmp_path: Path) -> None:
+    """The packages that they need are built first. Each script runs, and failed ones are named."""
     checks = {"apps/site/package.json": manifest(name="site", scripts={"lint": "exit 4"})}
     apart = {"tool/package.json": manifest(name="tool", scripts={"test": "exit 5"})}
     root = write(tmp_path / "repository", {**WORKSPACE, **apart})
@@ -453,7 +453,7 @@ def test_the_root_of_a_workspace_runs_what_its_members_have(real: Machine, tmp_p
     assert len(real.run("site/test", root, root).notices) == 1
 
 
-def test_what_is_proposed_of_a_makefile_runs(real: Machine, tmp_path: Path) -> None:
+def test_a_proposed_make_command_runs(real: Machine, tmp_path: Path) -> None:
     root = write(tmp_path / "repository", WORKSPACE)
     needs = manifest(name="site", dependencies={"@acme/one": "1.0.0"}, scripts={"check": "exit 7"})
     checks = "lint:\n\tnode -e \"process.exit(require('@acme/one') - 3)\"\n"
@@ -477,7 +477,7 @@ PLACEHOLDER = 'echo "Error: no test specified" && exit 1'
     [("lint", None), ("test", {}), ("test", {"test": PLACEHOLDER})],
     ids=["no scripts", "none", "placeholder"],
 )
-def test_no_script_is_worth_a_notice(
+def test_a_missing_script_gets_a_notice(
     machine: Machine, tmp_path: Path, job: str, scripts: Any
 ) -> None:
     project = write(tmp_path / "app", {"package.json": manifest(scripts=scripts)})
@@ -518,7 +518,7 @@ def test_the_scanner_is_the_one_that_scans_images() -> None:
     assert image in CODE_TYPE["setup"]["files"]["scan.sh"]
 
 
-def test_no_lock_file_is_worth_a_notice(machine: Machine, tmp_path: Path) -> None:
+def test_a_missing_lock_file_gets_a_notice(machine: Machine, tmp_path: Path) -> None:
     machine.runner.record("docker")
     project = write(tmp_path / "app", {"package.json": manifest(scripts=SCRIPTS)})
     outcome = machine.run("app/security", project)
@@ -536,7 +536,7 @@ exports.handler = async event => ({ answer, event })
 
 
 def archive(name: str, files: Mapping[str, str]) -> bytes:
-    """A package as the registry has it."""
+    """The archive of a package, as in a registry."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for file, text in {"package.json": json.dumps({"name": name}), **files}.items():
@@ -547,7 +547,7 @@ def archive(name: str, files: Mapping[str, str]) -> bytes:
 
 
 def sample(folder: Path, **keys: Any) -> Path:
-    """A project with a dependency for production, and one for development that has a command."""
+    """A project with a dependency for production, and one for development with a command."""
     packages = {
         "dependency": archive("dependency", {"index.js": "exports.answer = 42\n"}),
         "tool": archive("tool", {"index.js": ""}),
@@ -563,7 +563,7 @@ def sample(folder: Path, **keys: Any) -> Path:
     }
     root = {"name": "sample", "version": "1.2.3", **dependencies}
     lock = {"name": "sample", "lockfileVersion": 3, "packages": {"": root, **locked}}
-    # A lifecycle script as many have it: it fails where only production is installed.
+    # A usual lifecycle script: it fails if only packages for production are installed.
     scripts = {"build": "mkdir dist && cp index.js dist", "prepare": "ls node_modules/tool"}
     for name, content in packages.items():
         path = folder / "packed" / f"{name}.tgz"
@@ -585,7 +585,7 @@ def names(package: Path) -> set[str]:
 
 
 def call(package: Path, folder: Path) -> Any:
-    """What the handler answers, as Lambda would load it."""
+    """The result of the handler, loaded as in Lambda."""
     with zipfile.ZipFile(package) as opened:
         opened.extractall(folder)
     code = "require('./index.js').handler(1).then(said => console.log(JSON.stringify(said)))"
@@ -602,7 +602,7 @@ OWN = {"index.js", "package.json", "packed/dependency.tgz", "packed/tool.tgz"}
 
 
 def test_a_lambda_zip(real: Machine, tmp_path: Path) -> None:
-    """The code, what is built of it, and what it needs."""
+    """It has the code, the result of its build, and its dependencies."""
     project = sample(tmp_path / "app")
     outcome = real.run("app/build", project)
     assert outcome.code == 0, outcome.output
@@ -612,7 +612,7 @@ def test_a_lambda_zip(real: Machine, tmp_path: Path) -> None:
 
 
 def installed(project: Path) -> Path:
-    """As npm leaves it, which is quicker than asking npm."""
+    """Write the packages as npm does, which is faster than npm."""
     write(project / "node_modules/dependency", {"index.js": "", "package.json": "{}"})
     command = project / "node_modules/.bin/command"
     write(project / "node_modules", {".package-lock.json": str(project), ".bin/other": ""})
@@ -693,7 +693,7 @@ def publish(machine: Machine, folder: Path, version: str, tag: str, **variables:
         ("1.2.3-rc.1", "v1.2.3-rc.1", " --tag next"),
     ],
 )
-def test_what_was_built_is_published(
+def test_the_built_package_is_published(
     machine: Machine, tmp_path: Path, version: str, tag: str, options: str
 ) -> None:
     outcome = publish(machine, tmp_path, version, tag)
@@ -738,7 +738,7 @@ def test_a_token_is_not_written_down(machine: Machine, tmp_path: Path, visibilit
 
 
 def proposed(folder: Path) -> list[str] | None:
-    """What the patterns propose for a folder; none if it is no component."""
+    """The proposed products of a folder; None if it is no component."""
     detect = load_code_types(toolbox.ROOT / "code_types")["node"].detect
     assert detect is not None
     text = (folder / "package.json").read_text(encoding="utf-8")
@@ -777,7 +777,7 @@ APP = {"name": "app", "version": "1.0.0", "main": "index.js", "scripts": {"test"
         (APP, {"index.js": "const handler = 1"}, []),
     ],
 )
-def test_what_is_proposed(
+def test_proposed_products(
     tmp_path: Path, keys: dict[str, Any], files: dict[str, str], produces: list[str] | None
 ) -> None:
     folder = write(tmp_path, {"package.json": json.dumps(keys, indent=2), **files})
@@ -792,7 +792,7 @@ def test_what_is_proposed(
     "package", ["pnpm@8.15.9", "pnpm@10.34.8", "pnpm@12.21.0", "yarn@1.22.22", "yarn@4.18.1"]
 )
 def test_real_package_managers(real: Machine, tmp_path: Path, package: str) -> None:
-    """As the set-up installs them: tests, a Lambda zip, a package for npm."""
+    """They are installed by the set-up, and make tests, a Lambda zip and a package for npm."""
     real.runner.environment["npm_config_prefix"] = str(tmp_path / "global")
     trusted = {k: v for k, v in os.environ.items() if k == "NODE_EXTRA_CA_CERTS"}
     real.runner.environment.update(trusted)
@@ -803,7 +803,7 @@ def test_real_package_managers(real: Machine, tmp_path: Path, package: str) -> N
     scripts = {"build": "mkdir -p dist && cp index.js dist", "test": "ls node_modules/left-pad"}
     keys = {"dependencies": {"is-odd": "3.0.1"}, "devDependencies": {"left-pad": "1.3.0"}}
     files = {"index.js": "exports.handler = async n => ({ odd: require('is-odd')(n) })\n"}
-    # pnpm 12 records itself in the lock file, with binaries that not every registry has.
+    # pnpm 12 adds itself to the lock file, with binaries that some registries do not have.
     declared = {} if package.startswith("pnpm@12") else {"packageManager": package}
     files["package.json"] = manifest(**keys, scripts=scripts, **declared)
     if package.startswith("yarn@4"):
@@ -837,10 +837,10 @@ def test_real_package_managers(real: Machine, tmp_path: Path, package: str) -> N
     other = manifest(dependencies={"is-odd": "3.0.0"}, scripts=scripts, **declared)
     write(folders[1], {"package.json": other})
     outcome = real.run("app/test", folders[1])
-    assert outcome.code != 0, "a lock file that does not fit is not written again"
+    assert outcome.code != 0, "a lock file that does not match is an error"
 
 
-# As Corepack writes them into package.json, in published repositories.
+# Hashes that Corepack has written into package.json of published repositories.
 COREPACKS = {
     "pnpm@10.12.1": "f0dda8580f0ee9481c5c79a1d927b9164f2c478e90992ad268bbb2465a736984"
     "391d6333d2c327913578b2804af33474ca554ba29c04a8b13060a717675ae3ac",
@@ -851,9 +851,7 @@ COREPACKS = {
 
 @real_tools
 @pytest.mark.parametrize("package", COREPACKS)
-def test_the_hash_is_the_one_that_corepack_writes(
-    real: Machine, tmp_path: Path, package: str
-) -> None:
+def test_the_hash_equals_that_of_corepack(real: Machine, tmp_path: Path, package: str) -> None:
     real.runner.environment["npm_config_prefix"] = str(tmp_path / "global")
     trusted = {k: v for k, v in os.environ.items() if k == "NODE_EXTRA_CA_CERTS"}
     real.runner.environment.update(trusted)
@@ -876,7 +874,7 @@ def test_the_hash_is_the_one_that_corepack_writes(
     ],
 )
 def test_real_workspaces(real: Machine, tmp_path: Path, package: str, more: dict[str, str]) -> None:
-    """Without a lock file, then by the one that this leaves, from a fresh checkout."""
+    """First without a lock file, then from a fresh checkout with the written one."""
     real.runner.environment["npm_config_prefix"] = str(tmp_path / "global")
     trusted = {k: v for k, v in os.environ.items() if k == "NODE_EXTRA_CA_CERTS"}
     real.runner.environment.update(trusted)

@@ -1,8 +1,8 @@
-"""What Kubernetes, Helm and the CDK say that a deployment would change.
+"""Plans of Kubernetes, Helm and the CDK: the changes that a deployment would make.
 
-kubectl is the real one, with a cluster that keeps what it is given. Helm is a stub that says what a
-release has. The CDK's words are those of the real one; with REAL_TOOLS=1 it says them itself, to a
-double of CloudFormation.
+kubectl is real, with a cluster that keeps its objects. Helm is a stub with the objects of a
+release. The output of the CDK is recorded; with REAL_TOOLS=1 the real CDK runs with a double of
+CloudFormation.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ Change = tuple[str, str]
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A server that writes down what it is asked."""
+    """A server that records its requests."""
 
     protocol_version = "HTTP/1.1"
     asked: ClassVar[list[str]]
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Print no log."""
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers["Content-Length"]))
@@ -64,7 +64,7 @@ KINDS = {
 
 
 class Cluster(Answers):
-    """Keeps the objects that it is given, by their paths."""
+    """Keeps the objects that it receives, by their paths."""
 
     objects: ClassVar[dict[str, dict[str, Any]]]
     forbidden: ClassVar[set[str]]
@@ -90,7 +90,7 @@ class Cluster(Answers):
         self.answer(201, json.dumps(given))
 
     def discovered(self, path: str) -> dict[str, Any]:
-        """What kubectl asks a cluster about itself."""
+        """The answers to kubectl's discovery of a cluster."""
         if path == "/api":
             return {"kind": "APIVersions", "versions": ["v1"]}
         if path == "/apis":
@@ -112,7 +112,7 @@ class Cluster(Answers):
 
 @contextmanager
 def served(kind: type[Answers]) -> Iterator[str]:
-    """The address of such a server."""
+    """The address of a running server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
@@ -126,7 +126,7 @@ def planned(runner: Runner, component: str, project: Path, **variables: str) -> 
 
 
 def lines(runner: Runner, component: str) -> list[list[str]]:
-    """The list of changes, each with action, address and what has to be the same again."""
+    """The changes, each with action, address, and a value that must be equal at the deployment."""
     file = runner.folder / f"temp-{component}-plan/changes"
     return [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
 
@@ -173,7 +173,7 @@ MANIFESTS: dict[str, dict[str, Any]] = {
 
 
 class Machine:
-    """A machine with kubectl, and a cluster to which the manifests were applied."""
+    """A machine with kubectl, and a cluster with the applied manifests."""
 
     def __init__(self, runner: Runner, address: str, folder: Path) -> None:
         self.runner, self.folder = runner, folder
@@ -215,14 +215,14 @@ def machine(runner: Runner, tmp_path: Path) -> Iterator[Machine]:
         yield Machine(runner, address, tmp_path)
 
 
-def test_manifests_that_were_applied_change_nothing(machine: Machine) -> None:
+def test_applied_manifests_change_nothing(machine: Machine) -> None:
     outcome = machine.plan()
     assert (outcome.code, outcome.output) == (0, "")
     assert changes(machine.runner, "cluster") == [] and text(machine.runner, "cluster") == ""
     assert len([asked for asked in Cluster.asked if "/shop/" in asked]) == 3
 
 
-def test_what_differs_from_what_was_applied(machine: Machine) -> None:
+def test_changed_manifests(machine: Machine) -> None:
     has = machine.manifests
     has["settings"]["data"]["config.txt"] = "one\nTWO\nthree\n"
     has["database"]["stringData"]["password"] = "hunter2"
@@ -272,21 +272,21 @@ def test_what_differs_from_what_was_applied(machine: Machine) -> None:
         in shown
     )
     check_nothing_is_secret(machine.runner, "cluster", outcome)
-    # A value that is secret has no digest there, either: another one gives the same list.
+    # The list has no digest of a secret value: another value gives the same list.
     before = lines(machine.runner, "cluster")
     has["database"]["stringData"]["password"] = "hunter3"
     assert machine.plan().code == 0 and lines(machine.runner, "cluster") == before
 
 
-def test_what_was_created_in_another_way(machine: Machine) -> None:
-    """What is applied is compared with the same part of it."""
+def test_objects_without_the_annotation_of_apply(machine: Machine) -> None:
+    """Only the fields in the manifest are compared."""
     for name in ("web", "migrate"):
         [path] = [path for path in Cluster.objects if path.endswith(f"/{name}")]
         del Cluster.objects[path]["metadata"]["annotations"]
         Cluster.objects[path] |= {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
     machine.manifests["web"]["spec"]["replicas"] = 2
     assert machine.plan().code == 0
-    # The Job is as it was: it is replaced because it has failed.
+    # The Job is unchanged, and is replaced because it failed.
     assert changes(machine.runner, "cluster") == [
         ("update", "Deployment shop/web"),
         ("replace", "Job shop/migrate"),
@@ -294,7 +294,7 @@ def test_what_was_created_in_another_way(machine: Machine) -> None:
     assert "-  replicas: 1\n+  replicas: 2\n" in text(machine.runner, "cluster")
 
 
-def test_an_identity_that_may_not_read_a_secret(machine: Machine) -> None:
+def test_a_plan_fails_if_it_may_not_read_a_secret(machine: Machine) -> None:
     Cluster.objects = {k: v for k, v in Cluster.objects.items() if "secrets" not in k}
     Cluster.forbidden.add("secrets")
     outcome = machine.plan()
@@ -380,7 +380,7 @@ def helm(
     return planned(runner, "Shop", project, KUBECONFIG=str(folder / "none"), **variables)
 
 
-def test_what_an_upgrade_changes(runner: Runner, tmp_path: Path) -> None:
+def test_changes_of_an_upgrade(runner: Runner, tmp_path: Path) -> None:
     release = {"manifest.yaml": RELEASE + GONE, "hooks.yaml": HOOKS}
     new = NEW.replace("{name: web}", "{name: web, namespace: shop}")
     more = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: more, namespace: other}\n"
@@ -502,11 +502,11 @@ CDK_CHANGES = [
 ]
 CDK_VERSION = "2.1148.1"
 WORDS = Path(__file__).with_name("cdk_diff.txt")
-"""What that version says about these templates."""
+"""The output of that version for these templates."""
 
 
 class CloudFormation(Answers):
-    """Has one stack, and lets nobody assume a role."""
+    """Has one stack, and refuses to let a role be assumed."""
 
     denied: ClassVar[str]
 
@@ -536,7 +536,7 @@ class CloudFormation(Answers):
 
 
 def assembly(folder: Path) -> Path:
-    """What the build has left for `dev`: a stack that exists, and another one."""
+    """The result of the build for `dev`: an existing stack and a new one."""
 
     def stack(name: str) -> dict[str, Any]:
         role = f"arn:${{AWS::Partition}}:iam::123456789012:role/cdk-hnb659fds-{name}-role-x"
@@ -573,14 +573,14 @@ def check_cdk(runner: Runner, outcome: Outcome) -> None:
     assert " └─ [~] QueueName (requires replacement)\n     ├─ [-] one\n" in shown
     assert shown in outcome.output
     check_nothing_is_secret(runner, "infra", outcome)
-    # What follows a value that is hidden is there again.
+    # The text after a hidden value is shown.
     assert re.search(r"\.LEVEL:\n[ │]+├─ \[-\] 1\n[ │]+└─ \[\+\] 2\n", shown)
     by_name = {fields[1]: fields[2:] for fields in lines(runner, "infra")}
     assert "one └─ [+] two" in by_name["Site AWS::SQS::Queue Queue"][0]
     assert "role" not in json.dumps(by_name)
 
 
-def test_what_the_cdk_says(runner: Runner, tmp_path: Path) -> None:
+def test_changes_of_the_cdk(runner: Runner, tmp_path: Path) -> None:
     (runner.tools / "node").symlink_to(toolbox.NODE)
     stub = write(runner.tools, {"npx": f'#!/bin/bash\necho "npx $*" >&2\ncat "{WORDS}"\n'}) / "npx"
     stub.chmod(0o755)
@@ -592,9 +592,9 @@ def test_what_the_cdk_says(runner: Runner, tmp_path: Path) -> None:
     assert " Site Other/*\n" in outcome.output
 
 
-@pytest.mark.skipif(not toolbox.REAL_TOOLS, reason="REAL_TOOLS=1 brings the CDK from npm (30 MB)")
-def test_what_the_real_cdk_says(runner: Runner, tmp_path: Path) -> None:
-    """By no other calls than those that read; and it ends with an error if it cannot read."""
+@pytest.mark.skipif(not toolbox.REAL_TOOLS, reason="REAL_TOOLS=1 installs the CDK from npm (30 MB)")
+def test_changes_of_the_real_cdk(runner: Runner, tmp_path: Path) -> None:
+    """It only makes calls that read, and fails if it cannot read."""
     (runner.tools / "node").symlink_to(toolbox.NODE)
     cli = toolbox.NODE.parent.parent / "lib/node_modules/npm/bin/npx-cli.js"
     npx = f'#!/bin/sh\nexec "{toolbox.NODE}" "{cli}" "$@"\n'
@@ -611,7 +611,7 @@ def test_what_the_real_cdk_says(runner: Runner, tmp_path: Path) -> None:
             WORDS.write_text(said, encoding="utf-8")
         assert said == WORDS.read_text(encoding="utf-8")
         check_cdk(runner, outcome)
-        asked = set(CloudFormation.asked) - {"GetCallerIdentity"}  # the CDK keeps its answer
+        asked = set(CloudFormation.asked) - {"GetCallerIdentity"}  # the CDK caches this
         assert asked == {"AssumeRole", "DescribeStacks", "GetTemplate"}
         CloudFormation.denied = "GetTemplate"
         assert planned(runner, "infra", assembly(tmp_path)).code == 1

@@ -1,4 +1,4 @@
-"""Which files and tags the publish command of Python takes, and which it refuses."""
+"""The files and tags that Python's publish command accepts and refuses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def files(*names: str) -> dict[str, str]:
     return {f"dist/{name}": "" for name in names}
 
 
-# The tag -> the files that it publishes.
+# Tag -> the published files.
 TAKEN = {
     "v1.2.3": ["my_lib-1.2.3-py3-none-any.whl", "my_lib-1.2.3.tar.gz"],
     "1.2.3": ["my_lib-1.2.3.tar.gz"],
@@ -38,7 +38,7 @@ def test_a_tag_that_fits(tag: str, runner: Runner, tmp_path: Path) -> None:
     assert runner.lines == [" ".join(["uv publish --trusted-publishing always", *published])]
 
 
-# What is wrong: the tag, the files, and what is said.
+# Error -> the tag, the files, and the message.
 REFUSED = {
     "newer": ("v1.2.4", ["a-1.2.3.tar.gz"], "a-1.2.3.tar.gz has the version 1.2.3, and 'v1.2.4'"),
     "longer": ("v11.2.3", ["a-1.2.3.tar.gz"], "'v11.2.3' is no tag of it"),
@@ -65,10 +65,8 @@ def test_a_tag_that_does_not_fit(case: str, runner: Runner, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["UV_PUBLISH_TOKEN", "UV_PUBLISH_PASSWORD"])
 @pytest.mark.parametrize("value", ["x", ""], ids=["set", "not set up"])
-def test_a_secret_that_is_named_is_used(
-    name: str, value: str, runner: Runner, tmp_path: Path
-) -> None:
-    """Also one that nobody has set: that is then what fails."""
+def test_a_named_secret_is_used(name: str, value: str, runner: Runner, tmp_path: Path) -> None:
+    """Even if it is not set: then the upload fails."""
     runner.record("uv")
     project = write(tmp_path / "lib", files("a-1.2.3.tar.gz"))
     outcome = runner.run("lib/deploy", project, GITHUB_REF_NAME="v1.2.3", **{name: value})

@@ -1,6 +1,6 @@
-"""The Pulumi code type's commands, with recorded tools.
+"""The commands of Pulumi's code type, with recorded tools.
 
-Pulumi itself is in no package index. A real uv locks and installs a program in Python.
+No package index has Pulumi. A real uv locks and installs a program in Python.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ANSWERS: dict[str, Any] = {
 
 
 def project(runtime: str, **options: str) -> dict[str, str]:
-    """A Pulumi.yaml."""
+    """The text of a Pulumi.yaml."""
     said = "".join(f"    {name}: {value}\n" for name, value in options.items())
     long = f"\n  name: {runtime}\n  options:\n{said}" if options else f" {runtime}\n"
     return {"Pulumi.yaml": f"name: shop\nruntime:{long}description: All of it\n"}
@@ -42,7 +42,7 @@ TOOLS = (
 
 @pytest.fixture
 def machine(runner: Runner) -> Runner:
-    """A machine on which everything is recorded."""
+    """A machine on which all tools are recorded."""
     for name in TOOLS:
         runner.record(name)
     return runner
@@ -72,14 +72,14 @@ LOCKS = {
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_pulumi_is_as_new_as_the_library(machine: Runner, tmp_path: Path, name: str) -> None:
+def test_pulumi_has_the_version_of_the_library(machine: Runner, tmp_path: Path, name: str) -> None:
     runtime, file, text = LOCKS[name]
     root = write(
         tmp_path, {f"infra/{file}": text, **{f"infra/{k}": v for k, v in project(runtime).items()}}
     )
     outcome = machine.run("infra/setup", root / "infra")
     assert (outcome.code, outcome.said["version"]) == (0, "3.1.0"), outcome.output
-    # In a workspace the lock file is above.
+    # In a workspace, the lock file is in a folder above.
     (root / "infra" / file).rename(root / file)
     said = machine.run("infra/setup", root / "infra").said
     assert (said["version"], said["root"]) == ("3.1.0", str(root))
@@ -130,7 +130,7 @@ def test_the_runtime(machine: Runner, tmp_path: Path, text: str, said: tuple[str
         (project("bun"), "title=Runtime::"),
     ],
 )
-def test_what_is_not_understood(
+def test_a_project_that_is_not_understood_fails(
     machine: Runner, tmp_path: Path, files: dict[str, str], error: str
 ) -> None:
     outcome = machine.run("infra/setup", write(tmp_path / "infra", files))
@@ -247,7 +247,7 @@ TOKEN = {"PULUMI_ACCESS_TOKEN": "pul-secret"}
 
 @pytest.mark.parametrize("name", INSTALLS)
 def test_a_deployment(machine: Runner, tmp_path: Path, name: str) -> None:
-    """It installs what the program needs, and nothing of its tools."""
+    """It installs the program's dependencies, and none for development."""
     files, first, then = INSTALLS[name]
     folder = write(tmp_path / "infra", files)
     outcome = machine.run("infra/deploy", folder, **TOKEN)
@@ -284,7 +284,7 @@ def test_the_stack(machine: Runner, tmp_path: Path, variables: dict[str, str], s
     assert machine.lines == [f"pulumi up --stack {stack} {UP}"]
 
 
-def test_nobody_says_where_the_state_is(machine: Runner, tmp_path: Path) -> None:
+def test_a_deployment_without_a_backend_fails(machine: Runner, tmp_path: Path) -> None:
     folder = write(tmp_path / "infra", NODE)
     outcome = machine.run("infra/deploy", folder)
     assert (outcome.code, machine.lines) == (1, [])
@@ -295,7 +295,7 @@ def test_nobody_says_where_the_state_is(machine: Runner, tmp_path: Path) -> None
 
 
 def step(op: str, name: str, old: Any = None, new: Any = None, kind: str = "aws:s3:Bucket") -> Any:
-    """A step of a preview, as Pulumi's JSON has it."""
+    """A step of a preview in Pulumi's JSON."""
     urn = f"urn:pulumi:dev::shop::{kind}::{name}"
     states = {"oldState": old and {"inputs": old}, "newState": new and {"inputs": new}}
     return {"op": op, "urn": urn, **{k: state for k, state in states.items() if state}}
@@ -327,7 +327,7 @@ delete aws:s3:Bucket::old
 
 
 def previewed(machine: Runner, folder: Path, preview: Any) -> tuple[Any, str, str]:
-    """What a plan writes when Pulumi shows this preview."""
+    """The output of a plan for this preview of Pulumi."""
     answer = write(machine.folder, {"preview.json": json.dumps(preview)}) / "preview.json"
     stub, real = machine.tools / "pulumi", machine.tools / "stub/pulumi"
     if not real.exists():
@@ -352,7 +352,7 @@ def test_a_plan(machine: Runner, tmp_path: Path) -> None:
     assert [f"{what} {address}" for what, address, _ in lines] == [
         line for line in CHANGES.splitlines() if not line.startswith(" ")
     ]
-    # The same again is the same; another value is another change.
+    # The same preview gives the same list, and another value gives another one.
     other = json.loads(json.dumps(PREVIEW).replace('"days": 7', '"days": 9'))
     assert previewed(machine, folder, PREVIEW)[1] == changes
     after = previewed(machine, folder, other)[1].splitlines()
@@ -360,7 +360,7 @@ def test_a_plan(machine: Runner, tmp_path: Path) -> None:
     assert previewed(machine, folder, {"steps": []})[1:] == ("", "")
 
 
-def test_a_plan_that_fails_says_why(machine: Runner, tmp_path: Path) -> None:
+def test_a_failing_plan_shows_the_reason(machine: Runner, tmp_path: Path) -> None:
     folder = write(tmp_path / "shown", project("yaml"))
     previewed(machine, folder, PREVIEW)
     places = {name: str(machine.folder / name) for name in ("CHANGES", "CHANGES_TEXT")}
@@ -371,15 +371,13 @@ def test_a_plan_that_fails_says_why(machine: Runner, tmp_path: Path) -> None:
     assert outcome.code == 1 and "::error title=Backend::" in outcome.output
 
 
-def test_what_was_shown_is_deployed_without_another_preview(
-    machine: Runner, tmp_path: Path
-) -> None:
+def test_a_shown_plan_is_deployed_without_another_preview(machine: Runner, tmp_path: Path) -> None:
     folder = write(tmp_path / "shown", project("yaml"))
     assert machine.run("shown/deploy", folder, **TOKEN).code == 0
     assert machine.lines == [f"pulumi up --stack dev {UP} --skip-preview"]
 
 
-def test_the_scan_reads_lock_files_alone(machine: Runner, tmp_path: Path) -> None:
+def test_the_scan_reads_only_lock_files(machine: Runner, tmp_path: Path) -> None:
     folder = write(tmp_path / "infra", {**NODE, "index.ts": "", ".env": "SECRET=1"})
     assert machine.run("infra/security", folder).code == 0
     [line] = machine.lines
@@ -394,7 +392,7 @@ def test_the_scan_reads_lock_files_alone(machine: Runner, tmp_path: Path) -> Non
 
 
 def test_a_real_uv(machine: Runner, tmp_path: Path) -> None:
-    """The program's own environment has what its requirements say, and pip, which Pulumi asks."""
+    """The program's environment has its requirements, and pip, which Pulumi needs."""
     (machine.tools / "python").unlink()
     (machine.tools / "uv").unlink()
     (machine.tools / "uv").symlink_to(toolbox.script("uv"))

@@ -1,4 +1,4 @@
-"""The Python code type's lint, test and security commands, for real, on small projects."""
+"""Python's lint, test and security commands with real tools, on small projects."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_tests_that_fail(
     assert outcome.notices == []
 
 
-def test_tests_see_only_what_is_declared(runner: Runner, tmp_path: Path) -> None:
-    """A runner's own Python has packages that Lambda has not: on Ubuntu PyYAML, for one. A test
-    that passes only because of them says nothing about what is deployed."""
+def test_tests_see_only_declared_dependencies(runner: Runner, tmp_path: Path) -> None:
+    """A runner's own Python has packages that Lambda does not have, as PyYAML on Ubuntu. A test
+    that needs them would pass, although the deployed code fails."""
     test = f"import tabulate\n{HANDLER_TEST}"
     python = tmp_path / "python"
     uv = toolbox.script("uv")
@@ -96,8 +96,8 @@ def test_tests_see_only_what_is_declared(runner: Runner, tmp_path: Path) -> None
     assert outcome.code == 2 and "No module named 'tabulate'" in outcome.output, outcome.output
 
 
-def test_a_project_of_django_is_tested_by_its_runner(runner: Runner, tmp_path: Path) -> None:
-    """Its tests have names that pytest does not look for. The project's own pytest comes first."""
+def test_a_django_project_is_tested_with_its_own_runner(runner: Runner, tmp_path: Path) -> None:
+    """pytest does not find its tests. A project with pytest is tested with that."""
     manage = "import sys\n\nsys.exit(f'manage.py {sys.argv[1:]}')\n"
     files = {"manage.py": manage, "requirements.txt": "", "shop/tests.py": "assert 0\n"}
     outcome = runner.run("app/test", write(tmp_path / "a", files))
@@ -131,7 +131,7 @@ EVAL = "print(eval(input()))\n"  # medium severity, high confidence
 SHELL = (
     "import subprocess\n\nsubprocess.call(input(), shell=True)\n"  # high severity and confidence
 )
-HASH = "import hashlib\n\nhashlib.sha1(b'name').hexdigest()\n"  # the same
+HASH = "import hashlib\n\nhashlib.sha1(b'name').hexdigest()\n"  # also high severity and confidence
 
 
 def lines_about(outcome: Outcome, *titles: str) -> list[str]:
@@ -155,7 +155,7 @@ NOTHING_TO_SHOW = {
 
 @pytest.mark.parametrize("certain", [True, False])
 def test_findings_in_the_code(runner: Runner, tmp_path: Path, certain: bool) -> None:
-    """Without a configuration of bandit: all is shown, what is certain fails."""
+    """Without a configuration of bandit, all findings are shown, and certain ones fail."""
     found = {file: s for file, s in SUSPECTS.items() if certain or file != "certain.py"}
     texts = {file: text for file, (text, *_) in found.items()}
     files = {**PLAIN, **NOTHING_TO_SHOW, **texts, "no_python.py": "def\n"}
@@ -164,19 +164,19 @@ def test_findings_in_the_code(runner: Runner, tmp_path: Path, certain: bool) -> 
     assert outcome.code == certain, outcome.output
     titles = ("bandit B307", "bandit B602", "bandit B324", "Security scan")
     assert set(lines_about(outcome, *titles)) == {
-        "warning title=Security scan",  # what is no Python is not scanned
+        "warning title=Security scan",  # other files are not scanned
         *(f"{s} file=app/{f},line={n},title=bandit {rule}" for f, (_, s, n, rule) in found.items()),
     }
     rows = re.findall(r"^\| (\w+) \| `(.+?)`", summary.read_text("utf-8"), re.MULTILINE)
     fails = {"error": "fails", "warning": "warning"}
     assert sorted(rows) == sorted((fails[s], f"app/{f}:{n}") for f, (_, s, n, _) in found.items())
     assert (rows[0][0] == "fails") == certain
-    # What is found in the code does not hide the dependencies.
+    # A finding in the code does not stop the audit of dependencies.
     assert outcome.notices == [f"::notice::There are no dependencies to scan in {project}"]
 
 
 def scan(runner: Runner, project: Path, versions: str, **variables: str) -> Outcome:
-    """The scan alone, of code and of versions that are installed elsewhere."""
+    """Scan the code, and versions that are installed in another place."""
     action = runner.steps["app/security"].action
     assert action
     found = runner.folder / "python"
@@ -214,7 +214,7 @@ def scan(runner: Runner, project: Path, versions: str, **variables: str) -> Outc
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
-def test_what_the_project_says_of_bandit_decides(
+def test_the_projects_configuration_of_bandit_is_used(
     runner: Runner, tmp_path: Path, files: dict[str, str], code: int
 ) -> None:
     plain = {f"app/{name}": text for name, text in {**PLAIN, "more.py": EVAL}.items()}
@@ -228,7 +228,7 @@ def test_what_the_project_says_of_bandit_decides(
 
 
 def test_the_dependencies_of_the_chosen_python_are_scanned(runner: Runner, tmp_path: Path) -> None:
-    """Of that in `.python-version`, with which the tests run and the package is built."""
+    """The Python in `.python-version`, which also runs the tests and builds the package."""
     version = another_python()
     if version is None:
         pytest.skip("this machine has only one Python")
@@ -264,10 +264,10 @@ AUDITED_NOTHING = "::warning title=Security scan::No dependency was audited: "
     ],
     ids=["fine", "vulnerable", "one unknown", "all unknown", "none", "cannot run"],
 )
-def test_what_the_audit_says(
+def test_results_of_the_audit(
     runner: Runner, tmp_path: Path, dependencies: list[object] | None, code: int, said: str
 ) -> None:
-    """An audit of nothing is never green in silence."""
+    """If nothing was audited, a warning says so."""
     fails = {"STUB_FAILS": "uvx pip-audit"} if dependencies is None else {}
     report = json.dumps({"dependencies": dependencies})
     project = write(tmp_path / "app", PLAIN)
@@ -277,7 +277,7 @@ def test_what_the_audit_says(
     assert [line.startswith(said) for line in lines] == ([True] if said else []), lines
 
 
-def test_what_is_from_no_index_is_not_audited_in_silence(runner: Runner, tmp_path: Path) -> None:
+def test_packages_from_no_index_get_a_warning(runner: Runner, tmp_path: Path) -> None:
     write(runner.folder / "python", {"sources.txt": "ours @ git+https://example.com/ours\n"})
     outcome = scan(runner, write(tmp_path / "app", PLAIN), "")
     assert outcome.code == 0 and AUDITED_NOTHING in outcome.output, outcome.output
@@ -308,7 +308,7 @@ def test_what_is_from_no_index_is_not_audited_in_silence(runner: Runner, tmp_pat
 def test_the_version_of_uv(
     runner: Runner, tmp_path: Path, files: dict[str, str], version: str
 ) -> None:
-    """uv refuses to run as another."""
+    """uv refuses to run as another version."""
     repository = write(tmp_path / "repository", {"app/main.py": "", **files})
     outcome = runner.run("app/setup", repository / "app")
     assert (outcome.code, outcome.output, outcome.said) == (0, "", {"version": version})

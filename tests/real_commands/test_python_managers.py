@@ -1,4 +1,4 @@
-"""Python projects by their own managers: built, packed and scanned from what their locks say."""
+"""Python projects with their own managers are built, packed and scanned with locked versions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from projects import security
 from test_python_packages import call, names
 
 PROJECTS = Path(__file__).parent / "python_projects"
-"""Real projects with real lock files. Each takes any idna from 3.4 on, and locks 3.7."""
+"""Real projects with real lock files. Each accepts any idna from 3.4 on, and locks 3.7."""
 
 INDEX = "https://index.invalid/simple"
-"""Stands in them for the index that everybody uses, whose address is part of their checksums."""
+"""The index in these projects. Their checksums contain its address."""
 
 SETUP_PY = {
     "setup.py": (
@@ -72,7 +72,7 @@ SHAPES: dict[str, Mapping[str, str] | str] = {
 
 @functools.cache
 def lock_of_workspace() -> str:
-    """The `uv.lock` that uv writes on this machine, with an idna that is not the newest."""
+    """The `uv.lock` that uv writes on this machine, with an older idna."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(PROJECTS / "uv-workspace", folder, dirs_exist_ok=True)
         command = [toolbox.script("uv"), "lock", "--quiet", "--upgrade-package", "idna==3.7"]
@@ -82,7 +82,7 @@ def lock_of_workspace() -> str:
 
 
 def project(shape: str, folder: Path) -> Path:
-    """The project in a repository of its own."""
+    """Write the project into a repository of its own."""
     files = SHAPES[shape]
     if not isinstance(files, str):
         return write(folder / "app", files)
@@ -97,7 +97,7 @@ def project(shape: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_is_locked_is_tested_scanned_and_packed(
+def test_locked_versions_are_tested_scanned_and_packed(
     runner: Runner, tmp_path: Path, shape: str
 ) -> None:
     repository = tmp_path / "repository"
@@ -116,7 +116,7 @@ def test_what_is_locked_is_tested_scanned_and_packed(
     module = "handler" if "handler.py" in names(package) else "orders.handler"
     assert call(package, tmp_path / "unpacked", module) is not None
     assert "idna-3.7.dist-info/METADATA" in names(package)
-    # Nothing of development, no link to a folder of this machine, and no lock file of ours.
+    # The zip has no packages for development and no links to this machine. No lock file is left.
     assert not {name for name in names(package) if re.search(r"tabulate|\.pth$|__editable__", name)}
     left = {p for p in set(repository.rglob("*")) - before if p.name != "lambda-package.zip"}
     made = r"/(build|[\w.]+\.egg-info|__pycache__|\.pytest_cache|\.ruff_cache|\.pdm-build)(/|$)"
@@ -131,7 +131,7 @@ def versions_in(text: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
 
 
-# A lock file that does not fit, and none
+# Wrong and missing lock files
 
 
 NEWER = {
@@ -143,7 +143,7 @@ NEWER = {
 
 
 @pytest.mark.parametrize("shape", NEWER)
-def test_a_lock_file_that_does_not_fit_is_an_error(
+def test_a_lock_file_that_does_not_match_is_an_error(
     runner: Runner, tmp_path: Path, shape: str
 ) -> None:
     path = project(shape, tmp_path / "repository")
@@ -158,7 +158,7 @@ def test_a_lock_file_that_does_not_fit_is_an_error(
     assert locks and locks == {lock: lock.read_bytes() for lock in locks}
 
 
-def test_without_a_lock_file_none_is_left(runner: Runner, tmp_path: Path) -> None:
+def test_without_a_lock_file_none_is_written(runner: Runner, tmp_path: Path) -> None:
     path = project("poetry", tmp_path / "app")
     (path / "poetry.lock").unlink()
     assert runner.run("app/build", path).code == 0
@@ -166,10 +166,10 @@ def test_without_a_lock_file_none_is_left(runner: Runner, tmp_path: Path) -> Non
         *("pyproject.toml", "src", "tests", "lambda-package.zip")
     }
     found = [name for name in names(path / "lambda-package.zip") if name.startswith("idna-")]
-    assert found and "idna-3.7.dist-info/METADATA" not in found  # the newest
+    assert found and "idna-3.7.dist-info/METADATA" not in found  # the newest idna
 
 
-# What is not read is said
+# Files that are not read
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_without_a_lock_file_none_is_left(runner: Runner, tmp_path: Path) -> Non
     ],
     ids=["conda", "an unknown name", "pylock.toml", "a script", "pixi", "broken"],
 )
-def test_dependencies_that_nothing_reads_are_an_error(
+def test_dependencies_in_an_unknown_file_are_an_error(
     runner: Runner, tmp_path: Path, file: str, text: str
 ) -> None:
     path = write(tmp_path / "app", {"handler.py": "", file: text})
@@ -193,7 +193,7 @@ def test_dependencies_that_nothing_reads_are_an_error(
     assert outcome.code == 1 and f"{path}/{file} " in error
 
 
-def test_a_link_to_a_folder_of_the_machine_is_no_package(runner: Runner, tmp_path: Path) -> None:
+def test_a_link_to_a_folder_of_the_machine_is_not_packed(runner: Runner, tmp_path: Path) -> None:
     path = write(tmp_path / "app", {"handler.py": "", "requirements.txt": "", "own.pth": "/src\n"})
     outcome = runner.run("app/build", path)
     assert outcome.code == 1
@@ -212,7 +212,7 @@ def test_a_link_to_a_folder_of_the_machine_is_no_package(runner: Runner, tmp_pat
         ("mise.toml", '[tools]\npython = "3.99"\n'),
     ],
 )
-def test_the_python_that_is_asked_for(runner: Runner, tmp_path: Path, file: str, text: str) -> None:
+def test_the_required_python_is_used(runner: Runner, tmp_path: Path, file: str, text: str) -> None:
     path = write(tmp_path / "app", {"handler.py": "", file: text})
     outcome = runner.run("app/test", path)
     assert outcome.code == 1 and "3.99" in outcome.output, outcome.output
@@ -267,7 +267,7 @@ PLAIN = {"handler.py": "", "test_handler.py": "def test_it():\n    pass\n"}
         ("lint", {"setup.cfg": "[pylint.main]\n", "a.py": "import abc\n"}, "unused-import"),
     ],
 )
-def test_the_project_is_checked_by_its_own_tools(
+def test_the_projects_own_tools_check_it(
     runner: Runner, tmp_path: Path, job: str, files: dict[str, str], said: str
 ) -> None:
     path = write(tmp_path / "app", {**PLAIN, **files})
@@ -275,7 +275,7 @@ def test_the_project_is_checked_by_its_own_tools(
     outcome = runner.run(f"app/{job}", path)
     finds = "a.py" in files
     assert (bool(outcome.code), said in outcome.output) == (finds, True), outcome.output
-    assert "--select" not in outcome.output  # nothing of ours on top
+    assert "--select" not in outcome.output  # none of our rules
 
 
 @pytest.mark.parametrize(
@@ -285,19 +285,17 @@ def test_the_project_is_checked_by_its_own_tools(
         ({"noxfile.py": NOX, "dev-requirements.txt": "tabulate\n"}, "nox"),
     ],
 )
-def test_the_project_is_linted_and_tested_by_what_it_runs_both_with(
+def test_one_own_tool_may_lint_and_test(
     runner: Runner, tmp_path: Path, files: dict[str, str], tool: str
 ) -> None:
     path = write(tmp_path / "app", {**PLAIN, **files})
     lint, test = runner.build("app", path, ["lint", "test"]).values()
     assert (lint.code, test.code) == (0, 0), (lint, test)
     assert f"linted by {tool}" in lint.output and f"tested by {tool}" in test.output
-    assert "--select" not in lint.output  # nothing of ours on top
+    assert "--select" not in lint.output  # none of our rules
 
 
-def test_hooks_of_the_repository_check_the_files_of_the_project(
-    runner: Runner, tmp_path: Path
-) -> None:
+def test_hooks_of_the_repository_check_only_the_project(runner: Runner, tmp_path: Path) -> None:
     files = {"requirements-dev.txt": "tabulate\n", "../.pre-commit-config.yaml": HOOKS}
     path = write(tmp_path / "app", {**PLAIN, **files, "../other/own.py": OWN_HOOK})
     in_git(tmp_path)

@@ -1,4 +1,4 @@
-"""What the Python code type builds, unpacked and used: Lambda zips and wheels."""
+"""Packages of Python's code type are unpacked and used: Lambda zips and wheels."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ print(json.dumps([handler.lambda_handler({"n": 1}, None), handler.__file__]))
 
 
 def build(runner: Runner, project: Path, **variables: str) -> Path:
-    """The zip that the build leaves."""
+    """Build the zip; returns its path."""
     outcome = runner.run("app/build", project, **variables)
     assert outcome.code == 0, outcome.output
     return project / "lambda-package.zip"
@@ -50,12 +50,12 @@ def names(package: Path) -> set[str]:
 
 
 def own(package: Path) -> set[str]:
-    """What is in the zip beside the dependency."""
+    """The files in the zip, without the dependency."""
     return {name for name in names(package) if not name.startswith("iniconfig")}
 
 
 def call(package: Path, folder: Path, module: str) -> object:
-    """What the handler answers, as Lambda would load it."""
+    """The result of the handler, loaded as in Lambda."""
     with zipfile.ZipFile(package) as archive:
         archive.extractall(folder)
     command = [sys.executable, "-S", "-E", "-B", "-c", CALL, str(folder), module]
@@ -88,7 +88,7 @@ SHAPES: dict[str, tuple[Mapping[str, str], str, set[str]]] = {
         OWN_FOLDER,
     ),
     "package": (PACKAGE, "sample_package.handler", OWN_PACKAGE),
-    # Runners of one's own have other folders, which a command that a dependency brings names.
+    # Own runners have other folders, and scripts of a dependency contain their names.
     "no build system": (
         {
             **APP,
@@ -99,15 +99,15 @@ SHAPES: dict[str, tuple[Mapping[str, str], str, set[str]]] = {
         OWN_FOLDER | {"pyproject.toml", "tabulate/__init__.py"},
     ),
 }
-"""Files, their handler, and what else is in the package beside the first dependency."""
+"""Files, their handler, and the other contents of the package."""
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_package(runner: Runner, tmp_path: Path, shape: str) -> None:
-    """It can be called. A build alone makes the same, byte for byte: without checks before it, at
-    another time, in another folder, on another runner, in another time zone."""
+    """The handler runs. A build alone makes the same bytes: without checks before it, at another
+    time, in another folder, on another runner, in another time zone."""
     files, handler, has = SHAPES[shape]
-    # The tests see the dependencies for development.
+    # Tests can import dependencies for development.
     test = next(name for name in files if name.startswith("tests/"))
     files = {**files, test: f"import tabulate\n{files[test]}"}
     project = write(tmp_path / "one/app", files)
@@ -117,14 +117,14 @@ def test_a_package(runner: Runner, tmp_path: Path, shape: str) -> None:
     assert "1 passed" in outcomes["test"].output
     assert not (project / ".venv").exists() and not (project / "uv.lock").exists()
 
-    # No tests, no hidden files, no lists of requirements, nothing only for development.
+    # The zip has no tests, hidden files, lists of requirements, or files for development.
     package = project / "lambda-package.zip"
     assert {name for name in own(package) if ".dist-info/" not in name} == has
     assert "iniconfig/__init__.py" in names(package)
     answer = {"statusCode": 200, "body": json.dumps({"b": "1", "event": {"n": 1}})}
     assert call(package, tmp_path / "unpacked", handler) == answer
 
-    # The versions that run are scanned: neither the project itself nor what is for development.
+    # Only versions in the zip are scanned, without the project and packages for development.
     _, bandit, scan = runner.recorded
     pinned, *options, versions = scan["arguments"][:4]
     assert re.fullmatch(r"pip-audit==\d+\.\d+\.\d+", pinned)
@@ -135,7 +135,7 @@ def test_a_package(runner: Runner, tmp_path: Path, shape: str) -> None:
     assert (scanned["iniconfig"] == "2.0.0") == (shape == "folder")
     assert bandit["arguments"][0].startswith("bandit==")
 
-    # Nor does it matter what the tools of a person have left there.
+    # Files that a person's tools have left do not matter.
     second = write(tmp_path / "another place" / "app", dict(reversed({**files, **LEFT}.items())))
     for file in second.rglob("*"):
         os.utime(file, (time.time() - 1e6, time.time() - 1e6))
@@ -143,7 +143,7 @@ def test_a_package(runner: Runner, tmp_path: Path, shape: str) -> None:
     assert build(other, second, TZ="Asia/Tokyo").read_bytes() == package.read_bytes()
 
 
-def test_only_what_is_there_now_is_packed(runner: Runner, tmp_path: Path) -> None:
+def test_files_of_an_older_build_are_not_packed(runner: Runner, tmp_path: Path) -> None:
     old = {"lambda_handler.py": "", "old.py": "", "lambda-package.zip": "no zip"}
     project = write(tmp_path / "app", {**PLAIN, **old})
     before = build(runner, project).read_bytes()
@@ -155,7 +155,7 @@ def test_only_what_is_there_now_is_packed(runner: Runner, tmp_path: Path) -> Non
     after = package.read_bytes()
     assert after != before
 
-    # Lambda runs the code as another user: what only its owner may read cannot be imported.
+    # Lambda runs the code as another user, so all may read the files.
     (project / "lambda_handler.py").chmod(0o600)
     assert build(runner, project).read_bytes() == after
     with zipfile.ZipFile(package) as archive:
@@ -163,23 +163,23 @@ def test_only_what_is_there_now_is_packed(runner: Runner, tmp_path: Path) -> Non
 
 
 def test_an_undeclared_dependency_is_not_in_the_zip(runner: Runner, tmp_path: Path) -> None:
-    """The way the handler is called can fail."""
+    """This also shows that the call of a handler can fail."""
     package = build(runner, write(tmp_path / "app", without(APP, "requirements.txt")))
     with pytest.raises(AssertionError, match="No module named 'iniconfig'"):
         call(package, tmp_path / "unpacked", "lambda_handler")
 
 
 OTHER = "x86_64" if platform.machine() in ("aarch64", "arm64") else "aarch64"
-"""A kind of machine that this one is not."""
+"""Another architecture than that of this machine."""
 THIS = ("aarch64" if OTHER == "x86_64" else "x86_64") + "-manylinux2014"
 MARKED = f"tabulate; platform_machine == '{OTHER}'"
 
 
 @pytest.mark.parametrize("shape", ["requirements.txt", "pyproject.toml", "uv.lock"])
-def test_the_dependencies_are_those_of_lambdas_machines(
+def test_dependencies_are_for_the_architecture_of_lambda(
     runner: Runner, tmp_path: Path, shape: str
 ) -> None:
-    """Not those of the machine that builds."""
+    """Not for that of the build machine."""
     pyproject = PYPROJECT.replace('"iniconfig>=2"', f'"iniconfig>=2", "{MARKED}"')
     files = {
         "requirements.txt": {**APP, "requirements.txt": f"iniconfig\n{MARKED}\n"},
@@ -195,10 +195,8 @@ def test_the_dependencies_are_those_of_lambdas_machines(
 
 
 @pytest.mark.parametrize("shape", ["requirements.txt", "pyproject.toml", "uv.lock"])
-def test_the_dependencies_are_those_of_the_chosen_python(
-    runner: Runner, tmp_path: Path, shape: str
-) -> None:
-    """Not those of the Python that the runner has by itself."""
+def test_dependencies_are_for_the_chosen_python(runner: Runner, tmp_path: Path, shape: str) -> None:
+    """Not for the runner's own Python."""
     version = another_python()
     if version is None:
         pytest.skip("this machine has only one Python")
@@ -252,10 +250,10 @@ WORKSPACE = "[tool.uv.workspace]\nmembers = ['libs/*']\n"
     ],
     ids=["member", "infrastructure", "by path", "editable", "named otherwise", "alone"],
 )
-def test_what_a_project_is_made_of_is_not_taken_away(
+def test_folders_that_a_project_needs_are_not_left_out(
     tmp_path: Path, files: dict[str, str], kept: bool
 ) -> None:
-    """Where folders of other components are taken away before its commands."""
+    """Folders of other components are deleted before its commands."""
     command = ["bash", "-eo", "pipefail", "-c", CODE_TYPES["python"].keeps_others]
     found = subprocess.run(command, cwd=write(tmp_path, files), env={"folder": "libs/one"})
     assert (found.returncode == 0) == kept

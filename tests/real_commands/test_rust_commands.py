@@ -1,7 +1,7 @@
-"""The Rust code type's commands: with the real cargo where it is installed, else against stubs.
+"""The commands of Rust's code type: with the real cargo if it is installed, otherwise with stubs.
 
-The crates here have no dependencies, so that cargo needs no registry. cargo-deny, cargo-audit,
-cargo-lambda and Trivy come from registries, so they are stubs.
+The crates here have no dependencies, so cargo needs no registry. cargo-deny, cargo-audit,
+cargo-lambda and Trivy need registries, so they are stubs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ WORKSPACE = {
 }
 DEFAULT = {"Cargo.toml": WORKSPACE["Cargo.toml"] + 'default-members = ["api"]\n'}
 
-# A cargo that writes down how it was called, and leaves what a build would.
+# A stub of cargo that records its call, and writes the files of a build.
 CARGO = """\
 #!/bin/bash
 echo "cargo $*" >> {log}
@@ -137,7 +137,7 @@ def titles(outcome: Outcome) -> list[str]:
 def test_the_version(
     files: dict[str, str], version: str | None, runner: Runner, tmp_path: Path
 ) -> None:
-    """`rust-version` is the least that a crate supports, and not what it is built with."""
+    """`rust-version` is the oldest supported version, and not the one for builds."""
     write(tmp_path / "work", {"app/README.md": "", **files})
     outcome = runner.run("app/setup", tmp_path / "work/app")
     assert outcome.said.get("version") == version
@@ -189,7 +189,7 @@ def test_lint(files: dict[str, str], fails: str, runner: Runner, tmp_path: Path)
 @pytest.mark.parametrize("changed", ["api/src/bin/worker.rs", "core/src/lib.rs"])
 @pytest.mark.parametrize("place", [".", "api"])
 def test_lint_of_a_workspace(changed: str, place: str, runner: Runner, tmp_path: Path) -> None:
-    """In its folder all members, in the folder of one member this one."""
+    """In the workspace's folder, all members are checked; in a member's folder, only that one."""
     write(tmp_path / "app", {**WORKSPACE, changed: "fn  unused() {}\n"})
     outcome = runner.run("app/lint", tmp_path / "app" / place, GITHUB_WORKSPACE=str(tmp_path))
     assert (f"Diff in {tmp_path}/app/{changed}" in outcome.output) == (
@@ -282,7 +282,7 @@ def test_all_binaries_of_a_workspace(
 
 
 @with_cargo
-def test_a_lock_file_that_does_not_fit_is_an_error(runner: Runner, tmp_path: Path) -> None:
+def test_a_lock_file_that_does_not_match_is_an_error(runner: Runner, tmp_path: Path) -> None:
     project = write(tmp_path / "app", {**WORKSPACE, "Cargo.lock": "version = 4\n"})
     outcome = runner.run("app/build", project)
     assert outcome.code == 101 and "--locked" in outcome.output
@@ -334,7 +334,7 @@ def committed(folder: Path, files: Mapping[str, str]) -> Path:
 
 @with_cargo
 def test_the_crates_of_a_workspace(runner: Runner, tmp_path: Path) -> None:
-    """Only those that may be published, with what is committed, and equal bytes of one commit."""
+    """Only publishable crates, with committed files. One commit always gives equal bytes."""
     files = {**WORKSPACE, "core/src/lib.rs": LIBRARY.replace("publish", ""), "api/.gitignore": ""}
     alone = {"api/Cargo.toml": manifest("api"), "api/src/main.rs": MAIN}
     project = committed(tmp_path / "app", {**files, **alone})
@@ -376,7 +376,7 @@ def publish(machine: Machine, folder: Path, tag: str, **variables: str) -> Outco
 
 
 @pytest.mark.parametrize("tag", ["1.2.3", "v1.2.3", "shop-v1.2.3", "shop/1.2.3", "shop@1.2.3"])
-def test_a_tag_that_fits(tag: str, machine: Machine, tmp_path: Path) -> None:
+def test_a_matching_tag_is_published(tag: str, machine: Machine, tmp_path: Path) -> None:
     outcome = publish(machine, tmp_path, tag)
     assert outcome.code == 0, outcome.output
     assert machine.lines[-2:] == [
@@ -395,7 +395,7 @@ def test_a_tag_that_fits(tag: str, machine: Machine, tmp_path: Path) -> None:
         ("v1.2.3", {"STUB_BYTES": "other"}, "differ from those that were tested"),
     ],
 )
-def test_what_is_not_published(
+def test_refused_publications(
     tag: str, variables: dict[str, str], says: str, machine: Machine, tmp_path: Path
 ) -> None:
     outcome = publish(machine, tmp_path, tag, **variables)
@@ -404,14 +404,14 @@ def test_what_is_not_published(
     assert not any(line.startswith("cargo publish") for line in machine.lines)
 
 
-def test_what_is_published_already_is_left(machine: Machine, tmp_path: Path) -> None:
+def test_published_crates_are_skipped(machine: Machine, tmp_path: Path) -> None:
     outcome = publish(machine, tmp_path, "v1.2.3", STUB_PUBLISHED="shop@1.2.3")
     assert outcome.code == 0 and outcome.notices == ["::notice::shop 1.2.3 is published already"]
     assert "cargo publish --locked --no-verify --package sha-1" in machine.lines
 
 
 @pytest.mark.parametrize("token", ["secret", ""], ids=["set", "not set up"])
-def test_a_token_that_is_named_is_used(token: str, machine: Machine, tmp_path: Path) -> None:
+def test_a_named_token_is_used(token: str, machine: Machine, tmp_path: Path) -> None:
     outcome = publish(machine, tmp_path, "v1.2.3", CARGO_REGISTRY_TOKEN=token)
     assert outcome.code == 0, outcome.output
     assert machine.lines[-1] == f"with {token or 'none'}"

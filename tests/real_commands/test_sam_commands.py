@@ -1,4 +1,4 @@
-"""The AWS SAM code type's commands: with recorded tools, and for real with REAL_TOOLS=1."""
+"""The commands of AWS SAM's code type: with recorded tools, and real ones with REAL_TOOLS=1."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ TOOLS = ("sam", "cfn-lint", "uv", "uvx", "npm", "npx", "go", "mvn", "docker", "t
 
 @pytest.fixture
 def machine(runner: Runner) -> Runner:
-    """A machine on which everything is recorded."""
+    """A machine on which all tools are recorded."""
     for name in TOOLS:
         runner.record(name)
     return runner
 
 
 def repository(folder: Path, files: dict[str, str]) -> Path:
-    """A committed project."""
+    """A project in a commit."""
     write(folder, files)
     for command in ("init --quiet", "add --all"):
         subprocess.run(["git", *command.split()], cwd=folder, check=True)
@@ -146,7 +146,7 @@ def test_the_runtimes_of_the_functions(
     assert (said["python"], said["node"]) == (python, node)
 
 
-def test_a_runtime_that_is_a_parameter(machine: Runner, tmp_path: Path) -> None:
+def test_a_runtime_may_be_a_parameter(machine: Runner, tmp_path: Path) -> None:
     text = HEAD.replace("python3.13", "!Ref Runtime")
     outcome = machine.run("shop/setup", write(tmp_path / "shop", {"template.yaml": text}))
     [notice] = outcome.notices
@@ -235,7 +235,7 @@ def test_tests_in_python(
 def test_tests_of_functions_in_node(
     machine: Runner, tmp_path: Path, files: dict[str, str], lines: list[str]
 ) -> None:
-    """They are run in the function's folder, where its package.json is."""
+    """They run in the function's folder with its package.json."""
     only_node = files["template.yaml"].replace("python3.13", "nodejs22.x")
     project = repository(tmp_path / "shop", {**files, "template.yaml": only_node})
     assert machine.run("shop/test", project).code == 0
@@ -293,7 +293,7 @@ def test_one_build_for_all_environments(machine: Runner, tmp_path: Path) -> None
     ids=["none", "named", "locked"],
 )
 def test_esbuild(machine: Runner, tmp_path: Path, files: dict[str, str], version: str) -> None:
-    """The SAM CLI looks for it on the PATH."""
+    """The SAM CLI needs it on the PATH."""
     project = repository(tmp_path / "shop", {**NODE, **files})
     assert machine.run("shop/build", project).code == 0
     npm, sam = machine.lines
@@ -301,8 +301,8 @@ def test_esbuild(machine: Runner, tmp_path: Path, files: dict[str, str], version
     assert npm.endswith(f"/esbuild esbuild@{version}")
 
 
-def test_what_the_checks_leave_is_not_packed(machine: Runner, tmp_path: Path) -> None:
-    """But the packages of other components are, which are no files of the commit either."""
+def test_files_of_the_checks_are_not_packed(machine: Runner, tmp_path: Path) -> None:
+    """Packages of other components are packed, although they are not in the commit either."""
     project = repository(tmp_path / "shop", PYTHON)
     stub = machine.tools / "uv"
     stub.write_text("#!/bin/sh\nmkdir src/hello/htmlcov\necho > src/hello/htmlcov/index.html\n")
@@ -314,8 +314,8 @@ def test_what_the_checks_leave_is_not_packed(machine: Runner, tmp_path: Path) ->
     assert there == {*kept, "src/hello/requirements.txt"}
 
 
-def test_images_come_along(machine: Runner, tmp_path: Path) -> None:
-    """An image is in the Docker of the machine that has built it."""
+def test_images_are_in_the_package(machine: Runner, tmp_path: Path) -> None:
+    """Otherwise only Docker on the build machine would have them."""
     project = repository(tmp_path / "shop", PYTHON)
     sam = machine.tools / "sam"
     built = (
@@ -340,7 +340,9 @@ ROLES = "--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
 
 
 @pytest.mark.parametrize("config", [TOML, YAML], ids=["toml", "yaml"])
-def test_samconfig_says_where_to(machine: Runner, tmp_path: Path, config: str) -> None:
+def test_samconfig_has_the_settings_of_a_deployment(
+    machine: Runner, tmp_path: Path, config: str
+) -> None:
     file = "samconfig.toml" if config is TOML else "samconfig.yaml"
     project = write(tmp_path / "shop", {**PYTHON, file: config})
     outcome = machine.run("shop/deploy", project)
@@ -349,7 +351,7 @@ def test_samconfig_says_where_to(machine: Runner, tmp_path: Path, config: str) -
     before, _, copy = line.partition(" --config-file ")
     assert before == f"{DEPLOY} dev {QUIET}"
     text = Path(copy).read_text(encoding="utf-8")
-    assert "shop-dev" in text and "profile" not in text  # the job has logged in, and has none
+    assert "shop-dev" in text and "profile" not in text  # the job has logged in without a profile
     outcome = machine.run("shop/deploy", project, ENVIRONMENT="prd")
     assert machine.lines[1].endswith(f".{file[10:]} --resolve-s3 {ROLES}")
 
@@ -363,7 +365,7 @@ def test_without_samconfig(machine: Runner, tmp_path: Path) -> None:
 
 
 def test_an_environment_that_samconfig_lacks(machine: Runner, tmp_path: Path) -> None:
-    """The SAM CLI itself says nothing, and deploys with no settings at all."""
+    """The SAM CLI alone would deploy without any settings."""
     project = write(tmp_path / "shop", {**PYTHON, "samconfig.toml": TOML})
     outcome = machine.run("shop/deploy", project, ENVIRONMENT="test")
     assert (outcome.code, machine.lines) == (1, [])
@@ -409,9 +411,9 @@ def test_a_template_of_another_name(machine: Runner, tmp_path: Path) -> None:
 # For real
 
 
-@pytest.mark.skipif(not toolbox.REAL_TOOLS, reason="REAL_TOOLS=1 brings the SAM CLI (340 MB)")
+@pytest.mark.skipif(not toolbox.REAL_TOOLS, reason="REAL_TOOLS=1 installs the SAM CLI (340 MB)")
 def test_the_real_sam(runner: Runner, tmp_path: Path) -> None:
-    """It lints, builds once with the dependencies inside, and stops where it needs AWS."""
+    """It lints, builds once with dependencies, and stops where it needs AWS."""
     tools = tmp_path / "tools"
     places = {"UV_TOOL_DIR": str(tools), "UV_TOOL_BIN_DIR": str(runner.tools)}
     command = ["tool", "install", "--quiet", "--with-executables-from", "cfn-lint"]

@@ -1,4 +1,4 @@
-"""Every script of a code type is clean on its own: shellcheck names the code type and the key."""
+"""shellcheck finds nothing in the scripts of a code type. It names the code type and the key."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pipeline.code_types import load_code_types
 CODE_TYPES = load_code_types(toolbox.ROOT / "code_types")
 
 LINES = 80
-"""The longest that a command may be; longer ones nobody reads."""
+"""The most lines of a command, so that people can read it."""
 
 
 def run_steps(steps: str) -> Iterator[tuple[str, str]]:
-    """(name, script) of the steps that run one."""
+    """The name and the script of each step that has one."""
     for step in yaml.safe_load(steps or "[]"):
         if "run" in step:
             yield step["name"], step["run"]
 
 
 def scripts(code_type: CodeType) -> dict[str, str]:
-    """All shell of a code type, by the key in its file that holds it."""
+    """All shell scripts of a code type, by their keys."""
     found = {f"jobs.{name}": job.command for name, job in code_type.jobs.items()}
     found |= {f"products.{name}": command for name, command in code_type.products.items()}
     if code_type.publish:
@@ -74,7 +74,7 @@ def programs(code_type: CodeType) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", [name for name, found in CODE_TYPES.items() if programs(found)])
 def test_programs_of_actions_are_clean(name: str, tmp_path: Path) -> None:
-    """Python that lies in a code type's file is checked like all other Python here."""
+    """Python in a code type's file is checked like all other Python here."""
     files = programs(CODE_TYPES[name])
     for file, text in files.items():
         (tmp_path / file).write_text(f"{text}\n", encoding="utf-8")
@@ -90,6 +90,6 @@ def test_programs_of_actions_are_clean(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CODE_TYPES)
-def test_no_command_is_too_long_to_be_read(name: str) -> None:
+def test_no_command_is_too_long(name: str) -> None:
     lengths = {key: len(script.splitlines()) for key, script in scripts(CODE_TYPES[name]).items()}
     assert {key: length for key, length in lengths.items() if length > LINES} == {}

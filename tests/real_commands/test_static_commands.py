@@ -1,7 +1,7 @@
-"""The static code type's commands: sites built by the real MkDocs, Hugo and npm, links checked by
-the real lychee, and deployments to buckets that are folders here.
+"""The commands of the code type for sites. The real MkDocs, Hugo and npm build, the real lychee
+checks links, and deployments go to folders instead of buckets.
 
-Jekyll needs Ruby, so `bundle` is a stub; so are Trivy, and the clouds' tools.
+Jekyll needs Ruby, so `bundle` is a stub. Trivy and the tools of the clouds are stubs, too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Machine:
         self.stub("bundle", 'mkdir -p "${@: -1}" && touch "${@: -1}/index.html"', only="exec")
 
     def stub(self, name: str, command: str, only: str = "") -> None:
-        """A tool that writes down how it was called, and then runs a command."""
+        """A tool that records its call, and then runs a command."""
         file = self.runner.tools / name
         condition = f'[ "$1" = {only} ] || exit 0' if only else ""
         file.unlink(missing_ok=True)
@@ -75,7 +75,7 @@ def listed(folder: Path) -> set[str]:
     return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
 
 
-# What builds it ---------------------------------------------------------------------------------
+# The generator ---------------------------------------------------------------------------------
 
 
 def settings(machine: Machine, project: Path, workspace: Path) -> dict[str, str]:
@@ -117,7 +117,7 @@ def package(*scripts: str, **more: object) -> str:
         ({"conf.py": 'extensions = ["a"]\n'}, {"generator": "sphinx"}),
     ],
 )
-def test_what_builds_it(
+def test_the_generator_of_a_site(
     files: Mapping[str, str], found: dict[str, str], machine: Machine, tmp_path: Path
 ) -> None:
     project = write(tmp_path / "site", files)
@@ -179,7 +179,7 @@ def test_the_package_manager(
     ids=["plain", "plain with more", "hugo", "npm beside others", "jekyll"],
 )
 def test_build(files: dict[str, str], has: set[str], machine: Machine, tmp_path: Path) -> None:
-    """All that a job runs: the site is built once, and what was checked is the package."""
+    """All commands of a job run. The site is built once, and the checked one is the package."""
     project = write(tmp_path / "site", files)
     machine.stub("docker", "true")
     outcomes = machine.runner.build("site", project)
@@ -204,7 +204,7 @@ def in_git(folder: Path) -> Path:
 
 
 def test_a_build_of_mkdocs(machine: Machine, tmp_path: Path) -> None:
-    """Without the generated page: its links lead out of the site, so that a strict one fails."""
+    """Without the generated page: its links lead out of the site, so a strict build would fail."""
     files = {**MKDOCS, "mkdocs.yml": "site_name: Shop\nstrict: true\n", "docs/ci-cd.md": GENERATED}
     project = in_git(write(tmp_path / "site", {**files, **OLD}))
     machine.stub("docker", "true")
@@ -224,10 +224,10 @@ def test_a_build_of_mkdocs(machine: Machine, tmp_path: Path) -> None:
         ("# Of the project\n", HTML, True),
     ],
 )
-def test_the_generated_page_is_no_page_of_the_site(
+def test_the_generated_page_is_left_out_of_the_site(
     page: str, index: str, stays: bool, machine: Machine, tmp_path: Path
 ) -> None:
-    """Unless a file of the project names it."""
+    """Unless a file of the project links to it."""
     project = in_git(write(tmp_path / "site", {"docs/ci-cd.md": page, "index.html": index}))
     outcome = machine.runner.run("site/build", project, GITHUB_WORKSPACE=str(project))
     assert outcome.code == 0, outcome.output
@@ -246,7 +246,7 @@ def test_the_generated_page_is_no_page_of_the_site(
         ({"_config.yml": "", "Gemfile": ""}, "has no index.html"),
     ],
 )
-def test_what_is_no_site(
+def test_a_folder_without_a_site_is_refused(
     files: dict[str, str], says: str, machine: Machine, tmp_path: Path
 ) -> None:
     machine.stub("bundle", "true")
@@ -357,7 +357,7 @@ def test_scan(lock: dict[str, str], scanned: list[str], machine: Machine, tmp_pa
 
 # Deployments ------------------------------------------------------------------------------------
 
-# A bucket is a folder here.
+# In the tests, a bucket is a folder.
 AWS = """\
 case "$1 $2" in
   "s3 cp") mkdir -p "$BUCKETS/${4#s3://}" && cp -r "$3/." "$BUCKETS/${4#s3://}" ;;
@@ -383,7 +383,8 @@ YEAR, ASK = "public, max-age=31536000, immutable", "public, max-age=0, must-reva
 
 
 def test_deployment_to_s3(machine: Machine, tmp_path: Path) -> None:
-    """Pages come last, then caches are emptied, then what is old goes; rolling back works too."""
+    """Pages come last, then caches are emptied, then old files are deleted. Files with an older
+    date and the same size are uploaded, too."""
     buckets = tmp_path / "buckets"
     write(buckets / "shop-dev/www", {"old.html": "", "index.html": "old", "style.css": "old\n"})
     write(buckets / "shop-dev", {"other": ""})
@@ -447,10 +448,10 @@ def test_each_cloud(
     assert machine.runner.run(f"{cloud}/deploy", project, **given).code == 0
     first, second, end = machine.lines
     assert "2-others" in first and "3-pages" in second and end.startswith(last)
-    # Where an upload fails, nothing is deleted.
+    # After a failed upload, nothing is deleted.
     outcome = machine.runner.run(f"{cloud}/deploy", project, FAILS="yes", **given)
     assert outcome.code == 1 and len(machine.lines) == 5
-    # Nor where there is no site, or nobody said where it goes.
+    # The same holds without a bucket, and without a site.
     names = dict.fromkeys(variables, "")
     outcome = machine.runner.run(f"{cloud}/deploy", project, **{**given, **names})
     [line] = errors(outcome)
@@ -461,8 +462,8 @@ def test_each_cloud(
     assert outcome.code == 1 and "There is no site/index.html" in line and len(machine.lines) == 5
 
 
-def test_pages_have_to_be_named(machine: Machine, tmp_path: Path) -> None:
-    """The steps before the command have deployed them then."""
+def test_pages_need_a_variable(machine: Machine, tmp_path: Path) -> None:
+    """The steps before the command deploy to GitHub Pages."""
     project = write(tmp_path / "site", {"site/index.html": HTML})
     assert machine.runner.run("site/deploy", project, PAGES="true").code == 0
     for other in ("", "false"):

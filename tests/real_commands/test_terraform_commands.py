@@ -1,6 +1,7 @@
-"""The commands of Terraform and OpenTofu: against recorded stubs, and for real where installed.
+"""The commands of Terraform and OpenTofu: with recorded stubs, and real tools if they are
+installed.
 
-No registry that the tests use provides either; the built-in `terraform_data` needs no provider.
+No registry of the tests has them. The built-in `terraform_data` needs no provider.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ BADLY_FORMATTED = MAIN.replace("  type    =", "  type =")
 
 @dataclass
 class Stubs:
-    """A machine on which everything is recorded; the component is Terraform's or OpenTofu's."""
+    """A machine with recorded tools, and a component of Terraform or OpenTofu."""
 
     runner: Runner
     home: Path
@@ -49,23 +50,23 @@ class Stubs:
         return self.runner.run(f"{self.component}/{job}", project, **variables)
 
     def for_all(self, job: str, project: Path, **variables: str) -> Outcome:
-        """The same for all environments, as in a pull request."""
+        """Run a command for all environments, as in a pull request."""
         return self.run(job, project, ENVIRONMENTS="dev test prd", **variables)
 
     @property
     def folders(self) -> list[str]:
-        """Where each of the calls was made, relative to the test's folder."""
+        """The folder of each call, relative to the test's folder."""
         home = self.home.resolve()
         return [str(Path(call["folder"]).relative_to(home)) for call in self.runner.recorded]
 
     @property
     def lines(self) -> list[str]:
-        """What was called, with Terraform's name for either tool."""
+        """The calls, with Terraform's name for both tools."""
         lines = [line.split(" ", 1) for line in self.runner.lines]
         return [" ".join(["terraform" if n == self.tool else n, *rest]) for n, *rest in lines]
 
     def fails(self, line: str) -> str:
-        """What the stubs are told to fail at."""
+        """The call at which the stubs fail."""
         return line.replace("terraform ", f"{self.tool} ")
 
 
@@ -79,19 +80,19 @@ def stubs(request: pytest.FixtureRequest, runner: Runner, tmp_path: Path) -> Stu
 one_tool = pytest.mark.parametrize(
     "stubs", [("infra", "terraform")], ids=["terraform"], indirect=True
 )
-"""OpenTofu's commands are the same with some words replaced: for cases in which no other is."""
+"""For cases that only need one tool: OpenTofu's commands differ in a few words."""
 
 
 @pytest.fixture
 def machine(runner: Runner, tmp_path: Path) -> Runner:
-    """A machine with the real Terraform, and nothing of this machine's own settings."""
+    """A machine with the real Terraform, without this machine's settings."""
     runner.record("tflint")
     settings = write(tmp_path, {"terraform.rc": ""}) / "terraform.rc"
     runner.environment |= {"TF_CLI_CONFIG_FILE": str(settings), "CHECKPOINT_DISABLE": "1"}
     return runner
 
 
-# Which commands, in which order
+# Commands in order
 
 
 @one_tool
@@ -132,7 +133,7 @@ def test_validation(stubs: Stubs, tmp_path: Path) -> None:
     assert stubs.run("test", project, STUB_FAILS=failing).code == 1
 
 
-def test_no_rules_for_a_scan_are_worth_a_notice(stubs: Stubs, tmp_path: Path) -> None:
+def test_a_missing_configuration_of_the_scan_gets_a_notice(stubs: Stubs, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", {"main.tf": MAIN})
     outcome = stubs.run("security", project)
     assert outcome.code == 0 and len(outcome.notices) == 1 and str(project) in outcome.notices[0]
@@ -188,7 +189,7 @@ def test_deployment(
 
 @one_tool
 @pytest.mark.parametrize("number", range(3), ids=["init", "plan", "apply"])
-def test_nothing_follows_what_failed(stubs: Stubs, tmp_path: Path, number: int) -> None:
+def test_no_command_runs_after_a_failure(stubs: Stubs, tmp_path: Path, number: int) -> None:
     commands = ["terraform init -input=false", PLAN, APPLY]
     project = write(tmp_path / "infra", {"main.tf": MAIN})
     outcome = stubs.run("deploy", project, STUB_FAILS=stubs.fails(commands[number]))
@@ -196,10 +197,10 @@ def test_nothing_follows_what_failed(stubs: Stubs, tmp_path: Path, number: int) 
     assert stubs.lines == commands[: number + 1]
 
 
-# In which folder
+# Folders
 
 FOLDERS = ["dev", "environments/dev", "envs/dev"]
-"""Where the root module of the environment dev may lie."""
+"""Possible folders of the root module for the environment dev."""
 
 
 def modules(*folders: str, file: str = "main.tf") -> dict[str, str]:
@@ -241,7 +242,7 @@ def test_the_path_itself_comes_first(stubs: Stubs, tmp_path: Path) -> None:
     assert stubs.run("deploy", project).code == 0
     assert stubs.for_all("test", project).code == 0
     assert set(stubs.folders) == {"infra"}
-    assert stubs.lines[-2:] == validation()  # and not once for each environment
+    assert stubs.lines[-2:] == validation()  # only once, not for each environment
     assert len(stubs.lines) == 5
 
 
@@ -272,7 +273,7 @@ def test_no_root_module_is_one_line(stubs: Stubs, tmp_path: Path, job: str) -> N
 
 
 def test_all_environments_are_checked(stubs: Stubs, tmp_path: Path) -> None:
-    """Those that have a root module, each once."""
+    """Each root module is checked once."""
     project = write(tmp_path / "infra", modules("envs/dev", "envs/prd", "envs/other"))
     assert stubs.for_all("lint", project).code == 0
     assert stubs.for_all("test", project).code == 0
@@ -287,7 +288,7 @@ def test_a_failure_in_one_of_them_fails(stubs: Stubs, tmp_path: Path, failing: s
     project = write(tmp_path / "infra", modules("envs/dev", "envs/prd"))
     job = "lint" if failing == "tflint" else "test"
     assert stubs.for_all(job, project, STUB_FAILS=stubs.fails(failing)).code == 1
-    assert stubs.lines[-1] == failing  # nothing follows it
+    assert stubs.lines[-1] == failing  # no call after it
 
 
 def test_nothing_to_check_for_any(stubs: Stubs, tmp_path: Path) -> None:
@@ -296,10 +297,10 @@ def test_nothing_to_check_for_any(stubs: Stubs, tmp_path: Path) -> None:
     assert stubs.lines == []
 
 
-# Which version
+# Versions
 
 PINNED = {"terraform": "1.15.6", "opentofu": "1.12.6"}
-"""Where the project says nothing of it."""
+"""The version if the project names none."""
 
 VERSIONS = {
     "nothing": ({"main.tf": MAIN}, ""),
@@ -329,10 +330,10 @@ VERSIONS = {
 
 
 def version(runner: Runner, code_type: str, project: Path, environments: str) -> str:
-    """The version that the script of the set-up says."""
+    """The version in the output of the set-up script."""
     component = "infra" if code_type == "terraform" else "tofu"
     outcome = runner.run(f"{component}/setup", project, ENVIRONMENTS=environments)
-    # What is passed over is said.
+    # A version that is not used is reported.
     names_none = (project / f".{code_type}-version").is_file() and "latest" in (
         project / f".{code_type}-version"
     ).read_text(encoding="utf-8")
@@ -354,7 +355,7 @@ def test_version(runner: Runner, tmp_path: Path, code_type: str, case: str) -> N
     assert found == (expected or PINNED[code_type])
 
 
-# The files with a version in it, the environments, and the version that is taken.
+# The files with their versions, the environments, and the version that is used.
 NEAREST = {
     "the root module's own": (["envs/dev", "."], "dev", "envs/dev"),
     "the path's": (["."], "dev", "."),
@@ -376,7 +377,7 @@ def test_version_of_an_environment(
     folders, environments, expected = NEAREST[case]
     numbers = {folder: f"1.{index}" for index, folder in enumerate(folders)}
     files = {f"{folder}/.{code_type}-version": number for folder, number in numbers.items()}
-    # What the code asks for comes after every file.
+    # `required_version` in the code counts after every file.
     roots = {"envs/dev", *folders} - {"."}
     files |= {f"{folder}/main.tf": 'required_version = "1.1.1"' for folder in roots}
     project = write(tmp_path / "infra", files)
@@ -388,7 +389,7 @@ def test_version_in_a_file_of_opentofus(runner: Runner, tmp_path: Path) -> None:
     assert version(runner, "opentofu", project, "dev") == "^1.8"
 
 
-# What they do
+# With the real tools
 
 
 @real
@@ -399,9 +400,9 @@ def test_real_format(machine: Runner, tmp_path: Path) -> None:
     write(project, {"modules/a/main.tf": BADLY_FORMATTED})
     outcome = machine.run("infra/lint", project)
     assert outcome.code != 0 and "modules/a/main.tf" in outcome.output
-    assert machine.lines == ["tflint"]  # not called again
+    assert machine.lines == ["tflint"]  # called once
     text = (project / "modules/a/main.tf").read_text(encoding="utf-8")
-    assert text == BADLY_FORMATTED  # checked, not mended
+    assert text == BADLY_FORMATTED  # only checked
 
 
 @real
@@ -415,7 +416,7 @@ def test_real_validation(machine: Runner, tmp_path: Path) -> None:
 
 
 def state(project: Path) -> list[str]:
-    """The inputs of what Terraform has made."""
+    """The inputs of the resources that Terraform has made."""
     known = json.loads((project / "terraform.tfstate").read_text(encoding="utf-8"))
     return [r["instances"][0]["attributes"]["input"]["value"] for r in known["resources"]]
 
@@ -440,7 +441,7 @@ def test_real_deployment(machine: Runner, tmp_path: Path) -> None:
 @real
 @pytest.mark.parametrize("component", ["infra", "tofu"])
 def test_real_environments(machine: Runner, tmp_path: Path, component: str) -> None:
-    """Each has a state of its own; OpenTofu is Terraform here where it is not installed."""
+    """Each has its own state. Without OpenTofu, Terraform runs in its place."""
     (machine.tools / "tofu").symlink_to(shutil.which("tofu") or str(TERRAFORM))
     shared = 'module "all" {\n  source = "../../modules/all"\n  size   = "%s"\n}\n'
     files = {f"envs/{name}/main.tf": shared % name for name in ("dev", "prd")}
@@ -458,8 +459,8 @@ def test_real_environments(machine: Runner, tmp_path: Path, component: str) -> N
 
 
 @real
-def test_that_very_plan_is_applied(machine: Runner, tmp_path: Path) -> None:
-    """Code that changes between the two commands, here by a wrapper, changes nothing."""
+def test_the_shown_plan_is_applied(machine: Runner, tmp_path: Path) -> None:
+    """Code that changes between the two commands (here by a wrapper) has no effect."""
     project = write(tmp_path / "infra", {"main.tf": MAIN, "dev.tfvars": 'size = "planned"\n'})
     wrapper = machine.tools / "terraform"
     changes = "echo 'size = \"changed\"' > dev.tfvars"
@@ -521,7 +522,7 @@ provider "registry.terraform.io/acme/fake" {
 def test_a_lock_file_that_lacks_this_machine(
     machine: Runner, tmp_path: Path, job: str, lock: str
 ) -> None:
-    """Checks and deployment say the same, and what mends it."""
+    """Checks and deployment show the same error, with the command that corrects it."""
     arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     write(tmp_path, {MIRROR.format(arch=arch): "#!/bin/sh\nexit 1\n"})
     mirror = f'provider_installation {{\n  filesystem_mirror {{ path = "{tmp_path}/mirror" }}\n}}\n'
@@ -546,7 +547,7 @@ def test_a_lock_file_that_lacks_this_machine(
 
 @real
 def test_a_real_build(machine: Runner, tmp_path: Path) -> None:
-    """All checks in one checkout, twice: none leaves what another stumbles over."""
+    """All checks run in one checkout, twice, and leave no files that disturb others."""
     (machine.tools / "tofu").symlink_to(shutil.which("tofu") or str(TERRAFORM))
     machine.record("uvx")
     files = {"envs/dev/main.tf": MAIN, "envs/prd/main.tf": MAIN, ".checkov.yaml": ""}
@@ -560,8 +561,8 @@ def test_a_real_build(machine: Runner, tmp_path: Path) -> None:
         }
 
 
-def test_where_no_version_is_asked_for_it_is_pinned() -> None:
-    """The newest of tomorrow would run with a deployment's credentials."""
+def test_default_versions_are_pinned() -> None:
+    """A newer version would run with a deployment's credentials."""
     for code_type in load_code_types(toolbox.ROOT / "code_types").values():
         texts = [*code_type.tools.values(), code_type.setup.steps if code_type.setup else ""]
         assert not [text for text in texts if re.search("latest|lts/", text)], code_type.name
@@ -583,7 +584,7 @@ MARKED = {"before": {"key": "hunter2"}, "after_sensitive": {"key": True}}
     ],
     ids=["imported and replaced", "forgotten", "marked as sensitive only now"],
 )
-def test_what_a_plan_lists(plan: dict[str, Any], listed: list[str]) -> None:
+def test_changes_that_a_plan_lists(plan: dict[str, Any], listed: list[str]) -> None:
     invoked = {"address": "action.c.d", "config_values": {"key": "hunter2", "function": "f"}}
     invoked["config_sensitive"] = {"key": True}
     [*lines, last] = changes_of({"resource_changes": [plan], "action_invocations": [invoked]})
@@ -593,7 +594,7 @@ def test_what_a_plan_lists(plan: dict[str, Any], listed: list[str]) -> None:
 
 
 def changes_of(plan: dict[str, Any]) -> list[list[str]]:
-    """The list of changes that belongs to a plan as JSON."""
+    """The list of changes for a plan in JSON."""
     setup = load_code_types(toolbox.ROOT / "code_types")["terraform"].setup
     assert setup
     command = ["jq", "--raw-output", setup.files["changes.jq"]]
