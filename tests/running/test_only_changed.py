@@ -56,12 +56,17 @@ def deployed(made: Made, tmp_path_factory: pytest.TempPathFactory) -> OfflineGit
     return github
 
 
+def after(before: OfflineGitHub, folder: Path, *branches: str) -> OfflineGitHub:
+    """The same repository, where other things happen from then on."""
+    github = opened(before.remote.work_tree, folder, branches)
+    github.go_on_from(before)
+    return github
+
+
 @pytest.fixture
 def github(deployed: OfflineGitHub, tmp_path: Path) -> OfflineGitHub:
     """The same repository after that, for this test alone."""
-    github = opened(deployed.remote.work_tree, tmp_path, ("main",))
-    github.go_on_from(deployed)
-    return github
+    return after(deployed, tmp_path, "main")
 
 
 def pushed(github: OfflineGitHub, files: dict[str, str] | None = None) -> tuple[Run, Run]:
@@ -184,22 +189,35 @@ def test_a_removed_component_is_named(github: OfflineGitHub, template: Path) -> 
 # Who may say what was deployed
 
 
-@pytest.mark.parametrize("whose", ["another job", "another workflow", "a feature branch", "a fork"])
-def test_a_forged_manifest_leaves_nothing_out(github: OfflineGitHub, whose: str) -> None:
-    """A manifest that claims that a change was deployed, with the right key."""
-    change = {"parts/alone/README.md": "changed\n"}
+CHANGE = {"parts/alone/README.md": "changed\n"}
+
+
+@pytest.fixture(scope="module")
+def taken_back(deployed: OfflineGitHub, tmp_path_factory: pytest.TempPathFactory) -> OfflineGitHub:
+    """A change was deployed, and taken back. The branch `evil` has it, too."""
+    github = after(deployed, tmp_path_factory.mktemp("taken-back"), "main")
     git("switch", "--quiet", "--create", "evil", cwd=github.remote.work_tree)
-    sha = commit(github.remote.work_tree, change)
-    github.remote.push("refs/heads/evil")
+    commit(github.remote.work_tree, CHANGE)
     git("switch", "--quiet", "main", cwd=github.remote.work_tree)
-    honest, _ = pushed(github, change)
-    claims = manifest_of(honest)
+    pushed(github, CHANGE)
     git("revert", "--no-edit", "HEAD", cwd=github.remote.work_tree)
     test, _ = pushed(github)
     assert shipped(github, test) == {"alone"}
+    return github
+
+
+@pytest.mark.parametrize("whose", ["another job", "another workflow", "a feature branch", "a fork"])
+def test_a_forged_manifest_leaves_nothing_out(
+    taken_back: OfflineGitHub, tmp_path: Path, whose: str
+) -> None:
+    """A manifest that claims that a change was deployed, with the right key."""
+    github = after(taken_back, tmp_path, "main", "evil")
+    _, honest, test = github.runs_of(TEST)
+    claims = manifest_of(honest)
+    evil = git("rev-parse", "evil", cwd=github.remote.work_tree).decode().strip()
     forger = github.add_run(
         "other.yml" if whose == "another workflow" else TEST,
-        head_sha=sha if whose == "a feature branch" else test.head_sha,
+        head_sha=evil if whose == "a feature branch" else test.head_sha,
         head_branch="evil" if whose == "a feature branch" else "main",
         fork=whose == "a fork",
         display_title=f"Deploy {test.head_sha} to test",
@@ -207,7 +225,7 @@ def test_a_forged_manifest_leaves_nothing_out(github: OfflineGitHub, whose: str)
     claims |= {"planned": forger.created_at, "at": forger.created_at, "run": forger.id}
     job = "alone-build / Check and build" if whose == "another job" else "Deployment summary"
     left_by(github, forger, claims, job)
-    again, _ = pushed(github, change)
+    again, _ = pushed(github, CHANGE)
     assert shipped(github, again) == {"alone"}, table(again)
 
 
