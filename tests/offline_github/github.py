@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -907,8 +906,8 @@ class OfflineGitHub:
         yield
         if inside or self.driver:
             return
-        while self._busy():
-            time.sleep(0.02)
+        while busy := self._busy():
+            busy.join(0.05)
         with self.lock:
             self._threads = {t: run for t, run in self._threads.items() if t.is_alive()}
         self.raise_failures()
@@ -919,10 +918,10 @@ class OfflineGitHub:
             failures, self.failures = self.failures, []
             raise failures[0]
 
-    def _busy(self) -> bool:
-        """Whether a run goes on without the test. One that waits for a review does not."""
-        alive = [run for thread, run in self._threads.copy().items() if thread.is_alive()]
-        return any(self._goes_on(run) for run in alive)
+    def _busy(self) -> threading.Thread | None:
+        """A run that goes on without the test. One that waits for a review does not."""
+        alive = [(t, run) for t, run in self._threads.copy().items() if t.is_alive()]
+        return next((thread for thread, run in alive if self._goes_on(run)), None)
 
     def _goes_on(self, run: Run) -> bool:
         """Whether a run does something, will do something, or did something during this check."""

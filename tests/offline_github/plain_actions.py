@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .repository import Facts
+from .repository import Facts, Repository
 
 if TYPE_CHECKING:
     from .server import Server
@@ -107,6 +107,7 @@ def checkout(step: Step) -> None:
     if found.status != 200:
         failed = "The process '/usr/bin/git' failed with exit code 128"
         raise StepError(f"{failed}: {json.dumps(found.body)}")
+    remote: Repository = found.body["remote"]
     commit, branch, fetched = (found.body[name] for name in ("commit", "branch", "fetched"))
 
     def git(*arguments: str) -> None:
@@ -131,9 +132,12 @@ def checkout(step: Step) -> None:
     keep = depth != "0" and not tags and not any(target.iterdir())
     if keep and key in CHECKOUTS:
         CHECKOUTS[key].write(target)
-    initialise(target / ".git", found.body["url"])
+    initialise(target / ".git", remote.url)
     if not keep or key not in CHECKOUTS:
-        git("-c", "fetch.unpackLimit=1", "fetch", "--quiet", "--no-auto-maintenance", *what)
+        if (depth, tags, fetched) == ("1", False, commit):
+            remote.pack(commit, target / ".git")
+        else:
+            git("-c", "fetch.unpackLimit=1", "fetch", "--quiet", "--no-auto-maintenance", *what)
         git("checkout", "--quiet", "--force", *(["-B", branch] if branch else ["--detach"]), commit)
         if keep:
             CHECKOUTS[key] = Files.of(target)

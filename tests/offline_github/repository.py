@@ -92,7 +92,7 @@ class Facts(dict[Any, Any]):
 
 
 #: For the commits of all repositories.
-ARCHIVES, TREES = Facts(30), Facts(300)
+ARCHIVES, WORKFLOW_FILES, TREES = Facts(30), Facts(100), Facts(300)
 MESSAGES, PARENTS, HISTORIES, MISSING, CHANGED, COUNTS, BASES = (Facts(3000) for _ in range(7))
 
 
@@ -102,7 +102,6 @@ class Repository:
     def __init__(self, path: Path, work_tree: Path) -> None:
         self.path = path
         self.work_tree = work_tree
-        self._workflows: dict[str, dict[str, str]] = {}
         self._objects: set[str] = set()
         self._commits: set[str] = set()
         #: The files of the refs, and what git listed when they had these contents.
@@ -122,17 +121,23 @@ class Repository:
         before = self.resolve(ref)
         if before is None:
             return "creation"
-        try:
-            base = git("merge-base", before, ref, cwd=self.work_tree).decode().strip()
-        except GitError:
-            return "non_fast_forward"
-        return "update" if base == before else "non_fast_forward"
+        commit = self._local(ref)
+        if not commit or ref.startswith("refs/tags/"):
+            commit = git("rev-parse", f"{ref}^{{commit}}", cwd=self.work_tree).decode().strip()
+        known = before in self.history(commit, self.work_tree)
+        return "update" if known else "non_fast_forward"
 
     def push(self, ref: str, target: str = "") -> None:
         """Push like `git push --force`, for which git needs a dozen processes."""
         if not ref.startswith("refs/heads/") or not self._take(ref, target or ref):
             to = f"{ref}:{target or ref}"
             git("push", "--quiet", "--force", self.path, to, cwd=self.work_tree)
+
+    def _local(self, ref: str) -> str:
+        """What a ref of the work tree points to; empty if reading its file is not enough."""
+        with contextlib.suppress(OSError):
+            return (self.work_tree / ".git" / ref).read_text(encoding="utf-8").strip()
+        return ""
 
     def _packs(self) -> dict[str, frozenset[str]]:
         """The packs of the work tree: each holds many objects in one file."""
@@ -144,9 +149,7 @@ class Repository:
 
         False, and no change, if an object is missing.
         """
-        commit = ""
-        with contextlib.suppress(OSError):
-            commit = (self.work_tree / ".git" / ref).read_text(encoding="utf-8").strip()
+        commit = self._local(ref)
         names = _reached.get(commit, [])
         if not names:
             listed = git("rev-list", "--objects", commit or ref, "--", cwd=self.work_tree)
@@ -246,14 +249,14 @@ class Repository:
 
     def workflows(self, commit: str) -> dict[str, str]:
         """The text of every workflow file of a commit, by path."""
-        if commit not in self._workflows:
-            files = {
+        files: dict[str, str] | None = WORKFLOW_FILES.get(commit)
+        if files is None:
+            files = WORKFLOW_FILES[commit] = {
                 path: content.decode()
                 for path, content in self.github_files(commit).items()
                 if Path(path).parent.as_posix() == WORKFLOWS and path.endswith((".yml", ".yaml"))
             }
-            self._workflows[commit] = files
-        return self._workflows[commit]
+        return files
 
     def archive(self, commit: str) -> bytes:
         """`.github` of a commit, as a tar file."""
@@ -275,30 +278,49 @@ class Repository:
                     files[member.name] = content.read()
         return files
 
+    def pack(self, commit: str, folder: Path) -> None:
+        """Write into a folder of git what a fetch of depth 1 brings: that takes six processes."""
+        wanted = f"--shallow {commit}\n{commit}\n".encode()
+        pack = folder / "objects" / "pack"
+        pack.mkdir(exist_ok=True)
+        git("pack-objects", "--quiet", "--revs", pack / "pack", cwd=self.path, data=wanted)
+        if self.parents(commit):
+            (folder / "shallow").write_text(f"{commit}\n", encoding="utf-8")
+
     def ensure_tag(self, name: str) -> None:
         """Create a tag in the work tree, at HEAD, unless it exists."""
         if name not in git("tag", "--list", name, cwd=self.work_tree).decode().split():
             git("tag", name, cwd=self.work_tree)
 
     def message(self, commit: str) -> str:
-        message: str | None = MESSAGES.get(commit)
-        if message is None:
-            printed = git("log", "-1", "--format=%B", commit, cwd=self.path)
-            message = MESSAGES[commit] = printed.decode().strip()
-        return message
+        if commit not in MESSAGES:
+            self._read(commit, self.path)
+        return str(MESSAGES[commit])
 
     def parents(self, commit: str) -> list[str]:
-        parents: list[str] | None = PARENTS.get(commit)
-        if parents is None:
-            listed = git("rev-list", "--parents", "-1", commit, cwd=self.path).decode().split()
-            parents = PARENTS[commit] = listed[1:]
+        if commit not in PARENTS:
+            self._read(commit, self.path)
+        parents: list[str] = PARENTS[commit]
         return parents
 
-    def history(self, commit: str) -> list[str]:
+    def history(self, commit: str, place: Path | None = None) -> list[str]:
         """A commit and all before it, newest first."""
         history: list[str] | None = HISTORIES.get(commit)
-        if history is None:
-            history = HISTORIES[commit] = git("rev-list", commit, cwd=self.path).decode().split()
+        return self._read(commit, place or self.path) if history is None else history
+
+    @staticmethod
+    def _read(commit: str, place: Path) -> list[str]:
+        """Keep the history of a commit, and the message and the parents of each commit in it."""
+        printed = git("log", "-z", "--format=%H %P%n%B", commit, cwd=place).decode()
+        history: list[str] = []
+        for entry in printed.removesuffix("\0").split("\0")[
+            ::-1
+        ]:  # this commit last: it is kept for certain
+            names, _, message = entry.partition("\n")
+            sha, *parents = names.split()
+            history.insert(0, sha)
+            MESSAGES[sha], PARENTS[sha] = message.strip(), parents
+        HISTORIES[commit] = history
         return history
 
     def missing(self, base: str, head: str) -> list[str]:

@@ -611,7 +611,7 @@ def clone(request: Request) -> Answer:
         commit, fetched = remote.refs("refs/pull/").get(ref.removeprefix("refs/pull/")), ref
     if commit is None:
         raise ApiError(404, f"A branch or tag with the name '{ref}' could not be found")
-    return Answer(200, {"url": remote.url, "commit": commit, "branch": branch, "fetched": fetched})
+    return Answer(200, {"remote": remote, "commit": commit, "branch": branch, "fetched": fetched})
 
 
 # The artifact service
