@@ -87,7 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-TOGETHER = ("/test_determinism.py", "/running/test_only_changed.py")
+TOGETHER = ("/test_determinism.py", "/running/test_only_changed.py", "/catalogue/test_engine.py")
 """Files whose tests share what takes seconds to make; and all of updates, for versions in git."""
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import toolbox
 import yaml
-from copies import copy
 from pipeline.code_type_model import JOBS
 from pipeline.code_types import load_code_types
 
@@ -121,12 +120,11 @@ class Outcome:
         return [line for line in lines if line.startswith("::notice::")]
 
 
-def steps(template: Path, folder: Path, answers: Mapping[str, Any]) -> dict[str, Step]:
+def steps(repository: Path, answers: Mapping[str, Any]) -> dict[str, Step]:
     """The generated step of each `component/command`: `app/lint`, `app/deploy`.
 
     `component/setup` is the script of the code type's action.
     """
-    repository = copy(template, folder, answers)
     found = {}
     for component, settings in answers["components"].items():
         code_type = CODE_TYPES[settings["code_type"]]

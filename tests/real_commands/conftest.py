@@ -1,4 +1,4 @@
-"""A runner for each test. The workflows with the commands are generated once for a module.
+"""A runner for each test. The workflows with the commands are generated once.
 
 A module with its own `ANSWERS` gets the commands for those.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import ANSWERS, Runner, Step, steps
+from copies import Copied
 
 collect_ignore = ["python_projects"]
 """Sample projects. The tests in them are not tests of the suite."""
@@ -29,14 +30,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def runner(
     request: pytest.FixtureRequest,
-    template: Path,
+    copied: Copied,
     home: Path,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Runner:
     answers = getattr(request.module, "ANSWERS", ANSWERS)
     name = request.module.__name__ if answers is not ANSWERS else "common"
     if name not in GENERATED:
-        folder = tmp_path_factory.mktemp("commands") / "repository"
-        GENERATED[name] = steps(template, folder, answers)
+        GENERATED[name] = steps(copied(answers), answers)
     shutil.rmtree(home, ignore_errors=True)
     return Runner(home, GENERATED[name])
