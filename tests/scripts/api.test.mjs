@@ -1,4 +1,4 @@
-// shared/api.cjs: which errors pass, how long it waits, and how it reads lists.
+// shared/api.cjs: which errors it tries again, how long it waits, and how it reads lists.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answer, failure, fakeCore, fakeGitHub, inFakeTime, paged, script } from './fake-github.mjs'
@@ -123,7 +123,7 @@ test('a page that cannot be read is read again', async () => {
   assert.deepEqual(calls.map(({ page }) => page), [1, 2, 2, 3])
 })
 
-test('what is said of an error is one line', () => {
+test('the message of an error is one line', () => {
   assert.equal(api.messageOf(failure(502, `<html>\n${'x'.repeat(300)}`)), `GitHub answers 502: <html> ${'x'.repeat(193)}`)
   assert.equal(api.messageOf(broken('fetch failed')), 'fetch failed')
 })

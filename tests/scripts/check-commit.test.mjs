@@ -68,7 +68,7 @@ for (const [name, given, more, expected] of [
   })
 }
 
-test('another default branch is no matter where no other environment comes before, under tags and under patterns', async () => {
+test('the default branch may be another one for the first environment, for tags and for patterns', async () => {
   assert.deepEqual((await check({ default_branch: 'develop' })).outputs, { commit: C, ...none })
   const component = before({ path: '.github/workflows/a-prd.yml' })
   assert.deepEqual((await check({ default_branch: 'develop', after: component })).outputs, { commit: B, ...none })
@@ -80,7 +80,7 @@ test('another default branch is no matter where no other environment comes befor
   }
 })
 
-// What makes a candidate too old: B, after the run before; C is newer.
+// Runs that make a candidate too old. The candidate has B and follows the run before; C is newer.
 const tooOld = [
   ['a newer run that was approved', [listed(51, { display_title: `Deploy ${A} to prd`, event: 'workflow_dispatch' })], { 51: approved }],
   ['an older run that deployed a newer commit', [listed(49)], { 49: approved }],
@@ -184,7 +184,7 @@ test('the newest commit is looked for no further than this run', async () => {
   assert.deepEqual([github.count(RUNS), github.count(HISTORY.commits)], [3, 0])
 })
 
-// Tags follow one another: only a newer one that was let in makes one too old.
+// Tags: only a newer tag that was let deploy makes a tag too old.
 for (const [name, runs, jobs, expected] of [
   ['a newer tag that was deployed', [listed(49)], { 49: approved }, true],
   ['a newer tag that waits', [listed(51, { event: 'push', status: 'waiting' })], { 51: asked(null) }, false],
@@ -216,7 +216,7 @@ for (const [name, runs, jobs, expected, event = 'workflow_dispatch', COMMIT = A]
   })
 }
 
-test('roll-back is false for what another environment hands on once more', async () => {
+test('roll-back is false if another environment promotes the same commit once more', async () => {
   const runs = [deployed({ display_title: `Deploy ${B} to test, then prd` })]
   assert.equal((await check({ after: before(), runs, jobs: { 40: built } })).outputs['roll-back'], 'false')
 })

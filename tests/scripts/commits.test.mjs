@@ -1,4 +1,4 @@
-// shared/commits.cjs: which commits belong to an environment, and whose runs can be believed.
+// shared/commits.cjs: which commits belong to an environment, and which runs can be trusted.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure, fakeCore, fakeGitHub, HISTORY, history, script } from './fake-github.mjs'
@@ -106,7 +106,7 @@ test('where tags start the environment, only the default branch is asked for', a
   assert.deepEqual(github.calls.filter(({ route }) => route === HISTORY.refs).map(({ parameters }) => parameters.ref), ['heads/main'])
 })
 
-test('what is ahead of a commit on its branch, and since when', async () => {
+test('the commits that are ahead of a commit on its branch, and the time of that commit', async () => {
   const newerThan = async (sha, given, refs) => {
     const { commits, since } = await asked(gitHub(given), refs).newerThan(sha)
     return [[...commits], since]
@@ -117,14 +117,14 @@ test('what is ahead of a commit on its branch, and since when', async () => {
   assert.deepEqual(await newerThan(B, {}, '^refs/tags/v.*$'), [[M, C], '2026-10-01T00:01:00Z'])
 })
 
-test('a commit without a date says nothing of time', async () => {
+test('a commit without a date has no time', async () => {
   const routes = history({ parents, branches: { main: M } })
   const dateless = parameters => routes[HISTORY.commits](parameters).map(shown => ({ ...shown, commit: {} }))
   assert.equal((await asked(fakeGitHub({ ...routes, [HISTORY.commits]: dateless })).newerThan(A)).since, '')
 })
 
 for (const [status, given] of [[403, { [HISTORY.compare]: failure(403) }], [401, { [HISTORY.commits]: failure(401) }]]) {
-  test(`an error that is no answer is thrown, and is no answer the next time: ${status}`, async () => {
+  test(`an error is thrown and not remembered: ${status}`, async () => {
     const endless = ({ sha }) => [{ sha, parents: [{ sha: `${sha}0` }], commit: {} }]
     const github = fakeGitHub({ ...history({ parents, branches: { main: M } }), [HISTORY.commits]: endless, ...given })
     const { isDeployable } = asked(github)

@@ -1,4 +1,4 @@
-// deployment-summary: what became of each component, what is named first, and when it fails.
+// deployment-summary: the result of each component, the order of the rows, and when the job fails.
 import assert from 'node:assert/strict'
 import { tmpdir } from 'node:os'
 import { readFileSync } from 'node:fs'
@@ -48,7 +48,7 @@ graph LR
 `)
 })
 
-test('what failed is named first, and links to the job that failed', async () => {
+test('failed components come first, with a link to the failed job', async () => {
   const jobs = [
     { name: 'terraform-dev / Deploy', conclusion: 'failure', html_url: `${RUN}/job/3` },
     { name: 'python-build / Test', conclusion: 'success', html_url: `${RUN}/job/1` },
@@ -71,23 +71,23 @@ test('neither failed nor complete', async () => {
 })
 
 const tooOld = { result: 'success', outputs: { deploy: 'false' } }
-test('something newer has made it too old: nothing is deployed, and nothing is wrong', async () => {
+test('a newer run has overtaken this one: nothing is deployed, and the job succeeds', async () => {
   const done = await summary({ changes: tooOld, approval: { result: 'skipped' }, 'terraform-dev': { result: 'skipped' } })
   assert.deepEqual(done.log, [])
   assert.ok(done.text.startsWith('## Nothing was deployed to dev&#58; a newer run has deployed, or waits for its approval\n'))
 })
 
-test('too old, and something failed all the same', async () => {
+test('overtaken, but a component failed', async () => {
   const done = await summary({ changes: tooOld, approval: { result: 'skipped' }, 'terraform-dev': { result: 'failure' } })
   assert.deepEqual(done.log, [`failed: Deployment to dev failed in terraform: ${RUN}`])
 })
 
-test('a package that was not brought over is a component that failed', async () => {
+test('a component whose package was not brought over has failed', async () => {
   const done = await summary({ changes: { result: 'failure' }, 'terraform-dev': { result: 'skipped' } })
   assert.deepEqual(done.log, [`failed: Deployment to dev failed in changes, python: ${RUN}`])
 })
 
-test('a component that ran by itself says how it ended, and where', async () => {
+test('a component that ran by itself has its result and the link to its run', async () => {
   const url = `${HOME}actions/runs/9`
   const done = await summary({
     changes: ok,
@@ -113,7 +113,7 @@ for (const [name, result, results, expected] of [
   ['the watch broke off', 'cancelled', '', ['watch 🚫 cancelled', 'python 🚫 cancelled', 'terraform 🚫 cancelled']],
   ['the watch said nothing of one', 'success', { python: { result: 'success' } }, ['terraform ❌ unknown']],
 ]) {
-  test(`not known is no success: ${name}`, async () => {
+  test(`an unknown result is no success: ${name}`, async () => {
     const done = await summary({ changes: ok, watch: { result } }, { results })
     assert.deepEqual(done.rows.map(([name, result]) => `${name} ${result}`).slice(0, expected.length), expected)
     assert.equal(done.log.length, 1)
@@ -135,7 +135,7 @@ test('a name and an address that would be Markdown stay text', async () => {
   assert.match(done.text, /n1\["#95;#95;proto#95;#95;#34;#93;"\]/)
 })
 
-// Where the job `changes` has planned, the summary also leaves the manifest.
+// If the job `changes` has made a plan, the summary also writes the manifest.
 const [A, B] = ['a', 'b'].map(digit => digit.repeat(40))
 const component = (takes, more) => ({ files: [], takes, deployed: ['dev'], checked: [], builds: true, package: true, perEnvironment: false, ...more })
 components({ components: { python: component([]), terraform: component(['python']) }, environments: { dev: { after: '', days: 7 } } })
@@ -181,7 +181,7 @@ async function planned(needs, { jobs = [], others = [], formers = [], before, ch
 }
 const first = { changes: changes(everything), 'python-build': built('P'), 'terraform-build': built('T') }
 
-test('what was deployed is written down, and the reason is shown', async () => {
+test('the manifest has the deployed components, and the summary shows the reasons', async () => {
   const jobs = [deploys('python', '2026-11-01T11:01:00Z'), deploys('terraform', '2026-11-01T11:02:00Z')]
   const done = await planned({ ...first, 'python-dev': ok, 'terraform-dev': ok }, { jobs })
   assert.deepEqual(done.log, [])
@@ -196,7 +196,7 @@ test('a plan that could not be made: its component has failed', async () => {
   assert.deepEqual(done.rows.find(([name]) => name === 'terraform').slice(0, 3), ['terraform', '❌ failure', 'new here'])
 })
 
-test('what failed is written down; what was refused, or never began, is not', async () => {
+test('the manifest has a failed deployment, but not a refused one', async () => {
   const jobs = [
     deploys('python', '2026-11-01T11:01:00Z', { conclusion: 'failure' }),
     deploys('terraform', '2026-11-01T11:02:00Z', { conclusion: 'failure', steps: [{ name: 'Check that it may be deployed', conclusion: 'failure' }] }),
@@ -207,7 +207,7 @@ test('what failed is written down; what was refused, or never began, is not', as
   assert.equal(done.log.length, 1)
 })
 
-test('nothing has changed: no approval is missed', async () => {
+test('if nothing has changed, a skipped approval is no failure', async () => {
   const its = plan({ unchanged: { python: { run: 5 } } })
   const skipped = { result: 'skipped' }
   const needs = { changes: changes(its), approval: skipped, 'python-build': skipped, 'python-dev': skipped, 'terraform-dev': skipped }
@@ -223,13 +223,13 @@ test('nothing has changed: no approval is missed', async () => {
   assert.ok(waits.rows.some(([name]) => name === 'approval'))
 })
 
-test('what the run before knew no success of is left out, and the reason is shown', async () => {
+test('a component without a successful deployment before is left out, with the reason', async () => {
   const its = plan({ unchanged: { terraform: { run: 5 } }, deployKeys: { terraform: KEYS.terraform }, reasons: { python: 'left out' } })
   const done = await planned({ changes: changes(its), 'python-dev': { result: 'skipped' } }, { before: manifest('2026-11-01T10:00:00.000Z') })
   assert.deepEqual([done.log, done.rows[1]], [[], ['python', '➖ unchanged', 'left out', `[open](${RUN})`]])
 })
 
-test('files of nobody, and what is no longer here, are named', async () => {
+test('names files of no component, and removed components', async () => {
   const { text } = await planned({ changes: changes(plan({ nobody: ['README.md', 'a|b'], removed: ['old'] })) })
   assert.ok(text.includes('\nChanged files that belong to no component: README.md, a&#124;b. Add files that a component uses to its `watches`.\n'), text)
   assert.ok(text.includes('\nRemoved from the pipelines, but not undeployed: old.\n'))
@@ -245,7 +245,7 @@ for (const [name, others, stale] of [
   ['with the same contents', [deploys('python', later)], false],
   ['before that', [deploys('python', '2026-11-01T09:30:00Z', { conclusion: 'failure' })], false],
 ]) {
-  test(`what was left out, and another run has deployed since ${name}`, async () => {
+  test(`a component was left out, and another run has deployed it ${name}`, async () => {
     const jobs = [deploys('terraform', '2026-11-01T11:01:00Z')]
     const done = await planned({ changes: changes(without), 'terraform-dev': ok }, { jobs, others, before: manifest('2026-11-01T10:00:00.000Z') })
     assert.deepEqual(done.log, stale ? [`failed: Deployment to dev was overtaken: another run has deployed python since. Start this workflow again: ${RUN}`] : [])
@@ -254,7 +254,7 @@ for (const [name, others, stale] of [
 }
 
 for (const [at, state] of [['2026-11-01T10:29:59Z', 'success'], ['2026-11-01T10:30:00Z', 'unknown']]) {
-  test(`the run of the newest manifest has deployed at ${at}: what it did before, it has written down`, async () => {
+  test(`a failed deployment at ${at}, by the run of the newest manifest: the state is ${state}`, async () => {
     const formers = [deploys('python', at, { conclusion: 'failure' })]
     const done = await planned({ changes: changes(without) }, { before: manifest('2026-11-01T10:00:00.000Z'), formers })
     assert.equal(done.memory.components.python.state, state)
@@ -262,7 +262,7 @@ for (const [at, state] of [['2026-11-01T10:29:59Z', 'success'], ['2026-11-01T10:
 }
 
 for (const [name, at, state] of [['before', '2026-11-01T11:00:59Z', 'success'], ['after', '2026-11-01T11:01:01Z', 'success']]) {
-  test(`what another run has deployed ${name} this one did`, async () => {
+  test(`another run has deployed a component ${name} this one`, async () => {
     const jobs = [deploys('terraform', '2026-11-01T11:01:00Z'), deploys('python', '2026-11-01T11:01:00Z')]
     const others = [deploys('terraform', at, { conclusion: 'failure' })]
     const done = await planned({ ...first, 'python-dev': ok, 'terraform-dev': ok }, { jobs, others })
@@ -270,7 +270,7 @@ for (const [name, at, state] of [['before', '2026-11-01T11:00:59Z', 'success'], 
   })
 }
 
-test('an old run that is run again leaves what a newer one has deployed and written down since', async () => {
+test('a re-run of an old run keeps the entries of a newer run in the manifest', async () => {
   const before = manifest('2026-11-01T11:10:00.000Z')
   const jobs = [deploys('terraform', '2026-11-01T11:01:00Z'), deploys('python', '2026-11-01T11:01:00Z')]
   const others = [deploys('terraform', '2026-11-01T11:05:00Z')]
@@ -286,7 +286,7 @@ test('a plan that GitHub keeps back is no success', async () => {
   assert.equal(done.memory, undefined)
 })
 
-test('a manifest that a run is missing after says nothing', async () => {
+test('a manifest with a gap in the runs after it is not used', async () => {
   const before = { ...manifest('2026-11-01T10:00:00.000Z'), number: 3 }
   const done = await planned({ changes: changes(without) }, { before })
   assert.deepEqual(done.memory.components, {})

@@ -1,4 +1,4 @@
-// What eslint asks of the scripts of actions, and of their tests.
+// The rules of eslint for the scripts of actions and for their tests.
 import { createRequire } from 'node:module'
 
 const js = createRequire(new URL('../node/package.json', import.meta.url))('@eslint/js')

@@ -1,4 +1,4 @@
-// What scripts of actions get from actions/github-script, without GitHub and without waiting.
+// Stands in for actions/github-script: the arguments of scripts, without GitHub and without waiting.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import Module, { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -36,8 +36,8 @@ export const HISTORY = {
 }
 
 /**
- * The routes that tell of commits. `parents` has every commit, the oldest first, with those before
- * it; `branches` and `tags` have the commit that each is at. A commit is made a minute after the one before.
+ * The routes for commits. `parents` has the parents of every commit, the oldest commit first;
+ * `branches` and `tags` have the commit of each. Every commit is a minute younger than the one before.
  */
 export function history({ parents, branches = {}, tags = {} }) {
   const all = Object.keys(parents)
@@ -85,8 +85,8 @@ export function zipped(text, stored = false) {
 }
 
 /**
- * The routes that tell of runs, their jobs and artifacts. `jobs` has those of each run by its id, and
- * `contents` what is in each artifact by its id.
+ * The routes for runs, their jobs and artifacts. `jobs` has the jobs of each run by its id, and
+ * `contents` the contents of each artifact by its id.
  */
 export function actionsOf({ runs = [], jobs = {}, artifacts = [], contents = {} }) {
   const all = `${API}/actions`
@@ -117,8 +117,8 @@ export function components(config) {
 }
 
 /**
- * `routes` says what each route answers: data, an answer, a failure, a function of the parameters
- * that gives one of them, or a list of them, one for each call (the last one for all that follow).
+ * `routes` has the answer of each route: data, an answer, a failure, a function of the parameters
+ * that returns one of these, or a list of these, one for each call (later calls get the last one).
  */
 export function fakeGitHub(routes) {
   const calls = []
@@ -150,8 +150,8 @@ export function fakeCore() {
 }
 
 /**
- * Calls `act` in a time of its own, which begins at `start` and goes on only while somebody sleeps.
- * Gives the seconds that passed.
+ * Calls `act` with a clock of its own. The clock begins at `start` and moves on only while code sleeps.
+ * Returns the seconds that passed.
  */
 export async function inFakeTime(act, start = '2026-11-01T12:00:00Z') {
   const real = { setTimeout: globalThis.setTimeout, Date }

@@ -1,4 +1,4 @@
-// find-dependencies: everything before has been deployed, and one of the runs that look goes on.
+// find-dependencies: waits until all dependencies are deployed. Exactly one of the waiting runs continues.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure, fakeGitHub, paged, run } from './fake-github.mjs'
@@ -28,8 +28,8 @@ const ONE = { a: needs }
 const TWO = { a: needs, b: needs }
 
 /**
- * Looks after the run `before`. `runs` has what the lists show, by component; `jobs` has the jobs of
- * each run, by id. Each look may see something else: then it is a list of them.
+ * Runs the script after the run `before`. `runs` has the listed runs by component, and `jobs` the jobs
+ * by the id of their run. Where a value is a list, each look gets the next item.
  */
 async function find({ before, dependencies = ONE, runs = {}, jobs = {}, producers = '', packages = 'same-commit', ...routes }) {
   const looks = {}
@@ -60,7 +60,7 @@ async function find({ before, dependencies = ONE, runs = {}, jobs = {}, producer
 }
 const absent = component => [`notice: Not yet: ${component} has not been deployed to dev with commit ${COMMIT}`]
 
-test('by hand, or with nothing before it, it is ready at once', async () => {
+test('a run by hand, or without dependencies, is ready at once', async () => {
   const packages = '{"a": {"run": 3}}'
   for (const given of [{ packages }, { packages, before: runOf('a', 1), dependencies: '' }, { packages, before: runOf('a', 1), dependencies: {} }]) {
     const done = await find(given)
@@ -68,7 +68,7 @@ test('by hand, or with nothing before it, it is ready at once', async () => {
   }
 })
 
-test('after the one it waits for', async () => {
+test('is ready after its only dependency', async () => {
   const a = runOf('a', 1)
   const done = await find({ before: a, runs: { a: [a] }, jobs: { 1: deployed(20) }, producers: 'a' })
   assert.deepEqual(done.outputs, { ready: 'true', packages: '{"a":{"run":1}}' })
@@ -76,11 +76,11 @@ test('after the one it waits for', async () => {
   assert.equal(done.seconds, 0)
 })
 
-test('the run that follows the last to end goes on, and no other', async () => {
+test('only the run after the last dependency to end continues', async () => {
   const [a, b] = [runOf('a', 1), runOf('b', 2)]
   const both = { dependencies: TWO, runs: { a: [a], b: [b] }, producers: 'a b' }
   const packages = '{"a":{"run":1},"b":{"run":2}}'
-  // By the end of the last job; the ids decide where two end in the same second.
+  // The end of the last job counts. If two end in the same second, the ids decide.
   for (const [endOfA, endOfB, last] of [[21, 20, a], [20, 21, b], [20, 20, b]]) {
     const jobs = { 1: deployed(endOfA), 2: deployed(endOfB) }
     const other = last === a ? b : a
@@ -90,7 +90,7 @@ test('the run that follows the last to end goes on, and no other', async () => {
   }
 })
 
-test('an earlier attempt leaves it to the next', async () => {
+test('a run after an earlier attempt leaves the deployment to the run after the next attempt', async () => {
   const first = runOf('a', 1)
   const second = { ...first, run_attempt: 2 }
   const given = { runs: { a: [second] }, jobs: { 1: deployed(20) } }
@@ -98,7 +98,7 @@ test('an earlier attempt leaves it to the next', async () => {
   assert.equal((await find({ ...given, before: second })).ready, 'true')
 })
 
-test('not yet, after three looks in twenty seconds', async () => {
+test('is not ready if a dependency is missing after three looks in twenty seconds', async () => {
   const a = runOf('a', 1)
   const done = await find({ before: a, dependencies: TWO, runs: { a: [a], b: [] }, jobs: { 1: deployed(20) } })
   assert.deepEqual([done.ready, done.packages, done.log, done.seconds], ['false', 'same-commit', absent('b'), 20])
@@ -108,7 +108,7 @@ test('not yet, after three looks in twenty seconds', async () => {
   assert.deepEqual([never.ready, never.log], ['false', absent('b')])
 })
 
-test('what the event says is true, whatever lists say', async () => {
+test('the event counts even if the lists disagree', async () => {
   const a = runOf('a', 2)
   const stale = { ...a, status: 'in_progress', conclusion: null }
   const older = runOf('a', 1, { conclusion: 'failure' })
@@ -119,7 +119,7 @@ test('what the event says is true, whatever lists say', async () => {
   }
 })
 
-test('the run of the event counts as little as another that has only looked, and once', async () => {
+test('the run of the event does not count if it has only looked, and its jobs are read once', async () => {
   const [older, told] = [runOf('a', 1), runOf('a', 2)]
   const done = await find({ before: told, runs: { a: [told, older] }, jobs: { 1: deployed(20), 2: notYet } })
   assert.deepEqual([done.ready, done.log], ['false', ['notice: Nothing to do: run 1 ended last, and the run that it starts deploys this component']])
@@ -139,7 +139,7 @@ const SAYS_NOTHING = {
   'is of a fork that is gone': [{ head_repository: null, conclusion: 'failure' }, deployed(20)],
 }
 for (const [what, [more, jobs]] of Object.entries(SAYS_NOTHING)) {
-  test(`a newer run that ${what} says nothing`, async () => {
+  test(`a newer run that ${what} is ignored`, async () => {
     const a = runOf('a', 1)
     const done = await find({ before: a, runs: { a: [runOf('a', 2, more), a] }, jobs: { 1: deployed(20), 2: jobs } })
     assert.equal(done.ready, 'true')
@@ -163,7 +163,7 @@ for (const [what, [more, jobs]] of Object.entries(COUNTS)) {
   })
 }
 
-test('if a commit is deployed once more, what it did the first time is out of date', async () => {
+test('if a commit is deployed once more, the runs of the first time do not count', async () => {
   const dependencies = { b: { ...needs, roots: ['a'] }, d: { ...needs, roots: ['a', 'c'] } }
   const [b, d] = [runOf('b', 2, { created_at: time(20) }), runOf('d', 4, { created_at: time(20) })]
   const jobs = { 2: deployed(25), 4: deployed(26) }
@@ -178,22 +178,22 @@ test('if a commit is deployed once more, what it did the first time is out of da
   assert.deepEqual(await found(10, 21), absent('d'))
 })
 
-test('packages are those of the runs that were found', async () => {
+test('the packages come from the runs that were found', async () => {
   const a = runOf('a', 1)
   const given = { before: a, runs: { a: [a] }, jobs: { 1: deployed(20) } }
   assert.equal((await find(given)).packages, '{}')
-  // Nobody waits for `x`, which only brings its package over.
+  // `x` only brings its package over, so no run waits for it.
   assert.equal((await find({ ...given, producers: 'a x' })).packages, '{"a":{"run":1},"x":"same-commit"}')
 })
 
-test('a list of jobs that lags behind does no harm', async () => {
+test('a job that still looks unfinished does not delay a run that has ended', async () => {
   const [a, b] = [runOf('a', 1), runOf('b', 2)]
   const jobs = { 1: [...deployed(21), job('own', null)], 2: deployed(20) }
   const done = await find({ before: a, dependencies: TWO, runs: { a: [a], b: [b] }, jobs })
   assert.equal(done.ready, 'true')
 })
 
-test('survives what passes, and ends with what does not', async () => {
+test('retries after temporary errors, and fails after lasting ones', async () => {
   const a = runOf('a', 1)
   const given = { before: a, runs: { a: [a] }, jobs: { 1: deployed(20) } }
   const jobs = paged(deployed(20), 'jobs')

@@ -1,4 +1,4 @@
-// shared/manifests.cjs: which manifest is believed, and what was deployed since. shared/runs.cjs: planned.
+// shared/manifests.cjs: which manifest is trusted, and what was deployed since. shared/runs.cjs: planned.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { actionsOf, failure, fakeCore, fakeGitHub, history, paged, script, zipped } from './fake-github.mjs'
@@ -43,7 +43,7 @@ for (const stored of [false, true]) {
   })
 }
 
-test('what is no archive is no manifest', () => {
+test('a broken archive is an error', () => {
   assert.throws(() => unzipped(Buffer.from('{"version": 1, "environment": "test", "components": {}}')))
   assert.throws(() => unzipped(zipped('text').subarray(0, 60)))
 })
@@ -59,7 +59,7 @@ test('the newest manifest of an environment', async () => {
   assert.equal(await world({}).newestManifest('test'), undefined)
 })
 
-// Of two, the newer one is passed over.
+// There are two manifests; the newer one is ignored.
 for (const [name, { run = {}, its = {}, job = {}, inside = {} }] of [
   ['has expired', { its: { expired: true } }],
   ['is of a fork', { its: { workflow_run: { head_repository_id: 2 } } }],
@@ -83,14 +83,14 @@ for (const [name, { run = {}, its = {}, job = {}, inside = {} }] of [
   })
 }
 
-test('what a feature branch uploads costs nothing', async () => {
+test('250 artifacts of a feature branch cost fewer than ten calls', async () => {
   const planted = Array.from({ length: 250 }, (_, index) => artifact(1000 - index, 99, { workflow_run: { head_branch: 'feature' } }))
   const { newestManifest, github } = world({ runs: [oneRun(1)], jobs: { 1: [summary()] }, artifacts: [...planted, artifact(10, 1)], contents: { 10: content(1) } })
   assert.deepEqual(await newestManifest('test'), content(1))
   assert.ok(github.calls.length < 10, `${github.calls.length}`)
 })
 
-// What an orchestrator's run has decided, for the runs that it starts.
+// The plan of an orchestrator's run, for the runs that it starts.
 const plan = { commit: A, build: ['api'] }
 const planned = more => artifact(10, 1, { name: 'plan-test', ...more })
 const byChanges = more => summary({ name: 'Changes', ...more })
@@ -114,7 +114,7 @@ for (const [name, { run = {}, its = {}, job = {}, id = 1 }] of [
   })
 }
 
-// What a run of a component has built, while the job api-test of the run 100 has waited for it.
+// A package of a component's run. The job api-test of the run 100 has waited for that run.
 const built = more => artifact(30, 3, { name: 'api-package-test', digest: 'sha256:1', ...more })
 for (const [name, { its = {}, build = {}, waits = {} }, expected] of [
   ['its build has uploaded', {}, 'sha256:1'],
@@ -147,7 +147,7 @@ test('the manifest of a run is its newest, or none', async () => {
   assert.equal(await one.manifestOfRun({ id: 1 }, 'test', '2026-01-01T00:00:00Z'), undefined)
 })
 
-test('a run that somebody has deleted has left nothing; what cannot be read is not taken for that', async () => {
+test('a deleted run has no manifest; a run that cannot be read is an error', async () => {
   const route = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts'
   const answering = status => {
     const one = world({}, {}, { [route]: () => failure(status) })
@@ -157,7 +157,7 @@ test('a run that somebody has deleted has left nothing; what cannot be read is n
   await assert.rejects(answering(403))
 })
 
-test('a run that is gone is missed by its number', async () => {
+test('a deleted run leaves a gap in the numbers', async () => {
   const after = (...numbers) => world({ runs: numbers.map(run_number => oneRun(run_number, { run_number })) }).hasMissingRuns({ environment: 'test', number: 3 })
   for (const numbers of [[], [3], [2, 1], [4, 3, 1], [6, 5, 4, 3], [6, 5, 4]]) assert.equal(await after(...numbers), false, `${numbers}`)
   for (const numbers of [[5, 3], [6, 4, 3], [7, 5]]) assert.equal(await after(...numbers), true, `${numbers}`)
@@ -168,7 +168,7 @@ const refused = { steps: [{ name: 'Check that it may be deployed', conclusion: '
 const job = (name, more) => ({ name, status: 'completed', conclusion: 'success', started_at: '2026-11-01T10:02:00Z', ...began, ...more })
 const attempt = (component, more) => ({ component, run: 1, key: KEY, state: 'success', at: '2026-11-01T10:02:00Z', ...more })
 
-/** The attempts since then that these jobs of a run are. */
+/** The attempts that `attemptsSince` finds in these jobs of a run. */
 const attemptsIn = (jobs, run = {}, counts = () => true) => world({ runs: [oneRun(1, run)], jobs: { 1: jobs } }).attemptsSince('test', SINCE, counts)
 
 for (const [name, jobs, expected] of [
@@ -198,7 +198,7 @@ test('attempts: a component alone, by hand', async () => {
   }
 })
 
-test('attempts: what a filtered list does not have yet', async () => {
+test('attempts: a run that a filtered list does not have yet', async () => {
   const now = new Date().toISOString()
   const recent = oneRun(9, { path: '.github/workflows/api-test.yml', event: 'workflow_dispatch', created_at: now, updated_at: now })
   const old = { ...recent, id: 8, created_at: new Date(Date.now() - 16 * 60_000).toISOString() }

@@ -58,13 +58,13 @@ for (const [name, more, expected] of [
   })
 }
 
-test('deploys what was approved in this attempt, and what needs no approval', async () => {
+test('deploys if it was approved in this attempt, or needs no approval', async () => {
   for (const more of [{ APPROVED: '' }, { APPROVED: '1' }, { APPROVED: '2', GITHUB_RUN_ATTEMPT: '2' }]) {
     assert.deepEqual((await deploy({}, more)).log, [])
   }
 })
 
-// What counts as let in, in any attempt of a newer run.
+// The jobs, in any attempt of a newer run, that show that it was let deploy.
 for (const [name, jobs] of [
   ['a person has approved it', approved],
   ['a person has approved an earlier attempt', [...approved, job('approval', null, [], { status: 'waiting' })]],
@@ -128,21 +128,21 @@ test('a job on the second page counts', async () => {
   assert.match((await deploy({ runs: { [ORCHESTRATOR]: [listed(51)] }, jobs: { 51: [...many, ...approved] } })).log.join('\n'), refused(51))
 })
 
-test('a workflow that has never run has no newer run, and no answer is none', async () => {
+test('a workflow that has never run has no newer run, and an error is not taken for that', async () => {
   assert.deepEqual((await deploy({ runs: { [SITE]: failure(404) } })).log, [])
   await assert.rejects(deploy({ runs: { [SITE]: failure(403) } }), { status: 403 })
 })
 
-// Older commits after newer ones, whatever started when.
+// Older commits after newer ones, in any order of starts.
 const ofC = more => listed(40, { display_title: `Deploy ${C} to prd, site alone`, event: 'workflow_dispatch', ...more })
 for (const [name, event, runs, expected] of [
   ['no event brings an older commit over a newer one', 'workflow_run', [ofC()], true],
   ['nor over one that a person deployed of this component alone', 'push', [listed(45), ofC()], true],
-  ['a person does', 'workflow_dispatch', [ofC()], false],
+  ['a person may do so', 'workflow_dispatch', [ofC()], false],
   ['an event brings a newer commit over an older one', 'workflow_run', [ofC({ display_title: `Deploy ${A} to prd` })], false],
   ['and the same once more', 'workflow_run', [ofC({ display_title: `Deploy ${B} to prd` })], false],
-  ['a run without a commit in its title says nothing', 'workflow_run', [ofC({ display_title: 'Fix' })], false],
-  ['what ran before the newer commit was made cannot have deployed it', 'workflow_run', [listed(45, { created_at: '2026-09-30T00:00:00Z' }), ofC()], false],
+  ['a run without a commit in its title is ignored', 'workflow_run', [ofC({ display_title: 'Fix' })], false],
+  ['a run from before the newer commit cannot have deployed it', 'workflow_run', [listed(45, { created_at: '2026-09-30T00:00:00Z' }), ofC()], false],
 ]) {
   test(`the order of commits: ${name}`, async () => {
     const { log } = await deploy({ event, runs: { [SITE]: runs }, jobs: { 40: approved } })
@@ -178,7 +178,7 @@ for (const [name, event, id, commit, expected] of [
   })
 }
 
-// A deployment that an orchestrator has started: what that run was approved for is not asked again.
+// A deployment that an orchestrator has started needs no approval besides that of the orchestrator.
 const child = { ...ALONE, APPROVED: 'run 47' }
 const orchestrator = more => listed(47, {
   path: '.github/workflows/orchestrator-prd.yml@main', status: 'in_progress', conclusion: null, run_attempt: 2, run_started_at: '2026-11-01T12:00:00Z', ...more,
@@ -246,12 +246,12 @@ for (const [name, runs, expected] of [
   })
 }
 
-test('what a workflow starts without an orchestrator is as old as itself', async () => {
+test('a run that another workflow has started is as old as itself', async () => {
   const given = { ...started, inputs: { packages: 'same-commit', orchestrator: '' }, runs: { [SITE]: [listed(48)] }, jobs: { 48: approved } }
   assert.deepEqual((await deploy(given, ALONE)).log, [])
 })
 
-test('what a person types does not make a run older', async () => {
+test('inputs that a person types do not make a run older', async () => {
   const given = { ...started, actor: 'octocat', runs: { [SITE]: [listed(48)] }, jobs: { 48: approved } }
   assert.deepEqual((await deploy(given, { ...child, APPROVED: '1' })).log, [])
 })
@@ -260,7 +260,7 @@ test('an orchestrator that an event has started brings no older commit over a ne
   assert.match((await deploy({ ...started, runs: { [SITE]: [ofC()] }, jobs: { 40: approved } }, child)).log.join('\n'), refused(40))
 })
 
-test('what an orchestrator starts is by hand only if that was', async () => {
+test('a run that an orchestrator has started counts as by hand only if the orchestrator was', async () => {
   const ahead = { runs: { [SITE]: [listed(40, { display_title: `Deploy ${C} to prd, site alone`, event: 'workflow_dispatch' })] }, jobs: { 40: approved } }
   for (const more of [child, { ...child, APPROVED: '' }]) {
     assert.match((await deploy({ ...started, ...ahead }, more)).log.join('\n'), refused(40))

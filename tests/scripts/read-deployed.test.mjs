@@ -1,4 +1,4 @@
-// read-deployed: what is deployed to an environment, as far as anybody knows.
+// read-deployed: what is known to be deployed to an environment.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { actionsOf, fakeGitHub, history, run } from './fake-github.mjs'
@@ -35,7 +35,7 @@ test('the commits and packages of the newest manifest', async () => {
   })
 })
 
-test('what a person has deployed alone since then is not known', async () => {
+test('a component that a person has deployed since then is unknown', async () => {
   const found = await deployed({ runs: [ALONE, OF_MANIFEST], jobs: { 6: [deploys('deploy', 'by hand')] } })
   assert.deepEqual([found.named, Object.keys(found.deployed)], [['app', 'broken', 'lib', 'new'], ['chart']])
 })
@@ -45,11 +45,11 @@ test('the deployments of the manifest\'s own run are in it', async () => {
   assert.deepEqual(Object.keys(found.deployed), ['app', 'chart'])
 })
 
-test('without a manifest nobody knows anything', async () => {
+test('without a manifest nothing is known', async () => {
   assert.deepEqual(await deployed({ artifacts: [] }), { named: ['app', 'chart', 'broken', 'lib', 'new'], deployed: {} })
 })
 
-test('what was deployed with a package that has expired cannot be planned again', async () => {
+test('a component whose package has expired cannot be planned again', async () => {
   const found = await deployed({ components: { app: entry({ takes: { lib: OLD } }), chart: entry({ package: LIB }) } })
   assert.deepEqual([found.named, Object.keys(found.deployed)], [['app', 'broken', 'lib', 'new'], ['chart']])
 })

@@ -1,4 +1,4 @@
-// read-plan: which orchestrator's run is believed, and what a component is told.
+// read-plan: which run of an orchestrator is trusted, and what a component gets of its plan.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { actionsOf, failure, fakeGitHub, history, run } from './fake-github.mjs'
@@ -26,12 +26,12 @@ async function read(env = {}, { actor = 'github-actions[bot]', packages = '{}', 
   return { log, outputs, github }
 }
 
-test('a person builds and deploys the component as it is, and nothing is read', async () => {
+test('a run by hand builds and deploys the component, and reads no plan', async () => {
   const { log, outputs, github } = await read({ ORCHESTRATOR: '' }, { actor: 'octocat' })
   assert.deepEqual([log, outputs, github.calls], [[], { build: '["web"]', deploy: '["web"]' }, []])
 })
 
-test('a component is told what concerns it', async () => {
+test('a component gets its own part of the plan', async () => {
   const { log, outputs } = await read()
   const { plan, ...lists } = outputs
   assert.deepEqual([log, lists], [[], { build: '["web"]', deploy: '["web"]' }])
@@ -43,7 +43,7 @@ test('a component that is deployed as it was built before', async () => {
   assert.deepEqual([outputs.build, outputs.deploy, JSON.parse(outputs.plan)], ['[]', '["api"]', { deployKeys: { api: '1' }, packages: { api: KEPT } }])
 })
 
-test('a component of which nothing was planned does nothing', async () => {
+test('a component that is not in the plan does nothing', async () => {
   const { outputs } = await read({ COMPONENT: 'other' })
   assert.deepEqual([outputs.build, outputs.deploy], ['[]', '[]'])
 })
@@ -63,7 +63,7 @@ for (const [name, env, more, why] of [
   })
 }
 
-// GitHub starts the head of a branch, which may have moved on since.
+// GitHub starts the head of a branch. The branch may have moved on since.
 const files = (...all) => all.map(([path, sha]) => ({ path: `.github/${path}`, mode: '100644', type: 'blob', sha }))
 const [BUILD, DEPLOY, ACTION, OTHER, DATA] = [
   'workflows/web-build.yml', 'workflows/web-deploy.yml', 'actions/check-out/action.yml', 'workflows/api-build.yml', 'actions/what-changed/components.json',
@@ -88,6 +88,6 @@ for (const [name, now, isSame, then] of [
   })
 }
 
-test('what cannot be read is not taken for what is wrong', async () => {
+test('a run that cannot be read is an error, not a refusal', async () => {
   await assert.rejects(read({}, { routes: { 'GET /repos/{owner}/{repo}/actions/runs/{run_id}': failure(403) } }), { status: 403 })
 })

@@ -1,4 +1,4 @@
-// report-drift: one issue for each component, while it has drifted.
+// report-drift: one issue for each component that has drifted, until the drift is gone.
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -81,7 +81,7 @@ test('an issue is never longer than GitHub takes', async () => {
   assert.match(written[0][1].body, /^And \d+ more\.$/m)
 })
 
-test('what is known of an environment stays if its plan failed', async () => {
+test('the issue keeps the drift of an environment whose plan failed', async () => {
   const issues = [{ number: 3, body: BODY }]
   const needs = { ...NEEDS, 'app-prd-plan': { result: 'failure' } }
   const { written } = await report({ test: [['delete', 'b']], prd: [] }, { needs, issues })

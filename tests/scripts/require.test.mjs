@@ -1,4 +1,4 @@
-// require-approval and require-success: what has to have happened before.
+// require-approval and require-success: the approvals and jobs that a deployment needs.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failure, fakeGitHub, history, paged, run } from './fake-github.mjs'
@@ -25,7 +25,7 @@ async function approval(answer, { event = 'workflow_run', title = `Deploy ${B} t
   return { ...done, github }
 }
 
-test('an environment with reviewers: says which attempt was approved', async () => {
+test('an environment with reviewers: passes on the attempt that was approved', async () => {
   const { log, outputs } = await approval(rules)
   assert.deepEqual([log, outputs], [[], { attempt: '3' }])
 })

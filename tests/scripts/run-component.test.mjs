@@ -1,4 +1,4 @@
-// run-component: starts one run, waits for that very run, and cancels it when it is cancelled itself.
+// run-component: starts one run, waits for this run, and cancels the run if it is cancelled itself.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answer, failure, fakeGitHub, paged, run } from './fake-github.mjs'
@@ -60,7 +60,7 @@ test('starts a run, waits for it and says how it ended', async () => {
   assert.equal(done.seconds, 10 + 15 + 22.5)
 })
 
-test('hands on whose packages to take', async () => {
+test('passes the list of packages to the run', async () => {
   const PACKAGES = '{"api": {"run": 7}}'
   const done = await start({}, { PACKAGES })
   assert.equal(done.github.calls.find(({ route }) => route === START).parameters.inputs.packages, PACKAGES)
@@ -107,7 +107,7 @@ for (const [name, given, said] of UNCLEAR) {
   })
 }
 
-test('of two runs that were started in its name at once nobody knows which is its own', async () => {
+test('two runs with its title at the same time: takes neither', async () => {
   const both = list([listed({ id: 10 }), listed()])
   const done = await start({ [START]: failure(502, 'Bad gateway'), [LIST]: both })
   assert.deepEqual(done.failed, [`${MAY} (GitHub answers 502: Bad gateway), and no run has appeared in two minutes; ${AGAIN}`])
@@ -145,7 +145,7 @@ test('a start that is refused is one clear line', async () => {
   }
 })
 
-test('a start leaves calls to what it starts', async () => {
+test('waits before a start if too few calls are left for the run', async () => {
   const used = (reset, remaining = 199) => ({ resources: { core: { limit: 1000, remaining, reset } } })
   const done = await start({ [LIMIT]: [used(NOW + 1800), plenty] })
   assert.deepEqual(done.failed, [])
@@ -157,7 +157,7 @@ test('a start leaves calls to what it starts', async () => {
 
 // Waiting
 
-test('asks with the etag that it has, and less and less often', async () => {
+test('asks with the last etag, and less and less often', async () => {
   const unchanged = Object.assign(failure(304), { response: { headers: {} } })
   const done = await start({ child: [answer(state('in_progress'), { etag: '"1"' }), ...Array(6).fill(unchanged), listed()] })
   assert.deepEqual(done.failed, [])
@@ -166,7 +166,7 @@ test('asks with the etag that it has, and less and less often', async () => {
   assert.equal(done.log.filter(line => line.startsWith('info: The run is ')).length, 2)
 })
 
-test('shares what is left of the calls', async () => {
+test('spreads the remaining calls over the time that is left', async () => {
   const limits = (left, reset) => ({ 'x-ratelimit-limit': '1000', 'x-ratelimit-remaining': left, 'x-ratelimit-reset': String(reset) })
   const pause = async headers => (await start({ child: [answer(state('in_progress'), headers), listed()] })).seconds
   assert.equal(await pause(limits('500', NOW + 3600)), 10)
@@ -176,14 +176,14 @@ test('shares what is left of the calls', async () => {
   assert.equal(await pause(limits('0', NOW)), 10)
 })
 
-test('survives what passes', async () => {
+test('retries after temporary errors', async () => {
   const passing = [failure(502), failure(0, 'fetch failed'), failure(404), failure(404), failure(403, 'x', { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(NOW + 900) })]
   for (const error of passing) assert.deepEqual((await start({ child: [error, listed()] })).failed, [])
   const done = await start({ child: [failure(404), failure(404), listed()] })
   assert.equal(done.seconds, 10 + 20)
 })
 
-test('a run that can no longer be watched', async () => {
+test('a run that can no longer be watched fails the job', async () => {
   const lost = said => `site-dev.yml: ${CHILD} can no longer be watched, and may go on (${said}); re-run the failed jobs once that run has ended`
   const done = await start({ child: [state('waiting'), failure(401, 'Bad credentials')] })
   assert.deepEqual(done.failed, [lost('GitHub answers 401: Bad credentials')])
@@ -225,7 +225,7 @@ test('gives up before GitHub ends the job, and says why', async () => {
 const second = { GITHUB_RUN_ATTEMPT: '2' }
 const jobsOf = conclusion => paged([...Array(150).fill({ name: 'other', conclusion: 'success' }), { name: 'site-dev', conclusion }], 'jobs')
 
-test('a re-run takes what still goes on, or has succeeded meanwhile', async () => {
+test('a re-run takes a run that still goes on, or has succeeded meanwhile', async () => {
   const goesOn = await start({ [LIST]: list([state('in_progress')]), child: [state('in_progress'), listed()] }, second)
   const succeeded = await start({ [LIST]: list([listed()]), [BEFORE]: jobsOf('failure') }, second)
   for (const done of [goesOn, succeeded]) {
@@ -236,7 +236,7 @@ test('a re-run takes what still goes on, or has succeeded meanwhile', async () =
   assert.equal(succeeded.github.calls.find(({ route }) => route === BEFORE).parameters.attempt_number, 1)
 })
 
-test('a re-run starts anew what failed, what was never started, and what its own job saw succeed', async () => {
+test('a re-run starts a new run after a failure, after no start, and after a success that its job saw', async () => {
   const routes = [
     { [LIST]: list([state('completed', 'failure')]) }, { [LIST]: list([]) },
     { [LIST]: list([listed()]), [BEFORE]: jobsOf('success') },
@@ -248,7 +248,7 @@ test('a re-run starts anew what failed, what was never started, and what its own
   }
 })
 
-test('a re-run starts anew what took older packages, once that has ended', async () => {
+test('a re-run waits for a run with older packages, then starts a new one', async () => {
   const PACKAGES = '{"a": {"run": 3}, "b": {"run": 10}}'
   const said = `notice: A new run starts, because ${CHILD}, of attempt 1, has older packages or was re-run`
   for (const [status, looks] of [['in_progress', 3], ['completed', 1]]) {
@@ -261,7 +261,7 @@ test('a re-run starts anew what took older packages, once that has ended', async
   assert.equal(done.github.count(START), 0)
 })
 
-test('a re-run starts anew what a person has re-run, once that has ended', async () => {
+test('a re-run waits for a run that a person has re-run, then starts a new one', async () => {
   for (const [status, looks] of [['in_progress', 2], ['completed', 1]]) {
     const child = [state('in_progress'), listed()].slice(2 - looks)
     const again = { ...state(status, 'success'), run_attempt: 2 }
@@ -270,7 +270,7 @@ test('a re-run starts anew what a person has re-run, once that has ended', async
   }
 })
 
-test('a re-run that cannot see what was started starts nothing', async () => {
+test('a re-run that cannot list the started runs starts nothing', async () => {
   const done = await start({ [LIST]: failure(401, 'Bad credentials') }, second)
   const why = 'the runs of earlier attempts cannot be listed (GitHub answers 401: Bad credentials)'
   assert.deepEqual([done.failed, done.github.count(START)], [[`site-dev.yml was not started: ${why}`], 0])
@@ -300,12 +300,12 @@ test('cancels the run that goes on, or the one of this attempt, if the job did n
   }
 })
 
-test('what has ended already is no error', async () => {
+test('a run that has already ended is no error', async () => {
   const done = await cancel({ [CANCEL]: failure(409) }, { RUN_ID: '9' })
   assert.deepEqual([done.cancelled, done.log, done.seconds], [[9], [], 0])
 })
 
-test('a run that could not be cancelled, or found, is told', async () => {
+test('warns about a run that could not be cancelled or found', async () => {
   const done = await cancel({ [CANCEL]: failure(500, 'Oops') }, { RUN_ID: '9' })
   assert.equal(done.log.at(-1), 'warning: Run 9 of site-dev.yml could not be cancelled, and may go on')
   assert.ok(done.cancelled.length > 2 && done.seconds >= 120 && done.seconds < 180)

@@ -1,4 +1,4 @@
-// show-graph: which pictures a change draws, from real commits, whatever lies in them.
+// show-graph: the pictures of a change, from real commits, also with broken and hostile files.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -37,7 +37,7 @@ const orchestrator = graph => `jobs:\n  summary:\n    steps:\n      - with:\n   
 const DEV = '.github/workflows/orchestrator-dev.yml'
 const show = () => run('show-graph/graph.cjs', { env: { ANSWERS_FILE: '.copier-answers.yml' } })
 
-test('a component more', async () => {
+test('an added component', async () => {
   commit({ [DEV]: orchestrator('{"api": [], "old": ["api"]}') })
   commit({ [DEV]: orchestrator('{"api": [], "web": ["api", "elsewhere"]}'), '.copier-answers.yml': 'x', 'README.md': 'x' })
   const { log, summaries } = await show()
@@ -110,7 +110,7 @@ test('a graph that cannot be read is named, and the next one is read', async () 
   assert.match(summaries[0], /n0\["api"\]:::added/)
 })
 
-test('what a stranger writes stays text', async () => {
+test('names from a pull request are shown as text', async () => {
   commit({ 'README.md': 'x' })
   commit({
     [DEV]: orchestrator('{"__proto__": [], "x\\"]\\nclick n0 \\"javascript:alert(1)\\"": ["__proto__"], "<b>": [{}]}'),

@@ -1,4 +1,4 @@
-// show-plan: what people see of a plan, and which changes a deployment may make.
+// show-plan: the summary of a plan, and the changes that a deployment may make.
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,7 +25,7 @@ const show = (lines, env = {}, text) => {
 }
 const NETWORK = { UPSTREAM: 'network vpc', DEPLOYED: '["app","network"]' }
 
-test('what is destroyed comes first', async () => {
+test('destroyed resources come first', async () => {
   const lines = [['create', 'b'], ['create', 'a'], ['update', 'c'], ['output', 'o'], ['delete', 'z'], ['move', 'm'], ['replace', 'y|*']]
   const { log, outputs, summaries } = await show(lines)
   assert.deepEqual(log, [])
@@ -47,7 +47,7 @@ test('what is destroyed comes first', async () => {
   assert.deepEqual(outputs, { changes: digest(kept()) })
 })
 
-test('of what has to be the same again, a digest is kept', async () => {
+test('the contents of a change are kept as a digest', async () => {
   await show([['update', 'a', 'from 1', 'to 2'], ['update', 'b', 'from 1']])
   const { changes, ...plan } = JSON.parse(kept())
   assert.deepEqual(plan, { component: 'app', environment: 'prd', commit: 'a'.repeat(40), upstream: [], isUnknown: false })
@@ -60,7 +60,7 @@ test('nothing changes', async () => {
   assert.equal(summaries[0], '## Plan: app to prd\n\n**Nothing changes**, with commit aaaaaaa.\n')
 })
 
-test('what the tool says is shown in full, between fences that it cannot close', async () => {
+test('the output of the tool is shown in full, between fences that it cannot close', async () => {
   const { summaries } = await show([['create', 'a']], {}, '```\n# a will be created\n````\n')
   assert.ok(summaries[0].endsWith('\n<details><summary>In full</summary>\n\n`````text\n```\n# a will be created\n````\n`````\n\n</details>\n'))
 })
@@ -132,7 +132,7 @@ for (const [name, lines, what] of [
   })
 }
 
-test('what follows from a deployment before it is listed', async () => {
+test('changes that follow from an earlier deployment are listed', async () => {
   await shown([['update', 'a', '1']], NETWORK)
   const { log, summaries } = await compare([['update', 'a', '2'], ['create', 'b']])
   assert.equal(log.at(-1), 'notice: Since network was deployed, the changes of app are others than the plan has shown (new: update a, create b; no longer there: update a)')
@@ -155,14 +155,14 @@ Shown, and no longer there: **1 changed**.
 })
 
 for (const action of ['delete', 'replace']) {
-  test(`what was not shown is not destroyed, whatever was deployed before: ${action}`, async () => {
+  test(`a deletion that was not shown is refused, even after another deployment: ${action}`, async () => {
     await shown([], NETWORK)
     const { log } = await compare([[action, 'a'], ['create', 'b']])
     assert.equal(log.at(-1), `failed: Since network was deployed, app would destroy what no plan has shown (${action} a): ${AGAIN}`)
   })
 }
 
-test('what was shown may be destroyed after another deployment', async () => {
+test('a deletion that was shown is allowed after another deployment', async () => {
   await shown([['delete', 'a'], ['create', 'b']], NETWORK)
   assert.match((await compare([['delete', 'a']])).log.at(-1), /^notice: /)
 })

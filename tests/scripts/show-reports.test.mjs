@@ -1,4 +1,4 @@
-// show-reports: what of the reports of tests a person sees, and that nothing in them does harm.
+// show-reports: the summary of the reports of tests. Hostile reports do no harm.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
@@ -53,7 +53,7 @@ test('a run of tests', async () => {
 `)
 })
 
-test('nothing is said where no test has left anything', async () => {
+test('without reports there is no summary', async () => {
   write({ 'app/TEST-a.xml': '<other/>', 'app/node_modules/x/TEST-b.xml': PYTEST, 'app/unasked.xml': PYTEST, 'elsewhere/TEST-c.xml': PYTEST })
   symlinkSync(path.join(there, 'elsewhere'), path.join(app, 'linked'))
   symlinkSync(path.join(there, 'elsewhere/TEST-c.xml'), path.join(app, 'TEST-c.xml'))
@@ -61,7 +61,7 @@ test('nothing is said where no test has left anything', async () => {
   assert.deepEqual([log, summaries], [[], []])
 })
 
-test('what is committed is of no test that ran here', async () => {
+test('committed reports are ignored', async () => {
   write({ 'app/TEST-old.xml': PYTEST, 'app/target/TEST-new.xml': '<testsuite><testcase name="one"/></testsuite>' })
   execFileSync('git', ['init', '--quiet'], { cwd: there })
   execFileSync('git', ['add', 'app/TEST-old.xml'], { cwd: there })
@@ -69,7 +69,7 @@ test('what is committed is of no test that ran here', async () => {
   assert.match(summaries[0], /\| 1 \| 1 \| 0 \| 0 \| 0\.0 s \|/)
 })
 
-test('no more is shown than a person reads', async () => {
+test('long lists and long texts are shortened', async () => {
   const cases = Array.from({ length: 60 }, (_, index) => `<testcase name="t${index}"><error>${'x'.repeat(900)}</error></testcase>`)
   write({ 'app/TEST-a.xml': `<testsuite>${cases.join('')}</testsuite>` })
   const { summaries } = await show()
@@ -157,17 +157,17 @@ for (const [what, text] of [
   })
 }
 
-test('what a test says may have brackets, as lists have them', () => {
+test('a message of a test may have brackets', () => {
   const [{ message }] = read('<testsuite><testcase name="a"><failure><![CDATA[[1]] is not [2]]]></failure></testcase></testsuite>').cases
   assert.equal(message, '[1]] is not [2]')
 })
-test('a test without a name hides no other', async () => {
+test('a test without a name does not hide another', async () => {
   write({ 'app/TEST-a.xml': PYTEST, 'app/TEST-b.xml': '<TestRun><UnitTestResult outcome="Failed"/></TestRun>' })
   const { log, summaries } = await show()
   assert.deepEqual(log, [])
   assert.match(summaries[0], /\| 4 \| 1 \| ❌ 2 \| 1 \|/)
 })
-test('no number is without end', () => {
+test('an infinite duration counts as 0', () => {
   assert.equal(read('<testsuite><testcase name="a" time="1e999"/></testsuite>').cases[0].seconds, 0)
   assert.deepEqual(read('<coverage lines-covered="1e400" lines-valid="1e400"/>'), {})
   assert.deepEqual(read(`SF:a\nLH:1\nLF:${'9'.repeat(400)}\n`), {})

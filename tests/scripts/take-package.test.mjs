@@ -1,4 +1,4 @@
-// take-package: which artifact is taken, and which are not believed.
+// take-package: which artifact it takes, and which ones it does not trust.
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -54,7 +54,7 @@ for (const [name, PACKAGES] of [['its id', `${TEST}`], ['JSON', inRun(TEST)], ['
   })
 }
 
-test('what the event tells of the run before is not asked again', async () => {
+test('does not ask for the run before, because the event has it', async () => {
   const [told] = test20.runs
   const { outputs, github } = await take({ ...test20, told }, { PACKAGES: `${TEST}` })
   assert.deepEqual([outputs, github.calls.map(({ route }) => route.split('/').pop())], [of20, ['artifacts', 'jobs']])
@@ -64,7 +64,7 @@ test('what the event tells of the run before is not asked again', async () => {
   assert.ok(another.log[0].includes('which nobody has reviewed'))
 })
 
-test('what was re-run since the event is promoted by a run of its own', async () => {
+test('leaves a run before that was re-run since the event to the promotion of the re-run', async () => {
   const [run] = test20.runs
   const { log } = await take({ ...test20, told: { ...run, updated_at: '2026-11-01T10:04:59Z' } }, { PACKAGES: `${TEST}` })
   assert.ok(log[0].includes('(run 20 was re-run since, and the re-run starts a promotion of its own)'), log[0])
@@ -118,7 +118,7 @@ test('the latest, of whatever commit of the environment', async () => {
   assert.deepEqual([outputs.run, outputs.commit], [ALONE, B])
 })
 
-// What is promoted was tested together with all that was deployed with it.
+// A promotion takes packages that were tested together.
 const child = title => oneRun(ALONE, 'python-test.yml', { event: 'workflow_dispatch', display_title: `Deploy ${A} to ${title}` })
 for (const [name, promoted, title] of [
   ['one that an orchestrator has started', false, `test, python of run ${TEST}, attempt 1`],
@@ -134,7 +134,7 @@ for (const [name, promoted, title] of [
   })
 }
 
-// What a plan, or a manifest, says of packages of former runs.
+// Packages of former runs, from a plan or a manifest.
 const kept = more => ({ key: 'k', run: 10, digest: DIGEST, commit: B, environment: 'dev', ...more })
 const planOf = packages => JSON.stringify({ packages })
 const ofRun10 = [artifact(7, 10, 'python-package-dev')]
@@ -158,7 +158,7 @@ for (const [PACKAGES, digest, artifact] of [
   })
 }
 
-test('what was planned goes before what somebody else has built of the same commit', async () => {
+test('the planned package wins over another one of the same commit', async () => {
   const { outputs } = await take({ ...test20, artifacts: [...test20.artifacts, ...ofRun10] }, { PACKAGES: inRun(0), PLAN: planOf({ python: kept() }) })
   assert.deepEqual(outputs, of10)
 })
@@ -168,19 +168,19 @@ test('no run, and no plan', async () => {
   assert.match(log[0], /^failed: The input packages, .* does not say which package of python to take/)
 })
 
-test('what this run has brought over says which commit it was built from', async () => {
+test('a package that this run has brought over has the commit that it was built from', async () => {
   const artifacts = [...ofRun10, artifact(8, THIS, 'python-package-prd')]
   const { outputs } = await take({ artifacts }, { PACKAGES: inRun(THIS, DIGEST), PLAN: planOf({ python: kept() }) })
   assert.deepEqual([outputs.run, outputs.commit], [THIS, B])
 })
 
-test('a run that is named goes before what was planned', async () => {
+test('a named run wins over the plan', async () => {
   const { outputs } = await take(test20, { PACKAGES: `${TEST}`, PLAN: planOf({ python: kept() }) })
   assert.deepEqual(outputs, { ...of20, commit: B })
 })
 
 for (const [name, artifacts] of [['gone', []], ['expired', [artifact(7, 10, 'python-package-dev', { expired: true })]]]) {
-  test(`what was planned, and is ${name}, is not replaced by another`, async () => {
+  test(`a planned package that is ${name} is not replaced by another`, async () => {
     const { log, outputs } = await take({ ...test20, artifacts: [...test20.artifacts, ...artifacts] }, { PACKAGES: 'planned', PLAN: planOf({ python: kept() }) })
     assert.deepEqual([log, outputs], [[
       `failed: The package of python, python-package-dev, is no longer in run 10: start orchestrator-test.yml with commit ${A} and \`all\`, which builds it again`,

@@ -1,4 +1,4 @@
-"""collect.sh and verify.sh: what a package keeps of files, and what is no package any more."""
+"""collect.sh makes a package of files; verify.sh refuses a package that was changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts run on runn
 
 @dataclass
 class Done:
-    """What a script said and left."""
+    """The results of a script: its error and the digest of the package."""
 
     error: str
     """The text of its one error line; empty when it succeeded."""
@@ -32,7 +32,7 @@ class Done:
 
 @dataclass
 class Package:
-    """Files that a build left, the package made of them, and the repository that takes it."""
+    """The files that a build left, their package, and the repository that takes the package."""
 
     build: Path
     folder: Path
@@ -49,7 +49,7 @@ class Package:
         return self._run("keep-package/collect.sh", self.build, variables)
 
     def download(self) -> None:
-        """Artifacts lose which files are executable."""
+        """Removes the executable bits, as an upload and a download of an artifact do."""
         for file in self.folder.rglob("*"):
             if file.is_file():
                 file.chmod(0o644)
@@ -83,7 +83,7 @@ class Package:
         return Done("".join(errors), written.removeprefix("digest=").strip())
 
     def files(self) -> dict[str, str]:
-        """The files of the package; names and texts, without the manifest."""
+        """The files of the package without the manifest: the text of each by its name."""
         return {
             str(file.relative_to(self.folder)): file.read_text(encoding="utf-8")
             for file in self.folder.rglob("*")
@@ -101,7 +101,7 @@ def package(tmp_path: Path) -> Package:
 
 @pytest.fixture
 def downloaded(package: Package) -> Package:
-    """A package of a file, an executable and a folder, as it comes from another job."""
+    """A package of a file, an executable and a folder, after its download."""
     package.write("app.zip", "zip")
     package.write("bin/run me.sh", "#!/bin/sh", 0o755)
     package.write(f"site/{UNICODE}", "rain")
@@ -111,7 +111,7 @@ def downloaded(package: Package) -> Package:
     return package
 
 
-def test_the_manifest_says_what_the_files_are(package: Package) -> None:
+def test_the_manifest_lists_the_files_with_their_hashes(package: Package) -> None:
     package.write("app.zip", "zip")
     package.write("bin/run", "#!/bin/sh", 0o755)
     done = package.collect("app.zip", "bin")
@@ -123,7 +123,7 @@ def test_the_manifest_says_what_the_files_are(package: Package) -> None:
     assert done == Done("", hashlib.sha256(manifest.encode()).hexdigest())
 
 
-def test_only_what_is_named_is_collected(package: Package) -> None:
+def test_only_named_files_are_collected(package: Package) -> None:
     for name in ("app.zip", "secret.txt", "dist/.hidden", f"dist/{UNICODE}", f"dist/{SPACES}"):
         package.write(name, name)
     (package.build / "dist" / "empty").mkdir()
@@ -193,7 +193,9 @@ def test_another_package_has_another_digest(
         (["a\r"], "the build did not write a%0D in"),
     ],
 )
-def test_what_cannot_be_collected(package: Package, files: list[str], error: str) -> None:
+def test_files_that_cannot_be_collected_are_errors(
+    package: Package, files: list[str], error: str
+) -> None:
     for name in ("a", "odd\\name", "lines/a\nb", "broken/x"):
         package.write(name)
     (package.build / "empty" / "folder").mkdir(parents=True)
@@ -230,13 +232,13 @@ def test_files_are_placed(downloaded: Package) -> None:
     }
 
 
-def test_nothing_is_placed_without_being_asked_for(downloaded: Package) -> None:
+def test_without_files_nothing_is_placed(downloaded: Package) -> None:
     assert not downloaded.verify().error
     assert list(downloaded.workspace.iterdir()) == []
 
 
 def forged(line: str) -> Callable[[Path], object]:
-    """Adds a line to the manifest."""
+    """Returns a change that adds a line to the manifest."""
 
     def change(folder: Path) -> None:
         with (folder / ".package" / "manifest").open("a") as manifest:
@@ -270,7 +272,7 @@ def forged(line: str) -> Callable[[Path], object]:
         (forged("::warning::100%\n"), "uploaded, in its manifest:"),
     ],
 )
-def test_what_is_no_package_any_more(
+def test_a_changed_package_is_refused(
     downloaded: Package, change: Callable[[Path], object], error: str
 ) -> None:
     outside = downloaded.folder.parent.parent / "outside"
@@ -284,13 +286,13 @@ def test_what_is_no_package_any_more(
     assert list(downloaded.workspace.iterdir()) == []
 
 
-def test_many_changes_are_told_by_three(downloaded: Package) -> None:
+def test_an_error_names_at_most_three_files(downloaded: Package) -> None:
     for number in range(9):
         (downloaded.folder / f"more{number}").write_text("x")
     assert "uploaded, in ./more0 ./more1 ./more2:" in downloaded.verify().error
 
 
-def test_whose_package_it_is(downloaded: Package) -> None:
+def test_a_package_of_another_build_or_commit_is_refused(downloaded: Package) -> None:
     digest = downloaded.verify().digest
     assert downloaded.verify(digest=digest) == Done("", digest)
     assert "is not the one that the build has uploaded" in downloaded.verify(digest="0" * 64).error
@@ -311,6 +313,8 @@ def test_whose_package_it_is(downloaded: Package) -> None:
         ("..", "leads out of"),
     ],
 )
-def test_what_is_not_placed(downloaded: Package, line: str, error: str) -> None:
+def test_missing_files_and_paths_outside_are_not_placed(
+    downloaded: Package, line: str, error: str
+) -> None:
     assert error in downloaded.verify(line).error
     assert list(downloaded.workspace.iterdir()) == []

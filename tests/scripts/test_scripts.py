@@ -1,6 +1,6 @@
-"""The scripts of actions: their unit tests reach every branch, and the linters are silent.
+"""The scripts of the actions: their unit tests reach every branch, and linters find nothing.
 
-Each checker is also shown a bad sample, so that its silence means something.
+Each linter also checks a bad sample, so an empty output is not a linter that does nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BIN = toolbox.NODE_PACKAGES / "node_modules" / ".bin"
 
 
 def said(*command: str | Path, cwd: Path = toolbox.ROOT) -> str:
-    """What a checker says; empty when it has nothing to say and ends with 0."""
+    """What a checker printed, or its exit code if it failed silently; empty if it found nothing."""
     path = f"{toolbox.NODE.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [str(part) for part in command],
@@ -49,7 +49,7 @@ def shellcheck(*files: Path) -> str:
 
 
 def unreached(tests: list[Path], folder: Path, tmp_path: Path) -> dict[Path, list[str]]:
-    """Runs tests; for each script that they load, its branches, functions and lines not reached."""
+    """Runs tests. Returns the unreached lines, branches and functions of each loaded script."""
     report = tmp_path / "coverage.lcov"
     done = subprocess.run(
         [
@@ -76,14 +76,14 @@ def test_the_tests_of_scripts_reach_every_branch(tmp_path: Path) -> None:
     assert found == {script: [] for script in CJS}
 
 
-def test_a_branch_that_is_not_reached_is_found(tmp_path: Path) -> None:
+def test_an_unreached_branch_is_found(tmp_path: Path) -> None:
     (tmp_path / "x.cjs").write_text("module.exports = n => {\n  if (n) return 'a'\n}\n")
     test = tmp_path / "x.test.mjs"
     test.write_text("import x from './x.cjs'\nx(0)\n")
     assert unreached([test], tmp_path, tmp_path)[tmp_path / "x.cjs"] == ["BRDA:2,2,0,0"]
 
 
-def test_eslint_is_silent() -> None:
+def test_eslint_finds_nothing_in_the_scripts() -> None:
     assert eslint(*CJS, *HERE.glob("*.mjs")) == ""
 
 
@@ -102,12 +102,12 @@ def test_eslint_finds(tmp_path: Path) -> None:
     assert found == [(rule, rule) for rule in bad]
 
 
-def test_the_types_fit() -> None:
+def test_tsc_finds_nothing_in_the_scripts() -> None:
     assert [script for script in CJS if not script.read_text().startswith("// @ts-check\n")] == []
     assert tsc(HERE / "tsconfig.json") == ""
 
 
-def test_a_type_that_does_not_fit_is_found(tmp_path: Path) -> None:
+def test_tsc_finds_a_wrong_type(tmp_path: Path) -> None:
     (tmp_path / "bad.cjs").write_text("/** @param {string} a */\nmodule.exports = a => a.size\n")
     (tmp_path / "tsconfig.json").write_text(
         f'{{"extends": "{(HERE / "tsconfig.json").as_posix()}", "include": ["bad.cjs"]}}'
@@ -115,7 +115,7 @@ def test_a_type_that_does_not_fit_is_found(tmp_path: Path) -> None:
     assert "bad.cjs(2,25): error TS2339" in tsc(tmp_path / "tsconfig.json")
 
 
-def test_shellcheck_is_silent() -> None:
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
     assert shellcheck(*SH) == ""
 
 
@@ -124,8 +124,8 @@ def test_shellcheck_finds_an_unquoted_variable(tmp_path: Path) -> None:
     assert "SC2086" in shellcheck(tmp_path / "bad.sh")
 
 
-def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None:
-    """A run counts as one that deploys by the names of its steps: shared/runs.cjs."""
+def test_shared_scripts_use_the_names_of_the_workflows() -> None:
+    """The scripts recognise a run by the names of its steps, and the manifest by its job."""
     script = (ACTIONS / "shared" / "runs.cjs").read_text(encoding="utf-8")
     [check] = re.findall(r"^const MAY_DEPLOY_STEP = '(.*)' //", script, re.MULTILINE)
     [starts] = re.findall(r"^const START_STEP = /(.*)/ //", script, re.MULTILINE)
@@ -152,8 +152,8 @@ def test_the_steps_by_which_runs_are_judged_are_those_of_the_workflows() -> None
 
 
 @pytest.mark.parametrize("action", YML, ids=lambda action: str(action.parent.name))
-def test_an_action_gives_its_scripts_what_they_read(action: Path) -> None:
-    """Every script of the action is there, and every variable it reads is set by a step."""
+def test_an_action_sets_all_variables_of_its_scripts(action: Path) -> None:
+    """The action has each script that it calls, and sets each variable that they read."""
     text = action.read_text(encoding="utf-8")
     steps = yaml.safe_load(text)["runs"]["steps"]
     given = {name for step in steps for name in step.get("env", {})}

@@ -88,17 +88,17 @@ test('a run by hand of a branch that has moved on meanwhile counts', async () =>
   assert.deepEqual(done.results, { a: { result: 'timed_out', url: url(1) } })
 })
 
-test('reads whose workflow it was only once for each run', async () => {
+test('asks only once for each run whether its commit can be trusted', async () => {
   const foreign = listed(9, { event: 'push', head_sha: OTHER, conclusion: 'failure' })
   const done = await watch([list(foreign), list(foreign), list(foreign, listed(1))])
   assert.deepEqual([done.results, done.github.count(COMMITS)], [{ a: success(1) }, 1])
 })
 
-test('a run whose time had not come says nothing', async () => {
+test('a run that started too early is ignored', async () => {
   const ends = { 3: notYet, 2: notYet, 1: deployed }
   const done = await watch([list(listed(3)), list(listed(3)), list(listed(3), listed(2), listed(1))], { [JOBS]: byRun(ends) })
   assert.deepEqual(done.results, { a: success(1) })
-  // What an attempt that has ended says is read once.
+  // The jobs of an attempt that has ended are read once.
   assert.equal(done.github.count(JOBS), 3)
 })
 
@@ -131,7 +131,7 @@ test('a run that was refused counts only if no other has deployed', async () => 
   assert.deepEqual(alone.results, { a: { result: 'failure', url: url(3) } })
 })
 
-test('what failed may be re-run while it looks', async () => {
+test('a failed run that is re-run during the watch counts again', async () => {
   const going = of('b', 2, { status: 'in_progress', conclusion: null })
   const done = await watch([
     list(going, of('a', 1, { conclusion: 'failure' })), list(going, of('a', 1, { run_attempt: 2 })), list(of('b', 2), of('a', 1, { run_attempt: 2 })),
@@ -140,7 +140,7 @@ test('what failed may be re-run while it looks', async () => {
   assert.deepEqual(done.log.slice(0, 2), [`info: a: failure ${url(1)}`, `info: a: success ${url(1)}`])
 })
 
-test('what the first deployment of a commit did is out of date', async () => {
+test('if a commit is deployed once more, the runs of the first time do not count', async () => {
   const old = of('b', 1, { created_at: time(1), run_started_at: time(1) })
   const a = of('a', 2, { created_at: time(2), run_started_at: time(3) })
   const done = await watch([list(a, old), list(of('b', 3, { created_at: time(4) }), a, old)], { components: { a: {}, b: { after: ['a'] } } })
@@ -162,7 +162,7 @@ test('a component without jobs is skipped if something before it fails, although
   assert.deepEqual(done.results, { a: { result: 'failure', url: url(1) }, b: { result: 'skipped' } })
 })
 
-test('a run that never comes is told once', async () => {
+test('a missing run is reported once', async () => {
   const going = of('b', 2, { status: 'in_progress', conclusion: null })
   const done = await watch((parameters, before) => list(before < 30 ? going : of('b', 2))(parameters), { components: { a: {}, b: {} } })
   assert.deepEqual(done.results, { a: { result: 'never started' }, b: success(2) })
@@ -183,16 +183,16 @@ test('gives up before GitHub ends the job', async () => {
   assert.ok(done.seconds > 350 * 60 && done.seconds < 352 * 60)
 })
 
-test('survives what passes, for as long as it takes', async () => {
+test('retries after temporary errors without a limit', async () => {
   const foreign = listed(9, { event: 'push', head_sha: OTHER, conclusion: 'failure' })
   const done = await watch([failure(502), list(foreign), list(foreign, listed(1))], {
     [JOBS]: [failure(0, 'fetch failed'), deployed],
-    // Longer than what a question about trust waits by itself.
+    // Longer than a question about trust waits by itself.
     [COMMITS]: [...Array(30).fill(failure(502)), failure(403, 'x', { 'retry-after': '1800' }), alone],
   })
   assert.deepEqual([done.results, done.failed], [{ a: success(1) }, []])
 })
 
-test('what does not pass ends it', async () => {
+test('a lasting error ends the watch', async () => {
   await assert.rejects(watch(failure(403, 'Not for you')), { message: 'Not for you' })
 })

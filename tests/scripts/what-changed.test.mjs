@@ -1,5 +1,4 @@
-// what-changed: what the plan says, and what is remembered. tests/only_changed compares all that it
-// decides with an oracle.
+// what-changed: the plan and the manifest. tests/only_changed compares all decisions with an oracle.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
@@ -35,7 +34,7 @@ function run(number, plan, { config: its, environment, now }, memory, results = 
   })
 }
 
-test('nothing is known, then nothing has changed, then something has', () => {
+test('deploys everything first, then nothing, then only the changed component', () => {
   const first = source(situation(two))
   assert.deepEqual(first.reasons, { api: 'new here', web: 'new here' })
   const memory = { test: run(1, first, situation(two)) }
@@ -46,7 +45,7 @@ test('nothing is known, then nothing has changed, then something has', () => {
   assert.deepEqual(source(situation(two, {}, { memory: { test: { ...memory.test, version: 2 } } })).deploy, ['api', 'web'])
 })
 
-test('what failed says so, and what it was replaces nothing', () => {
+test('a failed deployment is a reason, and leaves no package', () => {
   const first = source(situation(two))
   const memory = run(1, first, situation(two), undefined, { 'api-test': 'cancelled', 'web-test': 'skipped' })
   assert.deepEqual(Object.keys(memory.components), ['api'])
@@ -57,14 +56,14 @@ test('what failed says so, and what it was replaces nothing', () => {
   assert.deepEqual(source(situation(two, {}, { memory: { test: memory } })).reasons, { api: 'run 1 did not succeed', web: 'new here' })
 })
 
-test('names that all objects have', () => {
+test('a component may be called constructor', () => {
   const odd = config({ constructor: component(['api']) })
   const plan = source(situation(odd))
   assert.deepEqual(plan.reasons, { constructor: 'new here' })
   assert.deepEqual(source(situation(odd, {}, { memory: { test: run(1, plan, situation(odd)) } })).deploy, [])
 })
 
-test('a promotion takes what there was, and says what is gone', () => {
+test('a promotion takes the packages of the environment before, and names those that are gone', () => {
   const manifest = run(1, source(situation(two)), situation(two))
   const there = { environment: 'prd', manifest }
   const plan = promoted(situation(two, {}, there))
@@ -75,12 +74,12 @@ test('a promotion takes what there was, and says what is gone', () => {
   const late = promoted(situation(two, {}, { ...there, now: LATER }))
   assert.deepEqual(late.refused, ['api', 'web'].map(name =>
     `The package of ${name}, of run 1, is gone: start orchestrator-test.yml with commit c1`))
-  // The same bytes lie here, too.
+  // This environment has a copy of the same package.
   assert.deepEqual(promoted(situation(two, {}, { ...there, memory, now: LATER, all: true })).packages.api.run, 2)
   assert.deepEqual(promoted(situation(two, {}, { environment: 'prd', commit: 'c9' })).refused, ['There is nothing to promote: start orchestrator-test.yml with commit c9'])
 })
 
-test('a copy of an archive is known by what it is a copy of', () => {
+test('a copy of a package remembers the digest of the original archive', () => {
   const prd = { ...situation(two), environment: 'prd' }
   const first = source(situation(two))
   const digests = names => Object.fromEntries(names.map(([name, digest]) => [name, digest]))
@@ -99,7 +98,7 @@ test('a copy of an archive is known by what it is a copy of', () => {
   assert.deepEqual([again.packages.api.run, again.packages.api.digest, again.packages.api.of], [2, 'A', 'sha256:1'])
 })
 
-test('a promotion of what does not fit', () => {
+test('a promotion refuses missing packages and packages of another environment', () => {
   const manifest = run(1, source(situation(two)), situation(two))
   const web = { ...manifest.components.web, takes: {} }
   const without = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: { web } } }))
@@ -108,13 +107,13 @@ test('a promotion of what does not fit', () => {
   const each = Object.fromEntries(Object.entries(manifest.components).map(([name, entry]) => [name, { ...entry, perEnvironment: true }]))
   const { refused } = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: each } }))
   assert.equal(refused[0], 'The package of api was built for another environment: start orchestrator-test.yml first')
-  // Nobody knows the run of a package that there never was.
+  // A package that never existed has no run to name.
   const none = Object.fromEntries(Object.entries(manifest.components).map(([name, entry]) => [name, { ...entry, package: null, takes: {} }]))
   const never = promoted(situation(two, {}, { environment: 'prd', manifest: { ...manifest, components: none } }))
   assert.equal(never.refused[0], 'The package of api is gone: start orchestrator-test.yml with commit c1')
 })
 
-test('what is built for each environment is built in each', () => {
+test('a component that is built for each environment is built again in a promotion', () => {
   const given = config({ api: component(['api'], { perEnvironment: true }), web: component(['web'], { perEnvironment: true, takes: ['api'] }) })
   const manifest = run(1, source(situation(given)), situation(given))
   const there = { environment: 'prd', manifest }
@@ -128,14 +127,14 @@ test('what is built for each environment is built in each', () => {
   assert.deepEqual(promoted(situation(given, {}, { ...there, manifest: partly })).refused, ['web takes a package that test does not have: start orchestrator-test.yml first'])
 })
 
-test('what a later environment lacks is kept for it', () => {
+test('a package that a later environment still needs is built again before it expires', () => {
   const manifest = run(1, source(situation(two)), situation(two))
   const late = source(situation(two, {}, { memory: { test: manifest }, now: LATER }))
   assert.deepEqual(late.reasons.api, 'prd lacks it, and its package is gone or will expire soon')
   assert.deepEqual(late.build, ['api', 'web'])
 })
 
-test('what goes on without being deployed', () => {
+test('a component that only a later environment deploys is carried on', () => {
   const given = config({
     api: component(['api'], { deployed: ['prd'] }), web: component(['web'], { takes: ['api'], package: false }),
     raw: component(['README.md'], { deployed: ['prd'], builds: false, package: false }),
@@ -153,7 +152,7 @@ test('what goes on without being deployed', () => {
   assert.deepEqual(everything.reasons, Object.fromEntries(['api', 'raw', 'web'].map(name => [name, 'everything was requested'])))
 })
 
-test('files of a later environment', () => {
+test('a change of files of a later environment builds, but does not deploy here', () => {
   const given = config({ iac: component(['iac/{environment}']) })
   const here = { 'iac/test/x': '1', 'iac/prd/x': '1' }
   const memory = { test: run(1, source(situation(given, here)), situation(given)) }
@@ -161,7 +160,7 @@ test('files of a later environment', () => {
   assert.deepEqual([plan.deploy, plan.carry, plan.build], [[], ['iac'], ['iac']])
   const { iac } = run(2, plan, situation(given), memory.test).components
   assert.deepEqual([iac.run, iac.package.run, iac.kind], [1, 2, 'deployed'])
-  // A run that removed it meanwhile wins.
+  // The manifest no longer has it: another run has removed it meanwhile, and that counts.
   assert.deepEqual(run(2, plan, situation(given)).components, {})
 })
 
@@ -176,7 +175,7 @@ test('a library is checked until that succeeds', () => {
   assert.deepEqual(source(situation(given, {}, { memory, all: true })).build, ['lib'])
 })
 
-test('what is removed is named once', () => {
+test('a removed component is named once', () => {
   const memory = run(1, source(situation(two)), situation(two))
   const less = config({ api: two.components.api })
   const plan = source(situation(less, {}, { memory: { test: memory } }))
@@ -186,7 +185,7 @@ test('what is removed is named once', () => {
   assert.deepEqual(source(situation(two, {}, { memory: { test: after } })).build, []) // its package is kept
 })
 
-test('packages: the newest first, twenty, none that has ended, and one of each run', () => {
+test('packages: the newest twenty that have not expired, one of each run', () => {
   const api = config({ api: component(['api']) })
   let memory
   for (let number = 1; number <= 25; number++) {
@@ -200,7 +199,7 @@ test('packages: the newest first, twenty, none that has ended, and one of each r
   assert.equal(rerun.packages.api[0].expires, memory.packages.api[0].expires)
 })
 
-test('attempts of others', () => {
+test('deployments of other runs make the state unknown, unless the same contents succeeded last', () => {
   const memory = run(1, source(situation(two)), situation(two))
   const { api, web } = memory.components
   const attempt = (name, key, state, at = NOW) => ({ component: name, run: 2, key, state, at })
@@ -216,7 +215,7 @@ test('attempts of others', () => {
   })
 })
 
-test('a pull request builds what it affects, and what that takes', () => {
+test('a pull request builds the affected components and those whose packages they take', () => {
   const side = (changed, pipeline = []) => ({ config: two, tree: Object.entries({ ...files, ...changed }), pipeline })
   const plan = pullRequest({ ...side({ 'web/x': '2', 'README.md': '2', 'new': '1' }), base: side({}) })
   assert.deepEqual([plan.build, plan.reasons, plan.nobody], [['api', 'web'], { web: 'changed' }, ['README.md', 'new']])
@@ -229,7 +228,7 @@ test('a pull request builds what it affects, and what that takes', () => {
   assert.deepEqual(pullRequest(side({})).reasons, { api: 'there is nothing to compare it with', web: 'there is nothing to compare it with' })
 })
 
-test('whose a file is', () => {
+test('the paths of a component decide which files it owns', () => {
   assert.ok(owns(component(['.', '!docs/**']), 'test', 'a'))
   assert.ok(!owns(component(['.', '!docs/**']), 'test', 'docs/a'))
   assert.ok(!owns(component(['.']), 'test', '.github/x'))
@@ -238,12 +237,12 @@ test('whose a file is', () => {
   assert.deepEqual([around('vendor/lib', '160000 1'), around('vendor/lib', '100644 1'), around('vendor/other', '160000 1')], [true, false, false])
 })
 
-test('a submodule is made of what nobody sees', () => {
+test('a changed submodule affects every component that may have files in it', () => {
   const reasons = (its, path, object = '160000 2') => Object.keys(pullRequest({
     config: config({ api: component(its) }), tree: [[path, object]], pipeline: [],
     base: { config: config({ api: component(its) }), tree: [[path, '160000 1']], pipeline: [] },
   }).reasons).length
   for (const its of [['vendor/lib/app'], ['vendor'], ['vendor/lib'], ['vendor/**/*.py'], ['vendor/lib/*/x'], ['**/*.py']]) assert.equal(reasons(its, 'vendor/lib'), 1, its[0])
   for (const its of [['vendor/libs'], ['vendor/lib-x/**'], ['other'], ['vendor', '!vendor/lib']]) assert.equal(reasons(its, 'vendor/lib'), 0, its[0])
-  assert.equal(reasons(['vendor/lib/app'], 'vendor/lib', '100644 2'), 1) // it was one
+  assert.equal(reasons(['vendor/lib/app'], 'vendor/lib', '100644 2'), 1) // it was a submodule before
 })

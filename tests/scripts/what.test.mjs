@@ -1,5 +1,5 @@
-// what-changed/what.cjs and trees.cjs: what is read of GitHub, and what is said. tests/only_changed
-// runs the same on real repositories.
+// what-changed/what.cjs and trees.cjs: what they read from GitHub, and what they print.
+// tests/only_changed runs the same scripts on real repositories.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -59,7 +59,7 @@ for (const status of [404, 422]) {
   test(`a commit that is gone has no files: ${status}`, async () => assert.equal(await treesOf({ [A]: failure(status) }).treeOf(A), undefined))
 }
 
-test('what cannot be read is not taken for what is gone', async () => {
+test('files that cannot be read are an error', async () => {
   await assert.rejects(treesOf({ [A]: failure(403) }).treeOf(A), { status: 403 })
   const { textOf } = treesOf({}, { [CONTENTS]: failure(403) })
   await assert.rejects(textOf('x', A), { status: 403 })
@@ -133,12 +133,12 @@ const first = (await what({})).plan
 const ofTest = past(5, 'test', known(first, 5, 'test', A))
 const ofPrd = past(6, 'prd', known((await what({ env: { ENVIRONMENT: 'prd' }, given: ofTest, payload: { workflow_run: ofTest.runs[0] } })).plan, 6, 'prd', A), { event: 'workflow_run' })
 
-test('nothing is known: everything', async () => {
+test('without a manifest everything is deployed', async () => {
   const { build, deploy, promote, plan, log } = await what({})
   assert.deepEqual([build, deploy, promote, plan.nobody, plan.planned, plan.commit, log], [['api', 'web'], ['api', 'web'], [], [], NOW, B, []])
 })
 
-test('nothing has changed but a file of nobody', async () => {
+test('only a file of no component has changed', async () => {
   const { build, deploy, plan, log } = await what({ given: both(ofTest, ofPrd) })
   assert.deepEqual([build, deploy, plan.nobody, plan.unchanged], [[], [], ['README.md'], { api: { run: 5 }, web: { run: 5 } }])
   assert.deepEqual(log, ['notice: No component has changed'])
@@ -149,7 +149,7 @@ test('by hand, everything is asked for', async () => {
   assert.deepEqual([build, deploy], [['api', 'web'], ['api', 'web']])
 })
 
-test('what has changed, with a package of a former run', async () => {
+test('a changed component, with a package of a former run', async () => {
   const { build, deploy, promote } = await what({ given: both(ofTest, ofPrd), files: { [A]: before, [B]: [file('web/x', '2'), ...same.slice(0, 1)] } })
   assert.deepEqual([build, deploy, promote], [['web'], ['web'], ['api']])
 })
@@ -178,7 +178,7 @@ test('a run that is gone may have deployed anything', async () => {
   assert.deepEqual((await what({ given: both(more, numbered, ofPrd) })).deploy, ['api', 'web'])
 })
 
-test('what others have deployed since', async () => {
+test('components that other runs have deployed since', async () => {
   const steps = [{ name: 'Check that it may be deployed', conclusion: 'success' }]
   const job = (started_at, name = `api-test / Deploy ${first.deployKeys.api}`, conclusion = 'failure') => ({ name, status: 'completed', conclusion, started_at, steps })
   const since = (id, ...jobs) => what({ given: both(ofTest, ofPrd, { runs: [oneRun(7, 'test')], jobs: { 7: [], [id]: [...ofTest.jobs[id] ?? [], ...jobs] } }) })
@@ -191,7 +191,7 @@ test('what others have deployed since', async () => {
   assert.deepEqual((await since(5, job('2026-11-01T10:06:00Z'))).deploy, ['api'])
 })
 
-test('many files of nobody', async () => {
+test('many files of no component', async () => {
   const files = { [A]: before, [B]: [...before, ...Array.from({ length: 12 }, (_, index) => file(`docs/${index}.md`)), file('.github/dependabot.yml')] }
   const { plan } = await what({ given: both(ofTest, ofPrd), files })
   assert.deepEqual([plan.nobody.length, plan.nobody[0], plan.nobody[10]], [11, 'docs/0.md', '2 more'])
@@ -205,7 +205,7 @@ for (const [name, files, sha] of [['that is deployed', { [A]: before }, B], ['wh
   })
 }
 
-test('a promotion takes what the run before had', async () => {
+test('a promotion takes the packages of the run before', async () => {
   const { build, deploy, promote, plan } = await what({ env: { ENVIRONMENT: 'prd' }, given: ofTest, payload: { workflow_run: ofTest.runs[0] } })
   assert.deepEqual([build, deploy, promote, plan.packages.api.run], [[], ['api', 'web'], ['api', 'web'], 5])
   const done = await what({ env: { ENVIRONMENT: 'prd' }, given: both(ofTest, ofPrd), payload: { workflow_run: ofTest.runs[0] } })
@@ -264,7 +264,7 @@ test('a pull request builds what it affects', async () => {
   assert.deepEqual([build, log], [['api', 'web'], []])
 })
 
-test('no answer is no comparison', async () => {
+test('an error is not taken for a missing comparison', async () => {
   await assert.rejects(asked({ routes: { ...left, [COMPARE]: failure(403) } }), { status: 403 })
   await assert.rejects(asked({ routes: { ...left, [COMPARE]: answer({}, {}, 200) } }), TypeError)
 })
