@@ -69,13 +69,16 @@ def observed_tie(github: OfflineGitHub) -> None:
     """Both components before `top` end in the same second."""
     spare(github, "watch", "deployment-summary", DEPLOY)
     github.same_second = True
-    both = threading.Barrier(2, timeout=20)
 
-    def together(run: Run, key: str) -> None:
-        if run.workflow_file in ("left-dev.yml", "right-dev.yml") and key == DEPLOY:
-            both.wait()
+    def after_both(run: Run, key: str) -> None:
+        """Let `top` look only when both have ended: then each of its runs sees both."""
+        ends = github.runs_of("left-dev.yml") + github.runs_of("right-dev.yml")
+        for _ in range(400 * (run.workflow_file == "top-dev.yml")):
+            if all(end.status == "completed" for end in ends):
+                break
+            threading.Event().wait(0.01)
 
-    github.before_job = together
+    github.before_job = after_both
     github.push("develop")
     runs = deployed(github, "top")
     expect("it is deployed once", len(runs) < 2)
