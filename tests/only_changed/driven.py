@@ -435,7 +435,7 @@ class Driven(World):
         return (
             "files",
             part.name,
-            tuple(f for f in files if contents.owned(part, f[0], [environment])),
+            tuple(f for f in files if contents.owned(part, f[0], (environment,))),
         )
 
     def expected(self, run: Run, name: str) -> Any:

@@ -89,5 +89,5 @@ def test_owns(name: str, ask: planner.Planner) -> None:
     if any(wild in path for wild in "!*?"):
         path, watches = "nowhere", files
     component = oracle.Component("x", path, tuple(watches))
-    assert {p for p in PATHS if oracle.owns(component, p, ["test"])} == expected
-    assert {p for p in PATHS if owned(component, p, ["test"])} == expected
+    assert {p for p in PATHS if oracle.owns(component, p, ("test",))} == expected
+    assert {p for p in PATHS if owned(component, p, ("test",))} == expected

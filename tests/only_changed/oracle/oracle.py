@@ -21,6 +21,7 @@ In git a `source` is `git ls-tree -r -z COMMIT` filtered: no history, no blobs.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -69,8 +70,12 @@ class Config:
     environments: tuple
     common: str = ""  # tree of .github/actions and the template's version
 
+    @functools.cached_property
+    def by_name(self):
+        return {c.name: c for c in self.components}
+
     def get(self, name):
-        return next((c for c in self.components if c.name == name), None)
+        return self.by_name.get(name)
 
     def environment(self, name):
         return next(e for e in self.environments if e.name == name)
@@ -215,6 +220,7 @@ def inside(folder, path):
     return path == folder or path.startswith(folder + "/")
 
 
+@functools.cache
 def owns(component, path, environments=()):
     """A file belongs to EVERY component whose path contains it or whose watches match it.
 

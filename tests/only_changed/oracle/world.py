@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -35,6 +36,7 @@ def match(pattern, parts):
     return one(head, parts[0]) and match(rest, parts[1:])
 
 
+@functools.cache
 def owned(c, path, environments):
     p = PurePosixPath(path)
     chain = [str(x) for x in (p, *p.parents)]
@@ -76,10 +78,8 @@ def purpose(cfg, n, env):
 
 
 def built(w, cfg, n, target, env):
-    c = cfg.get(n)
-    files = tuple(
-        f for f in w.history.commits[target].files if owned(c, f[0], purpose(cfg, n, env))
-    )
+    c, made_for = cfg.get(n), tuple(purpose(cfg, n, env))
+    files = tuple(f for f in w.history.commits[target].files if owned(c, f[0], made_for))
     return (
         "built",
         n,
@@ -97,7 +97,7 @@ def deployed(cfg, n, content, taken, env):
         content = (
             "part",
             n,
-            tuple(f for f in content[2] if owned(c, f[0], [env])),
+            tuple(f for f in content[2] if owned(c, f[0], (env,))),
             *content[3:5],
         )
     return ("deployed", content, c.deploy_pipeline, cfg.common, tuple(sorted(taken.items())))
@@ -201,7 +201,7 @@ class World:
                 return (
                     "built",
                     m,
-                    tuple(f for f in files if owned(c, f[0], [env])),
+                    tuple(f for f in files if owned(c, f[0], (env,))),
                     c.build_pipeline,
                     cfg.common,
                     env,
@@ -263,7 +263,7 @@ class World:
                 tuple(
                     f
                     for f in self.history.commits[plan.target].files
-                    if owned(c, f[0], purpose(cfg, n, env))
+                    if owned(c, f[0], tuple(purpose(cfg, n, env)))
                 ),
                 c.build_pipeline,
                 cfg.common,
