@@ -22,6 +22,7 @@ const CONTEXTS = ["github", "needs", "vars", "inputs"];
 const STATUS_FUNCTIONS = ["always", "cancelled", "failure", "success"];
 
 const parsed = new Map(); // the text of a workflow -> its jobs
+let count = 0; // of all jobs that were parsed
 
 /** The jobs of a workflow as GitHub's parser sees them, in the order of the file. */
 async function jobsOf(files, path) {
@@ -36,6 +37,7 @@ async function jobsOf(files, path) {
     parsed.set(
       text,
       jobs.map(job => ({
+        number: count++, // a short name for it, in keys of what is known
         id: job.id.value,
         needs: needs[job.id.value],
         ancestors: ancestors(job.id.value, needs),
@@ -93,7 +95,7 @@ function holds(job, before, done, run) {
     // job before this one.
     cancelled: run.cancelled,
   };
-  const known = [job.if, run.place, Object.values(status), ...job.needs.map(id => done[id])].join();
+  const known = [job.number, run.place, Object.values(status), ...job.needs.map(id => done[id])].join();
   if (!run.known.has(known)) run.known.set(known, truthy(evaluate(job.if, context(job, done, run), status)));
   return run.known.get(known);
 }
@@ -101,16 +103,18 @@ function holds(job, before, done, run) {
 /** "Contexts reference", needs: the direct dependencies alone, with result and outputs. A job that was
  * skipped has made none. */
 function context(job, done, run) {
-  const needs = new data.Dictionary(...job.needs.map(id => ({ key: id, value: ended(done[id], (done[id] !== "skipped" && run.outputs[id]) || {}) })));
+  const needs = new data.Dictionary(...job.needs.map(id => ({ key: id, value: ended(done[id], (done[id] !== "skipped" && run.outputs[id]) || NOTHING) })));
   return new data.Dictionary(...run.contexts, { key: "needs", value: needs });
 }
 
-const RESULTS = new Map(); // result and outputs -> what `needs` says of a job that ended so
+const NOTHING = {};
+const RESULTS = new WeakMap(); // outputs -> result -> what `needs` says of a job that ended so
 
 function ended(result, outputs) {
-  const known = JSON.stringify({ result, outputs });
-  if (!RESULTS.has(known)) RESULTS.set(known, JSON.parse(known, reviver));
-  return RESULTS.get(known);
+  if (!RESULTS.has(outputs)) RESULTS.set(outputs, new Map());
+  const known = RESULTS.get(outputs);
+  if (!known.has(result)) known.set(result, revived({ result, outputs }));
+  return known.get(result);
 }
 
 function revived(plain) {
@@ -161,7 +165,7 @@ const AsyncFunction = (async () => {}).constructor;
  * actions/github-script, README: "the body of an asynchronous function call"; it fails by
  * core.setFailed or by an exception. */
 async function runScripts(job, done, run) {
-  const known = ["steps", job.id, run.place, ...job.needs.map(id => done[id])].join();
+  const known = ["steps", job.number, run.place, ...job.needs.map(id => done[id])].join();
   if (!run.known.has(known)) run.known.set(known, await runSteps(job, done, run));
   const { result, summary } = run.known.get(known);
   run.summary = summary;
