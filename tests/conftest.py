@@ -1,4 +1,4 @@
-"""Fixtures that every kind of proof shares."""
+"""Fixtures that all tests share."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from copies import Copied, Once, copy, export_template
 from seeds import SEED
 from xdist.scheduler import LoadScopeScheduling
 
-# Containers often forbid bytecode files; the tests start hundreds of processes that want them.
+# Containers often forbid bytecode files. The tests start hundreds of processes, which start faster
+# with these files.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# After many a command git starts others that look whether it should tidy up: never, in a test.
-# And each new repository gets a dozen files that only show how hooks are written.
+# After many commands git starts processes that check whether to clean up. Tests do not need them.
+# Nor do they need the dozen sample hooks that git copies into each new repository.
 os.environ.update(
     GIT_TEMPLATE_DIR="",
     GIT_CONFIG_COUNT="2",
@@ -35,18 +36,18 @@ os.environ.update(
 )
 
 MEMORY = Path("/dev/shm")
-"""Linux' file system in memory: the tests make and delete a hundred thousand small files, and ext4
-looks at each file that was deleted in the last minutes before it makes a new one."""
+"""The file system in memory of Linux. The tests make and delete a hundred thousand small files, and
+ext4 looks at each file that was deleted in the last minutes before it makes a new one."""
 
 ENOUGH = 3 * 2**30
-"""All that is there at one time stays below a third of this."""
+"""The free space that a run needs. It never uses more than a third of this at one time."""
 
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
-    # pytest's own variable, and everybody's: Copier clones templates there, and jobs use it, too.
-    # A person who has set them has another place in mind.
+    # The first variable is pytest's own. The second is for all programs: Copier clones templates
+    # there, and jobs use it, too. Values that a person has set are kept.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     os.environ.setdefault("TMPDIR", str(MEMORY))
-    tempfile.tempdir = None  # pytest has asked for it before
+    tempfile.tempdir = None  # forgets the folder that pytest has asked for
 
 SLOW_LAST = (
     *(
@@ -62,16 +63,16 @@ SLOW_LAST = (
     ),
     *("only_changed", "order", "catalogue", "real_commands", "running", "mutations"),
 )
-"""Folders of proofs, the quick ones first: what is plainly wrong shows at once."""
+"""Folders of tests, the quick ones first, so that plain errors show early."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before Hypothesis looks at it
 def pytest_configure(config: pytest.Config) -> None:
-    # It decides only for tests that do not make the same examples every time.
+    # The seed counts only for tests that are not set to make the same examples every time.
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(SEED)
-    # At its end each process would look five times for errors in what is left, which takes seconds
-    # and could only warn.
+    # At its end each process would collect garbage five times to find errors in destructors. That
+    # takes seconds, and could only lead to warnings.
     config.stash[gc_collect_iterations_key] = 0
 
 
@@ -80,7 +81,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Files that lie in no folder test the tools of the tests; everything else rests on those.
+    # Files directly in tests/ run first: they test the tools that all other tests use.
     def place(item: pytest.Item) -> int:
         return SLOW_LAST.index(item.path.parent.name) if item.path.parent.name in SLOW_LAST else -1
 
@@ -88,13 +89,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 TOGETHER = ("/test_determinism.py", "/running/test_only_changed.py", "/catalogue/test_engine.py")
-"""Files whose tests share what takes seconds to make; and all of updates, for versions in git."""
+"""Files whose tests share something that takes seconds to make. `Together` adds tests/update, whose
+tests share the versions of the template in git."""
 
 
 class Together(LoadScopeScheduling):
-    """One worker makes what is dear, and has it for all proofs.
+    """Gives tests that share something expensive to the same worker, which makes it only once.
 
-    pytest-xdist's own marks (`xdist_group`) do nothing: pytest 9 overlooks what it makes of them.
+    The marks of pytest-xdist (`xdist_group`) cannot do this: they have no effect with pytest 9.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -103,7 +105,7 @@ class Together(LoadScopeScheduling):
         if file.endswith(TOGETHER) or ("tests/update/" in file and "equals_copy" not in file):
             return file
         if "tests/generated/" in file and rest.endswith("]"):
-            # The answer set; those of everything share most of what is read.
+            # The name of the answer set. The sets `everything-*` share most of what they read.
             return re.sub(r"^(everything)-.*", r"\1", rest.partition("[")[2])
         return nodeid
 
@@ -116,7 +118,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | N
 def pytest_collection_finish() -> None:
     """Let the garbage collector skip the tests and their modules, which stay until the end anyway.
 
-    It looks through the rest less often, too: most of what is new goes without it.
+    It also runs less often, because most objects are freed without it.
     """
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
@@ -126,10 +128,10 @@ def pytest_collection_finish() -> None:
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     """A function that makes a folder once for all workers. No test may write to it.
 
-    If two workers need the folder at the same moment, both make it, and one of the two is taken.
+    If two workers need the folder at the same moment, both make it, and one of the two is kept.
     """
     base = tmp_path_factory.getbasetemp()
-    # The folders of all workers of a run lie in one.
+    # A run has one folder, which contains the folders of all workers.
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
 
     def get(what: object, make: Callable[[Path], object]) -> Path:
@@ -139,7 +141,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
             mine = tmp_path_factory.mktemp("once-mine")
             make(mine / "repository")
             shared.mkdir(exist_ok=True)
-            with contextlib.suppress(OSError):  # another one was quicker
+            with contextlib.suppress(OSError):  # another worker was quicker
                 mine.rename(folder)
         return folder / "repository"
 
@@ -154,5 +156,5 @@ def template(once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def copied(template: Path, once: Once) -> Copied:
-    """A copy with these answers, made once: not to be written to."""
+    """Returns a copy with the given answers. Each copy is made once, so no test may write to it."""
     return lambda answers: once(["copy", answers], lambda folder: copy(template, folder, answers))

@@ -1,8 +1,8 @@
-"""Copies of the template, made in this process: an import of Copier costs a second, a copy 0.1.
+"""Copies of the template, made in this process: an import of Copier takes a second, a copy 0.1 s.
 
-There are hundreds in a run of the tests. So what is the same in each of them is done once (see
-`cache_what_repeats`), and the hook runs in this process too. `copier_process` does not change
-Copier.
+A run of the tests makes hundreds of copies. Work that is the same for all of them is done once (see
+`cache_what_repeats`), and the hook runs in this process too. `copier_process` runs Copier
+unchanged.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ from jinja2 import Environment
 from toolbox import EXAMPLES, ROOT, script
 
 Copied = Callable[[Mapping[str, Any]], Path]
-"""The fixture `copied`: answers to a copy that is made once."""
+"""The type of the fixture `copied`: a function from answers to a copy that is made once."""
 
 Once = Callable[[object, Callable[[Path], object]], Path]
-"""The fixture `once`: what a folder is, and what makes it, to the folder."""
+"""The type of the fixture `once`: a function from a key, and a function that makes a folder, to the
+folder."""
 
 TEMPLATE_PARTS = ("copier.yml", "clouds", "code_types", "extensions", "hooks", "macros", "template")
-"""What a user's Copier reads of this repository."""
+"""The parts of this repository that Copier reads."""
 
 
 def export_template(folder: Path) -> Path:
-    """The template as it is in the work tree, without git, so that Copier clones nothing."""
+    """The template of the work tree without git, so that Copier does not clone it."""
     for part in TEMPLATE_PARTS:
         source, target = ROOT / part, folder / part
         if source.is_dir():
@@ -53,15 +54,16 @@ def export_template(folder: Path) -> Path:
 
 
 def cache_what_repeats() -> None:
-    """Do once what Copier does for each copy.
+    """Do once the work that Copier repeats for each copy.
 
-    Copier compiles each template and each default, loads the template's Python, reads copier.yml
-    and asks git whether the template is a bundle, anew for each copy: most of what one costs.
+    For each copy, Copier compiles each template and each default, loads the template's Python,
+    reads copier.yml and asks git whether the template is a bundle. This is most of the time of a
+    copy.
 
-    The results depend only on the texts, the template's folder, and the settings of Jinja's
-    environment, which are the template's own as well.
+    The results depend only on the texts, on the template's folder, and on the settings of Jinja's
+    environment, which the template sets.
     """
-    # For each file that it writes, Copier asks git for a setting that it has on Windows only.
+    # For each file that it writes, Copier asks git for a setting that exists on Windows only.
     copier._main.is_git_available = lambda: False
 
     copier._vcs.is_git_bundle = functools.cache(copier._vcs.is_git_bundle)
@@ -84,9 +86,9 @@ def cache_what_repeats() -> None:
     compile_anew = Environment.compile
 
     def compile_of(self: Environment, source: str, *names: Any, **more: Any) -> Any:
-        source = self.preprocess(source, *names)  # Copier's `yield` starts anew here, every time
+        source = self.preprocess(source, *names)  # starts Copier's `yield` anew, every time
         template = Path(self.loader.searchpath[0])  # type: ignore[union-attr]
-        # What lies in two places is compiled once: the place itself is for tracebacks only.
+        # The same template in two places is compiled once. The place is for tracebacks only.
         code = loaded[template][0] if template in loaded else template
         settings = code, self.block_start_string, *sorted(self.filters)
         key = (source, names[:1], tuple(more.items()), settings)
@@ -112,7 +114,7 @@ def cache_what_repeats() -> None:
 
 
 def combined(self: copier._user_data.AnswersMap) -> dict[str, Any]:
-    """The same as Copier's, which looks each answer up in seven places, for each question anew."""
+    """The same as Copier's, which looks each answer up in seven places, again for each question."""
     return {
         **copier._user_data.DEFAULT_DATA,
         "_external_data": self.external,
@@ -136,10 +138,11 @@ def is_plain(environment: Environment, text: Any) -> bool:
 
 
 def cache_rendering() -> None:
-    """Do once what Copier does for each part of a path.
+    """Do once the work that Copier repeats for each part of a path.
 
-    Copier puts all answers together anew for each part of each path, and renders the name of
-    the answers file for each of them too: half of what a copy cost."""
+    For each part of each path, Copier combines all answers, and renders the name of the answers
+    file too. This was half of the time of a copy.
+    """
     worker, question = copier._main.Worker, copier._user_data.Question
     context_anew, render_anew = worker._render_context, worker._render_template
     string_anew, value_anew = worker._render_string, question.render_value
@@ -147,7 +150,7 @@ def cache_rendering() -> None:
     contexts: dict[int, dict[str, Any]] = {}
 
     def render(self: copier._main.Worker) -> None:
-        """Nothing is asked any more, so what templates see is the same for all of them."""
+        """All questions are answered by now, so all templates get the same context."""
         contexts[id(self)] = dict(context_anew(self))
         try:
             render_anew(self)
@@ -161,7 +164,7 @@ def cache_rendering() -> None:
         path = self.answers_file or self.template.answers_relpath
         if not is_plain(self.jinja_env, str(path)):
             return answers_file_anew(self)
-        self.jinja_env.preprocess(str(path))  # Copier's `yield` starts anew here
+        self.jinja_env.preprocess(str(path))  # starts Copier's `yield` anew
         return Path(path)
 
     def string(self: copier._main.Worker, text: str, *more: Any, **context: Any) -> str:
@@ -180,7 +183,7 @@ def cache_rendering() -> None:
 
 
 digests: dict[Path, tuple[list[tuple[str, int, int]], bytes]] = {}
-"""Of each template: when its files were written, and their digest."""
+"""For each template: the times and sizes of its files, and their digest."""
 
 
 def digest_of_code(template: Path) -> bytes:
@@ -224,9 +227,9 @@ cache_what_repeats()
 
 
 def read_yaml_quickly() -> None:
-    """libyaml reads what PyYAML's own parser reads, ten times as fast.
+    """Let `yaml.safe_load` use libyaml, which is ten times as fast as PyYAML's own parser.
 
-    What is refused is read again, for the parser's own words."""
+    PyYAML's own parser reads a text with errors again, so the messages are its own."""
     read_anew = yaml.safe_load
 
     def safe_load(stream: Any) -> Any:
@@ -258,7 +261,7 @@ HOOK = load_hook()
 
 def copy(template: Path, destination: Path, answers: Mapping[str, Any]) -> Path:
     """`copier copy --defaults --trust` with these answers; returns the destination."""
-    # A repository may hold another version of the hook than this one: there Copier runs it.
+    # A template in git may have another version of the hook, so Copier runs the hook there.
     here = not (template / ".git").exists()
     copier.run_copy(
         str(template),
@@ -280,7 +283,7 @@ def copy(template: Path, destination: Path, answers: Mapping[str, Any]) -> Path:
 def copier_process(
     template: Path, destination: Path, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """The real command, as people start it, without a terminal."""
+    """Runs the real command as people do, but without a terminal."""
     command = [script("copier"), "copy", "--trust", "--defaults", *arguments]
     return subprocess.run(
         [*command, str(template), str(destination)],
@@ -295,7 +298,7 @@ def copier_process(
 def copier_command(
     template: Path, destination: Path, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """The same in a process that has its imports behind it, where systems fork: see forked.py."""
+    """The same in a forked process that has imported Copier: see forked.py. Not on Windows."""
     if os.name == "nt":
         return copier_process(template, destination, *arguments)
     import forked

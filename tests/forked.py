@@ -1,8 +1,8 @@
 """Copier's command, or a Python file that uses Copier, in a process of its own that starts quickly.
 
-One process has imported Copier and compiled the template, and is forked for each command. It keeps
-what `copies.cache_what_repeats` keeps. Tests that use `copies.copier_process` start the command as
-people do, and show that it does the same.
+One process has imported Copier and compiled the template. It is forked for each command, and uses
+`copies.cache_what_repeats`. Tests with `copies.copier_process` start the command as people do, and
+show that its results are the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pathlib import Path
 class Command:
     """A command that runs, with these files as its input, output and errors.
 
-    Its first word is `copier`, or a Python file."""
+    The first word of the command is `copier` or a Python file."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ def run(
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Runs what other processes ask for: see forked_client.py, and warm_uv.py."""
+    """Runs commands for other processes: see forked_client.py and warm_uv.py."""
 
     daemon_threads = True
 
@@ -97,7 +97,7 @@ class _Asked(socketserver.StreamRequestHandler):
 
 @functools.cache
 def _server() -> socket.socket:
-    """The connection to the process that is forked, which ends when this process does."""
+    """The connection to the process that is forked. That process ends when this one does."""
     ours, its = socket.socketpair()
     subprocess.Popen(
         [sys.executable, __file__, str(its.fileno())],
@@ -110,9 +110,9 @@ def _server() -> socket.socket:
 
 
 def _become(words: list[str], cwd: str, environment: dict[str, str], files: list[int]) -> None:
-    """Run this command in the present process, and tell its exit code.
+    """Run this command in the present process, and pass on its exit code.
 
-    If the input is a terminal, it becomes the process's own.
+    If the input is a terminal, it becomes the terminal of the process.
     """
     from copier._cli import CopierApp
     from plumbum import local
@@ -129,7 +129,7 @@ def _become(words: list[str], cwd: str, environment: dict[str, str], files: list
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(environment)
-        local.env.clear()  # Copier's commands have what plumbum read when it was imported
+        local.env.clear()  # else Copier's commands get the variables of plumbum's import
         local.env.update(environment)
         for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
             setattr(sys, name, open(number, mode, 1, "utf-8", closefd=False))  # noqa: SIM115
@@ -152,7 +152,7 @@ def _become(words: list[str], cwd: str, environment: dict[str, str], files: list
 
 
 def _is_template(word: str) -> bool:
-    """Whether it is a folder that Copier takes as it is; most words are no path at all."""
+    """Whether the word is the folder of a template without git; most words are no path at all."""
     with contextlib.suppress(OSError, ValueError):
         return Path(word, "copier.yml").is_file() and not Path(word, ".git").exists()
     return False
@@ -160,10 +160,10 @@ def _is_template(word: str) -> bool:
 
 @functools.cache
 def _warm_up(template: str) -> None:
-    """Load and compile what a copy of this template takes; without one, of the work tree's."""
+    """Load and compile what a copy of this template needs, or of the work tree if it is empty."""
     import copies
 
-    # It has to hear how the commands end that Copier starts.
+    # Copier needs the exit codes of the commands that it starts.
     ignored = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
         source = Path(template) if template else copies.export_template(Path(folder, "template"))

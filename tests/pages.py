@@ -1,4 +1,4 @@
-"""The commands that a page has people run."""
+"""The commands on a page of the docs that people are to run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 
 
 def commands(page: str) -> list[str]:
-    """The commands of a page one by one, each as much as bash takes for a whole."""
+    """The commands of a page one by one. A command ends where bash accepts the lines so far."""
     found = []
     for block in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         command = ""
@@ -16,7 +16,7 @@ def commands(page: str) -> list[str]:
                 continue
             command += line
             done = subprocess.run(["bash", "-n", "-c", command], capture_output=True)
-            if (done.returncode, done.stderr) == (0, b""):  # an open heredoc is only warned of
+            if (done.returncode, done.stderr) == (0, b""):  # bash only warns about an open heredoc
                 found.append(command)
                 command = ""
         assert not command

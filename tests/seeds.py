@@ -1,7 +1,7 @@
-"""The seed of the random examples that are fresh in each run of the tests.
+"""The seed of the random examples, which differ in each run of the tests.
 
-pytest's first lines tell it, and RANDOM_SEED=n makes the same examples again. All processes of a
-run share it by the environment.
+pytest prints the seed first, and RANDOM_SEED=n makes the same examples again. All processes of a
+run share the seed through the environment.
 """
 
 from __future__ import annotations

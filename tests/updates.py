@@ -1,5 +1,5 @@
-"""Repositories that are updated, in this process: the template as versions in git, and what
-happens to a repository between them."""
+"""Repositories that are updated in this process: the template as versions in git, and changes of a
+repository between two versions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def commit(repository: Path, message: str = "A change") -> None:
 
 
 def template_versions(folder: Path, *edits: Edit) -> Path:
-    """The template as a git repository: v1.0.0 is the work tree's, each edit makes the next."""
+    """The template as a git repository. v1.0.0 is the work tree's; each edit makes the next
+    version."""
     export_template(folder)
     git("init", "--quiet", cwd=folder)
     for number, edit in enumerate((lambda _: None, *edits), 1):
@@ -61,7 +62,7 @@ def update(repository: Path, **options: Any) -> None:
 
 
 def copier_here(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in a repository, without a terminal: what a bot sees. See forked.py."""
+    """The command in a repository without a terminal, as a bot runs it. See forked.py."""
     if os.name != "nt":
         import forked
 
@@ -83,8 +84,9 @@ CURRENT = copier.VcsRef.CURRENT
 class HooksHere:
     """Runs the template's hooks in this process, with the modules that lie beside them.
 
-    In a process of its own, one costs a tenth of a second, two in each update; half a second more
-    where it renders, because that imports Copier. (Without `clone_once`, Copier starts them.)
+    In a process of its own, a hook takes a tenth of a second, and an update runs two. A hook that
+    renders takes half a second more, because it imports Copier. (Without `clone_once`, Copier
+    starts the hooks itself.)
     """
 
     HOOKS = ("check_written", "migrate")
@@ -95,7 +97,7 @@ class HooksHere:
         self.names = {"pipeline", *(file.stem for file in (ROOT / "hooks").glob("*.py"))}
 
     def run(self, command: Any, *arguments: Any, **options: Any) -> Any:
-        """What takes the place of `subprocess.run`, which it is for every other command."""
+        """Replaces `subprocess.run`, and calls it for all commands that are no hook."""
         script = Path(command[1]) if command[0] == sys.executable else None
         if not script or script.stem not in self.HOOKS:
             return self.run_process(command, *arguments, **options)
@@ -106,13 +108,13 @@ class HooksHere:
         return subprocess.CompletedProcess(command, code)
 
     def taken(self) -> dict[str, ModuleType]:
-        """The modules of a template that are loaded; no import finds them any more."""
+        """The loaded modules of a template, removed from `sys.modules`."""
         names = [name for name in sys.modules if name.partition(".")[0] in self.names]
         return {name: sys.modules.pop(name) for name in names}
 
     @contextlib.contextmanager
     def modules(self, script: Path) -> Iterator[None]:
-        """For that long, imports find the hooks and the pipeline of this clone of the template."""
+        """Lets imports find the hooks and the pipeline of this clone of the template meanwhile."""
         others, path = self.taken(), [*sys.path]
         sys.path.insert(0, str(script.parent))
         try:
@@ -130,8 +132,11 @@ class HooksHere:
 
 @contextlib.contextmanager
 def clone_once(folder: Path) -> Iterator[None]:
-    """Copier clones the template five times in an update, compiles it for each place anew, and
-    asks for its version with a dozen commands. And see `HooksHere`."""
+    """Lets Copier clone the template once in an update, and ask for its version once.
+
+    Otherwise it clones five times, compiles each clone anew, and asks with a dozen commands. Also
+    runs the hooks in this process: see `HooksHere`.
+    """
     clone = copier._template.clone
     clones: dict[tuple[str, str | None], str] = {}
 
@@ -159,7 +164,7 @@ def clone_once(folder: Path) -> Iterator[None]:
 
 
 def replace(path: str, old: str, new: str) -> Edit:
-    """Replaces a text that must be there."""
+    """Returns an edit that replaces a text, which must be there."""
 
     def edit(folder: Path) -> None:
         file = folder / path
