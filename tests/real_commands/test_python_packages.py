@@ -172,43 +172,32 @@ def test_an_undeclared_dependency_is_not_in_the_zip(runner: Runner, tmp_path: Pa
 OTHER = "x86_64" if platform.machine() in ("aarch64", "arm64") else "aarch64"
 """Another architecture than that of this machine."""
 THIS = ("aarch64" if OTHER == "x86_64" else "x86_64") + "-manylinux2014"
-MARKED = f"tabulate; platform_machine == '{OTHER}'"
 
 
 @pytest.mark.parametrize("shape", ["requirements.txt", "pyproject.toml", "uv.lock"])
-def test_dependencies_are_for_the_architecture_of_lambda(
+def test_dependencies_are_for_lambdas_machines_and_the_chosen_python(
     runner: Runner, tmp_path: Path, shape: str
 ) -> None:
-    """Not for that of the build machine."""
-    pyproject = PYPROJECT.replace('"iniconfig>=2"', f'"iniconfig>=2", "{MARKED}"')
+    """Not for the machine that builds, and not for its usual Python, if it has another."""
+    version = another_python() or platform.python_version()
+    needs = [
+        "iniconfig>=2",
+        f"tabulate; platform_machine == '{OTHER}'",
+        f"idna; python_full_version == '{version}'",
+    ]
+    pyproject = PYPROJECT.replace('["iniconfig>=2"]', json.dumps(needs))
     files = {
-        "requirements.txt": {**APP, "requirements.txt": f"iniconfig\n{MARKED}\n"},
-        "pyproject.toml": {**PACKAGE, "pyproject.toml": pyproject},
-        "uv.lock": {**PACKAGE, "pyproject.toml": pyproject, "uv.lock": lock_of(pyproject)},
-    }[shape]
-    project = write(tmp_path / "app", files)
-    package = build(runner, project, LAMBDA_PLATFORM=THIS)
-    assert not {name for name in names(package) if name.startswith("tabulate")}
-    other = {"LAMBDA_PLATFORM": f"{OTHER}-manylinux2014"}
-    assert runner.run("app/build", project, again=True, **other).code == 0
-    assert "tabulate/__init__.py" in names(package)
-
-
-@pytest.mark.parametrize("shape", ["requirements.txt", "pyproject.toml", "uv.lock"])
-def test_dependencies_are_for_the_chosen_python(runner: Runner, tmp_path: Path, shape: str) -> None:
-    """Not for the runner's own Python."""
-    version = another_python()
-    if version is None:
-        pytest.skip("this machine has only one Python")
-    marked = f"tabulate; python_full_version == '{version}'"
-    pyproject = PYPROJECT.replace('"iniconfig>=2"', f'"iniconfig>=2", "{marked}"')
-    files = {
-        "requirements.txt": {**APP, "requirements.txt": f"iniconfig\n{marked}\n"},
+        "requirements.txt": {**APP, "requirements.txt": "\n".join(needs)},
         "pyproject.toml": {**PACKAGE, "pyproject.toml": pyproject},
         "uv.lock": {**PACKAGE, "pyproject.toml": pyproject, "uv.lock": lock_of(pyproject)},
     }[shape]
     project = write(tmp_path / "app", {**files, ".python-version": f"{version}\n"})
-    assert "tabulate/__init__.py" in names(build(runner, project))
+    package = build(runner, project, LAMBDA_PLATFORM=THIS)
+    assert "idna/__init__.py" in names(package)
+    assert not {name for name in names(package) if name.startswith("tabulate")}
+    other = {"LAMBDA_PLATFORM": f"{OTHER}-manylinux2014"}
+    assert runner.run("app/build", project, again=True, **other).code == 0
+    assert "tabulate/__init__.py" in names(package)
 
 
 def test_the_wheel_can_be_installed(runner: Runner, tmp_path: Path) -> None:
