@@ -22,8 +22,9 @@ leads_out() {
 # (64 digits) and the name of a file. Lines are sorted, so the same files always give the same text.
 manifest() {
   echo "commit $1"
-  find . -type f ! -path './.package/*' -perm -u+x -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/executable /'
-  find . -type f ! -path './.package/*' ! -perm -u+x -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/file /'
+  # With --binary, there is a star before the name.
+  find . -type f ! -path './.package/*' \( -perm -u+x -exec sha256sum --binary {} + -o -exec sha256sum {} + \) |
+    sed -E 's/^(\\?.{64}) \*/executable \1  /; t; s/^/file /' | sort -k 1,1 -k 3
 }
 
 # digest: sets the output `digest` to the digest of the manifest in this folder.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Verifies the package in $FOLDER, and places its $FILES: one "name" or "name -> path" per line.
 set -euo pipefail
-. "$(dirname "$0")/../shared/package.sh"
+. "${0%/*}/../shared/package.sh"
 
 bad() { fail "$PACKAGE $1: run the workflow that built it again"; }
 
@@ -43,4 +43,4 @@ while IFS= read -r line; do
   [ -e "./$name" ] || fail "$PACKAGE does not contain $name: let its build write it, or take other files"
   [ "$name" = "$line" ] || place "$name" "$GITHUB_WORKSPACE/$path"
 done <<< "$FILES"
-digest
+echo "digest=$found" >> "$GITHUB_OUTPUT"

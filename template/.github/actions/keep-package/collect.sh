@@ -2,7 +2,7 @@
 # Copies $FILES, or everything in this folder, into $FOLDER, and adds a manifest. The manifest says
 # which files are executable, because an artifact does not. An artifact has no links and no empty folders.
 set -euo pipefail
-. "$(dirname "$0")/../shared/package.sh"
+. "${0%/*}/../shared/package.sh"
 
 # keep FILE-OR-FOLDER
 keep() {
