@@ -88,7 +88,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-TOGETHER = ("/test_determinism.py", "/running/test_only_changed.py", "/catalogue/test_engine.py")
+TOGETHER = (
+    *("/test_determinism.py", "/test_validators_are_silent.py", "/running/test_only_changed.py"),
+    "/catalogue/test_engine.py",
+)
 """Files whose tests share something that takes seconds to make. `Together` adds tests/update, whose
 tests share the versions of the template in git."""
 

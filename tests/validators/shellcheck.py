@@ -80,7 +80,17 @@ def _files(repository: Repository) -> list[Finding]:
             for comment in _run(texts, files)
         ]
 
-    return _once.find({file: (file, *texts.items()) for file in texts}, look)
+    return _once.find({file: _with_named(file, texts) for file in texts}, look)
+
+
+def _with_named(file: str, texts: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """A script and those whose names it contains, at any depth: it can read no others."""
+    found = [file]
+    for name in found:
+        found += [
+            other for other in texts if other not in found and Path(other).name in texts[name]
+        ]
+    return tuple((name, texts[name]) for name in found)
 
 
 def _scripts(workflow: Document) -> Iterator[tuple[str, Place]]:
