@@ -1,12 +1,13 @@
-"""One code type, through everything: `python3 dev.py check CODE_TYPE`.
+"""Checks one code type completely: `python3 dev.py check CODE_TYPE`.
 
-CODE_TYPE is the name of one in `code_types/`, or the path of a file anywhere. It is read against
-the schema; repositories with components of it are generated, for every cloud and orchestration;
-every validator reads them; and a push and a pull request run on the double of GitHub, with
-recorded stubs for all tools (see check_stubs.py). Ends with 1 where anything is found.
+CODE_TYPE is a name from `code_types/`, or the path of a file. The command compares the file with
+the schema, and generates repositories with components of the code type, for every cloud and
+orchestration. Every validator reads these repositories. A push and a pull request run on the double
+of GitHub, with recorded stubs for all tools (see check_stubs.py). The exit code is 1 if the command
+finds anything.
 
-    --files FOLDER    what lies in the component's path during that run, and in `.stubs/` what
-                      stubs of tools answer; for ours, tests/check_samples/NAME
+    --files FOLDER    the files in the component's path during this run, and in `.stubs/` scripts
+                      with the answers of tools; for our own code types, tests/check_samples/NAME
     --sample FOLDER   a project in which the checks and the build of a pull request run for real,
                       with the machine's own tools and without a deployment
 """
@@ -51,16 +52,16 @@ from validators.repository import FOLDER as WORKFLOWS
 SAMPLES = toolbox.TESTS / "check_samples"
 OURS = toolbox.ROOT / "code_types"
 FOLDER = "code-types"
-"""Where the generated repositories say that they have it."""
+"""The answer `code_types_folder` of the generated repositories."""
 
 PLAN = "Plan"
-"""The step with the command of `plan`."""
+"""The name of the step with the command of `plan`."""
 
 TEMPORARY = re.compile(r"/[^\s=:]*/act/[0-9a-f]+/tmp\b")
-"""A job's folder for what is temporary, which is another one in each run."""
+"""A job's folder for temporary files, which differs in each run."""
 
 SAME_TIME = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-01-01T00:00:00Z")
-"""Commands that read the time of a commit say the same each time."""
+"""With these variables, commands that print the time of a commit always print the same."""
 
 PATH = "part"
 DEV = {"name": "dev", "branch": "main"}
@@ -68,20 +69,22 @@ PRD = {"name": "prd", "after": "dev", "production": True}
 BEFORE = "before"
 PACKAGE = "package.txt"
 ANYTHING = Consumed("*")
-"""A component that it waits for, and its package, so that packages are placed."""
+"""The checked component waits for the component BEFORE and takes its package, so packages are
+placed. ANYTHING stands for a code type that does not say what it consumes."""
 
 ACCEPTED = {"concurrency-limits", "excessive-permissions", "secrets-outside-env"}
-"""What is so by design, whatever the code type is: see test_validators_are_silent.py for the first
-two; secrets for a build come from the answers, and a build has no GitHub Environment."""
+"""Rules that every code type breaks by design. For the first two see test_validators_are_silent.py.
+The third: secrets for a build come from the answers, and a build has no GitHub Environment."""
 
 NOTED = {"not-recorded", "sha"}
-"""What the validator of actions cannot check is no fault of an organisation's own action."""
+"""Rules of the validator of actions that lead to notes: an organisation's own action may be unknown
+to it."""
 
 ONE_LINE = ["docker-image"]
-"""Products that are a file, though their names have no ending."""
+"""Products that are files, although their names have no ending."""
 
 STEP = "GITHUB_ACTION"
-"""The variable in which a runner says the id of the step."""
+"""The variable in which a runner has the id of the step."""
 
 NEEDS = {
     "id-token": (
@@ -93,7 +96,7 @@ NEEDS = {
     "packages": (r"\b(docker|oras|helm registry) login\b[^\n]*ghcr\.io",),
     "contents": (r"\bgh release (create|upload|edit|delete)\b|\bgit push\b",),
 }
-"""What a job has to be allowed -> how its steps show that."""
+"""A permission -> patterns of the steps that need it."""
 
 GRANTING = {
     "id-token": "say `identity: true` of the job, or `cloud: true`",
@@ -104,7 +107,7 @@ GRANTING = {
 
 @dataclass
 class Report:
-    """What was checked, and what was found."""
+    """The checks, and their findings."""
 
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -131,14 +134,14 @@ class Report:
 
 
 def _line(finding: str) -> int:
-    """The line of the code type that it is about, as far as it is of one."""
+    """The line of the code type that the finding is about; 0 if it has none."""
     match = re.match(r"\S+?:(\d+): ", finding)
     return int(match[1]) if match else 0
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The code type that is checked."""
+    """The code type to check."""
 
     file: Path
     content: Any
@@ -150,13 +153,13 @@ class Subject:
         return self.code_type.name
 
     def command_of(self, step: str) -> str:
-        """The command that a step of this name runs; of the build's workflow or the deployment's,
-        which have no names in common."""
+        """The command that a step of this name runs. The workflows of the build and of the
+        deployment have no such names in common."""
         names = {job: self.code_type.jobs[job].name for job in JOBS} | {"plan": PLAN}
         return next((job for job, name in names.items() if name == step), "")
 
     def users_of(self, number: int) -> list[str]:
-        """The jobs for which the tool is set up that this line of the file belongs to."""
+        """The jobs that set up the tool which this line of the file belongs to."""
         lines = self.file.read_text(encoding="utf-8").splitlines()[:number]
         heads = [match[1] for line in lines if (match := re.match(r" +([\w.-]+): *\|", line))]
         jobs = self.content["jobs"].items()
@@ -165,7 +168,7 @@ class Subject:
         ]
 
     def line_of(self, text: str) -> str:
-        """Where the file says this line: `swift.yml:12`, or nothing."""
+        """The place of this line in the file, such as `swift.yml:12`; empty if it is not there."""
         wanted = re.sub(r"^-? *(command|run|[\w.-]+): +(?=\S)", "", text.strip())
         lines = [*enumerate(self.file.read_text(encoding="utf-8").splitlines(), 1)]
         ending = [number for number, line in lines if line.strip().endswith(wanted)]
@@ -174,7 +177,7 @@ class Subject:
 
 
 def find_file(argument: str) -> Path:
-    """A name of ours, or a path. Raises AnswerError."""
+    """The file of one of our code types, by its name, or of a path. Raises AnswerError."""
     ours = OURS / f"{argument}.yml"
     path = ours if ours.is_file() else Path(argument)
     if not path.is_file():
@@ -197,11 +200,11 @@ def read(file: Path) -> Subject:
     return Subject(file, in_full(content, others), catalogue.code_types[file.stem], catalogue)
 
 
-# What the file says of itself -----------------------------------------------------------------
+# The file itself -----------------------------------------------------------------
 
 
 def unused(subject: Subject) -> Iterator[str]:
-    """What the file defines, and nothing uses."""
+    """Definitions of the file that nothing uses."""
     content, name = subject.content, subject.file.name
     jobs = [*content["jobs"].values(), content.get("publish") or {}, content.get("plan") or {}]
     set_up = {tool for job in jobs for tool in (job or {}).get("tools", [])}
@@ -217,7 +220,7 @@ def unused(subject: Subject) -> Iterator[str]:
 
 
 def commands_of(content: Any) -> list[str]:
-    """Every text that a shell reads."""
+    """Every text of the file that a shell runs."""
     texts = [*content.get("functions", {}).values(), *content.get("tools", {}).values()]
     texts += [cloud.get("steps", "") for cloud in content.get("clouds", {}).values()]
     setup = content.get("setup", {})
@@ -234,8 +237,8 @@ def commands_of(content: Any) -> list[str]:
 
 
 def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) -> dict[str, Any]:
-    """A repository with a component of it for what it produces by itself, and for each product
-    that it can make besides."""
+    """The answers of a repository with one component for the products that the code type makes by
+    itself, and one more for each product that it can also make."""
     code_type = subject.code_type
     first: dict[str, Any] = {"code_type": subject.name, "path": PATH}
     if not code_type.jobs["deploy"].command:
@@ -260,7 +263,7 @@ def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) 
     if not any(fnmatch(PACKAGE, consumed.product) for consumed in code_type.consumes or [ANYTHING]):
         edge["artifacts"] = []
     edges = [{"code_type": name, **edge} for name in components]
-    if code_type.publish:  # under observe, one that is published waits for nothing
+    if code_type.publish:  # with observe, a published component waits for nothing
         edges[-1] = {"code_type": f"{PATH}-published", "depends_on": []}
     if not sample:
         components[BEFORE] = {
@@ -290,7 +293,7 @@ def answers_for(subject: Subject, cloud: str, orchestration: str, sample: bool) 
 def generate(
     subject: Subject, template: Path, folder: Path, clouds: Sequence[str], ways: Sequence[str]
 ) -> dict[str, Repository]:
-    """The repositories that differ, by what was answered."""
+    """The generated repositories by cloud and orchestration. Equal ones are there once."""
     found: dict[str, Repository] = {}
     for cloud in clouds:
         for orchestration in ways:
@@ -306,7 +309,7 @@ def generate(
 
 
 def validate(repositories: Mapping[str, Repository]) -> list[Finding]:
-    """What the validators find; files are named with the case. Equal contents are read once."""
+    """The findings of all validators. Their file names begin with the case."""
     found = [
         replace(finding, file=f"{case}/{finding.file}")
         for case, repository in repositories.items()
@@ -321,7 +324,7 @@ def validate(repositories: Mapping[str, Repository]) -> list[Finding]:
 
 
 def told(subject: Subject, repositories: Mapping[str, Repository], finding: Finding) -> str:
-    """A finding as a person reads it: where the code type says it, and in which job it ends."""
+    """A finding for people: the line of the code type, and the job that it becomes a part of."""
     case, _, file = finding.file.partition("/")
     repository = repositories[case]
     lines = (repository.texts | repository.scripts)[file].splitlines()
@@ -334,11 +337,11 @@ def told(subject: Subject, repositories: Mapping[str, Repository], finding: Find
 
 
 def _where(subject: Subject, repository: Repository, file: str, line: int, place: str) -> str:
-    """What a line of a generated file belongs to, as the code type calls it; nothing for most."""
+    """The job or set-up of the code type that a line of a generated file belongs to, if any."""
     workflow = repository.workflows.get(file)
     if workflow is None:
         return "setup" if Path(file).parent.name == f"setup-{subject.name}" else ""
-    # Keys stand on the line before what they lead to.
+    # A step begins on the line of its first key.
     starts = [(workflow.line(*step.keys), step) for step in workflow.steps]
     before = [step for start, step in starts if start <= line]
     if before and (command := subject.command_of(before[-1].name)):
@@ -349,7 +352,7 @@ def _where(subject: Subject, repository: Repository, file: str, line: int, place
 
 
 def lacking(subject: Subject, repositories: Mapping[str, Repository]) -> Iterator[str]:
-    """Jobs that are not allowed what their steps need, whatever the cloud is."""
+    """Jobs that lack a permission which their steps need, for every cloud."""
     has: dict[tuple[str, str, str], bool] = {}
     for repository in repositories.values():
         for file, workflow in repository.workflows.items():
@@ -374,8 +377,8 @@ def lacking(subject: Subject, repositories: Mapping[str, Repository]) -> Iterato
 
 
 def _allowed(repository: Repository, file: str) -> set[str]:
-    """What the only job of a called workflow may write: its own permissions or its workflow's, or,
-    where neither says anything, those of whoever calls it."""
+    """The permissions to write of the only job of a called workflow. They come from the job or its
+    workflow or, where both have none, from the jobs that call it."""
     workflow = repository.workflows[file]
     [job] = workflow.jobs.values()
     says = job.get("permissions", workflow.data.get("permissions"))
@@ -404,7 +407,7 @@ def _place_of(subject: Subject, text: str) -> str:
 
 @contextmanager
 def any_action(repository: Repository) -> Iterator[None]:
-    """Let the double take actions that are not recorded: they do nothing."""
+    """Let the double accept actions that are not recorded. They do nothing."""
     known = dict(actions.recorded_inputs())
     for document in repository.documents.values():
         for step in document.steps:
@@ -428,7 +431,7 @@ def any_action(repository: Repository) -> Iterator[None]:
 
 
 def files_of(folder: Path | None, subject: Subject) -> dict[str, str]:
-    """What lies in the component's path: a folder's files, or empty ones of the names by which
+    """The files in the component's path: those of a folder, or empty files with the names by which
     components are found."""
     files = {"README.md": "Of no matter.\n"}
     if folder:
@@ -451,7 +454,7 @@ def in_paths(files: Mapping[str, str], answers: Mapping[str, Any]) -> dict[str, 
 def run(
     subject: Subject, template: Path, folder: Path, cloud: str, files: Path | None, report: Report
 ) -> None:
-    """A push and a pull request, with stubs."""
+    """Run a push and a pull request, with stubs."""
     answers = answers_for(subject, cloud, "call", False)
     github = start(template, folder, answers, in_paths(files_of(files, subject), answers))
     repository = Repository.read(github.remote.work_tree)
@@ -462,7 +465,7 @@ def run(
         name: {"secrets": secrets, "vars": variables} for name in ("dev", "prd-plan", "registry")
     }
     github.secrets = secrets
-    # Production only brings over and deploys the same.
+    # Production would only deploy the same package again.
     github.forced_conclusions = {"orchestrator-prd.yml": "success"}
     github.tools.watch([], [STEP])
     code_type = subject.code_type
@@ -502,7 +505,7 @@ def _runs(report: Report, what: str, event: Any) -> list[Run]:
 def run_sample(
     subject: Subject, template: Path, folder: Path, sample: Path, report: Report
 ) -> None:
-    """The checks and the build of a pull request, for real."""
+    """Run the checks and the build of a pull request with real tools."""
     answers = answers_for(subject, "none", "call", True)
     first = {PATH: answers["components"][PATH]}
     answers |= {"components": first, "dependency_map": {PATH: []}, "environments": [DEV]}
@@ -527,7 +530,7 @@ def run_sample(
 def tell_run(
     subject: Subject, github: OfflineGitHub, one: Run, what: str, report: Report, recorded: bool
 ) -> None:
-    """The commands of a run in their order, what they called, and what failed."""
+    """Report the commands of a run in their order, the calls of each, and what failed."""
     report.say(what, f"{one.conclusion}" + (f": {one.message}" if one.message else ""))
     if one.message:
         report.find([f"{subject.file.name}: {what}: {one.message}"])
@@ -548,24 +551,24 @@ def tell_run(
 
 
 def _step_ids(repository: Repository, workflow: str) -> dict[str, str]:
-    """The steps of a workflow with one job, by name, with what a runner calls each."""
+    """The steps of a workflow with one job: the id that a runner gives to each, by its name."""
     document = repository.workflows.get(f"{WORKFLOWS}/{workflow}.yml")
     steps = document.steps if document else []
     return {step.name: str(step.data.get("id", number)) for number, step in enumerate(steps)}
 
 
 def _place(key: str) -> tuple[str, bool]:
-    """Component by component, each with its build first."""
+    """The key to sort jobs by component, the build first."""
     return _component(key), key.endswith(" / deploy")
 
 
 def _component(key: str) -> str:
-    """`part-build / build` and `part-dev / deploy` are jobs of `part`."""
+    """The component of a job: `part` for `part-build / build` and `part-dev / deploy`."""
     return key.partition(" / ")[0].rpartition("-")[0]
 
 
 def _calls(github: OfflineGitHub, one: Run, key: str, step: str) -> list[str]:
-    """What a step called, without what is another at each time."""
+    """The calls of a step, without the parts that differ from run to run."""
 
     def readable(argument: str, workspace: str) -> str:
         argument = TEMPORARY.sub("$RUNNER_TEMP", argument.replace(workspace, "$GITHUB_WORKSPACE"))
@@ -582,7 +585,7 @@ def _calls(github: OfflineGitHub, one: Run, key: str, step: str) -> list[str]:
 
 
 def _failures(subject: Subject, key: str, job: Job) -> Iterator[str]:
-    """What failed in a job, a line for each step; with the line of the code type for a command."""
+    """The failures of a job: a line for each step, with the line of the code type for a command."""
     steps = list(job.steps)
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         if job.steps[step] == "failure":
@@ -623,7 +626,7 @@ def check(
     clouds: Sequence[str] = CLOUDS,
     orchestrations: Sequence[str] = ORCHESTRATIONS,
 ) -> Report:
-    """Everything that there is to say of a code type's file."""
+    """Check a code type's file completely."""
     report = Report()
     try:
         subject = read(file)
@@ -642,7 +645,7 @@ def check(
         template = export_template(folder / "template")
         try:
             repositories = generate(subject, template, folder / "made", clouds, orchestrations)
-        except Exception as error:  # Copier's own, which says it in a line
+        except Exception as error:  # an error of Copier, whose message is one line
             report.say("Generated", "broken")
             report.find([f"{file.name}: it cannot be generated: {' '.join(str(error).split())}"])
             return report
@@ -663,7 +666,7 @@ def check(
         report.say("Validators", f"{', '.join(VALIDATORS)}: {len(lines) or 'nothing'} found")
         report.find([*lines, *permissions])
         if file.resolve().parent == OURS:
-            # What runs all code types of the template together takes no other action.
+            # Tests that run all code types of the template accept recorded actions only.
             report.find(
                 [
                     f"{message}: the tests need its record, see CONTRIBUTING.md"

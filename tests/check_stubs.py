@@ -1,8 +1,9 @@
-"""A machine without tools, for `check_code_type.py`: what a command calls is written down and
-succeeds, and what it was to make is made, so that the lines after it run too.
+"""A machine without tools, for `check_code_type.py`. It records the calls of a command and lets
+them succeed. It also makes the files that the tools would make, so that the lines after them run
+too.
 
-Every word of the commands that is no basic command of a shell is a recorded stub, whatever the
-machine has, so that a check says the same everywhere.
+Every word of the commands is a recorded stub, unless it is a basic command of a shell. Tools of the
+machine do not count, so a check gives the same result everywhere.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ BASICS = (
     *("sha512sum", "sleep", "sort", "split", "stat", "tac", "tail", "tar", "tee", "test", "touch"),
     *("tr", "true", "uname", "uniq", "wc", "xargs"),
 )
-"""What a command may take for granted, on every runner and every machine with a shell."""
+"""Programs that every runner and every machine with a shell has."""
 
 LENIENT = ("cp", "mv", "install", "chmod")
-"""Those that are handed what a tool was to make: where it is missing, it is made before."""
+"""Programs that often take the result of a tool. If it is missing, it is made before they run."""
 
-# After each stub: a mark that one was called, and whether its arguments may say that it writes
-# something, because Python takes ten times as long to start.
+# Runs after each stub. Marks that a stub was called, and starts WRITES only if the arguments may
+# name a file to write, because Python takes ten times as long to start.
 CALLED = "$RUNNER_TEMP/check-called"
 MAY_WRITE = """\
 #!{bash}
@@ -54,7 +55,7 @@ pattern='(^| )-(o|-?out)|output|metadata-file|out-?(dir|file|path){products}'
 exec {writes} "$@"
 """
 
-# Then: what its arguments say that it writes. Standard library only, as in stub.py.
+# Writes the files that the arguments of a stub name. Standard library only, as in stub.py.
 WRITES = """\
 #!{python} -SE
 import json, os, re, sys
@@ -85,14 +86,14 @@ for argument in sys.argv[1:]:
     before = argument if argument.startswith("-") else ""
 """
 
-# After a stub of which somebody has said what it answers.
+# Runs after a stub that has a script for its answer.
 ANSWERS = """\
 #!/usr/bin/env bash
 bash '{script}' "$@" || exit
 exec {writes} "$@"
 """
 
-# At the end of a build that succeeded and called a stub: what it was to leave, and has not.
+# Makes the missing products at the end of a build that succeeded and called a stub.
 LEAVES = """\
 #!{python} -SE
 import json, os
@@ -112,7 +113,7 @@ for product in job["products"]:
             file.write(json.dumps([name, product]) + "\\n")
 """
 
-# Read by every bash before its script; that of a step is called as the runner calls the step.
+# Every bash reads this before its script. The script of a step has the id of the step as its name.
 PRELUDE = """\
 case "$0" in
   */act/workflow/*.sh)
@@ -154,21 +155,21 @@ FAILED = "check: failed at: "
 
 @dataclass(frozen=True)
 class Leaves:
-    """What a job is to leave: products, relative to the component's path."""
+    """The products that a job has to leave, relative to the component's path."""
 
     path: str
     products: tuple[str, ...]
     step: str
-    """What the runner calls the step that builds them."""
+    """The id of the step that builds them."""
 
 
 def words(texts: list[str]) -> list[str]:
-    """Every word of some commands that may be a tool's name; Node runs actions as well."""
+    """Every word of some commands that may be a tool's name."""
     shell = subprocess.run(
         ["bash", "-c", "compgen -bk"], capture_output=True, text=True, check=True
     ).stdout.split()
     found = {word for text in texts for word in re.findall(r"[A-Za-z_][\w.+-]*", text)}
-    # Actions are run by `node`: what has that name is the double's own.
+    # The double runs actions with a `node` of its own.
     return sorted(word for word in found - {*shell, *BASICS, "node"} if len(word) < 60)
 
 
@@ -184,8 +185,8 @@ class BareMachine:
         lines: list[str],
         answers: Path | None,
     ) -> None:
-        """`lines` are products of one line; `answers` is a folder of scripts, by the name of the
-        tool whose stub runs it, for tools that have to answer something."""
+        """`lines` are products that are files of one line. `answers` is a folder of scripts for
+        tools that have to answer something; each script has the name of its tool."""
         folder.mkdir()
         self.made_log = folder / "made.jsonl"
         settings = folder / "settings.json"
@@ -229,7 +230,7 @@ class BareMachine:
             if real := shutil.which(name):
                 (basics / name).symlink_to(real)
         for name in LENIENT:
-            # The last argument of the first three is where to, and of chmod one of the files.
+            # The last argument of the first three is the target; that of chmod is one of the files.
             text = LENIENT_COMMAND.format(
                 bash=shutil.which("bash"), real=shutil.which(name), last=name != "chmod"
             )
@@ -241,7 +242,7 @@ class BareMachine:
 
     @property
     def made(self) -> list[tuple[str, str]]:
-        """The products that no command made: (job, product)."""
+        """The products that no command made, each with its job."""
         if not self.made_log.exists():
             return []
         lines = self.made_log.read_text(encoding="utf-8").splitlines()

@@ -298,7 +298,7 @@ def copier_process(
 def copier_command(
     template: Path, destination: Path, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """The same in a forked process that has imported Copier: see forked.py. Not on Windows."""
+    """The same in a forked process that has imported Copier (not on Windows): see forked.py."""
     if os.name == "nt":
         return copier_process(template, destination, *arguments)
     import forked

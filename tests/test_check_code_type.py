@@ -1,5 +1,5 @@
-"""`dev.py check` is silent about good code types, and finds each class of what is wrong with bad
-ones, with file, line and job."""
+"""`dev.py check` finds nothing in good code types. In bad ones it finds each class of error, with
+file, line and job."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Nothing is wrong with it."""
 
 
 def test_the_example_of_the_docs_is_good(tmp_path: Path) -> None:
-    """And the report is the same whatever the machine has, and whenever it runs."""
+    """The report is the same on every machine and at any time."""
     [example] = re.findall(
         r"```yaml\n(# yaml-language-server.*?)```", DOCS.read_text("utf-8"), re.S
     )
@@ -102,7 +102,7 @@ products:
   app: |
     echo "There is nothing to build"
 """
-# What is wrong -> a finding that says so.
+# An error -> the finding for it.
 FOUND = {
     "a tool of no job": "bad.yml: tools.idle: no job sets it up; drop it, or name it in `jobs`",
     "a function of no command": "bad.yml: functions.idle: no command calls it; drop it",
@@ -121,11 +121,11 @@ FOUND = {
 }
 
 
-def test_everything_that_is_wrong_is_found(tmp_path: Path) -> None:
+def test_each_error_is_found(tmp_path: Path) -> None:
     report = check(code_type(tmp_path, BAD, "bad"), **ONCE)
     for what, line in FOUND.items():
         assert line in report.findings, what
-    # Beside these only what other validators say of the same lines.
+    # All other findings are about the same lines.
     lines = {re.split(r":\D", finding)[0] for finding in report.findings}
     assert lines == {re.split(r":\D", line)[0] for line in FOUND.values()}
     assert set(report.notes) == {
@@ -156,8 +156,8 @@ products:
 """
 
 
-def test_what_a_build_does_not_leave(template: Path, tmp_path: Path) -> None:
-    """Where a tool was to make it, the check does; where nothing was called, it is missed."""
+def test_a_missing_product_is_found_if_no_tool_was_called(template: Path, tmp_path: Path) -> None:
+    """If a tool was to make the product, the check makes it instead."""
     subject, report = read(code_type(tmp_path, LEFT, "left")), Report()
     run(subject, template, tmp_path / "run", "none", None, report)
     assert report.notes == ["part: made was made by the check, because stubs make nothing"]
@@ -176,7 +176,7 @@ def test_what_a_build_does_not_leave(template: Path, tmp_path: Path) -> None:
         ("not good", BAD, "not good.yml: 'not good' is not a safe name"),
     ],
 )
-def test_what_breaks_the_schema_is_named_with_its_key(
+def test_an_error_against_the_schema_is_found_with_its_key(
     name: str, text: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(code_type(tmp_path, text, name))]) == 1
@@ -185,14 +185,14 @@ def test_what_breaks_the_schema_is_named_with_its_key(
     assert out.endswith("\n1 finding\n")
 
 
-def test_what_is_no_code_type_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_name_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pyhton"]) == 2
     assert capsys.readouterr().err.startswith("pyhton: is no file, and none of: cdk, docker, ")
 
 
-def test_a_shipped_one_is_good() -> None:
-    """All are checked by hand, before they are shipped: `dev.py check NAME`. This one waits for
-    another without a package, and makes something for each environment."""
+def test_a_code_type_of_the_template_is_good() -> None:
+    """All are checked by hand before a release: `dev.py check NAME`. This one takes no package of
+    the component before, and makes something for each environment."""
     report = check(ROOT / "code_types" / "kubernetes.yml", clouds=["none"])
     assert report.findings == []
     text = str(report)
@@ -202,7 +202,7 @@ def test_a_shipped_one_is_good() -> None:
 
 
 def test_a_sample_runs_for_real(template: Path, tmp_path: Path) -> None:
-    """With the machine's tools: what they print counts, and what they do not make is missed."""
+    """The commands run with the machine's tools, and the package has their product."""
     text = r"""label: Words
 description: Counts words
 produces: [count.txt]

@@ -1,6 +1,7 @@
-"""What is said in one place and needed in others: questions and code types.
+"""The questions and the code types, wherever copier.yml, the docs and the form of Backstage repeat
+them.
 
-`UPDATE_SNAPSHOTS=1 python3 dev.py test tests/test_documented.py` writes what is missing there.
+`UPDATE_SNAPSHOTS=1 python3 dev.py test tests/test_documented.py` writes the missing parts.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def read(file: str) -> str:
 
 
 def copier_questions() -> dict[str, Any]:
-    """The questions of copier.yml whose answers count, by name."""
+    """The questions of copier.yml by name, without checks and those that only help with others."""
     found = yaml.safe_load(read(COPIER))
     return {
         name: what
@@ -43,7 +44,7 @@ def copier_questions() -> dict[str, Any]:
 
 
 def require(file: str, wanted: str, after: str, is_there: bool) -> None:
-    """Write what is missing below a text that is there, or fail with one line that says so."""
+    """Write the wanted text below the text `after`, or fail with one line that names it."""
     if is_there:
         return
     text = read(file)
@@ -56,7 +57,7 @@ def require(file: str, wanted: str, after: str, is_there: bool) -> None:
 
 
 def replace(file: str, there: str, wanted: str) -> None:
-    """Write the text that is wanted for the one that is there, or fail with one line."""
+    """Replace the text `there` by the wanted text, or fail with one line."""
     if there == wanted:
         return
     text = read(file)
@@ -72,12 +73,12 @@ def replace(file: str, there: str, wanted: str) -> None:
 
 
 def quoted(text: str) -> str:
-    """Text as YAML, quoted only where it has to be."""
+    """The text as YAML, with quotes only if they are needed."""
     return yaml.safe_dump(text, width=10**6, allow_unicode=True).removesuffix("\n...\n").strip()
 
 
 def block_in_copier(question: Question) -> str:
-    """A question as copier.yml has it."""
+    """The lines of a question in copier.yml."""
     kind = "bool" if isinstance(question.default, bool) else "str"
     lines = [f"{question.name}:", f"  type: {kind}"]
     lines += [f"  help: {quoted(question.prompt)}"] if question.prompt else ["  ask: false"]
@@ -92,7 +93,7 @@ def block_in_copier(question: Question) -> str:
 
 @functools.cache
 def before(name: str) -> Question:
-    """The question before one."""
+    """The question before this one."""
     names = list(BY_NAME)
     return BY_NAME[names[names.index(name) - 1]]
 
@@ -115,8 +116,8 @@ def test_copier_asks_the_question(question: Question) -> None:
         replace(COPIER, block_of(text, question.name), block_in_copier(question))
 
 
-@pytest.mark.skipif(UPDATE, reason="what is written is compared in the next run")
-def test_the_questions_are_those_of_copier_in_their_order() -> None:
+@pytest.mark.skipif(UPDATE, reason="the next run compares the written texts")
+def test_copier_has_the_same_questions_in_the_same_order() -> None:
     there = copier_questions()
     assert list(there) == [question.name for question in QUESTIONS]
     for question in QUESTIONS:
@@ -129,7 +130,7 @@ def test_the_questions_are_those_of_copier_in_their_order() -> None:
 
 
 def row(question: Question) -> str:
-    """The question's row in README.md."""
+    """The row of the question in README.md."""
     what = question.what
     if question.name == "code_types":
         what = what.replace("CODE_TYPES", ", ".join(f"`{name}`" for name in CODE_TYPES))
@@ -157,7 +158,7 @@ def test_the_readme_names_every_setting_of_components() -> None:
 
 
 def form_field(question: Question) -> str:
-    """The question in the form of Backstage."""
+    """The lines of the question in the form of Backstage."""
     lines = [f"{question.name}:", f"  title: {quoted(question.prompt)}"]
     if isinstance(question.default, bool):
         lines += ["  type: boolean", "  ui:widget: radio"]
@@ -170,7 +171,7 @@ def form_field(question: Question) -> str:
 
 
 def form_answer(question: Question) -> str:
-    """How the form hands the answer on."""
+    """The lines with which the form passes the answer on."""
     otherwise = "" if isinstance(question.default, bool) else " or nothing"
     return f",\n            {question.name}: parameters.{question.name}{otherwise}"
 
@@ -195,7 +196,7 @@ def test_backstage_asks_the_question(question: Question) -> None:
 
 
 def lists_in_form() -> Mapping[str, Sequence[str]]:
-    """The two lists of code types in the form: names, and what is shown."""
+    """The two lists of code types in the form: names and labels."""
     return {
         "enum": [*CODE_TYPES],
         "enumNames": [code_type.label for code_type in CODE_TYPES.values()],
@@ -231,6 +232,6 @@ def test_a_code_type_has_its_section(name: str) -> None:
     (ROOT / PAGE).write_text(new.rstrip("\n") + "\n", encoding="utf-8")
 
 
-def test_every_section_is_of_a_code_type() -> None:
+def test_no_section_is_of_an_unknown_code_type() -> None:
     sections = set(re.findall(r"^## ([a-z].*)$", read(PAGE), re.MULTILINE))
     assert sections <= set(CODE_TYPES)

@@ -1,4 +1,4 @@
-"""This repository itself: names, style, and what its pages say of the answers."""
+"""This repository itself: names, style, and pages that repeat facts from elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolbox import ROOT, script
 
 
 def tracked() -> list[str]:
-    """The files that git holds, or would hold."""
+    """The files that git has, or would add."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -38,13 +38,13 @@ def test_windows_can_hold_every_file() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)
-def test_ruff_is_silent(arguments: list[str]) -> None:
+def test_ruff_finds_nothing(arguments: list[str]) -> None:
     done = subprocess.run([script("ruff"), *arguments, "--quiet"], cwd=ROOT, capture_output=True)
     assert (done.returncode, done.stdout.decode()) == (0, "")
 
 
-def test_mypy_is_silent() -> None:
-    """Over all that runs on a user's machine."""
+def test_mypy_finds_nothing() -> None:
+    """It checks all code that runs on a user's machine."""
     paths = ["extensions/pipeline", "hooks", "catalogue/fleet.py", "dev.py"]
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--no-error-summary", *paths], cwd=ROOT, capture_output=True
@@ -53,7 +53,7 @@ def test_mypy_is_silent() -> None:
 
 
 def variables_read(file: Path) -> Iterator[str]:
-    """The environment variables that a module of the tests asks for by name."""
+    """The environment variables that a module of the tests reads by name."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         match node:
             case ast.Call(ast.Attribute(found, "get" | "setdefault"), [ast.Constant(name), *_]):
@@ -69,7 +69,7 @@ def variables_read(file: Path) -> Iterator[str]:
 
 
 OF_OTHERS = ("PATH", "TMPDIR", "PYTEST_", "OFFLINE_")
-"""The machine's, pytest's, and those that the double of GitHub gives to its own programs."""
+"""Variables of others: the machine, pytest, and the double of GitHub for its own programs."""
 
 
 def test_the_contributing_page_lists_every_variable_of_the_tests() -> None:
@@ -82,7 +82,7 @@ def test_the_contributing_page_lists_every_variable_of_the_tests() -> None:
 
 
 def functions_of(place: str) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """The tests of a file or folder: what `-k` compares with, and the function."""
+    """The tests of a file or folder: the name that `-k` searches, and the function."""
     path = ROOT / place
     for file in [path] if path.is_file() else sorted(path.glob("test_*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
@@ -91,7 +91,7 @@ def functions_of(place: str) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def test_the_examples_of_the_contributing_page_choose_tests() -> None:
-    """What is renamed would else no longer run, and nobody notices: pytest runs the others."""
+    """Otherwise a renamed test would leave an example that selects nothing, unnoticed."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     examples = re.findall(r"=\S+ python3 dev\.py test (\S+)(?: -k (\w+))?`", text)
     assert len(examples) > 10
@@ -111,8 +111,8 @@ def test_the_command_for_a_changed_output_runs_all_that_write_it() -> None:
     assert [name for name in writing if word not in name] == []
 
 
-def test_what_a_user_runs_needs_only_what_copier_brings() -> None:
-    """The standard library, jinja2, PyYAML, copier: nothing else is imported."""
+def test_code_for_users_imports_only_what_copier_installs() -> None:
+    """It may import the standard library, jinja2, PyYAML and copier."""
     allowed = {*sys.stdlib_module_names, "yaml", "jinja2", "copier", "pipeline"}
     allowed |= {file.stem for file in (ROOT / "hooks").glob("*.py")}
     for folder in ("extensions", "hooks"):
@@ -122,8 +122,8 @@ def test_what_a_user_runs_needs_only_what_copier_brings() -> None:
             assert imported <= allowed, file
 
 
-def test_the_check_for_drift_brings_what_a_user_needs() -> None:
-    """Its file says so to uv, and the generated workflow to the release that the tests use."""
+def test_drift_py_installs_the_same_packages_as_the_project() -> None:
+    """Its header names them for uv, and the generated workflow pins the versions of the tests."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = (ROOT / "hooks" / "drift.py").read_text(encoding="utf-8")
     block = re.match(r"# /// script\n((?:# .*\n)+)# ///\n", text)
@@ -137,7 +137,7 @@ def test_the_check_for_drift_brings_what_a_user_needs() -> None:
     assert len(pins) == 2 and pins < set(project["optional-dependencies"]["test"])
 
 
-def test_the_costs_in_the_docs_are_those_of_the_plans() -> None:
+def test_the_docs_have_the_costs_that_the_benchmark_prints() -> None:
     program = ROOT / "benchmarks" / "orchestrations.py"
     printed = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
     text = (ROOT / "docs" / "orchestrations.md").read_text(encoding="utf-8")

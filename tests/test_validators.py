@@ -1,7 +1,7 @@
-"""Each validator catches bad workflows, and none complains about good ones.
+"""Each validator finds errors in bad workflows, and none complains about good ones.
 
-A check that cannot fail is a defect: so every validator is shown to fail, on copies of the good
-workflows in `validators/samples` that `validators/samples/bad.yml` says how to make bad.
+A check that cannot fail is a defect. So each validator has to fail on copies of the good workflows
+in `validators/samples`; `validators/samples/bad.yml` lists the changes that make them bad.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SAMPLES = Path(validators.__file__).with_name("samples")
 
 @dataclass(frozen=True)
 class Bad:
-    """A case of `bad.yml`, which says what the fields mean."""
+    """A case of `bad.yml`, which explains the fields."""
 
     validator: str
     name: str
@@ -50,7 +50,7 @@ BAD = [
     for case in cases
 ]
 
-# Things that are no workflow, or only look like one.
+# Texts that are no workflow, or only look like one.
 NONSENSE = [
     *("", "[]", "3", "jobs: 3", "on: [3]\njobs: {a: 3}", "jobs: {a: {steps: 3}}"),
     *("jobs: {a: {steps: [3]}}", "jobs: {a: {steps: [{uses: 3, with: b, run: [c]}]}}"),
@@ -67,7 +67,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def place(file: str) -> str:
-    """A workflow's file, or `actions/...`."""
+    """The path of a workflow, or of `actions/...`."""
     return f".github/{file}" if file.startswith("actions/") else f"{FOLDER}/{file}"
 
 
@@ -78,7 +78,7 @@ def write(root: Path, file: str, text: str) -> None:
 
 
 def edit(root: Path, file: str, old: str, new: str) -> None:
-    """Replace the first occurrence of a text; one that is not there is an error."""
+    """Replace the first occurrence of a text, which must be there."""
     text = (root / place(file)).read_text(encoding="utf-8")
     assert old in text
     write(root, file, text.replace(old, new, 1))
@@ -114,7 +114,7 @@ def test_bad_workflow_is_caught(root: Path, bad: Bad) -> None:
     ), describe(found)
 
 
-def test_every_validator_is_shown_to_fail() -> None:
+def test_every_validator_has_bad_workflows() -> None:
     cases = Counter(bad.validator for bad in BAD)
     assert cases.keys() == VALIDATORS.keys()
     assert min(cases.values()) >= 3
@@ -124,9 +124,9 @@ def test_every_validator_is_shown_to_fail() -> None:
 def test_file_that_is_too_big_is_caught(root: Path, rule: str) -> None:
     edits = {
         "python-dev.yml": ("ref: ${{", f"ref: {'x' * 21_000}${{{{"),
-        # A condition is an expression without its braces, too.
+        # A condition is an expression even without braces.
         "orchestrator-dev.yml": ("if: always()", f"if: always(){' || always()' * 2_000}"),
-        # Two bytes, one character.
+        # Each é has two bytes.
         "terraform-dev.yml": ("jobs:\n", "# é\n" * 110_000 + "jobs:\n"),
     }
     for file, (old, new) in edits.items():
@@ -154,7 +154,7 @@ def test_more_than_ten_levels_are_caught(tmp_path: Path, levels: int, caught: bo
 
 @pytest.mark.parametrize(("called", "caught"), [(50, False), (51, True)])
 def test_more_than_fifty_workflows_are_caught(tmp_path: Path, called: int, caught: bool) -> None:
-    # One of them is called by all others: it counts once.
+    # All others call `shared.yml`, which counts once.
     for number in range(1, called):
         write(tmp_path, f"{number}.yml", caller("shared.yml"))
     write(tmp_path, "shared.yml", caller())
@@ -190,14 +190,14 @@ jobs:
         ("  two:", "  two", "syntax"),
     ],
 )
-def test_a_file_is_linted_as_a_whole_though_read_in_parts(
+def test_yamllint_finds_errors_across_the_parts_of_a_file(
     tmp_path: Path, old: str, new: str, rule: str
 ) -> None:
     write(tmp_path, "a.yml", f"permissions: {{}}\n\n{PARTS.replace(old, new, 1)}")
     assert {f.rule for f in validate(tmp_path, only=["yamllint"])} == ({rule} if rule else set())
 
 
-def test_what_is_known_of_a_text_is_said_of_each_file_that_holds_it(root: Path) -> None:
+def test_each_file_with_the_same_text_has_its_finding(root: Path) -> None:
     edit(root, "python-dev.yml", "persist-credentials: false", "fetch-depth: 1")
     text = (root / FOLDER / "python-dev.yml").read_text(encoding="utf-8")
     files = {f"{FOLDER}/python-dev.yml"}
@@ -208,7 +208,7 @@ def test_what_is_known_of_a_text_is_said_of_each_file_that_holds_it(root: Path) 
             assert {f.file for f in validate(root, only=[only])} == files
 
 
-def test_what_was_not_audited_is_not_taken_for_good(root: Path) -> None:
+def test_a_file_is_audited_again_after_a_failed_audit(root: Path) -> None:
     edit(root, "python-dev.yml", "persist-credentials: false", "fetch-depth: 1")
     write(root, "broken.yml", "on: [\n")
     assert {f.rule for f in validate(root, only=["zizmor"])} == {"unreadable"}
@@ -216,7 +216,7 @@ def test_what_was_not_audited_is_not_taken_for_good(root: Path) -> None:
     assert {f.rule for f in validate(root, only=["zizmor"])} == {"artipacked"}
 
 
-def test_script_for_another_shell_is_left_alone(root: Path) -> None:
+def test_shellcheck_ignores_scripts_for_other_shells(root: Path) -> None:
     edit(root, "python-dev.yml", "shell: bash", "shell: pwsh")
     edit(root, "python-dev.yml", "run: zip", "run: $Unused = `zip")
     assert not validate(root, only=["shellcheck"])
@@ -243,7 +243,7 @@ def test_strictest_persona_reports_more(root: Path) -> None:
     assert rules == {"undocumented-permissions"}
 
 
-def test_own_configuration_of_a_repository_counts(root: Path) -> None:
+def test_zizmor_reads_the_configuration_of_the_repository(root: Path) -> None:
     edit(root, "python-dev.yml", "persist-credentials: false", "fetch-depth: 1")
     assert {finding.rule for finding in validate(root, only=["zizmor"])} == {"artipacked"}
     own = "rules: {artipacked: {disable: true}}\n"
@@ -258,7 +258,7 @@ def test_ignored_file_is_audited(root: Path) -> None:
     assert validate(root, only=["zizmor"])
 
 
-def test_nonsense_is_reported_not_crashed_on(tmp_path: Path) -> None:
+def test_nonsense_is_reported_without_a_crash(tmp_path: Path) -> None:
     files = [f"{number}.yml" for number in range(len(NONSENSE))]
     for file, text in zip(files, NONSENSE, strict=True):
         write(tmp_path, file, text)
