@@ -222,7 +222,7 @@ def test_status_functions_of_an_action_look_at_its_own_steps(make: Make) -> None
 
 @pytest.mark.parametrize("runner", ["own", "act"])
 @pytest.mark.parametrize("waits", ["shell: bash, run: work", "uses: SCRIPT, with: {script: WAIT}"])
-def test_a_cancelled_action_runs_the_steps_that_want_it(
+def test_a_cancelled_action_runs_its_steps_for_cancellation(
     make: Make, waits: str, runner: str
 ) -> None:
     wait = (
@@ -277,7 +277,7 @@ def test_a_cancelled_action_runs_the_steps_that_want_it(
 
 
 @pytest.mark.parametrize("runner", ["own", "act"])
-def test_a_step_that_wants_to_goes_on_when_the_run_is_cancelled(make: Make, runner: str) -> None:
+def test_a_step_with_always_goes_on_when_the_run_is_cancelled(make: Make, runner: str) -> None:
     github = make(
         uses(
             "{name: First, run: work, if: always()}",
@@ -325,7 +325,7 @@ def test_an_action_that_cannot_be_loaded_fails_the_job(
     assert message in run.job("a").log
 
 
-def test_an_input_that_an_action_lacks_is_not_overlooked(make: Make) -> None:
+def test_an_input_that_an_action_lacks_is_an_error(make: Make) -> None:
     action = "inputs: {Word: {description: A word}}\n" + steps("{shell: bash, run: 'true'}")
     workflow = uses(
         "{name: Right, uses: $/.github/actions/x, with: {WORD: a}}",

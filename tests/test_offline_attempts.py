@@ -62,7 +62,7 @@ def test_all_jobs_run_again_or_those_that_failed_or_one_with_what_needs_it(quick
         github.rerun(run, job="nothing")
 
 
-def test_what_did_not_run_again_keeps_its_result_and_its_outputs(quick: Quick) -> None:
+def test_jobs_that_did_not_run_again_keep_results_and_outputs(quick: Quick) -> None:
     def execute(work: Work) -> Any:
         return {"attempt": work.run.attempt} if work.key == "a" else failing("b")(work)
 
@@ -87,7 +87,7 @@ def test_a_rerun_has_the_files_the_commit_and_the_event_of_the_first_attempt(qui
         assert (attempt.id, attempt.attempt, attempt.sha) == (before.id, 2, before.sha)
         assert attempt.ran == before.ran
         assert attempt.payload == before.payload
-    # What the first attempt's end starts anew is the default branch's, as it is now.
+    # The end of the first attempt starts a run of the default branch as it is now.
     assert [run for run in github.runs_of("after.yml") if run.attempt == 1][-1].ran == ["new"]
 
 
@@ -238,7 +238,7 @@ def test_commits_are_walked_by_their_parents_and_compared(quick: Quick) -> None:
     ]
 
 
-def test_a_tag_may_be_called_like_a_branch(quick: Quick) -> None:
+def test_a_tag_may_have_the_name_of_a_branch(quick: Quick) -> None:
     github = quick(
         {
             "ci.yml": f"name: CI\non: {{push: {{tags: ['*']}}}}\njobs: {{a: {job()}}}",

@@ -263,7 +263,7 @@ def test_a_newer_job_of_the_group_takes_the_place_of_one_that_waits_for_approval
     assert runs[0].approvals == [("gate", "gate")]
 
 
-def test_a_newer_job_of_the_group_stops_one_that_runs_and_all_that_it_calls(make: Make) -> None:
+def test_a_newer_job_of_the_group_cancels_a_running_one_and_all_it_calls(make: Make) -> None:
     called = f"""
         on: workflow_call
         jobs:

@@ -1,4 +1,4 @@
-"""Runs without machines: who decides what, and that one seed stands for one history."""
+"""Runs without machines: who decides what, and the same history for the same seed."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ jobs:
 """
 
 
-def test_a_seed_stands_for_one_way_in_which_runs_interleave(quick: Quick) -> None:
+def test_the_same_seed_interleaves_runs_in_the_same_way(quick: Quick) -> None:
     def order(seed: int) -> list[int]:
         github = quick({"ci.yml": TWO_READERS}, seed=seed)
         sessions: list[int] = []
@@ -262,7 +262,7 @@ def test_the_events_are_those_of_the_double_with_machines(quick: Quick) -> None:
         *("${{ a['text'] }}", "${{ a.text }} }}", "'${{ a.text }}'", "${{ a.list }} ${{ a.text }}"),
     ],
 )
-def test_what_needs_no_node_is_what_node_says(text: str) -> None:
+def test_expressions_without_node_equal_those_of_node(text: str) -> None:
     assert expressions.evaluate(text, VALUES) == expressions.evaluate_by_node(text, VALUES)
 
 
@@ -292,7 +292,7 @@ def outcome(evaluate: Callable[..., Any], *given: Any) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_operators_that_need_no_node_are_those_of_node(form: str) -> None:
+def test_operators_without_node_equal_those_of_node(form: str) -> None:
     for left in OPERANDS:
         for right in OPERANDS:
             text = "${{ " + form.format(left, right) + " }}"
@@ -321,7 +321,7 @@ CONDITIONS = (
 
 
 @pytest.mark.parametrize("text", CONDITIONS)
-def test_conditions_that_need_no_node_are_those_of_node(text: str) -> None:
+def test_conditions_without_node_equal_those_of_node(text: str) -> None:
     for names in ((), ("success",), ("failure",), ("cancelled",)):
         status = {name: name in names for name in ("success", "failure", "cancelled")}
         by_node = outcome(expressions.condition_by_node, text, VALUES, status)
@@ -329,6 +329,6 @@ def test_conditions_that_need_no_node_are_those_of_node(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["${{ success() }}", "${{ b.text || a.text }}", "${{ a.yes && }}"])
-def test_what_github_refuses_is_refused(text: str) -> None:
+def test_expressions_that_github_refuses_are_errors(text: str) -> None:
     with pytest.raises(expressions.ExpressionError):
         expressions.evaluate(text, VALUES)

@@ -70,7 +70,7 @@ def test_one_job_of_an_environment_can_be_approved_alone(quick: Quick) -> None:
     assert run.results["second"] == "success"
 
 
-def test_only_reviewers_approve_and_nobody_where_it_is_so_set_their_own_run(quick: Quick) -> None:
+def test_only_reviewers_approve_and_not_their_own_runs_if_forbidden(quick: Quick) -> None:
     github = waiting(quick, prevent_self_review=True)
     run = only(github.runs)
     for person, why in (("mallory", "no reviewer"), ("octocat", "has started this run")):
@@ -84,7 +84,7 @@ def test_only_reviewers_approve_and_nobody_where_it_is_so_set_their_own_run(quic
     github.approve(again, environment="prd", by="octocat")
 
 
-def test_a_rerun_asks_anew_for_what_runs_again(quick: Quick) -> None:
+def test_a_rerun_needs_a_new_approval_for_jobs_that_run_again(quick: Quick) -> None:
     github = waiting(quick)
     run = only(github.runs)
     github.approve(run, environment="prd")
@@ -162,7 +162,7 @@ def test_a_private_repository_has_the_rules_of_its_plan(
     assert (side.conclusion == "failure") == refuses
 
 
-def test_case_makes_no_difference_to_the_name_of_an_environment(quick: Quick) -> None:
+def test_names_of_environments_ignore_case(quick: Quick) -> None:
     github = quick({"ci.yml": f"on: push\njobs: {{a: {job(environment='PRD')}}}"})
     github.environments["prd"] = {"reviewers": ["lead"]}
     run = only(push(github))
@@ -182,13 +182,13 @@ def test_case_makes_no_difference_to_the_name_of_an_environment(quick: Quick) ->
         *(("!main", "side", False), ("v[0-9]", "v1", True), ("a.b", "axb", False)),
     ],
 )
-def test_patterns_of_policies_are_not_those_of_triggers(
+def test_patterns_of_policies_differ_from_those_of_triggers(
     pattern: str, name: str, fits: bool
 ) -> None:
     assert events.fits(pattern, name) == fits
 
 
-def test_an_environment_that_is_not_there_is_made_and_asks_nobody(quick: Quick) -> None:
+def test_a_missing_environment_is_created_without_reviewers(quick: Quick) -> None:
     github = quick({"ci.yml": f"on: push\njobs: {{a: {job(environment='unheard-of')}}}"})
     run = only(push(github))
     github.settle()
@@ -196,7 +196,7 @@ def test_an_environment_that_is_not_there_is_made_and_asks_nobody(quick: Quick) 
     assert github.environments == {"unheard-of": {}}
 
 
-def test_a_setting_that_is_not_modelled_is_loud(quick: Quick) -> None:
+def test_a_setting_that_is_not_modelled_is_an_error(quick: Quick) -> None:
     github = quick({"ci.yml": f"on: push\njobs: {{a: {job(environment='prd')}}}"})
     github.environments["prd"] = {"wait_timer": 5}
     push(github)
@@ -233,7 +233,7 @@ def test_with_machines_a_run_is_left_waiting_and_goes_on_when_approved(tmp_path:
     github.cancel(third)
 
 
-def test_who_only_reads_starts_nothing(quick: Quick) -> None:
+def test_a_person_who_may_only_read_cannot_start_a_run(quick: Quick) -> None:
     github = quick({"ci.yml": f"on: {{push: , workflow_dispatch: }}\njobs: {{a: {job()}}}"})
     push(github)
     github.roles["reader"] = "read"

@@ -116,7 +116,7 @@ def test_jobs_run_after_what_they_need_and_see_its_outputs(make: Make) -> None:
     assert shown["first"] == {"result": "success", "outputs": {"name": "world"}}
 
 
-def test_a_skipped_or_failed_ancestor_stops_what_has_no_status_function(make: Make) -> None:
+def test_a_skipped_or_failed_ancestor_stops_jobs_without_a_status_function(make: Make) -> None:
     jobs = {
         "skipped": job(**{"if": "false"}),
         "bridge": job(needs="skipped", **{"if": "'!cancelled()'"}),
@@ -693,7 +693,7 @@ def test_scripts_reach_the_rest_api_as_far_as_their_permissions(make: Make) -> N
 # Actions and tools
 
 
-def test_checkout_takes_the_commit_it_is_told(make: Make) -> None:
+def test_checkout_takes_the_given_commit(make: Make) -> None:
     github = make(
         {
             "ci.yml": f"""
@@ -782,7 +782,7 @@ def test_tools_are_recorded_and_can_be_told_to_fail(make: Make) -> None:
     assert (plan.environment["TF_X"], plan.code, apply.code) == ("1", 0, 1)
 
 
-def test_what_is_not_modelled_is_loud(make: Make) -> None:
+def test_a_key_that_is_not_modelled_is_an_error(make: Make) -> None:
     github = make({"ci.yml": f"{{on: push, jobs: {{a: {job(strategy='{matrix: {x: [1]}}')}}}}}"})
     with pytest.raises(NotModelledError, match="strategy"):
         github.push("main")
@@ -791,7 +791,7 @@ def test_what_is_not_modelled_is_loud(make: Make) -> None:
 # Attempts, cancellation, concurrency
 
 
-def test_rerunning_failed_jobs_keeps_what_succeeded(make: Make) -> None:
+def test_rerunning_failed_jobs_keeps_those_that_succeeded(make: Make) -> None:
     github = make(
         {
             "callee.yml": """
@@ -932,7 +932,7 @@ def test_runs_of_others_can_be_made_up(make: Make) -> None:
 # What scenarios use to set the stage
 
 
-def test_results_can_be_forced_and_then_decide_what_runs(make: Make) -> None:
+def test_forced_results_decide_which_jobs_run(make: Make) -> None:
     github = make(
         {
             "callee.yml": f"{{on: workflow_call, jobs: {{a: {job()}, b: {job(needs='a')}}}}}",
@@ -957,7 +957,7 @@ def test_results_can_be_forced_and_then_decide_what_runs(make: Make) -> None:
     }
 
 
-def test_an_invalid_file_is_a_failed_run_and_hinders_no_other(make: Make) -> None:
+def test_an_invalid_file_is_a_failed_run_and_does_not_stop_others(make: Make) -> None:
     github = make({"bad.yml": "on: [push", "good.yml": f"{{on: push, jobs: {{a: {job()}}}}}"})
     assert {r.workflow_file: r.conclusion for r in github.push("main")} == {
         "bad.yml": "startup_failure",
@@ -1018,7 +1018,7 @@ def test_rest_answers_can_be_planned(make: Make) -> None:
     assert [call.status for call in github.api_calls] == [503, 0, 200]
 
 
-def test_a_call_that_the_server_does_not_know_is_loud(make: Make) -> None:
+def test_a_call_that_the_server_does_not_know_is_an_error(make: Make) -> None:
     script = "await github.rest.issues.list()"
     step = f"{{uses: {SCRIPT}, with: {{script: '{script}'}}}}"
     github = make({"ci.yml": f"{{on: push, jobs: {{a: {{runs-on: x, steps: [{step}]}}}}}}"})

@@ -160,7 +160,7 @@ def test_a_queue_that_cancels_by_an_expression_fails_its_job(quick: Quick) -> No
     assert "exclude each other" in run.job("a").log
 
 
-def test_who_waits_for_an_approval_holds_its_group(quick: Quick) -> None:
+def test_a_run_that_waits_for_approval_holds_its_group(quick: Quick) -> None:
     gate = job(environment="prd", concurrency="Deploy")
     github = quick(
         {"ci.yml": on_push("", a=gate), "top.yml": on_push("Top", b=job(environment="prd"))}
@@ -171,7 +171,7 @@ def test_who_waits_for_an_approval_holds_its_group(quick: Quick) -> None:
     later = [push(github), push(github)]
     github.settle()
     assert states(*runs) == ["waiting", "waiting"]
-    # Whoever comes later is stopped by an approval that nobody gives, and pushes out the others.
+    # Later runs wait behind the runs without an approval. The newest one cancels the others.
     assert [states(*pair) for pair in later] == [["cancelled"] * 2, ["pending"] * 2]
     for run in runs:
         github.approve(run)
@@ -179,7 +179,7 @@ def test_who_waits_for_an_approval_holds_its_group(quick: Quick) -> None:
     assert states(*runs, *later[1]) == ["success", "success", "waiting", "waiting"]
 
 
-def test_a_cancelled_run_gives_its_place_in_the_queue_away(quick: Quick) -> None:
+def test_a_cancelled_run_leaves_the_queue(quick: Quick) -> None:
     hands = Hands()
     github = quick({"ci.yml": on_push("{group: G, queue: max}", a=job())}, hands)
     runs = [*push(github), *push(github), *push(github)]

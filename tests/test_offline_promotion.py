@@ -181,7 +181,7 @@ def github(tmp_path: Path) -> OfflineGitHub:
     return github
 
 
-def test_what_was_tested_is_what_reaches_production(github: OfflineGitHub) -> None:
+def test_production_gets_the_package_that_was_tested(github: OfflineGitHub) -> None:
     test = only(github.push("main"))
     prd = only(github.runs_of("prd.yml"))
     assert (test.conclusion, prd.conclusion) == ("success", "success")
@@ -197,7 +197,7 @@ def test_what_was_tested_is_what_reaches_production(github: OfflineGitHub) -> No
     assert deployments == {"deploy / deploy": "prd"}
 
 
-def test_nothing_is_deployed_when_nobody_is_asked(github: OfflineGitHub) -> None:
+def test_without_reviewers_production_is_not_deployed(github: OfflineGitHub) -> None:
     github.environments["prd-approval"] = {}
     github.push("main")
     prd = only(github.runs_of("prd.yml"))
@@ -206,7 +206,7 @@ def test_nothing_is_deployed_when_nobody_is_asked(github: OfflineGitHub) -> None
     assert len(github.commands("ship")) == 1
 
 
-def test_a_pull_request_builds_and_deploys_nothing(github: OfflineGitHub) -> None:
+def test_a_pull_request_only_builds(github: OfflineGitHub) -> None:
     github.push("main")
     git("switch", "--quiet", "--create", "feature", cwd=github.remote.work_tree)
     commit(github.remote.work_tree, {}, {"feature": "one\n"})

@@ -143,7 +143,7 @@ def test_pull_requests_start_only_workflows_whose_filters_match(make: Make) -> N
 
 
 @pytest.mark.parametrize("event", ["pull_request", "merge_group"])
-def test_filters_of_paths_are_loud(make: Make, event: str) -> None:
+def test_filters_of_paths_are_not_modelled(make: Make, event: str) -> None:
     github = make({"ci.yml": f"{{on: {{{event}: {{paths-ignore: ['*.md']}}}}, {QUICK}}}"})
     with pytest.raises(NotModelledError, match="paths"):
         getattr(github, event)("feature")
@@ -374,7 +374,7 @@ def test_a_newer_commit_cancels_the_run_that_goes_on_if_the_group_says_so(make: 
     assert [run.conclusion for run in (first, second, other)] == ["cancelled", "success", "success"]
     assert first.concurrency == second.concurrency != other.concurrency
 
-    # The expression is false of a push: the run that goes on may end.
+    # The expression is false for a push, so the running run is not cancelled.
     later.clear()
 
     def push_once(run: Run, key: str) -> None:

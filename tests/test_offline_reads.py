@@ -1,5 +1,5 @@
-"""What scripts read of the double of GitHub: refs, environments, runs, packages, and every read
-with a passing error."""
+"""Scripts read from the double of GitHub: refs, environments, runs and packages. Every read may
+fail once."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_an_annotated_tag_points_to_an_object_of_its_own(make: Make) -> None:
     assert missing == 404
 
 
-def test_an_environment_says_whom_it_asks(make: Make) -> None:
+def test_an_environment_has_its_reviewers(make: Make) -> None:
     github = make(
         """
         const ask = environment_name => github.rest.repos
@@ -98,7 +98,7 @@ def test_an_environment_says_whom_it_asks(make: Make) -> None:
     assert asked(github) == [[["required_reviewers", 1]], [["branch_policy", 0]], [], 404]
 
 
-def test_packages_are_found_by_name_and_runs_say_what_they_are(make: Make) -> None:
+def test_packages_are_found_by_name_and_runs_have_their_data(make: Make) -> None:
     github = make(
         """
         const { actions } = github.rest
@@ -170,7 +170,7 @@ def test_a_package_is_downloaded_by_its_id_also_from_another_run(make: Make) -> 
     assert "None of the provided artifact IDs were found" in found(first, "x")[0]
 
 
-def test_a_name_is_taken_once_in_a_run_unless_it_is_overwritten(make: Make) -> None:
+def test_a_run_uploads_a_name_only_once_unless_it_overwrites_it(make: Make) -> None:
     steps = f"""
               - run: echo 1 > 1; echo 2 > 2
               - {{uses: {UPLOAD}, with: {{name: a, path: 1}}}}
@@ -262,7 +262,7 @@ def test_every_read_may_fail_once(make: Make, fault: str) -> None:
         "502": [502, "Bad Gateway"],
         "dropped": [500, "other side closed"],
         "unreachable": [500, "read ECONNRESET"],
-        # Octokit takes what it cannot parse for text, and for a success.
+        # Octokit takes a body that it cannot parse for text, and the call for a success.
         "cut": [200, "string"],
     }
     said = asked(github)

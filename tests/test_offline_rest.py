@@ -69,7 +69,7 @@ def result(run: Run) -> Any:
     return json.loads(run.job("ask").outputs["result"])
 
 
-def test_what_is_known_is_not_sent_again_and_runs_are_found_by_time_and_actor(make: Make) -> None:
+def test_an_etag_saves_the_answer_and_runs_are_found_by_time_and_actor(make: Make) -> None:
     script = """
         const run = await end(await start())
         const run_id = run.id

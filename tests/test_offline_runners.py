@@ -1,4 +1,4 @@
-"""The double's own runner and act, which is others' work, agree on what becomes of a job."""
+"""The double's own runner and act, a program of other people, give the same results for a job."""
 
 from __future__ import annotations
 
@@ -159,9 +159,9 @@ jobs:
 """
 
 
-#: Steps that may fail: act shows that they did, GitHub their conclusion.
+#: Steps that may fail. act shows that they failed; GitHub shows their conclusion.
 TOLERATED = ("Tolerated", "Wrong")
-#: What is another in each run.
+#: Texts that differ in each run.
 OF_THE_RUN = re.compile(
     r"\b[0-9a-f]{40,64}\b|http://\S+|/\S+/hostexecutor|act/[0-9a-f]+/|\b10\d{6}\b"
     r"|\b\d{4}-\d\d-\d\dT[\d:.]+Z\b|Uploaded bytes \d+"
@@ -169,15 +169,15 @@ OF_THE_RUN = re.compile(
 
 
 def ended(run: Run) -> dict[str, Any]:
-    """What tests look at, of all jobs."""
+    """The results of all jobs that the tests compare."""
     return {
         key: {
             "result": job.result,
             "outputs": {name: OF_THE_RUN.sub("*", value) for name, value in job.outputs.items()},
             "steps": {n: result for n, result in job.steps.items() if n not in TOLERATED},
             "summary": OF_THE_RUN.sub("*", job.summary),
-            # act says of every action that failed that a process did, and now and then prints an
-            # empty line more.
+            # For every failed action, act prints that a process failed, and sometimes one more
+            # empty line.
             "log": [
                 OF_THE_RUN.sub("*", line)
                 for line in job.log.splitlines()
@@ -189,7 +189,7 @@ def ended(run: Run) -> dict[str, Any]:
 
 
 def left(run: Run) -> dict[str, Any]:
-    """Its artifacts; of what it leaves for the next run, without times and digests."""
+    """The artifacts of a run; manifests without times and digests."""
     return {
         name: {file: OF_THE_RUN.sub("*", content.decode()) for file, content in files.items()}
         if name.startswith("manifest-")
@@ -199,7 +199,7 @@ def left(run: Run) -> dict[str, Any]:
 
 
 def seen(github: OfflineGitHub, runs: list[Run]) -> list[Any]:
-    """What a push has come to."""
+    """The results of a push that the tests compare."""
     return [
         {run.workflow_file: ended(run) for run in runs},
         {run.workflow_file: left(run) for run in runs},
@@ -213,7 +213,7 @@ def difference(own: Any, act: Any) -> str:
     return "\n".join(unified_diff(*texts, "own", "act", lineterm="", n=1))
 
 
-def test_shells_and_actions(tmp_path: Path) -> None:
+def test_both_runners_agree_on_shells_and_actions(tmp_path: Path) -> None:
     found = []
     for runner in ("own", "act"):
         (tmp_path / runner).mkdir()
@@ -239,8 +239,8 @@ def test_shells_and_actions(tmp_path: Path) -> None:
     assert len(jobs["actions"]["log"]) > 20 and "so it is" in jobs["values"]["log"]
 
 
-def test_a_generated_pipeline(template: Path, tmp_path: Path) -> None:
-    """Checks, builds, packages that are handed on, deployments, and what reaches production."""
+def test_both_runners_agree_on_a_generated_pipeline(template: Path, tmp_path: Path) -> None:
+    """With checks, builds, packages for other components, deployments and production."""
     names = ["base", "right"]
     edges = [
         {

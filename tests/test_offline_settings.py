@@ -1,4 +1,4 @@
-"""Setting a repository up over REST, as the commands of a set-up page do."""
+"""A repository is set up over REST, with the same requests as the commands of a set-up page."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_environment_gets_reviewers_and_policies(quick: Quick) -> None:
     assert github.rest("GET", PRD).status == 404
 
 
-def test_what_a_put_does_not_name_is_kept_or_not(quick: Quick) -> None:
+def test_a_put_keeps_or_removes_rules_that_it_does_not_name(quick: Quick) -> None:
     github = quick({"ci.yml": DEPLOYS})
     for keeps, left in (
         (True, ["required_reviewers", "branch_policy"]),
@@ -151,7 +151,7 @@ TAGS = {
 }
 
 
-def test_a_ruleset_says_who_creates_and_moves_tags(quick: Quick) -> None:
+def test_a_ruleset_limits_who_creates_and_moves_tags(quick: Quick) -> None:
     github = quick({"ci.yml": DEPLOYS})
     push(github)
     assert github.rest("POST", "/rulesets", TAGS).status == 201
@@ -198,7 +198,7 @@ def test_a_private_repository_of_the_free_plan_has_no_rulesets(quick: Quick) -> 
     assert github.rest("POST", "/rulesets", TAGS).status == 201
 
 
-def test_a_strangers_run_starts_when_somebody_lets_it(quick: Quick) -> None:
+def test_a_strangers_run_starts_after_an_approval(quick: Quick) -> None:
     github = quick({"pull.yml": f"on: pull_request\njobs: {{a: {job()}}}"})
     push(github)
     private = only(github.pull_request("main", fork=True))
@@ -221,7 +221,7 @@ def test_a_strangers_run_starts_when_somebody_lets_it(quick: Quick) -> None:
     assert own.conclusion == "success"
 
 
-def test_workflows_may_be_kept_from_approving_pull_requests(quick: Quick) -> None:
+def test_workflows_can_be_forbidden_to_approve_pull_requests(quick: Quick) -> None:
     github = quick({"ci.yml": DEPLOYS})
     policy, given = "/actions/permissions/workflow", {"can_approve_pull_request_reviews": False}
     assert github.rest("PUT", policy, given, by="mallory").status == 403
@@ -229,7 +229,7 @@ def test_workflows_may_be_kept_from_approving_pull_requests(quick: Quick) -> Non
     assert not github.workflows_approve
 
 
-def test_only_administrators_set_up_and_what_is_not_modelled_is_loud(quick: Quick) -> None:
+def test_only_administrators_change_settings_and_unknown_ones_are_errors(quick: Quick) -> None:
     github = quick({"ci.yml": DEPLOYS})
     for method, path, body in (
         ("PUT", PRD, {}),
@@ -254,7 +254,7 @@ def test_only_administrators_set_up_and_what_is_not_modelled_is_loud(quick: Quic
             github.rest(method, path, other)
 
 
-def test_commands_of_a_page_run_as_they_are(quick: Quick) -> None:
+def test_commands_of_a_page_run_unchanged(quick: Quick) -> None:
     github = quick({"ci.yml": DEPLOYS})
     push(github)
     push(github, "it's")
