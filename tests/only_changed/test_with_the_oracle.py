@@ -69,7 +69,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "contents.cjs",
         "path.startsWith(`${name}/`)",
         "path.startsWith(name)",
-        cases.c14_whose_file_is_it,
+        cases.c14_which_components_have_a_file,
     ),
     "what is not known is clean": (
         "plan.cjs",
@@ -113,13 +113,13 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "contents.cjs",
         " && !excluded.some(isMatch => isMatch(path))",
         "",
-        cases.c18_files_that_are_taken_out,
+        cases.c18_excluded_files,
     ),
     "the template's files are the root's": (
         "contents.cjs",
         "return path => !isGenerated(path)",
         "return path => true",
-        cases.c14_whose_file_is_it,
+        cases.c14_which_components_have_a_file,
     ),
     "the files of one environment are those of all": (
         "contents.cjs",
@@ -179,13 +179,13 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "plan.cjs",
         " && key === manifest.keys[name]",
         "",
-        cases.c23_what_was_not_wanted_when_the_candidate_ran,
+        cases.c23_a_component_that_prd_did_not_want_when_the_candidate_ran,
     ),
     "what was only checked is promoted": (
         "plan.cjs",
         " && kind !== 'checked'",
         "",
-        cases.c23_what_was_not_wanted_when_the_candidate_ran,
+        cases.c23_a_component_that_prd_did_not_want_when_the_candidate_ran,
     ),
     "what is gone is no reason to refuse": (
         "plan.cjs",

@@ -1,5 +1,5 @@
 """Difficult histories, for a world of the oracle or one that is compared with it. Each `expect` has
-the sets that the job `changes` decides.
+the components that the job `changes` has to choose.
 
 Unless a case says otherwise, there are api (api/), web (web/, takes api) and infra (infra/, only
 after web), and docs belongs to no component. dev and test are source environments; prd comes after
@@ -53,7 +53,7 @@ def both(w):
 
 @case
 def c01_failed_then_reverted(world):
-    """api@2 fails half-way in test; the commit is reverted, so nothing differs from the last
+    """api@2 fails half-way in test. The commit is reverted, so nothing differs from the last
     success."""
     w = start(world)
     w.push("test")
@@ -65,7 +65,7 @@ def c01_failed_then_reverted(world):
 
 @case
 def c02_promoted_from_a_run_that_did_not_build_it(world):
-    """test: run 1 deployed all, run 2 infra only; prd never had run 1 and is promoted from run
+    """In test, run 1 deployed everything and run 2 only infra. prd never had run 1 and promotes run
     2."""
     w = start(world)
     w.push("test")
@@ -78,8 +78,8 @@ def c02_promoted_from_a_run_that_did_not_build_it(world):
 
 @case
 def c03_package_about_to_expire_when_test_runs(world):
-    """As 02, but run 2 comes 25 days later: prd lacks api and web and their packages will not live
-    long enough."""
+    """As c02, but run 2 comes 25 days later. prd lacks api and web, and their packages will expire
+    too soon."""
     w = start(world)
     w.push("test")
     w.state.now = 25
@@ -91,8 +91,8 @@ def c03_package_about_to_expire_when_test_runs(world):
 
 @case
 def c04_package_gone_while_the_approval_waited(world):
-    """As 02, approved 40 days later: nothing is deployed; the error names run 1 and orchestrator
-    test; that repairs it."""
+    """As c02, but approved 40 days later: nothing is deployed. The error names run 1 and the
+    orchestrator of test, and a run of that repairs it."""
     w = start(world)
     w.push("test")
     w.commit({"infra/x": 2})
@@ -107,8 +107,8 @@ def c04_package_gone_while_the_approval_waited(world):
 
 @case
 def c05_production_rolled_back_in_between(world):
-    """prd had api@2 and is rolled back to commit 1; then infra@3 goes through test: api moves
-    forward again, with run 2's bytes."""
+    """prd had api@2 and is rolled back to commit 1. Then infra@3 goes through test: prd gets api@2
+    again, with the bytes of the run that built it."""
     w = start(world)
     both(w)
     one = w.head
@@ -125,7 +125,8 @@ def c05_production_rolled_back_in_between(world):
 
 @case
 def c06_test_moved_on_while_production_waited(world):
-    """Candidate of commit 1 waits; test gets api@2.  prd gets commit 1's bytes, not the newest."""
+    """The candidate of commit 1 waits; test gets api@2. prd gets the bytes of commit 1, not the
+    newest."""
     w = start(world)
     one = w.push("test")
     w.commit({"api/x": 2})
@@ -136,7 +137,8 @@ def c06_test_moved_on_while_production_waited(world):
 
 @case
 def c07_cancelled_half_way_then_a_readme(world):
-    """api@2, infra@2: cancelled while api deploys; the next push changes a file of nobody."""
+    """The run of api@2 and infra@2 is cancelled while api deploys. The next push changes a file of
+    no component."""
     w = start(world)
     w.push("test")
     w.commit({"api/x": 2, "infra/x": 2})
@@ -150,8 +152,8 @@ def c07_cancelled_half_way_then_a_readme(world):
 
 @case
 def c08_an_old_run_again_after_a_newer_one(world):
-    """Run 2 failed at infra, run 3 repaired it at commit 3; "re-run failed jobs" of run 2 has its
-    old plan."""
+    """Run 2 failed at infra, and run 3 repaired it at commit 3. "Re-run failed jobs" of run 2 has
+    an old plan."""
     w = start(world)
     w.push("test")
     w.commit({"infra/x": 2})
@@ -166,7 +168,7 @@ def c08_an_old_run_again_after_a_newer_one(world):
 
 @case
 def c09_deployed_but_the_status_never_arrived(world):
-    """The command succeeded, the runner was lost; and a job fails before its command."""
+    """One command succeeded, but its runner was lost. Another job failed before its command."""
     w = start(world)
     w.push("test")
     w.commit({"api/x": 2})
@@ -181,7 +183,7 @@ def c09_deployed_but_the_status_never_arrived(world):
 
 @case
 def c10_quiet_for_a_year(world):
-    """Packages gone, records there: nothing."""
+    """The packages have expired and the records are still there: nothing is deployed."""
     w = start(world)
     both(w)
     w.state.now = 400
@@ -193,7 +195,7 @@ def c10_quiet_for_a_year(world):
 
 @case
 def c10_its_run_is_deleted(world):
-    """Its record proves nothing: again."""
+    """The record of a deleted run proves nothing, so everything is deployed again."""
     w = start(world)
     w.push("test")
     w.commit({"README.md": 2})
@@ -204,7 +206,7 @@ def c10_its_run_is_deleted(world):
 
 @case
 def c10_a_roll_back_is_deleted(world):
-    """The record before it must not count."""
+    """The record before the deleted roll-back must not count."""
     w = start(world)
     w.push("dev")
     one = w.head
@@ -217,8 +219,8 @@ def c10_a_roll_back_is_deleted(world):
 
 @case
 def c11_a_feature_branch_writes_records(world):
-    """A workflow of another branch says that api@2 runs in dev; and an older commit was deployed
-    alone by a person."""
+    """A workflow of another branch writes a record of api@2 in dev. Then a person deploys an older
+    commit of one component."""
     w = start(world)
     w.push("dev")
     one = w.head
@@ -235,8 +237,8 @@ def c11_a_feature_branch_writes_records(world):
 
 @case
 def c12_force_push_base_is_gone(world):
-    """History rewritten: the deployed commit no longer exists; contents of api equal, of infra
-    not."""
+    """History is rewritten, and the deployed commit no longer exists. The contents of api are
+    equal, those of infra are not."""
     w = start(world)
     w.push("test")
     old = w.head
@@ -249,8 +251,8 @@ def c12_force_push_base_is_gone(world):
 
 @case
 def c13_removed_and_added_again(world):
-    """api leaves the answers (somebody deletes it by hand) and returns unchanged; nothing is ever
-    undeployed by itself."""
+    """api leaves the answers (a person undeploys it by hand) and returns unchanged. The pipeline
+    never undeploys anything."""
     w = start(world)
     w.push("test")
     cfg = w.config()
@@ -263,9 +265,9 @@ def c13_removed_and_added_again(world):
 
 
 @case
-def c14_whose_file_is_it(world):
-    """A root component, nested paths, a name that is a prefix, watches with globs and non-ASCII,
-    files of nobody."""
+def c14_which_components_have_a_file(world):
+    """A root component, nested paths, a name that is a prefix of another, watches with globs and
+    non-ASCII names, and files of no component."""
     w = start(
         world,
         o.Component("root", "."),
@@ -296,14 +298,16 @@ def c14_whose_file_is_it(world):
         w.commit({path: 2})
         expect(w.plan("dev"), hit)
         w.push("dev")
-    w.commit({"svc/x/f": None, "svc/x-2/f": 2, "svc/x-2/g": 2})  # a file moved between components
+    w.commit(
+        {"svc/x/f": None, "svc/x-2/f": 2, "svc/x-2/g": 2}
+    )  # the file moves to another component
     expect(w.plan("dev"), "root svc x x2")
 
 
 @case
 def c15_one_environment_only_and_per_environment(world):
-    """conf is built per environment and only prd has it; app takes conf and lib; lib is deployed in
-    dev only."""
+    """conf is built for each environment and only prd has it. app takes conf and lib. lib is
+    deployed only in dev."""
     lib = o.Component("lib", "lib", environments=("dev",))
     conf = o.Component(
         "conf", "conf", takes=("lib",), environments=("prd",), build_per_environment=True
@@ -314,7 +318,7 @@ def c15_one_environment_only_and_per_environment(world):
     w.push("test")
     expect(
         w.promote_plan("prd", w.candidate("prd")), "conf app", build="conf app"
-    )  # app is contagious
+    )  # app takes conf, so it too is built for each
     w.promote("prd")
     w.commit({"app/x": 2})
     expect(w.plan("test"), "app", build="app", carry="")
@@ -327,7 +331,7 @@ def c15_one_environment_only_and_per_environment(world):
 
 @case
 def c16_merge_queue_and_pull_request(world):
-    """The entry before is in the group, too: compared with the branch, not with that entry."""
+    """The group has an earlier entry too, but is compared with the branch, not with that entry."""
     w = start(world)
     main = w.head
     first = w.commit({"api/x": 2}, parents=[main], head=False)
@@ -343,8 +347,8 @@ def c16_merge_queue_and_pull_request(world):
 
 @case
 def c17_a_new_environment_and_a_new_template(world):
-    """uat is put between test and prd when all packages are gone; then the shared actions change:
-    everything, once."""
+    """uat is added between test and prd when all packages have expired. Then the shared actions
+    change: everything is deployed, once."""
     w = start(world)
     both(w)
     w.state.now = 100
@@ -373,8 +377,9 @@ def c17_a_new_environment_and_a_new_template(world):
 
 
 @case
-def c18_files_that_are_taken_out(world):
-    """docs of api are nobody's; of the root, what another component has is not its own."""
+def c18_excluded_files(world):
+    """api excludes its docs, so they belong to no component. The root component excludes the files
+    of another one."""
     api = replace(API, watches=("!api/docs", "!**/*.md"))
     w = start(world, api, o.Component("root", watches=("!api",)), **{"api/docs/a": 1})
     w.push("dev")
@@ -391,7 +396,7 @@ def c18_files_that_are_taken_out(world):
 
 @case
 def c19_files_of_one_environment(world):
-    """A change for prd deploys nothing in test, but makes the package that goes on, or the
+    """A change for prd deploys nothing in test. It still builds the package for prd, or runs the
     checks."""
     app = o.Component("app", "app", ("env/{environment}",))
     iac = o.Component("iac", "iac", ("env/{environment}",), package=False)
@@ -417,9 +422,8 @@ def c19_files_of_one_environment(world):
 
 
 @case
-def c20_nothing_to_keep(world):
-    """Without a package nothing expires; the checks run with each deployment, where there are
-    some."""
+def c20_components_without_a_package(world):
+    """Without a package nothing expires. The checks run with each deployment, if there are any."""
     iac = o.Component("iac", "iac", package=False)
     raw = o.Component("raw", "raw", builds=False, package=False, environments=("prd",))
     w = start(world, iac, raw, **{"iac/x": 1, "raw/x": 1})
@@ -434,7 +438,7 @@ def c20_nothing_to_keep(world):
 
 @case
 def c21_a_library_that_nobody_takes(world):
-    """Built for its checks until they succeed, also when nothing is deployed."""
+    """It is built for its checks until they succeed, even if nothing is deployed."""
     base = o.Component("base", "base", environments=())
     lib = o.Component("lib", "lib", takes=("base",), environments=())
     w = start(world, base, lib, API, **{"base/x": 1, "lib/x": 1})
@@ -451,8 +455,8 @@ def c21_a_library_that_nobody_takes(world):
 
 @case
 def c22_everything(world):
-    """By hand, or where only_changed is off: all is built and deployed, with or without a
-    memory."""
+    """By hand, or with only_changed off: everything is built and deployed, with or without
+    records."""
     lib = o.Component("lib", "lib", environments=())
     conf = o.Component("conf", "conf", environments=("prd",))
     w = start(world, API, WEB, lib, conf, **{"lib/x": 1, "conf/x": 1})
@@ -467,9 +471,9 @@ def c22_everything(world):
 
 
 @case
-def c23_what_was_not_wanted_when_the_candidate_ran(world):
-    """conf went on to prd, then no longer, and changed; now prd wants it again, and the next
-    candidate brings it."""
+def c23_a_component_that_prd_did_not_want_when_the_candidate_ran(world):
+    """conf went on to prd, then was no longer wanted there, and changed. Now prd wants it again,
+    and the next candidate brings it."""
     conf = o.Component("conf", "conf", environments=("prd",))
     for elsewhere, build in (((), ""), (("dev",), "conf")):
         w = start(world, API, conf, **{"conf/x": 1})
@@ -485,7 +489,7 @@ def c23_what_was_not_wanted_when_the_candidate_ran(world):
 
 @case
 def c24_production_goes_back_to_before_a_component_was_there(world):
-    """infra came later: it stays as it is, and the run is green."""
+    """infra is younger than the target. It stays as it is, and the run is green."""
     w = start(world, API, WEB)
     both(w)
     one = w.head

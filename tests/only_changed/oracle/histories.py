@@ -156,7 +156,7 @@ STATS = dict(runs=0, deployed=0, members=0, had=0, built=0, refused=0, green=0, 
 
 
 def moved(w, c):
-    """Whether other files of an environment were once a component's, which changes its key."""
+    """Whether the component once had other paths, so that its key has changed."""
     known = [commit.config.get(c.name) for commit in w.history.commits.values()]
     return c.local and any((k.path, k.watches) != (c.path, c.watches) for k in known if k)
 

@@ -31,9 +31,9 @@ from graphlib import TopologicalSorter
 VERSION = 1  # of the keys: raising it deploys everything once
 MARGIN = 7  # days a package must still be kept when a later environment will want it
 
-# What the template owns is an input of the components by meaning (their part of
-# the pipeline), not by lying in somebody's folder: otherwise a root component
-# would be deployed each time any component's workflow changes.
+# Files of the template count by their meaning, as the pipelines of components. They do not count
+# as files in a component's folder: otherwise a root component would be deployed each time any
+# component's workflow changes.
 GENERATED = (".github/", "docs/ci-cd.md", ".copier-answers")
 
 
@@ -47,14 +47,14 @@ class Component:
     after: tuple = ()  # order-only edges
     environments: tuple | None = None  # None: all
     build_per_environment: bool = False
-    builds: bool = True  # has a build; without a package it is only its checks
-    package: bool = True  # its build makes a package; nobody takes one of it otherwise
+    builds: bool = True  # has a build; without a package, the build is only checks
+    package: bool = True  # its build makes a package; otherwise no component takes one of it
     build_pipeline: str = ""  # its build workflow and its answers for building
     deploy_pipeline: str = ""  # its deploy workflow and its answers for deploying
 
     @property
     def local(self):
-        """Some of its files are about one environment each."""
+        """Some of its files belong to one environment each."""
         return any("{environment}" in text for text in (self.path, *self.watches))
 
 
@@ -136,7 +136,7 @@ class Record:
     run: int
     state: str = "started"  # started | success | failure | removed
     kind: str = "deployed"  # deployed | carried (for later environments, nothing deployed)
-    # | checked (built for its checks) | held (a package lies in the run)
+    # | checked (built for its checks) | held (the run has a package)
     trust: str = (
         "ok"  # ok | foreign (run of another branch, workflow, fork) | unverifiable (run gone)
     )
@@ -174,7 +174,7 @@ class Plan:
     build: tuple = ()  # in order
     deploy: tuple = ()  # in order
     carry: tuple = ()  # brought over for a later environment, not deployed here
-    check: tuple = ()  # deployed nowhere and taken by nobody: built for its checks
+    check: tuple = ()  # deployed nowhere and taken by no component: built for its checks
     reuse: dict = field(default_factory=dict)  # component -> Package of an earlier run
     takes: dict = field(
         default_factory=dict
@@ -182,7 +182,7 @@ class Plan:
     reasons: dict = field(default_factory=dict)
     unchanged: dict = field(default_factory=dict)  # component -> Record that deployed it last
     refused: tuple = ()  # not empty: the run is red before anything is deployed
-    # in the log, no longer in the answers: named, a tombstone, never undeployed
+    # in the log, but no longer in the answers: named, and recorded as removed, never undeployed
     removed: tuple = ()
     keys: dict = field(default_factory=dict)
     deploy_keys: dict = field(default_factory=dict)
@@ -213,7 +213,8 @@ def glob(pattern):
 
 
 def inside(folder, path):
-    """By whole parts: `api` does not contain `api-v2/x`.  "." contains everything not GENERATED."""
+    """Compares whole parts: `api` does not contain `api-v2/x`.  "." contains everything not
+    GENERATED."""
     folder = folder.strip("/")
     if folder in ("", "."):
         return not path.startswith(GENERATED)
@@ -224,10 +225,10 @@ def inside(folder, path):
 def owns(component, path, environments=()):
     """A file belongs to EVERY component whose path contains it or whose watches match it.
 
-    Nested paths and a root component: the outer one has the inner one's files
-    too (its build sees them).  A watch without a wildcard is a file or folder.
-    A file of nobody affects nobody; the summary names it.  `!x` takes files out, whatever else
-    has them.  `{environment}` stands for the name of one of the environments.
+    With nested paths and a root component, the outer component has the files of the inner one too
+    (its build sees them).  A watch without a wildcard is a file or folder. A file of no component
+    affects none; the summary names it.  `!x` always excludes files.  `{environment}` stands for the
+    name of one of the environments.
     """
     if component.local:
         return any(
@@ -259,8 +260,8 @@ def source(history, component, commit, environments):
 
 
 def built_for(config, name, environment):
-    """A package is built for its environment and all that it goes on to; in a pull request, for
-    all."""
+    """A package is built for its environment and all environments after it; in a pull request, for
+    all environments."""
     if environment is None:
         return tuple(e.name for e in config.environments)
     if per_environment(config, name):
@@ -301,8 +302,8 @@ def producers(config, names):
 
 
 def per_environment(config, name):
-    """build_per_environment is contagious along package edges: whoever builds with a
-    package made for one environment has itself made one for that environment."""
+    """build_per_environment is contagious along package edges: a component
+    built with a package for one environment makes a package for that environment, too."""
     return any(config.get(n).build_per_environment for n in producers(config, [name]))
 
 
@@ -347,8 +348,8 @@ def build_key(history, config, name, target, environment, given=None):
 
 
 def content(history, config, name, key, target, environment):
-    """What of a package an environment is about: all of it, but of a component with files for
-    each environment only its own.  The key begins with what built the package."""
+    """The key of the part of a package that counts for an environment: the whole package, or,
+    with files for each environment, only its own files.  It begins with the key of the build."""
     c = config.get(name)
     if not c.local or per_environment(config, name):
         return key
@@ -356,8 +357,8 @@ def content(history, config, name, key, target, environment):
 
 
 def deploy_key(config, name, key, taken):
-    """What is deployed: the package (`key`: its content), the deploy workflow and answers, the
-    shared actions, the packages taken.  Order-only edges are no input."""
+    """Everything that is deployed: the package (`key`: its content), the deploy workflow and
+    answers, the shared actions, the packages taken.  Order-only edges are no input."""
     c = config.get(name)
     return digest_of(
         "deploy", VERSION, name, key, c.deploy_pipeline, config.common, sorted(taken.items())
@@ -366,7 +367,7 @@ def deploy_key(config, name, key, taken):
 
 # --------------------------------------------------------------------------- the log
 def current(log, environment, name, kind=None):
-    """The newest record, whatever became of it.  A record of a foreign run (other
+    """The newest record in any state.  A record of a foreign run (other
     branch, other workflow, a fork, not made by github-actions[bot]) does not exist;
     one whose run is gone does exist, and proves nothing."""
     for r in reversed(log):
@@ -405,7 +406,7 @@ def why(log, environment, name, key, kind="deployed"):
 
 
 def stock(state, environment, name, key, until):
-    """A package of these very inputs that a run of this environment holds, the newest."""
+    """The newest package with exactly these inputs that a run of this environment holds."""
     return next(
         (
             r.package
@@ -422,12 +423,13 @@ def stock(state, environment, name, key, until):
 
 
 def margin(state, environment):
-    """Less where packages are kept for a short time: one of today must not count as nearly gone."""
+    """Smaller if packages are kept for a short time, so that a new one does not count as nearly
+    gone."""
     return min(MARGIN, state.retention[environment] / 2)
 
 
 def nobodys(config):
-    """What is deployed nowhere and taken by nobody: a library, built for its checks."""
+    """Libraries: components that are deployed nowhere and taken by none, built for their checks."""
     return tuple(
         c.name
         for c in config.components
@@ -485,7 +487,7 @@ def plan_source(state, environment, target, pipeline, everything=False, only=Non
         if not only and (everything or not clean(log, environment, n, keys[n], "checked"))
     }
 
-    # One package for each component whose package somebody needs.
+    # One package for each component whose package another one needs.
     build, reuse = set(check), {}
     for n in order(config, producers(config, [*deploy, *carry]), ("takes",)):
         if not needed(config, n, deploy, carry, build):
@@ -530,7 +532,7 @@ def needed(config, name, deploy, carry, build):
 
 
 def uses(config, environment):
-    """The members, and whatever they build for themselves from."""
+    """The members, and all components whose packages they need for their own builds."""
     out = set()
     for n in members(config, environment):
         out |= producers(config, [n]) if per_environment(config, n) else {n}

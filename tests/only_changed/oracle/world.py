@@ -12,7 +12,7 @@ BROKEN = "BROKEN"
 RETENTION = {"dev": 7, "test": 30, "uat": 30, "prd": 90}
 
 
-# ---- contents, as nested tuples and by other means than the oracle's hashes
+# ---- contents, as nested tuples, without the oracle's hashes
 def match(pattern, parts):
     if not pattern:
         return not parts
@@ -116,7 +116,7 @@ class Run:
     green: bool = False
     manifest: dict = field(default_factory=dict)
     origin: Run | None = None  # the source run whose bytes these are
-    made: dict = field(default_factory=dict)  # component -> the package that lies in this run
+    made: dict = field(default_factory=dict)  # component -> the package that this run holds
     only: str | None = None
     deleted: bool = False
 
@@ -356,7 +356,7 @@ class World:
             st.log.append(rec)
             if only:  # no memory has its packages: only the key is known
                 rec.trust = "unverifiable"
-            if fault == "no-start":  # the job failed before its command: who knows
+            if fault == "no-start":  # failed before its command; the record only says: failed
                 rec.state = run.result[job] = "failure"
                 stopped |= bool(stop)
                 continue
@@ -398,7 +398,7 @@ class World:
         return run
 
     def hold(self, run, pkg):
-        """An artifact of a run, which has its own end."""
+        """Adds an artifact of a run, which expires at its own time."""
         st, env = self.state, run.environment
         st.expires[pkg.digest, run.id] = st.now + self.retention[env]
         run.made[pkg.component] = pkg
