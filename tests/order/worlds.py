@@ -6,6 +6,7 @@ digest is one of the commit and the bytes, and who takes a package compares both
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -109,14 +110,19 @@ class Notes:
     collected: tuple[str, str] = ("", "")
 
 
-def repository_of(pipelines: Pipelines) -> MemoryRepository:
-    """The pipelines as they are generated, or broken."""
-    folder = pipelines.work_tree
-    files = {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted((folder / ".github").rglob("*"))
+@functools.cache
+def generated_files(work_tree: Path) -> dict[str, str]:
+    """All files of `.github`. Many tests share the work tree, which nobody writes to."""
+    return {
+        path.relative_to(work_tree).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((work_tree / ".github").rglob("*"))
         if path.is_file()
     }
+
+
+def repository_of(pipelines: Pipelines) -> MemoryRepository:
+    """The pipelines as they are generated, or broken."""
+    files = dict(generated_files(pipelines.work_tree))
     for file, old, new in pipelines.broken:
         assert old in files[f".github/{file}"], "what is to be broken is no longer generated so"
         files[f".github/{file}"] = files[f".github/{file}"].replace(old, new)
