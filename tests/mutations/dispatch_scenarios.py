@@ -155,7 +155,7 @@ def approved_once(github: OfflineGitHub) -> None:
     commit = head(github)
     tested = package(commit, {"package.txt": b"tested\n"})
     former_run(github, "test", commit, {"base": tested})
-    github.forced_results |= {"top-prd": "success"}
+    github.forced_results |= {"top-prd": "success", "deployment-summary": "success"}
     typed: list[Run] = []
 
     def types(run: Run, key: str) -> None:
@@ -166,8 +166,6 @@ def approved_once(github: OfflineGitHub) -> None:
 
     github.before_job = types
     run = github.dispatch("orchestrator-prd.yml", "main")
-    alone = run.job("approval").concurrency == f"prd-approval-{run.id}"
-    expect("what a person starts takes nobody's place", alone)
     [base] = runs(github, "base", "prd")
     expect("one approval is enough", run.approvals == ASKED and base.approvals == [])
     expect("what was approved is deployed", "base" in ships(github))
