@@ -232,7 +232,7 @@ def test_the_portal_starts_the_engine(example: Path, portal: tuple[Portal, Stub]
     assert asked["ref"] == "main" and asked["inputs"] == filled(data)[1]
 
 
-def test_the_portal_refuses_what_the_form_refuses(portal: tuple[Portal, Stub]) -> None:
+def test_the_portal_refuses_the_same_answers_as_the_form(portal: tuple[Portal, Stub]) -> None:
     running, github = portal
     asked = len(github.asked)
     body = {"templateRef": "template:default/pipelines", "values": {"repository": "a/b"}}

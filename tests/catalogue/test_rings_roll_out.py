@@ -135,7 +135,7 @@ CASES += [(f"building-{name}", (), *case) for name, case in BUILDING.items()]
 @pytest.mark.parametrize(
     "environments, steps, outcome", [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_what_proves_a_version(
+def test_the_first_ring_decides_whether_the_second_may_update(
     environments: tuple[str, ...], steps: list[Step], outcome: str, rings: Rings
 ) -> None:
     first = rings.add("first", *environments)

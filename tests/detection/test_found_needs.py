@@ -120,7 +120,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_watched(case: str) -> None:
+def test_components_watch_the_folders_that_their_files_refer_to(case: str) -> None:
     files, wanted = CASES[case]
     proposal = proposed(files)
     found = {n: s["watches"] for n, s in proposal.components.items() if "watches" in s}

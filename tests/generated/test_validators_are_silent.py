@@ -82,7 +82,9 @@ def test_validators_find_nothing(answer_set: str, generated: Generated) -> None:
 
 
 @pytest.mark.parametrize("name", ["lambda", "observe"])
-def test_zizmor_is_silent_in_its_default_persona(name: str, template: Path, tmp_path: Path) -> None:
+def test_zizmor_finds_nothing_in_its_default_persona(
+    name: str, template: Path, tmp_path: Path
+) -> None:
     """Without a configuration, as users run it: `zizmor --offline .`"""
     repository = copy(template, tmp_path / "copy", ANSWER_SETS[name])
     configuration = tmp_path / "copy" / ".github" / "zizmor.yml"

@@ -344,7 +344,7 @@ def calls_of(
 
 @costly
 @given(plans())
-def test_nothing_collides(made: Plan) -> None:
+def test_names_files_and_groups_are_unique(made: Plan) -> None:
     assert not twice(made.files)
     assert not twice(names_of(made))
     assert not twice(groups_of(made))

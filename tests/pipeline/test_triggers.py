@@ -184,7 +184,7 @@ def test_jobs_that_show_that_a_component_was_deployed(
     assert waited_for(triggers) == {"a": told}
 
 
-def test_what_an_orchestrator_watches() -> None:
+def test_an_orchestrator_watches_each_component() -> None:
     """Each component, with those before it and the jobs that show that it was deployed.
 
     A component without commands is replaced by those before it.

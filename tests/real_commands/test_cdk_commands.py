@@ -276,7 +276,7 @@ def test_the_templates_are_scanned(machine: Runner, tmp_path: Path, rules: str) 
     assert machine.run("infra/build", project, STUB_FAILS="uvx checkov").code == 1
 
 
-def test_a_whole_build_installs_once(machine: Runner, tmp_path: Path) -> None:
+def test_a_build_installs_once(machine: Runner, tmp_path: Path) -> None:
     project = write(tmp_path / "infra", NODE)
     own_cli(machine, project)
     outcomes = machine.build("infra", project)

@@ -465,7 +465,7 @@ def test_one_package_of_another_version(machine: Machine) -> None:
     assert not machine.calls
 
 
-def test_nothing_to_publish(machine: Machine) -> None:
+def test_publish_fails_without_a_package(machine: Machine) -> None:
     machine.project.mkdir(parents=True)
     outcome = machine.run("publish", GITHUB_REF_NAME="v1.2.3", NUGET_API_KEY="hidden")
     assert outcome.code != 0 and not machine.calls

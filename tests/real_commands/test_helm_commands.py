@@ -376,8 +376,8 @@ def test_each_environment_is_rendered(machine: Machine, tmp_path: Path) -> None:
 
 
 @stubbed
-def test_a_whole_build(machine: Machine, tmp_path: Path) -> None:
-    """All commands run in one checkout, and fetch dependencies once."""
+def test_a_build_fetches_dependencies_once(machine: Machine, tmp_path: Path) -> None:
+    """All commands run in one checkout."""
     folder = ordinary(tmp_path, {"Chart.lock": "", ".checkov.yaml": ""})
     for _ in range(2):
         machine.log.unlink(missing_ok=True)

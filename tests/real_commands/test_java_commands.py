@@ -148,7 +148,7 @@ def test_the_version_of_a_gradle_build(text: str, expected: str, runner: Runner)
     assert version(runner, files) == {"version": expected, "tool": "gradle"}
 
 
-def test_the_version_of_the_whole_repository(runner: Runner) -> None:
+def test_version_files_of_the_repository_and_the_component(runner: Runner) -> None:
     files = {".tool-versions": "java 21\n", "shop/pom.xml": "<java.version>17</java.version>"}
     assert version(runner, files, "shop") == {"file": ".tool-versions", "tool": "maven"}
     assert version(runner, {"shop/.java-version": "17"}, "shop")["file"] == "shop/.java-version"

@@ -218,8 +218,8 @@ def test_an_environment_is_deployed_with_its_own_manifests(cluster: Runner, tmp_
     assert get.startswith("kubectl get --filename rendered/prd.yaml ")
 
 
-def test_a_whole_build(cluster: Runner, tmp_path: Path) -> None:
-    """All commands run in one checkout, twice."""
+def test_all_commands_run_twice_in_one_checkout(cluster: Runner, tmp_path: Path) -> None:
+    """The second run also succeeds, and the overlays keep their namespaces."""
     cluster.record("uvx")
     folder = project(tmp_path, {**OVERLAYS, ".checkov.yaml": ""})
     for _ in range(2):

@@ -348,9 +348,11 @@ PRUNE = {
 
 
 @pytest.mark.parametrize("manager", LOCKS)
-def test_a_whole_build(machine: Machine, tmp_path: Path, manager: str) -> None:
-    """It installs once. For the zip it installs again if the packages may be links, which a zip
-    cannot contain. The zip has no files of tests, and only packages for production."""
+def test_a_build_installs_once_or_again_for_a_zip(
+    machine: Machine, tmp_path: Path, manager: str
+) -> None:
+    """For the zip it installs again if the packages may be links, which a zip cannot contain. The
+    zip has no files of tests, and only packages for production."""
     machine.runner.record("docker")
     left = {"node_modules/of/tests.js": "", "coverage/index.html": ""}
     project = write(project_of(manager, tmp_path / "app"), left)

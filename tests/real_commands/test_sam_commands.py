@@ -253,7 +253,7 @@ def test_tests_in_other_languages(machine: Runner, tmp_path: Path) -> None:
     assert machine.lines == ["mvn --batch-mode --no-transfer-progress test", "go test ./..."]
 
 
-def test_nothing_to_test(machine: Runner, tmp_path: Path) -> None:
+def test_an_application_without_tests_gets_a_notice(machine: Runner, tmp_path: Path) -> None:
     files = {"template.yaml": template("run").replace("python3.13", "ruby3.4")}
     outcome = machine.run("shop/test", repository(tmp_path / "shop", files))
     assert (outcome.code, machine.lines, len(outcome.notices)) == (0, [], 1)

@@ -291,7 +291,7 @@ def test_a_failure_in_one_of_them_fails(stubs: Stubs, tmp_path: Path, failing: s
     assert stubs.lines[-1] == failing  # no call after it
 
 
-def test_nothing_to_check_for_any(stubs: Stubs, tmp_path: Path) -> None:
+def test_a_project_without_a_module_for_any_environment_fails(stubs: Stubs, tmp_path: Path) -> None:
     outcome = stubs.for_all("test", write(tmp_path / "infra", modules("other")))
     assert outcome.code == 1 and "(NAME: dev test prd)" in outcome.output
     assert stubs.lines == []
