@@ -26,7 +26,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         },
         {"sam": "sam .", "node": "node site"},
     ),
-    "a stack that builds what lies beside it": (
+    "a stack that builds the code beside it": (
         {
             "deploy/template.yaml": SAM + '  Properties: {CodeUri: "../app"}\n',
             "app/package.json": '{"scripts": {"test": "jest"}}',
@@ -60,7 +60,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"billing/api/setup.py": "setup()", "sales/api/setup.py": "setup()"},
         {"billing-api": "python billing/api", "sales-api": "python sales/api"},
     ),
-    "folders whose names say nothing": (
+    "folders with meaningless names": (
         {"billing/src/setup.py": "setup()", "sales/src/setup.py": "setup()"},
         {"billing": "python billing/src", "sales": "python sales/src"},
     ),

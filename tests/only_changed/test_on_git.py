@@ -343,21 +343,21 @@ CHANGES: dict[str, tuple[Change, str, str, tuple[str, ...]]] = {
         ("api-v2/x", "api.md"),
     ),
     "a name that git quotes": (written(**{f"{ODD}/a\nb": "2\n"}), "odd site", "odd site", ()),
-    "such a name of nobody": (
+    "an odd name of no component": (
         written(**{'"ö"\t\\/\n': "2\n", " x ": "3\n"}),
         "",
         "",
         ('"ö"\t\\/\n', " x "),
     ),
-    "what is watched": (written(**{"libs/a/b/c.py": "2\n"}), "site", "site", ()),
-    "a space in what is watched": (written(**{"a b/c d.txt": "2\n"}), "site", "site", ()),
-    "what is watched has another ending": (
+    "a watched file": (written(**{"libs/a/b/c.py": "2\n"}), "site", "site", ()),
+    "a watched file with spaces": (written(**{"a b/c d.txt": "2\n"}), "site", "site", ()),
+    "a file with another ending than watched files": (
         written(**{"libs/a/b/c.txt": "2\n"}),
         "",
         "",
         ("libs/a/b/c.txt",),
     ),
-    "what is taken out": (written(**{"web/README.md": "2\n"}), "", "", ("web/README.md",)),
+    "an excluded file": (written(**{"web/README.md": "2\n"}), "", "", ("web/README.md",)),
     "only the executable bit": (
         lambda scene: (scene.files / "api/inner/x").chmod(0o755),
         "api inner",
@@ -385,13 +385,13 @@ CHANGES: dict[str, tuple[Change, str, str, tuple[str, ...]]] = {
         "site",
         (),
     ),
-    "a submodule in what may be watched": (
+    "a submodule that may have watched files": (
         lambda scene: scene.submodule("libs/theirs", "2" * 40),
         "site",
         "site",
         (),
     ),
-    "a submodule of nobody": (
+    "a submodule of no component": (
         lambda scene: scene.submodule("docs/theme", "2" * 40),
         "",
         "",
@@ -403,13 +403,13 @@ CHANGES: dict[str, tuple[Change, str, str, tuple[str, ...]]] = {
         "api",
         (),
     ),
-    "how one is deployed": (
+    "the deployment workflow of one component": (
         written(**{".github/workflows/api-deploy.yml": "2\n"}),
         "",
         "api",
         (),
     ),
-    "what all have in common": (
+    "an action that all components use": (
         written(**{".github/actions/check-out/action.yml": "2\n"}),
         " ".join(COMPONENTS),
         " ".join(COMPONENTS),

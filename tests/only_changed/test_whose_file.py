@@ -37,7 +37,7 @@ CASES = {
     "names with a common start": (["api-v2"], {"api-v2/x"}),
     "a nested folder": (["libs/a"], {"libs/a/u.py", "libs/a/b/u.py", "libs/a/u.txt"}),
     "a file": (["README.md"], {"README.md"}),
-    "the root holds all but what the template writes": (
+    "the root has all files except the template's": (
         ["."],
         {*PATHS}
         - {
@@ -47,10 +47,13 @@ CASES = {
             "docs/ci-cd.md",
         },
     ),
-    "what is named is held, whoever writes it": ([".github/own.yml"], {".github/own.yml"}),
+    "a named file belongs even if the template writes it": (
+        [".github/own.yml"],
+        {".github/own.yml"},
+    ),
     "spaces": (["a b"], {"a b/c d"}),
     "other letters": (["dätä", "?/x"], {"dätä/ß", "🚀/x"}),
-    "what only looks like an expression": (["a+b/(c)"], {"a+b/(c)/x"}),
+    "a path that looks like a regular expression": (["a+b/(c)"], {"a+b/(c)/x"}),
     "a star stays in its folder": (["libs/*.py"], {"libs/u.py"}),
     "two stars cross folders, and none": (
         ["libs/**/*.py"],
@@ -58,13 +61,13 @@ CASES = {
     ),
     "a question mark": (["tools/?"], {"tools/x"}),
     "all of one ending": (["**/*.md"], {"README.md", "docs/a.md", "docs/ci-cd.md", "new\nline.md"}),
-    "files are taken out": (
+    "files are excluded": (
         ["libs", "!libs/a/b/**"],
         {"libs/u.py", "libs/a/u.py", "libs/a/u.txt", "libs/a.py/x"},
     ),
-    "a folder is taken out": (["libs", "!libs/a"], {"libs/u.py", "libs/a.py/x"}),
-    "what is taken out first is taken out": (["!**/*.py", "libs/a"], {"libs/a/u.txt"}),
-    "nothing but what is taken out": (["!api"], set()),
+    "a folder is excluded": (["libs", "!libs/a"], {"libs/u.py", "libs/a.py/x"}),
+    "an exclusion counts even if it comes first": (["!**/*.py", "libs/a"], {"libs/a/u.txt"}),
+    "only an exclusion": (["!api"], set()),
     "the files of an environment": (["iac/{environment}"], {"iac/test/x"}),
     "all but those of an environment": (
         ["iac", "!iac/{environment}"],

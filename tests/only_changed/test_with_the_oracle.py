@@ -71,7 +71,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "path.startsWith(name)",
         cases.c14_which_components_have_a_file,
     ),
-    "what is not known is clean": (
+    "a component without a record is clean": (
         "plan.cjs",
         "entry?.state === 'success' &&",
         "!entry || entry.state === 'success' &&",
@@ -83,7 +83,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "entry && entry.state !== 'unknown' &&",
         cases.c07_cancelled_half_way_then_a_readme,
     ),
-    "what nobody knows is clean": (
+    "an unknown state is clean": (
         "plan.cjs",
         "entry?.state === 'success' &&",
         "entry && entry.state !== 'failure' &&",
@@ -109,19 +109,19 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "",
         cases.c13_removed_and_added_again,
     ),
-    "nothing is taken out": (
+    "no files are excluded": (
         "contents.cjs",
         " && !excluded.some(isMatch => isMatch(path))",
         "",
         cases.c18_excluded_files,
     ),
-    "the template's files are the root's": (
+    "the template's files belong to the root": (
         "contents.cjs",
         "return path => !isGenerated(path)",
         "return path => true",
         cases.c14_which_components_have_a_file,
     ),
-    "the files of one environment are those of all": (
+    "the files of one environment count for all": (
         "contents.cjs",
         "filesOf(component, [environment], tree)",
         "filesOf(component, Object.keys(config.environments), tree)",
@@ -133,7 +133,7 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "environment ? [environment] : builtFor(config, name, environment), tree",
         cases.c19_files_of_one_environment,
     ),
-    "what is built for each environment is not": (
+    "a component for each environment is built once": (
         "contents.cjs",
         "given && !component.perEnvironment",
         "given",
@@ -145,67 +145,67 @@ BROKEN: dict[str, tuple[str, str, str, cases.Case | int]] = {
         "",
         cases.c01_failed_then_reverted,
     ),
-    "packages do not end": (
+    "packages do not expire": (
         "plan.cjs",
         "Date.parse(found.expires) < end",
         "false",
         cases.c03_package_about_to_expire_when_test_runs,
     ),
-    "packages end on their last days": (
+    "packages count until their last day": (
         "plan.cjs",
         "(later.length ? Math.min(MARGIN, environments[environment].days / 2) * DAY : 0)",
         "0",
         cases.c03_package_about_to_expire_when_test_runs,
     ),
-    "no later environment is thought of": (
+    "no later environment counts": (
         "plan.cjs",
         "for (const name of names) addForLater(name)",
         "",
         cases.c03_package_about_to_expire_when_test_runs,
     ),
-    "only the next environment is thought of": (
+    "only the next environment counts": (
         "components.cjs",
         "for (const before of found) found.push(",
         "for (const before of [environment]) found.push(",
         1,
     ),
-    "nothing is checked that nobody takes": (
+    "libraries are not checked": (
         "plan.cjs",
         "if (!manifest) for (const name of names) addCheck(name)",
         "",
         cases.c21_a_library_that_nobody_takes,
     ),
-    "what a manifest has of another commit counts": (
+    "a component of another commit counts in a manifest": (
         "plan.cjs",
         " && key === manifest.keys[name]",
         "",
         cases.c23_a_component_that_prd_did_not_want_when_the_candidate_ran,
     ),
-    "what was only checked is promoted": (
+    "a component that was only checked is promoted": (
         "plan.cjs",
         " && kind !== 'checked'",
         "",
         cases.c23_a_component_that_prd_did_not_want_when_the_candidate_ran,
     ),
-    "what is gone is no reason to refuse": (
+    "a missing package does not refuse the plan": (
         "plan.cjs",
         "plan.refused.push(goneMessage(name))",
         "name",
         cases.c04_package_gone_while_the_approval_waited,
     ),
-    "what was removed is remembered": (
+    "a removed component stays in the manifest": (
         "remember.cjs",
         "delete components[name]",
         "name",
         cases.c13_removed_and_added_again,
     ),
-    "what was skipped has failed": (
+    "a skipped component has failed": (
         "remember.cjs",
         "if (result === 'skipped') return",
         "",
         cases.c01_failed_then_reverted,
     ),
-    "what failed has succeeded": (
+    "a failed component has succeeded": (
         "remember.cjs",
         ": 'failure', kind",
         ": 'success', kind",

@@ -292,24 +292,24 @@ D_BUILD = "    if: ${{ !cancelled() && contains(needs.changes.outputs.build, '\"
 BREAKAGES = {
     "a deployment forgets its build": ("dev", "e-build, d-build, e-dev]", "e-build, e-dev]"),
     "a dependency is forgotten": ("dev", "d-build, e-dev]\n", "d-build]\n"),
-    "what comes before a dependency is forgotten": (
+    "the build of a dependency is forgotten": (
         "dev",
         "e-build, d-build, e-dev]",
         "d-build, e-dev]",
     ),
-    "a build forgets whose package it takes": (
+    "a build does not wait for the package that it takes": (
         "dev",
         f"[changes, e-build]\n{D_BUILD}",
         f"[changes]\n{D_BUILD}",
     ),
     "a deployment runs always": ("dev", D_DEV, f"always() && {NAMED}"),
     "a deployment runs after failures": ("dev", D_DEV, D_DEV.replace(FAILED, "")),
-    "a deployment runs after what was cancelled": ("dev", D_DEV, D_DEV.replace(CANCELLED, "")),
-    "what the plan leaves out is deployed": ("dev", f"{NAMED} && ", ""),
+    "a deployment runs after cancelled jobs": ("dev", D_DEV, D_DEV.replace(CANCELLED, "")),
+    "a component that the plan leaves out is deployed": ("dev", f"{NAMED} && ", ""),
     "the plan of builds counts for deployments": ("dev", NAMED, NAMED.replace("deploy,", "build,")),
-    "what is left out holds up what comes after it": ("dev", D_DEV, f"success() && {NAMED}"),
+    "a component that is left out stops those after it": ("dev", D_DEV, f"success() && {NAMED}"),
     "the approval is forgotten": ("prd", "[changes, approval", "[changes"),
-    "somebody is asked for nothing": (
+    "an approval is needed although nothing is deployed": (
         "prd",
         "contains(needs.changes.outputs.deploy, '\"') && ",
         "",

@@ -189,11 +189,11 @@ VERDICTS: dict[str, tuple[Any, bool]] = {
     "truth as a job's variable": ({**MINIMAL, "jobs": {"lint": {"variables": {"A": True}}}}, False),
     "secret's variables": ({**MINIMAL, "secret_variables": {"A": ["B"]}}, True),
     "secret's variables as text": ({**MINIMAL, "secret_variables": {"A": "B"}}, False),
-    "what publishes": (
+    "a publish command": (
         {**MINIMAL, "publish": {"command": "x", "identity": True, "product": "dist"}},
         True,
     ),
-    "what is published as a list": (
+    "publish as a list": (
         {**MINIMAL, "publish": {"command": "x", "product": ["dist"]}},
         False,
     ),
@@ -510,15 +510,15 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".environments_in[0].pattern",
         "group",
     ),
-    "what it reads without a group": (
+    "a pattern without a group": (
         go(detect={"files": ["a"], "reads": "key"}),
         ".detect.reads",
         "needs a group",
     ),
-    "like nothing": (go(like="terrafrom"), ".like", "did you mean 'terraform'?"),
+    "like an unknown code type": (go(like="terrafrom"), ".like", "did you mean 'terraform'?"),
     "like one that is like another": (go(like="opentofu"), ".like", "itself like another"),
     "like several": (go(like=["terraform"]), ".like", "expected text"),
-    "words of nothing": (go(words={"a": "b"}), ".words", "name that one in `like`"),
+    "words without like": (go(words={"a": "b"}), ".words", "name that one in `like`"),
     "words as a list": (go(like="terraform", words=["a"]), ".words", "expected a mapping"),
     "a word that is nowhere": (go(like="terraform", words={"rustc": "x"}), ".words", "remove it"),
     "an empty word": (go(like="terraform", words={"": "x"}), ".words", "remove it"),
@@ -547,7 +547,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".settings.size.packages",
         "has no effect with the type string",
     ),
-    "a word that breaks what it is in": (
+    "a word that renames a tool of a job": (
         "like: terraform\nwords: {setup: set-up}\n",
         ".jobs.lint.tools",
         "no tool of this file",
@@ -623,7 +623,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".jobs.lint.timeout_minutes: ",
         "take this line out",
     ),
-    "minutes of what publishes": (
+    "minutes of a publish command": (
         go(publish={"command": "x", "timeout_minutes": 5}),
         ".publish.timeout_minutes: ",
         "take this line out",
@@ -710,7 +710,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".tools.a: ",
         "did you mean 'file'?",
     ),
-    "a tool before what it reads": (
+    "a tool before the setup whose output it reads": (
         go(
             setup=SETUP,
             tools={"a": f"- run: {READS_FILE}"},
@@ -729,7 +729,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".jobs.deploy.tools: ",
         "only builds have",
     ),
-    "a cache of what publishes": (
+    "a cache of a publish command": (
         go(tools={"a": CACHED}, publish={"command": "x", "tools": ["a"]}),
         ".publish.tools: ",
         "only builds have",

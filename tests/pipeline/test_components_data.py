@@ -32,15 +32,15 @@ def files(settings: dict[str, Any]) -> list[str]:
 FILES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "its folder": (generic(test="t", path="app"), ["app"]),
     "the root": (generic(test="t"), ["."]),
-    "what it watches": (
+    "watched paths": (
         generic(test="t", path="app", watches=["!**/*.md", "z/", "libs/**/*.py", "app/inner"]),
         ["app", "libs/**/*.py", "z", "!**/*.md"],
     ),
-    "in the root what is generated can be named": (
+    "a generated file that the root watches": (
         generic(test="t", watches=[".github/actions/own"]),
         [".", ".github/actions/own"],
     ),
-    "only what is none of it": (generic(test="t", watches=["!docs"]), [".", "!docs"]),
+    "only an exclusion": (generic(test="t", watches=["!docs"]), [".", "!docs"]),
     "submodules": (
         generic(test="t", path="a/b", submodules=True, lfs=True),
         ["a/b", ".gitattributes", ".gitmodules", "a/.gitattributes"],

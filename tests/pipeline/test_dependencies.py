@@ -284,9 +284,9 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "YAML's on": ({"dependency_map": "{on: python}"}, "dependency_map", "in quotes"),
     "broken YAML": ({"dependency_map": "{web: [db"}, "dependency_map", "is not YAML"),
-    "product of nobody": (artifact("dits"), ARTIFACT, "did you mean 'dist'?"),
+    "product of no component": (artifact("dits"), ARTIFACT, "did you mean 'dist'?"),
     "product of another": (artifact("tool.zip"), ARTIFACT, "user asks site for"),
-    "product of no one asked": (artifact("dist", of=[]), ARTIFACT, "depends on no component that"),
+    "product of no dependency": (artifact("dist", of=[]), ARTIFACT, "depends on no component that"),
     "unknown key of an artifact": (
         artifact({"name": "dist", "at": "x"}),
         ARTIFACT,

@@ -157,7 +157,7 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
         [],
     ),
     "a cluster's secret": ({"code_types": ["kubernetes"]}, {"kubernetes": []}, []),
-    "what needs its package": (
+    "a component that takes its package": (
         {
             "components": {"a": HANDED, "b": MAKES, "c": generic(lint="l", build="b")},
             "dependency_map": {"b": "a", "c": "b"},
@@ -169,7 +169,7 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
             "c is not checked in pull requests: it needs the package of b.",
         ],
     ),
-    "what only waits for it": (
+    "a component that only waits for it": (
         {
             "components": {"a": HANDED, "b": MAKES, "c": generic(lint="l", build="b")},
             "dependency_map": [
@@ -180,7 +180,7 @@ LEFT_OUT: dict[str, tuple[dict[str, Any], dict[str, list[str]], list[str]]] = {
         {"a": [], "b": [], "c": ["b"]},
         [A_LEFT_OUT],
     ),
-    "what needs two packages": (
+    "a component that takes two packages": (
         {
             "components": {"a": HANDED, "b": HANDED, "c": MAKES, "d": generic(build="b")},
             "dependency_map": {"d": ["a", "b", "c"]},

@@ -125,7 +125,7 @@ BELONGING: dict[str, tuple[dict[str, Any], Any, Jobs, Jobs, list[str]]] = {
         {"a-prd": [], "b-prd": [], "f-prd": ["a-prd", "b-prd"]},
         [],
     ),
-    "its package reaches those who take it": (
+    "its package reaches components that take it": (
         {"a": {**BOTH, "environments": ["dev"]}, "b": BOTH, "c": DEPLOYS},
         {"b": "a", "c": "b"},
         {
@@ -138,7 +138,7 @@ BELONGING: dict[str, tuple[dict[str, Any], Any, Jobs, Jobs, list[str]]] = {
         {"b-prd": [], "c-prd": ["b-prd"]},
         ["a", "b"],
     ),
-    "its package reaches those who take it through others": (
+    "its package reaches components through others": (
         {"a": BUILDS, "b": {**BUILDS, "environments": ["dev"]}, "c": BOTH},
         {"b": "a", "c": "b"},
         {
@@ -148,7 +148,7 @@ BELONGING: dict[str, tuple[dict[str, Any], Any, Jobs, Jobs, list[str]]] = {
         {"c-prd": []},
         ["a", "b", "c"],
     ),
-    "nobody takes its package": (
+    "no component takes its package": (
         {"a": {**BOTH, "environments": ["dev"]}, "b": BOTH},
         [{"code_type": "b", "depends_on": "a", "artifacts": []}],
         {
