@@ -19,7 +19,7 @@ Quick = Callable[..., OfflineGitHub]
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Quick:
-    """A GitHub without machines, of a repository that holds these files on main."""
+    """A GitHub without machines, for a repository with these files on main."""
     numbers = itertools.count()
 
     def build(
@@ -45,7 +45,8 @@ def work_of(github: OfflineGitHub) -> MemoryRepository:
 
 
 def push(github: OfflineGitHub, branch: str = "main", **change: Any) -> list[Run]:
-    """A commit more on a branch; the runs that its push starts, of which nothing has run yet."""
+    """Push one more commit to a branch. Returns the runs that start; none of their jobs has run
+    yet."""
     work_of(github).commit(branch, **change)
     return github.push(branch)
 

@@ -1,4 +1,4 @@
-"""Environments: who approves a job, which branches and tags may deploy, what a plan has."""
+"""Environments: who approves a job, which branches and tags deploy, and the rules of each plan."""
 
 from __future__ import annotations
 

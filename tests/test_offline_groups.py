@@ -1,4 +1,4 @@
-"""Concurrency groups: what holds one, what waits for it, and what is pushed out."""
+"""Concurrency groups: which runs and jobs hold one, wait for it, or are cancelled."""
 
 from __future__ import annotations
 

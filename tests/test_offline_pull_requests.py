@@ -12,12 +12,12 @@ from test_offline_github import CHECKOUT, built, commit, job, only
 
 Make = Callable[..., OfflineGitHub]
 QUICK = f"jobs: {{a: {job(**{'if': 'false'})}}}"
-"""A job whose run costs no time: for tests that look at what starts."""
+"""A job that takes no time, for tests that look only at which runs start."""
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """A repository with these workflow files on main, and at work on a branch `feature`."""
+    """A repository with these workflow files on main, and its work tree on a branch `feature`."""
 
     def build(workflows: dict[str, str], files: dict[str, str] | None = None) -> OfflineGitHub:
         github = built(tmp_path, workflows, {"file": "first\n", **(files or {})})
@@ -38,7 +38,7 @@ def head(github: OfflineGitHub, branch: str = "HEAD") -> str:
 
 
 def on_main(github: OfflineGitHub, workflows: dict[str, str], files: dict[str, str]) -> None:
-    """Another commit on main, while the work on the branch goes on."""
+    """Push another commit to main while the branch stays where it is."""
     switch(github, "main")
     commit(github.remote.work_tree, workflows, files)
     github.push("main")
@@ -210,7 +210,7 @@ BARE = "[false false true   ]"
 
 
 def with_rights(make: Make, trigger: str, value: str) -> OfflineGitHub:
-    """Two jobs that show what they have; the second runs if the variable has this value."""
+    """Two jobs that print their values. The second runs only if the variable has this value."""
     callee = CALLEE.replace("VALUE", value)
     github = make({"ci.yml": CALLER.replace("TRIGGER", trigger), "callee.yml": callee})
     github.secrets["PASS"], github.variables["VAR"] = "1234", "repo"
@@ -300,7 +300,7 @@ def test_workflow_run_sees_the_pull_requests_own_commit_and_branch(make: Make, f
     assert only(github.pull_request("feature", fork=fork)).conclusion == "skipped"
     assert github.runs_of("after.yml") == []
 
-    # A branch of a fork may have any name: this filter trusts nobody.
+    # A branch of a fork may have any name, so a filter of branches does not keep it out.
     switch(github, "main")
     commit(github.remote.work_tree, {}, {"feature": "two\n"})
     run = only(github.pull_request("main", base="release", fork=fork))
@@ -315,7 +315,7 @@ def test_workflow_run_sees_the_pull_requests_own_commit_and_branch(make: Make, f
     numbers = [(pull["number"], pull["base"]["ref"]) for pull in seen["pull_requests"]]
     assert numbers == ([] if fork else [(2, "release")])
     assert follower.actor == run.actor == ("stranger" if fork else "octocat")
-    # It runs with all rights on the default branch, which has the head only if that is its own.
+    # The follower runs with all rights on the default branch, never on the commit of a fork.
     assert follower.sha == (base if fork else head(github))
     assert f"[*** *** {follower.sha}]" in follower.job("work").log
     assert follower.job("work").permissions == {"contents": "write"}

@@ -142,7 +142,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         edit(BUILD, "  build:\n", "  something:\n"),
         f"{BUILD}: has no job build; render it again with `copier recopy`",
     ),
-    "own-job-needs-nobody": (
+    "own-job-needs-an-unknown-job": (
         edit(ORCHESTRATOR, "\n# Own jobs", "\n  own: {needs: [changes, python-dev]}\n# Own jobs"),
         f"{ORCHESTRATOR}: the job own needs python-dev, and there is no such job; name another in "
         "`needs`",
@@ -278,7 +278,7 @@ class Unread(io.StringIO):
 @pytest.mark.parametrize(
     "stdout",
     [io.TextIOWrapper(io.BytesIO(), encoding="ascii"), Unread()],
-    ids=["ASCII", "nobody reads"],
+    ids=["ASCII", "closed pipe"],
 )
 def test_a_copy_succeeds_if_its_report_cannot_be_printed(
     stdout: io.TextIOWrapper, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
