@@ -421,7 +421,7 @@ class OfflineGitHub:
             artifact_store=run.artifact_store,
             history=list(run.history),
         )
-        again.started_at = again.updated_at = self._now()
+        again.started_at = again.updated_at = self.next_second()
         self._remember(again)
         with self._outermost():
             self._begin(again, previous)
@@ -504,7 +504,7 @@ class OfflineGitHub:
         run.head_repository = self.fork if fork else self.name
         for artifact_name, files in (artifacts or {}).items():
             self.new_artifact(run, artifact_name).fill(files)
-        run.updated_at = self._now()
+        run.updated_at = self.next_second()
         if created_at:
             run.created_at = run.started_at = run.updated_at = created_at
         if fire:
@@ -782,7 +782,7 @@ class OfflineGitHub:
             return_value = Run(
                 self.new_id(), number, path, name, event, commit, branch, ref, payload
             )
-            return_value.inputs, return_value.created_at = inputs, self._now()
+            return_value.inputs, return_value.created_at = inputs, self.next_second()
             return_value.started_at = return_value.updated_at = return_value.created_at
             return_value.actor = payload.get("sender", {}).get("login", return_value.actor)
             return_value.triggering_actor = return_value.actor
@@ -825,7 +825,7 @@ class OfflineGitHub:
             self.failures.append(error)
             run.message, ended = repr(error), "failure"
         with self.lock:
-            run.status, run.conclusion, run.updated_at = "completed", ended, self._now()
+            run.status, run.conclusion, run.updated_at = "completed", ended, self.next_second()
             self._remember(run)
         if claim := self._claims.get(id(run)):
             self.groups.release(claim)
@@ -951,8 +951,8 @@ class OfflineGitHub:
         with self.lock:
             return 10_000_000 + next(self._ids)
 
-    def _now(self) -> str:
-        """A second that no other event has, so that runs and artifacts have an order."""
+    def next_second(self) -> str:
+        """A second that no earlier event has, so that runs and artifacts have an order."""
         return self.clock.stamp(new=True, frozen=self.same_second)
 
     def touch(self, run: Run) -> None:
@@ -986,7 +986,7 @@ class OfflineGitHub:
 
     def new_artifact(self, run: Run, name: str) -> Artifact:
         with self.lock:
-            artifact = Artifact(self.new_id(), name, run.id, created_at=self._now())
+            artifact = Artifact(self.new_id(), name, run.id, created_at=self.next_second())
             run.artifact_store[artifact.id] = artifact
         return artifact
 

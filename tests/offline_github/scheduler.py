@@ -298,7 +298,9 @@ class Scheduler:
         progress.held = None
         with self.github.lock:
             job.result, job.outputs = result, progress.outputs
-            job.completed_at = self.github.moment()
+            # No job that runs takes less than a second. Scripts compare the times of jobs.
+            end = self.github.next_second if job.started_at else self.github.moment
+            job.completed_at = end()
             self.github.show_status(self.run, "completed", job)
         reasons = [f"##[error]{claim.message}" for claim in progress.claims if claim.message]
         job.log = "\n".join(part for part in (job.log, log, *reasons) if part)
