@@ -130,10 +130,11 @@ def checkout(step: Step) -> None:
         what = ["--tags" if tags else "--no-tags", f"--depth={depth}", "origin", fetched]
     key = (fetched, commit, branch, depth)
     keep = depth != "0" and not tags and not any(target.iterdir())
-    if keep and key in CHECKOUTS:
-        CHECKOUTS[key].write(target)
+    kept = CHECKOUTS.get(key) if keep else None
+    if kept:
+        kept.write(target)
     initialise(target / ".git", remote.url)
-    if not keep or key not in CHECKOUTS:
+    if not kept:  # though another job may have put one there meanwhile
         if (depth, tags, fetched) == ("1", False, commit):
             remote.pack(commit, target / ".git")
         else:

@@ -101,7 +101,7 @@ def test_exactly_the_jobs_that_need_it_log_in(cloud: str, template: Path, tmp_pa
     github.environments = {name: {"vars": variables(cloud, name)} for name in ("dev", "registry")}
     github.tools.watch([], ["KUBECONFIG", "ARM_.*"])
     [run] = github.push("main")
-    assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
+    assert run.conclusion == "success", {k: j.errors for k, j in run.jobs.items() if j.errors}
 
     # Each with the variables of its own GitHub Environment, which the cloud trusts.
     logins = {
