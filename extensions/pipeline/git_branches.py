@@ -32,7 +32,9 @@ def read_branches(repository: Path) -> Branches:
     refs = _refs(git)
     known = {ref.removeprefix(start) for ref in refs for start in (HEADS, ORIGIN)
              if ref.startswith(start) and ref != f"{ORIGIN}HEAD"}  # fmt: skip
-    current = _text(_own_folder(repository) / "HEAD").removeprefix(f"ref: {HEADS}")
+    # If no branch is checked out, HEAD is the id of a commit.
+    head = _text(_own_folder(repository) / "HEAD")
+    current = head.removeprefix(f"ref: {HEADS}") if head.startswith("ref:") else ""
     wishes = [_text(git / ORIGIN / "HEAD").removeprefix(f"ref: {ORIGIN}")]
     if current in ("main", "master"):
         wishes.append(current)
