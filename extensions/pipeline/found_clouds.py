@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from .clouds import Cloud
@@ -52,14 +52,13 @@ def find_clouds(
     return tuple(found.values())
 
 
-def keys_in_workflows(files: RepositoryFiles, clouds: Iterable[Cloud]) -> dict[str, list[str]]:
-    """By cloud: the secrets with its keys that the repository's own workflows name."""
+def keys_in_workflows(
+    files: RepositoryFiles, clouds: Iterable[Cloud]
+) -> dict[str, tuple[str, ...]]:
+    """By cloud: its keys, if the repository's own workflows read all of them from secrets.
+
+    Only some of them are no login: with OIDC, workflows name the ids, and no key.
+    """
     texts = "\n".join(map(files.text, files.workflows))
     said = set(re.findall(r"\bsecrets\.(\w+)", texts))
-    return {cloud.name: [key for key in cloud.keys if key in said] for cloud in clouds}
-
-
-def cloud_of_all(clouds: Mapping[str, str], deployed: Collection[str]) -> str:
-    """The cloud that all deployed components have in common; empty if they differ."""
-    every = {clouds.get(name, "") for name in deployed}
-    return every.pop() if len(every) == 1 else ""
+    return {cloud.name: cloud.keys for cloud in clouds if cloud.keys and said >= {*cloud.keys}}

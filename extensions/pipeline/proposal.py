@@ -18,7 +18,7 @@ from .dependencies import read_dependencies
 from .detection import FoundComponent, find_components
 from .environments import BRANCHING, DEVELOP
 from .errors import AnswerError
-from .found_clouds import cloud_of_all, find_clouds, keys_in_workflows
+from .found_clouds import find_clouds, keys_in_workflows
 from .found_edges import IMAGE, FoundEdge, find_edges, usual_producers
 from .found_environments import as_answer, find_environments
 from .found_needs import find_needs
@@ -125,30 +125,31 @@ def _in_environments(component: FoundComponent, names: tuple[str, ...]) -> Found
 def _with_logins(
     found: tuple[FoundComponent, ...], files: RepositoryFiles, clouds: Mapping[str, Cloud]
 ) -> tuple[tuple[FoundComponent, ...], str]:
-    """The components with the cloud that each logs in to or the keys that it has, and the cloud of
-    all deployments, if it is the same."""
+    """The cloud that all deployments log in to, or else each component with its own; and components
+    with the keys that the repository has instead of a login."""
     paths = {path for component in found for path in component.paths}
-    shown = {}
-    for component in found if clouds else ():
-        there = find_clouds(files, component.code_type, component.paths, paths)
-        if len(there) == 1 and there[0].name in clouds:
-            shown[component.name] = there[0].name
-    if not shown:
-        return found, ""
     keys = keys_in_workflows(files, clouds.values())
-    found = tuple(
-        dataclasses.replace(component, keys=tuple(keys[shown[component.name]]))
-        if component.name in shown
-        else component
-        for component in found
-    )
-    logins = {c.name: shown[c.name] for c in found if c.name in shown and not c.keys}
+    own_keys, logins = {}, {}
+    for component in found:
+        there = find_clouds(files, component.code_type, component.paths, paths)
+        if len(there) != 1 or there[0].name not in clouds:
+            continue
+        cloud = there[0].name
+        if cloud in keys:
+            own_keys[component.name] = keys[cloud]
+        else:
+            logins[component.name] = cloud
     deployed = [c.name for c in found if c.code_type.jobs["deploy"].command]
-    if cloud := cloud_of_all(logins, deployed):
-        return found, cloud
+    every = {logins.get(name, "") for name in deployed}
+    of_all = every.pop() if len(every) == 1 else ""
     return tuple(
-        dataclasses.replace(component, cloud=logins.get(component.name, "")) for component in found
-    ), ""
+        dataclasses.replace(
+            component,
+            keys=own_keys.get(component.name, ()),
+            cloud="" if of_all else logins.get(component.name, ""),
+        )
+        for component in found
+    ), of_all
 
 
 def _with_environments(

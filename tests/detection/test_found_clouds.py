@@ -79,6 +79,15 @@ CASES: dict[str, tuple[dict[str, str], str, dict[str, dict[str, Any]]]] = {
         "",
         {"terraform": {"secrets": ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]}},
     ),
+    "the ids of Azure without a key, as for OIDC": (
+        {
+            "infra/main.tf": AZURE,
+            ".github/workflows/deploy.yml": "${{ secrets.ARM_CLIENT_ID }}"
+            "${{ secrets.ARM_TENANT_ID }}${{ secrets.ARM_SUBSCRIPTION_ID }}",
+        },
+        "azure",
+        {},
+    ),
     "keys of another cloud": (
         {"infra/main.tf": AZURE, ".github/workflows/deploy.yml": KEYS},
         "azure",
@@ -156,3 +165,12 @@ def test_a_component_without_a_login_is_named(case: str) -> None:
     read = read_answers({"branching": "trunk", "components": components, **answers}, CATALOGUE)
     there = repository({"infra/main.tf": AWS})
     assert unmatched(read, there, NO_BRANCHES) == lines
+
+
+def test_what_docs_say_already_is_not_said_again() -> None:
+    """The CDK without a login has this in docs/ci-cd.md, also before its files are there."""
+    read = read_answers({"branching": "trunk", "code_types": ["cdk"]}, CATALOGUE)
+    assert any(
+        "cloud: aws" in line for line in read.components[0].code_type.clouds["none"].prerequisites
+    )
+    assert unmatched(read, repository({"cdk.json": '{"app": "python3 app.py"}'}), NO_BRANCHES) == []

@@ -272,7 +272,10 @@ class ActionHosts:
         host = self._host()
         answer = host.run(request, stop)
         with self._freed:
-            (self._all.remove if answer is None else self._idle.append)(host)
+            if answer is None:
+                self._all.remove(host)
+            else:
+                self._idle.append(host)
             self._freed.notify()
         return answer
 

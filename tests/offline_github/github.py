@@ -919,7 +919,7 @@ class OfflineGitHub:
             raise failures[0]
 
     def _busy(self) -> threading.Thread | None:
-        """A run that goes on without the test. One that waits for a review does not."""
+        """The thread of a run that goes on without the test; runs that wait for a review do not."""
         alive = [(t, run) for t, run in self._threads.copy().items() if t.is_alive()]
         return next((thread for thread, run in alive if self._goes_on(run)), None)
 

@@ -56,7 +56,7 @@ OIDC = {
 }
 
 
-def nothing(step: Step) -> None:
+def record(step: Step) -> None:
     """Actions that install something or log in: what they rely on, and their inputs in a file."""
     action, environment = step.action, step.environment
     federated = action in OIDC and step.input(OIDC[action])
@@ -206,7 +206,7 @@ ACTIONS: dict[str, Callable[[Step], None]] = {"actions/checkout": checkout}
 def run(step: Step) -> dict[str, object]:
     """The exit code of a step, and what it prints."""
     try:
-        ACTIONS.get(step.action, nothing)(step)
+        ACTIONS.get(step.action, record)(step)
     except StepError as failed:
         return {"code": 1, "output": "\n".join([*step.log, error(str(failed)), ""])}
     return {"code": 0, "output": "\n".join([*step.log, ""])}

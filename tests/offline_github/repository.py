@@ -87,7 +87,9 @@ class Facts(dict[Any, Any]):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if len(self) >= self._size:
-            self.clear()
+            # The oldest goes. Another thread may be doing the same.
+            with contextlib.suppress(KeyError, RuntimeError):
+                del self[next(iter(self))]
         super().__setitem__(key, value)
 
 
@@ -313,13 +315,13 @@ class Repository:
         """Keep the history of a commit, and the message and the parents of each commit in it."""
         printed = git("log", "-z", "--format=%H %P%n%B", commit, cwd=place).decode()
         history: list[str] = []
-        for entry in printed.removesuffix("\0").split("\0")[
-            ::-1
-        ]:  # this commit last: it is kept for certain
+        # The commit itself comes last, so that it is kept also if there are too many.
+        for entry in reversed(printed.removesuffix("\0").split("\0")):
             names, _, message = entry.partition("\n")
             sha, *parents = names.split()
-            history.insert(0, sha)
+            history.append(sha)
             MESSAGES[sha], PARENTS[sha] = message.strip(), parents
+        history.reverse()
         HISTORIES[commit] = history
         return history
 
