@@ -35,6 +35,9 @@ from .scope import Scope, built_per_environment, root
 from .steps import Call
 from .triggers import Triggers, workflow_name
 
+BUILD_JOB = "build"
+"""The id of the job that calls its build."""
+
 ASKED_BEFORE = "(inputs.orchestrator != '' || needs.approval.result == 'success')"
 """If the orchestrator was approved, nobody is asked again: the deployment checks that run."""
 
@@ -105,6 +108,90 @@ class ComponentWorkflow:
         return what_starts_it(self.triggers, self.environment, self.is_started)
 
 
+@dataclass(frozen=True)
+class _Run:
+    """What a component does in one environment. The jobs of its workflow follow from it."""
+
+    component: Component
+    scope: Scope
+    triggers: Triggers
+    answers: Answers
+    build: BuildWorkflow | None
+    """None if it is not built here."""
+    deploy: DeployWorkflow | None
+    """None if it is not deployed here."""
+    plan: ComponentPlan | None
+    """What is shown before the deployment is approved; None for nothing."""
+
+    @property
+    def environment(self) -> Environment:
+        return self.scope.environment
+
+    @property
+    def refs(self) -> str:
+        return refs(self.environment, self.answers)
+
+    @property
+    def promotes(self) -> bool:
+        return self.component.name in self.scope.promoted
+
+    @property
+    def producers(self) -> tuple[str, ...]:
+        """The components whose packages it takes."""
+        name = self.component.name
+        edges = self.answers.dependencies.edges
+        return tuple(e.producer for e in edges if e.consumer == name and e.placements)
+
+    @property
+    def is_dispatched(self) -> bool:
+        """Whether an orchestrator may start it, with a plan of what it builds and deploys."""
+        return self.answers.orchestration == "dispatch"
+
+    @property
+    def follows_plan(self) -> bool:
+        """Whether that plan says if its jobs run."""
+        return self.is_dispatched and bool(self.build or self.deploy)
+
+    @property
+    def finds_dependencies(self) -> bool:
+        """Whether its first job finds out if what it depends on is deployed."""
+        return self.answers.orchestration == "observe" and self.triggers.waits
+
+    @property
+    def ready(self) -> str:
+        """The condition that the first job sets for the jobs after it; empty for none."""
+        if self.finds_dependencies:
+            return "needs.changes.outputs.ready == 'true'"
+        return DEPLOY if self.triggers.guard else ""
+
+    @property
+    def knows_roll_back(self) -> bool:
+        """Whether its build may be told that an older commit is deployed again.
+
+        With `call`, a person starts the orchestrator for that, and not this workflow.
+        """
+        scans = self.build is not None and "roll-back" in self.build.reads
+        return scans and self.answers.orchestration != "call"
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The first job, which checks the commit; empty if the deployment does it by itself."""
+        only_deploys = self.deploy and not (self.build or self.plan or self.promotes)
+        if only_deploys and not (self.is_dispatched or self.ready):
+            return ()
+        return (CHANGES,)
+
+    @property
+    def built(self) -> tuple[str, ...]:
+        """The jobs up to its build."""
+        return (*self.first, BUILD_JOB) if self.build else self.first
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The jobs up to its plan."""
+        return (*self.built, PLAN_JOB) if self.plan else self.built
+
+
 def component_workflow(
     build: BuildWorkflow | None,
     deploy: DeployWorkflow | None,
@@ -115,131 +202,150 @@ def component_workflow(
     answers: Answers,
 ) -> ComponentWorkflow:
     """The workflow of a component for one environment."""
-    environment, name = scope.environment, component.name
-    builds = build if name in scope.built else None
-    deploys = deploy if name in scope.deployed else None
-    environments = package_environments(environment)
-    promotions = (
-        (Promotion(name, environments, "same-commit", environment.retention_days),)
-        if name in scope.promoted
-        else ()
+    deployed = component.name in scope.deployed
+    run = _Run(
+        component=component,
+        scope=scope,
+        triggers=triggers,
+        answers=answers,
+        build=build if component.name in scope.built else None,
+        deploy=deploy if deployed else None,
+        plan=plan if deployed and needs_a_person(scope.environment, answers) else None,
     )
-    edges = [e for e in answers.dependencies.edges if e.consumer == name and e.placements]
-    producers = tuple(edge.producer for edge in edges)
-    finds = answers.orchestration == "observe" and triggers.waits
-    ready = DEPLOY if triggers.guard else ""
-    if finds:
-        ready = "needs.changes.outputs.ready == 'true'"
-    # A deployment checks the commit itself. Any job before it needs a job that checks it.
-    first: tuple[str, ...] = ()
-    started = answers.orchestration == "dispatch"
-    shows = plan if deploys and needs_a_person(environment, answers) else None
-    if builds or promotions or triggers.guard or finds or not deploys or started or shows:
-        first = (CHANGES,)
-    # With `call`, a person starts the orchestrator to roll back, and not this workflow.
-    scans = builds is not None and "roll-back" in builds.reads
-    changes = Changes(
-        refs=refs(environment, answers),
-        guard=triggers.guard,
-        promotions=promotions,
-        dependencies=triggers.dependencies if finds else "",
-        producers=producers if finds else (),
-        environment=environment.name,
-        tells_deploy=ready == DEPLOY,
-        tells_roll_back=scans and answers.orchestration != "call",
-        tells_build=builds is not None,
-        reads_plan=name if started and (builds or deploys) else "",
-    )
-    packages: dict[str, Value | tuple[str, ...]] = {
-        "packages": (
-            "${{ needs.changes.outputs.packages }}"
-            if finds
-            else "${{ inputs.packages || 'same-commit' }}"
-            if answers.orchestration == "observe"
-            else "${{ inputs.packages }}"
-        ),
-        "refs": refs(environment, answers),
-    }
-    if changes.reads_plan:
-        packages["plan"] = PLAN
-    calls = []
-    if builds:
-        call = build_call(builds, environment, answers, packages, (CHANGES,), "build")
-        if not changes.tells_roll_back:
-            inputs = {k: v for k, v in call.inputs.items() if k != "roll-back"}
-            call = dataclasses.replace(call, inputs=inputs)
-        when = job_condition("build", name) if changes.reads_plan else ready
-        calls.append(dataclasses.replace(call, condition=when))
-    built = (*first, *["build"] * bool(builds))
-    before = (*built, *[PLAN_JOB] * bool(shows))
-    asked_after = before if shows else first
-    approval = _approval(component, environment, answers, asked_after, ready) if deploys else None
-    if deploys:
-        needs = (*before, *[APPROVAL] * bool(approval))
-        digest = (
-            f"${{{{ needs.changes.outputs.{name}-digest }}}}"
-            if promotions
-            else "${{ needs.build.outputs.digest }}"
-        )
-        inputs = {**packages, "digest": digest}
-        if started and promotions:
-            inputs["run"] = "${{ inputs.orchestrator }}"
-        again = built_per_environment(answers.components, answers.dependencies)
-        # A package that was built for one environment is of no use in another.
-        if environments != environment.name and not again.intersection(producers):
-            inputs["environments"] = environments
-        if shows:
-            # A job after one that is left out has to name the results that it wants.
-            when = job_condition("deploy", name) if changes.reads_plan else ready * (not builds)
-            calls.append(
-                environment_call(shows, environment, answers, inputs, built, PLAN_JOB, when)
-            )
-            inputs["changes"] = f"${{{{ needs.{PLAN_JOB}.outputs.changes || 'none' }}}}"
-        if approval:
-            inputs["approved"] = _approved(answers)
-        when = ready if not builds else ""
-        if changes.reads_plan:
-            when = job_condition("deploy", name, *[ASKED_BEFORE] * bool(approval))
-        commit = COMMIT if first else "${{ inputs.commit || github.sha }}"
-        calls.append(
-            environment_call(deploys, environment, answers, inputs, needs, "deploy", when, commit)
-        )
+    approval = _approval(run) if run.deploy else None
+    calls: list[Call] = []
+    if run.build:
+        calls.append(_build_call(run, run.build))
+    if run.plan:
+        calls.append(_plan_call(run, run.plan))
+    if run.deploy:
+        calls.append(_deploy_call(run, run.deploy, approval))
     return ComponentWorkflow(
         component=component,
-        environment=environment,
+        environment=scope.environment,
         orchestration=answers.orchestration,
-        changes=changes if first else None,
+        changes=_changes(run) if run.first else None,
         approval=approval,
         calls=tuple(calls),
-        takes_packages=bool(producers),
+        takes_packages=bool(run.producers),
         run_name=_run_name(
-            name, environment, triggers, answers.orchestration, started and bool(calls)
+            component.name,
+            scope.environment,
+            triggers,
+            answers.orchestration,
+            is_started=run.is_dispatched and bool(calls),
         ),
         triggers=triggers,
     )
 
 
-def _approval(
-    component: Component,
-    environment: Environment,
-    answers: Answers,
-    needs: tuple[str, ...],
-    ready: str,
-) -> Approval | None:
+def _changes(run: _Run) -> Changes:
+    """Its first job."""
+    name, environment = run.component.name, run.environment
+    promotion = Promotion(
+        name, package_environments(environment), "same-commit", environment.retention_days
+    )
+    return Changes(
+        refs=run.refs,
+        guard=run.triggers.guard,
+        promotions=(promotion,) if run.promotes else (),
+        dependencies=run.triggers.dependencies if run.finds_dependencies else "",
+        producers=run.producers if run.finds_dependencies else (),
+        environment=environment.name,
+        tells_deploy=run.ready == DEPLOY,
+        tells_roll_back=run.knows_roll_back,
+        tells_build=run.build is not None,
+        reads_plan=name if run.follows_plan else "",
+    )
+
+
+def _packages(run: _Run) -> dict[str, Value | tuple[str, ...]]:
+    """The inputs that say which packages its jobs take."""
+    packages = "${{ inputs.packages }}"
+    if run.finds_dependencies:
+        packages = "${{ needs.changes.outputs.packages }}"
+    elif run.answers.orchestration == "observe":
+        packages = "${{ inputs.packages || 'same-commit' }}"
+    inputs: dict[str, Value | tuple[str, ...]] = {"packages": packages, "refs": run.refs}
+    if run.follows_plan:
+        inputs["plan"] = PLAN
+    return inputs
+
+
+def _build_call(run: _Run, build: BuildWorkflow) -> Call:
+    """The job that calls its build."""
+    call = build_call(build, run.environment, run.answers, _packages(run), (CHANGES,), BUILD_JOB)
+    inputs = dict(call.inputs)
+    if not run.knows_roll_back:
+        inputs.pop("roll-back", None)
+    when = job_condition("build", run.component.name) if run.follows_plan else run.ready
+    return dataclasses.replace(call, inputs=inputs, condition=when)
+
+
+def _inputs_to_deploy(run: _Run) -> dict[str, Value | tuple[str, ...]]:
+    """The inputs of its plan and of its deployment."""
+    name = run.component.name
+    inputs = _packages(run)
+    inputs["digest"] = "${{ needs.build.outputs.digest }}"
+    if run.promotes:
+        inputs["digest"] = f"${{{{ needs.changes.outputs.{name}-digest }}}}"
+        if run.is_dispatched:
+            inputs["run"] = "${{ inputs.orchestrator }}"
+    again = built_per_environment(run.answers.components, run.answers.dependencies)
+    environments = package_environments(run.environment)
+    # A package that was built for one environment is of no use in another.
+    if environments != run.environment.name and not again.intersection(run.producers):
+        inputs["environments"] = environments
+    return inputs
+
+
+def _plan_call(run: _Run, plan: ComponentPlan) -> Call:
+    """The job that shows what its deployment would change."""
+    when = ""
+    if run.follows_plan:
+        when = job_condition("deploy", run.component.name)
+    elif not run.build:  # else the build, which comes before it, has the condition
+        when = run.ready
+    inputs = _inputs_to_deploy(run)
+    return environment_call(plan, run.environment, run.answers, inputs, run.built, PLAN_JOB, when)
+
+
+def _deploy_call(run: _Run, deploy: DeployWorkflow, approval: Approval | None) -> Call:
+    """The job that calls its deployment."""
+    inputs, needs = _inputs_to_deploy(run), run.shown
+    if run.plan:
+        inputs["changes"] = f"${{{{ needs.{PLAN_JOB}.outputs.changes || 'none' }}}}"
+    if approval:
+        inputs["approved"] = _approved(run.answers)
+        needs = (*needs, APPROVAL)
+    when = ""
+    if run.follows_plan:
+        asked = (ASKED_BEFORE,) if approval else ()
+        when = job_condition("deploy", run.component.name, *asked)
+    elif not run.build:
+        when = run.ready
+    commit = COMMIT if run.first else "${{ inputs.commit || github.sha }}"
+    return environment_call(
+        deploy, run.environment, run.answers, inputs, needs, "deploy", when, commit
+    )
+
+
+def _approval(run: _Run) -> Approval | None:
     """The job that waits for a person; None if nobody is asked, or each deployment asks."""
-    if not asks_once(environment, answers):
+    environment, environments = run.environment, run.answers.environments
+    if not asks_once(environment, run.answers):
         return None
-    by_events = answers.orchestration == "observe" and environment.trigger != "manual"
-    replaces = by_events and root(environment, answers.environments).trigger == "branch"
+    by_events = run.answers.orchestration == "observe" and environment.trigger != "manual"
+    replaces = by_events and root(environment, environments).trigger == "branch"
     # If its orchestrator was approved, nobody is asked again.
-    asked_before = "inputs.orchestrator == ''" if answers.orchestration == "dispatch" else ""
+    asked_before = "inputs.orchestrator == ''" if run.is_dispatched else ""
     return Approval(
         environment=f"{environment.name}-approval",
         # Runs that a person or a tag has started do not cancel each other.
-        group=approval_group(f"{component.name}-{environment.name}") if replaces else "",
-        needs=needs,
-        condition=asked_before or ready,
-        refs=refs(environment, answers) if by_events else "",
+        group=approval_group(f"{run.component.name}-{environment.name}") if replaces else "",
+        needs=run.shown if run.plan else run.first,
+        condition=asked_before or run.ready,
+        refs=run.refs if by_events else "",
     )
 
 
