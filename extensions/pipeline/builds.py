@@ -308,7 +308,9 @@ def _in_each_folder(component: Component, text: str) -> str:
     """The command; if each environment has its own folder, it runs once in each of them."""
     if not component.by_environment:
         return text
-    names = ["ENVIRONMENT", *["ENVIRONMENTS"] * bool(ENVIRONMENTS.search(text))]
+    names = ["ENVIRONMENT"]
+    if ENVIRONMENTS.search(text):
+        names.append("ENVIRONMENTS")
     variables = " ".join(f'"{name}=$name"' for name in names)
     folder = component.folder_in_shell
     # Not indented: that would change texts of several lines in it, as here-documents.

@@ -97,7 +97,9 @@ class Changes:
     @property
     def decides(self) -> tuple[str, ...]:
         """The outputs that say what is built and deployed."""
-        return (*["build"] * self.tells_build, "deploy", "plan") if self._knows_plan else ()
+        if not self._knows_plan:
+            return ()
+        return ("build", "deploy", "plan") if self.tells_build else ("deploy", "plan")
 
     @property
     def _knows_plan(self) -> bool:
@@ -125,8 +127,7 @@ class Changes:
     @property
     def reasons(self) -> Mapping[str, str]:
         """Why it gets each of its permissions, for a comment beside it."""
-        reads = "reads runs" + " and packages" * bool(self.promotions)
-        return {"actions": reads}
+        return {"actions": "reads runs and packages" if self.promotions else "reads runs"}
 
 
 @dataclass(frozen=True)

@@ -176,8 +176,9 @@ def _written(
     for place, entry in entries:
         consumer = entry["code_type"]
         wanted = entry["depends_on"]
-        # A person may write an empty text for "none".
-        producers = [wanted] * bool(wanted) if isinstance(wanted, str) else list(wanted)
+        producers = [wanted] if isinstance(wanted, str) else list(wanted)
+        if wanted == "":  # a person may write an empty text for "none"
+            producers = []
         absent = set()
         for name in [consumer, *producers]:
             if name in by_name:
@@ -258,14 +259,18 @@ def _nobody_makes(name: str, consumer: Component, producers: list[Component]) ->
             "name its producer in depends_on"
         )
     makes = " and ".join(
-        f"{producer.name} makes {', '.join(producer.produces[:12]) or 'nothing'}"
-        + ", ..." * (len(producer.produces) > 12)
+        f"{producer.name} makes {', '.join(_first(producer.produces)) or 'nothing'}"
         for producer in producers
     )
     known = [product for producer in producers for product in producer.produces]
     near = nearest(name, known)
     fix = near if near.endswith("?") else "; name what is made, or add it to a `produces`"
     return f"{consumer.name} asks {_all(producers)} for {shown(name)}, but {makes}{fix}"
+
+
+def _first(products: tuple[str, ...]) -> tuple[str, ...]:
+    """The first dozen; a message is one line."""
+    return products if len(products) <= 12 else (*products[:12], "...")
 
 
 def _check_taken(name: str, consumer: Component, producer: Component, place: str) -> None:

@@ -84,7 +84,11 @@ class DeployWorkflow(EnvironmentWorkflow):
     @property
     def reasons(self) -> Mapping[str, str]:
         """Why it gets each of its permissions, for a comment beside it."""
-        by_oidc = ["logs in"] * bool(self.cloud) + ["publishes"] * self.identity
+        by_oidc = []
+        if self.cloud:
+            by_oidc.append("logs in")
+        if self.identity:
+            by_oidc.append("publishes")
         return {
             "actions": "finds and downloads packages",
             "id-token": f"{' and '.join(by_oidc) or 'deploys'} by OIDC",

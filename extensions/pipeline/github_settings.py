@@ -292,7 +292,7 @@ def _ruleset_patterns(ref: str) -> list[str]:
     start = re.sub(r"(?:.\?|[*+\[]).*", "", ref)
     rest = ref[len(start) :]
     folders = "**" in rest or "/" in rest
-    return [f"{start}*", *[f"{start}*/**/*"] * folders]
+    return [f"{start}*", f"{start}*/**/*"] if folders else [f"{start}*"]
 
 
 def _deployed(plan: Plan, trigger: str) -> tuple[str, ...]:

@@ -168,17 +168,19 @@ class Plan:
     @property
     def files(self) -> tuple[str, ...]:
         """Every generated file but the answers file, relative to the repository's root."""
-        of_workflows = (
+        names = [
             *(build.file for build in self.builds),
             *(deploy.file for deploy in self.deploys),
             *(plan.file for plan in self.plans),
             *(workflow.file for workflow in self.workflows),
-            *(o.file for o in self.orchestrators),
-            *(p.file for p in self.pull_requests),
-            *[DRIFT_FILE] * self.checks_drift,
-            *[DRIFT_OF_INFRASTRUCTURE] * bool(self.drift),
-        )
-        workflows = [f"{WORKFLOWS}/{file}" for file in of_workflows]
+            *(orchestrator.file for orchestrator in self.orchestrators),
+            *(pull_request.file for pull_request in self.pull_requests),
+        ]
+        if self.checks_drift:
+            names.append(DRIFT_FILE)
+        if self.drift:
+            names.append(DRIFT_OF_INFRASTRUCTURE)
+        workflows = [f"{WORKFLOWS}/{name}" for name in names]
         return tuple(sorted([*workflows, *self.action_files, "docs/ci-cd.md"]))
 
 

@@ -62,8 +62,12 @@ class PullRequest:
     @property
     def given(self) -> str:
         """What pull requests of this repository get, in English."""
-        secrets = ["the secrets that the installation needs"] * bool(self.installs_with)
-        return listed([*secrets, *["an identity that reads, for plans"] * bool(self.plans)])
+        given = []
+        if self.installs_with:
+            given.append("the secrets that the installation needs")
+        if self.plans:
+            given.append("an identity that reads, for plans")
+        return listed(given)
 
     @property
     def file(self) -> str:

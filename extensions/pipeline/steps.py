@@ -429,9 +429,11 @@ class LeftOut:
     @property
     def command(self) -> str:
         """Deletes them; empty if there are none."""
+        if not self.folders:
+            return ""
         folders = " ".join(self.folders)
-        if not folders or not self.keeps:
-            return f"rm -rf -- {folders}" * bool(folders)
+        if not self.keeps:
+            return f"rm -rf -- {folders}"
         kept = self.keeps.replace("\n", "\n  ")
         loop = f'  if {kept}; then continue; fi\n  rm -rf -- "$folder"'
         return f"set -- {folders}\nfor folder; do\n{loop}\ndone"

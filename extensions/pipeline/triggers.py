@@ -124,10 +124,12 @@ def triggers_under_observe(
         last = sorted(n for n in needed if not any(n != o and reaches(waits, o, n) for o in needed))
         if last:
             first = {bool(waits[name]) or bool(predecessor) for name in last}
-            events = ["push"] * (False in first and root.trigger in ("branch", "tag"))
+            events: tuple[str, ...] = ("workflow_dispatch",)
+            if False in first and root.trigger in ("branch", "tag"):
+                events = ("push", "workflow_dispatch")
             triggers = Triggers(
                 after=tuple(workflow_name(name, environment) for name in last),
-                guard=guard((*events, "workflow_dispatch"), True in first, root),
+                guard=guard(events, True in first, root),
                 # These have waited for all others. Producers of taken packages are listed, too.
                 dependencies=json.dumps(
                     {
@@ -156,11 +158,15 @@ def triggers_under_observe(
 
 def _names_of_jobs(component: Component, scope: Scope) -> list[str]:
     """The names of the jobs that build, approve or deploy a component in its run."""
-    deploys = component.name in scope.deployed
-    build = [f"build / {check_name(component)}"] * (component.name in scope.built)
-    # A run that waits for its approval has begun, and its deployment is not listed yet.
-    approval = ["approval"] * (deploys and scope.environment.production)
-    return build + approval + [f"deploy / {component.job('deploy').name}"] * deploys
+    names = []
+    if component.name in scope.built:
+        names.append(f"build / {check_name(component)}")
+    if component.name in scope.deployed:
+        if scope.environment.production:
+            # A run that waits for its approval has begun, and its deployment is not listed yet.
+            names.append("approval")
+        names.append(f"deploy / {component.job('deploy').name}")
+    return names
 
 
 def _without_idle(waits: Graph, decisive: Mapping[str, tuple[str, ...]]) -> Graph:

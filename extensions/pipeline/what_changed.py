@@ -38,7 +38,9 @@ def owned_files(component: Component) -> tuple[str, ...]:
 
 def _above(component: Component) -> set[str]:
     """What its code type reads in the folders above its own, up to the root."""
-    names = [*component.code_type.reads_above, *[".gitattributes"] * bool(component.lfs)]
+    names = list(component.code_type.reads_above)
+    if component.lfs:
+        names.append(".gitattributes")
     found, folder = set(), component.path
     while folder not in ("", "."):
         folder = posixpath.dirname(folder)
