@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answers import Answers
-from .code_type_model import CACHE, CHECKS, JOBS, SETUP
+from .code_type_model import CACHE, CHECKS, JOBS, SETUP, JobDefaults
 from .components import Component, pushes
 from .environments import PULL_REQUEST, Environment, title
 from .scope import chain, users_of
@@ -183,64 +183,25 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
     """The workflow that checks and builds a component."""
     code_type = component.code_type
     ids = [job for job in JOBS if job != "deploy" and job in component.commands]
-    defaults = [code_type.jobs[job] for job in ids]
+    defaults = tuple(code_type.jobs[job] for job in ids)
     edges = [e for e in answers.dependencies.edges if e.consumer == component.name]
-    packages = taken_packages(
-        edges, [environment.name for environment in _users(component, answers)]
-    )
-    installs = secret_variables(component, component.install_secrets)
-    commands = tuple(
-        Command(
-            id=job,
-            name=code_type.jobs[job].name,
-            text=_in_each_folder(component, component.commands[job]),
-            variables={
-                **step_variables(
-                    {
-                        name: value.replace(CACHE, _cached(answers))
-                        for name, value in default_variables(
-                            code_type.jobs[job], component, answers, builds=True
-                        ).items()
-                    },
-                    component,
-                    answers,
-                    builds=True,
-                ),
-                **installs,
-                **(
-                    secret_variables(component, component.secrets)
-                    if code_type.jobs[job].secrets
-                    else {}
-                ),
-            },
-        )
-        for job in ids
-    )
-    # The first environment's folder decides the versions of the tools.
-    folder = "${{ steps.folders.outputs.first }}" if component.by_environment else component.path
-    job_tools = tuple(
-        dataclasses.replace(_with_cache(tool, answers), variables=installs if tool.action else {})
-        for tool in set_up_steps(component, tuple(defaults), folder)
-    )
-    pushing = "build" in ids and code_type.jobs["build"].registry
-    own_secrets = component.secrets if any(job.secrets for job in defaults) else ()
-    secrets = tuple(dict.fromkeys((*component.install_secrets, *own_secrets)))
-    from_packages = _reading_packages(component, answers)
-    login = registry_login(answers) if pushing else Login()
-    texts = [tool.text for tool in job_tools] + [
-        v for tool in job_tools for v in tool.inputs.values()
-    ]
-    texts += [text for c in commands for text in (c.text, *c.variables.values())]
-    texts += component.shell
+    packages = taken_packages(edges, [user.name for user in _users(component, answers)])
+    commands = tuple(_command(job, component, answers) for job in ids)
+    tools = _tools(component, defaults, answers)
+    texts = _texts(component, tools, commands)
     several = (
         component.by_environment
         or any(ENVIRONMENTS.search(text) for text in texts)
-        or any("environments" in tool.inputs for tool in job_tools)
+        or any("environments" in tool.inputs for tool in tools)
     )
+    planned = bool(packages) and answers.plans
+    pushing = "build" in ids and code_type.jobs["build"].registry
+    login = registry_login(answers) if pushing else Login()
+    own_secrets = component.secrets if any(job.secrets for job in defaults) else ()
+    from_packages = _reading_packages(component, answers)
     variables = {"ENVIRONMENT": "${{ inputs.environment }}", "COMMIT": "${{ inputs.commit }}"}
     if several:
         variables["ENVIRONMENTS"] = ALL_ENVIRONMENTS
-    planned = bool(packages) and answers.plans
     if planned:
         variables["PLAN"] = "${{ inputs.plan }}"
     table = _environment_variables(component, answers)
@@ -256,7 +217,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             pushes=pushing or bool(own_secrets or from_packages),
             scans="security" in ids,
         ),
-        tools=job_tools,
+        tools=tools,
         packages=packages,
         commands=commands,
         login=tuple(_when_pushing(steps) for steps in login.steps),
@@ -266,7 +227,7 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
             **setting_variables(component, answers),
             **own_variables(component, answers, builds=True),
         },
-        secrets=secrets,
+        secrets=tuple(dict.fromkeys((*component.install_secrets, *own_secrets))),
         runner=component.runner or answers.runner,
         timeout_minutes=component.timeout_minutes or TIMEOUT_MINUTES,
         leaves_out=folders_left_out(component, answers, from_root=component.by_environment),
@@ -276,6 +237,50 @@ def build_workflow(component: Component, answers: Answers) -> BuildWorkflow:
         environment=answers.registry.environment if pushing else "",
         waits_for_push=from_packages,
     )
+
+
+def _command(job: str, component: Component, answers: Answers) -> Command:
+    """The step of one of its checks, or of its build."""
+    defaults = component.code_type.jobs[job]
+    given = {
+        name: value.replace(CACHE, _cached(answers))
+        for name, value in default_variables(defaults, component, answers, builds=True).items()
+    }
+    variables = step_variables(given, component, answers, builds=True)
+    variables |= secret_variables(component, component.install_secrets)
+    if defaults.secrets:
+        variables |= secret_variables(component, component.secrets)
+    return Command(
+        id=job,
+        name=defaults.name,
+        text=_in_each_folder(component, component.commands[job]),
+        variables=variables,
+    )
+
+
+def _tools(
+    component: Component, defaults: tuple[JobDefaults, ...], answers: Answers
+) -> tuple[Tool, ...]:
+    """The set-up steps of its commands."""
+    # The first environment's folder decides the versions of the tools.
+    folder = "${{ steps.folders.outputs.first }}" if component.by_environment else component.path
+    installs = secret_variables(component, component.install_secrets)
+    return tuple(
+        dataclasses.replace(_with_cache(tool, answers), variables=installs if tool.action else {})
+        for tool in set_up_steps(component, defaults, folder)
+    )
+
+
+def _texts(
+    component: Component, tools: tuple[Tool, ...], commands: tuple[Command, ...]
+) -> list[str]:
+    """All texts of its job that may read a variable."""
+    texts = list(component.shell)
+    for tool in tools:
+        texts += [tool.text, *tool.inputs.values()]
+    for command in commands:
+        texts += [command.text, *command.variables.values()]
+    return texts
 
 
 def _reading_packages(component: Component, answers: Answers) -> frozenset[str]:
