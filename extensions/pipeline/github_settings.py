@@ -99,47 +99,13 @@ class GitHubSettings:
 
 def github_settings(plan: Plan) -> GitHubSettings:
     """What has to be set up for the plan."""
-    build_texts = [text for build in plan.builds for text in _texts(build)]
-    variables = named_variables(build_texts)
-    environments = []
-    for environment in plan.environments:
-        deploys = [d for d in plan.deploys if deploys_to(d.component, environment)]
-        asks = environment.production and plan.answers.approval == "once"
-        if asks and deploys:
-            approval = f"{environment.name}-approval"
-            refs = _only_refs(plan, environment)
-            environments.append(
-                GitHubEnvironment(approval, True, refs, (), (), (), approves=environment.name)
-            )
-        if not deploys:
-            continue
-        if environment.name in plan.shown_for:
-            environments.append(_of_plans(plan, environment, variables))
-        texts = [text for deploy in deploys for text in _texts(deploy)]
-        read = _read_in(environment, plan.environments, texts)
-        environments.append(
-            GitHubEnvironment(
-                name=environment.name,
-                reviewed=_is_reviewed(plan, environment),
-                refs=_only_refs(plan, environment),
-                secrets=_sorted(secret for d in deploys for secret in d.secrets),
-                variables=_sorted(read - variables),
-                clouds=_sorted(d.cloud for d in deploys if d.cloud),
-                publishes=any(d.identity for d in deploys),
-            )
-        )
-    if pushing := [b for b in plan.builds if b.environment]:
-        texts = [text for build in pushing for text in build.login]
-        environments.append(
-            GitHubEnvironment(
-                name=pushing[0].environment,
-                reviewed=False,
-                refs=_pushing_refs(plan),
-                secrets=(),
-                variables=_sorted(named_variables(texts)),
-                clouds=_sorted(b.cloud for b in pushing if b.cloud),
-            )
-        )
+    variables = named_variables([text for build in plan.builds for text in _texts(build)])
+    environments = [
+        found
+        for environment in plan.environments
+        for found in _of_environment(plan, environment, variables)
+    ]
+    environments += _of_registry(plan)
     return GitHubSettings(
         default_branch=_default_branch(plan),
         environments=tuple(environments),
@@ -155,21 +121,70 @@ def github_settings(plan: Plan) -> GitHubSettings:
         deployed_branches=_deployed(plan, "branch"),
         deployed_tags=_deployed(plan, "tag"),
         prerequisites=_prerequisites(plan),
-        publishers=tuple(
-            Publisher(
-                component=workflow.component.name,
-                file=deploy.file,
-                run_file=(orchestrator_file(workflow.environment) if plan.calls else workflow.file),
-                environment=workflow.environment.name,
-                tag=workflow.environment.source,
-            )
-            for workflow in plan.workflows
-            for deploy in plan.deploys
-            if deploy.component is workflow.component
-            and workflow.deploys
-            and deploy.identity
-            and not deploy.secrets
-        ),
+        publishers=_publishers(plan),
+    )
+
+
+def _of_environment(
+    plan: Plan, environment: Environment, of_repository: Set[str]
+) -> list[GitHubEnvironment]:
+    """The GitHub Environments that one environment of the answers needs."""
+    deploys = [d for d in plan.deploys if deploys_to(d.component, environment)]
+    if not deploys:
+        return []
+    refs = _only_refs(plan, environment)
+    found = []
+    if environment.production and plan.answers.approval == "once":
+        approval = f"{environment.name}-approval"
+        found.append(GitHubEnvironment(approval, True, refs, (), (), (), approves=environment.name))
+    if environment.name in plan.shown_for:
+        found.append(_of_plans(plan, environment, of_repository))
+    texts = [text for deploy in deploys for text in _texts(deploy)]
+    found.append(
+        GitHubEnvironment(
+            name=environment.name,
+            reviewed=_is_reviewed(plan, environment),
+            refs=refs,
+            secrets=_sorted(secret for d in deploys for secret in d.secrets),
+            variables=_sorted(_read_in(environment, plan.environments, texts) - of_repository),
+            clouds=_sorted(d.cloud for d in deploys if d.cloud),
+            publishes=any(d.identity for d in deploys),
+        )
+    )
+    return found
+
+
+def _of_registry(plan: Plan) -> list[GitHubEnvironment]:
+    """The GitHub Environment in which builds push to a cloud's registry, if there is one."""
+    pushing = [build for build in plan.builds if build.environment]
+    if not pushing:
+        return []
+    texts = [text for build in pushing for text in build.login]
+    return [
+        GitHubEnvironment(
+            name=pushing[0].environment,
+            reviewed=False,
+            refs=_pushing_refs(plan),
+            secrets=(),
+            variables=_sorted(named_variables(texts)),
+            clouds=_sorted(build.cloud for build in pushing if build.cloud),
+        )
+    ]
+
+
+def _publishers(plan: Plan) -> tuple[Publisher, ...]:
+    """The jobs that publish without a secret."""
+    trusted = {d.component.name: d.file for d in plan.deploys if d.identity and not d.secrets}
+    return tuple(
+        Publisher(
+            component=workflow.component.name,
+            file=trusted[workflow.component.name],
+            run_file=orchestrator_file(workflow.environment) if plan.calls else workflow.file,
+            environment=workflow.environment.name,
+            tag=workflow.environment.source,
+        )
+        for workflow in plan.workflows
+        if workflow.deploys and workflow.component.name in trusted
     )
 
 
