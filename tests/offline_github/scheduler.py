@@ -143,14 +143,24 @@ class Scheduler:
 
     def _may_go_on(self) -> bool:
         """Whether a job has ended, or one that waits for a group or a review has it now."""
-        return bool(self.inbox) or any(
-            progress.status == "pending"
-            and progress.permitted
-            and not progress.held
+        if self.inbox:
+            return True
+        waiting = (
+            progress
+            for node in self.nodes
+            if (progress := self.progress[node.key]).status == "pending" and progress.permitted
+            # A job that waits for a machine has it when another job has ended.
+            if node.called or not self._all_machines_run()
+        )
+        return any(
+            not progress.held
             and not (progress.asks and progress.review is None)
             and not any(claim.state == "pending" for claim in progress.claims)
-            for progress in self.progress.values()
+            for progress in waiting
         )
+
+    def _all_machines_run(self) -> bool:
+        return not self.github.driver and self.running >= self.github.parallel
 
     def _rests(self) -> bool:
         return not self.running and not any(p.held for p in self.progress.values())
@@ -204,7 +214,7 @@ class Scheduler:
                 stopped = self._cancelled(node) and all(result == "success" for result in results)
                 return self._finish(node, "cancelled" if stopped else "skipped")
             progress.permitted = True
-        if not node.called and not self.github.driver and self.running >= self.github.parallel:
+        if not node.called and self._all_machines_run():
             return False
         try:
             if not self._claim(node, progress):
