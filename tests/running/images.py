@@ -47,16 +47,18 @@ done
 KUBECTL = """\
 case "$1" in
   kustomize) exec {kubectl} "$@" ;;
-  get) exec {python} - "$@" <<'EOF'
-import sys, yaml
-if "--filename" in sys.argv:
-    for one in yaml.safe_load_all(open(sys.argv[sys.argv.index("--filename") + 1])):
-        metadata = one["metadata"]
-        print(one["kind"], metadata.get("namespace", "default"), metadata["name"])
-else:
-    print("offline", *sys.argv[2:])
-EOF
-  ;;
+  get)
+    shift
+    [ "$1" = --filename ] || {{ echo "offline $*" && exit; }}
+    awk '
+      function said() {{ if (kind) print kind, space ? space : "default", name; kind = space = "" }}
+      /^---/ {{ said() }}
+      /^[a-z]/ {{ part = $1 }}
+      $1 == "kind:" && part == "kind:" {{ kind = $2 }}
+      /^  name:/ && part == "metadata:" {{ name = $2 }}
+      /^  namespace:/ && part == "metadata:" {{ space = $2 }}
+      END {{ said() }}' "$2"
+    ;;
 esac
 """
 
@@ -77,7 +79,7 @@ def with_images(github: OfflineGitHub) -> OfflineGitHub:
     github.tools.then("skopeo", SKOPEO)
     github.tools.then(
         "kubectl",
-        KUBECTL.format(kubectl=shlex.quote(toolbox.script("kubectl")), python=python),
+        KUBECTL.format(kubectl=shlex.quote(toolbox.script("kubectl"))),
     )
     github.tool("uvx")
     github.tools.then("uv", UV.format(python=python))

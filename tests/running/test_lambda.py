@@ -8,16 +8,8 @@ from pathlib import Path
 
 import pytest
 from copies import example
-from generated_repositories import (
-    commit,
-    failed,
-    skipped,
-    start,
-    with_the_machines_packages,
-    zip_names,
-)
+from generated_repositories import start, with_the_machines_packages, zip_names
 from offline_github import Command, OfflineGitHub, Run
-from offline_github.repository import git
 
 SOURCE = "src/lambda-python-s3-lambda-trigger"
 HANDLER = '''\
@@ -41,7 +33,6 @@ FILES = {
     "iac/terraform/main.tf": 'locals {\n  package = "lambda_function.zip"\n}\n',
 }
 BUILDS = {"python-build", "python-build / build", "terraform-build", "terraform-build / build"}
-COMMANDS = ["Lint", "Test", "Security scan", "Build"]
 
 
 @pytest.fixture
@@ -119,21 +110,3 @@ def test_what_was_built_once_is_deployed_in_order_and_reaches_production(
         assert all(token.items() <= c.environment.items() for c in by_job[job])
     checks = [*by_job["terraform-build / build"], *github.commands("tflint")]
     assert not any(name for c in checks for name in c.environment if "TOKEN" in name)
-
-
-def test_a_failing_test_stops_what_depends_on_it(github: OfflineGitHub) -> None:
-    work_tree = github.remote.work_tree
-    git("switch", "--quiet", "develop", cwd=work_tree)
-    commit(work_tree, {f"{SOURCE}/tests/test_handler.py": TEST.replace("hello 0", "bye")})
-    [run] = github.push("develop")
-    assert run.conclusion == "failure"
-    assert failed(run) == {"python-build", "python-build / build", "deployment-summary"}
-    assert skipped(run) == {"terraform-build", "terraform-dev"}
-    # The other checks are still reported, and nothing is built.
-    steps = run.job("python-build / build").steps
-    results = ["success", "failure", "success", "skipped"]
-    assert [steps.get(name, "skipped") for name in COMMANDS] == results
-    assert github.commands("terraform") == []
-    assert run.packages == {}
-    summary = run.job("deployment-summary").summary
-    assert summary.startswith("## Deployment to dev failed in python\n")

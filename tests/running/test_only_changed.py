@@ -6,34 +6,37 @@ What a plan decides is in tests/only_changed; here, what the pipelines make of i
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
-from copies import copy, example
+from copies import copy
 from generated_repositories import (
     DIAMOND,
     Made,
     commit,
     diamond,
     folders,
+    generic,
     left_by,
     manifest_of,
     reopened,
     skipped,
     table,
     with_commands,
-    with_the_machines_packages,
 )
 from offline_github import OfflineGitHub, Run
 from offline_github.repository import git
-from test_lambda import FILES as LAMBDA_FILES
 
 TEST, PRD = "orchestrator-test.yml", "orchestrator-prd.yml"
 ENVIRONMENTS = [
     {"name": "test", "branch": "main"},
     {"name": "prd", "after": "test", "production": True},
 ]
+ANSWERS = {
+    **diamond(environments=ENVIRONMENTS, only_changed=True),
+    # What a plan names is built and deployed: the checks are steps of the same jobs.
+    "components": generic(DIAMOND, lint="", test="", security=""),
+}
 NOTHING = ["changes", "deployment-summary"]
 CHECK = "pull-request-checks"
 
@@ -49,8 +52,7 @@ def opened(work_tree: Path, folder: Path, branches: tuple[str, ...]) -> OfflineG
 @pytest.fixture(scope="module")
 def deployed(made: Made, tmp_path_factory: pytest.TempPathFactory) -> OfflineGitHub:
     """A diamond of components that is deployed everywhere, by its first push."""
-    answers = diamond(environments=ENVIRONMENTS, only_changed=True)
-    work_tree = made("diamond", answers, folders(DIAMOND))
+    work_tree = made("diamond", ANSWERS, folders(DIAMOND))
     github = opened(work_tree, tmp_path_factory.mktemp("deployed"), ())
     assert [run.conclusion for run in pushed(github)] == ["success", "success"]
     return github
@@ -176,10 +178,9 @@ def test_all_by_hand(github: OfflineGitHub) -> None:
 
 def test_a_removed_component_is_named(github: OfflineGitHub, template: Path) -> None:
     work_tree = github.remote.work_tree
-    answers = diamond(environments=ENVIRONMENTS, only_changed=True)
-    del answers["components"]["alone"]
+    parts = {name: part for name, part in ANSWERS["components"].items() if name != "alone"}
     git("rm", "--quiet", "-r", ".github", "parts/alone", cwd=work_tree)
-    copy(template, work_tree, answers)
+    copy(template, work_tree, {**ANSWERS, "components": parts})
     for run in pushed(github):
         says = "Removed from the pipelines, but not undeployed: alone."
         assert says in run.job("deployment-summary").summary
@@ -239,15 +240,19 @@ def proposed(github: OfflineGitHub, files: dict[str, str]) -> Run:
     return run
 
 
+LEFT = ("parts/left/README.md", {"left", "top", "right", "base"})
+
+
 @pytest.mark.parametrize(
-    ("file", "builds"),
+    ("file", "builds", "queue"),
     [
-        ("parts/left/README.md", {"left", "top", "right", "base"}),
-        ("parts/alone/README.md", {"alone"}),
-        ("README.md", set()),
+        (*LEFT, False),
+        ("parts/alone/README.md", {"alone"}, False),
+        ("README.md", set(), False),
+        (*LEFT, True),
     ],
+    ids=["left", "alone", "nothing", "left in a merge queue"],
 )
-@pytest.mark.parametrize("queue", [False, True], ids=["pull-request", "merge-group"])
 def test_a_pull_request_checks_what_it_affects(
     github: OfflineGitHub, file: str, builds: set[str], queue: bool
 ) -> None:
@@ -269,31 +274,3 @@ def test_a_plan_that_fails_is_no_green_check(github: OfflineGitHub) -> None:
     assert run.results["changes"] == run.results[CHECK] == run.conclusion == "failure"
     assert "changes (failure)" in run.job(CHECK).errors[0]
     assert built(github, run) == set()
-
-
-# The example
-
-
-def test_the_lambda_example(made: Made, tmp_path: Path) -> None:
-    """If only Terraform changes, it takes the zip of an earlier run.
-
-    A change of the function deploys both.
-    """
-    answers = {**example("lambda"), "only_changed": True}
-    work_tree = made("lambda", answers, LAMBDA_FILES)
-    github = with_the_machines_packages(reopened(work_tree, tmp_path, ()))
-    github.secrets = {"TF_API_TOKEN": "of the repository"}
-    github.environments["prd-approval"] = {"reviewers": True}
-    github.tools.watch(["lambda_function.zip"], [])
-    first, first_prd = pushed(github)
-    assert first.conclusion == first_prd.conclusion == "success"
-    test, prd = pushed(github, {"iac/terraform/main.tf": "# changed\n"})
-    assert test.conclusion == prd.conclusion == "success", {
-        k: j.errors for k, j in test.jobs.items() if j.errors
-    }
-    assert "python-build" in skipped(test) and test.packages == {}
-    applied = [c for c in github.commands("terraform") if c.arguments[0] == "apply"]
-    zips = {json.dumps(c.files) for c in applied if c.files}
-    assert len(applied) == 4 and len(zips) == 1
-    for run in pushed(github, {"README.md": "changed\n"}):
-        assert run.ran == NOTHING and run.approvals == []

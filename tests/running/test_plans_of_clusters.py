@@ -1,4 +1,4 @@
-"""Plans of Kubernetes, Helm and the CDK, from a pull request to a deployment.
+"""Plans of Kubernetes, Helm and the CDK, up to a deployment.
 
 kubectl renders and reads files for real. Stubs stand in for a cluster, for Helm and for the CDK.
 What they deploy lies in the folder `deployed`.
@@ -16,7 +16,6 @@ import pytest
 import toolbox
 from generated_repositories import Made, commit, failed, reopened
 from offline_github import OfflineGitHub, Run
-from offline_github.repository import git
 
 UNCHECKED: dict[str, Any] = {"lint": "", "test": "", "security": "", "plan": True}
 ANSWERS: dict[str, Any] = {
@@ -136,6 +135,7 @@ def first(made: Made, tmp_path_factory: pytest.TempPathFactory) -> tuple[Offline
     ]
     github.approve(run)
     assert run.conclusion == "success", {k: j.log for k, j in run.jobs.items() if j.errors}
+    assert deployed(github, run) == set(DEPLOYS)
     return github, folder
 
 
@@ -177,19 +177,13 @@ def deployed(github: OfflineGitHub, run: Run) -> set[str]:
     }
 
 
-def test_what_is_shown_is_deployed(github: OfflineGitHub) -> None:
+def test_other_changes_than_those_that_were_shown(github: OfflineGitHub, tmp_path: Path) -> None:
+    """Somebody deploys something else while the run waits for its approval."""
     run = changed(github, CHANGED)
     assert {name: table(run, name) for name in TABLES} == TABLES
     assert deployed(github, run) == set()
     full = run.job("chart-prd-plan / plan").summary.partition("<details>")[2]
     assert '-  a: "1"\n+  a: "2"\n' in full and "+  password: (hidden, changed)\n" in full
-    github.approve(run)
-    assert run.conclusion == "success" and deployed(github, run) == set(DEPLOYS)
-
-
-def test_other_changes_than_those_that_were_shown(github: OfflineGitHub, tmp_path: Path) -> None:
-    """Somebody deploys something else while the run waits for its approval."""
-    run = changed(github, CHANGED)
     now = tmp_path / "deployed"
     for name, before, after in (
         ("cluster", '"1\\', '"3\\'),
@@ -208,12 +202,3 @@ def test_other_changes_than_those_that_were_shown(github: OfflineGitHub, tmp_pat
         "new: update ConfigMap one",
         "new: delete Site AWS::SQS::Queue Third",
     ]
-
-
-def test_a_pull_request_shows_the_same(github: OfflineGitHub) -> None:
-    git("switch", "--quiet", "--create", "change", cwd=github.remote.work_tree)
-    commit(github.remote.work_tree, CHANGED)
-    [run] = github.pull_request("change", "main")
-    assert run.conclusion == "success"
-    assert {name: table(run, name) for name in TABLES} == TABLES
-    assert deployed(github, run) == set()
