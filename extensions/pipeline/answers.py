@@ -229,16 +229,20 @@ def check_alone(given: Mapping[str, Any], catalogue: Catalogue) -> None:
 
 def check_removed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse a component that is gone from `components` while `code_types` still selects it: it
-    would move to the root. Raises AnswerError."""
-    old, new = (
-        {name: parsed(name, some.get(name)) or () for name in ("code_types", "components")}
-        for some in (before, now)
-    )
-    for name in new["code_types"]:
-        if name in new["components"] or name not in old["code_types"]:
+    would move to the root. Raises AnswerError.
+
+    `before` holds the recorded answers. They may be wrong where `--data` replaces them.
+    """
+    names = ("code_types", "components")
+    selected_before, settings_before = (parsed(name, before.get(name)) for name in names)
+    selected, settings = (parsed(name, now.get(name)) or () for name in names)
+    if not isinstance(selected_before, list) or not isinstance(settings_before, dict):
+        return
+    for name in selected:
+        if name in settings or name not in selected_before:
             continue
-        settings = dict(old["components"]).get(name)
-        path = settings.get("path", ".") if isinstance(settings, dict) else "."
+        of_component = settings_before.get(name)
+        path = of_component.get("path", ".") if isinstance(of_component, dict) else "."
         if path != ".":
             raise AnswerError(
                 f"components.{name}",

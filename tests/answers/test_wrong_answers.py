@@ -301,10 +301,11 @@ Command = Callable[..., tuple[int, str, str]]
 def command(template: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Command:
     """Copier's command in this process: exit code, standard output, standard error."""
 
-    def run(*arguments: str) -> tuple[int, str, str]:
+    def run(*arguments: str, asks: bool = False) -> tuple[int, str, str]:
         capfd.readouterr()
         places = str(template), str(tmp_path / "new")
-        command = ["copier", "copy", "--trust", "--defaults", *arguments, *places]
+        options = ["--trust"] if asks else ["--trust", "--defaults"]
+        command = ["copier", "copy", *options, *arguments, *places]
         _, code = CopierApp.run(command, exit=False)
         captured = capfd.readouterr()
         return code, captured.out, captured.err
@@ -386,19 +387,43 @@ def test_a_folder_whose_name_is_no_project_name(
         assert not (tmp_path / folder).exists()
 
 
-def test_recorded_answers_that_became_wrong_are_refused(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asks", [False, True], ids=["defaults", "prompts"])
+@pytest.mark.parametrize(
+    ("stored", "says"),
+    [
+        (
+            "code_types: [python]\ndependency_map: {python: gone}\n",
+            "dependency_map.python: 'gone' is no component or code type; ...",
+        ),
+        ("code_types: 5\n", "code_types: expected a list, not 5; it is recorded in ..."),
+        ("components: [api]\n", "components: expected a mapping, not ['api']; it is ..."),
+        (
+            "code_types: [python]\nenvironments: [prod]\nbranching: custom\n",
+            "environments[0]: expected a mapping, not 'prod'; it is recorded in ...",
+        ),
+    ],
+)
+def test_recorded_answers_that_are_wrong_are_refused(
+    stored: str, says: str, asks: bool, command: Command, tmp_path: Path
+) -> None:
     """Copier alone would drop them silently, and render the defaults."""
     new = tmp_path / "new"
     new.mkdir()
-    stored = "code_types: [python]\ndependency_map: {python: gone}\n"
     (new / ".copier-answers.yml").write_text(stored, encoding="utf-8")
-    code, out, err = command("--overwrite")
-    Row("", {}, "dependency_map.python: 'gone' is no component or code type; ...").check(
-        ANSI.sub("", err).strip()
-    )
+    code, out, err = command("--overwrite", asks=asks)
+    Row("", {}, says).check(ANSI.sub("", err).strip())
     assert (code, out) == (1, "")
     assert [file.name for file in new.iterdir()] == [".copier-answers.yml"]
     assert (new / ".copier-answers.yml").read_text(encoding="utf-8") == stored
+
+
+def test_data_replaces_a_recorded_answer_of_a_wrong_type(command: Command, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    stored = "code_types: [python]\ncomponents: [python]\n"
+    (new / ".copier-answers.yml").write_text(stored, encoding="utf-8")
+    code, _, err = command("--overwrite", "--data", "components={}")
+    assert (code, "Traceback" in err) == (0, False)
 
 
 def test_a_message_does_not_expand_yaml_anchors() -> None:

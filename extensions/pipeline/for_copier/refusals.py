@@ -66,7 +66,7 @@ def _check_given(given: Given) -> None:
     own = {name: answers[name] for name in OWN_TYPES if name in answers}
     check_alone({**given.data, **own}, memory.catalogue)
     # Copier would not show a wrong stored answer at its prompts, and would not say so.
-    if given.is_update and given.stored and memory.problem_of(given.stored):
+    if given.stored and memory.problem_of(given.stored):
         memory.read_answers(answers)
 
 
