@@ -23,16 +23,7 @@ from pipeline.answers import read_answers  # noqa: E402
 from pipeline.catalogue import load_catalogue  # noqa: E402
 from pipeline.errors import AnswerError  # noqa: E402
 from pipeline.plan import Plan, make_plan  # noqa: E402
-from pipeline.written_files import (  # noqa: E402
-    ANSWERS_FILE,
-    MARKER,
-    differences,
-    report,
-    success,
-    tell,
-)
-
-__all__ = ["MARKER", "differences", "main", "read_plan", "report"]
+from pipeline.written_files import differences, success, tell  # noqa: E402
 
 
 def read_plan(answers_file: Path) -> Plan:
@@ -49,8 +40,6 @@ def main(answers_file: str, optional: Collection[str] = ()) -> int:
         return 1
     found = differences(plan, Path.cwd(), answers_file, optional)
     for line in found:
-        if answers_file != ANSWERS_FILE:
-            line = line.replace("copier recopy`", f"copier recopy --answers-file {answers_file}`")
         print(line, file=sys.stderr)
     if not found:
         # Copier tells its tasks the operation.

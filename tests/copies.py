@@ -28,6 +28,7 @@ import yaml
 from copier._jinja_ext import SandboxedEnvironment
 from copier_template_extensions import TemplateExtensionLoader
 from jinja2 import Environment
+from pipeline.written_files import differences, report
 from toolbox import EXAMPLES, ROOT, script
 
 Copied = Callable[[Mapping[str, Any]], Path]
@@ -275,8 +276,8 @@ def copy(template: Path, destination: Path, answers: Mapping[str, Any]) -> Path:
     )
     if here:
         plan = HOOK.read_plan(destination / ".copier-answers.yml")
-        assert HOOK.differences(plan, destination, ".copier-answers.yml") == []
-        assert HOOK.report(plan)
+        assert differences(plan, destination, ".copier-answers.yml") == []
+        assert report(plan)
     return destination
 
 

@@ -228,7 +228,7 @@ def _key_of_image(image: str, text: str) -> str:
     is none."""
     try:
         entries: list[tuple[str, Any]] = [("", yaml.load(text, Loader=LOADER))]
-    except (yaml.YAMLError, ValueError):
+    except NOT_YAML:
         return ""
     seen: set[int] = set()  # an anchor may contain itself
     for key, value in entries:  # grows while it is looked through

@@ -16,6 +16,7 @@ from .environments import Environment, filter_to_regex, is_pattern
 from .errors import one_line
 from .plan import Plan
 from .repository_files import WORKFLOWS
+from .yaml_text import NOT_YAML
 
 ACTION = re.compile(
     r"deploy|publish|release|configure-aws-credentials|google-github-actions/auth"
@@ -42,7 +43,7 @@ def deploying_twice(plan: Plan, texts: Mapping[str, str]) -> list[str]:
     for name, text in texts.items():
         try:
             workflow = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError):
+        except NOT_YAML:
             lines[name] = "cannot be read; check yourself what it does"
             continue
         if isinstance(workflow, dict):

@@ -20,7 +20,7 @@ from .orchestrators import SUMMARY
 from .own_workflows import deploying_twice
 from .plan import DRIFT_FILE, Plan
 from .repository_files import WORKFLOWS
-from .yaml_text import LOADER
+from .yaml_text import LOADER, NOT_YAML
 
 ANSWERS_FILE = ".copier-answers.yml"
 """The one that Copier looks for by itself."""
@@ -58,24 +58,30 @@ def differences(
     """
     found = []
     jobs = expected_jobs(plan)
+    named = "" if answers_file == ANSWERS_FILE else f" --answers-file {answers_file}"
+    again = f"render it again with `copier recopy{named}`"
     for path in plan.files:
         file = repository / path
-        if path in optional and not file.is_file():
-            continue
         if not file.is_file():
-            found.append(f"{path}: is missing; render it again with `copier recopy`")
+            if path not in optional:
+                found.append(f"{path}: is missing; {again}")
         elif CONFLICT.search(file.read_bytes()):
             found.append(f"{path}: holds a merge conflict; resolve it between <<<<<<< and >>>>>>>")
         elif path in jobs:
-            found += _wrong_workflow(path, file.read_bytes(), jobs[path])
+            found += _wrong_workflow(path, file.read_bytes(), jobs[path], again)
     found += _unmerged(plan, repository)
     marker = MARKER.format(answers_file=answers_file)
-    actions = sorted((repository / ACTIONS).glob("*/action.yml"))
-    for file in [*sorted((repository / WORKFLOWS).glob("*.y*ml")), *actions]:
+    workflows = _files(repository, WORKFLOWS, "*.y*ml")
+    for file in [*workflows, *_files(repository, ACTIONS, "*/action.yml")]:
         path = file.relative_to(repository).as_posix()
         if path not in plan.files and marker in file.read_text(encoding="utf-8", errors="replace"):
             found.append(f"{path}: is generated, but not by these answers; delete it")
     return found
+
+
+def _files(repository: Path, folder: str, pattern: str) -> list[Path]:
+    """The files in a folder that fit a pattern, without folders and links to nothing."""
+    return [file for file in sorted((repository / folder).glob(pattern)) if file.is_file()]
 
 
 def _unmerged(plan: Plan, repository: Path) -> list[str]:
@@ -88,7 +94,10 @@ def _unmerged(plan: Plan, repository: Path) -> list[str]:
     return [f"{path}: {cause} {path}.rej holds, and delete that" for path in sorted(left)]
 
 
-def _wrong_workflow(path: str, content: bytes, jobs: set[str]) -> list[str]:
+def _wrong_workflow(path: str, content: bytes, jobs: set[str], again: str) -> list[str]:
+    """A line for each thing that is wrong in a generated workflow: its size, its YAML, a job that
+    is missing, or a job in `needs` that does not exist. `again` says how to render the file again.
+    """
     if len(content) > WORKFLOW_FILE_BYTES:
         size, limit = len(content) // 1024, WORKFLOW_FILE_BYTES // 1024
         fix = "move commands into scripts of the repository"
@@ -96,18 +105,18 @@ def _wrong_workflow(path: str, content: bytes, jobs: set[str]) -> list[str]:
     try:
         text = content.decode("utf-8")
         there = dict(yaml.load(text, Loader=LOADER)["jobs"])
-        missing = sorted(jobs - set(there))
-    except (UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError, KeyError) as error:
+    except (*NOT_YAML, TypeError) as error:
         reason = " ".join(str(error).split())
         return [f"{path}: is not a workflow that can be read; {reason}"]
-    if missing:
-        return [f"{path}: has no job {', '.join(missing)}; render it again with `copier recopy`"]
+    if missing := sorted(jobs - there.keys()):
+        return [f"{path}: has no job {', '.join(missing)}; {again}"]
     # In a person's own job, too: because of it, GitHub would not run any job of the file.
     return [
         f"{path}: the job {name} needs {need}, and there is no such job; name another in `needs`"
         for name, job in there.items()
         for need in _needs(job)
-        if need not in there
+        if need
+        not in [*there]  # somebody may have written a list or a mapping as the name of a job
     ]
 
 
@@ -155,7 +164,7 @@ def report_own_workflows(plan: Plan, repository: Path) -> str:
     """The message about workflows that were there before; empty if none starts on the same push."""
     texts = {
         file.name: file.read_text(encoding="utf-8", errors="replace")
-        for file in (repository / WORKFLOWS).glob("*.y*ml")
+        for file in _files(repository, WORKFLOWS, "*.y*ml")
         if f"{WORKFLOWS}/{file.name}" not in plan.files
     }
     found = deploying_twice(plan, texts)

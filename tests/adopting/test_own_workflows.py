@@ -135,7 +135,11 @@ def test_workflows_that_run_after_it_are_named_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["on: [push", "\tx", "on: push\njobs: [a]", "on: push\njobs: {a: {steps: {b: c}}}"]
+    "text",
+    [
+        *("on: [push", "\tx", "on: !!int ''", "on: !!timestamp x"),
+        *("on: push\njobs: [a]", "on: push\njobs: {a: {steps: {b: c}}}"),
+    ],
 )
 def test_broken_workflows_are_named_in_one_line(text: str) -> None:
     [line] = deploying_twice(MAIN, {"ci.yml": text})

@@ -233,3 +233,9 @@ def test_the_key_of_an_image_in_values_is_proposed_as_a_variable() -> None:
     )
     helm = proposed({**IMAGES, **chart, "chart/values.yaml": values}).components["helm"]
     assert helm == {"path": "chart", "env": {"WEB_IMAGE": "server.web"}}
+
+
+def test_values_that_yaml_cannot_read_have_no_keys() -> None:
+    files = {"chart/Chart.yaml": "apiVersion: v2\nname: shop\n", "docker/Dockerfile": ""}
+    values = "image:\n  repository: acme/docker\nport: !!int ''\n"
+    assert proposed({**files, "chart/values.yaml": values}).names == {"docker", "helm"}

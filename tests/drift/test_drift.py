@@ -17,11 +17,12 @@ from types import ModuleType
 from typing import NamedTuple
 
 import pytest
-from copies import HOOK, tree
+from copies import tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_answers import quick
 from offline_github.repository import git
+from pipeline.written_files import MARKER
 from template_versions import ANSWERS, commit, generate
 from toolbox import ROOT
 
@@ -644,7 +645,7 @@ def test_the_file_runs_alone(repository: Path, tmp_path: Path) -> None:
 
 
 def test_the_markers_of_generated_files_match_the_template() -> None:
-    assert DRIFT.MARKER == HOOK.MARKER
+    assert DRIFT.MARKER == MARKER
     header = (ROOT / "macros" / "header.jinja").read_text(encoding="utf-8")
     assert f"\n{DRIFT.MARKER.split('{')[0]}" in header
     assert f"\n{DRIFT.OWN_JOBS}" in header

@@ -147,6 +147,15 @@ WRONG: dict[str, tuple[Change, str]] = {
         f"{ORCHESTRATOR}: the job own needs python-dev, and there is no such job; name another in "
         "`needs`",
     ),
+    "own-job-needs-no-name": (
+        edit(ORCHESTRATOR, "\n# Own jobs", "\n  own: {needs: [{changes: true}]}\n# Own jobs"),
+        f"{ORCHESTRATOR}: the job own needs {{'changes': True}}, and there is no such job; name "
+        "another in `needs`",
+    ),
+    "value-that-yaml-cannot-read": (
+        edit(ORCHESTRATOR, "\n# Own jobs", "\n  own: {timeout-minutes: !!int ''}\n# Own jobs"),
+        f"{ORCHESTRATOR}: is not a workflow that can be read; ",
+    ),
     "required-job-gone": (
         edit(PULL_REQUEST, "  pull-request-checks:\n", "  something:\n"),
         f"{PULL_REQUEST}: has no job pull-request-checks; render it again with `copier recopy`",
@@ -187,6 +196,35 @@ def test_own_files_and_jobs_are_accepted(repository: Path, check: Checked) -> No
         file.write("  own:\n    runs-on: ubuntu-latest\n    steps: [{run: true}]\n")
     code, _, err = check()
     assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, lambda path: path.symlink_to("nowhere")],
+    ids=["folder", "link to nothing"],
+)
+def test_what_is_no_file_is_no_workflow(
+    make: Change, template: Path, repository: Path, check: Checked
+) -> None:
+    make(repository / ".github/workflows/own.yml")
+    (repository / ".github/actions/own").mkdir()
+    make(repository / ".github/actions/own/action.yml")
+    code, _, err = check()
+    assert (code, err) == (0, "")
+    done = copier_command(template, repository, "--overwrite")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+def test_the_fix_names_another_answers_file(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / ".copier-answers.yml").rename(repository / "ci.yml")
+    (repository / BUILD).unlink()
+    monkeypatch.chdir(repository)
+    assert HOOK.main("ci.yml") == 1
+    assert f"{BUILD}: is missing; render it again with `copier recopy --answers-file ci.yml`" in (
+        capsys.readouterr().err
+    )
 
 
 def test_the_report_lists_the_order_and_the_next_steps(template: Path, tmp_path: Path) -> None:
