@@ -274,7 +274,7 @@ def _parts(
         join(folder, named)
         for folder in files.holding((*detect.files, *detect.parts_in))
         for file in files.named(folder, (*detect.files, *detect.parts_in))
-        for several in re.findall(detect.parts, files.text(file), re.MULTILINE)
+        for several, *_ in files.groups(file, detect.parts)
         for named in re.split(r"[\s,\"']+", several)
         if re.search(r"\w", named) and not named.startswith("!")
     }
@@ -332,14 +332,14 @@ def _components(
     return found
 
 
-def names_in(text: str, consumed: Consumed) -> list[str]:
+def names_in(files: RepositoryFiles, file: str, consumed: Consumed) -> list[str]:
     """The packages that a file names, with its own variables replaced by their values."""
     values = {}
     if consumed.variables:
-        values = dict(re.findall(consumed.variables, text, re.MULTILINE))
+        values = {name: value for name, value, *_ in files.groups(file, consumed.variables)}
     return [
         re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: values.get(m[1] or m[2], m[0]), name)
-        for name in re.findall(consumed.pattern, text, re.MULTILINE)
+        for name, *_ in files.groups(file, consumed.pattern)
     ]
 
 
@@ -352,7 +352,7 @@ def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: s
         name
         for consumed in code_type.consumes
         if consumed.pattern
-        for name in names_in(files.text(marker), consumed)
+        for name in names_in(files, marker, consumed)
     ]
     named = [name for name in every if re.search(r"\w", name) and "$" not in name]
     markers = code_type.detect.files if code_type.detect else ()

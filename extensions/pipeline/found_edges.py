@@ -116,7 +116,7 @@ def _edges_of_names(
     """The components that its files name."""
     for consumed in consumer.code_type.consumes:
         for file in _files_that_may_name(files, consumer, consumed, found):
-            for name in names_in(files.text(file), consumed):
+            for name in names_in(files, file, consumed):
                 if consumed.product == IMAGE:
                     for edge in image_edges(name, file, files, consumer, found):
                         yield dataclasses.replace(
@@ -156,7 +156,7 @@ def files_that_name(
     for consumed in consumer.code_type.consumes:
         if consumed.product == IMAGE:
             for file in _files_that_may_name(files, consumer, consumed, found):
-                for name in names_in(files.text(file), consumed):
+                for name in names_in(files, file, consumed):
                     yield name, file, known_as(name, file, consumed, files)
 
 

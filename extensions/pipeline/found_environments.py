@@ -6,7 +6,6 @@ A code type says in `environment_files` which files its commands read for one en
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,8 +59,8 @@ def _named_inside(
     """What files of a component say for each environment, in sections with its name."""
     for section in code_type.environments_in:
         for file in files.named(path, section.named_in):
-            named = re.findall(section.pattern, files.text(file), re.MULTILINE)
-            known = [name for name in dict.fromkeys(named) if kind(name) and NAME.fullmatch(name)]
+            named = dict.fromkeys(name for name, *_ in files.groups(file, section.pattern))
+            known = [name for name in named if kind(name) and NAME.fullmatch(name)]
             yield EnvironmentFiles(file, {name: f"{file} ({name})" for name in known})
 
 

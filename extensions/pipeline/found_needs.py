@@ -115,7 +115,7 @@ def _named_paths(
         for file in texts:
             if is_in_any(posixpath.dirname(file), alike, above=path):
                 continue
-            for name in re.findall(needed.pattern, files.text(file), re.MULTILINE):
+            for name, *_ in files.groups(file, needed.pattern):
                 if needed.called:
                     if needed not in members:
                         members[needed] = dict(_members(files, needed))
@@ -129,8 +129,8 @@ def _members(files: RepositoryFiles, needed: Needed) -> Iterator[tuple[str, str]
     """(name, folder) of all that may be a member of a workspace."""
     for folder in sorted(files.holding(needed.named_in)):
         for file in files.named(folder, needed.named_in):
-            if match := re.search(needed.called, files.text(file), re.MULTILINE):
-                yield _plain(match[1]), folder
+            for name, *_ in files.groups(file, needed.called)[:1]:
+                yield _plain(name), folder
 
 
 def _plain(name: str) -> str:

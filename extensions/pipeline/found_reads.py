@@ -93,12 +93,14 @@ def _names(
         constants: dict[str, str] = {}
         if detect.constants:
             for file in own:
-                constants |= re.findall(detect.constants, files.text(file), re.MULTILINE)
+                constants |= {
+                    name: value for name, value, *_ in files.groups(file, detect.constants)
+                }
         names += [
             (file, constants.get(name.rpartition(".")[2], name))
             for file in own
-            for match in re.finditer(pattern, files.text(file), re.MULTILINE)
-            for name in match.groups()
+            for names_of_match in files.groups(file, pattern)
+            for name in names_of_match
             if name
         ]
     return names

@@ -107,6 +107,14 @@ class RepositoryFiles:
         """Whether the file's text matches a regular expression."""
         return bool(re.search(expression, self.text(name), re.MULTILINE))
 
+    def groups(self, name: str, expression: str) -> list[tuple[str, ...]]:
+        """What the groups of a regular expression match in the file's text, for each match of it.
+
+        It is empty for a group that took no part in a match.
+        """
+        matches = re.finditer(expression, self.text(name), re.MULTILINE)
+        return [match.groups("") for match in matches]
+
     def attributes(self) -> list[str]:
         """The files `.gitattributes`."""
         name = ".gitattributes"
@@ -184,7 +192,8 @@ def list_files(root: Path) -> RepositoryFiles:
 
     def read(name: str) -> str:
         try:
-            with (root / name).open(encoding="utf-8", errors="ignore") as file:
+            # Editors on Windows may begin a file with a byte order mark, which is no text.
+            with (root / name).open(encoding="utf-8-sig", errors="ignore") as file:
                 return file.read(CHARACTERS)
         except OSError:
             return ""

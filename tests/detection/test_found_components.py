@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from made_answers import CATALOGUE
 from pipeline.detection import find_components
-from pipeline.repository_files import OTHERS
+from pipeline.own_types import with_own
+from pipeline.proposal import propose
+from pipeline.repository_files import OTHERS, list_files
 from repositories import LAMBDA, SERVICE, components, manifest, proposed, repository
 
 PROJECT = '[project]\nname = "x"\n'
@@ -288,3 +293,69 @@ def test_produces_of_a_python_project(name: str) -> None:
     files, expected = PRODUCES[name]
     settings = proposed(files).components.get("python", {})
     assert settings.get("produces") == expected
+
+
+MORE_GROUPS: dict[str, dict[str, Any]] = {
+    "parts": {"detect": {"parts": r'target\(path: "((Sources|Lib)/\w+)"'}},
+    "needs": {"detect": {"needs": [{"named_in": ["*.swift"], "pattern": r"((\.\.)/common)"}]}},
+    "called": {
+        "detect": {
+            "needs": [
+                {"named_in": ["*.swift"], "pattern": r"uses (\S+)", "called": r"name (ap(i))|(x)"}
+            ]
+        }
+    },
+    "names of packages": {
+        "consumes": [{"product": "*", "named_in": ["*.swift"], "pattern": r"((\.\.)/common)"}]
+    },
+    "variables of files": {
+        "consumes": [
+            {
+                "product": "*",
+                "named_in": ["*.swift"],
+                "pattern": r"uses (\S+)",
+                "variables": r"let (\w+) = ((\.\.)/common)",
+            }
+        ]
+    },
+    "environments": {"environments_in": [{"named_in": ["*.swift"], "pattern": r"((pr)od)"}]},
+    "constants": {
+        "detect": {
+            "known_as": r"name (\w+)",
+            "reads": r"uses (\S+)",
+            "constants": r"let (\w+) = ((\.\.)/common)",
+        }
+    },
+}
+"""Keys of a code type whose expressions have more groups than are read."""
+
+
+@pytest.mark.parametrize("key", MORE_GROUPS)
+def test_expressions_may_have_more_groups_than_are_read(key: str) -> None:
+    given = MORE_GROUPS[key]
+    jobs = {job: {} for job in ("lint", "test", "security", "build", "deploy")}
+    detect = {"files": ["Package.swift"], **given.get("detect", {})}
+    swift = {"label": "Swift", "description": "x", "jobs": jobs, **given, "detect": detect}
+    own = with_own(CATALOGUE, ".github/code-types", {"swift": swift})
+    text = 'name api\nlet a = ../common\nuses $a\ntarget(path: "Sources/part")\nprod\n'
+    files = {
+        "app/Package.swift": text,
+        "app/Sources/part/Package.swift": "",
+        "common/Package.swift": "name x\n",
+    }
+    found = propose(repository(files), own.code_types).components
+    paths = {settings["path"] for settings in found.values()}
+    part = set() if key == "parts" else {"app/Sources/part"}
+    assert paths == {"app", "common"} | part
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Editors on Windows write one. The tools skip it."""
+    for name, text in {
+        "chart/Chart.yaml": "apiVersion: v2\n",
+        "api/pyproject.toml": PROJECT,
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir()
+        file.write_text(text, encoding="utf-8-sig")
+    assert propose(list_files(tmp_path), CATALOGUE.code_types).names == {"helm", "python"}
