@@ -7,6 +7,7 @@ proposed, because it would fail without them.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -55,7 +56,8 @@ RUNNERS = (
 )
 """In the order in which they count."""
 
-PACKAGE_SCRIPT = r"\"scripts\" *: *\{{[^{{}}]*\"{name}\" *: *\"((?:[^\"\\]|\\.)*)\""
+PACKAGE_SCRIPTS = re.compile(r'"scripts"\s*:\s*(?=\{)')
+"""What stands before the scripts in package.json."""
 
 NOTHING = words("echo printf true : exit")
 """Programs that do nothing."""
@@ -85,36 +87,56 @@ PIPED = re.compile(r"(?<!\|)\|(?!\|)")
 def own_commands(
     files: RepositoryFiles, folder: str, commands: OwnCommands, alone: bool, builds: bool
 ) -> dict[str, str]:
-    """The tasks of a folder by our commands.
+    """The commands that run the project's tasks, by our commands.
 
-    `alone`: whether the folder has one component; `builds`: whether a task may be the build.
+    `alone`: whether the folder has one component; otherwise only scripts of package.json count.
+    `builds`: whether a task may be the build.
     """
+    scripts = _scripts(files, folder) if commands.script else {}
     found = {}
-    for ours, names in NAMES.items():
+    for ours in NAMES:
         if ours == "build" and not builds:
             continue
-        if command := _command(files, folder, commands, ours, names if alone else ()):
-            found[ours] = command
+        if name := _working_script(scripts, ours):
+            # The code type runs the scripts `lint` and `test` by itself.
+            if name != ours or ours == "build":
+                found[ours] = f"{commands.script} {name}"
+        elif alone and (task := _working_task(files, folder, commands, ours)):
+            found[ours] = task
     return found
 
 
-def _command(
-    files: RepositoryFiles, folder: str, commands: OwnCommands, ours: str, names: tuple[str, ...]
-) -> str:
-    if commands.script:
-        text = files.text(join(folder, "package.json"))
-        for name in SCRIPTS[ours]:
-            script = re.search(PACKAGE_SCRIPT.format(name=re.escape(name)), text)
-            if not script or not set(_programs(script[1])) - IDLE[ours] or _passes(script[1]):
-                continue
-            usual = name == ours and ours != "build"
-            return "" if usual else f"{commands.script} {name}"
+def _scripts(files: RepositoryFiles, folder: str) -> dict[str, str]:
+    """The scripts of package.json by name; none if they cannot be read."""
+    text = files.text(join(folder, "package.json"))
+    start = PACKAGE_SCRIPTS.search(text)
+    if not start:
+        return {}
+    try:
+        # Only the scripts: the end of a long file is not read.
+        scripts, _ = json.JSONDecoder().raw_decode(text, start.end())
+    except (ValueError, RecursionError):
+        return {}
+    return {name: script for name, script in scripts.items() if isinstance(script, str)}
+
+
+def _working_script(scripts: Mapping[str, str], ours: str) -> str:
+    """The name of the first script for our command that does its work; empty for none."""
+    for name in SCRIPTS[ours]:
+        script = scripts.get(name, "")
+        if set(_programs(script)) - IDLE[ours] and not _passes(script):
+            return name
+    return ""
+
+
+def _working_task(files: RepositoryFiles, folder: str, commands: OwnCommands, ours: str) -> str:
+    """The command for the first task for our command that does its work; empty for none."""
     runners = [
         (runner, files.text(there[0]) + "\n")
         for runner in RUNNERS
         if (there := files.named(folder, runner.files))
     ]
-    for name in names:
+    for name in NAMES[ours]:
         having = [(runner, text) for runner, text in runners if _task(runner, text, name)]
         if len(having) > 1:  # several are possible
             break

@@ -111,6 +111,10 @@ def test_tasks_above_a_component_are_not_its_own() -> None:
         (scripts(typecheck="tsc", **{"lint:check": "eslint ."}), {"lint": "run-script lint:check"}),
         (scripts(lint="echo later", check="tsc"), {"lint": "run-script check"}),
         (scripts(lint="eslint . || true", check="tsc"), {"lint": "run-script check"}),
+        (
+            scripts(format="prettier **/*.{js,ts}", check='tsc -p "a b"'),
+            {"lint": "run-script check"},
+        ),
         (scripts(check="tsc | cat", **{"test:unit": "jest; exit 0"}), {}),
         (
             scripts(**{"test:unit": "jest", "test": 'echo \\"no test specified\\" && exit 1'}),
@@ -119,6 +123,12 @@ def test_tasks_above_a_component_are_not_its_own() -> None:
         (
             scripts() | {"Makefile": "lint:\n\tnpx eslint .\n"},
             {"lint": "install-packages && make lint"},
+        ),
+        (scripts() | {"package.json": '{"main": "x", "scripts": {"check": "tsc"'}, {}),
+        (scripts() | {"package.json": '{"main": "x", "scripts": {"check": ["tsc"]}}'}, {}),
+        (
+            scripts() | {"package.json": '{"main": "x", "scripts": {"check": "tsc"}, "end": ['},
+            {"lint": "run-script check"},
         ),
         (scripts(start="x") | {"package.json": '{"main": "x", "lint": "x", "scripts": {}}'}, {}),
     ],
