@@ -151,7 +151,8 @@ CRON = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("
 """The fields of a cron expression, with the least and the greatest number of each. GitHub: "Events
 that trigger workflows", schedule."""
 
-CRON_FIELD = re.compile(r"(\*|\d+(-\d+)?)(/\d+)?")
+CRON_PART = re.compile(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?")
+"""A part of such a field. Its groups are the first number, the last one, and the step."""
 
 TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 """A name of the IANA's list; only GitHub knows all of them."""
@@ -170,10 +171,21 @@ def check_schedule(text: str, place: str) -> None:
         raise AnswerError(place, f"{shown(text)} is no cron expression of five fields; {example}")
     for (name, least, greatest), field in zip(CRON, fields, strict=False):
         for part in field.split(","):
-            numbers = [int(number) for number in re.findall(r"\d+", part.partition("/")[0])]
-            fits = CRON_FIELD.fullmatch(part) and numbers == sorted(numbers)
-            if not fits or not all(least <= number <= greatest for number in numbers):
+            if not _is_cron_part(part, least, greatest):
                 cause = f"{shown(part)} is no {name} from {least} to {greatest}"
                 raise AnswerError(place, f"{cause}; {example}")
     if len(fields) > len(CRON) and not TIME_ZONE.fullmatch(fields[-1]):
         raise AnswerError(place, f"{shown(fields[-1])} is no time zone; {example}")
+
+
+def _is_cron_part(part: str, least: int, greatest: int) -> bool:
+    """Whether a part of a field has an order and a step that GitHub accepts, and no other number
+    than the field may have."""
+    match = CRON_PART.fullmatch(part)
+    if not match:
+        return False
+    first, last, step = match.groups()
+    numbers = [int(number) for number in (first, last) if number]
+    steps = [int(step)] if step else []
+    in_field = all(least <= number <= greatest for number in numbers + steps)
+    return in_field and numbers == sorted(numbers) and 0 not in steps

@@ -56,7 +56,9 @@ SERVICE: Mapping[str, Any] = {
     "properties": {
         "image": {
             "type": "string",
-            "pattern": r"\A[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?\Z",
+            # A host, the repository in lower case, a tag and a digest.
+            "pattern": r"\A([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9._-]+(/[a-z0-9._-]+)*"
+            r"(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?\Z",
             "description": "an image as `docker pull` takes it, like postgres:18",
         },
         "env": ENV,
@@ -68,7 +70,7 @@ SERVICE: Mapping[str, Any] = {
                     {"type": "integer", "minimum": 1, "maximum": LAST_PORT},
                     {
                         "type": "string",
-                        "pattern": r"\A(\d{1,5}:)?\d{1,5}(/(tcp|udp))?\Z",
+                        "pattern": r"\A([0-9]{1,5}:)?[0-9]{1,5}(/(tcp|udp))?\Z",
                         "description": "a port as 5432, or '15432:5432' with the machine's first",
                     },
                 ]
