@@ -60,11 +60,12 @@ def nearest_folder(path: str, repository: Path) -> str | None:
     """
     there = repository
     for part in PurePosixPath(path).parts:
-        names = {entry.name.lower(): entry.name for entry in there.iterdir() if entry.is_dir()}
-        if part in names.values():
+        names = sorted(entry.name for entry in there.iterdir() if entry.is_dir())
+        in_lower_case = {name.lower(): name for name in names}
+        if part in names:
             there = there / part
-        elif close := difflib.get_close_matches(part.lower(), names, n=1):
-            there = there / names[close[0]]
+        elif close := difflib.get_close_matches(part.lower(), in_lower_case, n=1):
+            there = there / in_lower_case[close[0]]
         else:
             break
     found = there.relative_to(repository).as_posix()

@@ -36,9 +36,12 @@ def exists(repository: Path, folder: str) -> bool:
 
 
 def usual_folder(repository: Path) -> str:
-    """The usual folder if it holds code types, otherwise empty."""
+    """The usual folder if it holds code types, otherwise empty.
+
+    Also with a `*.yaml`, which `read_folder` refuses: nobody means it to be ignored.
+    """
     folder = repository / USUAL_FOLDER
-    return USUAL_FOLDER if folder.is_dir() and any(folder.glob("*.yml")) else ""
+    return USUAL_FOLDER if folder.is_dir() and any(folder.glob("*.y*ml")) else ""
 
 
 def check_folder(folder: Any) -> str:

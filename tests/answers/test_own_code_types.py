@@ -80,6 +80,11 @@ WRONG: dict[str, tuple[dict[str, str | bytes], str | None, str]] = {
         "types",
         "code_types_folder: 'types' holds no .yml; add a code type",
     ),
+    "another suffix alone": (
+        {f"{FOLDER}/go.yaml": SWIFT},
+        None,
+        f"{FOLDER}/go.yaml: ends with .yaml; rename it to .yml",
+    ),
     "another suffix": (
         {f"{FOLDER}/go.yaml": SWIFT, f"{FOLDER}/swift.yml": SWIFT},
         None,

@@ -13,6 +13,7 @@ from typing import Any
 import copier
 import pytest
 from copies import HOOK, Copied, copier_command, copier_process, example
+from pipeline.destination import nearest_folder
 from toolbox import EXAMPLES
 
 ORCHESTRATOR = ".github/workflows/orchestrator-dev.yml"
@@ -244,6 +245,14 @@ def test_the_report_lists_the_order_and_the_next_steps(template: Path, tmp_path:
         "Folders of components that are not there yet:",
         "  terraform: iac/terraform; the nearest folder is IaC/terraform",
     ]
+
+
+def test_folders_that_differ_only_in_case_are_two(tmp_path: Path) -> None:
+    for name in ("Src", "src", "SRC"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    if len([*tmp_path.iterdir()]) == 1:
+        pytest.skip("this file system has one folder for all names")
+    assert [nearest_folder(name, tmp_path) for name in ("Src", "src", "SRC")] == [None] * 3
 
 
 def test_files_that_git_ignores_are_named(template: Path, tmp_path: Path) -> None:
