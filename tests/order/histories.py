@@ -430,6 +430,8 @@ def good_reason(history: History, run: Run) -> str:
     if run.id in world.failed:
         return "a failure"
     own = [other for other in history.github.runs if age(other) == run.id]
+    if any(history.touched.get(age(builder)) for builder in replaced_packages(history, own)):
+        return "a person has built its package again"
     if commit not in line or any(other.head_sha not in line for other in own):
         return "its branch was moved by force"
     for other in history.github.runs:
@@ -449,6 +451,16 @@ def good_reason(history: History, run: Run) -> str:
         if ahead or (other_commit == commit and age(other) > run.id):
             return "replaced"
     return ""
+
+
+def replaced_packages(history: History, runs: list[Run]) -> Iterator[Run]:
+    """The runs whose package these runs should have taken, but another one has replaced it."""
+    errors = [error for run in runs for job in run.jobs.values() for error in job.errors]
+    for error in errors:
+        if found := re.search(r"is no longer in run (\d+)", error):
+            builder = history.github.find_run(int(found[1]))
+            if builder:
+                yield builder
 
 
 def blocked_run(history: History, run: Run) -> bool:

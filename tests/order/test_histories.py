@@ -31,6 +31,7 @@ ONCE_BROKEN = {
     "none": [28],
     "tag": [1795731903034],
     "only changed": [122],
+    "only changed, dispatch": [1795793618010],
     "only changed, none": [100],
 }
 EXECUTED = int(os.environ.get("HISTORIES_EXECUTED", "0"))
