@@ -37,7 +37,8 @@ def config_of(config: o.Config, retention: dict[str, float]) -> Json:
             "after": list(c.after),
             "deployed": names if c.environments is None else list(c.environments),
             "checked": [e.name for e in config.environments if not e.after]
-            if c.environments == ()
+            if c.builds
+            and c.environments == ()
             and not any(c.name in other.takes for other in config.components)
             else [],
             "builds": c.builds,

@@ -21,7 +21,7 @@ from oracle import cases, histories
 from planner import Planner
 
 #: In the last ones, the modules and the oracle once disagreed.
-FIXED = [*range(18), 64, 69, 124, 218, 247, 572, 5371]
+FIXED = [*range(18), 64, 69, 124, 218, 247, 572, 5371, 1795794430156]
 FRESH = int(os.environ.get("CHANGES", "0"))
 
 
