@@ -46,7 +46,6 @@ class Machines(World):
         with_commands(self.github)
         self.github.tool("ship", SHIP)
         self.github.tool("build", BUILD)
-        self.github.forced_results = {"deployment-summary": "success"}
         self.shipped = folder / "shipped"
         self.shipped.touch()
         self.github.runner_environment = {"SHIPPED": str(self.shipped)}
