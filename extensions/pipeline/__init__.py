@@ -54,6 +54,7 @@ An existing repository
     environment_names.py   which names are those of environments
     found_environments.py  finds its environments
     found_clouds.py        finds the cloud that a component deploys to
+    found_states.py        finds deployments without a lasting state, or with a shared one
     found_edges.py         finds which component needs which
     found_reads.py         finds the same by the names of data that one component reads of another
     found_needs.py         finds what a component reads outside its folder

@@ -112,6 +112,18 @@ class Needed:
 
 
 @dataclass(frozen=True)
+class State:
+    """How files say where a tool keeps the state of what it has deployed."""
+
+    named_in: tuple[str, ...]
+    """Patterns of file names."""
+    pattern: str
+    """A regular expression that such a file matches."""
+    apart: tuple[str, ...]
+    """Variables that give each environment a state of its own."""
+
+
+@dataclass(frozen=True)
 class OwnCommands:
     """Which of a project's own tasks its jobs can run."""
 
@@ -152,6 +164,8 @@ class Detect:
     """By cloud: a pattern in its files that shows that they deploy to it."""
     own_login: str = ""
     """A pattern in its files by which the tool logs in by itself, and to no cloud here."""
+    state: State | None = None
+    """None if nothing is said about a state."""
     not_read: Mapping[str, str] = field(default_factory=dict)
     """Names of tools that its commands do not run, by pattern of the tools' files."""
 

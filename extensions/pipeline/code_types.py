@@ -23,6 +23,7 @@ from .code_type_model import (
     Needed,
     OwnCommands,
     Setup,
+    State,
     Suggestion,
 )
 from .errors import AnswerError, shown
@@ -437,6 +438,13 @@ def _own_commands(given: Mapping[str, Any], place: str) -> OwnCommands:
     return OwnCommands(tuple(given["calls"]), given.get("before", ""), given.get("script", ""))
 
 
+def _state(given: Mapping[str, Any], place: str) -> State:
+    _check_expression(given["pattern"], f"{place}.pattern")
+    for name in given["apart"]:
+        check_variable(name, f"{place}.apart")
+    return State(tuple(given["named_in"]), given["pattern"], tuple(given["apart"]))
+
+
 def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -> Detect:
     for key in ("holds", "beside"):
         for pattern in given.get(key, {}):
@@ -501,6 +509,7 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         ),
         clouds=given.get("clouds", {}),
         own_login=given.get("own_login", ""),
+        state=_state(given["state"], f"{place}.state") if "state" in given else None,
         not_read=given.get("not_read", {}),
     )
 

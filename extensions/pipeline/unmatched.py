@@ -13,6 +13,7 @@ from .environments import is_pattern
 from .found_clouds import find_clouds
 from .found_edges import edges_and_circles
 from .found_environments import environment_files
+from .found_states import wrong_states
 from .git_branches import Branches
 from .image_names import unknown_images_of
 from .printing import in_markdown
@@ -37,6 +38,7 @@ def unmatched(
     for component in answers.components:
         lines += _unmatched_environments(component, answers, files)
         lines += _other_clouds(component, answers, files)
+        lines += wrong_states(component, answers, files)
     lines += [
         *_edges_in_circles(answers, files),
         *_files_of_other_tools(answers, files, code_types),

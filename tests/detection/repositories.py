@@ -23,6 +23,12 @@ SERVICE = {
 }
 """A service in the repository's root, with its image."""
 
+BACKEND = 'terraform {\n  backend "s3" {}\n}\n'
+"""Says that Terraform keeps its state in S3."""
+
+APART = {"TF_WORKSPACE": "${{ vars.WORKSPACE }}"}
+"""The `env` of a component of Terraform whose environments share no state."""
+
 
 def manifest(image: str, kind: str = "Deployment") -> str:
     return (

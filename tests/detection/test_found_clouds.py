@@ -16,7 +16,7 @@ from pipeline.answers import read_answers
 from pipeline.git_branches import NO_BRANCHES
 from pipeline.proposal import propose
 from pipeline.unmatched import unmatched
-from repositories import LAMBDA, SERVICE, repository
+from repositories import APART, BACKEND, LAMBDA, SERVICE, repository
 
 AWS = 'provider "aws" {\n  region = "eu-west-1"\n}\n'
 AZURE = 'resource "azurerm_resource_group" "all" {\n}\n'
@@ -161,9 +161,9 @@ SAID: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize("case", SAID)
 def test_a_component_without_a_login_is_named(case: str) -> None:
     answers, settings, lines = SAID[case]
-    components = {"terraform": {"path": "infra", **settings}}
+    components = {"terraform": {"path": "infra", "env": APART, **settings}}
     read = read_answers({"branching": "trunk", "components": components, **answers}, CATALOGUE)
-    there = repository({"infra/main.tf": AWS})
+    there = repository({"infra/main.tf": BACKEND + AWS})
     assert unmatched(read, there, NO_BRANCHES) == lines
 
 

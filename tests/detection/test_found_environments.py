@@ -11,11 +11,10 @@ from pipeline.environment_names import kind
 from pipeline.git_branches import NO_BRANCHES, Branches
 from pipeline.proposal import propose
 from pipeline.unmatched import unmatched
-from repositories import components, proposed, repository
+from repositories import APART, BACKEND, components, proposed, repository
 
-TF = 'terraform {\n  backend "s3" {}\n}\n'
 CHART = {"chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n"}
-INFRA = {"infra/main.tf": TF}
+INFRA = {"infra/main.tf": BACKEND}
 STACK = {"template.yaml": "Transform: AWS::Serverless-2016-10-31\n"}
 SECTIONS = ("default", "dev", "prod", "guided")
 CONFIG = "version = 0.1\n" + "".join(f"[{name}.deploy.parameters]\n" for name in SECTIONS)
@@ -27,7 +26,7 @@ def files(*names: str) -> dict[str, str]:
 
 
 def stacks(*folders: str) -> dict[str, str]:
-    return {f"{folder}/main.tf": TF for folder in folders}
+    return {f"{folder}/main.tf": BACKEND for folder in folders}
 
 
 def overlays(*names: str) -> dict[str, str]:
@@ -262,7 +261,8 @@ UNMATCHED: dict[str, tuple[dict[str, str], dict[str, Any], set[str], list[str]]]
 def test_files_and_branches_that_fit_no_environment_are_named(case: str) -> None:
     there, settings, known, says = UNMATCHED[case]
     answers = read_answers(
-        code_types=["terraform"], components={"terraform": {"path": "infra", **settings}}
+        code_types=["terraform"],
+        components={"terraform": {"path": "infra", "env": APART, **settings}},
     )
     assert unmatched(answers, repository(there), Branches("main", frozenset(known))) == says
 

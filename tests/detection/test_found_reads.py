@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from made_answers import CATALOGUE
 from made_answers import read as read_answers
 from pipeline.git_branches import NO_BRANCHES
 from pipeline.unmatched import unmatched
-from repositories import edges, proposed, repository
+from repositories import APART, BACKEND, edges, proposed, repository
 
 S3 = 'terraform {\n  backend "s3" {\n    bucket = "b"\n    key    = "%s"\n  }\n}\n'
 GCS = 'terraform {\n  backend "gcs" {\n    prefix = "%s"\n  }\n}\n'
 CLOUD = 'terraform {\n  cloud {\n    workspaces {\n      name = "%s"\n    }\n  }\n}\n'
-PARTIAL = 'terraform {\n  backend "s3" {}\n}\n'
 
 
 def reads(setting: str, more: str = "") -> str:
@@ -21,7 +23,7 @@ def reads(setting: str, more: str = "") -> str:
 
 
 def two(maker: str, reader: str) -> dict[str, str]:
-    return {"network/main.tf": maker, "app/main.tf": PARTIAL + reader, "db/main.tf": PARTIAL}
+    return {"network/main.tf": maker, "app/main.tf": BACKEND + reader, "db/main.tf": BACKEND}
 
 
 CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
@@ -57,16 +59,16 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
         {"app": ["network"]},
     ),
     "the folder's name": (
-        two(PARTIAL, reads('key = "prod/network/terraform.tfstate"')),
+        two(BACKEND, reads('key = "prod/network/terraform.tfstate"')),
         {"app": ["network"]},
     ),
-    "a key that fits no module": (two(PARTIAL, reads('key = "prod/dns/terraform.tfstate"')), {}),
-    "a key without a name": (two(PARTIAL, reads('key = "prod/terraform.tfstate"')), {}),
+    "a key that fits no module": (two(BACKEND, reads('key = "prod/dns/terraform.tfstate"')), {}),
+    "a key without a name": (two(BACKEND, reads('key = "prod/terraform.tfstate"')), {}),
     "two modules with the same key": (
         {"a/main.tf": S3 % "x", "b/main.tf": S3 % "x", "c/main.tf": reads('key = "x"')},
         {},
     ),
-    "its own state": ({"a/main.tf": S3 % "x" + reads('key = "x"'), "b/main.tf": PARTIAL}, {}),
+    "its own state": ({"a/main.tf": S3 % "x" + reads('key = "x"'), "b/main.tf": BACKEND}, {}),
     "a circle": (
         {
             "a/main.tf": S3 % "a" + reads('key = "b"'),
@@ -81,7 +83,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {
             for env in ("dev", "prod")
             for stack, text in {
                 "network": S3 % f"{env}/network.tfstate",
-                "app": PARTIAL + reads(f'key = "{env}/network.tfstate"'),
+                "app": BACKEND + reads(f'key = "{env}/network.tfstate"'),
             }.items()
         },
         {"app": ["network"]},
@@ -95,6 +97,11 @@ def test_a_module_waits_for_the_state_that_it_reads(case: str) -> None:
     proposal = proposed(files)
     assert {who: list(whom) for who, whom in edges(proposal).items()} == expected
     assert all(not takes for whom in edges(proposal).values() for takes in whom.values())
+
+
+def apart(components: Mapping[str, Any]) -> dict[str, Any]:
+    """The components, whose environments share no state."""
+    return {name: {**settings, "env": APART} for name, settings in components.items()}
 
 
 CIRCLE = (
@@ -113,7 +120,7 @@ def test_a_circle_is_named_until_the_answers_give_an_order(
     found = proposed(files)
     answers = read_answers(
         code_types=found.code_types,
-        components=found.components,
+        components=apart(found.components),
         dependency_map={"c": ["a"], **dependencies} if dependencies else found.dependency_map,
     )
     lines = unmatched(answers, repository(files), NO_BRANCHES, CATALOGUE.code_types.values())
@@ -149,7 +156,7 @@ def test_a_circle_inside_a_longer_circle_is_named() -> None:
     found = proposed(files)
     answers = read_answers(
         code_types=found.code_types,
-        components=found.components,
+        components=apart(found.components),
         dependency_map=found.dependency_map,
     )
     [line] = unmatched(answers, repository(files), NO_BRANCHES)
@@ -165,7 +172,7 @@ TERRAGRUNT = (
 @pytest.mark.parametrize(
     ("components", "says"),
     [
-        ({"infra": {"code_type": "terraform", "path": "infra"}}, [TERRAGRUNT]),
+        ({"infra": {"code_type": "terraform", "path": "infra", "env": APART}}, [TERRAGRUNT]),
         ({"api": {"code_type": "python", "path": "api"}}, [TERRAGRUNT]),
         (
             {"a": {"code_type": "generic", "path": "live", "deploy": "terragrunt apply"}},
@@ -180,7 +187,7 @@ def test_files_of_terragrunt_are_named_unless_a_component_runs_it(
     files = {f"live/{env}/a/terragrunt.hcl": "" for env in ("dev", "prod")}
     answers = read_answers(code_types=[], components=components)
     types = CATALOGUE.code_types.values()
-    lines = unmatched(answers, repository({**files, "infra/main.tf": ""}), NO_BRANCHES, types)
+    lines = unmatched(answers, repository({**files, "infra/main.tf": BACKEND}), NO_BRANCHES, types)
     assert lines == says
 
 
