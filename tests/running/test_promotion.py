@@ -22,7 +22,6 @@ from generated_repositories import (
     manifest_of,
     package,
     reopened,
-    with_the_machines_packages,
 )
 from offline_github import OfflineGitHub, Run
 from offline_github.model import Artifact
@@ -49,7 +48,7 @@ def repository(made: Made, tmp_path: Path) -> Open:
         github.tool("check")
         github.tool("ship")
         github.tools.then("build", BUILD)
-        github.tools.watch(["package.txt", "input.txt", "lambda-package.zip"], [])
+        github.tools.watch(["package.txt", "input.txt"], [])
         github.environments["prd-approval"] = {"reviewers": True}
         return github
 
@@ -67,46 +66,33 @@ def sha256(content: bytes) -> str:
 
 def test_a_build_that_differs_each_time_reaches_every_environment_alike(repository: Open) -> None:
     """`main` is built for dev; test and production deploy what dev has deployed."""
-    python = {
-        "path": "parts/python",
-        **{"lint": "", "security": "", "deploy": "ship python"},
-        "test": "date +%s%N > stamp.txt",  # the build of a Lambda zip packs this
-    }
-    answers: dict[str, Any] = {
-        "code_types": ["python"],
-        "branching": "trunk",
-        **{**TWO, "components": {**TWO["components"], "python": python}},
-    }
-    answers["dependency_map"] = [*TWO["dependency_map"], {"code_type": "python", "depends_on": []}]
-    github = with_the_machines_packages(repository("trunk", answers, **{"parts/python/app.py": ""}))
+    github = repository("trunk", {**TWO, "branching": "trunk"})
     [dev] = github.push("main")
     [test], [prd] = github.runs_of(TEST), github.runs_of(PRD)
     for run in (dev, test, prd):
         assert run.conclusion == "success", {k: j.errors for k, j in run.jobs.items() if j.errors}
     assert [c.job for c in github.commands("build")] == ["maker-build / build"]
 
-    made = {name: dev.packages[f"{name}-package-dev"] for name in ("maker", "python")}
-    zip_digest = sha256(made["python"]["lambda-package.zip"])
-    digest = sha256(made["maker"]["package.txt"])
+    made = dev.packages["maker-package-dev"]
+    digest = sha256(made["package.txt"])
     for run, environment in ((dev, "dev"), (test, "test"), (prd, "prd")):
         # The same files with the same manifest, and so the same digest.
-        assert run.packages == {f"{name}-package-{environment}": made[name] for name in made}
+        assert run.packages == {f"maker-package-{environment}": made}
         assert deployed(github, run) == {
             "maker": {"package.txt": digest},
             "taker": {"input.txt": digest},
-            "python": {"lambda-package.zip": zip_digest},
         }
     days = [
         {a.retention_days for a in run.artifact_store.values() if "-package-" in a.name}
         for run in (dev, test, prd)
     ]
     assert days == [{37}, {37}, {30}]
-    builds = {"maker-build", "maker-build / build", "python-build", "python-build / build"}
+    builds = {"maker-build", "maker-build / build"}
     assert builds < dev.jobs.keys() and not builds & {*test.jobs, *prd.jobs}
     assert prd.approvals == [("approval", "prd-approval")]
     assert set(prd.jobs) - set(test.jobs) == {
         "approval",
-        *(f"{name}-prd{job}" for name in ("maker", "python", "taker") for job in ("", " / deploy")),
+        *(f"{name}-prd{job}" for name in ("maker", "taker") for job in ("", " / deploy")),
     }
 
 
