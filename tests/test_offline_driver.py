@@ -260,6 +260,37 @@ def test_the_events_are_those_of_the_double_with_machines(quick: Quick) -> None:
             "${{ a.text == 'b' }}",
             "${{ a.* }} ${{ a.no }}",
         ),
+        *(
+            "${{ a.count }}",
+            "n ${{ a.count }}",
+            "${{ 7 }}",
+            "${{ 07 }}",
+            "${{ 1.5 }}",
+            "${{ a.big }}",
+        ),
+        *(
+            "${{ a['inner']['a-b'] }}",
+            "${{ a['Text'] }}",
+            "${{ a[a.text] }}",
+            "${{ a.inner['x'].y }}",
+        ),
+        *(
+            "${{ toJSON(a) }}",
+            "${{ toJSON(needs) }}",
+            "${{ toJSON(none) }}",
+            "${{ toJSON(a.count) }}",
+        ),
+        *("${{ toJSON(signs) }}", "${{ toJSON(numbers) }}", "${{ toJSON('\"\\ä') }}"),
+        *("${{ fromJSON(json).a }}", "${{ fromJSON(json).b['c d'] }}", "${{ fromJSON(json).E.f }}"),
+        *("${{ contains(fromJSON('[\"a\", \"B\"]'), 'b') }}", "${{ fromJSON('[1]')[0] }}"),
+        *(
+            "${{ contains(fromJSON('[1, 2]'), 2) }}",
+            "${{ fromJSON('1.0') }}",
+            "${{ fromJSON('7') }}",
+        ),
+        *("${{ format('{0} of {1}, {0}', a.text, a.count) }}", "${{ format('{{0}} {0}', a.yes) }}"),
+        *("${{ format('{0}{1}', a.nothing, a.no) }}", "${{ format('none') }}"),
+        *("${{ a.text && format('x {0}', a.text) || 'y' }}"),
         *("${{ a['text'] }}", "${{ a.text }} }}", "'${{ a.text }}'", "${{ a.list }} ${{ a.text }}"),
     ],
 )
@@ -270,17 +301,23 @@ def test_expressions_without_node_equal_those_of_node(text: str) -> None:
 VALUES: dict[str, Any] = {
     "a": {
         **{"text": "b", "yes": True, "no": False, "number": 1.5, "nothing": None, "list": [1]},
+        **{"count": 3, "big": 2**60, "digits": "3"},
         "inner": {"a-b": "${{ a.text }}"},
     },
     "needs": {"one": {"result": "Success"}, "two": {"result": "skipped", "more": "x"}},
     "none": {},
+    "signs": {"line": 'a\nb\t"\\/\x01\x7f', "of": [], "in": [{}, None, True, -1]},
+    "numbers": {"b": 1, "10": 2, "9": 3},
+    "json": '{"a": 1, "b": {"c d": "x"}, "e": null}',
 }
 OPERANDS = (
     *("a.text", "'b'", "'B'", "''", "'it''s'", "'ä'", "'Ä'", "'0'", "'false'", "0"),
+    *("a.count", "a.digits", "3", "'03'", "' 3'", "10", "a.big"),
     *("a.yes", "a.no", "a.nothing", "a.number", "a.list", "a.inner", "true", "false", "null"),
 )
 FORMS = (
     *("{} == {}", "{} != {}", "{} && {}", "{} || {}", "contains({}, {})", "!{} == {}"),
+    *("{} > {}", "{} >= {}", "format('{{0}}-{{1}}', {}, {})", "toJSON({}) == toJSON({})"),
     *("!({} && !{}) || a.text", "{} || {} && 'x'", "{} == {} != true", "({}) != !!{}"),
 )
 

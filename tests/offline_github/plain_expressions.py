@@ -1,18 +1,20 @@
 """Expressions that are evaluated without Node, because they do no more than most of them do.
 
-Properties, texts, `!`, `&&`, `||`, `==`, `!=`, `( )`, `contains()` (of `needs.*.result`, too), and
-the functions of a status, as long as all values are texts, booleans or null. For all else, errors
-as well, it raises `NotPlainError`: GitHub's own library decides then. Tests compare the two.
+Properties, texts, integers, `!`, `&&`, `||`, `==`, `!=`, `>`, `( )`, `contains()` (of
+`needs.*.result`, too), `format()`, `fromJSON()`, `toJSON()`, and the functions of a status, as long
+as all values are texts, integers, booleans or null. For all else, errors as well, it raises
+`NotPlainError`: GitHub's own library decides then. Tests compare the two.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-Value = str | bool | None
+Value = str | int | bool | None
 Evaluate = Callable[[Mapping[str, Any], Mapping[str, bool] | None], Any]
 
 STATUS = ("success", "failure", "cancelled", "always")
@@ -20,9 +22,13 @@ LITERALS: dict[str, Value] = {"true": True, "false": False, "null": None}
 TOKEN = re.compile(
     r"\s*(?:(?P<each>[A-Za-z_][\w-]*\.\*\.[A-Za-z_][\w-]*(?![\w.-]))"
     r"|(?P<path>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)|(?P<text>'(?:[^']|'')*')"
-    r"|(?P<sign>&&|\|\||==|!=|[!(),]))\s*",
+    r"|(?P<number>\d{1,9}(?![\w.]))|\.(?P<after>[A-Za-z_][\w-]*)"
+    r"|(?P<sign>&&|\|\||==|!=|[!(),\[\]]|>(?!=)))\s*",
     re.ASCII,
 )
+INTEGER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+#: Node knows larger integers only roughly.
+LARGEST = 2**53
 #: `${{ }}` in a text; `}}` between quotes does not end it.
 PIECE = re.compile(r"\$\{\{((?:[^'}]|'[^']*'|\}(?!\}))*)\}\}")
 
@@ -57,11 +63,13 @@ def condition(text: str, context: Mapping[str, Any], status: Mapping[str, bool])
 
 def as_text(value: Any) -> str:
     value = _value(value)
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _value(value: Any) -> Value:
     if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int) and abs(value) < LARGEST:
         return value
     raise NotPlainError
 
@@ -110,16 +118,39 @@ class Compiled:
         return parts[0] if len(parts) == 1 else _first(parts, False)
 
     def _compared(self) -> Evaluate:
-        left = self._negated()
+        left = self._ordered()
         while sign := self._took("==", "!="):
-            left = _comparison(left, self._negated(), sign == "==")
+            left = _comparison(left, self._ordered(), sign == "==")
+        return left
+
+    def _ordered(self) -> Evaluate:
+        left = self._negated()
+        while self._took(">"):
+            left = _is_greater(left, self._negated())
         return left
 
     def _negated(self) -> Evaluate:
         if not self._took("!"):
-            return self._primary()
+            return self._part()
         operand = self._negated()
         return lambda context, status: not _value(operand(context, status))
+
+    def _part(self) -> Evaluate:
+        """A value, or a property of it: `fromJSON(x).a['b']`."""
+        whole, names = self._primary(), []
+        while True:
+            if self._tokens[0][0] == "after":
+                names.append(self._tokens.pop(0)[1])
+            elif self._took("["):
+                kind, token = self._tokens.pop(0)
+                if kind != "text" or not self._took("]"):
+                    raise NotPlainError
+                names.append(_unquoted(token))
+            else:
+                break
+        return (
+            (lambda context, status: _property(whole(context, status), names)) if names else whole
+        )
 
     def _primary(self) -> Evaluate:
         if self._took("("):
@@ -128,8 +159,11 @@ class Compiled:
             return inner
         kind, token = self._tokens.pop(0)
         if kind == "text":
-            text = token[1:-1].replace("''", "'")
+            text = _unquoted(token)
             return lambda context, status: text
+        if kind == "number":
+            number = int(token)
+            return lambda context, status: number
         if kind != "path":
             raise NotPlainError
         if self._took("("):
@@ -146,6 +180,13 @@ class Compiled:
             self.asks = True
             self._closed()
             return lambda context, status: name == "always" or (status or {})[name]
+        if name in FUNCTIONS:
+            arguments = [self._either()]
+            while self._took(","):
+                arguments.append(self._either())
+            self._closed()
+            function = FUNCTIONS[name]
+            return lambda context, status: function(*(a(context, status) for a in arguments))
         if name != "contains":
             raise NotPlainError
         if self._tokens[0][0] == "each":
@@ -154,7 +195,10 @@ class Compiled:
             inner = self._either()
 
             def search(context: Mapping[str, Any], status: Mapping[str, bool] | None) -> Any:
-                return as_text(inner(context, status))
+                value = inner(context, status)
+                if isinstance(value, list) and all(isinstance(one, str) for one in value):
+                    return value
+                return as_text(value)
 
         if not self._took(","):
             raise NotPlainError
@@ -209,13 +253,92 @@ def _first(parts: list[Evaluate], wanted: bool) -> Evaluate:
 def _comparison(left: Evaluate, right: Evaluate, equal: bool) -> Evaluate:
     def evaluate(context: Mapping[str, Any], status: Mapping[str, bool] | None) -> bool:
         one, other = _value(left(context, status)), _value(right(context, status))
-        if type(one) is not type(other):
-            raise NotPlainError  # they become numbers
+        if type(one) is not type(other):  # they become numbers
+            return (_number(one) == _number(other)) is equal
         if isinstance(one, str) and isinstance(other, str):
             return (_folded(one) == _folded(other)) is equal
         return (one == other) is equal
 
     return evaluate
+
+
+def _is_greater(left: Evaluate, right: Evaluate) -> Evaluate:
+    def evaluate(context: Mapping[str, Any], status: Mapping[str, bool] | None) -> bool:
+        one, other = left(context, status), right(context, status)
+        if isinstance(one, str) and isinstance(other, str):
+            raise NotPlainError  # by the alphabet
+        return _number(one) > _number(other)
+
+    return evaluate
+
+
+def _number(value: Any) -> int:
+    """What a value is beside one of another type."""
+    value = _value(value) or 0  # an empty text and null are 0
+    if isinstance(value, int):
+        return int(value)
+    if INTEGER.fullmatch(value):
+        return int(value)
+    raise NotPlainError
+
+
+def _format(text: Any, *values: Any) -> str:
+    if not isinstance(text, str):
+        raise NotPlainError
+    pieces = re.split(r"\{(\d)\}", text, flags=re.ASCII)  # a text, a number, a text, ...
+    if any("{" in piece or "}" in piece for piece in pieces[::2]):
+        raise NotPlainError
+    places = [int(piece) for piece in pieces[1::2]]
+    texts = [as_text(value) for value in values]
+    if not all(place < len(texts) for place in places):
+        raise NotPlainError
+    return pieces[0] + "".join(
+        texts[place] + piece for place, piece in zip(places, pieces[2::2], strict=True)
+    )
+
+
+def _not_plain(_: str) -> NoReturn:
+    raise NotPlainError
+
+
+def _from_json(text: Any) -> Any:
+    if not isinstance(text, str):
+        raise NotPlainError
+    try:
+        return json.loads(text, parse_float=_not_plain, parse_constant=_not_plain)
+    except ValueError as error:
+        raise NotPlainError from error
+
+
+def _to_json(value: Any) -> str:
+    _check_json(value)
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _check_json(value: Any) -> None:
+    """Both libraries write such a value alike: JavaScript puts names that are numbers first."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name.isdigit():
+                raise NotPlainError
+            _check_json(name)
+            _check_json(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_json(item)
+    elif isinstance(_value(value), str) and not value.isascii():
+        raise NotPlainError
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "format": _format,
+    "fromJSON": _from_json,
+    "toJSON": _to_json,
+}
+
+
+def _unquoted(token: str) -> str:
+    return token[1:-1].replace("''", "'")
 
 
 def _folded(text: str) -> str:
