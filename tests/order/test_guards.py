@@ -242,7 +242,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "only a reviewed orchestrator has planned": (
         f"{A}/shared/manifests.cjs",
-        " || !await commits.isTrusted(run.data)) return",
+        " || !await commits.isTrusted(run)) return",
         ") return",
         attacks.a_plan_of_a_feature_branch,
     ),
@@ -291,8 +291,8 @@ GUARDS: dict[str, Guard] = {
     ),
     "an approval has reviewers": (
         f"{A}/require-approval/approval.cjs",
-        "if (!(await rules()).some(",
-        "if (false && !(await rules()).some(",
+        "if (!rules.some(",
+        "if (false && !rules.some(",
         attacks.an_approval_without_reviewers,
     ),
     "an orchestrator deploys each component in its turn": (
@@ -600,7 +600,7 @@ TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]
             (f"{A}/may-deploy/approved.cjs", "if (!await isTrusted(run))", "if (false)"),
             (
                 f"{A}/shared/manifests.cjs",
-                " || !await commits.isTrusted(run.data)) return",
+                " || !await commits.isTrusted(run)) return",
                 ") return",
             ),
         ),

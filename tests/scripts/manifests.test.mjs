@@ -1,7 +1,7 @@
 // shared/manifests.cjs: which manifest is trusted, and what was deployed since. shared/runs.cjs: planned.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { actionsOf, failure, fakeCore, fakeGitHub, history, paged, script, zipped } from './fake-github.mjs'
+import { HISTORY, actionsOf, failure, fakeCore, fakeGitHub, history, paged, script, zipped } from './fake-github.mjs'
 
 const connect = script('shared/api.cjs')
 const { environmentCommits } = script('shared/commits.cjs')
@@ -88,6 +88,11 @@ test('250 artifacts of a feature branch cost fewer than ten calls', async () => 
   const { newestManifest, github } = world({ runs: [oneRun(1)], jobs: { 1: [summary()] }, artifacts: [...planted, artifact(10, 1)], contents: { 10: content(1) } })
   assert.deepEqual(await newestManifest('test'), content(1))
   assert.ok(github.calls.length < 10, `${github.calls.length}`)
+})
+
+test('a manifest of a deleted run that GitHub still lists does not count', async () => {
+  const given = { runs: [oneRun(1)], jobs: { 1: [summary()] }, artifacts: [artifact(20, 2), artifact(10, 1)], contents: { 10: content(1) } }
+  assert.deepEqual(await world(given).newestManifest('test'), content(1))
 })
 
 // The plan of an orchestrator's run, for the runs that it starts.
@@ -268,6 +273,13 @@ for (const [name, more, expected] of [
 
 test('attempts of a run whose commit was pushed away prove nothing, but count', async () => {
   assert.deepEqual(await attemptsIn([job(`api-test / Deploy ${KEY}`)], { head_sha: OTHER }), [attempt('api', { state: 'unknown' })])
+})
+
+test('the runs of many components cost one look at the history', async () => {
+  const ofMany = Array.from({ length: 40 }, (_, index) => startedRun({ id: 10 + index, path: `.github/workflows/c${index}-test.yml` }))
+  const { attemptsSince, github } = world({ runs: [...ofMany, oneRun(1)] })
+  await attemptsSince('test', SINCE, () => true)
+  assert.equal(github.count(HISTORY.commits), 1)
 })
 
 test('attempts of all attempts of a run', async () => {

@@ -48,6 +48,11 @@ test('a list that is cut short is read folder by folder', async () => {
   assert.equal(github.calls.length, 6)
 })
 
+test('a folder may have hundreds of thousands of files', async () => {
+  const { treeOf } = treesOf({ [A]: { own: [folder('a', '1a')] }, '1a': { all: Array(300_000).fill(file('y')) } })
+  assert.equal((await treeOf(A)).length, 300_000)
+})
+
 for (const [name, own, cut] of [['the repository', [], true], ['a/', [folder('a', '1a')], false]]) {
   test(`the files of ${name} are too many for one list: nothing is guessed`, async () => {
     const { treeOf } = treesOf({ [A]: { own, cut }, '1a': { own: [], cut: true } })

@@ -9,20 +9,13 @@ module.exports = async ({ github, context, core }) => {
   const file = GITHUB_WORKFLOW_REF.replace(/@.*/, '').replace(/.*\//, '')
   const { read, pages } = connect({ github, core })
 
-  /** @returns {Promise<{type: string, reviewers?: unknown[]}[]>} */
-  async function rules() {
-    try {
-      const { data } = await read('GET /repos/{owner}/{repo}/environments/{environment_name}', {
-        ...context.repo, environment_name: ENVIRONMENT,
-      })
-      return data.protection_rules
-    } catch (error) {
-      if (/** @type {import('../shared/api.cjs').ApiError} */ (error).status === 404) return [] // the GitHub plan has no environments
-      throw error
-    }
-  }
-
-  if (!(await rules()).some(({ type, reviewers }) => type === 'required_reviewers' && reviewers?.length)) {
+  // Some GitHub plans have no environments.
+  const environment = await connect.undefinedIfGone(read('GET /repos/{owner}/{repo}/environments/{environment_name}', {
+    ...context.repo, environment_name: ENVIRONMENT,
+  }))
+  /** @type {{type: string, reviewers?: unknown[]}[]} */
+  const rules = environment?.data.protection_rules ?? []
+  if (!rules.some(({ type, reviewers }) => type === 'required_reviewers' && reviewers?.length)) {
     return core.setFailed(
       `The environment ${ENVIRONMENT} has no required reviewers, so nobody has approved this run: add some in the repository's settings ` +
       'and re-run all jobs; if your GitHub plan does not offer them, answer `approval: none`',

@@ -45,6 +45,17 @@ function isTransient(error) {
 }
 
 /**
+ * @template T
+ * @param {Promise<T>} asked
+ * @param {number[]} [gone] the statuses that say so
+ * @returns {Promise<T | undefined>} undefined if GitHub does not have what was asked for
+ */
+const undefinedIfGone = (asked, gone = [404]) => asked.catch((/** @type {ApiError} */ error) => {
+  if (!gone.includes(Number(error.status))) throw error
+  return undefined
+})
+
+/**
  * Failed calls are repeated for at most `minutes`, and not after `deadline` (milliseconds, as from Date.now()).
  * @param {{github: GitHub, core: Log, minutes?: number, deadline?: number}} options
  */
@@ -101,4 +112,4 @@ function api({ github, core, minutes = 10, deadline = Infinity }) {
   return { retry, read, pages }
 }
 
-module.exports = Object.assign(api, { messageOf, rateLimitPause })
+module.exports = Object.assign(api, { messageOf, rateLimitPause, undefinedIfGone })

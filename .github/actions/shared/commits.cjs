@@ -75,13 +75,8 @@ function environmentCommits({ github, context, core, refs }) {
 
   /** Whether a commit is in the history of another one. Both are given as "older...newer". */
   const isAncestor = cached(async basehead => {
-    try {
-      const { data } = await read('GET /repos/{owner}/{repo}/compare/{basehead}', { ...context.repo, basehead, per_page: 1 })
-      return data.status === 'ahead'
-    } catch (error) {
-      if (/** @type {import('./api.cjs').ApiError} */ (error).status === 404) return false // one of the two no longer exists
-      throw error
-    }
+    const compared = await api.undefinedIfGone(read('GET /repos/{owner}/{repo}/compare/{basehead}', { ...context.repo, basehead, per_page: 1 }))
+    return compared?.data.status === 'ahead'
   })
 
   /** The date of each commit. @type {Map<string, string | undefined>} */

@@ -1,18 +1,11 @@
 // @ts-check
 // Lists the files of a commit, each with its mode and object id, as `git ls-tree -r` does, without a clone.
+const { undefinedIfGone } = require('../shared/api.cjs')
+
+const GONE = [404, 422] // 422: there is no such commit
 
 /** @param {{read: any, context: any}} tools */
 module.exports = ({ read, context }) => {
-  /**
-   * @template T
-   * @param {Promise<T>} asked
-   * @returns {Promise<T | undefined>} undefined if it does not exist
-   */
-  const undefinedIfGone = asked => asked.catch((/** @type {any} */ error) => {
-    if (error.status !== 404 && error.status !== 422) throw error
-    return undefined
-  })
-
   /** @type {Map<string, Promise<[string, string][] | undefined>>} */
   const known = new Map()
 
@@ -21,7 +14,7 @@ module.exports = ({ read, context }) => {
    * @param {string} commit
    */
   function treeOf(commit) {
-    const files = known.get(commit) ?? undefinedIfGone(list(commit, ''))
+    const files = known.get(commit) ?? undefinedIfGone(list(commit, ''), GONE)
     known.set(commit, files)
     return files
   }
@@ -42,7 +35,7 @@ module.exports = ({ read, context }) => {
     const files = []
     for (const { path, mode, type, sha } of data.tree) {
       if (type !== 'tree') files.push([folder + path, `${mode} ${sha}`])
-      else if (isCut) files.push(...await list(sha, `${folder}${path}/`))
+      else if (isCut) for (const file of await list(sha, `${folder}${path}/`)) files.push(file) // may be too many arguments for one push
     }
     return files
   }
@@ -53,7 +46,7 @@ module.exports = ({ read, context }) => {
    * @param {string} ref
    */
   async function textOf(path, ref) {
-    const answer = await undefinedIfGone(read('GET /repos/{owner}/{repo}/contents/{path}', { ...context.repo, path, ref }))
+    const answer = await undefinedIfGone(read('GET /repos/{owner}/{repo}/contents/{path}', { ...context.repo, path, ref }), GONE)
     return answer && Buffer.from(answer.data.content, 'base64').toString('utf8')
   }
 

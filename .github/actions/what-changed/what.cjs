@@ -86,16 +86,12 @@ module.exports = async ({ github, context, core }) => {
   async function base() {
     const { pull_request, merge_group } = context.payload
     const ref = pull_request ? `heads/${pull_request.base.ref}` : merge_group.base_ref.replace('refs/', '')
-    let sha
-    try {
-      // A tag may have the name of the branch, so the commit of the branch is read first.
-      const { data: { object } } = await read('GET /repos/{owner}/{repo}/git/ref/{ref}', { ...context.repo, ref })
-      const { data } = await read('GET /repos/{owner}/{repo}/compare/{basehead}', { ...context.repo, basehead: `${object.sha}...${COMMIT}`, per_page: 1 })
-      sha = data.merge_base_commit.sha
-    } catch (/** @type {any} */ error) {
-      if (error.status !== 404) throw error // 404: there is no common commit, so everything is checked
-      return
-    }
+    // A tag may have the name of the branch, so the commit of the branch is read first.
+    const branch = await connect.undefinedIfGone(read('GET /repos/{owner}/{repo}/git/ref/{ref}', { ...context.repo, ref }))
+    const basehead = `${branch?.data.object.sha}...${COMMIT}`
+    const compared = branch && await connect.undefinedIfGone(read('GET /repos/{owner}/{repo}/compare/{basehead}', { ...context.repo, basehead, per_page: 1 }))
+    if (!compared) return // there is no common commit, so everything is checked
+    const { sha } = compared.data.merge_base_commit
     const [files, text] = [await treeOf(sha), await textOf(CONFIG, sha)]
     return files && text ? { config: JSON.parse(text), tree: files, pipeline: files } : undefined
   }

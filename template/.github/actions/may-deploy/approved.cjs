@@ -1,5 +1,6 @@
 // @ts-check
 // Checks whether somebody has approved this deployment.
+const { undefinedIfGone } = require('../shared/api.cjs')
 const { commitInTitle } = require('../shared/commits.cjs')
 const { BOT } = require('../shared/runs.cjs')
 
@@ -19,21 +20,15 @@ module.exports = async ({ read, pages, context, file, isTrusted }) => {
     const fits = !APPROVED || APPROVED === GITHUB_RUN_ATTEMPT
     return fits ? {} : { why: `Attempt ${GITHUB_RUN_ATTEMPT} of this run has no approval: choose "Re-run all jobs", which asks for one` }
   }
-  const started = /^\d+$/.test(id) ? await runOf(Number(id)) : undefined
+  const found = /^\d+$/.test(id)
+    ? await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: Number(id) }))
+    : undefined
+  const started = found?.data
   const why = await whyNot(started)
   if (!why) return { run: started }
   return {
     why: `The input orchestrator, ${JSON.stringify(id)}, names no run that approves this deployment: ${why}. ` +
       `Re-run all jobs of a run of ${orchestrator}, or start ${file} by hand without that input: both ask for an approval`,
-  }
-
-  /** @param {number} run_id */
-  async function runOf(run_id) {
-    try {
-      return (await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })).data
-    } catch (/** @type {any} */ error) {
-      if (error.status !== 404) throw error
-    }
   }
 
   /**

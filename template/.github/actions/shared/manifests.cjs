@@ -1,6 +1,7 @@
 // @ts-check
 // Finds out what was deployed: from the manifests of orchestrators, and from the jobs that ran since.
 const { inflateRawSync } = require('node:zlib')
+const { undefinedIfGone } = require('./api.cjs')
 const { MAY_DEPLOY_STEP, START_STEP, rootRunIdOf } = require('./runs.cjs')
 const { DAY } = require('./time.cjs')
 
@@ -14,16 +15,6 @@ const LAG = 15 // minutes by which a filtered list may be late
  * @typedef {import('../what-changed/remember.cjs').Attempt} Attempt
  * @typedef {import('./runs.cjs').Run & {updated_at: string, run_number: number}} Run
  */
-
-/**
- * @template T
- * @param {Promise<T>} asked
- * @returns {Promise<T | undefined>} undefined if it is gone
- */
-const undefinedIfGone = asked => asked.catch((/** @type {any} */ error) => {
-  if (error.status !== 404) throw error
-  return undefined
-})
 
 /** @param {string} environment */
 const artifactName = environment => `manifest-${environment}`
@@ -59,6 +50,9 @@ function environmentManifests({ read, pages, context, commits, runs }) {
     knownJobs.set(run_id, found)
     return found
   }
+
+  /** @param {number} run_id */
+  const runOf = async run_id => (await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })))?.data
 
   /** @param {Run} run */
   const fileOf = run => run.path.replace(/@.*/, '').replace('.github/workflows/', '')
@@ -96,8 +90,8 @@ function environmentManifests({ read, pages, context, commits, runs }) {
    * @returns {Promise<import('../deployment-summary/manifest.cjs').Planned | undefined>}
    */
   async function planOf(run_id, environment) {
-    const run = await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id }))
-    if (!run || fileOf(run.data) !== `orchestrator-${environment}.yml` || !await commits.isTrusted(run.data)) return
+    const run = await runOf(run_id)
+    if (!run || fileOf(run) !== `orchestrator-${environment}.yml` || !await commits.isTrusted(run)) return
     const found = await artifactOf(run_id, `plan-${environment}`)
     return found && !found.expired ? jsonFromJob(found, CHANGES) : undefined
   }
@@ -175,8 +169,8 @@ function environmentManifests({ read, pages, context, commits, runs }) {
     for await (const artifact of pages('GET /repos/{owner}/{repo}/actions/artifacts', filter, 'artifacts')) {
       const { id: run_id, head_branch, head_repository_id, repository_id } = artifact.workflow_run
       if (artifact.expired || head_repository_id !== repository_id || !commits.mayBeReviewed(head_branch)) continue
-      const { data: run } = await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })
-      if (fileOf(run) !== `orchestrator-${environment}.yml` || !await commits.isReviewed(run)) continue
+      const run = await runOf(run_id) // GitHub may still list the artifacts of a deleted run
+      if (!run || fileOf(run) !== `orchestrator-${environment}.yml` || !await commits.isReviewed(run)) continue
       const memory = await manifestIn(artifact, environment)
       if (memory) return memory
     }
@@ -241,8 +235,13 @@ function environmentManifests({ read, pages, context, commits, runs }) {
       if (run.created_at < lately) break
       if (run.event === 'workflow_dispatch') add(run)
     }
-    const later = found.filter(run => run.updated_at >= since && run.conclusion !== 'skipped' && commits.mayHaveDeployed(run))
-    return { later: await Promise.all(later.map(async run => ({ run, isReviewed: await commits.isReviewed(run) }))), all: found }
+    const later = []
+    // One after the other: the first run reads the history for all.
+    for (const run of found) {
+      const mayCount = run.updated_at >= since && run.conclusion !== 'skipped' && commits.mayHaveDeployed(run)
+      if (mayCount) later.push({ run, isReviewed: await commits.isReviewed(run) })
+    }
+    return { later, all: found }
 
     /** @param {Run} run of a component that a person or an orchestrator has started */
     function add(run) {

@@ -157,12 +157,9 @@ module.exports = async ({ github, context, core }) => {
    * @param {number} id
    */
   async function runOf(id) {
-    try {
-      return (await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: id })).data
-    } catch (error) {
-      if (/** @type {import('../shared/api.cjs').ApiError} */ (error).status !== 404) throw error
-      reasons.add(`run ${id} does not exist`)
-    }
+    const found = await api.undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: id }))
+    if (!found) reasons.add(`run ${id} does not exist`)
+    return found?.data
   }
 
   /** @param {string} environment */
