@@ -81,6 +81,12 @@ test('an issue is never longer than GitHub takes', async () => {
   assert.match(written[0][1].body, /^And \d+ more\.$/m)
 })
 
+test('an issue that somebody has edited in a browser keeps the drift of an environment whose plan failed', async () => {
+  const issues = [{ number: 3, body: BODY.replaceAll('\n', '\r\n') }]
+  const { written } = await report({ test: [], prd: [] }, { needs: { ...NEEDS, 'app-prd-plan': { result: 'failure' } }, issues })
+  assert.deepEqual(written, [])
+})
+
 test('the issue keeps the drift of an environment whose plan failed', async () => {
   const issues = [{ number: 3, body: BODY }]
   const needs = { ...NEEDS, 'app-prd-plan': { result: 'failure' } }

@@ -270,6 +270,13 @@ test('a re-run waits for a run that a person has re-run, then starts a new one',
   }
 })
 
+test('a re-run that cannot wait for a run with older packages names that run', async () => {
+  const again = { ...state('in_progress'), run_attempt: 2 }
+  const done = await start({ [LIST]: list([again]), child: failure(401, 'Bad credentials') }, second)
+  assert.deepEqual([done.failed.length, done.github.count(START)], [1, 0])
+  assert.ok(done.failed[0].startsWith(`site-dev.yml: ${CHILD} can no longer be watched`), done.failed[0])
+})
+
 test('a re-run that cannot list the started runs starts nothing', async () => {
   const done = await start({ [LIST]: failure(401, 'Bad credentials') }, second)
   const why = 'the runs of earlier attempts cannot be listed (GitHub answers 401: Bad credentials)'

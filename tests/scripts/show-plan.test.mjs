@@ -73,6 +73,11 @@ test('a long plan is shortened', async () => {
   assert.match(summaries[0], /\n2 more lines are in the log of the step Plan\.\n\n<\/details>/)
 })
 
+test('a long plan in one line is shortened', async () => {
+  const { summaries } = await show([['create', 'a']], {}, `${'x'.repeat(2 ** 20)}\n`)
+  assert.match(summaries[0], /\nx{60000}\n```\n\n1 more lines are in the log of the step Plan\.\n/)
+})
+
 for (const line of ['create', 'create a', 'Create\ta', '\ta']) {
   test(`a line that is no change: ${JSON.stringify(line)}`, () => {
     assert.throws(() => parse(`create\ta\n${line}\n`), /^Error: Line 2 of the list of changes is not an action, a tab and an address/)

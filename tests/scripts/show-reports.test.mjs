@@ -78,6 +78,13 @@ test('long lists and long texts are shortened', async () => {
   assert.match(summaries[0], /\n\nAnd 10 more\.\n/)
 })
 
+test('hundreds of thousands of tests are counted', async () => {
+  write({ 'app/TEST-a.xml': `<testsuite>${'<testcase name="a"/>'.repeat(300_000)}</testsuite>` })
+  const { log, summaries } = await show()
+  assert.deepEqual(log, [])
+  assert.match(summaries[0], /\| 300000 \| 300000 \| 0 \| 0 \|/)
+})
+
 test('coverage alone', async () => {
   write({ 'app/x.lcov': 'SF:a\nLF:0\nLH:0\n' })
   assert.deepEqual((await show()).summaries[0].split('\n').slice(2), ['| Coverage | Covered | Share |', '| --- | --- | --- |', '| x.lcov | 0 of 0 lines |  |', ''])

@@ -54,7 +54,7 @@ module.exports = async ({ github, context, core }) => {
     })
     if (before && isOutdated(before, task.packages)) {
       core.notice(`A new run starts, because ${before.html_url}, of attempt ${before.attempt}, has older packages or was re-run`)
-      if (before.status !== 'completed') await wait(task, before.id)
+      if (before.status !== 'completed') await ended(before)
       before = undefined
     }
     if (before) core.notice(`Not started again: attempt ${before.attempt} has started ${before.html_url}`)
@@ -62,11 +62,20 @@ module.exports = async ({ github, context, core }) => {
     core.info(`Waiting for ${run.html_url}`)
     core.setOutput('run-id', run.id)
     core.setOutput('url', run.html_url)
-    const conclusion = await wait(task, run.id).catch(error => {
-      throw new Error(`${WORKFLOW}: ${run.html_url} ${error.message}`)
-    })
+    const conclusion = await ended(run)
     if (conclusion !== 'success') core.setFailed(`${WORKFLOW} ended with ${conclusion}: ${run.html_url}`)
   } catch (/** @type {any} */ error) {
     core.setFailed(error.message)
+  }
+
+  /**
+   * How a run ended.
+   * @param {{id: number, html_url: string}} run
+   * @returns {Promise<string>}
+   */
+  function ended({ id, html_url }) {
+    return wait(task, id).catch(error => {
+      throw new Error(`${WORKFLOW}: ${html_url} ${error.message}`)
+    })
   }
 }

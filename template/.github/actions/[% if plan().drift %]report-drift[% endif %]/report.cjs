@@ -25,7 +25,9 @@ module.exports = async ({ github, context, core }) => {
   const issues = await Array.fromAsync(pages(`GET ${ISSUES}`, { ...context.repo, state: 'open', creator: BOT }))
   for (const [component, environments] of Object.entries(components)) {
     const mark = `<!-- infrastructure drift of ${component} -->`
-    const issue = issues.find(({ body, pull_request }) => !pull_request && body?.startsWith(mark))
+    const listed = issues.find(({ body, pull_request }) => !pull_request && body?.startsWith(mark))
+    // A browser writes \r\n when somebody edits the issue.
+    const issue = listed && { ...listed, body: listed.body.replaceAll('\r\n', '\n') }
     const before = issue ? issue.body.split(/\n(?=## |Found by )/) : []
     const found = environments.map(environment => ({ environment, changes: changesOf(component, environment) }))
     const sections = found.flatMap(({ environment, changes }) => {
@@ -81,11 +83,15 @@ module.exports = async ({ github, context, core }) => {
  * @param {number} room how many characters the table may have
  */
 function lines(changes, room) {
+  const rows = []
   let size = 0
-  const rows = changes
+  for (const { action, what } of changes.slice(0, SHOWN)) {
     // GitHub turns an @ into a mention, except in code.
-    .map(({ action, what }) => [escaped(action), `<code>${escaped(what)}</code>`])
-    .filter((row, index) => index < SHOWN && (size += row.join('').length + 10) < room)
+    const row = [escaped(action), `<code>${escaped(what)}</code>`]
+    size += row.join('').length + 10
+    if (size >= room) break
+    rows.push(row)
+  }
   const more = changes.length > rows.length ? ['', `And ${changes.length - rows.length} more.`] : []
   return ['', 'If the same commit were deployed again, that would change this:', '', ...table(['Change', 'What'], rows), ...more, '']
 }

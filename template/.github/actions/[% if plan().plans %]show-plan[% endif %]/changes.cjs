@@ -16,6 +16,9 @@ const SHOWN = 100
 const WORDS = { delete: '💥 destroyed', replace: '💥 replaced', update: 'changed', create: 'created' }
 const ORDER = ['delete', 'replace', '', 'update', 'create', 'output'] // any other action is ''
 
+/** @param {string} text */
+const digest = text => createHash('sha256').update(text).digest('hex')
+
 /** @param {Change} change */
 const urgency = ({ action }) => ORDER.indexOf(action) < 0 ? ORDER.indexOf('') : ORDER.indexOf(action)
 
@@ -27,7 +30,7 @@ function parse(text) {
   const changes = text.split('\n').filter(Boolean).map((line, index) => {
     const [action, what, ...rest] = line.split('\t')
     if (!/^[a-z][a-z ]*$/.test(action) || !what) throw new Error(`Line ${index + 1} of the list of changes is not an action, a tab and an address: correct the plan's command`)
-    return { action, what, content: createHash('sha256').update(rest.join('\t')).digest('hex') }
+    return { action, what, content: digest(rest.join('\t')) }
   })
   return changes.sort((a, b) => urgency(a) - urgency(b) || (a.what < b.what ? -1 : Number(a.what > b.what)))
 }
@@ -58,8 +61,5 @@ function listed(changes) {
 
 /** @param {Change[]} changes @returns {string} the first changes in one line */
 const named = changes => changes.slice(0, 3).map(({ action, what }) => `${action} ${what}`).join(', ') + (changes.length > 3 ? ` and ${changes.length - 3} more` : '')
-
-/** @param {string} text */
-const digest = text => createHash('sha256').update(text).digest('hex')
 
 module.exports = { counted, destroys, digest, listed, named, parse, read }

@@ -51,7 +51,7 @@ module.exports = async ({ core }) => {
 function inFull(file) {
   const text = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
   if (!text) return []
-  const shown = text.length > CHARACTERS ? text.slice(0, text.lastIndexOf('\n', CHARACTERS)) : text
+  const shown = text.length > CHARACTERS ? text.slice(0, CHARACTERS).replace(/\n[^\n]*$/, '') : text
   const left = text.slice(shown.length).trim().split('\n').filter(Boolean).length
   // The fence is longer than any in the text.
   const fence = '`'.repeat(Math.max(3, ...[...shown.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)))

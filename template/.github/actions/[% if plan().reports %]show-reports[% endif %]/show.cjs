@@ -38,7 +38,7 @@ module.exports = async ({ core }) => {
         continue
       }
       const report = read(readFileSync(file, 'utf8'))
-      cases.push(...report.cases ?? [])
+      for (const one of report.cases ?? []) cases.push(one) // may be too many arguments for one push
       if (report.coverage) {
         const { covered, all, unit } = report.coverage
         coverage.push([escaped(path.basename(file)), `${covered} of ${all} ${unit}`, all ? `${(100 * covered / all).toFixed(1)} %` : ''])
