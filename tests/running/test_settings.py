@@ -196,6 +196,21 @@ def test_what_is_not_checked_out_is_found_by_any_name(
         assert (done.returncode, said in done.stdout) == (1, True), done
 
 
+def test_files_that_git_cannot_list_are_an_error(tmp_path: Path) -> None:
+    """actions/checkout downloads an archive, without .git, if the runner has no git."""
+    [script] = toolbox.ROOT.glob("template/.github/actions/check-out/missing.sh")
+    for name in ("SUBMODULES", "LFS"):
+        settings = {"FOLDER": ".", "LFS": "false", "SUBMODULES": "false", name: ""}
+        done = subprocess.run(
+            ["bash", str(script)],
+            cwd=tmp_path,
+            env={**settings, "PATH": os.environ["PATH"], "GIT_CEILING_DIRECTORIES": "/"},
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert (done.returncode, "title=Check out::" in done.stdout) == (1, True), done
+
+
 def test_services_are_not_modelled(template: Path, tmp_path: Path) -> None:
     """The double runs no containers. It says so instead of leaving services out."""
     github = site(template, tmp_path, services={"db": {"image": "postgres:18", "ports": [5432]}})
