@@ -88,7 +88,10 @@ def read_yaml(text: str) -> Any:
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise yaml.YAMLError(f"has more than {DEEPEST} levels")
-    return yaml.load(text, Loader=Loader)
+    try:
+        return yaml.load(text, Loader=Loader)
+    except (LookupError, AttributeError, ArithmeticError):  # PyYAML, for `!!int ''` or `!!bool x`
+        raise yaml.YAMLError("a value does not fit its tag") from None
 
 
 def problem_of(error: Exception) -> str:
@@ -785,7 +788,7 @@ class GitHub:
         """Wait if GitHub asks for that. Raises TooMuchError and CannotTellError otherwise."""
         try:
             told = json.loads(error.read())
-        except (ValueError, OSError):
+        except (ValueError, OSError, http.client.HTTPException):
             told = {}
         says = shown(told.get("message") or "") if isinstance(told, dict) else ""
         says = says or http.client.responses.get(error.code, "")
@@ -1010,7 +1013,10 @@ def take_versions(
     asked: Mapping[str, tuple[Template, str]],
     data: Mapping[str, Any],
 ) -> None:
-    """Set the versions of each template. If GitHub has no answer, ask git."""
+    """Set the versions of each template. If GitHub has no answer, ask git.
+
+    Raises CannotTellError.
+    """
     for alias, (template, path) in asked.items():
         answer = data.get(alias)
         if answer is None:
@@ -1029,7 +1035,14 @@ def take_versions(
             if not page["pageInfo"]["hasNextPage"]:
                 break
             more = versions_query(alias, path, page["pageInfo"]["endCursor"])
-            page = github.ask(f"query Versions {{ {more} }}")[alias]["refs"]
+            [(_, found)] = github.in_parts(
+                [more], lambda part: github.ask(f"query Versions {{ {part[0]} }}")
+            )
+            if not (found and found.get(alias)):
+                raise CannotTellError(
+                    f"--template {shown(template.given)}: its tags cannot be read; run this again"
+                )
+            page = found[alias]["refs"]
         template.set_releases(tags, (answer.get("releases") or {}).get("text") or "")
     for template in templates:
         if not template.head and not template.path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib
 import importlib.metadata
 import io
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import unittest.mock
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -290,6 +292,24 @@ def test_errors_of_a_traceback_are_one_line(engine: dict[str, ModuleType]) -> No
     )
     moment = "somebody else has pushed at the same moment; start the run again"
     assert said("remote: error: cannot lock ref 'refs/heads/x'\n ! [rejected]") == moment
+
+
+@pytest.mark.parametrize("value", ["!!int ''", "!!bool x", "!!timestamp x", "2026-13-45"])
+def test_answers_that_are_no_yaml_are_one_line(value: str, engine: dict[str, ModuleType]) -> None:
+    with pytest.raises(engine["common"].EngineError, match=r"^answers: is not YAML: "):
+        engine["render"].read_answers(f"approval: {value}")
+
+
+@pytest.mark.parametrize("broken", [http.client.IncompleteRead(b"{"), b"{"])
+def test_an_answer_that_breaks_off_is_one_line(
+    broken: Exception | bytes, engine: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_API_URL", "https://api.github.com")
+    answer = unittest.mock.MagicMock(status=200)
+    answer.__enter__.return_value.read.side_effect = [broken]
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: answer)
+    with pytest.raises(engine["common"].EngineError, match=r"^GitHub cannot be reached: .*again$"):
+        engine["propose"].GitHub("acme/shop", "token").call("GET", "/pulls")
 
 
 def test_validators_find_nothing_in_the_engine(tmp_path: Path) -> None:

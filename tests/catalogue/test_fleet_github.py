@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import email.message
+import http.client
 import json
 import re
+import unittest.mock
+import urllib.error
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -199,6 +203,22 @@ def test_tags_are_read_over_several_pages(fleet: Call, capsys: Capture) -> None:
     assert of(rows(capsys), "latest", "behind") == [("v1.0.229", 226)]
 
 
+@pytest.mark.parametrize(("times", "code"), [(2, 0), (3, 2)])
+def test_a_page_of_tags_is_asked_for_again(
+    times: int, code: int, fleet: Call, capsys: Capture
+) -> None:
+    own = fleet.organisation.repositories[0]
+    own.tags = {f"v1.0.{n}": f"{n:040x}" for n in range(130)}
+    fleet.add("old", files(answers("v1.0.3")))
+    left = [(502, {}, b"")] * times
+    fleet.organisation.refuses = lambda query: left and "query Versions" in query and left.pop()
+    fleet("--json", code=code)
+    if code:
+        check_line("its tags cannot be read; run this again", capsys, f"--template {ADDRESS}: ")
+    else:
+        assert of(rows(capsys), "latest", "behind") == [("v1.0.129", 126)]
+
+
 def test_an_answers_file_of_another_name(fleet: Call, capsys: Capture) -> None:
     fleet.add("named", {"ci/answers.yml": answers("v0.9.0")})
     fleet("--json")
@@ -357,6 +377,9 @@ HOSTILE = {
     "levels": "[" * 60_000,
     "merges": "".join(f"a{n}: &a{n} {{<<: [{f'*a{n - 1},' * 9}]}}\n" for n in range(1, 20)),
     "digits": "x: 1" + ":1" * 200_000,
+    "no number": "x: !!int ''",
+    "no truth": "x: !!bool x",
+    "no time": "x: !!timestamp x",
 }
 
 
@@ -443,6 +466,16 @@ def test_a_refusal_of_github_is_one_line(name: str, fleet: Call, capsys: Capture
     fleet.organisation.refuses = lambda query: answer
     fleet(code=2)
     check_line(says, capsys, r"127\.0\.0\.1:\d+: ")
+
+
+def test_a_refusal_that_breaks_off_is_one_line(
+    fleet: Call, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = unittest.mock.Mock(read=unittest.mock.Mock(side_effect=http.client.IncompleteRead(b"")))
+    error = urllib.error.HTTPError("x", 403, "Forbidden", email.message.Message(), body)
+    monkeypatch.setattr(FLEET.OPENER, "open", unittest.mock.Mock(side_effect=error))
+    fleet(code=2)
+    check_line("403 Forbidden; check the token's rights", capsys, r"127\.0\.0\.1:\d+: ")
 
 
 def check_line(says: str, capsys: Capture, place: str = "") -> None:

@@ -7,6 +7,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -141,6 +142,7 @@ class GitHub:
         self._token = token
 
     def call(self, method: str, path: str, content: Any = None) -> Any:
+        """The answer, parsed. Raises RefusedError, or EngineError if there is none."""
         request = urllib.request.Request(
             self._url + path,
             method=method,
@@ -156,17 +158,16 @@ class GitHub:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer) if answer.status != 204 else None
         except urllib.error.HTTPError as error:
-            said = error.read().decode("utf-8", "replace")
             try:
-                message = json.loads(said)["message"]
-            except (ValueError, KeyError, TypeError):
+                message = json.loads(error.read())["message"]
+            except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
                 message = error.reason
             raise RefusedError(
                 error.code,
                 f"GitHub answers {error.code} to {method} {path.partition('?')[0]}: {message}; "
                 "start the run again, or look at the App's permissions",
             ) from None
-        except OSError as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise EngineError(f"GitHub cannot be reached: {error}; start the run again") from None
 
 

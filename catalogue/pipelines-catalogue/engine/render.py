@@ -36,10 +36,18 @@ KEPT = ("PATH", "LANG", "TMPDIR", "UV_CACHE_DIR", "VIRTUAL_ENV", "SSL_CERT_FILE"
 """The variables of this job that the template's code gets."""
 
 
+NOT_YAML = (
+    *(yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError),
+    RecursionError,
+)
+"""What PyYAML raises: also errors of Python, for `!!int ''` or `!!bool x`."""
+
+
 def read_yaml(text: str, place: str) -> Any:
+    """The text, parsed. Raises EngineError, which begins with the place."""
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except NOT_YAML as error:
         reason = " ".join(str(error).split())
         if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
             reason = f"line {error.problem_mark.line + 1}: {error.problem}"
