@@ -118,6 +118,7 @@ SDK = '{\n  "sdk": { // ours\n    "version": "9.0.100", "rollForward": "latestFe
          (["8.0.x"], "global.json")),
         ({".tool-versions": "dotnet 9.0.100\n"}, (["9.0.100"], "")),
         ({"mise.toml": 'dotnet = "9"\n', "shop/global.json": SDK}, ([], "shop/global.json")),
+        ({"mise.toml": "dotnet = {version = '9'}\n"}, (["9"], "")),
         ({"shop/global.json": '{"test": {"runner": "Microsoft.Testing.Platform"}}'},
          (["10.0.x"], "")),
         ({"shop/global.json": '{"msbuild-sdks": {}, "sdk": {"rollForward": "major"}}'},

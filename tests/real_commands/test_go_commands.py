@@ -446,6 +446,8 @@ def test_the_version(machine: Machine, tmp_path: Path, files: list[str], found: 
         ({".go-version": "1.25.1\n"}, "1.25.1"),
         ({".tool-versions": "nodejs 24.1\ngolang 1.25.1 1.24\n"}, "1.25.1"),
         ({"mise.toml": '[tools]\ngo = "1.25"\n', "go.mod": "module x\n"}, "1.25"),
+        ({"mise.toml": "[tools]\ngo = ['1.25.1']\n", "go.mod": "module x\n"}, "1.25.1"),
+        ({".mise.toml": 'go = {version = "1.25"}\n', "go.mod": "module x\n"}, "1.25"),
         ({".tool-versions": "golang 1.25.1\n", "go.mod": "go 1.24\ntoolchain go1.24.9\n"}, None),
         ({".tool-versions": "nodejs 24.1\ngolangci-lint 2.1.0\n"}, None),
     ],

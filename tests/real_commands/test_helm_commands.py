@@ -624,6 +624,7 @@ def test_a_chart_is_published_to_another_registry(machine: Machine, tmp_path: Pa
         (".tool-versions", "kubectl latest\nhelm 3.19.0\n", {"helm": "v3.19.0"}, "kubectl latest"),
         ("mise.toml", 'kubectl = "latest"\n', {}, 'kubectl = "latest"'),
         ("mise.toml", 'kubectl = { version = "1.33.0" }\n', {"kubectl": "v1.33.0"}, ""),
+        (".mise.toml", "kubectl = '1.33.0'\n", {"kubectl": "v1.33.0"}, ""),
     ],
 )
 @pytest.mark.parametrize("code_type", ["helm", "kubernetes"])

@@ -120,6 +120,7 @@ def version(runner: Runner, files: Mapping[str, str], path: str = ".") -> dict[s
          {"file": ".tool-versions"}),
         ({"pom.xml": POM, ".tool-versions": "nodejs 24\n"}, {"version": "25"}),
         ({"pom.xml": POM, "mise.toml": 'java = "temurin-21.0.5+11"\n'}, {"version": "21.0.5"}),
+        ({"pom.xml": POM, "mise.toml": "java = 'temurin-21'\n"}, {"version": "21"}),
         ({"pom.xml": POM, ".sdkmanrc": "# SDK\njava=21.0.5-tem\n"}, {"file": ".sdkmanrc"}),
     ],
 )  # fmt: skip

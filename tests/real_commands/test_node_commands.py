@@ -178,6 +178,11 @@ NODE_22 = manifest(engines={"node": "22"})
         ({".tool-versions": "python 3.12\nnodejs 22.1.0 20\n"}, {"version": "22.1.0"}),
         ({"app/mise.toml": '[tools]\nnode = "22"\n', ".nvmrc": "20"}, {"version": "22"}),
         ({"mise.toml": '[tools]\n"node" = {version = "20"}\n'}, {"version": "20"}),
+        ({"mise.toml": "[tools]\nnode = 'lts'\n"}, {"version": "lts/*"}),
+        (
+            {"mise.toml": "[tools]\npnpm = '9.1.0'\n", "app/pnpm-lock.yaml": ""},
+            PNPM | {"package": "pnpm@9.1.0"},
+        ),
         (
             {".tool-versions": "pnpm 9.1.0\n", "app/pnpm-lock.yaml": ""},
             PNPM | {"package": "pnpm@9.1.0"},

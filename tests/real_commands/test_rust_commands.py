@@ -129,6 +129,7 @@ def titles(outcome: Outcome) -> list[str]:
         ({"rust-toolchain": "1.80\n"}, None),
         ({"app/.tool-versions": "nodejs 24\nrust 1.81.0\n"}, "1.81.0"),
         ({"mise.toml": '[tools]\nrust = "1.82"\n'}, "1.82"),
+        ({"mise.toml": "[tools]\nrust = '1.82'\n"}, "1.82"),
         ({"mise.toml": '[tools]\nrust = {version = "nightly-2026-01-01"}\n'}, "nightly-2026-01-01"),
         ({"app/.tool-versions": "rust latest\n"}, "stable"),
         ({"app/Cargo.toml": manifest("app", 'rust-version = "1.60"\n')}, "stable"),

@@ -105,6 +105,7 @@ def repository(folder: Path, files: dict[str, str]) -> Path:
         ({".tool-versions": "nodejs 22\naws-sam-cli 1.150.1\n"}, "1.150.1"),
         ({"../.tool-versions": "aws-sam 1.151.0\n"}, "1.151.0"),
         ({"mise.toml": '[tools]\naws-sam-cli = "1.152.0"\n'}, "1.152.0"),
+        ({"mise.toml": "[tools]\naws-sam = '1.152.0'\n"}, "1.152.0"),
         ({".mise.toml": '[tools]\naws-sam = "latest"\n'}, "1.170.0"),
     ],
 )

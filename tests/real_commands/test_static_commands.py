@@ -109,6 +109,7 @@ def package(*scripts: str, **more: object) -> str:
         ),
         ({**HUGO, "netlify.toml": '[build]\n  HUGO_VERSION = "0.120.4"\n'}, {"hugo": "0.120.4"}),
         ({**HUGO, ".tool-versions": "hugo extended_0.121.0\n"}, {"hugo": "0.121.0"}),
+        ({**HUGO, "mise.toml": "[tools]\n\"hugo\" = ['0.121.0']\n"}, {"hugo": "0.121.0"}),
         ({"_config.yml": "title: a\n", "Gemfile": ""}, {"generator": "jekyll", "ruby": "3.4"}),
         (
             {"_config.yml": "title: a\n", "Gemfile": "", ".ruby-version": "ruby-3.3.1\n"},

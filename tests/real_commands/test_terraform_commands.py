@@ -310,6 +310,7 @@ VERSIONS = {
     "asdf's file without it": ({".tool-versions": "python 3.13.1\nother%s 1.9.1\n"}, ""),
     "mise's file": ({"mise.toml": '[tools]\npython = "3.13"\n%s = "1.9.1"\n'}, "1.9.1"),
     "mise's file with options": ({".mise.toml": '%s = { version = "1.9" }\n'}, "1.9"),
+    "mise's file in other quotes": ({"mise.toml": "[tools]\n%s = '1.9.1'\n"}, "1.9.1"),
     "the newest of tomorrow": ({"%s": "latest\n", "mise.toml": '%s = "latest"\n'}, ""),
     "the newest, and another file": ({"%s": "latest:^1.8", "a.tf": "required_version = '1'"}, ""),
     "above": ({"../.tool-versions": "%s 1.9.1\n"}, "1.9.1"),
