@@ -183,6 +183,16 @@ def test_the_stage_called_test(engine: Engine) -> None:
     assert engine.run("test", STUB_FAILS="buildx").code == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "built"),
+    [("from\tx as test\r\n", True), ("  FROM x AS test \n", True), ("# FROM x AS test\n", False)],
+)
+def test_a_stage_called_test_is_built(engine: Engine, line: str, built: bool) -> None:
+    (engine.project / "Dockerfile").write_bytes(f"{GOOD}{line}".encode())
+    outcome = engine.run("test")
+    assert (outcome.code, len(engine.calls), len(outcome.notices)) == (0, built, not built)
+
+
 def test_arguments_and_secrets(engine: Engine) -> None:
     variables = {"BUILD_ARG_NAME": "a b", "BUILD_SECRETS": "ONE TWO", "DOCKERFILE": "Dockerfile"}
     assert engine.run("build", **variables).code == 0
