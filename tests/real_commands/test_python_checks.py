@@ -211,6 +211,7 @@ def scan(runner: Runner, project: Path, versions: str, **variables: str) -> Outc
         ({"app/tox.ini": "[bandit]\nlevel = 3\n"}, 0),
         ({"app/setup.cfg": "[bandit]\nskips = B101\n"}, 1),
         ({"app/bandit.yaml": "skips: [B307]\n"}, 0),
+        ({"app/.bandit": "# as YAML\nskips: [B307]\n"}, 0),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )

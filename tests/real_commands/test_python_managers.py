@@ -193,6 +193,35 @@ def test_dependencies_in_an_unknown_file_are_an_error(
     assert outcome.code == 1 and f"{path}/{file} " in error
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("requirements.txt", b"-r base.txt\n", "/base.txt cannot be read: "),
+        ("requirements.txt", "idna\n".encode("utf-16"), "/requirements.txt cannot be read: "),
+        ("setup.cfg", b"name = orders\n", "/setup.cfg cannot be read: "),
+    ],
+    ids=["not there", "not UTF-8", "without a section"],
+)
+def test_a_file_that_cannot_be_read_is_one_line(
+    runner: Runner, tmp_path: Path, file: str, text: bytes, said: str
+) -> None:
+    path = write(tmp_path / "app", {"handler.py": ""})
+    (path / file).write_bytes(text)
+    outcome = runner.run("app/test", path)
+    [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
+    assert outcome.code == 1 and said in error
+    assert "Traceback" not in outcome.output
+
+
+def test_what_some_editors_write_is_read(runner: Runner, tmp_path: Path) -> None:
+    """A mark at the beginning of a file, and a version manager's `latest`."""
+    own = {"requirements.txt": "\ufeffidna==3.7\n", "mise.toml": '[tools]\npython = "latest"\n'}
+    outcome = runner.run("app/test", write(tmp_path / "app", {"handler.py": "", **own}))
+    assert outcome.code == 0, outcome.output
+    line = "::notice::Not read, because it names no version of Python: latest"
+    assert runner.installed and line in runner.installed.output
+
+
 def test_a_link_to_a_folder_of_the_machine_is_not_packed(runner: Runner, tmp_path: Path) -> None:
     path = write(tmp_path / "app", {"handler.py": "", "requirements.txt": "", "own.pth": "/src\n"})
     outcome = runner.run("app/build", path)
