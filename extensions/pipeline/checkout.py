@@ -16,10 +16,7 @@ Finder = Callable[[Collection[str]], dict[str, Any]]
 
 def checkout_settings(files: RepositoryFiles) -> Finder:
     """The function that finds the checkout settings of a component in some folders."""
-    submodules = [
-        join(".", path.strip('"'))
-        for path in re.findall(SUBMODULE, files.text(".gitmodules"), re.MULTILINE)
-    ]
+    submodules = submodules_of(files)
     large = _large_files(files)
 
     def find(folders: Collection[str]) -> dict[str, Any]:
@@ -31,6 +28,12 @@ def checkout_settings(files: RepositoryFiles) -> Finder:
         return found
 
     return find
+
+
+def submodules_of(files: RepositoryFiles) -> list[str]:
+    """The folders of the submodules."""
+    paths = re.findall(SUBMODULE, files.text(".gitmodules"), re.MULTILINE)
+    return [join(".", path.strip('"')) for path in paths]
 
 
 def _large_files(files: RepositoryFiles) -> list[str]:

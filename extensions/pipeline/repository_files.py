@@ -76,7 +76,7 @@ class RepositoryFiles:
         self.name = name
         names = list(names)
         self.every = every or (lambda: names)
-        """All files, also those in folders that are left out. It is slow and seldom needed."""
+        """All files and links, also in folders that are left out. It is slow and seldom needed."""
         self.workflows = sorted(filter(WORKFLOW.fullmatch, names))
         """The repository's own workflows."""
         by_folder: dict[str, list[str]] = {}
@@ -198,13 +198,16 @@ def list_files(root: Path) -> RepositoryFiles:
         except OSError:
             return ""
 
-    every = functools.partial(_names, root, lambda folder: folder in (".git", "node_modules"))
+    left_out = (".git", "node_modules")
+    every = functools.partial(_names, root, lambda folder: folder in left_out, links=True)
     names = [*_names(root, _left_out), *_names(root, _left_out, WORKFLOWS)]
     return RepositoryFiles(names, read, root.resolve().name, every)
 
 
-def _names(root: Path, left_out: Callable[[str], bool], start: str = "") -> list[str]:
-    """The names of the files in the folder `start` and below."""
+def _names(
+    root: Path, left_out: Callable[[str], bool], start: str = "", links: bool = False
+) -> list[str]:
+    """The names of the files in the folder `start` and below, on request also of links."""
     names: list[str] = []
     folders = [start]
     while folders and len(names) < FILES:
@@ -222,7 +225,7 @@ def _names(root: Path, left_out: Callable[[str], bool], start: str = "") -> list
                 is_one = posixpath.basename(folder).lower() in AROUND_TESTS or inside & BESIDE_TESTS
                 if not left_out(entry.name) or (entry.name.lower() in OF_TESTS and is_one):
                     folders.append(name)
-            elif entry.is_file(follow_symlinks=False):
+            elif entry.is_file(follow_symlinks=False) or (links and entry.is_symlink()):
                 names.append(name)
     return names
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterable
 
 from .answers import Answers
+from .checkout import submodules_of
 from .clouds import NONE
 from .code_type_model import CodeType
 from .components import Component
-from .detection import SHARED, FoundComponent
+from .detection import SHARED, FoundComponent, names_in
 from .environments import is_pattern
 from .found_clouds import find_clouds
 from .found_edges import edges_and_circles
@@ -18,7 +21,7 @@ from .git_branches import Branches
 from .image_names import unknown_images_of
 from .printing import in_markdown
 from .pull_request import is_hosted
-from .repository_files import RepositoryFiles, is_in, join
+from .repository_files import RepositoryFiles, is_in, join, upwards
 
 SHOWN = 3
 """The most files that a line names."""
@@ -39,6 +42,7 @@ def unmatched(
         lines += _unmatched_environments(component, answers, files)
         lines += _other_clouds(component, answers, files)
         lines += wrong_states(component, answers, files)
+        lines += _missing_inputs(component, answers, files)
     lines += [
         *_edges_in_circles(answers, files),
         *_files_of_other_tools(answers, files, code_types),
@@ -130,6 +134,49 @@ def _files_of_other_tools(
                 "your own for it."
             )
     return lines
+
+
+def _missing_inputs(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
+    """What the file of a component takes, and neither the repository nor a package has.
+
+    So only for code types whose file names what it takes, as a Dockerfile does.
+    """
+    detect = component.code_type.detect
+    if not detect or not detect.setting or "build" in component.own_commands:
+        return []
+    given = component.settings.get(detect.setting)
+    names = [given] if isinstance(given, str) else detect.files[:1]
+    there = [file for name in names if files.exists(file := join(component.path, name))]
+    taken = [
+        path
+        for file in there
+        for consumed in component.code_type.consumes
+        if consumed.pattern and consumed.named_in == detect.files
+        for name in names_in(files, file, consumed)
+        if not re.search(r"[$*?\[]", name)
+        and not (path := join(component.path, name.strip("'\"").lstrip("/"))).startswith("..")
+    ]
+    missing = [path for path in dict.fromkeys(taken) if path != "." and not files.exists(path)]
+    if not missing:
+        return []
+    edges = [edge for edge in answers.dependencies.edges if edge.consumer == component.name]
+    brought = [edge.path_of(placement) for edge in edges for placement in edge.placements]
+    brought += submodules_of(files)
+    every = set(files.every())
+    every |= {folder for file in every for folder in upwards(posixpath.dirname(file))}
+    left = [
+        in_markdown(path)
+        for path in missing
+        if path not in every and not any(is_in(path, b) or is_in(b, path) for b in brought)
+    ]
+    if not left:
+        return []
+    more = f" and {len(left) - SHOWN} more" * (len(left) > SHOWN)
+    return [
+        f"{component.name} takes {', '.join(left[:SHOWN])}{more} ({in_markdown(there[0])}), and "
+        "the repository has no such file: say in dependency_map which component's package has it, "
+        f"with `to`, or give {component.name} a `build` of your own. Otherwise its build fails."
+    ]
 
 
 def _other_clouds(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:

@@ -195,3 +195,49 @@ def test_the_file_that_reads_the_state_is_named() -> None:
     files, _ = CASES["a key"]
     says = proposed(files).found["app needs network"]
     assert says == "app/main.tf reads states/one.tfstate"
+
+
+GOES_INTO_AN_IMAGE = {
+    "go.mod": "module acme.example/shop\n",
+    "main.go": "package main\nfunc main() {}\n",
+    "docs/page.html": "",
+    ".netrc": "",
+    ".gitmodules": '[submodule "theme"]\n  path = theme\n',
+    "Dockerfile": """\
+ARG ARCH="amd64"
+FROM scratch AS made
+COPY . .
+COPY --from=made /other /other
+COPY theme/x docs/page.html .netrc docs/page.html /
+COPY .netrc docs *.go /
+COPY .build/linux-${ARCH}/shop /bin/shop
+COPY /shop ${UNKNOWN} /
+""",
+}
+TAKES = (
+    "docker takes .build/linux-amd64/shop, shop (Dockerfile), and the repository has no such file: "
+    "say in dependency_map which component's package has it, with `to`, or give docker a `build` "
+    "of your own. Otherwise its build fails."
+)
+
+
+def test_what_an_image_takes_and_nothing_has_is_named() -> None:
+    """First with what the copy proposes, then with a package that has one, then with both."""
+    found = proposed(GOES_INTO_AN_IMAGE)
+    assert found.dependency_map == [{"code_type": "docker", "depends_on": ["go"], "artifacts": []}]
+    both, own = [".build/linux-amd64", "shop"], {"docker": {"build": "make image"}}
+    one = TAKES.replace(".build/linux-amd64/shop, ", "")
+    for places, components, says in (
+        ([], {}, [TAKES]),
+        (both[:1], {}, [one]),
+        (both[1:], {}, [TAKES.replace(", shop", "")]),
+        ([], own, []),
+    ):
+        edge = {"code_type": "docker", "depends_on": ["go"]}
+        taken = [{"name": "bin", "to": place} for place in places]
+        answers = read_answers(
+            code_types=found.code_types,
+            components=components,
+            dependency_map=[{**edge, "artifacts": taken}],
+        )
+        assert unmatched(answers, repository(GOES_INTO_AN_IMAGE), NO_BRANCHES) == says
