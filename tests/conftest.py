@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 TOGETHER = (
     *("/test_determinism.py", "/test_validators_are_silent.py", "/running/test_only_changed.py"),
-    "/catalogue/test_engine.py",
+    *("/running/test_plans.py", "/catalogue/test_engine.py"),
 )
 """Files whose tests share something that takes seconds to make. `Together` adds tests/update, whose
 tests share the versions of the template in git."""

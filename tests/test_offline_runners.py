@@ -249,7 +249,9 @@ def test_both_runners_agree_on_a_generated_pipeline(template: Path, tmp_path: Pa
             "artifacts": [{"name": "package.txt", "to": "parts/right/base.txt"}],
         }
     ]
-    answers = {"components": generic(names), "dependency_map": edges}
+    unchecked = {"lint": "", "test": ""}
+    components = generic(["base"], **unchecked, security="") | generic(["right"], **unchecked)
+    answers = {"components": components, "dependency_map": edges}
     made = start(template, tmp_path / "made", answers, folders(names)).remote.work_tree
     found = []
     for runner in ("own", "act"):

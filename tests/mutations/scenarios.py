@@ -13,7 +13,6 @@ from typing import Any
 from generated_repositories import (
     commit,
     digest_of,
-    forged,
     former_run,
     generic,
     package,
@@ -477,42 +476,15 @@ def untested(github: OfflineGitHub) -> None:
         expect("what was not tested is not promoted", refused and prd.packages == {})
 
 
-def _promoted(github: OfflineGitHub, what: str, test: Run, alone: bool = False) -> None:
-    """Production must not take the packages of test: neither all, by the digests that test has
-    stored, nor those of one component, by its commit."""
-    only(github, "changes")
-    if alone:
-        prd = github.dispatch("base-prd.yml", "main")
-    else:
-        github.ended(test)
-        [prd] = github.runs_of("orchestrator-prd.yml")
-    expect(what, prd.results["changes"] == "failure" and prd.packages == {})
-
-
-def uploaded_later(github: OfflineGitHub) -> None:
-    """A later job uploads another artifact of the same name."""
-    test = was_tested(github, head(github))
-    artifact = package_in(test)
-    del test.artifact_store[artifact.id]
-    later = github.new_artifact(test, artifact.name)
-    later.fill(forged(test.head_sha))
-    later.created_at = test.updated_at  # the build had ended, but not the run
-    _promoted(github, "what its build did not upload is not promoted", test, alone=True)
-
-
 def of_another_commit(github: OfflineGitHub) -> None:
     """The package names another commit."""
     test = was_tested(github, head(github))
     _, _, rest = package_in(test).files[MANIFEST].partition(b"\n")
     fill(test, {MANIFEST: b"commit " + b"0" * 40 + b"\n" + rest})
-    _promoted(github, "a package of another commit is not promoted", test, alone=True)
-
-
-def swapped(github: OfflineGitHub) -> None:
-    """The artifact of test's build has other bytes, with matching data in the package."""
-    test = was_tested(github, head(github))
-    package_in(test).fill(forged(test.head_sha))
-    _promoted(github, "what test has not deployed is not promoted", test)
+    only(github, "changes")
+    prd = github.dispatch("base-prd.yml", "main")
+    refused = prd.results["changes"] == "failure" and prd.packages == {}
+    expect("a package of another commit is not promoted", refused)
 
 
 def _after(github: OfflineGitHub, what: str, **run: Any) -> None:
@@ -539,25 +511,6 @@ def after_branch(github: OfflineGitHub) -> None:
 
 def after_schedule(github: OfflineGitHub) -> None:
     _after(github, "another event", event="schedule")
-
-
-def after_unreviewed(github: OfflineGitHub) -> None:
-    """A feature branch has a tag called `main`, and its orchestrator claims anything."""
-    sha = head(github)
-    git("switch", "--quiet", "--create", "feature", cwd=github.remote.work_tree)
-    evil = change(github, "feature", "evil\n")
-    github.remote.push("refs/heads/feature")
-    github.add_run(
-        "orchestrator-test.yml",
-        head_sha=evil,
-        event="workflow_dispatch",
-        display_title=f"Deploy {sha} to test",
-        fire=True,
-    )
-    [prd] = github.runs_of("orchestrator-prd.yml")
-    says = "which is neither on the default branch"
-    refused = any(says in error for error in prd.job("changes").errors)
-    expect("a run that nobody reviewed does not count", refused)
 
 
 # Production
@@ -589,15 +542,6 @@ def retry(github: OfflineGitHub) -> None:
     again = github.rerun(run)
     expect("a person is asked", again.approvals == [("approval", "prd-approval")])
     expect("with one it is deployed", ships(github) == ["side"] * 2)
-
-
-def nobody_asked(github: OfflineGitHub) -> None:
-    """GitHub creates a missing environment, which admits everything."""
-    del github.environments["prd-approval"]
-    run = side_alone(github)
-    expect("what nobody approves is not deployed", ships(github) == [])
-    says = any("has no required reviewers" in error for error in run.job("approval").errors)
-    expect("it says why", says)
 
 
 def overtaken(github: OfflineGitHub) -> None:
@@ -749,17 +693,13 @@ SCENARIOS: dict[str, Callable[[OfflineGitHub], None]] = {
         kept_for_approval,
         release_again,
         untested,
-        uploaded_later,
         of_another_commit,
-        swapped,
         after_failure,
         after_fork,
         after_branch,
         after_schedule,
-        after_unreviewed,
         stop,
         retry,
-        nobody_asked,
         overtaken,
         older,
         rolled_back,

@@ -14,13 +14,14 @@ from offline_github import OfflineGitHub
 
 ANSWERS: dict[str, Any] = {
     "components": {
-        "app": {"code_type": "terraform", "path": "live/{environment}/app"},
+        "app": {"code_type": "terraform", "path": "live/{environment}/app", "lint": ""},
         "dns": {
             "code_type": "terraform",
             "path": "live/{environment}_dns",
+            "lint": "",
             "environments": ["prd"],
         },
-        **generic(["pack"]),
+        **generic(["pack"], lint="", test="", security=""),
     },
     "dependency_map": [
         {
