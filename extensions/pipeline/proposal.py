@@ -18,7 +18,7 @@ from .dependencies import read_dependencies
 from .detection import FoundComponent, find_components
 from .environments import BRANCHING, DEVELOP
 from .errors import AnswerError
-from .found_clouds import find_clouds, keys_in_workflows
+from .found_clouds import find_clouds, find_own_login, keys_among, secrets_in_workflows
 from .found_edges import IMAGE, FoundEdge, find_edges, usual_producers
 from .found_environments import as_answer, find_environments
 from .found_needs import find_needs
@@ -128,9 +128,13 @@ def _with_logins(
     """The cloud that all deployments log in to, or else each component with its own; and components
     with the keys that the repository has instead of a login."""
     paths = {path for component in found for path in component.paths}
-    keys = keys_in_workflows(files, clouds.values())
+    secrets = secrets_in_workflows(files)
+    keys = keys_among(secrets, clouds.values())
     own_keys, logins = {}, {}
     for component in found:
+        if find_own_login(files, component.code_type, component.paths, paths):
+            tokens = [name for name in component.code_type.secret_variables if name in secrets]
+            own_keys[component.name] = tuple(tokens)
         there = find_clouds(files, component.code_type, component.paths, paths)
         if len(there) != 1 or there[0].name not in clouds:
             continue

@@ -13,7 +13,7 @@ from .code_type_model import CodeType
 from .components import Component
 from .detection import SHARED, FoundComponent, names_in
 from .environments import is_pattern
-from .found_clouds import find_clouds
+from .found_clouds import find_clouds, find_own_login
 from .found_edges import edges_and_circles
 from .found_environments import environment_files
 from .found_states import wrong_states
@@ -40,7 +40,7 @@ def unmatched(
     lines = _missing_branches(answers, branches)
     for component in answers.components:
         lines += _unmatched_environments(component, answers, files)
-        lines += _other_clouds(component, answers, files)
+        lines += _missing_login(component, answers, files)
         lines += wrong_states(component, answers, files)
         lines += _missing_inputs(component, answers, files)
     lines += [
@@ -179,8 +179,9 @@ def _missing_inputs(component: Component, answers: Answers, files: RepositoryFil
     ]
 
 
-def _other_clouds(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
-    """The cloud that a component deploys to, if it logs in to none or to another one.
+def _missing_login(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
+    """The cloud that a component deploys to, if it logs in to none or to another one; or the token
+    that its tool needs.
 
     Nothing if it has secrets, which may be keys, or a machine of its own, which may have a role.
     """
@@ -199,6 +200,13 @@ def _other_clouds(component: Component, answers: Answers, files: RepositoryFiles
         here = [e.name for e in answers.environments if component.belongs_to(e.name)]
         paths = [component.path_in(name) for name in here]
     others = {other.path for other in answers.components} - {component.path}
+    secrets = f"components.{component.name}.secrets"
+    tokens = " or ".join(component.code_type.secret_variables)
+    if tokens and (file := find_own_login(files, component.code_type, paths, others)):
+        return [
+            f"{component.name} needs a token to log in ({in_markdown(file)}), and has no secret: "
+            f"name {tokens} in {secrets}."
+        ]
     found = find_clouds(files, component.code_type, paths, others)
     if not found or component.cloud in [cloud.name for cloud in found]:
         return []
@@ -206,7 +214,6 @@ def _other_clouds(component: Component, answers: Answers, files: RepositoryFiles
     if first.name not in known:
         return []
     other = "no cloud" if component.cloud == NONE else known[component.cloud].title
-    secrets = f"components.{component.name}.secrets"
     return [
         f"{component.name} deploys to {known[first.name].title} ({in_markdown(first.file)}) and "
         f"logs in to {other}: answer `cloud: {first.name}`, or name its keys "

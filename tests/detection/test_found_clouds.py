@@ -19,6 +19,7 @@ from pipeline.unmatched import unmatched
 from repositories import APART, BACKEND, LAMBDA, SERVICE, repository
 
 AWS = 'provider "aws" {\n  region = "eu-west-1"\n}\n'
+HCP = "terraform {\n  cloud {\n  }\n}\n"
 AZURE = 'resource "azurerm_resource_group" "all" {\n}\n'
 KEYS = (
     "on: push\njobs: {a: {steps: [{env: {AWS_SECRET_ACCESS_KEY: '${{ secrets.AWS_SECRET_ACCESS_KEY "
@@ -41,7 +42,15 @@ CASES: dict[str, tuple[dict[str, str], str, dict[str, dict[str, Any]]]] = {
     "a comment": ({"infra/main.tf": '# provider "aws" {\n'}, "", {}),
     "an unknown cloud": ({"infra/main.tf": 'provider "cloudflare" {}\n'}, "", {}),
     "two in one component": ({"infra/main.tf": AWS + AZURE}, "", {}),
-    "HCP Terraform logs in": ({"infra/main.tf": "terraform {\n  cloud {\n  }\n}\n" + AWS}, "", {}),
+    "HCP Terraform logs in": ({"infra/main.tf": HCP + AWS}, "", {}),
+    "HCP Terraform, with a token that workflows have": (
+        {
+            "infra/main.tf": HCP + AWS,
+            ".github/workflows/deploy.yml": "${{ secrets.TF_API_TOKEN }}",
+        },
+        "",
+        {"terraform": {"secrets": ["TF_API_TOKEN"]}},
+    ),
     "one cloud each": (
         {"a/main.tf": AWS, "b/main.tf": AZURE},
         "",
@@ -165,6 +174,27 @@ def test_a_component_without_a_login_is_named(case: str) -> None:
     read = read_answers({"branching": "trunk", "components": components, **answers}, CATALOGUE)
     there = repository({"infra/main.tf": BACKEND + AWS})
     assert unmatched(read, there, NO_BRANCHES) == lines
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        (
+            {},
+            [
+                "terraform needs a token to log in (infra/main.tf), and has no secret: name "
+                "TF_API_TOKEN in components.terraform.secrets."
+            ],
+        ),
+        ({"secrets": ["TF_API_TOKEN"]}, []),
+        ({"deploy": "make deploy"}, []),
+    ],
+    ids=["no token", "a token", "a deployment of its own"],
+)
+def test_a_component_without_a_token_is_named(settings: dict[str, Any], lines: list[str]) -> None:
+    components = {"terraform": {"path": "infra", "env": APART, **settings}}
+    read = read_answers({"branching": "trunk", "components": components}, CATALOGUE)
+    assert unmatched(read, repository({"infra/main.tf": HCP + AWS}), NO_BRANCHES) == lines
 
 
 def test_what_docs_say_already_is_not_said_again() -> None:

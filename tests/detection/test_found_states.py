@@ -45,7 +45,12 @@ ALL = shared("dev, test and prd")
 # The text of infra/main.tf, the component's settings, more answers -> the expected lines.
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], list[str]]] = {
     "a state with a fixed name": (S3, {}, {}, [ALL]),
-    "a workspace of HCP Terraform": ("terraform {\n  cloud {\n  }\n}\n", {}, {}, [ALL]),
+    "a workspace of HCP Terraform": (
+        "terraform {\n  cloud {\n  }\n}\n",
+        {"secrets": ["TF_API_TOKEN"]},
+        {},
+        [ALL],
+    ),
     "a workspace for each environment": (S3, {}, {"environments": WORKSPACES}, []),
     "the same workspace for two": (
         S3,
