@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import Module, { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { after, before } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { deflateRawSync } from 'node:zlib'
 
@@ -106,14 +107,17 @@ export function actionsOf({ runs = [], jobs = {}, artifacts = [], contents = {} 
   }
 }
 
-/** The generated components.json, which the template does not have, says this until the process ends. */
+/** The generated components.json, which the template does not have, says this in the tests of a file. */
 export function components(config) {
   const folder = mkdtempSync(path.join(tmpdir(), 'components-'))
   const file = path.join(folder, 'components.json')
   writeFileSync(file, JSON.stringify(config))
   const resolve = Module._resolveFilename
-  Module._resolveFilename = (name, ...more) => name.endsWith('/components.json') ? file : resolve(name, ...more)
-  process.on('exit', () => rmSync(folder, { recursive: true }))
+  before(() => (Module._resolveFilename = (name, ...more) => name.endsWith('/components.json') ? file : resolve(name, ...more)))
+  after(() => {
+    Module._resolveFilename = resolve
+    rmSync(folder, { recursive: true })
+  })
 }
 
 /**

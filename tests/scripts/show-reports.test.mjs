@@ -157,10 +157,10 @@ for (const [what, text] of [
 ]) {
   test(`millions of ${what} take no time`, () => {
     const start = Date.now()
-    for (const end of ['', '>', '"/></testsuite>']) read(`<testsuite><testcase name="a">${text.repeat(4e6 / text.length)}${end}`)
+    for (const end of ['', '>', '"/></testsuite>']) read(`<testsuite><testcase name="a">${text.repeat(2e6 / text.length)}${end}`)
     read(`SF:${text.repeat(1e6)}`)
     read(`mode: set\n${text.repeat(1e6)}`)
-    assert.ok(Date.now() - start < 60000)
+    assert.ok(Date.now() - start < 15000)
   })
 }
 

@@ -49,15 +49,16 @@ def shellcheck(*files: Path) -> str:
 
 
 def unreached(tests: list[Path], folder: Path, tmp_path: Path) -> dict[Path, list[str]]:
-    """Runs tests. Returns the unreached lines, branches and functions of each loaded script."""
+    """Runs tests in one process. Returns the unreached lines, branches and functions of each loaded
+    script."""
     report = tmp_path / "coverage.lcov"
     done = subprocess.run(
         [
-            *(str(toolbox.NODE), "--test", "--experimental-test-coverage"),
+            *(str(toolbox.NODE), "--experimental-test-coverage"),
             *(f"--test-coverage-include={path}**/*.cjs" for path in ("", "**/.github/")),
             *("--test-reporter=lcov", f"--test-reporter-destination={report}"),
             *("--test-reporter=spec", "--test-reporter-destination=stdout"),
-            *(str(test) for test in tests),
+            *(str(file) for file in (HERE / "all.mjs", *tests)),
         ],
         cwd=folder,
         capture_output=True,

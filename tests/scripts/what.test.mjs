@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import { actionsOf, answer, components, fakeCore, fakeGitHub, failure, history, run, script } from './fake-github.mjs'
 
 const connect = script('shared/api.cjs')
@@ -84,8 +84,8 @@ const config = {
 }
 components(config)
 const NOW = '2026-11-01T12:00:00.000Z'
-const before = [file('api/x'), file('web/x'), file('README.md'), file(CONFIG)]
-const same = [...before.slice(0, 2), file('README.md', '2'), file(CONFIG)]
+const old = [file('api/x'), file('web/x'), file('README.md'), file(CONFIG)]
+const same = [...old.slice(0, 2), file('README.md', '2'), file(CONFIG)]
 
 const oneRun = (id, environment, more) => ({
   id, run_number: id, path: `.github/workflows/orchestrator-${environment}.yml`, html_url: `RUN ${id}`, display_title: `Deploy ${A} to ${environment}`, event: 'push', head_branch: 'main',
@@ -107,7 +107,7 @@ const both = (...all) => ({
 })
 
 /** A run that plans; `files` says what each commit holds. */
-async function what({ files = { [A]: before, [B]: same }, given = {}, routes = {}, payload = {}, env = {}, sha = B }) {
+async function what({ files = { [A]: old, [B]: same }, given = {}, routes = {}, payload = {}, env = {}, sha = B }) {
   const github = fakeGitHub({
     ...history({ parents: { [A]: [], [B]: [A] }, branches: { main: B } }), ...actionsOf(given),
     [TREES]: ({ tree_sha }) => tree_sha in files ? { tree: files[tree_sha], truncated: false } : failure(404), ...routes,
@@ -134,9 +134,13 @@ function known(plan, id, environment, commit) {
     components: Object.fromEntries(names.map(name => [name, entry(name)])), packages: Object.fromEntries(names.map(name => [name, [packageOf(name)]])),
   }
 }
-const first = (await what({})).plan
-const ofTest = past(5, 'test', known(first, 5, 'test', A))
-const ofPrd = past(6, 'prd', known((await what({ env: { ENVIRONMENT: 'prd' }, given: ofTest, payload: { workflow_run: ofTest.runs[0] } })).plan, 6, 'prd', A), { event: 'workflow_run' })
+let first, ofTest, ofPrd
+before(async () => {
+  first = (await what({})).plan
+  ofTest = past(5, 'test', known(first, 5, 'test', A))
+  const { plan } = await what({ env: { ENVIRONMENT: 'prd' }, given: ofTest, payload: { workflow_run: ofTest.runs[0] } })
+  ofPrd = past(6, 'prd', known(plan, 6, 'prd', A), { event: 'workflow_run' })
+})
 
 test('without a manifest everything is deployed', async () => {
   const { build, deploy, promote, plan, log } = await what({})
@@ -155,12 +159,12 @@ test('by hand, everything is asked for', async () => {
 })
 
 test('a changed component, with a package of a former run', async () => {
-  const { build, deploy, promote } = await what({ given: both(ofTest, ofPrd), files: { [A]: before, [B]: [file('web/x', '2'), ...same.slice(0, 1)] } })
+  const { build, deploy, promote } = await what({ given: both(ofTest, ofPrd), files: { [A]: old, [B]: [file('web/x', '2'), ...same.slice(0, 1)] } })
   assert.deepEqual([build, deploy, promote], [['web'], ['web'], ['api']])
 })
 
 test('a package of a former run that is gone before its time is built again', async () => {
-  const files = { [A]: before, [B]: [file('web/x', '2'), ...same.slice(0, 1)] }
+  const files = { [A]: old, [B]: [file('web/x', '2'), ...same.slice(0, 1)] }
   for (const change of [{ expires_at: '2027-12-31T00:00:00Z' }, { expired: true }, { name: 'elsewhere' }]) {
     const artifacts = ofTest.artifacts.map(one => one.name === 'api-package-test' ? { ...one, ...change } : one)
     const { build, promote } = await what({ given: both({ ...ofTest, artifacts }, ofPrd), files })
@@ -169,7 +173,7 @@ test('a package of a former run that is gone before its time is built again', as
 })
 
 test('a package that is known by its archive, and was replaced, is built again', async () => {
-  const files = { [A]: before, [B]: [file('web/x', '2'), ...same.slice(0, 1)] }
+  const files = { [A]: old, [B]: [file('web/x', '2'), ...same.slice(0, 1)] }
   const contents = JSON.parse(JSON.stringify(ofTest.contents).replaceAll('api 5', 'sha256:1'))
   for (const [digest, expected] of [['sha256:1', ['web']], ['sha256:2', ['api', 'web']]]) {
     const artifacts = ofTest.artifacts.map(one => one.name === 'api-package-test' ? { ...one, digest } : one)
@@ -197,13 +201,13 @@ test('components that other runs have deployed since', async () => {
 })
 
 test('many files of no component', async () => {
-  const files = { [A]: before, [B]: [...before, ...Array.from({ length: 12 }, (_, index) => file(`docs/${index}.md`)), file('.github/dependabot.yml')] }
+  const files = { [A]: old, [B]: [...old, ...Array.from({ length: 12 }, (_, index) => file(`docs/${index}.md`)), file('.github/dependabot.yml')] }
   const { plan } = await what({ given: both(ofTest, ofPrd), files })
   assert.deepEqual([plan.nobody.length, plan.nobody[0], plan.nobody[10]], [11, 'docs/0.md', '2 more'])
   assert.deepEqual((await what({ given: both(ofTest, ofPrd), files: { [B]: same } })).plan.nobody, [])
 })
 
-for (const [name, files, sha] of [['that is deployed', { [A]: before }, B], ['whose workflows run', { [B]: same }, GONE]]) {
+for (const [name, files, sha] of [['that is deployed', { [A]: old }, B], ['whose workflows run', { [B]: same }, GONE]]) {
   test(`the commit ${name} is gone`, async () => {
     const { log, build } = await what({ files, sha })
     assert.deepEqual([log, build], [[`failed: GitHub no longer has the files of commit ${sha}: push the commit again`], undefined])
@@ -265,7 +269,7 @@ for (const [name, more, log = []] of [
 }
 
 test('a pull request builds what it affects', async () => {
-  const { build, log } = await asked({ files: { [A]: before, [B]: [file('api/x', '2'), ...before.slice(1)] } })
+  const { build, log } = await asked({ files: { [A]: old, [B]: [file('api/x', '2'), ...old.slice(1)] } })
   assert.deepEqual([build, log], [['api', 'web'], []])
 })
 
