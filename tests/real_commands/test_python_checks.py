@@ -17,7 +17,6 @@ from projects import (
     HANDLER_TEST,
     PLAIN,
     PYPROJECT,
-    another_python,
     security,
     without,
 )
@@ -33,16 +32,6 @@ RUFF = "[tool.ruff]\nline-length = 100\n"
         ({**PLAIN, "more.py": "print(unknown)\n"}, 1, "F821"),
         ({**PLAIN, "pyproject.toml": RUFF}, 0, "already formatted"),
         (
-            {**PLAIN, "pyproject.toml": RUFF, "more.py": UNFORMATTED},
-            1,
-            "unformatted: File would be reformatted",
-        ),
-        (
-            {**PLAIN, "ruff.toml": "", "more.py": UNFORMATTED},
-            1,
-            "unformatted: File would be reformatted",
-        ),
-        (
             {**PLAIN, ".ruff.toml": "", "more.py": UNFORMATTED},
             1,
             "unformatted: File would be reformatted",
@@ -53,8 +42,6 @@ RUFF = "[tool.ruff]\nline-length = 100\n"
         "without rules the format and an unused import are free",
         "an unknown name",
         "own rules in pyproject",
-        "own rules and a wrong format",
-        "ruff.toml and a wrong format",
         ".ruff.toml and a wrong format",
         "own rules are obeyed",
     ],
@@ -64,19 +51,10 @@ def test_lint(runner: Runner, tmp_path: Path, files: dict[str, str], code: int, 
     assert (outcome.code, said in outcome.output) == (code, True), outcome.output
 
 
-@pytest.mark.parametrize(
-    ("files", "code", "said"),
-    [
-        ({**PLAIN, "tests/test_handler.py": "def test_it():\n    assert 0\n"}, 1, "1 failed"),
-        ({**PLAIN, "tests/test_handler.py": "import unknown_module\n"}, 2, "unknown_module"),
-    ],
-    ids=["a failing test", "a test that cannot be imported"],
-)
-def test_tests_that_fail(
-    runner: Runner, tmp_path: Path, files: dict[str, str], code: int, said: str
-) -> None:
+def test_tests_that_fail(runner: Runner, tmp_path: Path) -> None:
+    files = {**PLAIN, "tests/test_handler.py": "def test_it():\n    assert 0\n"}
     outcome = runner.run("app/test", write(tmp_path / "app", files))
-    assert (outcome.code, said in outcome.output) == (code, True), outcome.output
+    assert (outcome.code, "1 failed" in outcome.output) == (1, True), outcome.output
     assert outcome.notices == []
 
 
@@ -111,17 +89,6 @@ def test_a_django_project_is_tested_with_its_own_runner(runner: Runner, tmp_path
     outcome = runner.run("app/test", write(tmp_path / "c", below))
     assert (outcome.code, "manage.py ['test']" in outcome.output) == (1, True), outcome.output
     assert "::error title=Test::If these tests need a database or variables" in outcome.output
-
-
-def test_the_python_version_file_is_obeyed(runner: Runner, tmp_path: Path) -> None:
-    project = write(tmp_path / "app", {**PLAIN, ".python-version": "3.99\n"})
-    outcome = runner.run("app/test", project)
-    assert outcome.code not in (0, 5) and "3.99" in outcome.output, outcome.output
-    wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
-    version = f"import sys\n\n\ndef test_it():\n    assert sys.version.startswith('{wanted}.')\n"
-    write(project, {".python-version": f"{wanted}\n", "tests/test_handler.py": version})
-    outcome = runner.run("app/test", project)
-    assert (outcome.code, "1 passed" in outcome.output) == (0, True), outcome.output
 
 
 # Security
@@ -206,8 +173,7 @@ def scan(runner: Runner, project: Path, versions: str, **variables: str) -> Outc
         ({"app/pyproject.toml": "[tool.bandit]\n"}, 1),
         ({"app/pyproject.toml": '[tool.bandit]\nskips = ["B307"]\n'}, 0),
         ({"pyproject.toml": '[tool.bandit]\nskips = ["B101"]\n'}, 1),
-        ({"app/.bandit": "[bandit]\nskips: B307\n"}, 0),
-        ({"app/.bandit": "[bandit]\nexclude: ./more.py\n"}, 0),
+        ({"app/.bandit": "[bandit]\nskips: B307\nexclude: ./b.py\n", "app/b.py": SHELL}, 0),
         ({"app/tox.ini": "[bandit]\nlevel = 3\n"}, 0),
         ({"app/setup.cfg": "[bandit]\nskips = B101\n"}, 1),
         ({"app/bandit.yaml": "skips: [B307]\n"}, 0),
@@ -228,21 +194,6 @@ def test_the_projects_configuration_of_bandit_is_used(
     )
 
 
-def test_the_dependencies_of_the_chosen_python_are_scanned(runner: Runner, tmp_path: Path) -> None:
-    """The Python in `.python-version`, which also runs the tests and builds the package."""
-    version = another_python()
-    if version is None:
-        pytest.skip("this machine has only one Python")
-    marked = f"tabulate; python_full_version == '{version}'"
-    files = {**APP, "requirements.txt": f"iniconfig\n{marked}\n", ".python-version": version}
-    outcome = security(runner).run("app/security", write(tmp_path / "app", files))
-    assert outcome.code == 0, outcome.output
-    call = runner.recorded[-1]
-    [versions] = call["files"].values()
-    found = re.findall(r"^([\w.-]+)==", versions, re.MULTILINE)
-    assert set(found) == {"iniconfig", "tabulate"}
-
-
 FINE = {"name": "fine", "version": "1", "vulns": []}
 UNKNOWN = {"name": "ours", "skip_reason": "Dependency not found on PyPI"}
 BAD = {"name": "bad", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
@@ -252,21 +203,22 @@ AUDITED_NOTHING = "::warning title=Security scan::No dependency was audited: "
 @pytest.mark.parametrize(
     ("dependencies", "code", "said"),
     [
-        ([FINE], 0, ""),
-        ([FINE, BAD], 1, "::error title=pip-audit::bad 1: CVE-1, fixed in 2"),
         (
-            [FINE, UNKNOWN],
-            0,
-            "::warning title=Security scan::Not audited, because PyPI does not know",
+            [FINE, BAD, UNKNOWN],
+            1,
+            [
+                "::error title=pip-audit::bad 1: CVE-1, fixed in 2",
+                "::warning title=Security scan::Not audited, because PyPI does not know them: ours",
+            ],
         ),
-        ([UNKNOWN], 0, f"{AUDITED_NOTHING}PyPI knows none of them (ours)"),
-        ([], 0, AUDITED_NOTHING),
-        (None, 1, "::error title=Security scan::pip-audit ended with 1, and no report"),
+        ([UNKNOWN], 0, [f"{AUDITED_NOTHING}PyPI knows none of them (ours)"]),
+        ([], 0, [f"{AUDITED_NOTHING}PyPI knows none of them ()"]),
+        (None, 1, ["::error title=Security scan::pip-audit ended with 1, and no report"]),
     ],
-    ids=["fine", "vulnerable", "one unknown", "all unknown", "none", "cannot run"],
+    ids=["vulnerable and unknown", "all unknown", "none", "cannot run"],
 )
 def test_results_of_the_audit(
-    runner: Runner, tmp_path: Path, dependencies: list[object] | None, code: int, said: str
+    runner: Runner, tmp_path: Path, dependencies: list[object] | None, code: int, said: list[str]
 ) -> None:
     """If nothing was audited, a warning says so."""
     fails = {"STUB_FAILS": "uvx pip-audit"} if dependencies is None else {}
@@ -274,8 +226,7 @@ def test_results_of_the_audit(
     project = write(tmp_path / "app", PLAIN)
     outcome = scan(runner, project, "fine==1\n", STUB_AUDIT=report, **fails)
     assert outcome.code == code, outcome.output
-    lines = [line for line in outcome.output.splitlines() if line.startswith("::")]
-    assert [line.startswith(said) for line in lines] == ([True] if said else []), lines
+    assert [line for line in outcome.output.splitlines() if line.startswith("::")] == said
 
 
 def test_packages_from_no_index_get_a_warning(runner: Runner, tmp_path: Path) -> None:

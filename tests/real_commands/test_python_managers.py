@@ -17,7 +17,7 @@ import toolbox
 from commands import Runner, write
 from pip._internal.models.index import PyPI
 from projects import security
-from test_python_packages import call, names
+from test_python_packages import call, names, versions_in
 
 PROJECTS = Path(__file__).parent / "python_projects"
 """Real projects with real lock files. Each accepts any idna from 3.4 on, and locks 3.7."""
@@ -103,15 +103,23 @@ def test_locked_versions_are_tested_scanned_and_packed(
     repository = tmp_path / "repository"
     path = project(shape, repository)
     before = set(repository.rglob("*"))
-    outcomes = security(runner).build("app", path, GITHUB_WORKSPACE=str(repository))
-    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
+    # The commands that do not depend on the manager run once. setup.py is packed as setup.cfg is.
+    whole = ["lint", "test", "security", "build"]
+    jobs = {"uv": whole, "setup.py": ["test"]}.get(shape, ["test", "build"])
+    outcomes = security(runner).build("app", path, jobs, GITHUB_WORKSPACE=str(repository))
+    assert [outcome.code for outcome in outcomes.values()] == [0] * len(jobs), outcomes
     assert "1 passed" in outcomes["test"].output
-    assert [outcome.notices for outcome in outcomes.values()] == [[]] * 4
+    assert [outcome.notices for outcome in outcomes.values()] == [[]] * len(jobs)
 
-    [scan] = [line for line in runner.recorded if line["arguments"][0].startswith("pip-audit")]
-    [versions] = scan["files"].values()
-    assert versions_in(versions)["idna"] == "3.7"
+    found = runner.folder / "temp-app/python"
+    assert versions_in((found / "versions.txt").read_text("utf-8"))["idna"] == "3.7"
+    if shape == "uv":
+        [scan] = [one for one in runner.recorded if one["arguments"][0].startswith("pip-audit")]
+        assert [*scan["files"]] == [str(found / "versions.txt")]
 
+    if "build" not in jobs:
+        assert (found / "folders.txt").read_text("utf-8") == f"{path}\n"
+        return
     package = path / "lambda-package.zip"
     module = "handler" if "handler.py" in names(package) else "orders.handler"
     assert call(package, tmp_path / "unpacked", module) is not None
@@ -125,10 +133,6 @@ def test_locked_versions_are_tested_scanned_and_packed(
         [common] = [name for name in names(package) if re.match(r"common(/__init__)?\.py", name)]
         with zipfile.ZipFile(package) as archive:
             assert b"hello" in archive.read(common)
-
-
-def versions_in(text: str) -> dict[str, str]:
-    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
 
 
 # Wrong and missing lock files
@@ -161,12 +165,11 @@ def test_a_lock_file_that_does_not_match_is_an_error(
 def test_without_a_lock_file_none_is_written(runner: Runner, tmp_path: Path) -> None:
     path = project("poetry", tmp_path / "app")
     (path / "poetry.lock").unlink()
-    assert runner.run("app/build", path).code == 0
-    assert {p.name for p in path.iterdir()} == {
-        *("pyproject.toml", "src", "tests", "lambda-package.zip")
-    }
-    found = [name for name in names(path / "lambda-package.zip") if name.startswith("idna-")]
-    assert found and "idna-3.7.dist-info/METADATA" not in found  # the newest idna
+    before = {p.name for p in path.iterdir()}
+    assert runner.run("app/lint", path).code == 0
+    assert {p.name for p in path.iterdir()} - {".ruff_cache"} == before
+    versions = runner.folder / "temp-app-lint/python/versions.txt"
+    assert versions_in(versions.read_text("utf-8"))["idna"] != "3.7"  # the newest idna
 
 
 # Files that are not read
@@ -239,6 +242,7 @@ def test_a_link_to_a_folder_of_the_machine_is_not_packed(runner: Runner, tmp_pat
         ("setup.py", "from setuptools import setup\n\nsetup(\n    python_requires='>=3.99',\n)\n"),
         ("../.tool-versions", "python 3.99\n"),
         ("mise.toml", '[tools]\npython = "3.99"\n'),
+        (".python-version", "3.99\n"),
     ],
 )
 def test_the_required_python_is_used(runner: Runner, tmp_path: Path, file: str, text: str) -> None:
