@@ -337,13 +337,6 @@ def project_of(manager: str, folder: Path, **keys: Any) -> Path:
     return write(folder, {"package.json": manifest(**keys), **LOCKS[manager]})
 
 
-@pytest.mark.parametrize("job", ["lint", "test"])
-def test_a_command_alone(machine: Machine, tmp_path: Path, job: str) -> None:
-    outcome = machine.run(f"app/{job}", project_of("npm", tmp_path / "app"))
-    assert outcome.code == 0 and outcome.notices == [], outcome.output
-    assert machine.lines == ["npm ci", f"npm run {job}"]
-
-
 PRUNE = {
     "npm": "npm prune --omit=dev --ignore-scripts",
     "pnpm": "pnpm prune --prod --ignore-scripts",
@@ -361,14 +354,15 @@ def test_a_build_installs_once_or_again_for_a_zip(
     machine.runner.record("docker")
     left = {"node_modules/of/tests.js": "", "coverage/index.html": ""}
     project = write(project_of(manager, tmp_path / "app"), left)
-    outcomes = machine.runner.build("app", project)
-    assert [outcome.code for outcome in outcomes.values()] == [0] * 4, outcomes
-    assert [outcome.notices for outcome in outcomes.values()] == [[]] * 4
+    jobs = ["lint", "test", "security", "build"] if manager == "npm" else ["test", "build"]
+    outcomes = machine.runner.build("app", project, jobs)
+    assert [outcome.code for outcome in outcomes.values()] == [0] * len(jobs), outcomes
+    assert [outcome.notices for outcome in outcomes.values()] == [[]] * len(jobs)
     command = INSTALL[manager].split()[0]
-    runs = [f"{command} run {script}" for script in ("lint", "test", "build")]
+    runs = [f"{command} run {job}" for job in jobs if job != "security"]
     lines = [line for line in machine.lines if not line.startswith("docker")]
     again = [] if manager == "npm" else [INSTALL[manager]]
-    assert lines == [INSTALL[manager], *runs[:2], *again, runs[2], PRUNE[manager]]
+    assert lines == [INSTALL[manager], *runs[:-1], *again, runs[-1], PRUNE[manager]]
     kept = {"node_modules/of/tests.js"} if manager == "npm" else set()
     assert names(project / "lambda-package.zip") == {"package.json"} | kept
 
@@ -433,41 +427,39 @@ WORKSPACE = {
 
 def test_packages_that_a_member_needs_are_built_first(real: Machine, tmp_path: Path) -> None:
     """With the real npm, which does not order builds."""
-    root = write(tmp_path / "repository", WORKSPACE)
-    outcome = real.run("site/test", root / "apps/site", root)
-    assert outcome.code == 0, outcome.output
-    assert (root / "libs/one/dist/index.js").read_text(encoding="utf-8") == "module.exports = 3"
-    assert not (root / "apps/site/dist").exists()
-    broken = manifest(name="site", dependencies={"broken": "1.0.0"}, scripts={"lint": "true"})
-    root = write(tmp_path / "other", {**WORKSPACE, "apps/site/package.json": broken})
+    needs = {"@acme/one": "1.0.0", "broken": "1.0.0"}
+    site = manifest(name="site", dependencies=needs, scripts={"lint": "true", "build": "exit 6"})
+    root = write(tmp_path / "repository", {**WORKSPACE, "apps/site/package.json": site})
     outcome = real.run("site/lint", root / "apps/site", root)
+    assert (root / "libs/one/dist/index.js").read_text(encoding="utf-8") == "module.exports = 3"
     [error] = [line for line in outcome.output.splitlines() if line.startswith("::error")]
     assert outcome.code == 1 and f"The script build of {root}/libs/broken, which " in error
 
 
 def test_the_root_of_a_workspace_runs_scripts_of_its_members(real: Machine, tmp_path: Path) -> None:
     """The packages that they need are built first. Each script runs, and failed ones are named."""
-    checks = {"apps/site/package.json": manifest(name="site", scripts={"lint": "exit 4"})}
+    red = {"apps/red/package.json": manifest(name="red", scripts={"lint": "exit 4"})}
     apart = {"tool/package.json": manifest(name="tool", scripts={"test": "exit 5"})}
-    root = write(tmp_path / "repository", {**WORKSPACE, **apart})
-    outcome = real.run("site/test", root, root)
-    assert outcome.code == 0 and outcome.notices == [], outcome.output
-    assert f"npm run test, in {root}/apps/site\n" in outcome.output
-    root = write(tmp_path / "red", {**WORKSPACE, **checks})
-    outcome = real.run("site/lint", root, root)
-    assert outcome.code == 1
-    assert "::error title=lint::The script lint has failed in apps/site\n" in outcome.output
-    assert len(real.run("site/test", root, root).notices) == 1
+    root = write(tmp_path / "repository", {**WORKSPACE, **red, **apart})
+    jobs = ["lint", "test"]
+    lint, test = real.runner.build("site", root, jobs, GITHUB_WORKSPACE=str(root)).values()
+    assert lint.code == 1
+    assert "::error title=lint::The script lint has failed in apps/red\n" in lint.output
+    assert test.code == 0 and test.notices == [], test.output
+    assert f"npm run test, in {root}/apps/site\n" in test.output
+    assert not (root / "apps/site/dist").exists()
+    (root / "apps/red/package.json").unlink()
+    assert len(real.run("site/lint", root, root).notices) == 1
 
 
 def test_a_proposed_make_command_runs(real: Machine, tmp_path: Path) -> None:
     root = write(tmp_path / "repository", WORKSPACE)
     needs = manifest(name="site", dependencies={"@acme/one": "1.0.0"}, scripts={"check": "exit 7"})
     checks = "lint:\n\tnode -e \"process.exit(require('@acme/one') - 3)\"\n"
-    write(root / "apps/site", {"package.json": needs, "Makefile": checks})
-    outcome = real.run("made/lint", root / "apps/site", root)
-    assert outcome.code == 0, outcome.output
-    assert real.run("made/test", root / "apps/site", root).code == 7
+    site = write(root / "apps/site", {"package.json": needs, "Makefile": checks})
+    jobs = ["lint", "test"]
+    lint, test = real.runner.build("made", site, jobs, GITHUB_WORKSPACE=str(root)).values()
+    assert (lint.code, test.code) == (0, 7), (lint.output, test.output)
 
 
 def test_a_package_json_that_cannot_be_read(machine: Machine, tmp_path: Path) -> None:
@@ -638,9 +630,6 @@ def test_equal_sources_make_equal_bytes(machine: Machine, tmp_path: Path) -> Non
     package = (one / "lambda-package.zip").read_bytes()
     assert (two / "lambda-package.zip").read_bytes() == package
     assert names(one / "lambda-package.zip") == OWN | NEEDED
-    write(two, {"index.js": HANDLER + "// changed\n"})
-    assert machine.run("app/build", two).code == 0
-    assert (two / "lambda-package.zip").read_bytes() != package
 
 
 def test_a_lambda_zip_of_a_workspace_has_to_be_a_bundle(machine: Machine, tmp_path: Path) -> None:
