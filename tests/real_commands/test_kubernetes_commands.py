@@ -98,12 +98,19 @@ def test_images_are_set_by_digest(files: dict[str, str], cluster: Runner, tmp_pa
     assert web["metadata"].get("namespace") == namespace  # type: ignore[attr-defined]
 
 
+THING = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: thing}\nspec: {any: 1}\n"
+
+
 def test_the_namespace_of_the_environment(cluster: Runner, tmp_path: Path) -> None:
-    folder = project(tmp_path, PLAIN)
+    """Custom resources get it, too, and a warning, because nobody knows their fields."""
+    folder = project(tmp_path, {**PLAIN, "thing.yaml": THING})
     outcome = cluster.run("cluster/build", folder, KUBERNETES_NAMESPACE="shop-dev")
-    assert outcome.code == 0, outcome.output
-    assert images(folder) == [REFERENCE, REFERENCE, "redis:8"]
-    assert rendered(folder)[0]["metadata"]["namespace"] == "shop-dev"  # type: ignore[index]
+    assert outcome.code == 0 and "kind Thing" in outcome.output, outcome.output
+    found = {one["kind"]: one["metadata"] for one in rendered(folder)}
+    assert found == {
+        "Deployment": {"name": "web", "namespace": "shop-dev"},
+        "Thing": {"name": "thing", "namespace": "shop-dev"},
+    }
 
 
 def test_images_of_many_producers(cluster: Runner, tmp_path: Path) -> None:
@@ -152,14 +159,7 @@ def test_manifests_that_cannot_be_applied_are_refused(
     assert said.format(folder=folder) in outcome.output
 
 
-def test_custom_resources_get_a_warning(cluster: Runner, tmp_path: Path) -> None:
-    thing = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: thing}\nspec: {any: 1}\n"
-    folder = project(tmp_path, {**PLAIN, "thing.yaml": thing})
-    outcome = cluster.run("cluster/build", folder)
-    assert outcome.code == 0 and "kind Thing" in outcome.output
-
-
-ALL = {"ENVIRONMENTS": "dev test prd"}
+BOTH = {"ENVIRONMENTS": "dev prd"}
 
 
 def namespaces(folder: Path) -> dict[str, object]:
@@ -173,13 +173,13 @@ def namespaces(folder: Path) -> dict[str, object]:
 
 def test_each_environment_is_rendered(cluster: Runner, tmp_path: Path) -> None:
     folder = project(tmp_path, {**OVERLAYS, "rendered/gone.yaml": ""})
-    outcome = cluster.run("cluster/build", folder, **ALL)
+    outcome = cluster.run("cluster/build", folder, **BOTH)
     assert outcome.code == 0, outcome.output
-    assert namespaces(folder) == {"dev": "dev", "test": "test", "prd": "prd"}
-    for environment in ("dev", "test", "prd"):
+    assert namespaces(folder) == {"dev": "dev", "prd": "prd"}
+    for environment in ("dev", "prd"):
         assert images(folder, environment) == [REFERENCE, REFERENCE, "redis:8"]
-    broken = {"overlays/test/kustomization.yaml": "resources: [../../base, missing.yaml]\n"}
-    outcome = cluster.run("cluster/build", write(folder, broken), **ALL)
+    broken = {"overlays/dev/kustomization.yaml": "resources: [../../base, missing.yaml]\n"}
+    outcome = cluster.run("cluster/build", write(folder, broken), **BOTH)
     assert outcome.code != 0 and "missing.yaml" in outcome.output
     assert not (folder / "rendered/prd.yaml").exists()
 
@@ -191,12 +191,12 @@ def test_each_environment_has_variables_of_its_own(cluster: Runner, tmp_path: Pa
         "prd": {"IMAGE_IMAGE": "acme/web"},
     }
     files = {"web.yaml": WEB.replace("image:v1", "image").replace("IMAGE", "acme/web")}
-    given = {"ENVIRONMENT_VARIABLES": json.dumps(variables), **ALL}
+    given = {"ENVIRONMENT_VARIABLES": json.dumps(variables), **BOTH}
     outcome = cluster.run("cluster/build", project(tmp_path, files), **given)
     assert outcome.code == 0, outcome.output
     folder = tmp_path / "repository/cluster"
-    assert namespaces(folder) == {"dev": "shop-dev", "test": None, "prd": None}
-    assert images(folder, "dev") == images(folder, "test") == [REFERENCE, "acme/web", "redis:8"]
+    assert namespaces(folder) == {"dev": "shop-dev", "prd": None}
+    assert images(folder, "dev") == [REFERENCE, "acme/web", "redis:8"]
     assert images(folder, "prd") == [REFERENCE, REFERENCE, "redis:8"]
 
 
@@ -223,9 +223,9 @@ def test_all_commands_run_twice_in_one_checkout(cluster: Runner, tmp_path: Path)
     cluster.record("uvx")
     folder = project(tmp_path, {**OVERLAYS, ".checkov.yaml": ""})
     for _ in range(2):
-        outcomes = cluster.build("cluster", folder, **ALL)
+        outcomes = cluster.build("cluster", folder, **BOTH)
         assert [outcome.code for outcome in outcomes.values()] == [0, 0, 0], outcomes
-    assert namespaces(folder) == {"dev": "dev", "test": "test", "prd": "prd"}
+    assert namespaces(folder) == {"dev": "dev", "prd": "prd"}
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,6 @@ def test_the_package_manager(
 @pytest.mark.parametrize(
     ("files", "has"),
     [
-        (PLAIN, {"index.html", "about.html"}),
         (
             {
                 **PLAIN,
@@ -177,7 +176,7 @@ def test_the_package_manager(
         ),
         ({"_config.yml": "title: a\n", "Gemfile": ""}, {"index.html"}),
     ],
-    ids=["plain", "plain with more", "hugo", "npm beside others", "jekyll"],
+    ids=["plain", "hugo", "npm beside others", "jekyll"],
 )
 def test_build(files: dict[str, str], has: set[str], machine: Machine, tmp_path: Path) -> None:
     """All commands of a job run. The site is built once, and the checked one is the package."""

@@ -81,6 +81,7 @@ one_tool = pytest.mark.parametrize(
     "stubs", [("infra", "terraform")], ids=["terraform"], indirect=True
 )
 """For cases that only need one tool: OpenTofu's commands differ in a few words."""
+opentofu = pytest.mark.parametrize("stubs", [("tofu", "tofu")], ids=["opentofu"], indirect=True)
 
 
 @pytest.fixture
@@ -154,6 +155,7 @@ PLAN = "terraform plan -input=false -lock-timeout=5m -out=tfplan"
 APPLY = "terraform apply -input=false -lock-timeout=5m tfplan"
 
 
+@one_tool
 @pytest.mark.parametrize(
     ("files", "init", "options"),
     [
@@ -187,6 +189,19 @@ def test_deployment(
     assert stubs.lines == [f"terraform init -input=false{init}", PLAN + options, APPLY]
 
 
+@opentofu
+def test_deployment_by_opentofu(stubs: Stubs, tmp_path: Path) -> None:
+    files = dict.fromkeys(["dev.tfvars", "environments/dev.tfvars", ".terraform.lock.hcl"], "")
+    project = write(tmp_path / "infra", {"main.tf": MAIN, **files})
+    assert stubs.run("deploy", project).code == 0
+    options = " -var-file=dev.tfvars -var-file=environments/dev.tfvars"
+    assert stubs.lines == [
+        "terraform init -input=false -lockfile=readonly",
+        PLAN + options,
+        APPLY,
+    ]
+
+
 @one_tool
 @pytest.mark.parametrize("number", range(3), ids=["init", "plan", "apply"])
 def test_no_command_runs_after_a_failure(stubs: Stubs, tmp_path: Path, number: int) -> None:
@@ -207,7 +222,11 @@ def modules(*folders: str, file: str = "main.tf") -> dict[str, str]:
     return {f"{folder}/{file}": MAIN for folder in folders}
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize(
+    ("stubs", "folder"),
+    [*((("infra", "terraform"), folder) for folder in FOLDERS), (("tofu", "tofu"), FOLDERS[0])],
+    indirect=["stubs"],
+)
 def test_the_root_module_of_an_environment(stubs: Stubs, tmp_path: Path, folder: str) -> None:
     others = modules("prd", "environments/prd", "envs/prd", "modules/a")
     lock = {f"{folder}/.terraform.lock.hcl": "", f"{folder}/dev.tfvars": "", ".tflint.hcl": ""}
@@ -440,8 +459,7 @@ def test_real_deployment(machine: Runner, tmp_path: Path) -> None:
 
 
 @real
-@pytest.mark.parametrize("component", ["infra", "tofu"])
-def test_real_environments(machine: Runner, tmp_path: Path, component: str) -> None:
+def test_real_environments(machine: Runner, tmp_path: Path) -> None:
     """Each has its own state. Without OpenTofu, Terraform runs in its place."""
     (machine.tools / "tofu").symlink_to(shutil.which("tofu") or str(TERRAFORM))
     shared = 'module "all" {\n  source = "../../modules/all"\n  size   = "%s"\n}\n'
@@ -449,13 +467,13 @@ def test_real_environments(machine: Runner, tmp_path: Path, component: str) -> N
     project = write(tmp_path / "infra", {"modules/all/main.tf": MAIN, **files})
     for environment in ("dev", "prd"):
         for job in ("lint", "test", "deploy"):
-            outcome = machine.run(f"{component}/{job}", project, ENVIRONMENT=environment)
+            outcome = machine.run(f"tofu/{job}", project, ENVIRONMENT=environment)
             assert outcome.code == 0, outcome.output
         assert state(project / "envs" / environment) == [environment]
     assert not (project / "terraform.tfstate").exists()
     write(project, {"envs/prd/main.tf": shared % "prd" + "output {\n}\n"})
-    assert machine.run(f"{component}/test", project).code == 0
-    outcome = machine.run(f"{component}/test", project, ENVIRONMENTS="dev prd")
+    assert machine.run("tofu/test", project).code == 0
+    outcome = machine.run("tofu/test", project, ENVIRONMENTS="dev prd")
     assert outcome.code != 0 and "output" in outcome.output
 
 
@@ -518,8 +536,11 @@ provider "registry.terraform.io/acme/fake" {
 
 
 @real
-@pytest.mark.parametrize("lock", [OF_A_MAC, "# of no provider\n"], ids=["a Mac's", "an older one"])
-@pytest.mark.parametrize("job", ["test", "deploy"])
+@pytest.mark.parametrize(
+    ("job", "lock"),
+    [("test", OF_A_MAC), ("deploy", "# of no provider\n")],
+    ids=["a Mac's", "an older one"],
+)
 def test_a_lock_file_that_lacks_this_machine(
     machine: Runner, tmp_path: Path, job: str, lock: str
 ) -> None:
@@ -549,12 +570,11 @@ def test_a_lock_file_that_lacks_this_machine(
 @real
 def test_a_real_build(machine: Runner, tmp_path: Path) -> None:
     """All checks run in one checkout, twice, and leave no files that disturb others."""
-    (machine.tools / "tofu").symlink_to(shutil.which("tofu") or str(TERRAFORM))
     machine.record("uvx")
     files = {"envs/dev/main.tf": MAIN, "envs/prd/main.tf": MAIN, ".checkov.yaml": ""}
     project = write(tmp_path / "infra", files)
     for _ in range(2):
-        outcomes = machine.build("tofu", project, ENVIRONMENTS="dev prd")
+        outcomes = machine.build("infra", project, ENVIRONMENTS="dev prd")
         assert {job: outcome.code for job, outcome in outcomes.items()} == {
             "lint": 0,
             "test": 0,
