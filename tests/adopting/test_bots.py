@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import copier
+import forked
 import pytest
 import yaml
 from copies import export_template
 from offline_github.repository import git
-from toolbox import ROOT, script
+from toolbox import ROOT
 from updates import commit, copier_here
 from validators import validate
 
@@ -28,13 +31,15 @@ STEPS: dict[str, dict[str, Any]] = {
 
 SMALL = {"code_types": ["python"], "environments": [{"name": "dev", "branch": "main"}]}
 
+CLIENT = ROOT / "tests" / "forked_client.py"
 UVX = f"""\
 uvx() {{
   [ "$1" = --with ] && shift 2
-  case "$1" in copier@*) shift; {shlex.quote(script("copier"))} "$@" ;; *) exit 9 ;; esac
+  case "$1" in copier@*) shift ;; *) exit 9 ;; esac
+  {shlex.join([sys.executable, str(CLIENT)])} "$COPIER" copier "$@"
 }}
 """
-"""Runs the Copier of the tests instead of the one from PyPI."""
+"""Runs the Copier of the tests instead of the one from PyPI, in the process that is forked."""
 
 GH = """\
 gh() {
@@ -73,6 +78,7 @@ def repository(tmp_path: Path) -> Path:
 
 def run(repository: Path, step: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a step of the workflow as a runner does."""
+    given = {"GITHUB_STEP_SUMMARY": str(repository.parent / "summary"), "COPIER": port()}
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", UVX + GH + STEPS[step]["run"]],
         cwd=repository,
@@ -81,8 +87,14 @@ def run(repository: Path, step: str, **env: str) -> subprocess.CompletedProcess[
         encoding="utf-8",
         stdin=subprocess.DEVNULL,
         timeout=60,
-        env={**os.environ, "GITHUB_STEP_SUMMARY": str(repository.parent / "summary"), **env},
+        env={**os.environ, **given, **env},
     )
+
+
+@functools.cache
+def port() -> str:
+    """The port of the process that is forked for Copier's commands."""
+    return str(forked.Server().port)
 
 
 def propose(repository: Path, is_open: bool = False) -> list[str]:

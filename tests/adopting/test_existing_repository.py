@@ -263,7 +263,8 @@ def test_two_templates_in_one_repository(versions: Path, own: Path) -> None:
     commit(own)
     copied = tree(own)
     assert copied[".copier-answers.yml"] == OTHER.encode()
-    assert [str(finding) for finding in validate(own)] == []
+    # The other validators do not read comments.
+    assert [str(found) for found in validate(own, only=["github_parser", "yamllint"])] == []
     for path, content in copied.items():
         # Actions that are the same in every repository do not name the answers file.
         shared = path.startswith(f"{ACTIONS}/") and path != f"{ACTIONS}/setup-python/action.yml"

@@ -154,16 +154,16 @@ def test_answers_are_changed_at_the_present_version(tiny: Central) -> None:
     assert tiny.show("answers", BUILD) == "# To change that with, or not\nname: Theirs\n"
 
 
-def test_conflicts_are_named(central: Central) -> None:
-    central.generated("edited", SMALL)
-    text = central.show("edited", BUILD, "main")
-    central.commit("edited", {BUILD: text.replace("change that with", "never change")})
-    succeeded(central.start("edited", "update"))
-    [pull] = central.pulls("edited")
+def test_conflicts_are_named(tiny: Central) -> None:
+    tiny.generated("edited", {"project_name": "Ours"})
+    text = tiny.show("edited", BUILD, "main")
+    tiny.commit("edited", {BUILD: text.replace("change that with", "never change")})
+    succeeded(tiny.start("edited", "update"))
+    [pull] = tiny.pulls("edited")
     assert pull["title"] == "Update the pipelines from v1.0.0 to v2.0.0: 1 conflict to resolve"
     assert pull["body"].startswith("## Resolve these conflicts first")
     assert f"\n- `{BUILD}`\n" in pull["body"]
-    assert "<<<<<<< before updating" in central.show("edited", BUILD)
+    assert "<<<<<<< before updating" in tiny.show("edited", BUILD)
 
 
 def test_two_runs_for_one_repository(tiny: Central) -> None:

@@ -185,15 +185,14 @@ def test_text_of_a_report_is_escaped(
                 "answers_file": HOSTILE,
                 "before": "v1",
                 "now": HOSTILE,
-                "conflicts": ["@acme/everybody https://evil.example " + "x" * 80_000, HOSTILE]
-                * 200,
-                "changed": [["A", HOSTILE]] * 5000,
+                "conflicts": ["@acme/everybody https://evil.example " + "x" * 80_000, HOSTILE] * 20,
+                "changed": [["A", HOSTILE]] * 1000,
                 "said": HOSTILE * 2000,
             }
         )
     )
     assert report.branch == "update-pipelines"
-    assert report.title == "Update the pipelines from v1 to unknown: 400 conflicts to resolve"
+    assert report.title == "Update the pipelines from v1 to unknown: 40 conflicts to resolve"
     text = engine["propose"].body(report, "acme/shop", "https://github.com/acme/c/actions/runs/1")
     assert len(text) < 65_536
     # Outside of code blocks, the hostile text does not appear.

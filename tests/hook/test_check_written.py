@@ -12,7 +12,7 @@ from typing import Any
 
 import copier
 import pytest
-from copies import HOOK, Copied, copier_command, copier_process, example
+from copies import HOOK, Copied, copier_command, example
 from pipeline.destination import nearest_folder
 from toolbox import EXAMPLES
 
@@ -232,7 +232,7 @@ def test_the_report_lists_the_order_and_the_next_steps(template: Path, tmp_path:
     answers = f"--data-file={EXAMPLES / 'lambda.yml'}"
     for folder in ("src/lambda-python-s3-lambda-trigger", "IaC/terraform"):
         (tmp_path / "copy" / folder).mkdir(parents=True)
-    done = copier_process(template, tmp_path / "copy", "--quiet", answers)
+    done = copier_command(template, tmp_path / "copy", "--quiet", answers)
     assert done.returncode == 0
     assert done.stdout.strip().splitlines() == [
         "Pipelines for 2 components, deployed in this order:",
@@ -261,7 +261,7 @@ def test_files_that_git_ignores_are_named(template: Path, tmp_path: Path) -> Non
     ignored = "/docs/\n*.[cé]js\n!check.cjs\nlib/\n"
     (tmp_path / ".gitignore").write_text(ignored, encoding="latin-1")
     answers = f"--data-file={EXAMPLES / 'single.yml'}"
-    done = copier_process(template, tmp_path, "--quiet", answers)
+    done = copier_command(template, tmp_path, "--quiet", answers)
     head, *lines = done.stdout.partition("Git ignores ")[2].splitlines()
     assert head.endswith("add them by `git add --force`:") and done.returncode == 0
     assert [line.partition(": ")[0] for line in sorted(lines)] == [
