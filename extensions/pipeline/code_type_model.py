@@ -97,6 +97,8 @@ class Suggestion:
     files: tuple[str, ...]
     holds: str
     produces: tuple[str, ...] | None
+    ignored: bool = False
+    """Only if a `.gitignore` names all that it proposes, as it names what a build writes."""
 
 
 @dataclass(frozen=True)

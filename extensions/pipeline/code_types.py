@@ -476,7 +476,8 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
                 raise unknown(product, list(products), f"{here}.produces", "product")
         produces = tuple(settings["produces"]) if "produces" in settings else None
         files = tuple(settings.get("files", []))
-        suggestions.append(Suggestion(files, settings.get("holds", ""), produces))
+        ignored = settings.get("ignored", False)
+        suggestions.append(Suggestion(files, settings.get("holds", ""), produces, ignored))
     for product in given.get("leaves", {}):
         if product not in products:
             raise unknown(product, list(products), f"{place}.leaves", "product")

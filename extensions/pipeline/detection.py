@@ -371,6 +371,8 @@ def _produces(
 ) -> tuple[str, ...] | None:
     """What the first entry proposes that has a file outside the folders of other components."""
     for suggestion in detect.settings:
+        if suggestion.ignored and not _are_ignored(files, folder, suggestion.produces or ()):
+            continue
         if not suggestion.files:
             return suggestion.produces
         for file in files.named(folder, suggestion.files, everywhere=True):
@@ -379,6 +381,17 @@ def _produces(
             if not suggestion.holds or files.holds(file, suggestion.holds):
                 return suggestion.produces
     return None
+
+
+def _are_ignored(files: RepositoryFiles, folder: str, names: Iterable[str]) -> bool:
+    """Whether the folder's `.gitignore`, or one above it, names each of these folders."""
+    above = [join(each, ".gitignore") for each in (*upwards(folder), ".")]
+    return all(
+        any(
+            files.holds(file, rf"^(?:\*\*)?/?{re.escape(name)}(?:/\**)?[ \t\r]*$") for file in above
+        )
+        for name in names
+    )
 
 
 # Names ---------------------------------------------------------------------------------------

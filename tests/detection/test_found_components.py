@@ -197,6 +197,22 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"k8s/components/db/kustomization.yaml": "apiVersion: v1\nkind: Component\n"},
         {},
     ),
+    "what a kustomize component names in its folder": (
+        {
+            "k8s/components/alerts/kustomization.yaml": (
+                "kind: Component\nresources:\n  - ../base\n  # channels\n  - ./mail\n  - chat\n"
+            ),
+            "k8s/components/alerts/mail/kustomization.yaml": "resources: []\n",
+            "k8s/components/alerts/chat/kustomization.yaml": "resources: []\n",
+            "k8s/components/space/kustomization.yaml": (
+                "kind: Component\nresources:\n- ../base\n- namespace.yaml"
+            ),
+            "k8s/components/space/namespace.yaml": "kind: Namespace\n",
+            "k8s/components/base/kustomization.yaml": "resources: []\n",
+            "k8s/shop/kustomization.yaml": "components:\n- ../components/alerts\n",
+        },
+        {"base": "kubernetes k8s/components/base", "shop": "kubernetes k8s/shop"},
+    ),
     "OpenTofu beside Terraform": (
         {
             "a/main.tofu": 'source = "../m"\n',
@@ -293,6 +309,29 @@ def test_produces_of_a_python_project(name: str) -> None:
     files, expected = PRODUCES[name]
     settings = proposed(files).components.get("python", {})
     assert settings.get("produces") == expected
+
+
+BUILDS = '{"private": true, "scripts": {"build": "node build.js"}}'
+
+
+@pytest.mark.parametrize(
+    ("package", "ignored", "produces"),
+    [
+        (BUILDS, "/node_modules\nbuild/\n", ["build"]),
+        (BUILDS, "**/out/*\r\n", ["out"]),
+        (BUILDS, "build\ndist\nout\n", None),
+        (BUILDS, "# build\nbuild.log\nsrc/build\n", None),
+        ('{"main": "index.js", "private": true}', "build/\n", []),
+    ],
+)
+def test_a_script_writes_into_the_folder_that_git_ignores(
+    package: str, ignored: str, produces: list[str] | None
+) -> None:
+    """None: the default, `dist`. The file may lie in a folder above."""
+    for folder in ("", "web/"):
+        found = proposed({f"{folder}package.json": package, ".gitignore": ignored})
+        [settings] = [*found.components.values()] or [{}]
+        assert settings.get("produces") == produces
 
 
 MORE_GROUPS: dict[str, dict[str, Any]] = {
