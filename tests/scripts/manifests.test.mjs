@@ -3,10 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HISTORY, actionsOf, failure, fakeCore, fakeGitHub, history, paged, script, zipped } from './fake-github.mjs'
 
-const connect = script('shared/api.cjs')
-const { environmentCommits } = script('shared/commits.cjs')
-const { environmentManifests, artifactName, unzipped } = script('shared/manifests.cjs')
-const { environmentRuns } = script('shared/runs.cjs')
+const { environmentOf, artifactName, unzipped } = script('shared/manifests.cjs')
 
 const [A, B, OTHER] = ['a', 'b', 'd'].map(digit => digit.repeat(40))
 const KEY = '0123456789ab'
@@ -29,10 +26,8 @@ function world(given, payload = {}, routes = {}) {
   const github = fakeGitHub({ ...history({ parents: { [A]: [], [OTHER]: [A], [B]: [A] }, branches: { main: B } }), ...actionsOf(given), ...routes })
   const context = { repo: { owner: 'acme', repo: 'demo' }, payload: { repository: { id: 1, default_branch: 'main' }, ...payload }, runId: 100 }
   const core = fakeCore()
-  const { read, pages } = connect({ github, core })
-  const commits = environmentCommits({ github, context, core, refs: '^refs/heads/main$' })
-  const runs = environmentRuns({ pages, context, commits })
-  return { github, runs, ...environmentManifests({ read, pages, context, commits, runs }) }
+  const { runs, manifests } = environmentOf({ github, context, core, refs: '^refs/heads/main$' })
+  return { github, runs, ...manifests }
 }
 
 for (const stored of [false, true]) {

@@ -1,7 +1,6 @@
 // @ts-check
-const connect = require('../shared/api.cjs')
-const { commitInTitle, commitOfEvent, environmentCommits } = require('../shared/commits.cjs')
-const { environmentRuns } = require('../shared/runs.cjs')
+const { commitInTitle, commitOfEvent } = require('../shared/commits.cjs')
+const { environmentOf } = require('../shared/manifests.cjs')
 const { sleep } = require('../shared/time.cjs')
 
 const LOOKS = 6 // at a newer run that is still queued
@@ -20,7 +19,7 @@ module.exports = async ({ github, context, core }) => {
     return core.setFailed(`The input commit, ${JSON.stringify(commit)}, is not 40 hexadecimal digits: give the full SHA, or leave it empty`)
   }
   const { default_branch } = context.payload.repository
-  const commits = environmentCommits({ github, context, core, refs: REFS })
+  const { commits, runs } = environmentOf({ github, context, core, refs: REFS })
   const isNextEnvironment = trigger?.path.includes('/orchestrator-')
   const isOneBranch = /^\^refs\/heads\/([\w/-]|\\.)+\$$/.test(REFS)
   if (isNextEnvironment && isOneBranch && !new RegExp(REFS).test(`refs/heads/${default_branch}`)) {
@@ -38,8 +37,6 @@ module.exports = async ({ github, context, core }) => {
     )
   }
 
-  const { pages } = connect({ github, core })
-  const runs = environmentRuns({ pages, context, commits })
   const byHand = context.eventName === 'workflow_dispatch'
   // A run that a person starts may deploy an older commit: it can be a roll-back.
   const newer = byHand ? undefined : await newerRun(commit)

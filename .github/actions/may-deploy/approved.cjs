@@ -1,16 +1,15 @@
 // @ts-check
 // Checks whether somebody has approved this deployment.
-const { undefinedIfGone } = require('../shared/api.cjs')
 const { commitInTitle } = require('../shared/commits.cjs')
 const { BOT } = require('../shared/runs.cjs')
 
 /**
  * Somebody has approved this attempt of this run, or the orchestrator's run that has started it.
- * @param {{read: any, pages: any, context: any, file: string, isTrusted: (run: any) => Promise<boolean>}} deployment
+ * @param {{runOf: (id: number) => Promise<any>, pages: any, context: any, file: string, isTrusted: (run: any) => Promise<boolean>}} deployment
  * @returns {Promise<{why?: string, run?: import('../shared/runs.cjs').Run}>} `why`: the
  *   reason to refuse the deployment, if there is one; `run`: the orchestrator's run, if one has started this run
  */
-module.exports = async ({ read, pages, context, file, isTrusted }) => {
+module.exports = async ({ runOf, pages, context, file, isTrusted }) => {
   const { APPROVED = '', COMMIT, COMPONENT, ENVIRONMENT, GITHUB_RUN_ATTEMPT } = process.env
   const orchestrator = `orchestrator-${ENVIRONMENT}.yml`
   const [, id] = APPROVED.match(/^run (.*)$/s) ?? []
@@ -20,10 +19,7 @@ module.exports = async ({ read, pages, context, file, isTrusted }) => {
     const fits = !APPROVED || APPROVED === GITHUB_RUN_ATTEMPT
     return fits ? {} : { why: `Attempt ${GITHUB_RUN_ATTEMPT} of this run has no approval: choose "Re-run all jobs", which asks for one` }
   }
-  const found = /^\d+$/.test(id)
-    ? await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: Number(id) }))
-    : undefined
-  const started = found?.data
+  const started = /^\d+$/.test(id) ? await runOf(Number(id)) : undefined
   const why = await whyNot(started)
   if (!why) return { run: started }
   return {

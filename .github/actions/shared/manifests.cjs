@@ -1,8 +1,9 @@
 // @ts-check
 // Finds out what was deployed: from the manifests of orchestrators, and from the jobs that ran since.
 const { inflateRawSync } = require('node:zlib')
-const { undefinedIfGone } = require('./api.cjs')
-const { MAY_DEPLOY_STEP, START_STEP, rootRunIdOf } = require('./runs.cjs')
+const api = require('./api.cjs')
+const { environmentCommits } = require('./commits.cjs')
+const { MAY_DEPLOY_STEP, START_STEP, environmentRuns, rootRunIdOf } = require('./runs.cjs')
 const { DAY } = require('./time.cjs')
 
 const SUMMARY = 'Deployment summary' // the job that uploads the manifest
@@ -33,11 +34,13 @@ function unzipped(archive) {
 }
 
 /**
- * What can be asked about the deployments to an environment.
- * @param {{read: any, pages: any, context: any, commits: ReturnType<typeof import('./commits.cjs').environmentCommits>,
- *   runs: ReturnType<typeof import('./runs.cjs').environmentRuns>}} tools
+ * What can be asked about an environment: its commits, the runs that deploy to it, and their manifests.
+ * @param {{github: any, context: any, core: any, refs: string}} options as for environmentCommits
  */
-function environmentManifests({ read, pages, context, commits, runs }) {
+function environmentOf({ github, context, core, refs }) {
+  const { read, pages } = api({ github, core })
+  const commits = environmentCommits({ github, context, core, refs })
+  const runs = environmentRuns({ pages, context, commits })
   /** Artifacts by run and name. @type {Map<string, Promise<any>>} */
   const knownArtifacts = new Map()
   /** Jobs of all attempts, by run. @type {Map<number, Promise<any[]>>} */
@@ -51,8 +54,8 @@ function environmentManifests({ read, pages, context, commits, runs }) {
     return found
   }
 
-  /** @param {number} run_id */
-  const runOf = async run_id => (await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })))?.data
+  /** @param {number} run_id @returns {Promise<any>} undefined if it does not exist */
+  const runOf = async run_id => (await api.undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id })))?.data
 
   /** @param {Run} run */
   const fileOf = run => run.path.replace(/@.*/, '').replace('.github/workflows/', '')
@@ -69,7 +72,7 @@ function environmentManifests({ read, pages, context, commits, runs }) {
       name === job && started_at <= created_at && (!completed_at || created_at <= completed_at))
     if (!isFromJob) return
     // A re-run may have replaced the artifact since it was listed.
-    const answer = await undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip', { ...context.repo, artifact_id }))
+    const answer = await api.undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/zip', { ...context.repo, artifact_id }))
     return answer && JSON.parse(unzipped(Buffer.from(answer.data)))
   }
 
@@ -92,6 +95,15 @@ function environmentManifests({ read, pages, context, commits, runs }) {
   async function planOf(run_id, environment) {
     const run = await runOf(run_id)
     if (!run || fileOf(run) !== `orchestrator-${environment}.yml` || !await commits.isTrusted(run)) return
+    return planIn(run_id, environment)
+  }
+
+  /**
+   * The plan that the job `changes` of a run has uploaded; undefined if it has not.
+   * @param {number} run_id
+   * @param {string} environment
+   */
+  async function planIn(run_id, environment) {
     const found = await artifactOf(run_id, `plan-${environment}`)
     return found && !found.expired ? jsonFromJob(found, CHANGES) : undefined
   }
@@ -142,7 +154,7 @@ function environmentManifests({ read, pages, context, commits, runs }) {
    */
   async function artifactOf(run_id, name) {
     const filter = { ...context.repo, run_id, name }
-    const found = await undefinedIfGone(Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', filter, 'artifacts')))
+    const found = await api.undefinedIfGone(Array.fromAsync(pages('GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts', filter, 'artifacts')))
     return /** @type {any[] | undefined} */ (found)?.sort((a, b) => b.id - a.id)[0]
   }
 
@@ -267,7 +279,8 @@ function environmentManifests({ read, pages, context, commits, runs }) {
     return found.size < Math.max(...found, number) - number
   }
 
-  return { artifactOf, digestBuiltBy, isFromBuild, manifestOfRun, planOf, newestManifest, attemptsSince, hasPackage, hasMissingRuns }
+  const manifests = { artifactOf, digestBuiltBy, isFromBuild, manifestOfRun, planIn, planOf, newestManifest, attemptsSince, hasPackage, hasMissingRuns }
+  return { read, pages, commits, runs, runOf, manifests }
 }
 
-module.exports = { environmentManifests, artifactName, unzipped }
+module.exports = { environmentOf, artifactName, unzipped }

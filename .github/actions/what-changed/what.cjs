@@ -2,9 +2,8 @@
 const { readFileSync, writeFileSync } = require('node:fs')
 const { join } = require('node:path')
 const connect = require('../shared/api.cjs')
-const { commitInTitle, environmentCommits } = require('../shared/commits.cjs')
-const { environmentManifests } = require('../shared/manifests.cjs')
-const { environmentRuns } = require('../shared/runs.cjs')
+const { commitInTitle } = require('../shared/commits.cjs')
+const { environmentOf } = require('../shared/manifests.cjs')
 const { followers } = require('./components.cjs')
 const plans = require('./plan.cjs')
 const { overtaken } = require('./remember.cjs')
@@ -21,7 +20,7 @@ const SHOWN = 10 // files that belong to no component
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
   const { ALL, COMMIT = '', ENVIRONMENT = '', REFS = '', RUNNER_TEMP = '' } = process.env
-  const { read, pages } = connect({ github, core })
+  const { read } = connect({ github, core })
   const config = JSON.parse(readFileSync(require.resolve('./components.json'), 'utf8'))
   const { treeOf, textOf } = trees({ read, context })
   const all = ALL === 'true'
@@ -31,9 +30,7 @@ module.exports = async ({ github, context, core }) => {
 
   if (!ENVIRONMENT) return report(plans.pullRequest({ config, tree, pipeline, base: all ? undefined : await base() }))
 
-  const commits = environmentCommits({ github, context, core, refs: REFS })
-  const runs = environmentRuns({ pages, context, commits })
-  const manifests = environmentManifests({ read, pages, context, commits, runs })
+  const { commits, runs, manifests } = environmentOf({ github, context, core, refs: REFS })
   /** @type {Record<string, Memory>} */
   const memory = {}
   for (const environment of [ENVIRONMENT, ...followers(config, ENVIRONMENT)]) {

@@ -1,8 +1,6 @@
 // @ts-check
-const connect = require('../shared/api.cjs')
-const { environmentCommits } = require('../shared/commits.cjs')
-const { environmentManifests } = require('../shared/manifests.cjs')
-const { BOT, environmentRuns } = require('../shared/runs.cjs')
+const { environmentOf } = require('../shared/manifests.cjs')
+const { BOT } = require('../shared/runs.cjs')
 const { common, workflow } = require('../what-changed/contents.cjs')
 const trees = require('../what-changed/trees.cjs')
 
@@ -15,10 +13,7 @@ module.exports = async ({ github, context, core }) => {
     for (const kind of ['build', 'deploy']) core.setOutput(kind, JSON.stringify([COMPONENT]))
     return
   }
-  const { read, pages } = connect({ github, core })
-  const commits = environmentCommits({ github, context, core, refs: REFS })
-  const runs = environmentRuns({ pages, context, commits })
-  const manifests = environmentManifests({ read, pages, context, commits, runs })
+  const { read, manifests } = environmentOf({ github, context, core, refs: REFS })
   const plan = /^\d+$/.test(ORCHESTRATOR) ? await manifests.planOf(Number(ORCHESTRATOR), ENVIRONMENT) : undefined
   const why = await whyNot()
   if (plan && !why) return setOutputs(plan)

@@ -1,18 +1,12 @@
 // @ts-check
-const connect = require('../shared/api.cjs')
-const { environmentCommits } = require('../shared/commits.cjs')
-const { environmentManifests } = require('../shared/manifests.cjs')
-const { environmentRuns } = require('../shared/runs.cjs')
+const { environmentOf } = require('../shared/manifests.cjs')
 const { lookUp } = require('../what-changed/components.cjs')
 const { overtaken } = require('../what-changed/remember.cjs')
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
   const { COMPONENTS = '', ENVIRONMENT = '', REFS = '' } = process.env
-  const { read, pages } = connect({ github, core })
-  const commits = environmentCommits({ github, context, core, refs: REFS })
-  const runs = environmentRuns({ pages, context, commits })
-  const manifests = environmentManifests({ read, pages, context, commits, runs })
+  const { manifests } = environmentOf({ github, context, core, refs: REFS })
 
   const manifest = await manifests.newestManifest(ENVIRONMENT)
   const attempts = manifest ? await manifests.attemptsSince(ENVIRONMENT, manifest.planned, run => run !== manifest.run) : []

@@ -4,12 +4,10 @@
 # File names are read with -z: without it, git writes `ü` as \303\274, in quotes.
 set -euo pipefail
 
-if [ -z "$SUBMODULES" ] || [ -z "$LFS" ]; then
-  # Without git on the runner, actions/checkout downloads an archive.
-  if ! git rev-parse --git-dir > /dev/null; then
-    echo "::error title=Check out::git cannot read the checkout (see above): install git 2.18 or newer on the runner, or set submodules and lfs for the component in $FOLDER"
-    exit 1
-  fi
+# Without git on the runner, actions/checkout downloads an archive.
+if { [ -z "$SUBMODULES" ] || [ -z "$LFS" ]; } && ! git rev-parse --git-dir > /dev/null; then
+  echo "::error title=Check out::git cannot read the checkout (see above): install git 2.18 or newer on the runner, or set submodules and lfs for the component in $FOLDER"
+  exit 1
 fi
 if [ -z "$SUBMODULES" ]; then
   while IFS= read -r submodule; do

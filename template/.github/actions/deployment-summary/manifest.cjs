@@ -2,10 +2,7 @@
 // Writes the manifest: what is deployed now, for the next run and for the next environment.
 const { readFileSync, writeFileSync } = require('node:fs')
 const { join } = require('node:path')
-const connect = require('../shared/api.cjs')
-const { environmentCommits } = require('../shared/commits.cjs')
-const { environmentManifests } = require('../shared/manifests.cjs')
-const { environmentRuns } = require('../shared/runs.cjs')
+const { environmentOf } = require('../shared/manifests.cjs')
 const { overtaken, remember } = require('../what-changed/remember.cjs')
 
 /**
@@ -23,10 +20,7 @@ const { overtaken, remember } = require('../what-changed/remember.cjs')
 module.exports = async ({ github, context, core, plan, needs, environment, refs }) => {
   const { RUNNER_TEMP = '' } = process.env
   const now = new Date().toISOString() // the next run looks at whatever begins after this
-  const { read, pages } = connect({ github, core })
-  const commits = environmentCommits({ github, context, core, refs })
-  const runs = environmentRuns({ pages, context, commits })
-  const manifests = environmentManifests({ read, pages, context, commits, runs })
+  const { manifests } = environmentOf({ github, context, core, refs })
   const config = JSON.parse(readFileSync(require.resolve('../what-changed/components.json'), 'utf8'))
 
   const last = await manifests.newestManifest(environment)

@@ -1,16 +1,16 @@
 // @ts-check
-const connect = require('../shared/api.cjs')
-const { commitOfEvent, environmentCommits } = require('../shared/commits.cjs')
-const { environmentRuns } = require('../shared/runs.cjs')
+const { undefinedIfGone } = require('../shared/api.cjs')
+const { commitOfEvent } = require('../shared/commits.cjs')
+const { environmentOf } = require('../shared/manifests.cjs')
 
 /** @param {{github: any, context: any, core: any}} tools */
 module.exports = async ({ github, context, core }) => {
   const { ENVIRONMENT, GITHUB_RUN_ATTEMPT = '', GITHUB_WORKFLOW_REF = '', REFS = '' } = process.env
   const file = GITHUB_WORKFLOW_REF.replace(/@.*/, '').replace(/.*\//, '')
-  const { read, pages } = connect({ github, core })
+  const { read, runs } = environmentOf({ github, context, core, refs: REFS })
 
   // Some GitHub plans have no environments.
-  const environment = await connect.undefinedIfGone(read('GET /repos/{owner}/{repo}/environments/{environment_name}', {
+  const environment = await undefinedIfGone(read('GET /repos/{owner}/{repo}/environments/{environment_name}', {
     ...context.repo, environment_name: ENVIRONMENT,
   }))
   /** @type {{type: string, reviewers?: unknown[]}[]} */
@@ -24,8 +24,7 @@ module.exports = async ({ github, context, core }) => {
   // If two runs start at the same time, the older one may ask last and cancel the approval of the newer one.
   const commit = commitOfEvent(context)
   if (context.eventName !== 'workflow_dispatch' && commit) {
-    const commits = environmentCommits({ github, context, core, refs: REFS })
-    const newer = await environmentRuns({ pages, context, commits }).findNewer({ files: [file], commit, alsoCounts: (_, asked) => asked })
+    const newer = await runs.findNewer({ files: [file], commit, alsoCounts: (_, asked) => asked })
     if (newer) {
       const advice = newer.conclusion === 'success' ? '' : 'approve that run (after "Re-run all jobs" if it no longer waits); '
       return core.setFailed(

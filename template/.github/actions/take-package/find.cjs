@@ -1,9 +1,7 @@
 // @ts-check
 const { rmSync } = require('node:fs')
-const api = require('../shared/api.cjs')
-const { commitInTitle, environmentCommits } = require('../shared/commits.cjs')
-const { environmentManifests } = require('../shared/manifests.cjs')
-const { environmentRuns } = require('../shared/runs.cjs')
+const { commitInTitle } = require('../shared/commits.cjs')
+const { environmentOf } = require('../shared/manifests.cjs')
 const { lookUp } = require('../what-changed/components.cjs')
 
 // The title of an orchestrator's run. Under `observe`, the runs of components have such titles, too.
@@ -42,11 +40,8 @@ module.exports = async ({ github, context, core }) => {
   const { COMMIT = '', ENVIRONMENTS = '', PACKAGES = '', PLAN = '', PRODUCER = '', REFS = '' } = process.env
   if (!/^[\w-]+$/.test(PRODUCER)) return core.setFailed(`The input producer, ${JSON.stringify(PRODUCER)}, is not the name of a component: give one`)
 
-  const { read, pages } = api({ github, core })
-  const commits = environmentCommits({ github, context, core, refs: REFS })
+  const { commits, runs, runOf, manifests } = environmentOf({ github, context, core, refs: REFS })
   const { isDeployable, isTrusted } = commits
-  const runs = environmentRuns({ pages, context, commits })
-  const manifests = environmentManifests({ read, pages, context, commits, runs })
   const [own, before = own, first = before] = ENVIRONMENTS.split(' ')
   const environments = [...new Set([own, before])]
 
@@ -70,7 +65,7 @@ module.exports = async ({ github, context, core }) => {
   // The first step of the job has checked the triggering run, and the event describes that run as it
   // ended.
   const triggeringRun = context.payload.workflow_run
-  const run = isInThisRun || !requested.run ? undefined : requested.run === triggeringRun?.id ? triggeringRun : await runOf(requested.run)
+  const run = isInThisRun || !requested.run ? undefined : requested.run === triggeringRun?.id ? triggeringRun : await requestedRun(requested.run)
   for (const environment of environments) {
     const found = await packageFor(environment)
     if (!found) continue
@@ -156,10 +151,10 @@ module.exports = async ({ github, context, core }) => {
    * The run with an id, if there is one.
    * @param {number} id
    */
-  async function runOf(id) {
-    const found = await api.undefinedIfGone(read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', { ...context.repo, run_id: id }))
+  async function requestedRun(id) {
+    const found = await runOf(id)
     if (!found) reasons.add(`run ${id} does not exist`)
-    return found?.data
+    return found
   }
 
   /** @param {string} environment */
