@@ -85,7 +85,7 @@ class Changes:
     tells_build: bool = False
     """Whether something may be built."""
     keeps_plan: bool = False
-    """Whether it stores what it has decided, for the runs that it starts."""
+    """Whether it stores what it has decided, for the runs that it starts, and tells no plan."""
     reads_plan: str = ""
     """The component whose part of the orchestrator's plan it reads; empty if it reads none."""
 
@@ -99,7 +99,10 @@ class Changes:
         """The outputs that say what is built and deployed."""
         if not self._knows_plan:
             return ()
-        return ("build", "deploy", "plan") if self.tells_build else ("deploy", "plan")
+        build = ("build",) if self.tells_build else ()
+        # The plan of many components is longer than Linux allows in a variable.
+        plan = () if self.keeps_plan else ("plan",)
+        return (*build, "deploy", *plan)
 
     @property
     def _knows_plan(self) -> bool:

@@ -435,7 +435,7 @@ def check_changes(job: Any, changes: Changes) -> None:
         "commit",
         *["build"] * ((changes.plans or bool(changes.reads_plan)) and changes.tells_build),
         *["deploy"] * (changes.plans or bool(changes.reads_plan) or changes.tells_deploy),
-        *["plan"] * (changes.plans or bool(changes.reads_plan)),
+        *["plan"] * ((changes.plans or bool(changes.reads_plan)) and not changes.keeps_plan),
         *["roll-back"] * changes.tells_roll_back,
         *(promotion.id for promotion in changes.promotions),
         *["ready", "packages"] * bool(changes.dependencies),

@@ -169,7 +169,7 @@ async function planned(needs, { jobs = [], others = [], formers = [], before, ch
     runs: [runOf(7), runOf(6), runOf(5, { conclusion: 'success', updated_at: '2026-11-01T10:31:00Z' }), ...children.runs],
     jobs: { ...children.jobs, 7: jobs, 6: others, 5: [{ name: 'Deployment summary', started_at: '2026-11-01T10:29:00Z', completed_at: '2026-11-01T10:31:00Z' }, ...formers] },
     artifacts: before ? [...children.artifacts, { id: 50, name: 'manifest-dev', created_at: '2026-11-01T10:30:00Z', workflow_run: { id: 5, head_branch: 'main', head_repository_id: 1, repository_id: 1 } }] : children.artifacts,
-    contents: { 50: before },
+    contents: { 50: before, ...children.contents },
   }
   const github = fakeGitHub({ ...history({ parents: { [A]: [], [B]: [A] }, branches: { main: B } }), ...actionsOf(given) })
   const env = { ENVIRONMENT: 'dev', RUNNER_TEMP: tmpdir(), GRAPH: JSON.stringify(GRAPH), NEEDS: JSON.stringify(needs), REFS: '^refs/heads/main$' }
@@ -279,10 +279,23 @@ test('a re-run of an old run keeps the entries of a newer run in the manifest', 
   assert.equal(done.memory.components.python.run, 7)
 })
 
+test('a plan that this run keeps for the runs that it starts is read from there', async () => {
+  const outputs = { deploy: '["python","terraform"]' }
+  const jobs = [
+    { name: 'Changes', started_at: '2026-11-01T11:00:00Z', completed_at: '2026-11-01T11:00:10Z' },
+    deploys('python', '2026-11-01T11:01:00Z'), deploys('terraform', '2026-11-01T11:02:00Z'),
+  ]
+  const kept = { id: 70, name: 'plan-dev', created_at: '2026-11-01T11:00:05Z', workflow_run: { id: 7 } }
+  const children = { runs: [], jobs: {}, artifacts: [kept], contents: { 70: everything } }
+  const needs = { ...first, changes: { result: 'success', outputs }, 'python-dev': ok, 'terraform-dev': ok }
+  const done = await planned(needs, { jobs, children })
+  assert.deepEqual([done.log, Object.keys(done.memory.components)], [[], ['python', 'terraform']])
+})
+
 test('a plan that GitHub keeps back is no success', async () => {
   const outputs = { deploy: '["terraform"]' }
   const done = await planned({ ...first, changes: { result: 'success', outputs }, 'python-dev': ok, 'terraform-dev': ok })
-  assert.match(done.log[0], /^failed: Deployment to dev failed in changes: GitHub withholds its plan, because .*: https:/)
+  assert.match(done.log[0], /^failed: Deployment to dev failed in changes: its plan is missing: GitHub withholds it if .*: https:/)
   assert.equal(done.memory, undefined)
 })
 

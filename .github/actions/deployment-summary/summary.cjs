@@ -1,5 +1,6 @@
 // @ts-check
 const api = require('../shared/api.cjs')
+const { environmentOf } = require('../shared/manifests.cjs')
 const { escaped, table, mermaidGraph } = require('../shared/markdown.cjs')
 const writeManifest = require('./manifest.cjs')
 
@@ -28,8 +29,7 @@ module.exports = async ({ github, context, core }) => {
   const home = `${context.serverUrl}/${context.repo.owner}/${context.repo.repo}/`
   const run = `${home}actions/runs/${context.runId}`
   const jobs = await jobsOfThisRun()
-  /** @type {import('./manifest.cjs').Planned | undefined} */
-  const plan = needs.changes?.outputs?.plan ? JSON.parse(needs.changes.outputs.plan) : undefined
+  const plan = await planOfThisRun()
   const stale = plan ? await keepManifest(plan) : []
 
   /** @param {string | undefined} url in this repository; any other is replaced by the url of this run */
@@ -94,11 +94,11 @@ module.exports = async ({ github, context, core }) => {
   const rows = [...others, ...[...outcomes].map(([name, outcome]) => ({ name, ...outcome }))].sort((a, b) => urgency(a) - urgency(b))
   const failed = rows.filter(row => KINDS[urgency(row)] === 'failure').map(({ name }) => name)
   // Without the plan, there is no manifest.
-  const isPlanWithheld = Boolean(REFS && needs.changes?.outputs?.deploy && !plan)
-  if (isPlanWithheld) failed.push('changes: GitHub withholds its plan, because the value of a secret is in it. Use a longer value for that secret')
+  const isPlanMissing = Boolean(REFS && needs.changes?.outputs?.deploy && !plan)
+  if (isPlanMissing) failed.push('changes: its plan is missing: GitHub withholds it if the value of a secret is in it. Use a longer value for that secret, and re-run all jobs')
   // The job `changes` has already named the newer run.
   const tooOld = (REFS ? needs.changes?.result === 'success' && !plan : needs.changes?.outputs?.deploy === 'false') && !failed.length
-  const complete = tooOld || (!stale.length && !isPlanWithheld && rows.every(({ result }) => ['success', 'unchanged'].includes(result)))
+  const complete = tooOld || (!stale.length && !isPlanMissing && rows.every(({ result }) => ['success', 'unchanged'].includes(result)))
   const done = complete ? 'succeeded' : 'was not completed'
   const left = stale.length ? `was overtaken: another run has deployed ${stale.join(', ')} since. Start this workflow again` : done
   const what = failed.length ? `failed in ${failed.join(', ')}` : left
@@ -117,6 +117,18 @@ module.exports = async ({ github, context, core }) => {
     '',
   ].join('\n')).write()
   if (!complete) core.setFailed(`${headline}: ${run}`)
+
+  /**
+   * What the job `changes` has decided. If this run starts runs of its components, there is a copy for them,
+   * and no output: with many components, NEEDS would be longer than Linux allows.
+   * @returns {Promise<import('./manifest.cjs').Planned | undefined>}
+   */
+  async function planOfThisRun() {
+    const { plan: output, deploy } = needs.changes?.outputs ?? {}
+    if (output) return JSON.parse(output)
+    if (!REFS || !deploy) return
+    return await environmentOf({ github, context, core, refs: REFS }).manifests.planIn(context.runId, ENVIRONMENT)
+  }
 
   /**
    * Writes the manifest. Returns the components that are no longer as this run has left them.
