@@ -415,7 +415,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "what an earlier attempt has deployed, and not written down, is not known": (
         f"{A}/deployment-summary/manifest.cjs",
-        "(otherAttempts.includes(one) || isOwnLast(one.component))",
+        "(otherAttempts.includes(one) || !isOvertaken(one.component))",
         "otherAttempts.includes(one)",
         attacks.an_attempt_that_deploys_and_dies,
     ),
@@ -510,7 +510,7 @@ KEPT = (
 )
 FORGOTTEN = (
     f"{A}/deployment-summary/manifest.cjs",
-    "(otherAttempts.includes(one) || isOwnLast(one.component))",
+    "(otherAttempts.includes(one) || !isOvertaken(one.component))",
     "otherAttempts.includes(one)",
 )
 TWICE: dict[str, tuple[tuple[tuple[str, str, str], ...], Callable[[World], None]]] = {

@@ -30,11 +30,11 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
   const ownAttempts = attempts.filter(({ run }) => run === context.runId)
   const otherAttempts = attempts.filter(({ run }) => run !== context.runId)
   // If an old run is re-run, newer runs have deployed since, and the manifest already contains that.
-  const isUnrecorded = (/** @type {Attempt} */ { run, at }) => !previous || at > (run === previous.run ? previous.at : previous.planned)
+  const isRecorded = (/** @type {Attempt} */ { run, at }) => previous !== undefined && at <= (run === previous.run ? previous.at : previous.planned)
   /** @param {string} name */
   const ownAttemptsOf = name => ownAttempts.filter(({ component }) => component === name)
   /** @param {string} name */
-  const isOwnLast = name => !otherAttempts.some(other => other.component === name && !isUnrecorded(other) && ownAttemptsOf(name).every(mine => mine.at < other.at))
+  const isOvertaken = name => otherAttempts.some(other => other.component === name && isRecorded(other) && ownAttemptsOf(name).every(mine => mine.at < other.at))
 
   // Whether a job's result counts. A deployment that was refused or did not start has changed nothing. A
   // component that a newer run has deployed and recorded since is as that run left it.
@@ -42,7 +42,7 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
   function counts(id) {
     if (!id.endsWith(`-${environment}`)) return true
     const name = id.slice(0, -environment.length - 1)
-    return (needs[id].result === 'success' || ownAttemptsOf(name).length > 0) && isOwnLast(name)
+    return (needs[id].result === 'success' || ownAttemptsOf(name).length > 0) && !isOvertaken(name)
   }
 
   // Somebody may have re-run a component's own run, and so have broken a deployment that had succeeded.
@@ -69,7 +69,7 @@ module.exports = async ({ github, context, core, plan, needs, environment, refs 
   const memory = remember({
     config, plan, environment,
     // The state of a component is unknown if only an earlier attempt of this run has deployed it.
-    memory: previous && overtaken(previous, attempts.filter(one => isUnrecorded(one) && (otherAttempts.includes(one) || isOwnLast(one.component)))),
+    memory: previous && overtaken(previous, attempts.filter(one => !isRecorded(one) && (otherAttempts.includes(one) || !isOvertaken(one.component)))),
     results, digests, runs: buildRuns,
     run: context.runId, commit: plan.commit, planned: plan.planned,
     at: now,

@@ -75,8 +75,10 @@ function ownerIn(component, environments) {
     const excluded = files.filter(text => text.startsWith('!')).map(text => matches(text.slice(1)))
     const named = files.filter(text => !text.startsWith('!'))
     const [inside, around] = [named.map(matches), named.map(mayTouch)]
-    return (/** @type {string} */ path, /** @type {string} */ object) =>
-      (inside.some(isMatch => isMatch(path)) || (object.startsWith(SUBMODULE) && around.some(isMatch => isMatch(path)))) && !excluded.some(isMatch => isMatch(path))
+    return (/** @type {string} */ path, /** @type {string} */ object) => {
+      const isNamed = inside.some(isMatch => isMatch(path)) || (object.startsWith(SUBMODULE) && around.some(isMatch => isMatch(path)))
+      return isNamed && !excluded.some(isMatch => isMatch(path))
+    }
   })
   return (path, object = '') => owners.some(isOwner => isOwner(path, object))
 }

@@ -17,7 +17,8 @@ async function waitForRateLimit({ github, core, workflow, deadline }) {
     const seconds = reset - Date.now() / 1000
     // All jobs wait for the same moment. The random part spreads their starts.
     const wait = seconds + 1 + Math.random() * 60
-    if (!(remaining < limit / 5 && seconds > 0) || Date.now() + wait * 1000 > deadline) return
+    const mustWait = remaining < limit / 5 && seconds > 0
+    if (!mustWait || Date.now() + wait * 1000 > deadline) return
     core.info(`${remaining} of ${limit} calls to the API are left: ${workflow} starts in ${Math.round(wait)} s, when there are more`)
     await sleep(wait)
   }

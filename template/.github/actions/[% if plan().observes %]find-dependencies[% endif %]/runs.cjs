@@ -1,6 +1,7 @@
 // @ts-check
 // Reads the runs of a component for one commit.
 const { commitInTitle } = require('../shared/commits.cjs')
+const { DAY } = require('../shared/time.cjs')
 
 /**
  * @param {{api: any, context: any, environment: string, commit: string, isReviewed: (run: any) => Promise<boolean>}} tools
@@ -20,7 +21,7 @@ module.exports = ({ api, context, environment, commit, isReviewed }) => {
    * @param {string} file
    */
   async function* listed(file) {
-    const created = `>=${new Date(Date.now() - 31 * 24 * 3_600_000).toISOString()}`
+    const created = `>=${new Date(Date.now() - 31 * DAY).toISOString()}`
     try {
       yield* api.pages('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs', { ...context.repo, workflow_id: file, created }, 'workflow_runs')
     } catch (/** @type {any} */ error) {

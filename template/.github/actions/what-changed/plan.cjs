@@ -161,13 +161,16 @@ function decide({ config, environment, tree, pipeline, memory, now, all = false 
   function deployKeysIn(where) {
     const fixed = Object.fromEntries(Object.entries(keys).filter(([name]) => !components[name].perEnvironment))
     const there = where === environment ? keys : keysOf({ config, environment: where, tree, pipeline, given: fixed, names })
-    return Object.fromEntries(names.flatMap(name => {
-      const taken = Object.fromEntries(takes(config, name).map(producer => [producer, components[producer].perEnvironment
-        ? there[producer]
-        : lookUp(entriesBefore, name)?.takes[producer]?.key ?? keys[producer]]))
-      if (![there[name], ...Object.values(taken)].every(Boolean)) return []
-      return [[name, deployKey({ config, environment: where, name, key: there[name], taken, tree, pipeline })]]
-    }))
+    /** @type {Keys} */
+    const found = {}
+    for (const name of names) {
+      const before = lookUp(entriesBefore, name)?.takes ?? {}
+      const taken = Object.fromEntries(takes(config, name).map(producer =>
+        [producer, components[producer].perEnvironment ? there[producer] : before[producer]?.key ?? keys[producer]]))
+      const areKnown = [there[name], ...Object.values(taken)].every(Boolean)
+      if (areKnown) found[name] = deployKey({ config, environment: where, name, key: there[name], taken, tree, pipeline })
+    }
+    return found
   }
 
   /**
