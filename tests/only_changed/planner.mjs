@@ -4,8 +4,8 @@ import { createRequire } from 'node:module'
 
 const require = createRequire(import.meta.url)
 const [folder] = process.argv.slice(2)
-const { owns } = require(`${folder}/contents.cjs`)
-const modules = { owns: ({ component, environment, paths }) => paths.filter(path => owns(component, environment, path)) }
+const { ownerIn } = require(`${folder}/contents.cjs`)
+const modules = { owns: ({ component, environment, paths }) => paths.filter(path => ownerIn(component, [environment])(path)) }
 Object.assign(modules, require(`${folder}/plan.cjs`))
 const { remember, overtaken } = require(`${folder}/remember.cjs`)
 Object.assign(modules, { remember, overtaken: ({ memory, attempts }) => overtaken(memory, attempts) })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HISTORY, actionsOf, failure, fakeCore, fakeGitHub, history, paged, script, zipped } from './fake-github.mjs'
 
-const { environmentOf, artifactName, unzipped } = script('shared/manifests.cjs')
+const { environmentOf, unzipped } = script('shared/manifests.cjs')
 
 const [A, B, OTHER] = ['a', 'b', 'd'].map(digit => digit.repeat(40))
 const KEY = '0123456789ab'
@@ -50,7 +50,7 @@ test('the newest manifest of an environment', async () => {
   }
   const { newestManifest, github } = world(given)
   assert.deepEqual(await newestManifest('test'), content(2))
-  assert.equal(github.calls[0].parameters.name, artifactName('test'))
+  assert.equal(github.calls[0].parameters.name, 'manifest-test')
   assert.equal(await world({}).newestManifest('test'), undefined)
 })
 

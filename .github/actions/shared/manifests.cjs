@@ -283,4 +283,4 @@ function environmentOf({ github, context, core, refs }) {
   return { read, pages, commits, runs, runOf, manifests }
 }
 
-module.exports = { environmentOf, artifactName, unzipped }
+module.exports = { environmentOf, unzipped }

@@ -85,13 +85,6 @@ function ownerIn(component, environments) {
 
 /**
  * @param {Component} component
- * @param {string} environment
- * @param {string} path
- */
-const owns = (component, environment, path) => ownerIn(component, [environment])(path)
-
-/**
- * @param {Component} component
  * @param {string[]} environments
  * @param {Tree} tree
  */
@@ -187,4 +180,4 @@ function deployKey({ config, environment, name, key, taken, tree, pipeline }) {
   return digest('deploy', name, content, deploy, common(pipeline), Object.entries(taken).sort()).slice(0, 12)
 }
 
-module.exports = { isGenerated, owns, ownerIn, pipelineIn, common, workflow, keysOf, deployKey }
+module.exports = { isGenerated, ownerIn, pipelineIn, common, workflow, keysOf, deployKey }
