@@ -194,6 +194,17 @@ def test_the_projects_configuration_of_bandit_is_used(
     )
 
 
+@pytest.mark.parametrize("text", ["# nothing yet\n", "[other]\nskips: B307\n"])
+def test_a_bandit_file_without_settings_is_no_configuration(
+    runner: Runner, tmp_path: Path, text: str
+) -> None:
+    project = write(tmp_path / "app", {**PLAIN, "more.py": EVAL, ".bandit": text})
+    outcome = scan(runner, project, "")
+    assert lines_about(outcome, "bandit B307") == [
+        "warning file=app/more.py,line=1,title=bandit B307"
+    ]
+
+
 FINE = {"name": "fine", "version": "1", "vulns": []}
 UNKNOWN = {"name": "ours", "skip_reason": "Dependency not found on PyPI"}
 BAD = {"name": "bad", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
