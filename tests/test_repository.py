@@ -112,8 +112,8 @@ def test_the_command_for_a_changed_output_runs_all_that_write_it() -> None:
 
 
 def test_code_for_users_imports_only_what_copier_installs() -> None:
-    """It may import the standard library, jinja2, PyYAML and copier."""
-    allowed = {*sys.stdlib_module_names, "yaml", "jinja2", "copier", "pipeline"}
+    """It may import the standard library, jinja2, PyYAML, pathspec and copier."""
+    allowed = {*sys.stdlib_module_names, "yaml", "jinja2", "pathspec", "copier", "pipeline"}
     allowed |= {file.stem for file in (ROOT / "hooks").glob("*.py")}
     for folder in ("extensions", "hooks"):
         for file in (ROOT / folder).rglob("*.py"):

@@ -8,10 +8,11 @@ without asking.
 from __future__ import annotations
 
 import difflib
-import fnmatch
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pathspec import GitIgnoreSpec
 
 from .actions import ACTIONS
 from .errors import AnswerError, one_line
@@ -106,16 +107,10 @@ def differs(file: Path, content: bytes) -> bool:
     return file.exists() and (file.read_bytes() != content or bool(file.stat().st_mode & 0o111))
 
 
-def is_skipped(path: str, patterns: Iterable[str]) -> bool:
-    """Whether `--skip` or `--exclude` names the file; nearly as git reads patterns."""
-    places = [path, *(p.as_posix() for p in Path(path).parents)]
-    return any(
-        fnmatch.fnmatch(
-            place if "/" in pattern.strip("/") else Path(place).name, pattern.strip("/")
-        )
-        for pattern in patterns
-        for place in places
-    )
+def is_skipped(path: str, *options: Iterable[str]) -> bool:
+    """Whether the patterns of `--skip` or those of `--exclude` name the file, as Copier reads them:
+    like a `.gitignore`, each option by itself."""
+    return any(GitIgnoreSpec.from_lines(patterns).match_file(path) for patterns in options)
 
 
 def is_generated(text: str, answers_file: str) -> bool:

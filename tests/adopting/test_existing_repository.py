@@ -121,6 +121,23 @@ def test_a_copy_in_a_process_of_its_own_refuses_a_file_in_the_way(
     )
 
 
+@pytest.mark.parametrize(
+    ("file", "patterns"),
+    [
+        (DOCS, ["/ci-cd.md"]),
+        (DEV, [".github/*.yml"]),
+        (DOCS, ["*.md", "!ci-cd.md"]),
+    ],
+)
+def test_a_file_in_the_way_that_no_pattern_skips(
+    file: str, patterns: list[str], command: Command, own: Path
+) -> None:
+    """Copier would stop at the file, after it has written others."""
+    write(own, **{file: "# Ours\n"})
+    options = [word for pattern in patterns for word in ("--skip", pattern)]
+    assert refused(own, lambda: command(ANSWERS, *options)).startswith(f"{file}: is here already")
+
+
 def test_the_proposed_options_complete_the_copy(
     command: Command, own: Path, template: Path
 ) -> None:

@@ -147,12 +147,11 @@ def _check_destination(given: Given) -> None:
     destination.check_folders([*planned.files, given.answers_file], repository)
     if settings["overwrite"] or (sys.stdin and not sys.stdin.closed and sys.stdin.isatty()):
         return
-    patterns = [*settings["skip_if_exists"], *settings["exclude"]]
     differing = [
         path
         for path, content in overwritten_files(given)
         if destination.differs(repository / path, content)
-        and not destination.is_skipped(path, patterns)
+        and not destination.is_skipped(path, settings["skip_if_exists"], settings["exclude"])
     ]
     components = {one.name: one.code_type.name for one in planned.answers.components}
     free = destination.free_names(differing, repository, planned.files, components)
