@@ -165,7 +165,10 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
                 f"{pattern!r} is no relative pattern of files without spaces; write one like "
                 "**/TEST-*.xml",
             )
-    for output in data.get("outputs", []):
+    check_command(data.get("keeps_others", ""), "keeps_others")
+    outputs = data.get("outputs", [])
+    check_no_collision([(name, f"outputs[{i}]") for i, name in enumerate(outputs)], "name")
+    for output in outputs:
         check_name(output, "outputs")
         if output in TAKEN_OUTPUTS:
             raise AnswerError("outputs", f"{output!r} is an output of every component; rename it")

@@ -584,6 +584,17 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         ".functions.f: ",
         "`env`",
     ),
+    "expression in the command that keeps others": (
+        go(keeps_others="[ ${{ x }} ]"),
+        ".keeps_others: ",
+        "`env`",
+    ),
+    "outputs that differ only in case": (
+        go(outputs=["image", "Image"]),
+        ".outputs[1]: ",
+        "collides with 'image' of outputs[0]; rename one",
+    ),
+    "an output that is named twice": (go(outputs=["a", "a"]), ".outputs[1]: ", "rename one"),
     "control character in a function": (
         go(functions={"f": "f() { a\x1bb; }"}),
         ".functions.f: ",
