@@ -129,7 +129,8 @@ def tell_what_protects_production(answers_file: Path) -> None:
     for name, environment in environments.items():
         if name in approvals:
             print(f"On GitHub, before this is merged: set up {approvals[name]} (docs/ci-cd.md).")
-            print(KEEP.format(name=name) * (not environment.reviewed), end="")
+            if not environment.reviewed:
+                print(KEEP.format(name=name), end="")
         if name in approvals or (environment.reviewed and not environment.approves):
             print(DELETE.format(name=name), end="")
 

@@ -34,7 +34,7 @@ from .own_types import check_folder, replacement_notices, with_own
 from .questions import BY_NAME, DEFAULTS, PlainAnswers, read_plain_answers
 from .schema import check
 from .scope import check_calls, deploys_to
-from .settings import CLOUDS
+from .settings import CLOUDS, FromPackage
 from .triggers import check_chains, check_publishing, check_tags
 from .yaml_text import NOT_YAML
 
@@ -140,11 +140,9 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
     _check_choice(raw["orchestration"], ORCHESTRATIONS, "orchestration")
     if asking not in BEFORE_ORCHESTRATION:
         _check_number(len(components), raw["orchestration"])
-    environments = read_environments(
-        raw["branching"],
-        _environments_so_far(given, raw, asking, components),
-        default_branch := check_branch(raw["default_branch"], "default_branch"),
-    )
+    default_branch = check_branch(raw["default_branch"], "default_branch")
+    listed = _environments_so_far(given, raw, asking, components)
+    environments = read_environments(raw["branching"], listed, default_branch)
     check(raw["unmatched"], UNMATCHED, "unmatched")
     pushing = any(map(pushes, components))
     registry = read_registry(raw["registry"], raw["cloud"], catalogue.clouds, pushing)
@@ -161,12 +159,7 @@ def read_answers(given: Mapping[str, Any], catalogue: Catalogue, asking: str = "
         _check_plans(components, environments, raw["orchestration"], plain)
     runner = read_runner(raw["runner"], "runner")
     check_services(components, runner)
-    for component in components:
-        for name, value in component.settings.items():
-            for key, one in value.items() if not isinstance(value, str) else ():
-                place = f"components.{component.name}.{name}.{key}"
-                if not isinstance(one, str):
-                    package_path(one, component.name, dependencies, place)
+    _check_values_from_packages(components, dependencies)
     if asking not in BEFORE_ORCHESTRATION:
         check_publishing(components, dependencies, environments, raw["orchestration"])
         check_tags(components, dependencies, environments, raw["orchestration"])
@@ -443,10 +436,26 @@ def _check_titles(components: tuple[Component, ...], environments: tuple[Environ
     titles = [(e.orchestrator, f"environments.{e.name}") for e in environments]
     titles.append((title(PULL_REQUEST), "the workflow for pull requests"))
     for component in components:
-        plan = ["Plan"] * component.plan
-        for end in ("Build", "Deploy", *plan, *(e.title for e in environments)):
-            titles.append((f"{title(component.name)} {end}", f"components.{component.name}"))
+        ends = ["Build", "Deploy", *(e.title for e in environments)]
+        if component.plan:
+            ends.append("Plan")
+        place = f"components.{component.name}"
+        titles += [(f"{title(component.name)} {end}", place) for end in ends]
     check_no_collision(titles, "workflow's name")
+
+
+def _check_values_from_packages(
+    components: tuple[Component, ...], dependencies: Dependencies
+) -> None:
+    """Refuse a value of a setting that no package holds. Raises AnswerError."""
+    for component in components:
+        for name, setting in component.settings.items():
+            if isinstance(setting, str):
+                continue
+            for key, value in setting.items():
+                if isinstance(value, FromPackage):
+                    place = f"components.{component.name}.{name}.{key}"
+                    package_path(value, component.name, dependencies, place)
 
 
 def _check_variables(

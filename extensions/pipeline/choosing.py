@@ -54,21 +54,20 @@ def read_images(text: str, proposal: Proposal, makers: Iterable[str]) -> dict[st
     """Component by image, from `component=image, component=image`. Raises AnswerError."""
     makers, images = sorted(makers), sorted({unknown.image for unknown in proposal.unknown_images})
     builders: dict[str, str] = {}
-    for pair in re.split(r"[,\s]+", re.sub(r"\s*=\s*", "=", text.strip())):
+    for pair in _pairs(text):
         maker, _, image = pair.partition("=")
-        if pair and maker not in makers:
+        if maker not in makers:
             why = f"{shown(maker)} is no component that builds an image{nearest(maker, makers)}"
             raise AnswerError("images", why)
-        if pair and not image:
+        if not image:
             raise AnswerError("images", f"{shown(pair)} names no image; write {maker}=IMAGE")
         if image in builders:
             why = f"{shown(image)} is named twice; name the one component that builds it"
             raise AnswerError("images", why)
-        if pair and image not in images:
+        if image not in images:
             why = f"{shown(image)} is not one of these images{nearest(image, images)}"
             raise AnswerError("images", why)
-        if pair:
-            builders[image] = maker
+        builders[image] = maker
     return builders
 
 
@@ -98,9 +97,7 @@ def read_names(text: str, names: Iterable[str]) -> dict[str, str]:
     """Old and new names, from `old=new, old=new`. Raises AnswerError."""
     names = sorted(names)
     new: dict[str, str] = {}
-    for pair in re.split(r"[,\s]+", re.sub(r"\s*=\s*", "=", text.strip())):
-        if not pair:
-            continue
+    for pair in _pairs(text):
         before, _, after = pair.partition("=")
         if before not in names:
             raise AnswerError(
@@ -116,6 +113,11 @@ def read_names(text: str, names: Iterable[str]) -> dict[str, str]:
             why = f"two components would be called {shown(name)}; choose another name"
             raise AnswerError("new_names", why)
     return new
+
+
+def _pairs(text: str) -> list[str]:
+    """What is typed at such a prompt, as `one=other` each: commas and spaces separate."""
+    return re.sub(r"\s*=\s*", "=", text).replace(",", " ").split()
 
 
 def renamed(proposal: Proposal, new: Mapping[str, str]) -> Proposal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -132,14 +132,7 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         check_command(text, f"functions.{function}")
     products = _products(data.get("products", {}), functions)
     read = {job: _job(job, data["jobs"].get(job) or {}, functions, f"jobs.{job}") for job in JOBS}
-    publish = None
-    if "publish" in data:
-        settings = {"name": "Publish", **data["publish"]}
-        publish = _job("deploy", settings, functions, "publish")
-        if publish.product and publish.product not in products:
-            raise unknown(publish.product, list(products), "publish.product", "product")
-        if not publish.command.strip():
-            raise AnswerError("publish.command", "it is empty; write the command that publishes")
+    publish = _publish(data["publish"], products, functions) if "publish" in data else None
     plan = None
     if "plan" in data:
         plan = _job("plan", data["plan"], functions, "plan")
@@ -157,21 +150,9 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
     for product in data.get("produces", []):
         if product not in products:
             raise unknown(product, list(products), "produces", "product")
-    for pattern in data.get("reports", []):
-        # They are passed on in one line, separated by spaces.
-        if not REPORT.fullmatch(pattern) or ".." in pattern.split("/"):
-            raise AnswerError(
-                "reports",
-                f"{pattern!r} is no relative pattern of files without spaces; write one like "
-                "**/TEST-*.xml",
-            )
+    _check_reports(data.get("reports", []))
     check_command(data.get("keeps_others", ""), "keeps_others")
-    outputs = data.get("outputs", [])
-    check_no_collision([(name, f"outputs[{i}]") for i, name in enumerate(outputs)], "name")
-    for output in outputs:
-        check_name(output, "outputs")
-        if output in TAKEN_OUTPUTS:
-            raise AnswerError("outputs", f"{output!r} is an output of every component; rename it")
+    _check_outputs(data.get("outputs", []))
     for secret, others in data.get("secret_variables", {}).items():
         for variable in (secret, *others):
             check_variable(variable, "secret_variables")
@@ -228,6 +209,41 @@ def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
         reads_above=tuple(_read_above(name) for name in data.get("reads_above", [])),
         settings=settings,
     )
+
+
+def _publish(
+    given: Mapping[str, Any], products: Mapping[str, str], functions: Mapping[str, str]
+) -> JobDefaults:
+    """The key `publish`. Raises AnswerError."""
+    publish = _job("deploy", {"name": "Publish", **given}, functions, "publish")
+    if publish.product and publish.product not in products:
+        raise unknown(publish.product, list(products), "publish.product", "product")
+    if not publish.command.strip():
+        raise AnswerError("publish.command", "it is empty; write the command that publishes")
+    return publish
+
+
+def _check_reports(patterns: Iterable[str]) -> None:
+    """Refuse patterns that cannot be passed on in one line, separated by spaces.
+
+    Raises AnswerError.
+    """
+    for pattern in patterns:
+        if not REPORT.fullmatch(pattern) or ".." in pattern.split("/"):
+            raise AnswerError(
+                "reports",
+                f"{pattern!r} is no relative pattern of files without spaces; write one like "
+                "**/TEST-*.xml",
+            )
+
+
+def _check_outputs(names: Sequence[str]) -> None:
+    """Refuse outputs without a safe name, or with the name of another one. Raises AnswerError."""
+    check_no_collision([(name, f"outputs[{i}]") for i, name in enumerate(names)], "name")
+    for name in names:
+        check_name(name, "outputs")
+        if name in TAKEN_OUTPUTS:
+            raise AnswerError("outputs", f"{name!r} is an output of every component; rename it")
 
 
 def _read_above(name: str) -> str:

@@ -158,12 +158,12 @@ def _of_type(files: RepositoryFiles, code_type: CodeType, detect: Detect) -> lis
     # A package built in one environment's folder would be deployed to the others, too.
     by_environment = detect.environments and not code_type.produces
     if detect.environments:
-        each = (
-            _of_each_environment(folders) if by_environment and detect.nested != "part" else set()
-        )
-        rest = {folder: marker for folder, marker in folders.items() if folder not in each}
+        separate: set[str] = set()
+        if by_environment and detect.nested != "part":
+            separate = _of_each_environment(folders)
+        rest = {folder: marker for folder, marker in folders.items() if folder not in separate}
         merged = _without_environments(rest, nested=detect.nested == "part")
-        folders = {**{folder: folders[folder] for folder in each}, **merged}
+        folders = {**{folder: folders[folder] for folder in separate}, **merged}
     if detect.nested == "part":
         folders = {
             folder: marker

@@ -64,6 +64,12 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def beginning(words: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: the first words, and how many are left out."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return f"{', '.join(words[:most])}{more}"
+
+
 def nearest(word: Any, known: Iterable[str]) -> str:
     """`; did you mean 'python'?`, or the known words when none is near."""
     words = sorted(set(known))
@@ -72,8 +78,8 @@ def nearest(word: Any, known: Iterable[str]) -> str:
         return f"; did you mean {near[0]!r}?"
     if not words:
         return ""
-    listed = ", ".join(words[:24]) + (", ..." if len(words) > 24 else "")
-    return f"; known are: {listed}"
+    some = words[:24] if len(words) <= 24 else [*words[:24], "..."]
+    return f"; known are: {', '.join(some)}"
 
 
 def yaml_surprise(value: Any) -> str:

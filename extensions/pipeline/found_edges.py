@@ -309,9 +309,9 @@ def _makers(
         for score, producer_name, product, to in scored
         if score == best
     }
-    return [(producer_name, product, to) for (producer_name, product), to in makers.items()] * (
-        len(makers) == 1
-    )
+    if len(makers) != 1:
+        return []
+    return [(producer_name, product, to) for (producer_name, product), to in makers.items()]
 
 
 def _folder_of_part(root: str, leaf: str, path: str) -> str:

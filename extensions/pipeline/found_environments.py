@@ -138,8 +138,9 @@ def as_answer(names: Iterable[str], branches: Branches) -> list[dict[str, Any]]:
     names = list(names)
     productions = [name for name in names if kind(name) == PRODUCTION] or names[-1:]
     others = [name for name in names if name not in productions]
-    starts = [DEVELOP] * (DEVELOP in branches.known and branches.default != DEVELOP)
-    starts.append(branches.default)
+    starts = [branches.default]
+    if DEVELOP in branches.known and branches.default != DEVELOP:
+        starts.insert(0, DEVELOP)
     links = WORKFLOW_RUN_LINKS - bool(productions)
     answer: list[dict[str, Any]] = []
     last: dict[str, Any] = {"branch": branches.default}

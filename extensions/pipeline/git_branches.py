@@ -30,8 +30,13 @@ def read_branches(repository: Path) -> Branches:
     if git is None or (git / "reftable").exists():
         return NO_BRANCHES
     refs = _refs(git)
-    known = {ref.removeprefix(start) for ref in refs for start in (HEADS, ORIGIN)
-             if ref.startswith(start) and ref != f"{ORIGIN}HEAD"}  # fmt: skip
+    refs.discard(f"{ORIGIN}HEAD")
+    known = {
+        ref.removeprefix(start)
+        for start in (HEADS, ORIGIN)
+        for ref in refs
+        if ref.startswith(start)
+    }
     # If no branch is checked out, HEAD is the id of a commit.
     head = _text(_own_folder(repository) / "HEAD")
     current = head.removeprefix(f"ref: {HEADS}") if head.startswith("ref:") else ""
@@ -39,7 +44,8 @@ def read_branches(repository: Path) -> Branches:
     if current in ("main", "master"):
         wishes.append(current)
     wishes += [name for name in ("main", "master") if name in known]
-    wishes += [*known] * (len(known) == 1)
+    if len(known) == 1:
+        wishes += known
     wishes.append(current)
     all_are_here = not (git / "shallow").exists() and _fetches_all(_text(git / "config"))
     default = next(filter(_is_branch, wishes), DEFAULT_BRANCH)

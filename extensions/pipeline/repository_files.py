@@ -87,11 +87,11 @@ class RepositoryFiles:
         self.folders = {f: b for f, b in by_folder.items() if not _is_left_out(f, in_order)}
         self._sorted = sorted(self.folders)
         self._children: dict[str, list[str]] = {}
-        self._holding: dict[str, list[str]] = {}
+        self._folders_by_name: dict[str, list[str]] = {}
         for folder, bases in self.folders.items():
             for base in bases:
-                self._holding.setdefault(base, []).append(folder)
-        self._with: dict[tuple[str, ...], frozenset[str]] = {}
+                self._folders_by_name.setdefault(base, []).append(folder)
+        self._folders_by_patterns: dict[tuple[str, ...], frozenset[str]] = {}
         self._read = read
         self._texts: dict[str, str] = {}
         self.compose: dict[str, str] | None = None
@@ -118,7 +118,7 @@ class RepositoryFiles:
     def attributes(self) -> list[str]:
         """The files `.gitattributes`."""
         name = ".gitattributes"
-        return [join(folder, name) for folder in sorted(self._holding.get(name, ()))]
+        return [join(folder, name) for folder in sorted(self._folders_by_name.get(name, ()))]
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file or folder."""
@@ -132,7 +132,7 @@ class RepositoryFiles:
         return any(_left_out(part) for part in path.split("/"))
 
     def below(self, folder: str) -> Iterator[str]:
-        """The folder and all folders in it that hold files."""
+        """The folder, if it holds files itself, and all folders in it that do."""
         if folder == ".":
             yield from self._sorted
             return
@@ -149,14 +149,6 @@ class RepositoryFiles:
                 self._children.setdefault(parent or ".", []).append(base)
         return self._children.get(folder, [])
 
-    def _inside(self, folder: str) -> Iterator[str]:
-        # Names with the same beginning are next to each other in sorted order.
-        start = f"{folder}/"
-        for index in range(bisect.bisect_left(self._sorted, start), len(self._sorted)):
-            if not self._sorted[index].startswith(start):
-                return
-            yield self._sorted[index]
-
     def only(self, folder: str, patterns: tuple[str, ...]) -> bool:
         """Whether a folder holds no folders, and no files but those whose names fit a pattern."""
         fits = compiled(patterns)
@@ -165,14 +157,16 @@ class RepositoryFiles:
 
     def holding(self, patterns: tuple[str, ...]) -> frozenset[str]:
         """The folders that hold a file whose name fits a pattern."""
-        if patterns not in self._with:
+        if patterns not in self._folders_by_patterns:
             plain = [pattern for pattern in patterns if not re.search(r"[*?\[]", pattern)]
-            fits = compiled(tuple(pattern for pattern in patterns if pattern not in plain))
-            names = [*plain, *(filter(fits, self._holding) if len(plain) < len(patterns) else ())]
-            self._with[patterns] = frozenset(
-                folder for name in names for folder in self._holding.get(name, ())
+            names = list(plain)
+            if len(plain) < len(patterns):
+                fits = compiled(tuple(pattern for pattern in patterns if pattern not in plain))
+                names += filter(fits, self._folders_by_name)
+            self._folders_by_patterns[patterns] = frozenset(
+                folder for name in names for folder in self._folders_by_name.get(name, ())
             )
-        return self._with[patterns]
+        return self._folders_by_patterns[patterns]
 
     def named(self, folder: str, patterns: Iterable[str], everywhere: bool = False) -> list[str]:
         """The files of a folder, or of all folders in it, whose names fit a pattern; at most
@@ -185,6 +179,15 @@ class RepositoryFiles:
             names = [name for name in self.folders.get(each, ()) if fits(name)]
             found += [join(each, name) for name in names[:PER_FOLDER]]
         return found
+
+    def _inside(self, folder: str) -> Iterator[str]:
+        """All folders in a folder that hold files."""
+        # Names with the same beginning are next to each other in sorted order.
+        start = f"{folder}/"
+        for index in range(bisect.bisect_left(self._sorted, start), len(self._sorted)):
+            if not self._sorted[index].startswith(start):
+                return
+            yield self._sorted[index]
 
 
 def list_files(root: Path) -> RepositoryFiles:
@@ -222,8 +225,12 @@ def _names(
         for entry in entries:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
-                is_one = posixpath.basename(folder).lower() in AROUND_TESTS or inside & BESIDE_TESTS
-                if not left_out(entry.name) or (entry.name.lower() in OF_TESTS and is_one):
+                among_environments = (
+                    posixpath.basename(folder).lower() in AROUND_TESTS or inside & BESIDE_TESTS
+                )
+                if not left_out(entry.name) or (
+                    entry.name.lower() in OF_TESTS and among_environments
+                ):
                     folders.append(name)
             elif entry.is_file(follow_symlinks=False) or (links and entry.is_symlink()):
                 names.append(name)

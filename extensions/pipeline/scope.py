@@ -42,7 +42,13 @@ def built_per_environment(
     components: tuple[Component, ...], dependencies: Dependencies
 ) -> frozenset[str]:
     """The components whose package differs between environments, and all that take one of these."""
-    found = {c.name for c in components if c.build_per_environment}
+    different = {c.name for c in components if c.build_per_environment}
+    return with_consumers(different, dependencies)
+
+
+def with_consumers(names: Iterable[str], dependencies: Dependencies) -> frozenset[str]:
+    """The components, and all that take their packages, directly or not."""
+    found = set(names)
     edges = [e for e in dependencies.edges if e.placements]
     while more := {e.consumer for e in edges if e.producer in found} - found:
         found |= more
@@ -145,12 +151,9 @@ def users_of(
 
     The component itself is deployed there, or one that takes its package, directly or not.
     """
-    names = {component.name}
-    takers = [e for e in dependencies.edges if e.placements]
-    while more := {e.consumer for e in takers if e.producer in names} - names:
-        names |= more
-    members = [other for other in components if other.name in names]
-    return [e for e in environments if any(other.belongs_to(e.name) for other in members)]
+    names = with_consumers([component.name], dependencies)
+    users = [other for other in components if other.name in names]
+    return [e for e in environments if any(user.belongs_to(e.name) for user in users)]
 
 
 def builders_of(

@@ -108,7 +108,7 @@ COMMON: Mapping[str, Any] = {
 EVERYDAY = ("path", "publish", "secrets", "env", "runner", "cloud", "environments", "plan")
 """Settings whose names are also common variables, so that `env` may hold these names."""
 
-PACKAGE = {
+PACKAGE: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["package"],
@@ -150,10 +150,9 @@ class Setting:
             return {"type": "array", "minItems": 1, "items": text}
         if self.type == "object":
             values = [{k: v for k, v in text.items() if k != "minLength"}, {"type": "integer"}]
-            return {
-                "type": "object",
-                "additionalProperties": {"anyOf": values + [PACKAGE] * self.packages},
-            }
+            if self.packages:
+                values.append(PACKAGE)
+            return {"type": "object", "additionalProperties": {"anyOf": values}}
         return text
 
 

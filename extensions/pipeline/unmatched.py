@@ -13,6 +13,7 @@ from .code_type_model import CodeType
 from .components import Component
 from .detection import SHARED, FoundComponent, names_in
 from .environments import is_pattern
+from .errors import beginning
 from .found_clouds import find_clouds, find_own_login
 from .found_edges import edges_and_circles
 from .found_environments import environment_files
@@ -100,9 +101,8 @@ def _edges_in_circles(answers: Answers, files: RepositoryFiles) -> list[str]:
     ]
     if not open_:
         return []
-    more = f" and {len(open_) - SHOWN} more" * (len(open_) > SHOWN)
     return [
-        f"{', '.join(open_[:SHOWN])}{more}: these run in a circle, so they are left out; say in "
+        f"{beginning(open_, SHOWN)}: these run in a circle, so they are left out; say in "
         "dependency_map which comes first."
     ]
 
@@ -127,9 +127,9 @@ def _files_of_other_tools(
             if not any(is_in(file, path) for path in own)
         ]
         if there:
-            more = f" and {len(there) - 1} more" * (len(there) > 1)
+            shown = beginning([*map(in_markdown, there)], 1)
             lines.append(
-                f"{in_markdown(there[0])}{more}: {tool} is a tool that no code type runs, so what "
+                f"{shown}: {tool} is a tool that no code type runs, so what "
                 "it would deploy is in no pipeline; give a component a `build` and a `deploy` of "
                 "your own for it."
             )
@@ -171,9 +171,8 @@ def _missing_inputs(component: Component, answers: Answers, files: RepositoryFil
     ]
     if not left:
         return []
-    more = f" and {len(left) - SHOWN} more" * (len(left) > SHOWN)
     return [
-        f"{component.name} takes {', '.join(left[:SHOWN])}{more} ({in_markdown(there[0])}), and "
+        f"{component.name} takes {beginning(left, SHOWN)} ({in_markdown(there[0])}), and "
         "the repository has no such file: say in dependency_map which component's package has it, "
         f"with `to`, or give {component.name} a `build` of your own. Otherwise its build fails."
     ]
@@ -244,10 +243,9 @@ def _unmatched_environments(
             if name not in every and name.lower() not in SHARED
         ]
         if others:
-            more = f" and {len(others) - SHOWN} more" * (len(others) > SHOWN)
             verb, them = ("belongs", "it") if len(others) == 1 else ("belong", "them")
             lines.append(
-                f"{', '.join(others[:SHOWN])}{more} {verb} to no environment "
+                f"{beginning(others, SHOWN)} {verb} to no environment "
                 f"({', '.join(every)}): rename {them}, or an environment."
             )
         there = [name for name in here if name in paths]

@@ -14,6 +14,7 @@ import yaml
 from .actions import ACTIONS
 from .ci_cd_page import ci_cd_page
 from .destination import nearest_folder
+from .errors import beginning
 from .github_settings import github_settings
 from .limits import WORKFLOW_FILE_BYTES
 from .orchestrators import SUMMARY
@@ -122,7 +123,21 @@ def _wrong_workflow(path: str, content: bytes, jobs: set[str], again: str) -> li
 
 def _needs(job: object) -> list[object]:
     needs = job.get("needs") if isinstance(job, dict) else None
-    return needs if isinstance(needs, list) else [needs] * (needs is not None)
+    if needs is None:
+        return []
+    return needs if isinstance(needs, list) else [needs]
+
+
+def success(plan: Plan, repository: Path, operation: str) -> str:
+    """The message after a copy or an update if nothing differs."""
+    reports = [
+        report(plan),
+        report_paths(plan, repository),
+        report_ignored(plan, repository),
+        # After each update, the message would be the same.
+        report_own_workflows(plan, repository) if operation == "copy" else "",
+    ]
+    return "\n".join(filter(None, reports))
 
 
 def report(plan: Plan) -> str:
@@ -189,9 +204,9 @@ def report_paths(plan: Plan, repository: Path) -> str:
 def report_ignored(plan: Plan, repository: Path) -> str:
     """The message about generated files that git ignores; empty if git ignores none of them."""
     command = ["git", "check-ignore", "--verbose", "-z", "--stdin"]
-    files = "\0".join(sorted(plan.files))
+    given = "\0".join(sorted(plan.files)).encode()
     try:
-        done = subprocess.run(command, cwd=repository, input=files.encode(), capture_output=True)
+        done = subprocess.run(command, cwd=repository, input=given, capture_output=True)
     except OSError:
         return ""  # no git, so nothing is ignored yet
     words = done.stdout.decode("utf-8", "replace").split("\0")
@@ -199,24 +214,9 @@ def report_ignored(plan: Plan, repository: Path) -> str:
     for source, line, rule, file in zip(*(words[i::4] for i in range(4)), strict=False):
         if not rule.startswith("!"):
             by_rule.setdefault(f"{source}, line {line} ({rule})", []).append(file)
-    lines = [
-        f"  {rule}: {files[0]}{f' and {len(files) - 1} more' * (len(files) > 1)}"
-        for rule, files in by_rule.items()
-    ]
+    lines = [f"  {rule}: {beginning(files, 1)}" for rule, files in by_rule.items()]
     head = "Git ignores files that the workflows need; add them by `git add --force`:"
     return "\n".join(["", head, *lines] if lines else [])
-
-
-def success(plan: Plan, repository: Path, operation: str) -> str:
-    """The message after a copy or an update if nothing differs."""
-    reports = [
-        report(plan),
-        report_paths(plan, repository),
-        report_ignored(plan, repository),
-        # After each update, the message would be the same.
-        report_own_workflows(plan, repository) if operation == "copy" else "",
-    ]
-    return "\n".join(filter(None, reports))
 
 
 def tell(text: str) -> None:

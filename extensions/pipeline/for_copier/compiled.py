@@ -12,13 +12,14 @@ from typing import Any
 from jinja2 import BytecodeCache, Environment, Template
 from jinja2.bccache import Bucket
 
-_files: dict[str, bytes] = {}
-"""The bytecode of template files, by name."""
-_texts: dict[str, CodeType] = {}
-"""The code of parts of paths and of texts in copier.yml."""
-
 KEPT = 5000
 """The most texts that are kept. A few of them contain a person's answers."""
+
+_files: dict[str, bytes] = {}
+"""The bytecode of template files, by name."""
+
+_texts: dict[str, CodeType] = {}
+"""The code of parts of paths and of texts in copier.yml."""
 
 
 class VersionCache(BytecodeCache):

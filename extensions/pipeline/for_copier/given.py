@@ -89,14 +89,12 @@ class Given:
         return dict(content) if isinstance(content, dict) else {}
 
     @functools.cached_property
-    def stored_and_data(self) -> dict[str, Any]:
-        """The stored answers, changed by `--data` and `--data-file`."""
-        return {**self.stored, **self.data}
-
-    @functools.cached_property
     def merged(self) -> dict[str, Any]:
-        """The same, without a stored list of environments where `--data` chooses a branching."""
-        answers = dict(self.stored_and_data)
+        """The stored answers, changed by `--data` and `--data-file`.
+
+        A stored list of environments is left out where `--data` chooses a branching.
+        """
+        answers = {**self.stored, **self.data}
         if "environments" not in self.data and self.data.get("branching", "custom") != "custom":
             answers.pop("environments", None)  # see `prompts.ask_for_environments`
         return answers

@@ -37,9 +37,12 @@ def problem_with(given: Given, question: str) -> str:
     # An answer that follows from other prompts was not typed.
     if question in (*ANSWERS, "environments") and not ask_for_yaml(given, question):
         return ""
-    begin = yaml_to_edit(given, question) if question in ANSWERS else ""
-    begin = default_environments(given) if question == "environments" else begin
-    if begin and value == begin:
+    default = ""
+    if question in ANSWERS:
+        default = yaml_to_edit(given, question)
+    elif question == "environments":
+        default = default_environments(given)
+    if default and value == default:
         return ""
     before = given.answers_before(question)
     found = memory.problem_of({**before, question: value}, question)
@@ -57,7 +60,7 @@ def why_impossible(given: Given, question: str, choice: str) -> str:
     """
     # Without prompts nobody sees this; but a proposal must be possible as it is.
     unseen = given.takes_defaults and not proposal_of(given).names
-    if unseen or question in given.stored_and_data:
+    if unseen or question in given.merged:
         return ""
     before, memory = given.answers_before(question), given.memory
     found = memory.problem_of({**before, question: choice}, question)
@@ -94,7 +97,7 @@ def runner_type(given: Given) -> str:
 
     Copier shows the default of a `yaml` question as PyYAML dumps it, a label with three dots below.
     """
-    return "str" if isinstance(given.stored_and_data.get("runner", ""), str) else "yaml"
+    return "str" if isinstance(given.merged.get("runner", ""), str) else "yaml"
 
 
 # Single questions ----------------------------------------------------------------------------
@@ -117,7 +120,7 @@ def default_branch_of_repository(given: Given) -> str:
 
 def proposed_branching(given: Given) -> str:
     """The choice that fits what was found; otherwise the first that is possible."""
-    if named_environments(given.stored_and_data) is None:
+    if named_environments(given.merged) is None:
         found = proposal_of(given).branching
         if found and not why_impossible(given, "branching", found):
             return found

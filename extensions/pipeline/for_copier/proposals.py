@@ -22,15 +22,15 @@ def proposal_of(given: Given) -> Proposal:
     an answer leaves out is not proposed again.
     """
     repository, memory = given.repository, given.memory
-    answered = given.stored_and_data.keys() & set(proposals.ANSWERS)
+    answered = given.merged.keys() & set(proposals.ANSWERS)
     if given.is_update or answered or not repository.is_dir():
         return Proposal()
     if repository not in memory.proposals:
         files = memory.files(repository)
         known = (files, present_code_types(given), read_branches(repository))
-        said = "cloud" in given.stored_and_data
+        said = "cloud" in given.merged
         clouds = proposals.NO_CLOUDS if said else memory.catalogue.clouds
-        names = named_environments(given.stored_and_data)
+        names = named_environments(given.merged)
         proposal = proposals.propose(*known, names, clouds)
         if proposal.environments and memory.problem_of(_as_answers(proposal)):
             proposal = proposals.propose(*known, proposals.USUAL, clouds)
@@ -57,6 +57,7 @@ def named_environments(answers: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _as_answers(proposal: Proposal) -> dict[str, Any]:
-    names = (*proposals.ANSWERS, *["environments"] * bool(proposal.environments))
-    answers = {name: getattr(proposal, name) for name in names}
+    answers = {name: getattr(proposal, name) for name in proposals.ANSWERS}
+    if proposal.environments:
+        answers["environments"] = proposal.environments
     return {**answers, "orchestration": "dispatch"}

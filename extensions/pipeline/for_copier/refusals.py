@@ -125,7 +125,9 @@ def _check_kept(given: Given) -> None:
     if not given.takes_defaults:
         return
     final, before, memory = given.answers, _known_answers(given), given.memory
-    for name in before.keys() & final.keys() - {"unmatched"}:
+    for name in DEFAULTS:
+        if name == "unmatched" or name not in before or name not in final:
+            continue
         kept = {**final, name: before[name]}
         if before[name] == final[name] or memory.problem_of(kept):
             continue
