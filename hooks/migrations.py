@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +89,24 @@ def changed_answers(answers_file: Path) -> Iterator[dict[str, Any]]:
     answers_file.write_text(above + written(answers), encoding="utf-8", newline="\n")
 
 
+def settings_of_components(answers: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The name and the settings of each component that has some.
+
+    A step comes before the answers are checked. It leaves out what has a wrong form, and the check
+    says what is wrong.
+    """
+    components = answers.get("components")
+    if not isinstance(components, dict):
+        return []
+    return [(name, given) for name, given in components.items() if isinstance(given, dict)]
+
+
 @migration("0.2.0", "before")
 def kubernetes_builds_a_folder(answers_file: Path) -> None:
     """Kubernetes built one file in 0.1. Now it builds a folder with a file for each environment."""
     with changed_answers(answers_file) as answers:
-        for name, settings in (answers.get("components") or {}).items():
-            if not settings or "build" in settings:
+        for name, settings in settings_of_components(answers):
+            if "build" in settings:
                 continue
             code_type, produces = settings.get("code_type", name), settings.get("produces")
             if (code_type, produces) == ("kubernetes", ["rendered.yaml"]):
@@ -105,9 +117,11 @@ def kubernetes_builds_a_folder(answers_file: Path) -> None:
 def the_dockerfile_is_a_setting(answers_file: Path) -> None:
     """`DOCKERFILE` was a variable in `env`. Now such a variable is refused."""
     with changed_answers(answers_file) as answers:
-        for name, settings in (answers.get("components") or {}).items():
-            variables = (settings or {}).get("env") or {}
-            if "DOCKERFILE" not in variables or settings.get("code_type", name) != "docker":
+        for name, settings in settings_of_components(answers):
+            variables = settings.get("env")
+            if settings.get("code_type", name) != "docker" or not isinstance(variables, dict):
+                continue
+            if "DOCKERFILE" not in variables:
                 continue
             settings["dockerfile"] = variables.pop("DOCKERFILE")
             if not variables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -59,6 +60,21 @@ def test_a_step_with_a_wrong_version_or_stage_is_refused(version: str, stage: st
 def test_release_numbers_of_versions() -> None:
     versions = ["", "v0.9.0", "0.10.0", "0.10.0.post1", "1.0"]
     assert [release(v) for v in versions] == [(0,), (0, 9, 0), (0, 10, 0), (0, 10, 0), (1, 0)]
+
+
+@pytest.mark.parametrize(
+    "components", [None, "x", ["api"], {"docker": ["x"]}, {"docker": {"env": "DOCKERFILE=x"}}]
+)
+def test_steps_leave_answers_of_a_wrong_form_to_their_check(
+    components: Any, tmp_path: Path
+) -> None:
+    """The check ends with one line, a step would end with a traceback."""
+    answers_file = tmp_path / ".copier-answers.yml"
+    text = yaml.safe_dump({"components": components})
+    answers_file.write_text(text, encoding="utf-8")
+    for found in due("before", "0.1.0", "9.9.9"):
+        found.run(answers_file)
+    assert answers_file.read_text(encoding="utf-8") == text
 
 
 def test_changed_answers_keep_the_comment(tmp_path: Path) -> None:
