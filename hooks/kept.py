@@ -8,38 +8,22 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pipeline.written_files import deleted_files
 from rendering import RenderError, render
 
 KEPT = Path(".github/orchestrator-removed")
 """The folder for edited files that are no longer generated: GitHub runs no workflow in it."""
 
 
-def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+def keep_edited(paths: Collection[str], answers_file: str) -> list[str]:
+    """Put those of the deleted files that somebody had edited into the folder KEPT.
 
-
-def _committed(path: str) -> bytes:
-    """A file as it was before the update: Copier updates only what is committed."""
-    return _git("show", f"HEAD:./{path}")
-
-
-def removed() -> list[str]:
-    """The files that the update has deleted, by path, relative to the repository.
-
-    An update deletes only generated files, and starts only if everything is committed.
+    Returns a message for each.
     """
-    return deleted_files(Path.cwd())
-
-
-def keep_edited(paths: Iterable[str], answers_file: str) -> list[str]:
-    """Move edited ones among deleted files to the folder KEPT. Returns a message for each."""
-    paths = list(paths)
     if not paths:
         return []
     lines = []
@@ -61,16 +45,6 @@ def keep_edited(paths: Iterable[str], answers_file: str) -> list[str]:
     return lines
 
 
-def _free(target: Path) -> Path:
-    """The name, with a number if such a file exists: files that were kept earlier stay, too."""
-    number = 2
-    free = target
-    while free.exists():
-        free = target.with_name(f"{target.stem}-{number}{target.suffix}")
-        number += 1
-    return free
-
-
 def write_again(paths: Iterable[str], answers_file: str) -> list[str]:
     """Render files that are missing. Returns a message for each. Raises RenderError."""
     missing = [path for path in paths if not Path(path).is_file()]
@@ -85,3 +59,22 @@ def write_again(paths: Iterable[str], answers_file: str) -> list[str]:
             Path(path).write_bytes((Path(folder) / path).read_bytes())
             lines.append(f"{path}: had been deleted, but another file uses it; it is written again")
     return lines
+
+
+def _committed(path: str) -> bytes:
+    """A file as it was before the update: Copier updates only what is committed.
+
+    Raises CalledProcessError.
+    """
+    command = ["git", "show", f"HEAD:./{path}"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def _free(target: Path) -> Path:
+    """The name, with a number if such a file exists: files that were kept earlier stay, too."""
+    number = 2
+    free = target
+    while free.exists():
+        free = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        number += 1
+    return free

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import check_written
 import yaml
-from kept import keep_edited, removed, write_again
+from kept import keep_edited, write_again
 from migrations import due
 from pipeline.errors import AnswerError
-from pipeline.written_files import tell
+from pipeline.written_files import deleted_files, tell
 from rendering import RenderError
 
 
@@ -26,7 +26,7 @@ def main(stage: str, before: str, now: str, answers_file: str) -> int:
         step.run(Path(answers_file))
     if stage == "before":
         return 0
-    for line in keep_edited(removed(), answers_file):
+    for line in keep_edited(deleted_files(Path.cwd()), answers_file):
         tell(line)
     try:
         plan = check_written.read_plan(Path(answers_file))

@@ -227,9 +227,10 @@ def tell(text: str) -> None:
 
 
 def deleted_files(repository: Path) -> list[str]:
-    """The committed files that an update deleted, by path, relative to the repository.
+    """The files that an update has deleted, by path, relative to the repository.
 
-    Raises CalledProcessError or OSError.
+    An update deletes only generated files, and starts only if everything is committed. Raises
+    CalledProcessError or OSError.
     """
     command = ["git", "diff", "--relative", "--name-only", "--no-renames", "--diff-filter=D", "-z"]
     done = subprocess.run([*command, "HEAD"], cwd=repository, capture_output=True, check=True)
