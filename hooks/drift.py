@@ -22,7 +22,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -277,7 +277,7 @@ def _compare_file(name: str, generated: list[str], there: list[str]) -> Iterable
         return [Finding("conflict", name, tuple(f"{n}: {there[n - 1]}" for n in conflicts))]
     there, own = _without_own_jobs(generated, there)
     bumped = _with_pins_of(generated, there)
-    found = [
+    return [
         Finding(kind, name, tuple(lines))
         for kind, lines in (
             ("edited", _difference(bumped, there)),
@@ -286,7 +286,6 @@ def _compare_file(name: str, generated: list[str], there: list[str]) -> Iterable
         )
         if lines
     ]
-    return found
 
 
 def _without_own_jobs(generated: list[str], there: list[str]) -> tuple[list[str], list[str]]:
@@ -363,8 +362,8 @@ def find_drift(answers_file: str, trust: bool) -> tuple[list[Finding], str]:
     return found, answers["_commit"]
 
 
-def verdict(found: Sequence[Finding], version: str, counts: Iterable[str]) -> str:
-    """The last line: whether there is drift, and of what."""
+def verdict(found: Sequence[Finding], version: str, counts: Collection[str]) -> str:
+    """The last line: whether there is drift, and of what. `counts` are the kinds that are drift."""
 
     def told(kinds: Iterable[str]) -> str:
         numbers = {kind: sum(finding.kind == kind for finding in found) for kind in kinds}

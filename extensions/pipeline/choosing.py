@@ -122,42 +122,47 @@ def _pairs(text: str) -> list[str]:
 
 def renamed(proposal: Proposal, new: Mapping[str, str]) -> Proposal:
     """The proposal with new names, also in settings in which one component names another."""
-    called = {
+    replacements = {
         variable(old): variable(name)
         for old, name in new.items()
         for variable in (packages_variable, image_variable)
     } | {f".packages/{old}": f".packages/{name}" for old, name in new.items()}
-    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, called))})(?![\w-])")
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, replacements))})(?![\w-])")
 
-    def text(value: Any) -> Any:
+    def in_new_words(value: Any) -> Any:
         if isinstance(value, dict):
-            return {text(key): text(inner) for key, inner in value.items()}
+            return {in_new_words(key): in_new_words(inner) for key, inner in value.items()}
         if isinstance(value, list):
-            return [text(item) for item in value]
-        return pattern.sub(lambda m: called[m[0]], value) if isinstance(value, str) else value
+            return [in_new_words(item) for item in value]
+        return pattern.sub(lambda m: replacements[m[0]], value) if isinstance(value, str) else value
 
-    def name(old: Any) -> Any:
-        return [name(one) for one in old] if isinstance(old, list) else new.get(old, old)
+    def new_name(old: Any) -> Any:
+        """The new name, or the new names of a list."""
+        return [new_name(one) for one in old] if isinstance(old, list) else new.get(old, old)
 
     components = {}
     for old in sorted(proposal.names):
-        settings = text(proposal.components.get(old) or {})
+        settings = in_new_words(proposal.components.get(old) or {})
         if old in new and "code_type" not in settings:
             settings = {"code_type": old, **settings}
         if settings or old in proposal.components:
-            components[name(old)] = settings
+            components[new_name(old)] = settings
     given = proposal.dependency_map
-    entries = [] if isinstance(given, dict) else [dict(entry) for entry in given]
-    for entry in entries:
-        entry |= {key: name(entry[key]) for key in ("code_type", "depends_on") if key in entry}
+    if isinstance(given, dict):
+        needs: Any = {new_name(consumer): new_name(makers) for consumer, makers in given.items()}
+    else:
+        needs = [dict(entry) for entry in given]
+        for entry in needs:
+            names = {key: entry[key] for key in ("code_type", "depends_on") if key in entry}
+            entry |= {key: new_name(old) for key, old in names.items()}
     return dataclasses.replace(
         proposal,
         code_types=[one for one in proposal.code_types if one not in new],
         components=components,
-        dependency_map={name(consumer): name(producers) for consumer, producers in given.items()}
-        if isinstance(given, dict)
-        else entries,
-        found={NEEDS.join(map(name, key.split(NEEDS))): by for key, by in proposal.found.items()},
+        dependency_map=needs,
+        found={
+            NEEDS.join(map(new_name, key.split(NEEDS))): by for key, by in proposal.found.items()
+        },
     )
 
 

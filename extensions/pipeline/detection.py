@@ -22,10 +22,10 @@ from .errors import AnswerError
 from .names import ENVIRONMENT_FOLDER, NAME, NAME_LENGTH, check_path
 from .repository_files import (
     RepositoryFiles,
-    compiled,
     is_in,
     is_in_any,
     join,
+    matcher,
     upwards,
     words,
 )
@@ -108,7 +108,7 @@ def find_components(
     found = {name: _of_type(files, code_types[name], detect) for name, detect in detects.items()}
     for name, detect in detects.items():
         for replaced in found.keys() & detect.replaces.keys():
-            by_file = compiled(detect.replaces[replaced] or ("*",))
+            by_file = matcher(detect.replaces[replaced] or ("*",))
             paths = {
                 component.path
                 for component in found[name]
@@ -279,7 +279,7 @@ def _parts(
         if re.search(r"\w", named) and not named.startswith("!")
     }
     plain = frozenset(pattern for pattern in patterns if "*" not in pattern)
-    globs = compiled(tuple(sorted(patterns - plain)))
+    globs = matcher(tuple(sorted(patterns - plain)))
     return plain | frozenset(folder for folder in markers if globs(folder))
 
 

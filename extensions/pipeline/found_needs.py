@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from .code_type_model import Detect, Needed
 from .detection import FoundComponent, is_safe
 from .found_edges import FoundEdge
-from .repository_files import RepositoryFiles, compiled, is_in_any, join, upwards
+from .repository_files import RepositoryFiles, is_in_any, join, matcher, upwards
 
 
 def find_needs(
@@ -56,8 +56,8 @@ def _needs(
 
     `known` remembers the names in each path by code type, for other components.
     """
-    is_manifest = compiled(detect.files)
-    reads_above = compiled(tuple(name.rstrip("/") for name in component.code_type.reads_above))
+    is_manifest = matcher(detect.files)
+    reads_above = matcher(tuple(name.rstrip("/") for name in component.code_type.reads_above))
     above = {
         outer for path in component.paths for outer in (*upwards(posixpath.dirname(path)), ".")
     }
@@ -110,7 +110,7 @@ def _named_paths(
     for needed in detect.needs:
         folder, base = posixpath.split(path)
         texts = files.named(path, needed.named_in, everywhere=True) if path != "." else []
-        if base in files.folders.get(folder or ".", ()) and compiled(needed.named_in)(base):
+        if base in files.folders.get(folder or ".", ()) and matcher(needed.named_in)(base):
             texts = [path]
         for file in texts:
             if is_in_any(posixpath.dirname(file), alike, above=path):

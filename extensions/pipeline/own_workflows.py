@@ -23,6 +23,8 @@ ACTION = re.compile(
     r"|^(azure|docker)/(login|build-push-action|login-action)|ecr-login|setup-(helm|kubectl)",
     re.IGNORECASE,
 )
+"""Actions that deploy or publish, or that log in before that."""
+
 COMMAND = re.compile(
     r"(?:terraform|tofu|terragrunt) apply|kubectl (?:apply|set|rollout|replace)"
     r"|helm (?:upgrade|install)|docker push|docker buildx build [^\n]*--push|pulumi up"
@@ -30,7 +32,10 @@ COMMAND = re.compile(
     r"|aws (?:lambda|ecs) update-\S+|\brsync\b|\bscp\b|\S*deploy\S*",
     re.IGNORECASE,
 )
+"""Commands that deploy or publish."""
+
 NAME = re.compile(r"deploy|deliver|publish|release|(?<![a-z])cd(?![a-z])", re.IGNORECASE)
+"""What the name of a workflow that deploys contains."""
 
 
 def deploying_twice(plan: Plan, texts: Mapping[str, str]) -> list[str]:

@@ -103,12 +103,13 @@ def propose(
         dataclasses.replace(component, watches=needs.get(component.name, ())) for component in found
     )
     found, cloud = _with_logins(found, files, clouds)
-    for some in (edges, ()):
+    # If the edges contradict one another, the components are proposed without them.
+    for kept in (edges, ()):
         made = tuple(
-            _in_environments(_with_products(component, some), names) for component in found
+            _in_environments(_with_products(component, kept), names) for component in found
         )
         proposal = _make_proposal(
-            tuple(_with_commands(component, made, files) for component in made), some, checkout
+            tuple(_with_commands(component, made, files) for component in made), kept, checkout
         )
         if _is_answer(proposal, code_types):
             proposal = dataclasses.replace(proposal, unknown_images=unknown, cloud=cloud)

@@ -151,7 +151,7 @@ class RepositoryFiles:
 
     def only(self, folder: str, patterns: tuple[str, ...]) -> bool:
         """Whether a folder holds no folders, and no files but those whose names fit a pattern."""
-        fits = compiled(patterns)
+        fits = matcher(patterns)
         alone = next(self._inside(folder), "") == ""
         return alone and all(fits(name) for name in self.folders.get(folder, ()))
 
@@ -161,7 +161,7 @@ class RepositoryFiles:
             plain = [pattern for pattern in patterns if not re.search(r"[*?\[]", pattern)]
             names = list(plain)
             if len(plain) < len(patterns):
-                fits = compiled(tuple(pattern for pattern in patterns if pattern not in plain))
+                fits = matcher(tuple(pattern for pattern in patterns if pattern not in plain))
                 names += filter(fits, self._folders_by_name)
             self._folders_by_patterns[patterns] = frozenset(
                 folder for name in names for folder in self._folders_by_name.get(name, ())
@@ -171,7 +171,7 @@ class RepositoryFiles:
     def named(self, folder: str, patterns: Iterable[str], everywhere: bool = False) -> list[str]:
         """The files of a folder, or of all folders in it, whose names fit a pattern; at most
         PER_FOLDER of a folder."""
-        fits, there = compiled(tuple(patterns)), self.holding(tuple(patterns))
+        fits, there = matcher(tuple(patterns)), self.holding(tuple(patterns))
         found = []
         for each in self.below(folder) if everywhere else [folder]:
             if each not in there:
@@ -271,16 +271,16 @@ def _is_there(folder: str, every: list[str]) -> bool:
     return at < len(every) and every[at].startswith(f"{folder}/")
 
 
-_COMPILED: dict[tuple[str, ...], Callable[[str], bool]] = {}
+_MATCHERS: dict[tuple[str, ...], Callable[[str], bool]] = {}
 
 
-def compiled(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a file's name fits one of some patterns, by case."""
-    if patterns not in _COMPILED:
+def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """A function that tells whether a file's name fits one of some patterns; case counts."""
+    if patterns not in _MATCHERS:
         any_of = "|".join(fnmatch.translate(pattern) for pattern in patterns)
         expression = re.compile(any_of if patterns else r"(?!)")
-        _COMPILED[patterns] = lambda name: expression.match(name) is not None
-    return _COMPILED[patterns]
+        _MATCHERS[patterns] = lambda name: expression.match(name) is not None
+    return _MATCHERS[patterns]
 
 
 def is_in(folder: str, outer: str) -> bool:

@@ -27,19 +27,6 @@ _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
 }
 
 
-def _is(value: Any, type_name: str) -> bool:
-    # Python counts True as an integer; JSON does not.
-    if isinstance(value, bool) and type_name != "boolean":
-        return False
-    return isinstance(value, _TYPES[type_name][1])
-
-
-def _join(place: str, key: str | int) -> str:
-    if isinstance(key, int):
-        return f"{place}[{key}]"
-    return f"{place}.{key}" if place else str(key)
-
-
 def check(value: Any, schema: Mapping[str, Any], place: str) -> None:
     """Raise AnswerError, naming the place inside the value, unless the value fits the schema."""
     if not schema:
@@ -111,3 +98,16 @@ def _check_mapping(value: Mapping[Any, Any], schema: Mapping[str, Any], place: s
     for key in schema.get("required", []):
         if key not in value:
             raise AnswerError(place, f"the key {key!r} is missing")
+
+
+def _is(value: Any, type_name: str) -> bool:
+    # Python counts True as an integer; JSON does not.
+    if isinstance(value, bool) and type_name != "boolean":
+        return False
+    return isinstance(value, _TYPES[type_name][1])
+
+
+def _join(place: str, key: str | int) -> str:
+    if isinstance(key, int):
+        return f"{place}[{key}]"
+    return f"{place}.{key}" if place else str(key)

@@ -124,7 +124,7 @@ def _working_script(scripts: Mapping[str, str], ours: str) -> str:
     """The name of the first script for our command that does its work; empty for none."""
     for name in SCRIPTS[ours]:
         script = scripts.get(name, "")
-        if set(_programs(script)) - IDLE[ours] and not _passes(script):
+        if set(_programs(script)) - IDLE[ours] and not _hides_failures(script):
             return name
     return ""
 
@@ -141,7 +141,7 @@ def _working_task(files: RepositoryFiles, folder: str, commands: OwnCommands, ou
         if len(having) > 1:  # several are possible
             break
         for runner, text in having:
-            if _runs(runner, text, name, {*SHELL, *commands.calls}, IDLE[ours]):
+            if _works(runner, text, name, {*SHELL, *commands.calls}, IDLE[ours]):
                 before = f"{commands.before} && " if commands.before else ""
                 return before + runner.command.format(name=name)
     return ""
@@ -152,7 +152,7 @@ def _task(runner: TaskRunner, text: str, name: str) -> list[tuple[str, str]]:
     return re.findall(runner.task.format(name=re.escape(name)), text, re.MULTILINE)
 
 
-def _runs(runner: TaskRunner, text: str, name: str, known: set[str], idle: frozenset[str]) -> bool:
+def _works(runner: TaskRunner, text: str, name: str, known: set[str], idle: frozenset[str]) -> bool:
     """Whether a task exists, does work, fails if that fails, and calls only known programs."""
     values = dict(re.findall(r"^(\w+)[ \t]*[?:]*=[ \t]*([^\n#]*?)[ \t]*$", text, re.MULTILINE))
     programs: set[str] = set()
@@ -169,13 +169,13 @@ def _runs(runner: TaskRunner, text: str, name: str, known: set[str], idle: froze
             open_tasks += needs.split()
             # A Makefile may name a program by a variable.
             lines = re.sub(r"\$[({](\w+)[)}]", lambda m: values.get(m[1], m[0]), lines)
-            if _passes(lines):
+            if _hides_failures(lines):
                 return False
             programs |= set(_programs(lines))
     return programs <= known and bool(programs - idle)
 
 
-def _passes(lines: str) -> bool:
+def _hides_failures(lines: str) -> bool:
     """Whether lines of shell may succeed though a program in them has failed."""
     lines = re.sub(r"\{\{.*?\}\}", "?", lines.replace("\\\n", " "))
     piped = (part for line in lines.split("\n") for part in PIPED.split(line)[:-1])

@@ -112,5 +112,7 @@ def present_code_types(given: Given) -> Mapping[str, CodeType]:
 
 def _so_far(given: Given) -> dict[str, Any]:
     """The stored and given answers, with the folder that was chosen by now."""
-    chosen = {k: given.context[k] for k in ("code_types_folder",) if k in given.context}
-    return {**given.merged, **chosen}
+    answers = dict(given.merged)
+    if "code_types_folder" in given.context:
+        answers["code_types_folder"] = given.context["code_types_folder"]
+    return answers

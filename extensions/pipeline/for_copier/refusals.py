@@ -175,7 +175,7 @@ def _known_answers(given: Given) -> dict[str, Any]:
 
 def _way_out(given: Given, answer: str) -> str:
     """What to do about a recorded answer that is wrong."""
-    file = given.settings["answers_file"]
+    file = given.answers_file
     if given.is_update and "_commit" in given.data:
         # The old tree is rendered from the recorded answers, which were right at that time.
         return f"; it was edited by hand in {file}: restore the old answer"
@@ -183,17 +183,17 @@ def _way_out(given: Given, answer: str) -> str:
         return ""
     if answer not in DEFAULTS:
         return f"; it is recorded in {file}: delete it there"
-    first = _restore_first(given, str(file))
-    return f"; it is recorded in {file}: {first}give another with --data {answer}=..."
+    return (
+        f"; it is recorded in {file}: {_restore_first(given)}give another with --data {answer}=..."
+    )
 
 
-def _restore_first(given: Given, file: str) -> str:
+def _restore_first(given: Given) -> str:
     """What to do before the next attempt: Copier updates only a repository without changes.
 
     A migration leaves a change in the answers file.
     """
-    place = given.repository / file
-    if not given.is_update or not place.is_file():
+    file, text = given.answers_file, given.stored_text
+    if not given.is_update or not text or is_committed(given.repository, file, text):
         return ""
-    text = place.read_text(encoding="utf-8")
-    return "" if is_committed(place.parent, place.name, text) else f"`git restore {file}`, and "
+    return f"`git restore {file}`, and "
