@@ -45,11 +45,11 @@ def problem_with(given: Given, question: str) -> str:
     if default and value == default:
         return ""
     before = given.answers_before(question)
-    found = memory.problem_of({**before, question: value}, question)
-    if question == "code_types_folder" and not found:
-        found = problem_of_folder(given, value)
+    problem = memory.problem_of({**before, question: value}, question)
+    if question == "code_types_folder" and not problem:
+        problem = problem_of_folder(given, value)
     # What was wrong before this answer is not its fault; `check_answers` says that.
-    return "" if found == memory.problem_of(before, question) else found
+    return "" if problem == memory.problem_of(before, question) else problem
 
 
 def why_impossible(given: Given, question: str, choice: str) -> str:
@@ -63,8 +63,8 @@ def why_impossible(given: Given, question: str, choice: str) -> str:
     if unseen or question in given.merged:
         return ""
     before, memory = given.answers_before(question), given.memory
-    found = memory.problem_of({**before, question: choice}, question)
-    return "" if found == memory.problem_of(before, "dependency_map") else found
+    problem = memory.problem_of({**before, question: choice}, question)
+    return "" if problem == memory.problem_of(before, "dependency_map") else problem
 
 
 def first_possible(given: Given, question: str, *choices: str) -> str:
