@@ -33,6 +33,10 @@ def read_plan(answers_file: Path) -> Plan:
 
 
 def main(answers_file: str, optional: Collection[str] = ()) -> int:
+    """Print what differs from the plan, or the message of success. Returns the exit code.
+
+    Files that are `optional` may be missing.
+    """
     try:
         plan = read_plan(Path(answers_file))
     except (OSError, yaml.YAMLError, AnswerError) as error:

@@ -380,11 +380,14 @@ def verdict(found: Sequence[Finding], version: str, counts: Collection[str]) -> 
 
 
 class OneLine(argparse.ArgumentParser):
+    """Says in one line what is wrong with an option, and exits with 2."""
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"drift.py: {message}; see --help\n")
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Print each finding and the verdict. Returns the exit code, which `--help` explains."""
     parser = OneLine(
         prog="drift.py",
         description="Compares the generated files with what the answers and the template's version "

@@ -21,6 +21,7 @@ from rendering import RenderError
 
 
 def main(stage: str, before: str, now: str, answers_file: str) -> int:
+    """Do what is due in a stage of an update between two versions. Returns the exit code."""
     for step in due(stage, before, now):
         tell(f"Migration {step.name}")
         step.run(Path(answers_file))
