@@ -114,6 +114,18 @@ class Needed:
 
 
 @dataclass(frozen=True)
+class WholeTree:
+    """How files call a tool for all files of a repository, generated ones too."""
+
+    named_in: tuple[str, ...]
+    """Patterns of file names."""
+    pattern: str
+    """A regular expression that such a file matches."""
+    ignores: tuple[str, ...]
+    """Patterns of the files that say what the tool ignores."""
+
+
+@dataclass(frozen=True)
 class State:
     """How files say where a tool keeps the state of what it has deployed."""
 
@@ -168,6 +180,8 @@ class Detect:
     """A pattern in its files by which the tool logs in by itself, and to no cloud here."""
     state: State | None = None
     """None if nothing is said about a state."""
+    whole_tree: Mapping[str, WholeTree] = field(default_factory=dict)
+    """Tools that read all files of the repository, by name."""
     not_read: Mapping[str, str] = field(default_factory=dict)
     """Names of tools that its commands do not run, by pattern of the tools' files."""
 

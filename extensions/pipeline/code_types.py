@@ -25,6 +25,7 @@ from .code_type_model import (
     Setup,
     State,
     Suggestion,
+    WholeTree,
 )
 from .errors import AnswerError, shown
 from .like import in_full
@@ -464,6 +465,15 @@ def _state(given: Mapping[str, Any], place: str) -> State:
     return State(tuple(given["named_in"]), given["pattern"], tuple(given["apart"]))
 
 
+def _whole_tree(given: Mapping[str, Any], place: str) -> dict[str, WholeTree]:
+    for tool, said in given.items():
+        _check_expression(said["pattern"], f"{place}.{tool}.pattern")
+    return {
+        tool: WholeTree(tuple(said["named_in"]), said["pattern"], tuple(said["ignores"]))
+        for tool, said in given.items()
+    }
+
+
 def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -> Detect:
     for key in ("holds", "beside"):
         for pattern in given.get(key, {}):
@@ -530,6 +540,7 @@ def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -
         clouds=given.get("clouds", {}),
         own_login=given.get("own_login", ""),
         state=_state(given["state"], f"{place}.state") if "state" in given else None,
+        whole_tree=_whole_tree(given.get("whole_tree", {}), f"{place}.whole_tree"),
         not_read=given.get("not_read", {}),
     )
 

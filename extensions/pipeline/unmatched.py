@@ -1,4 +1,4 @@
-"""Finds what in a repository does not match the answers. No run would fail because of it."""
+"""Finds what in a repository does not match the answers."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def unmatched(
         lines += _missing_login(component, answers, files)
         lines += wrong_states(component, answers, files)
         lines += _missing_inputs(component, answers, files)
+        lines += _readers_of_generated_files(component, files)
     lines += [
         *_edges_in_circles(answers, files),
         *_files_of_other_tools(answers, files, code_types),
@@ -176,6 +177,26 @@ def _missing_inputs(component: Component, answers: Answers, files: RepositoryFil
         "the repository has no such file: say in dependency_map which component's package has it, "
         f"with `to`, or give {component.name} a `build` of your own. Otherwise its build fails."
     ]
+
+
+def _readers_of_generated_files(component: Component, files: RepositoryFiles) -> list[str]:
+    """Tools that a component runs on all files, and so on the generated ones, which do not fit the
+    project's rules. Only in the root: elsewhere a component has no generated file below it."""
+    detect = component.code_type.detect
+    if not detect or component.path != "." or not component.builds:
+        return []
+    lines = []
+    for tool, called in detect.whole_tree.items():
+        there = files.named(".", called.named_in)
+        file = next((file for file in there if files.holds(file, called.pattern)), "")
+        told = files.named(".", called.ignores)
+        if file and not any(files.holds(each, r"\.github\b") for each in told):
+            lines.append(
+                f"{component.name} runs {tool} on all files ({file}), and the generated ones do "
+                "not fit its rules: let it ignore `.github`, `docs/ci-cd.md` and the answers file "
+                f"({told[0] if told else called.ignores[0]})."
+            )
+    return lines
 
 
 def _missing_login(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:

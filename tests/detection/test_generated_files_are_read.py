@@ -1,0 +1,63 @@
+"""A line names each tool that a project runs on all files, and so on the generated ones."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from made_answers import CATALOGUE
+from pipeline.answers import read_answers
+from pipeline.git_branches import NO_BRANCHES
+from pipeline.unmatched import unmatched
+from repositories import repository
+
+
+def said(script: str, path: str = ".", **more: str) -> list[str]:
+    """The lines for a project with this script `lint`, and more files."""
+    package = json.dumps(
+        {"scripts": {"lint": script}, "devDependencies": {"eslint": "9"}}, indent=2
+    )
+    name = "package.json" if path == "." else f"{path}/package.json"
+    answers = read_answers({"components": {"node": {"path": path}}}, CATALOGUE)
+    return unmatched(answers, repository({name: package, **more}), NO_BRANCHES)
+
+
+def line(tool: str, file: str) -> str:
+    return (
+        f"node runs {tool} on all files (package.json), and the generated ones do not fit its "
+        f"rules: let it ignore `.github`, `docs/ci-cd.md` and the answers file ({file})."
+    )
+
+
+PRETTIER, ESLINT = line("prettier", ".prettierignore"), line("eslint", "eslint.config.*")
+
+
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [
+        ("prettier --check .", [PRETTIER]),
+        ("prettier . -c", [PRETTIER]),
+        ('prettier --check "**/*.{js,ts}"', [PRETTIER]),
+        ("eslint . --max-warnings 0", [ESLINT]),
+        ("tsc && eslint . && prettier --check .", [PRETTIER, ESLINT]),
+        ("eslint src ./test", []),
+        ("prettier --check src/**/*.ts", []),
+        ("prettier --write .", []),
+        ("eslint --fix .", []),
+        ("tsc -p .", []),
+    ],
+)
+def test_tools_that_read_all_files_are_named(script: str, lines: list[str]) -> None:
+    assert said(script) == lines
+
+
+def test_nothing_is_said_if_the_generated_files_are_ignored() -> None:
+    script = "eslint . && prettier --check ."
+    config = "export default [{ignores: ['.github/**']}]\n"
+    assert said(script, **{".prettierignore": "/.github/\n", "eslint.config.js": config}) == []
+    only_one = said(script, **{".prettierignore": "dist\n", "eslint.config.js": config})
+    assert only_one == [PRETTIER]
+
+
+def test_nothing_is_said_of_a_folder_without_generated_files() -> None:
+    assert said("eslint . && prettier --check .", path="web") == []
