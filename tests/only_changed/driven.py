@@ -8,7 +8,6 @@ recorded separately; neither the pipelines nor the oracle see them.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +21,7 @@ from offline_github.model import Artifact, Job
 from offline_github.work import Going, Step, Work
 from oracle import oracle as o
 from oracle import world as contents
-from worlds import Notes, Pipelines, World, age, digest
+from worlds import Notes, Pipelines, World, age, digest, told_plan
 
 DAYS = {"dev": 7, "test": 37, "prd": 30}
 DAY = 86_400
@@ -596,7 +595,7 @@ class Driven(World):
             else:
                 raise DifferentError(f"{title}: red, {job.errors}, not {known.reasons}")
             return
-        plan = json.loads(job.outputs["plan"])
+        plan = told_plan(run, self.place(run))
         expected: dict[str, Any] = {what: sorted(getattr(known, what)) for what in SETS}
         got: dict[str, Any] = {what: sorted(plan[what]) for what in SETS}
         expected["refused"], got["refused"] = bool(known.refused), bool(plan["refused"])

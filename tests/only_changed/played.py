@@ -7,7 +7,6 @@ order.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from offline_github.clock import timestamp
 from offline_github.work import Step, Work
 from oracle import oracle as o
 from oracle import world as w
-from worlds import LEAD, Pipelines
+from worlds import LEAD, Pipelines, told_plan
 
 DAY = 86_400
 SETS = ("build", "deploy", "carry", "check")
@@ -161,7 +160,7 @@ class Played(w.World):
             assert job.result == "failure", f"not refused: {plan.refused}"
             return plan
         assert job.result == "success", job.errors
-        told = json.loads(job.outputs["plan"])
+        told = told_plan(run, env)
         here = plan
         if env in self.lost:
             self.lost.remove(env)

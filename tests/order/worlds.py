@@ -29,6 +29,15 @@ EVIL = "evil"
 COMPONENTS = "actions/what-changed/components.json"
 
 
+def told_plan(run: Run, environment: str) -> Any:
+    """What the job `changes` has decided: an output, or under `dispatch` an artifact."""
+    output = run.jobs["changes"].outputs.get("plan")
+    if output:
+        return json.loads(output)
+    [text] = run.artifacts[f"plan-{environment}"].values()
+    return json.loads(text)
+
+
 def digest(content: tuple[str, str]) -> str:
     """The contents of a package: the commit that it names, and its bytes."""
     return hashlib.sha256("\n".join(content).encode()).hexdigest()
