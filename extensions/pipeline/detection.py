@@ -332,11 +332,17 @@ def _components(
     return found
 
 
-def names_in(files: RepositoryFiles, file: str, consumed: Consumed) -> list[str]:
-    """The packages that a file names, with its own variables replaced by their values."""
+def names_in(
+    files: RepositoryFiles, file: str, consumed: Consumed, given: Mapping[str, str] | None = None
+) -> list[str]:
+    """The packages that a file names, with its own variables replaced by their values.
+
+    `given` are values that a build gives to variables.
+    """
     values = {}
     if consumed.variables:
         values = {name: value for name, value, *_ in files.groups(file, consumed.variables)}
+        values |= given or {}
     return [
         re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: values.get(m[1] or m[2], m[0]), name)
         for name, *_ in files.groups(file, consumed.pattern)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .clouds import Cloud
 from .code_type_model import CodeType
-from .repository_files import RepositoryFiles, is_in_any
+from .repository_files import FILES, PER_FOLDER, RepositoryFiles, is_in_any
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,23 @@ def find_own_login(
     pattern = code_type.detect.own_login if code_type.detect else ""
     if not pattern:
         return ""
-    there = _files_of(files, code_type, paths, others)
+    # One file says it, and its name may come late, as versions.tf.
+    there = _files_of(files, code_type, paths, others, most=FILES)
     return next((file for file in there if files.holds(file, pattern)), "")
 
 
 def _files_of(
-    files: RepositoryFiles, code_type: CodeType, paths: Collection[str], others: Collection[str]
+    files: RepositoryFiles,
+    code_type: CodeType,
+    paths: Collection[str],
+    others: Collection[str],
+    most: int = PER_FOLDER,
 ) -> Iterator[str]:
     """The files of a component that may show where it deploys to."""
     assert code_type.detect
     patterns = (*code_type.detect.files, *code_type.detect.parts_in)
     for path in paths:
-        for file in files.named(path, patterns, everywhere=True):
+        for file in files.named(path, patterns, everywhere=True, most=most):
             if not is_in_any(posixpath.dirname(file), others, above=path):
                 yield file
 

@@ -5,6 +5,7 @@ A code type says in `detect.state` how its files show where the state is kept.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 
 from .answers import Answers
@@ -14,8 +15,11 @@ from .environments import Environment
 from .errors import listed
 from .names import ENVIRONMENT_FOLDER, EXPRESSION
 from .printing import in_markdown
-from .repository_files import RepositoryFiles, join
+from .repository_files import CHARACTERS, FILES, RepositoryFiles, join, matcher
 from .scope import deploys_to
+
+SHOWN = 2
+"""The most variables that a line names."""
 
 
 def wrong_states(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
@@ -36,6 +40,8 @@ def wrong_states(component: Component, answers: Answers, files: RepositoryFiles)
         if files.named(folder, detect.not_read):
             continue  # another tool writes where the state is kept
         file = _file(folder, detect.state, files)
+        if not file and _may_say_it(folder, detect.state, files):
+            continue
         if not file:
             lines.append(
                 f"{in_markdown(folder)}: no file says where {component.code_type.label} keeps its "
@@ -43,12 +49,13 @@ def wrong_states(component: Component, answers: Answers, files: RepositoryFiles)
                 "a backend."
             )
             continue
+        variables = " or ".join(detect.state.apart[:SHOWN])
         for group in _sharing(users, component, detect.state):
             lines.append(
                 f"{component.name} has one state ({in_markdown(file)}) for {listed(group)}, so "
                 "each of these deployments changes what the others have made: set "
-                f"{' or '.join(detect.state.apart)} in the `env` of each environment, or list "
-                f"one of them in components.{component.name}.environments."
+                f"{variables} in the `env` of each environment, or list one of them "
+                f"in components.{component.name}.environments."
             )
     return lines
 
@@ -68,8 +75,22 @@ def _folder(
 
 def _file(folder: str, state: State, files: RepositoryFiles) -> str:
     """The file that says where the state is kept; empty for none."""
-    named = files.named(folder, state.named_in)
+    # One file says it, and its name may come late, as versions.tf.
+    named = files.named(folder, state.named_in, most=FILES)
     return next((file for file in named if files.holds(file, state.pattern)), "")
+
+
+def _may_say_it(folder: str, state: State, files: RepositoryFiles) -> bool:
+    """Whether the folder has files which may say where the state is kept, and which are not read to
+    their end: links, and long files."""
+    named = files.named(folder, state.named_in, most=FILES)
+    if any(len(files.text(file)) >= CHARACTERS for file in named):
+        return True
+    fits = matcher(state.named_in)
+    return any(
+        (posixpath.dirname(link) or ".") == folder and fits(posixpath.basename(link))
+        for link in {*files.every()} - {*named}
+    )
 
 
 def _sharing(

@@ -168,16 +168,22 @@ class RepositoryFiles:
             )
         return self._folders_by_patterns[patterns]
 
-    def named(self, folder: str, patterns: Iterable[str], everywhere: bool = False) -> list[str]:
-        """The files of a folder, or of all folders in it, whose names fit a pattern; at most
-        PER_FOLDER of a folder."""
+    def named(
+        self,
+        folder: str,
+        patterns: Iterable[str],
+        everywhere: bool = False,
+        most: int = PER_FOLDER,
+    ) -> list[str]:
+        """The files of a folder, or of all folders in it, whose names fit a pattern; at most `most`
+        of a folder."""
         fits, there = matcher(tuple(patterns)), self.holding(tuple(patterns))
         found = []
         for each in self.below(folder) if everywhere else [folder]:
             if each not in there:
                 continue
             names = [name for name in self.folders.get(each, ()) if fits(name)]
-            found += [join(each, name) for name in names[:PER_FOLDER]]
+            found += [join(each, name) for name in names[:most]]
         return found
 
     def _inside(self, folder: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from .git_branches import Branches
 from .image_names import unknown_images_of
 from .printing import in_markdown
 from .pull_request import is_hosted
-from .repository_files import RepositoryFiles, is_in, join, upwards
+from .repository_files import FILES, RepositoryFiles, is_in, join, upwards
 
 SHOWN = 3
 """The most files that a line names."""
@@ -148,12 +148,19 @@ def _missing_inputs(component: Component, answers: Answers, files: RepositoryFil
     given = component.settings.get(detect.setting)
     names = [given] if isinstance(given, str) else detect.files[:1]
     there = [file for name in names if files.exists(file := join(component.path, name))]
+    values = {
+        # What a package gives to a variable is not known before.
+        name: value if isinstance(value, str) else f"${name}"
+        for setting in component.settings.values()
+        if not isinstance(setting, str)
+        for name, value in setting.items()
+    }
     taken = [
         path
         for file in there
         for consumed in component.code_type.consumes
         if consumed.pattern and consumed.named_in == detect.files
-        for name in names_in(files, file, consumed)
+        for name in names_in(files, file, consumed, values)
         if not re.search(r"[$*?\[]", name)
         and not (path := join(component.path, name.strip("'\"").lstrip("/"))).startswith("..")
     ]
@@ -163,12 +170,17 @@ def _missing_inputs(component: Component, answers: Answers, files: RepositoryFil
     edges = [edge for edge in answers.dependencies.edges if edge.consumer == component.name]
     brought = [edge.path_of(placement) for edge in edges for placement in edge.placements]
     brought += submodules_of(files)
-    every = set(files.every())
-    every |= {folder for file in every for folder in upwards(posixpath.dirname(file))}
+    listed = set(files.every())
+    if len(listed) >= FILES:
+        return []  # there are more
+    every = listed | {folder for file in listed for folder in upwards(posixpath.dirname(file))}
     left = [
         in_markdown(path)
         for path in missing
-        if path not in every and not any(is_in(path, b) or is_in(b, path) for b in brought)
+        if path not in every
+        and not any(is_in(path, b) or is_in(b, path) for b in brought)
+        and not is_in(path, ".git")  # each checkout has it
+        and not listed & {*upwards(path)}  # it lies behind a link to a folder
     ]
     if not left:
         return []

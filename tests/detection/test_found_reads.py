@@ -9,6 +9,7 @@ import pytest
 from made_answers import CATALOGUE
 from made_answers import read as read_answers
 from pipeline.git_branches import NO_BRANCHES
+from pipeline.repository_files import RepositoryFiles
 from pipeline.unmatched import unmatched
 from repositories import APART, BACKEND, edges, proposed, repository
 
@@ -241,3 +242,27 @@ def test_what_an_image_takes_and_nothing_has_is_named() -> None:
             dependency_map=[{**edge, "artifacts": taken}],
         )
         assert unmatched(answers, repository(GOES_INTO_AN_IMAGE), NO_BRANCHES) == says
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("COPY --chown=a:b \\\n  made /", "made"),
+        ('COPY [ "a made file", "/" ]', "a made file"),
+        ("COPY --chown=a:b \\\n  main.go /", ""),
+        ("COPY .git/HEAD /", ""),
+        ("COPY link/file /", ""),
+        ("ADD git@github.com:acme/shop.git /", ""),
+        ('ADD ["https://acme.example/a.zip", "/"]', ""),
+        ("ARG BIN=made\nCOPY ${BIN} /", "made"),
+        ("ARG GIVEN=made\nCOPY ${GIVEN} /", ""),
+    ],
+)
+def test_only_files_that_no_checkout_has_are_named(line: str, says: str) -> None:
+    texts = {"Dockerfile": f"FROM scratch\n{line}\n", "main.go": ""}
+    files = RepositoryFiles(
+        texts, lambda file: texts.get(file, ""), "shop", lambda: [*texts, "link"]
+    )
+    answers = read_answers(components={"docker": {"build_args": {"GIVEN": "main.go"}}})
+    lines = unmatched(answers, files, NO_BRANCHES)
+    assert [line.partition(" (")[0] for line in lines] == [f"docker takes {says}"] * bool(says)

@@ -8,6 +8,7 @@ import pytest
 from made_answers import CATALOGUE
 from pipeline.answers import read_answers
 from pipeline.git_branches import NO_BRANCHES
+from pipeline.repository_files import CHARACTERS, RepositoryFiles
 from pipeline.unmatched import unmatched
 from repositories import repository
 
@@ -77,6 +78,14 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], list[str]]] = {
     "no deployment": ("locals {}\n", {"deploy": ""}, {}, []),
     "no backend": ("locals {}\n", {}, {}, [lost("infra")]),
     "a backend in a comment": ('# backend "s3" {}\n', {}, {}, [lost("infra")]),
+    "a backend without quotes": (S3.replace('"s3"', "s3"), {}, {}, [ALL]),
+    "an address of each environment": (
+        'terraform {\n  backend "http" {}\n}\n',
+        {},
+        {"environments": with_env(*({"TF_HTTP_ADDRESS": f"https://a/{n}"} for n in "abc"))},
+        [],
+    ),
+    "a text that is not read to its end": ("#" * CHARACTERS, {}, {}, []),
     "a state on the runner": ('terraform {\n  backend "local" {}\n}\n', {}, {}, [lost("infra")]),
 }
 
@@ -114,6 +123,31 @@ def test_another_file_of_the_folder_may_say_it() -> None:
         ]
     files = {"infra/main.tf": "locals {}\n", "infra/backend.tf.json": json}
     assert said(files, {}) == [shared("dev, test and prd", "infra/backend.tf.json")]
+
+
+def test_the_last_of_many_files_may_say_it() -> None:
+    many = {f"infra/a{n}.tf": "locals {}\n" for n in range(30)}
+    assert said({**many, "infra/versions.tf": S3}, {}) == [
+        shared("dev, test and prd", "infra/versions.tf")
+    ]
+    cloud = "terraform {\n  cloud {\n  }\n}\n"
+    lines = said({**many, "infra/versions.tf": cloud}, {"environments": ["prd"]})
+    assert lines == [
+        "terraform needs a token to log in (infra/versions.tf), and has no secret: name "
+        "TF_API_TOKEN in components.terraform.secrets."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("link", "lines"), [("infra/backend.tf", []), ("other/backend.tf", [lost("infra")])]
+)
+def test_a_link_may_say_it(link: str, lines: list[str]) -> None:
+    answers = read_answers(
+        {"components": {"terraform": {"path": "infra", "cloud": "none"}}}, CATALOGUE
+    )
+    names = ["infra/main.tf"]
+    files = RepositoryFiles(names, lambda file: "locals {}\n", "shop", lambda: [*names, link])
+    assert unmatched(answers, files, NO_BRANCHES) == lines
 
 
 def test_opentofu_is_named_as_itself() -> None:

@@ -12,10 +12,10 @@ from pipeline.unmatched import unmatched
 from repositories import repository
 
 
-def said(script: str, path: str = ".", **more: str) -> list[str]:
+def said(script: str, path: str = ".", eslint: str = "9", **more: str) -> list[str]:
     """The lines for a project with this script `lint`, and more files."""
     package = json.dumps(
-        {"scripts": {"lint": script}, "devDependencies": {"eslint": "9"}}, indent=2
+        {"scripts": {"lint": script}, "devDependencies": {"eslint": eslint}}, indent=2
     )
     name = "package.json" if path == "." else f"{path}/package.json"
     answers = read_answers({"components": {"node": {"path": path}}}, CATALOGUE)
@@ -37,7 +37,13 @@ PRETTIER, ESLINT = line("prettier", ".prettierignore"), line("eslint", "eslint.c
     [
         ("prettier --check .", [PRETTIER]),
         ("prettier . -c", [PRETTIER]),
-        ('prettier --check "**/*.{js,ts}"', [PRETTIER]),
+        ('prettier --check "**/*.{ts,md}"', [PRETTIER]),
+        ("prettier --check './**/*'", [PRETTIER]),
+        ("prettier --check ./", [PRETTIER]),
+        ('prettier --check "**/*.{js,ts}"', []),
+        ("prettier --check . '!.github'", []),
+        ("prettier --check ./*.ts ./src", []),
+        ("eslint '**/*.ts'", []),
         ("eslint . --max-warnings 0", [ESLINT]),
         ("tsc && eslint . && prettier --check .", [PRETTIER, ESLINT]),
         ("eslint src ./test", []),
@@ -57,6 +63,20 @@ def test_nothing_is_said_if_the_generated_files_are_ignored() -> None:
     assert said(script, **{".prettierignore": "/.github/\n", "eslint.config.js": config}) == []
     only_one = said(script, **{".prettierignore": "dist\n", "eslint.config.js": config})
     assert only_one == [PRETTIER]
+
+
+@pytest.mark.parametrize(
+    ("eslint", "lines"), [("8", []), ("^8.57.0", []), ("^9.1.0", [ESLINT]), ("~10.1", [ESLINT])]
+)
+def test_eslint_reads_folders_with_a_dot_since_version_9(eslint: str, lines: list[str]) -> None:
+    assert said("eslint .", eslint=eslint) == lines
+
+
+def test_a_file_of_one_line_is_read_string_by_string() -> None:
+    package = {"scripts": {"a": "eslint src", "b": "x ."}, "prettier": "a", "files": ["b **/*"]}
+    answers = read_answers({"components": {"node": {"path": "."}}}, CATALOGUE)
+    files = repository({"package.json": json.dumps(package)})
+    assert unmatched(answers, files, NO_BRANCHES) == []
 
 
 def test_nothing_is_said_of_a_folder_without_generated_files() -> None:
