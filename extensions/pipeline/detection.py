@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pathspec import GitIgnoreSpec
+
 from .code_type_model import CodeType, Consumed, Detect
 from .components import RESERVED
 from .environment_names import kind
@@ -390,14 +392,19 @@ def _produces(
 
 
 def _are_ignored(files: RepositoryFiles, folder: str, names: Iterable[str]) -> bool:
-    """Whether the folder's `.gitignore`, or one above it, names each of these folders."""
-    above = [join(each, ".gitignore") for each in (*upwards(folder), ".")]
-    return all(
-        any(
-            files.holds(file, rf"^(?:\*\*)?/?{re.escape(name)}(?:/\**)?[ \t\r]*$") for file in above
-        )
-        for name in names
-    )
+    """Whether the folder's `.gitignore`, or one above it, ignores each of these folders in it."""
+    above = [each for each in (*upwards(folder), ".") if files.text(join(each, ".gitignore"))]
+    return all(any(_ignores(files, each, join(folder, name)) for each in above) for name in names)
+
+
+def _ignores(files: RepositoryFiles, folder: str, path: str) -> bool:
+    """Whether the `.gitignore` of a folder ignores what is in a folder further inside."""
+    lines = files.text(join(folder, ".gitignore")).splitlines()
+    try:
+        patterns = GitIgnoreSpec.from_lines(lines)
+    except (ValueError, re.error):
+        return False  # git skips such a line; nobody needs to know what the others say
+    return patterns.match_file(posixpath.relpath(f"{path}/file", folder))
 
 
 # Names ---------------------------------------------------------------------------------------

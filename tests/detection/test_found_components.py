@@ -334,6 +334,23 @@ def test_a_script_writes_into_the_folder_that_git_ignores(
         assert settings.get("produces") == produces
 
 
+@pytest.mark.parametrize(
+    ("ignored", "produces"),
+    [
+        ("web/build\n", ["build"]),
+        ("/*/out/\n", ["out"]),
+        ("/build\n", None),
+        ("build\n!build\n", None),
+        ("build\nx\\\n", None),
+    ],
+)
+def test_a_gitignore_above_is_read_as_git_reads_it(
+    ignored: str, produces: list[str] | None
+) -> None:
+    found = proposed({"web/package.json": BUILDS, ".gitignore": ignored})
+    assert found.components["node"].get("produces") == produces
+
+
 MORE_GROUPS: dict[str, dict[str, Any]] = {
     "parts": {"detect": {"parts": r'target\(path: "((Sources|Lib)/\w+)"'}},
     "needs": {"detect": {"needs": [{"named_in": ["*.swift"], "pattern": r"((\.\.)/common)"}]}},
