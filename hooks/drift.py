@@ -342,7 +342,8 @@ def _difference(before: list[str], after: list[str], context: int = 1) -> list[s
 def _span(start: int, stop: int) -> str:
     """A range of lines as in a diff: counted from 1; an empty range has the line before it."""
     number = stop - start
-    return str(start + 1) if number == 1 else f"{start + bool(number)},{number}"
+    first = start + 1 if number else start
+    return str(first) if number == 1 else f"{first},{number}"
 
 
 # The command -----------------------------------------------------------------------------------

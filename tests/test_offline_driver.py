@@ -290,7 +290,7 @@ def test_the_events_are_those_of_the_double_with_machines(quick: Quick) -> None:
         ),
         *("${{ format('{0} of {1}, {0}', a.text, a.count) }}", "${{ format('{{0}} {0}', a.yes) }}"),
         *("${{ format('{0}{1}', a.nothing, a.no) }}", "${{ format('none') }}"),
-        *("${{ a.text && format('x {0}', a.text) || 'y' }}"),
+        "${{ a.text && format('x {0}', a.text) || 'y' }}",
         *("${{ a['text'] }}", "${{ a.text }} }}", "'${{ a.text }}'", "${{ a.list }} ${{ a.text }}"),
     ],
 )

@@ -98,7 +98,7 @@ class Suggestion:
     holds: str
     produces: tuple[str, ...] | None
     ignored: bool = False
-    """Only if a `.gitignore` names all that it proposes, as it names what a build writes."""
+    """Whether it counts only if a `.gitignore` names all that it produces."""
 
 
 @dataclass(frozen=True)

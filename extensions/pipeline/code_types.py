@@ -459,6 +459,7 @@ def _own_commands(given: Mapping[str, Any], place: str) -> OwnCommands:
 
 
 def _state(given: Mapping[str, Any], place: str) -> State:
+    """The key `state`. Raises AnswerError."""
     _check_expression(given["pattern"], f"{place}.pattern")
     for name in given["apart"]:
         check_variable(name, f"{place}.apart")
@@ -466,6 +467,7 @@ def _state(given: Mapping[str, Any], place: str) -> State:
 
 
 def _whole_tree(given: Mapping[str, Any], place: str) -> dict[str, WholeTree]:
+    """The key `whole_tree`, by tool. Raises AnswerError."""
     for tool, said in given.items():
         _check_expression(said["pattern"], f"{place}.{tool}.pattern")
     return {

@@ -177,7 +177,7 @@ def _written(
         consumer = entry["code_type"]
         wanted = entry["depends_on"]
         producers = [wanted] if isinstance(wanted, str) else list(wanted)
-        if wanted == "":  # a person may write an empty text for "none"
+        if not wanted:  # a person may write an empty text for "none"
             producers = []
         absent = set()
         for name in [consumer, *producers]:

@@ -377,7 +377,8 @@ def _context(files: RepositoryFiles, code_type: CodeType, folder: str, marker: s
 def _produces(
     files: RepositoryFiles, detect: Detect, folder: str, folders: Mapping[str, list[str]]
 ) -> tuple[str, ...] | None:
-    """What the first entry proposes that has a file outside the folders of other components."""
+    """What the first entry proposes that fits: it has a file outside the folders of other
+    components, and git ignores what it produces, if it asks for that."""
     for suggestion in detect.settings:
         if suggestion.ignored and not _are_ignored(files, folder, suggestion.produces or ()):
             continue

@@ -78,7 +78,7 @@ def nearest(word: Any, known: Iterable[str]) -> str:
         return f"; did you mean {near[0]!r}?"
     if not words:
         return ""
-    some = words[:24] if len(words) <= 24 else [*words[:24], "..."]
+    some = words if len(words) <= 24 else [*words[:24], "..."]
     return f"; known are: {', '.join(some)}"
 
 

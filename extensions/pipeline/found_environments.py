@@ -47,7 +47,10 @@ def environment_files(
                 and files.named(folder, markers)
             }
         return [EnvironmentFiles(path, names, is_folder=True)]
-    patterns = (join(path, p) + "/" * p.endswith("/") for p in code_type.environment_files)
+    patterns = (
+        join(path, pattern) + ("/" if pattern.endswith("/") else "")
+        for pattern in code_type.environment_files
+    )
     wanted = code_type.detect.files if code_type.detect else ("*",)
     groups = [_matching(files, pattern, wanted) for pattern in patterns]
     return [group for group in (*groups, *_named_inside(files, code_type, path)) if group.names]
@@ -141,7 +144,7 @@ def as_answer(names: Iterable[str], branches: Branches) -> list[dict[str, Any]]:
     starts = [branches.default]
     if DEVELOP in branches.known and branches.default != DEVELOP:
         starts.insert(0, DEVELOP)
-    links = WORKFLOW_RUN_LINKS - bool(productions)
+    links = WORKFLOW_RUN_LINKS - 1  # the last one starts production
     answer: list[dict[str, Any]] = []
     last: dict[str, Any] = {"branch": branches.default}
     for index, name in enumerate(others):

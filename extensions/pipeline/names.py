@@ -179,13 +179,13 @@ def check_schedule(text: str, place: str) -> None:
 
 
 def _is_cron_part(part: str, least: int, greatest: int) -> bool:
-    """Whether a part of a field has an order and a step that GitHub accepts, and no other number
-    than the field may have."""
+    """Whether GitHub accepts a part of a field: its numbers are in the field's range, the first is
+    not above the last, and the step is not 0."""
     match = CRON_PART.fullmatch(part)
     if not match:
         return False
     first, last, step = match.groups()
     numbers = [int(number) for number in (first, last) if number]
-    steps = [int(step)] if step else []
-    in_field = all(least <= number <= greatest for number in numbers + steps)
-    return in_field and numbers == sorted(numbers) and 0 not in steps
+    in_field = all(least <= number <= greatest for number in numbers)
+    fits = step is None or 1 <= int(step) <= greatest
+    return in_field and fits and numbers == sorted(numbers)

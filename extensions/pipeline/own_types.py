@@ -38,7 +38,7 @@ def exists(repository: Path, folder: str) -> bool:
 def usual_folder(repository: Path) -> str:
     """The usual folder if it holds code types, otherwise empty.
 
-    Also with a `*.yaml`, which `read_folder` refuses: nobody means it to be ignored.
+    A `*.yaml` counts, too: `read_folder` refuses it, so that it is not ignored silently.
     """
     folder = repository / USUAL_FOLDER
     return USUAL_FOLDER if folder.is_dir() and any(folder.glob("*.y*ml")) else ""

@@ -104,10 +104,8 @@ def _how_started(events: Mapping[str, Mapping[str, Any]], environment: Environme
     if push is not None and _lets_in(push, environment):
         # GitHub does not look at paths when a tag is pushed.
         some = branch and ("paths" in push or "paths-ignore" in push)
-        return (
-            f"a push {'to' if branch else 'of a tag'} {source}{' (of some files)' * some}, "
-            f"which deploys to {name}"
-        )
+        files = " (of some files)" if some else ""
+        return f"a push {'to' if branch else 'of a tag'} {source}{files}, which deploys to {name}"
     if "create" in events and (not branch or is_pattern(source)):
         return f"the creation of {source}, which deploys to {name}"
     for event in ("pull_request", "pull_request_target"):

@@ -127,7 +127,7 @@ def _with_logins(
     found: tuple[FoundComponent, ...], files: RepositoryFiles, clouds: Mapping[str, Cloud]
 ) -> tuple[tuple[FoundComponent, ...], str]:
     """The cloud that all deployments log in to, or else each component with its own; and components
-    with the keys that the repository has instead of a login."""
+    with the keys, or the token, that the repository's own workflows read."""
     paths = {path for component in found for path in component.paths}
     secrets = secrets_in_workflows(files)
     keys = keys_among(secrets, clouds.values())

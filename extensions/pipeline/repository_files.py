@@ -110,7 +110,7 @@ class RepositoryFiles:
     def groups(self, name: str, expression: str) -> list[tuple[str, ...]]:
         """What the groups of a regular expression match in the file's text, for each match of it.
 
-        It is empty for a group that took no part in a match.
+        A group that took no part in a match is an empty text.
         """
         matches = re.finditer(expression, self.text(name), re.MULTILINE)
         return [match.groups("") for match in matches]
@@ -216,7 +216,7 @@ def list_files(root: Path) -> RepositoryFiles:
 def _names(
     root: Path, left_out: Callable[[str], bool], start: str = "", links: bool = False
 ) -> list[str]:
-    """The names of the files in the folder `start` and below, on request also of links."""
+    """The names of the files in the folder `start` and below; with `links` also those of links."""
     names: list[str] = []
     folders = [start]
     while folders and len(names) < FILES:

@@ -121,7 +121,7 @@ def _scripts(files: RepositoryFiles, folder: str) -> dict[str, str]:
 
 
 def _working_script(scripts: Mapping[str, str], ours: str) -> str:
-    """The name of the first script for our command that does its work; empty for none."""
+    """The name of the first script that does the work of our command; empty for none."""
     for name in SCRIPTS[ours]:
         script = scripts.get(name, "")
         if set(_programs(script)) - IDLE[ours] and not _hides_failures(script):
@@ -130,7 +130,8 @@ def _working_script(scripts: Mapping[str, str], ours: str) -> str:
 
 
 def _working_task(files: RepositoryFiles, folder: str, commands: OwnCommands, ours: str) -> str:
-    """The command for the first task for our command that does its work; empty for none."""
+    """The command that runs a task in place of ours; empty if none does its work, or several files
+    have a task of that name."""
     runners = [
         (runner, files.text(there[0]) + "\n")
         for runner in RUNNERS

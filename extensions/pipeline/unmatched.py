@@ -138,9 +138,10 @@ def _files_of_other_tools(
 
 
 def _missing_inputs(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
-    """What the file of a component takes, and neither the repository nor a package has.
+    """A line for what a component's file takes, but neither the repository nor a package has.
 
-    So only for code types whose file names what it takes, as a Dockerfile does.
+    Only for code types whose file names what it takes, as a Dockerfile does. Nothing if the
+    component has a `build` of its own, which may make anything.
     """
     detect = component.code_type.detect
     if not detect or not detect.setting or "build" in component.own_commands:
@@ -192,8 +193,8 @@ def _missing_inputs(component: Component, answers: Answers, files: RepositoryFil
 
 
 def _readers_of_generated_files(component: Component, files: RepositoryFiles) -> list[str]:
-    """Tools that a component runs on all files, and so on the generated ones, which do not fit the
-    project's rules. Only in the root: elsewhere a component has no generated file below it."""
+    """A line for each tool that a component runs on all files, including the generated ones, which
+    do not fit the project's rules. Only in the root: no other folder has generated files."""
     detect = component.code_type.detect
     if not detect or component.path != "." or not component.builds:
         return []

@@ -113,13 +113,13 @@ def _wrong_workflow(path: str, content: bytes, jobs: set[str], again: str) -> li
         return [f"{path}: is not a workflow that can be read; {reason}"]
     if missing := sorted(jobs - there.keys()):
         return [f"{path}: has no job {', '.join(missing)}; {again}"]
+    known = list(there)  # no set: somebody may have written a list or a mapping as a job's name
     # In a person's own job, too: because of it, GitHub would not run any job of the file.
     return [
         f"{path}: the job {name} needs {need}, and there is no such job; name another in `needs`"
         for name, job in there.items()
         for need in _needs(job)
-        if need
-        not in [*there]  # somebody may have written a list or a mapping as the name of a job
+        if need not in known
     ]
 
 
@@ -146,8 +146,9 @@ def report(plan: Plan) -> str:
     """What a person sees on success: the order, and what to set up next."""
     settings = github_settings(plan)
     number = len(plan.answers.components)
+    noun = "component" if number == 1 else "components"
     lines = [
-        f"Pipelines for {number} component{'s' * (number > 1)}, deployed in this order:",
+        f"Pipelines for {number} {noun}, deployed in this order:",
         *(f"  {index}. {wave}" for index, wave in enumerate(ci_cd_page(plan).waves, 1)),
     ]
     lines += [f"Note: {notice}" for notice in plan.notices + plan.answers.unmatched]

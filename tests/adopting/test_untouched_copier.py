@@ -145,7 +145,7 @@ def test_a_copy_works_without_the_internal_part(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With a Copier in which the part is something else, of which only Copier knows the use."""
+    """With a Copier whose internal part is an object of another type."""
     part = copier._main._operation
     other = SimpleNamespace(get=part.get, set=part.set, reset=part.reset)
     monkeypatch.setattr(copier._main, "_operation", other)

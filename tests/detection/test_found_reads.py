@@ -223,7 +223,7 @@ TAKES = (
 
 
 def test_what_an_image_takes_and_nothing_has_is_named() -> None:
-    """First with what the copy proposes, then with a package that has one, then with both."""
+    """Without a package, with a package for the one or the other file, with a build of its own."""
     found = proposed(GOES_INTO_AN_IMAGE)
     assert found.dependency_map == [{"code_type": "docker", "depends_on": ["go"], "artifacts": []}]
     both, own = [".build/linux-amd64", "shop"], {"docker": {"build": "make image"}}

@@ -1,4 +1,4 @@
-"""A line names each tool that a project runs on all files, and so on the generated ones."""
+"""A line names each tool that a project runs on all files, including the generated ones."""
 
 from __future__ import annotations
 

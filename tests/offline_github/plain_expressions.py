@@ -273,7 +273,7 @@ def _is_greater(left: Evaluate, right: Evaluate) -> Evaluate:
 
 
 def _number(value: Any) -> int:
-    """What a value is beside one of another type."""
+    """The number that stands for a value if the other one has another type."""
     value = _value(value) or 0  # an empty text and null are 0
     if isinstance(value, int):
         return int(value)
@@ -316,7 +316,7 @@ def _to_json(value: Any) -> str:
 
 
 def _check_json(value: Any) -> None:
-    """Both libraries write such a value alike: JavaScript puts names that are numbers first."""
+    """Refuse what JavaScript may write in another way: it puts names that are numbers first."""
     if isinstance(value, dict):
         for name, item in value.items():
             if name.isdigit():

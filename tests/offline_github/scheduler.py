@@ -149,7 +149,7 @@ class Scheduler:
             progress
             for node in self.nodes
             if (progress := self.progress[node.key]).status == "pending" and progress.permitted
-            # A job that waits for a machine has it when another job has ended.
+            # A job that waits for a machine gets it only when another job ends.
             if node.called or not self._all_machines_run()
         )
         return any(

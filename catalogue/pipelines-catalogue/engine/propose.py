@@ -66,7 +66,8 @@ class Report:
     @property
     def title(self) -> str:
         number = len(self.conflicts)
-        conflicts = f": {number} conflict{'s' * (number > 1)} to resolve" if number else ""
+        noun = "conflict" if number == 1 else "conflicts"
+        conflicts = f": {number} {noun} to resolve" if number else ""
         if self.mode == "copy":
             return f"Add pipelines ({self.now}){conflicts}"
         if self.before != self.now:
@@ -89,8 +90,10 @@ def _code(text: str) -> str:
 
 
 def _listed(files: list[str]) -> str:
-    more = [f"- and {len(files) - LISTED} more"] * (len(files) > LISTED)
-    return "\n".join([*(f"- {file}" for file in files[:LISTED]), *more])
+    lines = [f"- {file}" for file in files[:LISTED]]
+    if len(files) > LISTED:
+        lines.append(f"- and {len(files) - LISTED} more")
+    return "\n".join(lines)
 
 
 def _quoted(text: str) -> str:

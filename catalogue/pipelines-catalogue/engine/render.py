@@ -37,10 +37,14 @@ KEPT = ("PATH", "LANG", "TMPDIR", "UV_CACHE_DIR", "VIRTUAL_ENV", "SSL_CERT_FILE"
 
 
 NOT_YAML = (
-    *(yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError),
+    yaml.YAMLError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
     RecursionError,
 )
-"""What PyYAML raises: also errors of Python, for `!!int ''` or `!!bool x`."""
+"""What PyYAML raises: its own errors, and errors of Python, for `!!int ''` or `!!bool x`."""
 
 
 def read_yaml(text: str, place: str) -> Any:
