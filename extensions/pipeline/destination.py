@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pathspec import GitIgnoreSpec
+from pathspec import PathSpec
+from pathspec import __version__ as pathspec_version
 
 from .actions import ACTIONS
 from .errors import AnswerError, one_line
@@ -109,8 +110,9 @@ def differs(file: Path, content: bytes) -> bool:
 
 def is_skipped(path: str, *options: Iterable[str]) -> bool:
     """Whether the patterns of `--skip` or those of `--exclude` name the file, as Copier reads them:
-    like a `.gitignore`, each option by itself."""
-    return any(GitIgnoreSpec.from_lines(patterns).match_file(path) for patterns in options)
+    each option by itself, and its last pattern that fits decides."""
+    syntax = "gitwildmatch" if pathspec_version.startswith("0.") else "gitignore"
+    return any(PathSpec.from_lines(syntax, patterns).match_file(path) for patterns in options)
 
 
 def is_generated(text: str, answers_file: str) -> bool:

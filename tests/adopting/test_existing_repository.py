@@ -127,6 +127,7 @@ def test_a_copy_in_a_process_of_its_own_refuses_a_file_in_the_way(
         (DOCS, ["/ci-cd.md"]),
         (DEV, [".github/*.yml"]),
         (DOCS, ["*.md", "!ci-cd.md"]),
+        (DOCS, ["docs/ci-cd.md", "!docs/"]),
     ],
 )
 def test_a_file_in_the_way_that_no_pattern_skips(
