@@ -116,6 +116,7 @@ def read_code_type(
 
 
 def _read(name: str, data: Any, schema: Mapping[str, Any]) -> CodeType:
+    """The code type that a file describes. Raises AnswerError."""
     check_name(name, "")
     _check_form(data)
     check(data, schema, "")
@@ -329,6 +330,7 @@ def _check_form(data: Any) -> None:
 
 
 def _setup(given: Mapping[str, Any], place: str) -> Setup:
+    """The key `setup`. Raises AnswerError."""
     _check_line(given["description"], f"{place}.description")
     check_command(given["script"], f"{place}.script")
     for output, description in given.get("outputs", {}).items():
@@ -360,6 +362,7 @@ def _setup(given: Mapping[str, Any], place: str) -> Setup:
 
 
 def _tools(given: Mapping[str, str], setup: Setup | None) -> dict[str, str]:
+    """The key `tools`: the steps of each tool. Raises AnswerError."""
     tools = {name: text.strip("\n") for name, text in given.items()}
     for tool, text in tools.items():
         if tool == SETUP:
@@ -453,6 +456,7 @@ def _needed(given: Mapping[str, Any], place: str) -> Needed:
 
 
 def _own_commands(given: Mapping[str, Any], place: str) -> OwnCommands:
+    """The key `commands` of `detect`. Raises AnswerError."""
     for key in ("before", "script"):
         check_command(given.get(key, ""), f"{place}.{key}")
     return OwnCommands(tuple(given["calls"]), given.get("before", ""), given.get("script", ""))
@@ -477,6 +481,7 @@ def _whole_tree(given: Mapping[str, Any], place: str) -> dict[str, WholeTree]:
 
 
 def _detect(given: Mapping[str, Any], products: Mapping[str, str], place: str) -> Detect:
+    """The key `detect`. Raises AnswerError."""
     for key in ("holds", "beside"):
         for pattern in given.get(key, {}):
             if pattern not in given["files"]:

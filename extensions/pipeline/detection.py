@@ -404,7 +404,7 @@ def _ignores(files: RepositoryFiles, folder: str, path: str) -> bool:
     try:
         patterns = GitIgnoreSpec.from_lines(lines)
     except (ValueError, re.error):
-        return False  # git skips such a line; nobody needs to know what the others say
+        return False  # git skips only such a line; here, the whole file does not count
     return patterns.match_file(posixpath.relpath(f"{path}/file", folder))
 
 
