@@ -46,16 +46,16 @@ def wrong_states(component: Component, answers: Answers, files: RepositoryFiles)
             lines.append(
                 f"{in_markdown(folder)}: no file says where {component.code_type.label} keeps its "
                 f"state, so each run of {component.name} would create everything again: configure "
-                "a backend."
+                f"a backend, or take {component.name} out of the answers."
             )
             continue
         variables = " or ".join(detect.state.apart[:SHOWN])
         for group in _sharing(users, component, detect.state):
             lines.append(
                 f"{component.name} has one state ({in_markdown(file)}) for {listed(group)}, so "
-                "each of these deployments changes what the others have made: set "
-                f"{variables} in the `env` of each environment, or list one of them "
-                f"in components.{component.name}.environments."
+                "each of these deployments changes what the others have made: in the answer "
+                f"`environments`, set {variables} in the `env` of each, or list one of them in "
+                f"components.{component.name}.environments."
             )
     return lines
 

@@ -206,7 +206,8 @@ def _readers_of_generated_files(component: Component, files: RepositoryFiles) ->
         if file and not any(files.holds(each, r"\.github\b") for each in told):
             lines.append(
                 f"{component.name} runs {tool} on all files ({file}), and the generated ones do "
-                "not fit its rules: let it ignore `.github`, `docs/ci-cd.md` and the answers file "
+                "not fit its rules: let it ignore `.github/actions`, `.github/workflows`, "
+                "`docs/ci-cd.md` and Copier's answers file "
                 f"({told[0] if told else called.ignores[0]})."
             )
     return lines

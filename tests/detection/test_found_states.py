@@ -28,15 +28,16 @@ def with_env(*values: dict[str, str]) -> list[dict[str, Any]]:
 def shared(environments: str, file: str = "infra/main.tf", name: str = "terraform") -> str:
     return (
         f"{name} has one state ({file}) for {environments}, so each of these deployments changes "
-        "what the others have made: set TF_WORKSPACE or TF_CLI_ARGS_init in the `env` of each "
-        f"environment, or list one of them in components.{name}.environments."
+        "what the others have made: in the answer `environments`, set TF_WORKSPACE or "
+        "TF_CLI_ARGS_init in the `env` of each, or list one of them in "
+        f"components.{name}.environments."
     )
 
 
 def lost(folder: str, label: str = "Terraform", name: str = "terraform") -> str:
     return (
         f"{folder}: no file says where {label} keeps its state, so each run of {name} would create "
-        "everything again: configure a backend."
+        f"everything again: configure a backend, or take {name} out of the answers."
     )
 
 

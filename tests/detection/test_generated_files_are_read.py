@@ -25,7 +25,8 @@ def said(script: str, path: str = ".", eslint: str = "9", **more: str) -> list[s
 def line(tool: str, file: str) -> str:
     return (
         f"node runs {tool} on all files (package.json), and the generated ones do not fit its "
-        f"rules: let it ignore `.github`, `docs/ci-cd.md` and the answers file ({file})."
+        "rules: let it ignore `.github/actions`, `.github/workflows`, `docs/ci-cd.md` and Copier's "
+        f"answers file ({file})."
     )
 
 
