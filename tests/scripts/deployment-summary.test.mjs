@@ -299,6 +299,13 @@ test('a plan that GitHub keeps back is no success', async () => {
   assert.equal(done.memory, undefined)
 })
 
+test('outputs that GitHub keeps back are no newer run', async () => {
+  const jobs = [{ name: 'Changes', steps: [{ name: 'See what changed', conclusion: 'success' }] }]
+  const skipped = { result: 'skipped', outputs: {} }
+  const done = await planned({ ...first, changes: { result: 'success', outputs: {} }, 'python-dev': skipped, 'terraform-dev': skipped }, { jobs })
+  assert.match(done.log[0], /^failed: Deployment to dev failed in changes: its plan is missing/)
+})
+
 test('a manifest with a gap in the runs after it is not used', async () => {
   const before = { ...manifest('2026-11-01T10:00:00.000Z'), number: 3 }
   const done = await planned({ changes: changes(without) }, { before })

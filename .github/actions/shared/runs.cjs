@@ -119,4 +119,4 @@ function environmentRuns({ pages, context, commits }) {
   return { ofWorkflow, progressOf, findNewer }
 }
 
-module.exports = { BOT, MAY_DEPLOY_STEP, START_STEP, rootRunId, rootRunIdOf, starterInTitle, environmentRuns }
+module.exports = { BOT, MAY_DEPLOY_STEP, PLAN_STEP, START_STEP, rootRunId, rootRunIdOf, starterInTitle, environmentRuns }

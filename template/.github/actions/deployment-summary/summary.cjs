@@ -2,6 +2,7 @@
 const api = require('../shared/api.cjs')
 const { environmentOf } = require('../shared/manifests.cjs')
 const { escaped, table, mermaidGraph } = require('../shared/markdown.cjs')
+const { PLAN_STEP } = require('../shared/runs.cjs')
 const writeManifest = require('./manifest.cjs')
 
 /**
@@ -93,8 +94,9 @@ module.exports = async ({ github, context, core }) => {
 
   const rows = [...others, ...[...outcomes].map(([name, outcome]) => ({ name, ...outcome }))].sort((a, b) => urgency(a) - urgency(b))
   const failed = rows.filter(row => KINDS[urgency(row)] === 'failure').map(({ name }) => name)
-  // Without the plan, there is no manifest.
-  const isPlanMissing = Boolean(REFS && needs.changes?.outputs?.deploy && !plan)
+  // Without the plan, there is no manifest. GitHub may have withheld all outputs that say what is deployed.
+  const hasPlanned = jobs.some(({ steps }) => steps?.some(({ name, conclusion }) => name === PLAN_STEP && conclusion === 'success'))
+  const isPlanMissing = Boolean(REFS && (needs.changes?.outputs?.deploy || hasPlanned) && !plan)
   if (isPlanMissing) failed.push('changes: its plan is missing: GitHub withholds it if the value of a secret is in it. Use a longer value for that secret, and re-run all jobs')
   // The job `changes` has already named the newer run.
   const tooOld = (REFS ? needs.changes?.result === 'success' && !plan : needs.changes?.outputs?.deploy === 'false') && !failed.length
@@ -141,7 +143,7 @@ module.exports = async ({ github, context, core }) => {
     return written.stale
   }
 
-  /** @returns {Promise<{name: string, conclusion: string, html_url: string}[]>} */
+  /** @returns {Promise<{name: string, conclusion: string, html_url: string, steps?: {name: string, conclusion: string}[]}[]>} */
   async function jobsOfThisRun() {
     const { pages } = api({ github, core, minutes: 2 })
     const own = { ...context.repo, run_id: context.runId }
