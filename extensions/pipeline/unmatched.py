@@ -193,7 +193,7 @@ def _missing_inputs(component: Component, answers: Answers, files: RepositoryFil
 
 
 def _readers_of_generated_files(component: Component, files: RepositoryFiles) -> list[str]:
-    """A line for each tool that a component runs on all files, including the generated ones, which
+    """A line for each tool that a script runs on all files, including the generated ones, which
     do not fit the project's rules. Only in the root: no other folder has generated files."""
     detect = component.code_type.detect
     if not detect or component.path != "." or not component.builds:
@@ -205,10 +205,9 @@ def _readers_of_generated_files(component: Component, files: RepositoryFiles) ->
         told = files.named(".", called.ignores)
         if file and not any(files.holds(each, r"\.github\b") for each in told):
             lines.append(
-                f"{component.name} runs {tool} on all files ({file}), and the generated ones do "
-                "not fit its rules: let it ignore `.github/actions`, `.github/workflows`, "
-                "`docs/ci-cd.md` and Copier's answers file "
-                f"({told[0] if told else called.ignores[0]})."
+                f"{file} runs {tool} on all files, and the generated ones do not fit its rules: "
+                "let it ignore `.github/actions`, `.github/workflows`, `docs/ci-cd.md` and "
+                f"Copier's answers file ({told[0] if told else called.ignores[0]})."
             )
     return lines
 

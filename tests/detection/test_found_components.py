@@ -132,6 +132,10 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"live/main.tf": MODULE, "modules/net/main.tf": ""},
         {"terraform": "terraform live"},
     ),
+    "a module of Terraform in one line": (
+        {"live/main.tf": 'module "net" { source = "../modules/net" }\n', "modules/net/main.tf": ""},
+        {"terraform": "terraform live"},
+    ),
     "environments of one stack": (
         {f"infra/envs/{name}/main.tf": "" for name in ("dev", "staging", "prod", "demo")},
         {"terraform": "terraform infra/envs/{environment}"},

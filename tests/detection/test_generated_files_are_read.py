@@ -24,7 +24,7 @@ def said(script: str, path: str = ".", eslint: str = "9", **more: str) -> list[s
 
 def line(tool: str, file: str) -> str:
     return (
-        f"node runs {tool} on all files (package.json), and the generated ones do not fit its "
+        f"package.json runs {tool} on all files, and the generated ones do not fit its "
         "rules: let it ignore `.github/actions`, `.github/workflows`, `docs/ci-cd.md` and Copier's "
         f"answers file ({file})."
     )
