@@ -27,6 +27,9 @@ from .repository_files import FILES, RepositoryFiles, is_in, join, upwards
 SHOWN = 3
 """The most files that a line names."""
 
+IGNORES_GITHUB = r"""^(?!!).*(?:\.github\b|(?:^|[/'"])\.\*(?![\w.]))|^\*$"""
+"""A line by which a tool ignores `.github`: by its name, with all such folders, or with all files."""
+
 
 def unmatched(
     answers: Answers,
@@ -203,7 +206,7 @@ def _readers_of_generated_files(component: Component, files: RepositoryFiles) ->
         there = files.named(".", called.named_in)
         file = next((file for file in there if files.holds(file, called.pattern)), "")
         told = files.named(".", called.ignores)
-        if file and not any(files.holds(each, r"\.github\b") for each in told):
+        if file and not any(files.holds(each, IGNORES_GITHUB) for each in told):
             lines.append(
                 f"{file} runs {tool} on all files, and the generated ones do not fit its rules: "
                 "let it ignore `.github/actions`, `.github/workflows`, `docs/ci-cd.md` and "

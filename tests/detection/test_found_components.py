@@ -217,6 +217,23 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         },
         {"base": "kubernetes k8s/components/base", "shop": "kubernetes k8s/shop"},
     ),
+    "patches and short lists of kustomize components": (
+        {
+            **{
+                f"k8s/{name}/kustomization.yaml": f"kind: Component\n{text}"
+                for name, text in {
+                    "a": "patches:\n  - target:\n      kind: Deployment\n    path: more/x.yaml\n",
+                    "b": "resources:\n- y.yaml\npatchesStrategicMerge:\n- x.yaml\n",
+                    "c": "resources: [y.yaml, 'x.yaml']\ncomponents: [../base]\n",
+                }.items()
+            },
+            "k8s/a/more/x.yaml": "kind: Deployment\n",
+            **{f"k8s/{name}/{file}.yaml": "kind: Service\n" for name in "bc" for file in "xy"},
+            "k8s/base/kustomization.yaml": "resources: []\n",
+            "k8s/shop/kustomization.yaml": "resources: [../base]\ncomponents: [../a]\n",
+        },
+        {"base": "kubernetes k8s/base", "shop": "kubernetes k8s/shop"},
+    ),
     "OpenTofu beside Terraform": (
         {
             "a/main.tofu": 'source = "../m"\n',

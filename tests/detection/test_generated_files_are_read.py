@@ -80,5 +80,19 @@ def test_a_file_of_one_line_is_read_string_by_string() -> None:
     assert unmatched(answers, files, NO_BRANCHES) == []
 
 
+@pytest.mark.parametrize(
+    ("ignored", "lines"),
+    [
+        ("*\n!src\n", []),
+        (".*\n", []),
+        ("**/.*\n", []),
+        (".*rc\n", [PRETTIER]),
+        ("!.github\n", [PRETTIER]),
+    ],
+)
+def test_patterns_may_name_the_generated_files(ignored: str, lines: list[str]) -> None:
+    assert said("prettier --check .", **{".prettierignore": ignored}) == lines
+
+
 def test_nothing_is_said_of_a_folder_without_generated_files() -> None:
     assert said("eslint . && prettier --check .", path="web") == []
