@@ -28,7 +28,7 @@ SHOWN = 3
 """The most files that a line names."""
 
 IGNORES_GITHUB = r"""^(?!!).*(?:\.github\b|(?:^|[/'"])\.\*(?![\w.]))|^\*$"""
-"""A line by which a tool ignores `.github`: by its name, with all such folders, or with all files."""
+"""A line by which a tool ignores `.github`: by its name, with folders alike, or with all files."""
 
 
 def unmatched(
