@@ -75,7 +75,7 @@ class RepositoryFiles:
     ) -> None:
         self.name = name
         names = list(names)
-        self.every = every or (lambda: names)
+        self.every = functools.cache(every or (lambda: names))
         """All files and links, also in folders that are left out. It is slow and seldom needed."""
         self.workflows = sorted(filter(WORKFLOW.fullmatch, names))
         """The repository's own workflows."""

@@ -151,6 +151,23 @@ def test_a_link_may_say_it(link: str, lines: list[str]) -> None:
     assert unmatched(answers, files, NO_BRANCHES) == lines
 
 
+def test_the_whole_tree_is_listed_only_once() -> None:
+    """It may have 100,000 files, and any number of environments."""
+    listed = []
+
+    def every() -> list[str]:
+        listed.append(1)
+        return names
+
+    names = [f"infra/envs/{name}/main.tf" for name in ("dev", "test", "prd")]
+    answers = read_answers(
+        {"components": {"terraform": {"path": "infra"}}, "environments": ENVIRONMENTS}, CATALOGUE
+    )
+    files = RepositoryFiles(names, lambda file: "locals {}\n", "shop", every)
+    assert len(unmatched(answers, files, NO_BRANCHES)) == 3
+    assert listed == [1]
+
+
 def test_opentofu_is_named_as_itself() -> None:
     files = {"infra/main.tofu": "locals {}\n"}
     assert said(files, {}, name="opentofu") == [lost("infra", "OpenTofu", "opentofu")]
