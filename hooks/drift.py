@@ -40,6 +40,12 @@ OWN_JOBS = "# Own jobs go below this line"
 NUMBERS = r"v\d+(?:\.\d+)*|\d+(?:\.\d+)+"
 """A released version. Digits alone would also be the beginning of a SHA."""
 
+NOT_YAML = (
+    *(yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError),
+    RecursionError,
+)
+"""What PyYAML raises: `pipeline/yaml_text.py` says when. This file runs alone, without it."""
+
 CONFLICT = re.compile(r"(<{7}|>{7}) ")
 ANSWERS = {"code_types", "components"}
 """An answers file with neither of these answers belongs to another template."""
@@ -117,7 +123,7 @@ def read_answers(answers_file: str) -> dict[str, Any]:
             )
     try:
         answers = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except NOT_YAML as error:
         raise CannotTellError(
             f"{answers_file}: is not YAML: {error}; repair it, or restore it from git"
         ) from None

@@ -463,6 +463,7 @@ CANNOT: dict[str, tuple[Change, str]] = {
         "cannot be read: ...; repair it",
     ),
     "no-yaml": (written("a: [1\nb: 2\n"), "is not YAML: ...; repair it, or restore it from git"),
+    "no-boolean": (written("a: !!bool x\n"), "is not YAML: ...; repair it, or restore it from git"),
     "no-date": (written("a: 2024-13-45\n"), "is not YAML: ...; repair it, or restore it from git"),
     "empty": (written(""), NO_ANSWERS),
     "a-list": (written("- a\n"), NO_ANSWERS),
