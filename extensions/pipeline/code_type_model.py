@@ -115,14 +115,16 @@ class Needed:
 
 @dataclass(frozen=True)
 class WholeTree:
-    """How files call a tool for all files of a repository, generated ones too."""
+    """A tool that projects run on all their files, and so on the generated ones too."""
 
-    named_in: tuple[str, ...]
-    """Patterns of file names."""
-    pattern: str
-    """A regular expression that such a file matches."""
+    endings: tuple[str, ...]
+    """The endings of the generated files that it reads, without a dot."""
+    rewrites: tuple[str, ...]
+    """The options with which it rewrites files and checks nothing."""
     ignores: tuple[str, ...]
-    """Patterns of the files that say what the tool ignores."""
+    """Patterns of the files that say what it ignores."""
+    unless: str
+    """A regular expression for package.json, by which it ignores `.github` anyway; or empty."""
 
 
 @dataclass(frozen=True)

@@ -473,9 +473,14 @@ def _state(given: Mapping[str, Any], place: str) -> State:
 def _whole_tree(given: Mapping[str, Any], place: str) -> dict[str, WholeTree]:
     """The key `whole_tree`, by tool. Raises AnswerError."""
     for tool, said in given.items():
-        _check_expression(said["pattern"], f"{place}.{tool}.pattern")
+        _check_expression(said.get("unless", ""), f"{place}.{tool}.unless")
     return {
-        tool: WholeTree(tuple(said["named_in"]), said["pattern"], tuple(said["ignores"]))
+        tool: WholeTree(
+            endings=tuple(said["endings"]),
+            rewrites=tuple(said["rewrites"]),
+            ignores=tuple(said["ignores"]),
+            unless=said.get("unless", ""),
+        )
         for tool, said in given.items()
     }
 

@@ -92,7 +92,7 @@ def own_commands(
     `alone`: whether the folder has one component; otherwise only scripts of package.json count.
     `builds`: whether a task may be the build.
     """
-    scripts = _scripts(files, folder) if commands.script else {}
+    scripts = scripts_of(files, folder) if commands.script else {}
     found = {}
     for ours in NAMES:
         if ours == "build" and not builds:
@@ -106,7 +106,7 @@ def own_commands(
     return found
 
 
-def _scripts(files: RepositoryFiles, folder: str) -> dict[str, str]:
+def scripts_of(files: RepositoryFiles, folder: str) -> dict[str, str]:
     """The scripts of package.json by name; none if they cannot be read."""
     text = files.text(join(folder, "package.json"))
     start = PACKAGE_SCRIPTS.search(text)

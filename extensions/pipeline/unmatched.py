@@ -17,6 +17,7 @@ from .errors import beginning
 from .found_clouds import find_clouds, find_own_login
 from .found_edges import edges_and_circles
 from .found_environments import environment_files
+from .found_readers import readers_of_generated_files
 from .found_states import wrong_states
 from .git_branches import Branches
 from .image_names import unknown_images_of
@@ -26,9 +27,6 @@ from .repository_files import FILES, RepositoryFiles, is_in, join, upwards
 
 SHOWN = 3
 """The most files that a line names."""
-
-IGNORES_GITHUB = r"""^(?!!).*(?:\.github\b|(?:^|[/'"])\.\*(?![\w.]))|^\*$"""
-"""A line by which a tool ignores `.github`: by its name, with folders alike, or with all files."""
 
 
 def unmatched(
@@ -47,7 +45,7 @@ def unmatched(
         lines += _missing_login(component, answers, files)
         lines += wrong_states(component, answers, files)
         lines += _missing_inputs(component, answers, files)
-        lines += _readers_of_generated_files(component, files)
+        lines += readers_of_generated_files(component, files)
     lines += [
         *_edges_in_circles(answers, files),
         *_files_of_other_tools(answers, files, code_types),
@@ -193,26 +191,6 @@ def _missing_inputs(component: Component, answers: Answers, files: RepositoryFil
         "the repository has no such file: say in dependency_map which component's package has it, "
         f"with `to`, or give {component.name} a `build` of your own. Otherwise its build fails."
     ]
-
-
-def _readers_of_generated_files(component: Component, files: RepositoryFiles) -> list[str]:
-    """A line for each tool that a script runs on all files, including the generated ones, which
-    do not fit the project's rules. Only in the root: no other folder has generated files."""
-    detect = component.code_type.detect
-    if not detect or component.path != "." or not component.builds:
-        return []
-    lines = []
-    for tool, called in detect.whole_tree.items():
-        there = files.named(".", called.named_in)
-        file = next((file for file in there if files.holds(file, called.pattern)), "")
-        told = files.named(".", called.ignores)
-        if file and not any(files.holds(each, IGNORES_GITHUB) for each in told):
-            lines.append(
-                f"{file} runs {tool} on all files, and the generated ones do not fit its rules: "
-                "let it ignore `.github/actions`, `.github/workflows`, `docs/ci-cd.md` and "
-                f"Copier's answers file ({told[0] if told else called.ignores[0]})."
-            )
-    return lines
 
 
 def _missing_login(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
