@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "extensions"), str(ROOT / "tests")]
 
 from copies import export_template  # noqa: E402
 from toolbox import script  # noqa: E402

@@ -20,7 +20,7 @@ import yaml
 from copy_time import COMPONENTS, GIT, answers, copy, cpu_time, publish, static_template
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "extensions"), str(ROOT / "tests")]
 
 from copies import export_template  # noqa: E402
 from toolbox import script  # noqa: E402
