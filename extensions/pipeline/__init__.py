@@ -58,6 +58,7 @@ An existing repository
     found_edges.py         finds which component needs which
     found_reads.py         finds the same by the names of data that one component reads of another
     found_needs.py         finds what a component reads outside its folder
+    found_inputs.py        finds files that a Dockerfile takes and nothing makes
     found_readers.py       finds the project's tools that would check the generated files
     image_names.py         finds images that no component is known to build
     checkout.py            finds submodules and Git LFS

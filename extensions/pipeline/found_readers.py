@@ -5,9 +5,10 @@ A code type says in `detect.whole_tree` which tools these are.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from .code_type_model import WholeTree
 from .components import Component
@@ -30,32 +31,30 @@ def readers_of_generated_files(component: Component, files: RepositoryFiles) -> 
     if not detect or component.path != "." or not component.builds:
         return []
     calls = [call for script in scripts_of(files, ".").values() for call in _calls(script)]
-    return [
-        f"{PACKAGE} runs {name} on all files, and the generated ones do not fit its rules: let it "
-        "ignore `.github/actions`, `.github/workflows`, `docs/ci-cd.md` and Copier's answers file "
-        f"({place})."
-        for name, tool in detect.whole_tree.items()
-        if any(name in call and _reads_all(tool, call[call.index(name) :]) for call in calls)
-        and (place := _where_to_ignore(tool, files))
-    ]
+    lines = []
+    for name, tool in detect.whole_tree.items():
+        place = _where_to_ignore(tool, files)
+        of_tool = [call[call.index(name) :] for call in calls if name in call]
+        if place and any(_reads_all(tool, words) for words in of_tool):
+            lines.append(
+                f"{PACKAGE} runs {name} on all files, and the generated ones do not fit its rules: "
+                "let it ignore `.github/actions`, `.github/workflows`, `docs/ci-cd.md` and "
+                f"Copier's answers file ({place})."
+            )
+    return lines
 
 
-def _calls(script: str) -> Iterator[list[str]]:
+def _calls(script: str) -> list[list[str]]:
     """The commands of a script, as words; none if its quotes do not match."""
-    words = shlex.shlex(script, posix=True, punctuation_chars=True)
-    words.whitespace_split = True
-    words.commenters = ""
-    call: list[str] = []
+    reader = shlex.shlex(script, posix=True, punctuation_chars=True)
+    reader.whitespace_split = True
+    reader.commenters = ""
     try:
-        for word in words:
-            if word.startswith(OPERATORS):
-                yield call
-                call = []
-            else:
-                call.append(word)
+        words = list(reader)
     except ValueError:
-        return
-    yield call
+        return []
+    groups = itertools.groupby(words, key=lambda word: word.startswith(OPERATORS))
+    return [list(call) for is_operator, call in groups if not is_operator]
 
 
 def _reads_all(tool: WholeTree, words: list[str]) -> bool:

@@ -40,14 +40,13 @@ def wrong_states(component: Component, answers: Answers, files: RepositoryFiles)
         if files.named(folder, detect.not_read):
             continue  # another tool writes where the state is kept
         file = _file(folder, detect.state, files)
-        if not file and _may_say_it(folder, detect.state, files):
-            continue
         if not file:
-            lines.append(
-                f"{in_markdown(folder)}: no file says where {component.code_type.label} keeps its "
-                f"state, so each run of {component.name} would create everything again: configure "
-                f"a backend, or take {component.name} out of the answers."
-            )
+            if not _may_say_it(folder, detect.state, files):
+                lines.append(
+                    f"{in_markdown(folder)}: no file says where {component.code_type.label} keeps "
+                    f"its state, so each run of {component.name} would create everything again: "
+                    f"configure a backend, or take {component.name} out of the answers."
+                )
             continue
         variables = " or ".join(detect.state.apart[:SHOWN])
         for group in _sharing(users, component, detect.state):

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Iterable
 
 from .answers import Answers
-from .checkout import submodules_of
 from .clouds import NONE
 from .code_type_model import CodeType
 from .components import Component
-from .detection import SHARED, FoundComponent, names_in
+from .detection import SHARED, FoundComponent
 from .environments import is_pattern
 from .errors import beginning
 from .found_clouds import find_clouds, find_own_login
 from .found_edges import edges_and_circles
 from .found_environments import environment_files
+from .found_inputs import missing_inputs
 from .found_readers import readers_of_generated_files
 from .found_states import wrong_states
 from .git_branches import Branches
 from .image_names import unknown_images_of
 from .printing import in_markdown
 from .pull_request import is_hosted
-from .repository_files import FILES, RepositoryFiles, is_in, join, upwards
+from .repository_files import RepositoryFiles, is_in, join
 
 SHOWN = 3
 """The most files that a line names."""
@@ -44,7 +42,7 @@ def unmatched(
         lines += _unmatched_environments(component, answers, files)
         lines += _missing_login(component, answers, files)
         lines += wrong_states(component, answers, files)
-        lines += _missing_inputs(component, answers, files)
+        lines += missing_inputs(component, answers, files)
         lines += readers_of_generated_files(component, files)
     lines += [
         *_edges_in_circles(answers, files),
@@ -136,61 +134,6 @@ def _files_of_other_tools(
                 "your own for it."
             )
     return lines
-
-
-def _missing_inputs(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:
-    """A line for what a component's file takes, but neither the repository nor a package has.
-
-    Only for code types whose file names what it takes, as a Dockerfile does. Nothing if the
-    component has a `build` of its own, which may make anything.
-    """
-    detect = component.code_type.detect
-    if not detect or not detect.setting or "build" in component.own_commands:
-        return []
-    given = component.settings.get(detect.setting)
-    names = [given] if isinstance(given, str) else detect.files[:1]
-    there = [file for name in names if files.exists(file := join(component.path, name))]
-    values = {
-        # What a package gives to a variable is not known before.
-        name: value if isinstance(value, str) else f"${name}"
-        for setting in component.settings.values()
-        if not isinstance(setting, str)
-        for name, value in setting.items()
-    }
-    taken = [
-        path
-        for file in there
-        for consumed in component.code_type.consumes
-        if consumed.pattern and consumed.named_in == detect.files
-        for name in names_in(files, file, consumed, values)
-        if not re.search(r"[$*?\[]", name)
-        and not (path := join(component.path, name.strip("'\"").lstrip("/"))).startswith("..")
-    ]
-    missing = [path for path in dict.fromkeys(taken) if path != "." and not files.exists(path)]
-    if not missing:
-        return []
-    edges = [edge for edge in answers.dependencies.edges if edge.consumer == component.name]
-    brought = [edge.path_of(placement) for edge in edges for placement in edge.placements]
-    brought += submodules_of(files)
-    listed = set(files.every())
-    if len(listed) >= FILES:
-        return []  # there are more
-    every = listed | {folder for file in listed for folder in upwards(posixpath.dirname(file))}
-    left = [
-        in_markdown(path)
-        for path in missing
-        if path not in every
-        and not any(is_in(path, b) or is_in(b, path) for b in brought)
-        and not is_in(path, ".git")  # each checkout has it
-        and not listed & {*upwards(path)}  # it lies behind a link to a folder
-    ]
-    if not left:
-        return []
-    return [
-        f"{component.name} takes {beginning(left, SHOWN)} ({in_markdown(there[0])}), and "
-        "the repository has no such file: say in dependency_map which component's package has it, "
-        f"with `to`, or give {component.name} a `build` of your own. Otherwise its build fails."
-    ]
 
 
 def _missing_login(component: Component, answers: Answers, files: RepositoryFiles) -> list[str]:

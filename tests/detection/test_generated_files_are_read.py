@@ -52,6 +52,7 @@ PRETTIER, ESLINT = line("prettier", ".prettierignore"), line("eslint", "eslint.c
         ("prettier --write .", []),
         ("eslint --fix .", []),
         ("tsc -p .", []),
+        ("prettier --check . && echo it's", []),  # no shell runs it
     ],
 )
 def test_tools_that_read_all_files_are_named(script: str, lines: list[str]) -> None:
